@@ -1,0 +1,131 @@
+/**
+ * One way to configure everything: an option is a flag (`--pubsub-timeout-ms`) and an environment variable of the same
+ * name in upper snake case (`PUBSUB_TIMEOUT_MS`). A flag wins over the environment. All values are checked together, so
+ * one error lists all that is wrong.
+ */
+
+interface Spec<Kind extends string, T> {
+  readonly type: Kind;
+  readonly describe: string;
+  readonly default?: T;
+  /** Returns what is wrong with a value, or undefined when it is right. A method, so that specs of all kinds mix. */
+  check?(value: T): string | undefined;
+  /** An option without a default is required unless it is optional. */
+  readonly optional?: boolean;
+  /** Heading in `--help`. */
+  readonly group?: string;
+}
+
+/** One option; durations are given as `10s`, `30m`, `1d` (or plain milliseconds) and read as milliseconds. */
+export type OptionSpec = Spec<"string", string> | Spec<"number" | "duration", number> | Spec<"boolean", boolean>;
+
+export type OptionSpecs = Readonly<Record<string, OptionSpec>>;
+
+type ValueOf<S> = S extends { type: "number" | "duration" } ? number : S extends { type: "boolean" } ? boolean : string;
+/** The values that belong to a set of options; durations are milliseconds. */
+export type Options<S> = {
+  [K in keyof S]: S[K] extends { optional: true } ? ValueOf<S[K]> | undefined : ValueOf<S[K]>;
+};
+
+/** Everything that is wrong with the configuration; the command line prints it and exits with 2. */
+export class ConfigError extends Error {
+  constructor(readonly problems: readonly string[]) {
+    super(
+      problems.length === 1
+        ? `Configuration: ${problems[0]}`
+        : `Configuration: ${problems.length} problems\n${problems.map((p) => `  - ${p}`).join("\n")}`,
+    );
+    this.name = "ConfigError";
+  }
+}
+
+/** `lateAfter` -> `--late-after`. */
+export function flagName(key: string): string {
+  return "--" + key.replace(/[A-Z]/g, (c) => "-" + c.toLowerCase());
+}
+
+/** `lateAfter` -> `LATE_AFTER`. */
+export function envName(key: string): string {
+  return key.replace(/[A-Z]/g, (c) => "_" + c).toUpperCase();
+}
+
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, min: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** Milliseconds of `250`, `250ms`, `10s`, `30m`, `1.5h`, `1d`; undefined when it is none of these. */
+export function parseDuration(text: string): number | undefined {
+  const m = /^(\d+(?:\.\d+)?)(ms|s|m|min|h|d)?$/.exec(text.trim());
+  return m ? Math.round(Number(m[1]) * (UNITS[m[2] ?? "ms"] ?? 1)) : undefined;
+}
+
+function parse(type: OptionSpec["type"], raw: unknown): string | number | boolean | undefined {
+  switch (type) {
+    case "string":
+      return typeof raw === "string" ? raw : typeof raw === "number" ? String(raw) : undefined;
+    case "number": {
+      const n = typeof raw === "number" ? raw : typeof raw === "string" && raw.trim() !== "" ? Number(raw) : NaN;
+      return Number.isFinite(n) ? n : undefined;
+    }
+    case "boolean":
+      if (typeof raw === "boolean") return raw;
+      return raw === "true" || raw === "1" ? true : raw === "false" || raw === "0" || raw === "" ? false : undefined;
+    case "duration":
+      return typeof raw === "number" ? raw : typeof raw === "string" ? parseDuration(raw) : undefined;
+  }
+}
+
+/**
+ * Reads options from flags (as yargs gives them, camel case) and from the environment.
+ * @throws ConfigError with every problem, naming flag and variable.
+ */
+export function readOptions<S extends OptionSpecs>(
+  specs: S,
+  flags: Readonly<Record<string, unknown>> = {},
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): Options<S> {
+  const out: Record<string, unknown> = {};
+  const problems: string[] = [];
+  for (const [key, spec] of Object.entries(specs)) {
+    const name = `${flagName(key)} (${envName(key)})`;
+    const raw = flags[key] ?? env[envName(key)];
+    if (raw === undefined || raw === null) {
+      if (spec.default !== undefined) out[key] = spec.default;
+      else if (!spec.optional) problems.push(`${name} is required: ${spec.describe}`);
+      continue;
+    }
+    const value = parse(spec.type, raw);
+    if (value === undefined) {
+      const want = spec.type === "duration" ? "a duration such as 10s, 30m or 1d" : `a ${spec.type}`;
+      problems.push(`${name} must be ${want}, not ${JSON.stringify(raw)}`);
+      continue;
+    }
+    const wrong = (spec as Spec<string, unknown>).check?.(value);
+    if (wrong) problems.push(`${name} ${wrong}, not ${JSON.stringify(raw)}`);
+    out[key] = value;
+  }
+  if (problems.length) throw new ConfigError(problems);
+  return out as Options<S>;
+}
+
+/** A check for numbers: a whole number from min to max. */
+export function wholeNumber(min: number, max: number): (n: number) => string | undefined {
+  return (n) =>
+    Number.isInteger(n) && n >= min && n <= max ? undefined : `must be a whole number from ${min} to ${max}`;
+}
+
+/** The yargs declaration of a set of options (kebab case, typed, with the default and the variable in the help). */
+export function yargsOptions(
+  specs: OptionSpecs,
+): Record<string, { type: "string" | "boolean"; describe: string; group?: string; defaultDescription?: string }> {
+  return Object.fromEntries(
+    Object.entries(specs).map(([key, spec]) => [
+      flagName(key).slice(2),
+      {
+        // Numbers and durations are parsed by readOptions, so that all problems are reported in one error.
+        type: spec.type === "boolean" ? ("boolean" as const) : ("string" as const),
+        describe: `${spec.describe} [$${envName(key)}]`,
+        ...(spec.group ? { group: spec.group } : {}),
+        ...(spec.default !== undefined ? { defaultDescription: String(spec.default) } : {}),
+      },
+    ]),
+  );
+}
