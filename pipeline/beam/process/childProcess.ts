@@ -1,0 +1,107 @@
+import { spawn, type ChildProcess as NodeChildProcess } from "node:child_process";
+import { closeSync, openSync, readFileSync } from "node:fs";
+
+export interface ChildProcessOptions {
+  /** Short name for messages, such as `job server`. */
+  readonly name: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly cwd?: string;
+  /** Added to the environment of this process; undefined takes a variable out. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** File that standard output and standard error are appended to. */
+  readonly logFile: string;
+}
+
+export interface ExitStatus {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** A child process that logs to a file, whose end can be awaited, and that is stopped with all it started. */
+export interface ChildProcess {
+  readonly name: string;
+  readonly pid: number;
+  readonly logFile: string;
+  /** Resolves when the process has ended; never rejects. */
+  readonly exited: Promise<ExitStatus>;
+  readonly running: boolean;
+  /**
+   * SIGTERM to the process group, SIGKILL after `graceMs` (default 5000). Resolves when the process has ended. Safe to
+   * repeat.
+   */
+  stop(graceMs?: number): Promise<ExitStatus>;
+  /** The last lines of the log file, for error messages. */
+  logTail(lines?: number): string;
+}
+
+/**
+ * Starts a process in a process group of its own (a Ctrl-C on the terminal does not reach it: its owner stops it, in
+ * order).
+ * @throws Error naming the command when it cannot be started.
+ */
+export async function startChildProcess(options: ChildProcessOptions): Promise<ChildProcess> {
+  const log = openSync(options.logFile, "a");
+  const env: NodeJS.ProcessEnv = { ...process.env, ...options.env };
+  let child: NodeChildProcess;
+  try {
+    child = spawn(options.command, [...options.args], {
+      cwd: options.cwd,
+      env,
+      detached: true,
+      stdio: ["ignore", log, log],
+    });
+    await new Promise<void>((resolve, reject) => {
+      child.once("spawn", resolve);
+      child.once("error", reject);
+    });
+  } catch (cause) {
+    throw new Error(`Cannot start ${options.name} (${options.command})`, { cause });
+  } finally {
+    closeSync(log);
+  }
+  const pid = child.pid as number;
+  let status: ExitStatus | undefined;
+  const exited = new Promise<ExitStatus>((resolve) =>
+    child.once("exit", (code, signal) => resolve((status = { code, signal }))),
+  );
+  const signalGroup = (signal: NodeJS.Signals): void => {
+    try {
+      process.kill(-pid, signal);
+    } catch {
+      // The group has gone already.
+    }
+  };
+  let stopping: Promise<ExitStatus> | undefined;
+  return {
+    name: options.name,
+    pid,
+    logFile: options.logFile,
+    exited,
+    get running() {
+      return status === undefined;
+    },
+    stop(graceMs = 5000) {
+      stopping ??= (async () => {
+        if (status) {
+          signalGroup("SIGKILL"); // what it left behind
+          return status;
+        }
+        signalGroup("SIGTERM");
+        const timer = setTimeout(() => signalGroup("SIGKILL"), graceMs);
+        const result = await exited;
+        clearTimeout(timer);
+        signalGroup("SIGKILL");
+        return result;
+      })();
+      return stopping;
+    },
+    logTail(lines = 20) {
+      try {
+        return readFileSync(options.logFile, "utf8").trimEnd().split("\n").slice(-lines).join("\n");
+      } catch {
+        return "";
+      }
+    },
+  };
+}
