@@ -1,0 +1,67 @@
+/**
+ * UTC calendar days as integers: the number of days since 1970-01-01 ("epoch day"). Day arithmetic is plain arithmetic
+ * and no time zone of the machine can creep in.
+ */
+
+/** Milliseconds in a UTC day. */
+export const DAY_MS = 86_400_000;
+
+/** The epoch day of a moment in epoch milliseconds. */
+export function dayOf(epochMs: number): number {
+  return Math.floor(epochMs / DAY_MS);
+}
+
+/** The first millisecond of an epoch day. */
+export function dayStart(day: number): number {
+  return day * DAY_MS;
+}
+
+const DAYS_IN_MONTH = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+
+function daysInMonth(year: number, month: number): number {
+  const leap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
+  return month === 2 && leap ? 29 : (DAYS_IN_MONTH[month - 1] ?? 0);
+}
+
+/**
+ * The epoch day of a date of the Gregorian calendar; undefined when there is no such date (30 February, month 13).
+ * Not Date.UTC: that reads the years 0 to 99 as 1900 to 1999 and lets 30 February roll over into March.
+ * Algorithm: days_from_civil, https://howardhinnant.github.io/date_algorithms.html
+ */
+export function dayFromCalendar(year: number, month: number, dayOfMonth: number): number | undefined {
+  if (dayOfMonth < 1 || dayOfMonth > daysInMonth(year, month)) return undefined;
+  const y = month <= 2 ? year - 1 : year; // years that begin in March put the leap day last
+  const era = Math.floor(y / 400);
+  const yearOfEra = y - era * 400;
+  const dayOfYear = Math.floor((153 * (month > 2 ? month - 3 : month + 9) + 2) / 5) + dayOfMonth - 1;
+  const dayOfEra = yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear;
+  return era * 146_097 + dayOfEra - 719_468;
+}
+
+/** `2024-05-17` for an epoch day of the years 0 to 9999. */
+export function dayToIso(day: number): string {
+  return new Date(day * DAY_MS).toISOString().slice(0, 10);
+}
+
+/** `17/05/2024` for an epoch day of the years 0 to 9999: how `GET /event/` writes dates. */
+export function dayToDdMmYyyy(day: number): string {
+  const iso = dayToIso(day);
+  return `${iso.slice(8, 10)}/${iso.slice(5, 7)}/${iso.slice(0, 4)}`;
+}
+
+/** The epoch day of `YYYY-MM-DD`; undefined when the text is not a real date written so. */
+export function dayFromIso(text: string): number | undefined {
+  const m = /^(\d{4})-(\d{2})-(\d{2})$/.exec(text);
+  return m ? dayFromCalendar(Number(m[1]), Number(m[2]), Number(m[3])) : undefined;
+}
+
+/** The epoch day of `dd/mm/yyyy`; undefined when the text is not a real date written so. */
+export function dayFromDdMmYyyy(text: string): number | undefined {
+  const m = /^(\d{2})\/(\d{2})\/(\d{4})$/.exec(text);
+  return m ? dayFromCalendar(Number(m[3]), Number(m[2]), Number(m[1])) : undefined;
+}
+
+/** The epoch day of `YYYY-MM-DD` or `dd/mm/yyyy`, the two ways a reader may ask for a day; undefined otherwise. */
+export function parseDay(text: string): number | undefined {
+  return dayFromIso(text) ?? dayFromDdMmYyyy(text);
+}

@@ -1,0 +1,76 @@
+import { dayFromCalendar, DAY_MS } from "./day";
+
+/** Numbers from here on are epoch milliseconds, smaller ones epoch seconds (1e11 s is the year 5138, 1e11 ms is 1973). */
+export const EPOCH_MS_FROM = 1e11;
+
+/** How far ahead of the time of receipt an event time may be: clocks of apps are wrong, but not by more than this. */
+export const MAX_FUTURE_MS = 24 * 3_600_000;
+
+/** An event time in epoch milliseconds, or why it is refused, as the end of a sentence that begins with the field. */
+export type ParsedEventTime = { readonly ms: number } | { readonly problem: string };
+
+const NOT_ISO = {
+  problem:
+    "must be an ISO 8601 date or date-time such as 2024-05-17T08:30:00.250Z, 2024-05-17T10:30+02:00 or 2024-05-17 (send epoch times as a number)",
+};
+const NOT_FINITE = { problem: "must be a finite number" };
+const TOO_EARLY = { problem: "must not be before 1970-01-01T00:00:00Z" };
+const TOO_LATE = { problem: "must not be more than 24 hours in the future" };
+
+const ISO =
+  /^(\d{4})-(\d{2})-(\d{2})(?:[Tt ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,20}))?)?(?:([Zz])|([+-])(\d{2})(?::?(\d{2}))?)?)?$/;
+
+/** Milliseconds of the digits after the decimal point of seconds, rounded as epoch seconds are (so it may be 1000). */
+function fractionMs(digits: string): number {
+  const ms = Number(digits.slice(0, 3).padEnd(3, "0"));
+  return digits.length > 3 && digits.charCodeAt(3) >= 53 /* "5" */ ? ms + 1 : ms;
+}
+
+/**
+ * ISO 8601, extended calendar format. A date alone is its midnight in UTC. A time without a zone is UTC, where Date.parse
+ * would take the zone of the machine.
+ */
+function parseIso(text: string): ParsedEventTime {
+  const m = ISO.exec(text);
+  if (!m) return NOT_ISO;
+  const day = dayFromCalendar(Number(m[1]), Number(m[2]), Number(m[3]));
+  if (day === undefined) return { problem: `must be a real calendar date, and ${text.slice(0, 10)} is none` };
+  if (m[4] === undefined) return { ms: day * DAY_MS };
+  const hours = Number(m[4]);
+  const minutes = Number(m[5]);
+  const seconds = Number(m[6] ?? 0);
+  if (hours > 23 || minutes > 59 || seconds > 59) {
+    return { problem: `must be a real time of day (00:00:00 to 23:59:59), and ${text.slice(11, 19)} is none` };
+  }
+  let ms = day * DAY_MS + hours * 3_600_000 + minutes * 60_000 + seconds * 1000;
+  if (m[7] !== undefined) ms += fractionMs(m[7]);
+  if (m[9] !== undefined) {
+    const offsetHours = Number(m[10]);
+    const offsetMinutes = Number(m[11] ?? 0);
+    if (offsetHours > 23 || offsetMinutes > 59) return { problem: "must have a zone offset of at most 23:59" };
+    const offsetMs = offsetHours * 3_600_000 + offsetMinutes * 60_000;
+    ms += m[9] === "+" ? -offsetMs : offsetMs;
+  }
+  return { ms };
+}
+
+function parseNumber(value: number): ParsedEventTime {
+  if (!Number.isFinite(value)) return NOT_FINITE;
+  // + 0 makes a plain zero of -0.
+  return { ms: Math.round(value >= EPOCH_MS_FROM ? value : value * 1000) + 0 };
+}
+
+/**
+ * Reads an event time: a number is epoch seconds (a fraction is rounded to milliseconds) or, from 1e11 on, epoch
+ * milliseconds; a string is ISO 8601 (without a zone: UTC). Refuses moments before 1970 and more than 24 hours after
+ * `receivedAt`.
+ * @param receivedAt epoch milliseconds
+ * @returns epoch milliseconds, an integer; or the problem
+ */
+export function parseEventTime(value: number | string, receivedAt: number): ParsedEventTime {
+  const parsed = typeof value === "number" ? parseNumber(value) : parseIso(value);
+  if ("problem" in parsed) return parsed;
+  if (parsed.ms < 0) return TOO_EARLY;
+  if (parsed.ms > receivedAt + MAX_FUTURE_MS) return TOO_LATE;
+  return parsed;
+}

@@ -1,0 +1,61 @@
+/** The largest JSON of `properties`, in UTF-8 bytes. */
+export const MAX_PROPERTIES_BYTES = 16 * 1024;
+
+/** How deep `properties` may nest. Readers that recurse (parsers, BigQuery's JSON functions) stay well within limits. */
+export const MAX_PROPERTIES_DEPTH = 100;
+
+const UNPAIRED_SURROGATE = /\p{Surrogate}/u;
+
+/** What keeps a value from being the same after a way through JSON; undefined when nothing does. */
+function jsonProblem(value: unknown, depth: number): string | undefined {
+  switch (typeof value) {
+    case "string":
+      return UNPAIRED_SURROGATE.test(value)
+        ? "must hold well-formed Unicode (it has half of a surrogate pair)"
+        : undefined;
+    case "boolean":
+      return undefined;
+    case "number":
+      // JSON.parse makes Infinity of 1e400, and JSON.stringify null of Infinity.
+      return Number.isFinite(value) ? undefined : "must hold finite numbers only";
+    case "object":
+      return value === null ? undefined : containerProblem(value, depth);
+    default:
+      return "must hold JSON values only";
+  }
+}
+
+function containerProblem(value: object, depth: number): string | undefined {
+  // Also ends the walk through an object that contains itself.
+  if (depth > MAX_PROPERTIES_DEPTH) return `must not nest deeper than ${MAX_PROPERTIES_DEPTH} levels`;
+  if (Array.isArray(value)) {
+    for (const item of value as unknown[]) {
+      const problem = jsonProblem(item, depth + 1);
+      if (problem) return problem;
+    }
+    return undefined;
+  }
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null) return "must hold JSON values only";
+  for (const key of Object.keys(value)) {
+    const problem = jsonProblem(key, depth) ?? jsonProblem((value as Record<string, unknown>)[key], depth + 1);
+    if (problem) return problem;
+  }
+  return undefined;
+}
+
+/**
+ * What is wrong with an object as `properties` of an event, as the end of a sentence that begins with the field;
+ * undefined when it is right. Says why for anything that would not be the same after a way through JSON.
+ */
+export function propertiesProblem(value: object): string | undefined {
+  const problem = containerProblem(value, 1);
+  if (problem) return problem;
+  const json = JSON.stringify(value);
+  // A UTF-16 unit is at most 3 bytes of UTF-8: most objects need no count.
+  if (json.length * 3 <= MAX_PROPERTIES_BYTES) return undefined;
+  const bytes = Buffer.byteLength(json, "utf8");
+  return bytes <= MAX_PROPERTIES_BYTES
+    ? undefined
+    : `must be at most ${MAX_PROPERTIES_BYTES} bytes as JSON in UTF-8, not ${bytes}`;
+}

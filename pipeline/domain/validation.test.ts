@@ -1,0 +1,203 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { validateEvent, type FieldError } from "./validation";
+
+const NOW = Date.UTC(2024, 4, 17, 12);
+const MINIMAL = { type: "event", session_id: "s1", event_name: "click", event_time: NOW };
+
+const errorsOf = (input: unknown): FieldError[] => {
+  const result = validateEvent(input, NOW);
+  return result.ok ? assert.fail("was accepted: " + JSON.stringify(result.event)) : result.errors;
+};
+const accepted = (input: unknown): ReturnType<typeof validateEvent> & { ok: true } => {
+  const result = validateEvent(input, NOW, () => "made");
+  return result.ok ? result : assert.fail("was refused: " + JSON.stringify(result.errors));
+};
+const nested = (depth: number): unknown => (depth === 0 ? 1 : { a: nested(depth - 1) });
+
+describe("validateEvent", () => {
+  it("fills what is absent", () => {
+    assert.deepEqual(accepted(MINIMAL).event, {
+      type: "event",
+      event_id: "made",
+      session_id: "s1",
+      event_name: "click",
+      event_time: NOW,
+      user_id: null,
+      page: null,
+      country: null,
+      region: null,
+      city: null,
+      properties: null,
+      received_at: NOW,
+    });
+  });
+
+  it("keeps what is given", () => {
+    const given = {
+      ...MINIMAL,
+      event_id: "e1",
+      user_id: "u1",
+      page: "/",
+      country: "DE",
+      region: "BE",
+      city: "Köln",
+      properties: { a: [1, "x", null, { b: true }] },
+    };
+    assert.deepEqual(accepted({ ...given, event_time: "2024-05-17T12:00:00Z" }).event, { ...given, received_at: NOW });
+    assert.equal(accepted({ ...MINIMAL, user_id: null, city: null }).event.user_id, null);
+  });
+
+  it("makes a UUIDv7 for an event without an id", () => {
+    const result = validateEvent(MINIMAL, NOW);
+    assert.ok(result.ok);
+    assert.match(result.event.event_id, /^[0-9a-f]{8}-[0-9a-f]{4}-7/);
+  });
+
+  it("names every field that is wrong, once", () => {
+    const errors = errorsOf({
+      type: "page",
+      session_id: "",
+      event_time: true,
+      user_id: 7,
+      page: {},
+      properties: [],
+      colour: 1,
+      event_id: null,
+    });
+    assert.deepEqual(
+      new Map(errors.map((e) => [e.field, e.message])),
+      new Map([
+        ["event_name", "is required"],
+        ["colour", "is not a field of an event"],
+        ["type", 'must be "event"'],
+        ["event_id", "must be a string of 1 to 128 characters"],
+        ["session_id", "must be a string of 1 to 128 characters"],
+        ["event_time", "must be a finite number (epoch seconds or milliseconds) or an ISO 8601 string"],
+        ["user_id", "must be null or a string of at most 8192 characters"],
+        ["page", "must be null or a string of at most 8192 characters"],
+        ["properties", "must be a JSON object"],
+      ]),
+    );
+    assert.equal(errors.length, 9);
+  });
+
+  it("reports the rules of time and properties along with the rest", () => {
+    const errors = errorsOf({ ...MINIMAL, session_id: 1, event_time: -5, properties: { a: Infinity } });
+    assert.deepEqual(errors.map((e) => e.field).sort(), ["event_time", "properties", "session_id"]);
+    assert.deepEqual(errorsOf({ ...MINIMAL, event_time: NOW + 86_400_001 }), [
+      { field: "event_time", message: "must not be more than 24 hours in the future" },
+    ]);
+  });
+
+  it("says that a body is no object", () => {
+    for (const body of [null, undefined, 1, "event", true, [], [MINIMAL], NaN, () => MINIMAL, Symbol("x"), 1n]) {
+      assert.deepEqual(errorsOf(body), [{ field: "", message: "must be a JSON object" }]);
+    }
+  });
+
+  it("counts characters, not UTF-16 units", () => {
+    accepted({ ...MINIMAL, session_id: "😀".repeat(128) });
+    accepted({ ...MINIMAL, event_name: "x".repeat(128) });
+    assert.equal(errorsOf({ ...MINIMAL, session_id: "😀".repeat(129) })[0]?.field, "session_id");
+    assert.equal(errorsOf({ ...MINIMAL, event_name: "x".repeat(129) })[0]?.field, "event_name");
+    assert.equal(errorsOf({ ...MINIMAL, event_id: "x".repeat(129) })[0]?.field, "event_id");
+    accepted({ ...MINIMAL, page: "x".repeat(8192) });
+    assert.equal(errorsOf({ ...MINIMAL, page: "x".repeat(8193) })[0]?.field, "page");
+  });
+
+  it("refuses half of a surrogate pair wherever it stands", () => {
+    assert.deepEqual(errorsOf({ ...MINIMAL, session_id: "a\ud800" }), [
+      { field: "session_id", message: "must be well-formed Unicode (it has half of a surrogate pair)" },
+    ]);
+    assert.equal(errorsOf({ ...MINIMAL, user_id: "\udc00" })[0]?.field, "user_id");
+    assert.equal(errorsOf({ ...MINIMAL, properties: { a: ["\ud800"] } })[0]?.field, "properties");
+    assert.equal(errorsOf({ ...MINIMAL, properties: { "\ud800": 1 } })[0]?.field, "properties");
+    accepted({ ...MINIMAL, properties: { "😀": "\\ud800 😀" } });
+  });
+
+  it("names unknown fields, also __proto__, constructor and the empty one", () => {
+    for (const name of ["__proto__", "constructor", "toString", "received_at", "Type", "hasOwnProperty"]) {
+      const body: unknown = JSON.parse(JSON.stringify(MINIMAL).replace("{", `{${JSON.stringify(name)}:1,`));
+      assert.deepEqual(errorsOf(body), [{ field: name, message: "is not a field of an event" }]);
+    }
+    assert.deepEqual(errorsOf({ ...MINIMAL, "": 1 }), [{ field: '""', message: "is not a field of an event" }]);
+    assert.equal(({} as Record<string, unknown>).polluted, undefined);
+  });
+
+  it("lists a limited number of problems", () => {
+    const many = Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`f${i}`, 1]));
+    assert.equal(errorsOf(many).length, 20);
+  });
+
+  it("limits properties to 16 KiB of UTF-8 JSON", () => {
+    const overhead = '{"a":""}'.length;
+    accepted({ ...MINIMAL, properties: { a: "x".repeat(16_384 - overhead) } });
+    accepted({ ...MINIMAL, properties: { a: "é".repeat((16_384 - overhead) / 2) } });
+    assert.deepEqual(errorsOf({ ...MINIMAL, properties: { a: "x".repeat(16_385 - overhead) } }), [
+      { field: "properties", message: "must be at most 16384 bytes as JSON in UTF-8, not 16385" },
+    ]);
+    assert.match(errorsOf({ ...MINIMAL, properties: { a: "é".repeat(8_189) } })[0]?.message ?? "", /not 16386/);
+  });
+
+  it("refuses properties that JSON would change", () => {
+    const self: Record<string, unknown> = {};
+    self.self = self;
+    const holed: unknown[] = [];
+    holed[2] = 1;
+    for (const bad of [
+      { a: undefined },
+      { a: NaN },
+      { a: 1n },
+      { a: new Date(0) },
+      { a: () => 1 },
+      { a: holed },
+      self,
+    ]) {
+      assert.equal(errorsOf({ ...MINIMAL, properties: bad })[0]?.field, "properties");
+    }
+    assert.match(errorsOf(JSON.parse('{"properties":{"a":1e400}}'))[4]?.message ?? "", /finite/);
+  });
+
+  it("survives deep nesting", () => {
+    accepted({ ...MINIMAL, properties: nested(100) });
+    assert.match(errorsOf({ ...MINIMAL, properties: nested(101) })[0]?.message ?? "", /nest deeper than 100 levels/);
+    const deep = JSON.parse("[".repeat(100_000) + "]".repeat(100_000)) as unknown;
+    assert.equal(errorsOf({ ...MINIMAL, properties: { deep } })[0]?.field, "properties");
+    assert.equal(errorsOf({ ...MINIMAL, page: deep })[0]?.field, "page");
+    assert.equal(errorsOf(deep)[0]?.field, "");
+  });
+
+  it("does not change the input", () => {
+    const input = Object.freeze({ ...MINIMAL, properties: Object.freeze({ a: 1 }) });
+    accepted(input);
+  });
+
+  it("never throws", () => {
+    const hostile = new Proxy({}, { get: () => assert.fail("trap"), ownKeys: () => assert.fail("trap") });
+    assert.equal(validateEvent(hostile, NOW).ok, false);
+    const field = fc.oneof(fc.anything({ withBigInt: true, withDate: true, withNullPrototype: true }), fc.jsonValue());
+    const nearly = fc.record(
+      {
+        type: fc.oneof({ weight: 4, arbitrary: fc.constant<unknown>("event") }, field),
+        session_id: fc.oneof({ weight: 4, arbitrary: fc.string({ unit: "binary" }) }, field),
+        event_name: fc.oneof({ weight: 4, arbitrary: fc.string() }, field),
+        event_time: fc.oneof({ weight: 4, arbitrary: fc.double() }, fc.string(), field),
+        user_id: field,
+        properties: field,
+        ["__proto__"]: field,
+      },
+      { requiredKeys: [] },
+    );
+    fc.assert(
+      fc.property(fc.oneof(field, nearly), (input) => {
+        const result = validateEvent(input, NOW);
+        if (!result.ok) {
+          assert.ok(result.errors.length > 0);
+          assert.ok(result.errors.every((e) => typeof e.field === "string" && e.message.length > 5));
+        }
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});
