@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import { readDailyRollups } from "./dailyRollups";
+import type { RollupVersionRow } from "./tables";
+import { useBigQueryEmulator } from "./testing/emulator";
+import { rollupVersion } from "./testing/rows";
+
+describe("daily_rollups", function () {
+  this.timeout(60_000);
+  const fixture = useBigQueryEmulator();
+
+  async function read(rows: RollupVersionRow[]): ReturnType<typeof readDailyRollups> {
+    const dataset = await fixture.freshDataset();
+    if (rows.length) await fixture.bigquery.dataset(dataset).table("daily_rollup_versions").insert(rows);
+    return readDailyRollups(fixture.bigquery, dataset);
+  }
+
+  it("is empty when nothing was counted", async () => {
+    assert.deepEqual(await read([]), { total_users: 0, days: [] });
+  });
+
+  it("shows the newest version of each day, whatever the order of rows, and a running total of users", async () => {
+    const rollups = await read([
+      rollupVersion({ date: "2024-05-02", version: 1714700000001, active_user_count: 9, new_user_count: 3 }),
+      rollupVersion({ date: "2020-01-01", version: 7, active_user_count: 2, new_user_count: 2 }),
+      rollupVersion({ date: "2024-05-02", version: 1714700000000, active_user_count: 1, new_user_count: 1 }),
+      rollupVersion({ date: "2020-01-01", version: 6, active_user_count: 1, new_user_count: 1 }),
+      rollupVersion({ date: "2024-05-03", version: 1, active_user_count: 4, session_count: 5 }),
+    ]);
+    assert.deepEqual(
+      rollups.days.map((d) => [d.date, d.session_count, d.active_user_count, d.new_user_count, d.total_users]),
+      [
+        ["2020-01-01", 0, 2, 2, 2],
+        ["2024-05-02", 0, 9, 3, 5],
+        ["2024-05-03", 5, 4, 0, 5],
+      ],
+    );
+    assert.equal(rollups.total_users, 5);
+  });
+
+  it("leaves out a day on which nothing is left", async () => {
+    const rollups = await read([
+      rollupVersion({ date: "2024-05-01", version: 1, session_count: 1, new_user_count: 1 }),
+      rollupVersion({ date: "2024-05-01", version: 2 }),
+    ]);
+    assert.deepEqual(rollups, { total_users: 0, days: [] });
+  });
+
+  // [sessions, sum of durations in ms, seconds, minutes]
+  const averages: [number, number, number, number][] = [
+    [0, 0, 0, 0],
+    [1, 0, 0, 0],
+    [1, 499, 0, 0.01],
+    [1, 500, 1, 0.01], // a tie in seconds
+    [1, 300, 0, 0.01], // a tie in hundredths of a minute
+    [1, 299, 0, 0],
+    [2, 2_999, 1, 0.02],
+    [2, 3_000, 2, 0.03], // 1.5 s is a tie; 2.5 hundredths are one too
+    [3, 100_000, 33, 0.56],
+    [7, 100_000, 14, 0.24],
+    [2, 5_000, 3, 0.04], // 2.5 s: away from zero, not to even
+    [1, 61_500, 62, 1.03],
+    [1, 60_300, 60, 1.01], // 1.005 min, which no binary fraction is
+    [1, 86_399_999, 86_400, 1_440],
+    [3_000_000_000, 3_000_000_000 * 86_399_500, 86_400, 1_439.99],
+    [3_000_000, 3_000_000 * 1_500 - 1, 1, 0.02], // a hair below a tie
+  ];
+  it("rounds averages half away from zero, exactly", async () => {
+    const date = (i: number): string => `2024-05-${String(i + 1).padStart(2, "0")}`;
+    const rows = averages.map(([n, ms], i) =>
+      rollupVersion({ date: date(i), session_count: n, session_duration_ms: ms, active_user_count: 1 }),
+    );
+    const { days } = await read(rows);
+    assert.deepEqual(
+      days.map((d) => [d.average_session_duration_sec, d.average_session_duration_min]),
+      averages.map(([, , sec, min]) => [sec, min]),
+    );
+  });
+});

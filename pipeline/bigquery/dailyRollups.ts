@@ -1,0 +1,47 @@
+import type { BigQuery } from "@google-cloud/bigquery";
+import { runQuery } from "./query";
+import { dailyRollupsView, tableReference } from "./views";
+
+/** The numbers of one UTC day, as the view daily_rollups shows them. */
+export interface DailyRollup {
+  /** YYYY-MM-DD. */
+  date: string;
+  average_session_duration_sec: number;
+  average_session_duration_min: number;
+  active_user_count: number;
+  new_user_count: number;
+  session_count: number;
+  /** Distinct known users up to and including this day. */
+  total_users: number;
+}
+
+export interface DailyRollups {
+  /** Distinct known users over all days. */
+  total_users: number;
+  /** Ascending. */
+  days: DailyRollup[];
+}
+
+/**
+ * Reads the rollups of all days.
+ * @throws Error of the BigQuery client when the query fails.
+ */
+export async function readDailyRollups(bigquery: BigQuery, dataset: string): Promise<DailyRollups> {
+  const rows = await runQuery(
+    bigquery,
+    `SELECT date, average_session_duration_sec, average_session_duration_min, active_user_count, new_user_count,
+            session_count, total_users
+     FROM ${tableReference(bigquery.projectId, dataset, dailyRollupsView.name)}
+     ORDER BY date`,
+  );
+  const days = rows.map((row) => ({
+    date: row.text("date"),
+    average_session_duration_sec: row.number("average_session_duration_sec"),
+    average_session_duration_min: row.number("average_session_duration_min"),
+    active_user_count: row.number("active_user_count"),
+    new_user_count: row.number("new_user_count"),
+    session_count: row.number("session_count"),
+    total_users: row.number("total_users"),
+  }));
+  return { total_users: days[days.length - 1]?.total_users ?? 0, days };
+}

@@ -1,0 +1,45 @@
+import type { BigQuery } from "@google-cloud/bigquery";
+
+/** One row of a query's result, with typed access to its columns. */
+export class ResultRow {
+  constructor(private readonly columns: Readonly<Record<string, unknown>>) {}
+
+  /** @throws TypeError when the column is absent, null or not numeric. */
+  number(column: string): number {
+    const value = this.columns[column];
+    const number = typeof value === "string" || typeof value === "bigint" ? Number(value) : value;
+    if (typeof number !== "number" || Number.isNaN(number)) throw this.mismatch(column, "a number");
+    return number;
+  }
+
+  /** Text, and the text form of a DATE or TIMESTAMP. @throws TypeError when it is anything else. */
+  text(column: string): string {
+    const value = this.columns[column];
+    if (typeof value === "string") return value;
+    // The client wraps dates and times in classes with a text in `value`.
+    const wrapped = (value as { value?: unknown } | null | undefined)?.value;
+    if (typeof wrapped === "string") return wrapped;
+    throw this.mismatch(column, "text");
+  }
+
+  private mismatch(column: string, wanted: string): TypeError {
+    return new TypeError(`Column ${column} must be ${wanted}, it is ${JSON.stringify(this.columns[column])}`);
+  }
+}
+
+/**
+ * Runs a query and reads its whole result. By a job: the shorter `query` call of the client hides errors of emulators.
+ * @throws Error of the BigQuery client when the query is refused or fails.
+ */
+export async function runQuery(
+  bigquery: BigQuery,
+  query: string,
+  params: Readonly<Record<string, string | number>> = {},
+): Promise<ResultRow[]> {
+  const [job] = await bigquery.createQueryJob({
+    query,
+    ...(Object.keys(params).length ? { params: { ...params } } : {}),
+  });
+  const [rows] = await job.getQueryResults();
+  return rows.map((row) => new ResultRow(row as Record<string, unknown>));
+}
