@@ -1,0 +1,79 @@
+/**
+ * The sessions of one key (day, session_id) as a set of intervals. Union of intervals is idempotent, commutative and
+ * associative, so the set does not depend on the order, grouping or repetition of what is added.
+ */
+
+/** First and last event time of events of one session: epoch milliseconds, both ends inclusive, first <= last. */
+export type Interval = readonly [first: number, last: number];
+
+/** The set after an addition, and what the addition changed. */
+export interface IntervalChange {
+  readonly intervals: Interval[];
+  /** Change of the number of sessions: +1, 0, or negative when the addition joins sessions. */
+  readonly sessions: number;
+  /** Change of the summed durations, in milliseconds. */
+  readonly durationMs: number;
+}
+
+/** The first index from `from` on whose interval satisfies a condition that, once true, stays true. */
+function firstIndex(intervals: readonly Interval[], from: number, holds: (interval: Interval) => boolean): number {
+  let low = from;
+  let high = intervals.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const interval = intervals[middle];
+    if (interval !== undefined && holds(interval)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+/**
+ * Adds an interval: it is joined with every interval less than the gap away. Intervals exactly the gap apart stay two
+ * sessions, as in Beam's half-open session windows.
+ * @param intervals sorted, disjoint, neighbours at least `gapMs` apart; not changed
+ * @param add first <= last
+ * @param gapMs > 0
+ * @returns undefined when the addition changes nothing
+ */
+export function addInterval(intervals: readonly Interval[], add: Interval, gapMs: number): IntervalChange | undefined {
+  const [first, last] = add;
+  const from = firstIndex(intervals, 0, (interval) => first - interval[1] < gapMs);
+  const to = firstIndex(intervals, from, (interval) => interval[0] - last >= gapMs);
+  const joinedFirst = Math.min(first, from < to ? (intervals[from]?.[0] ?? first) : first);
+  const joinedLast = Math.max(last, from < to ? (intervals[to - 1]?.[1] ?? last) : last);
+  let durationMs = joinedLast - joinedFirst;
+  for (let i = from; i < to; i++) {
+    const interval = intervals[i];
+    if (interval) durationMs -= interval[1] - interval[0];
+  }
+  const sessions = 1 - (to - from);
+  // One interval was joined and it did not grow.
+  if (sessions === 0 && durationMs === 0) return undefined;
+  return {
+    intervals: [...intervals.slice(0, from), [joinedFirst, joinedLast], ...intervals.slice(to)],
+    sessions,
+    durationMs,
+  };
+}
+
+/**
+ * The sessions of any intervals: sorted, and joined where less than the gap apart.
+ * @param intervals in any order, first <= last; not changed
+ * @param gapMs > 0
+ */
+export function unionIntervals(intervals: readonly Interval[], gapMs: number): Interval[] {
+  const sorted = [...intervals].sort((a, b) => a[0] - b[0]);
+  const union: Interval[] = [];
+  let open: Interval | undefined;
+  for (const interval of sorted) {
+    if (open !== undefined && interval[0] - open[1] < gapMs) {
+      open = [open[0], Math.max(open[1], interval[1])];
+    } else {
+      if (open !== undefined) union.push(open);
+      open = [interval[0], interval[1]];
+    }
+  }
+  if (open !== undefined) union.push(open);
+  return union;
+}

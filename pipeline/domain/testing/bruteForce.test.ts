@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { bruteForceRollups } from "./bruteForce";
+
+const at = (iso: string): number => Date.parse(iso + "Z");
+let ids = 0;
+const event = (session_id: string, iso: string, user_id: string | null, event_id = `e${ids++}`): never =>
+  ({ event_id, session_id, event_time: at(iso), user_id }) as never;
+
+describe("bruteForceRollups", () => {
+  it("gives the numbers worked out by hand", () => {
+    const events = [
+      // u1: 10:00:00-10:10:00 is one session; 10:40:00 is exactly 30 min later, a second one.
+      event("s1", "2024-05-17T10:00:00", "u1"),
+      event("s1", "2024-05-17T10:10:00", "u1", "twice"),
+      event("s1", "2024-05-17T10:10:00", "u1", "twice"),
+      event("s1", "2024-05-17T10:40:00", "u1"),
+      // Across midnight: 1 min on the 17th, 30 s on the 18th.
+      event("s2", "2024-05-17T23:58:00", null),
+      event("s2", "2024-05-17T23:59:00", null),
+      event("s2", "2024-05-18T00:00:00", null),
+      event("s2", "2024-05-18T00:00:30", null),
+      // u2 is new on the 18th; u1 is back; u3 was there in 2020 already.
+      event("s3", "2024-05-18T09:00:00", "u2"),
+      event("s4", "2024-05-18T09:00:00", "u1"),
+      event("s5", "2024-05-18T09:00:00", "u3"),
+      event("s6", "2020-02-29T12:00:00", "u3"),
+    ];
+    const expected = {
+      total_users: 3,
+      daily_stats: [
+        {
+          date: "29/02/2020",
+          average_session_duration_min: 0,
+          average_session_duration_sec: 0,
+          active_user_count: 1,
+          new_user_count: 1,
+          session_count: 1,
+        },
+        {
+          date: "17/05/2024", // 660 s over 3 sessions
+          average_session_duration_min: 3.67,
+          average_session_duration_sec: 220,
+          active_user_count: 1,
+          new_user_count: 1,
+          session_count: 3,
+        },
+        {
+          date: "18/05/2024", // 30 s over 4 sessions: 7.5 s, 0.125 min
+          average_session_duration_min: 0.13,
+          average_session_duration_sec: 8,
+          active_user_count: 3,
+          new_user_count: 1,
+          session_count: 4,
+        },
+      ],
+    };
+    assert.deepEqual(bruteForceRollups(events), expected);
+    assert.deepEqual(bruteForceRollups([...events].reverse()), expected);
+  });
+
+  it("has no days without events", () => {
+    assert.deepEqual(bruteForceRollups([]), { total_users: 0, daily_stats: [] });
+  });
+});
