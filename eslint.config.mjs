@@ -13,9 +13,15 @@ export default tseslint.config(
       "@typescript-eslint/consistent-type-imports": "error",
       "@typescript-eslint/require-await": "off",
       "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_" }],
+      "@typescript-eslint/no-require-imports": ["error", { allowAsImport: true }],
       eqeqeq: ["error", "always", { null: "ignore" }],
-      "prefer-const": "error"
-    }
+      "prefer-const": "error",
+    },
   },
-  { files: ["**/*.mjs", "**/*.js", "**/*.cjs"], ...tseslint.configs.disableTypeChecked }
+  {
+    // Methods of the SDK's prototypes are taken out and put back with the right `this`.
+    files: ["pipeline/beam/repairs/*.ts"],
+    rules: { "@typescript-eslint/unbound-method": "off" },
+  },
+  { files: ["**/*.mjs", "**/*.js", "**/*.cjs"], ...tseslint.configs.disableTypeChecked },
 );

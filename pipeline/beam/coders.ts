@@ -1,0 +1,22 @@
+import "./sdk";
+import type { PCollection } from "apache-beam";
+import type { Coder } from "apache-beam/coders/coders";
+import { KVCoder } from "apache-beam/coders/required_coders";
+import { StrUtf8Coder } from "apache-beam/coders/standard_coders";
+import { withCoderInternal } from "apache-beam/transforms/internal";
+import { withName, type PTransform } from "apache-beam/transforms/transform";
+import type { KV } from "apache-beam/values";
+
+/** UTF-8 text. */
+export const stringCoder: Coder<string> = new StrUtf8Coder();
+
+/** Pairs of texts: a key and a value that the pipeline encodes itself (JSON, say); known to every runner. */
+export const textKvCoder: KVCoder<string, string> = new KVCoder(new StrUtf8Coder(), new StrUtf8Coder());
+
+/** Sets the coder of a keyed collection, so that the runner can see its keys. */
+export function withKvCoder<V>(
+  name: string,
+  coder: KVCoder<string, V>,
+): PTransform<PCollection<KV<string, V>>, PCollection<KV<string, V>>> {
+  return withName(name, withCoderInternal<KV<string, V>>(coder));
+}

@@ -1,0 +1,125 @@
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import path = require("node:path");
+import { startChildProcess, type ChildProcess } from "../process/childProcess";
+
+export interface JobServerOptions {
+  /** Java classpath, from `ensureFlinkClasspath`. */
+  readonly classpath: string;
+  /** Folder for its configuration and artifacts. */
+  readonly workDir: string;
+  readonly logFile: string;
+  /** `[local]`: Flink runs inside the job server; else `host:port` of a cluster's REST endpoint. @default "[local]" */
+  readonly flinkMaster?: string;
+  /** Maximum heap, as for `-Xmx`. @default "1500m" */
+  readonly heap?: string;
+  /** Checkpoint folder that jobs of this server start from. */
+  readonly restoreFrom?: string;
+  /** Further lines of `flink-conf.yaml`. */
+  readonly flinkConfiguration?: Readonly<Record<string, string | number>>;
+  /** How long the start may take; ms. @default 60000 */
+  readonly startTimeoutMs?: number;
+}
+
+export interface JobServer {
+  /** `127.0.0.1:PORT` of the Beam job service. */
+  readonly endpoint: string;
+  readonly process: ChildProcess;
+  stop(graceMs?: number): Promise<void>;
+}
+
+/** Packages that Flink and Beam look into by reflection, which Java 17 refuses without being told. */
+const OPENED_PACKAGES = [
+  "java.lang",
+  "java.util",
+  "java.time",
+  "java.lang.reflect",
+  "java.util.concurrent",
+  "java.util.concurrent.atomic",
+  "java.net",
+  "java.io",
+  "java.text",
+  "java.nio",
+  "sun.nio.ch",
+];
+
+const LOGGING_PROPERTIES = `handlers=java.util.logging.ConsoleHandler
+.level=INFO
+java.util.logging.SimpleFormatter.format=%1$tFT%1$tT.%1$tL %4$s %3$s: %5$s%6$s%n
+java.util.logging.ConsoleHandler.level=INFO
+java.util.logging.ConsoleHandler.formatter=java.util.logging.SimpleFormatter
+# two lines for each checkpoint
+org.apache.flink.runtime.checkpoint.level=WARNING
+`;
+
+function writeConfiguration(options: JobServerOptions): string {
+  const confDir = path.join(options.workDir, "conf");
+  mkdirSync(confDir, { recursive: true });
+  const settings: Record<string, string | number> = {
+    // One more than needed: a checkpoint that turns out to be unreadable is not the only one.
+    "state.checkpoints.num-retained": 2,
+    ...options.flinkConfiguration,
+  };
+  if (options.restoreFrom) settings["execution.savepoint.path"] = `file://${options.restoreFrom}`;
+  const lines = Object.entries(settings).map(([key, value]) => `${key}: ${value}\n`);
+  writeFileSync(path.join(confDir, "flink-conf.yaml"), lines.join(""));
+  writeFileSync(path.join(confDir, "logging.properties"), LOGGING_PROPERTIES);
+  return confDir;
+}
+
+const READY = /JobService started on [^\s:]+:(\d+)/;
+
+/**
+ * Starts Beam's Flink job server and waits until it takes jobs.
+ * @throws Error with the end of its log when it does not start
+ */
+export async function startJobServer(options: JobServerOptions): Promise<JobServer> {
+  const confDir = writeConfiguration(options);
+  const logStart = logSize(options.logFile);
+  const child = await startChildProcess({
+    name: "Flink job server",
+    command: "java",
+    args: [
+      `-Xmx${options.heap ?? "1500m"}`,
+      "-XX:+ExitOnOutOfMemoryError",
+      `-Djava.util.logging.config.file=${path.join(confDir, "logging.properties")}`,
+      ...OPENED_PACKAGES.map((name) => `--add-opens=java.base/${name}=ALL-UNNAMED`),
+      "-cp",
+      options.classpath,
+      "org.apache.beam.runners.flink.FlinkJobServerDriver",
+      `--flink-master=${options.flinkMaster ?? "[local]"}`,
+      `--flink-conf-dir=${confDir}`,
+      "--job-host=127.0.0.1",
+      "--job-port=0",
+      "--artifact-port=0",
+      "--expansion-port=0",
+      `--artifacts-dir=${path.join(options.workDir, "artifacts")}`,
+    ],
+    env: { FLINK_CONF_DIR: confDir },
+    logFile: options.logFile,
+  });
+  const deadline = Date.now() + (options.startTimeoutMs ?? 60_000);
+  for (;;) {
+    const port = READY.exec(readFileSync(options.logFile, "utf8").slice(logStart))?.[1];
+    if (port) {
+      return {
+        endpoint: `127.0.0.1:${port}`,
+        process: child,
+        stop: async (graceMs) => void (await child.stop(graceMs)),
+      };
+    }
+    if (!child.running || Date.now() > deadline) {
+      await child.stop();
+      const what = child.running ? "did not start in time" : "ended while starting";
+      throw new Error(`The Flink job server ${what}. The end of ${options.logFile}:\n${child.logTail()}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+function logSize(file: string): number {
+  try {
+    return readFileSync(file, "utf8").length;
+  } catch {
+    return 0;
+  }
+}

@@ -1,0 +1,85 @@
+import "../sdk";
+import { mkdirSync } from "node:fs";
+import path = require("node:path");
+import type * as runnerApi from "apache-beam/proto/beam_runner_api";
+import { startWorkerPool, type WorkerPool } from "../worker/pool";
+import { submitJob, type FlinkJobOptions, type Job } from "./job";
+import { startJobServer, type JobServer } from "./jobServer";
+
+export interface FlinkRunnerOptions extends FlinkJobOptions {
+  readonly classpath: string;
+  /** Folder for configuration and artifacts of this run. */
+  readonly workDir: string;
+  /** Folder for `job-server.log` and `workers.log`. */
+  readonly logDir: string;
+  readonly flinkMaster?: string;
+  readonly heap?: string;
+  /** Checkpoint folder to go on from. */
+  readonly restoreFrom?: string;
+  /** Folder from which the registered modules resolve; default: the working directory. */
+  readonly requireFrom?: string;
+  readonly workerEnv?: Readonly<Record<string, string>>;
+  readonly workerNodeArgs?: readonly string[];
+  readonly onWorkerExit?: (workerId: string, status: string) => void;
+}
+
+/** A pipeline that runs on Flink, with its job server and its workers. */
+export interface FlinkRun {
+  readonly job: Job;
+  readonly jobServer: JobServer;
+  readonly workers: WorkerPool;
+  /** Rejects when the job fails or the job server ends; resolves when the job is done. */
+  readonly finished: Promise<void>;
+  /** Stops the job server, then the workers, whose sources give back what they hold. Checkpoints stay. */
+  stop(): Promise<void>;
+}
+
+/** Starts job server and worker pool and submits the pipeline. What it started is stopped again when it fails. */
+export async function runOnFlink(pipeline: runnerApi.Pipeline, options: FlinkRunnerOptions): Promise<FlinkRun> {
+  for (const dir of [options.workDir, options.logDir]) mkdirSync(dir, { recursive: true });
+  const workers = await startWorkerPool({
+    logFile: path.join(options.logDir, "workers.log"),
+    requireFrom: options.requireFrom,
+    env: options.workerEnv,
+    nodeArgs: options.workerNodeArgs,
+    onUnexpectedExit: options.onWorkerExit,
+  });
+  let jobServer: JobServer | undefined;
+  try {
+    jobServer = await startJobServer({
+      classpath: options.classpath,
+      workDir: options.workDir,
+      logFile: path.join(options.logDir, "job-server.log"),
+      flinkMaster: options.flinkMaster,
+      heap: options.heap,
+      restoreFrom: options.restoreFrom,
+    });
+    const server = jobServer;
+    const job = await submitJob(server.endpoint, workers.address, pipeline, options);
+    let stopping = false;
+    const serverEnded = server.process.exited.then(({ code, signal }) => {
+      if (stopping) return;
+      throw new Error(
+        `The Flink job server ended (${signal ?? `exit code ${code}`}). The end of its log:\n${server.process.logTail()}`,
+      );
+    });
+    const finished = Promise.race([job.finished, serverEnded]);
+    finished.catch(() => {}); // whoever cares awaits it
+    return {
+      job,
+      jobServer: server,
+      workers,
+      finished,
+      stop: async () => {
+        stopping = true;
+        // The job first: a job whose worker goes away would be started again.
+        await server.stop(2000);
+        await workers.stop(3000);
+      },
+    };
+  } catch (error) {
+    await jobServer?.stop();
+    await workers.stop();
+    throw error;
+  }
+}

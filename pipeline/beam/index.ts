@@ -1,0 +1,19 @@
+/** What the SDK lacks: keyed state, splittable sources, triggers, a test stream, a Flink runner, and repairs. */
+import "./sdk";
+
+export { SDK_VERSION, UnsupportedSdkVersionError } from "./version";
+export { bundleParDo, type BundleDoFn, type Emit, type EmitTimestamped } from "./bundleParDo";
+export { pipe } from "./pipe";
+export { stringCoder, textKvCoder, withKvCoder } from "./coders";
+export { statefulParDo, stateStats, type CellsOf, type StatefulDoFn } from "./state/statefulParDo";
+export { bagState, foldedState, valueState } from "./state/cells";
+export type { BagCell, Fold, FoldedCell, StateDeclaration, ValueCell } from "./state/cells";
+export { splittableParDo, type Residual, type SliceContext, type SplittableDoFn } from "./splittable/splittableParDo";
+export { onWorkerGone, workerStats } from "./repairs/control";
+export * from "./windowing/triggers";
+export { sessionWindows, windowingStrategy, type WindowingOptions } from "./windowing/strategy";
+export { END_OF_TIME_MS, testStream, type TestStreamEvent } from "./testing/testStream";
+export { buildPipeline, JobFailedError, type FlinkJobOptions, type Job } from "./flink/job";
+export { ensureFlinkClasspath, ClasspathError } from "./flink/classpath";
+export { newestCheckpoint, type Checkpoint } from "./flink/checkpoints";
+export { runOnFlink, type FlinkRun, type FlinkRunnerOptions } from "./flink/runner";

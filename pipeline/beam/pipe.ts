@@ -1,0 +1,52 @@
+import "./sdk";
+import type { PCollection, Root } from "apache-beam";
+import type { PTransform } from "apache-beam/transforms/transform";
+
+/** Something that transforms A into a collection of B. */
+type Step<A extends Root | PCollection<unknown>, B> = PTransform<A, PCollection<B>>;
+
+/**
+ * Applies transforms one after the other. The SDK declares that `PCollection.apply` returns `any`; this keeps the types.
+ */
+export function pipe<I extends Root | PCollection<unknown>, A>(input: I, a: Step<I, A>): PCollection<A>;
+export function pipe<I extends Root | PCollection<unknown>, A, B>(
+  input: I,
+  a: Step<I, A>,
+  b: Step<PCollection<A>, B>,
+): PCollection<B>;
+export function pipe<I extends Root | PCollection<unknown>, A, B, C>(
+  input: I,
+  a: Step<I, A>,
+  b: Step<PCollection<A>, B>,
+  c: Step<PCollection<B>, C>,
+): PCollection<C>;
+export function pipe<I extends Root | PCollection<unknown>, A, B, C, D>(
+  input: I,
+  a: Step<I, A>,
+  b: Step<PCollection<A>, B>,
+  c: Step<PCollection<B>, C>,
+  d: Step<PCollection<C>, D>,
+): PCollection<D>;
+export function pipe<I extends Root | PCollection<unknown>, A, B, C, D, E>(
+  input: I,
+  a: Step<I, A>,
+  b: Step<PCollection<A>, B>,
+  c: Step<PCollection<B>, C>,
+  d: Step<PCollection<C>, D>,
+  e: Step<PCollection<D>, E>,
+): PCollection<E>;
+export function pipe<I extends Root | PCollection<unknown>, A, B, C, D, E, F>(
+  input: I,
+  a: Step<I, A>,
+  b: Step<PCollection<A>, B>,
+  c: Step<PCollection<B>, C>,
+  d: Step<PCollection<C>, D>,
+  e: Step<PCollection<D>, E>,
+  f: Step<PCollection<E>, F>,
+): PCollection<F>;
+export function pipe(input: unknown, ...steps: unknown[]): PCollection<unknown> {
+  return steps.reduce(
+    (current, step) => (current as Root).apply(step as Step<Root, unknown>),
+    input,
+  ) as PCollection<unknown>;
+}

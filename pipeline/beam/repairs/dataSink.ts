@@ -1,0 +1,45 @@
+/**
+ * Mends `DataSinkOperator`: its `flush` swaps the buffer after the await, so more than 1 MB from one `process()` is sent
+ * again and again. Also flushes while a long bundle runs, so that the runner sees output before the bundle ends.
+ */
+import protobufjs = require("protobufjs");
+import { registerOperatorConstructor, type IOperator } from "apache-beam/worker/operators";
+import type { IDataChannel } from "apache-beam/worker/data";
+import { sdkOperator } from "./operators";
+
+const SINK_URN = "beam:runner:sink:v1";
+const FLUSH_EVERY_MS = 200;
+
+interface DataSink extends IOperator {
+  buffer: protobufjs.Writer;
+  channel: IDataChannel;
+  flush(): Promise<void>;
+  bundleEnded?(): void;
+}
+
+const open = new Set<DataSink>();
+
+async function flush(this: DataSink): Promise<void> {
+  if (this.buffer.len === 0) return;
+  const full = this.buffer;
+  this.buffer = new protobufjs.Writer();
+  await this.channel.sendData(full.finish());
+}
+
+export function repairDataSink(): void {
+  const original = sdkOperator(SINK_URN);
+  registerOperatorConstructor(SINK_URN, (id, transform, context) => {
+    const sink = original(id, transform, context) as DataSink;
+    const startBundle = sink.startBundle.bind(sink);
+    sink.startBundle = () => {
+      open.add(sink);
+      return startBundle();
+    };
+    sink.bundleEnded = () => void open.delete(sink);
+    sink.flush = flush;
+    return sink;
+  });
+  setInterval(() => {
+    for (const sink of open) void sink.flush();
+  }, FLUSH_EVERY_MS).unref();
+}

@@ -1,0 +1,17 @@
+/**
+ * Mends: Node 24 removed the deprecated `util.isPrimitive` and its siblings, which `serialize-closures` (a dependency of
+ * the SDK) still calls. Without it, loading the SDK on Node 24 ends in `util.isPrimitive is not a function`.
+ */
+import util = require("node:util");
+
+interface LegacyUtil {
+  isPrimitive?: (value: unknown) => boolean;
+}
+
+/** Puts back what Node took away; does nothing on a Node that still has it. */
+export function restoreLegacyUtil(target: object = util): void {
+  const legacy = target as LegacyUtil;
+  legacy.isPrimitive ??= (value) => value === null || (typeof value !== "object" && typeof value !== "function");
+}
+
+restoreLegacyUtil();

@@ -1,0 +1,203 @@
+import "../sdk";
+import protobufjs = require("protobufjs");
+import type { StateKey } from "apache-beam/proto/beam_fn_api";
+import { Context, type Coder } from "apache-beam/coders/coders";
+import type { StateClient } from "./stateChannel";
+
+/** A cell of keyed state: one named state of one key, while it is in the worker. */
+export interface Cell {
+  /** Takes the stored bytes; called once, before the first use. */
+  load(bytes: Uint8Array): void;
+  /** Sends what changed since the last save. */
+  save(client: StateClient, key: StateKey): Promise<void>[];
+  /** Estimated size in memory, in bytes. */
+  readonly weight: number;
+}
+
+/** Declares one named state of a stateful DoFn. */
+export interface StateDeclaration<C extends Cell> {
+  /** Coder of the elements that are stored. */
+  readonly coder: Coder<unknown>;
+  readonly createCell: () => C;
+}
+
+function encodeAll<T>(coder: Coder<T>, values: readonly T[]): Uint8Array {
+  const writer = new protobufjs.Writer();
+  for (const v of values) coder.encode(v, writer, Context.needsDelimiters);
+  return writer.finish();
+}
+
+function decodeAll<T>(coder: Coder<T>, bytes: Uint8Array): T[] {
+  const out: T[] = [];
+  const reader = new protobufjs.Reader(bytes);
+  while (reader.pos < reader.len) out.push(coder.decode(reader, Context.needsDelimiters));
+  return out;
+}
+
+const CELL_OVERHEAD = 200;
+
+/** One value, or none. */
+export class ValueCell<T> implements Cell {
+  private value: T | undefined;
+  private stored = false;
+  private changed = false;
+  weight = CELL_OVERHEAD;
+
+  constructor(private readonly coder: Coder<T>) {}
+
+  read(): T | undefined {
+    return this.value;
+  }
+  write(value: T): void {
+    this.value = value;
+    this.changed = true;
+  }
+  clear(): void {
+    this.value = undefined;
+    this.changed = true;
+  }
+  load(bytes: Uint8Array): void {
+    this.value = decodeAll(this.coder, bytes).at(-1);
+    this.stored = bytes.length > 0;
+    this.weight = CELL_OVERHEAD + 4 * bytes.length;
+  }
+  save(client: StateClient, key: StateKey): Promise<void>[] {
+    if (!this.changed) return [];
+    this.changed = false;
+    const requests: Promise<void>[] = [];
+    // Where nothing is stored there is nothing to clear: one request less.
+    if (this.stored) requests.push(client.clear(key));
+    this.stored = this.value !== undefined;
+    if (this.value !== undefined) {
+      const bytes = encodeAll(this.coder, [this.value]);
+      this.weight = CELL_OVERHEAD + 4 * bytes.length;
+      requests.push(client.append(key, bytes));
+    }
+    return requests;
+  }
+}
+
+/** A bag: elements are added and read, in no particular order, and cleared together. */
+export class BagCell<T> implements Cell {
+  private values: T[] = [];
+  private added: T[] = [];
+  private stored = false;
+  private cleared = false;
+  weight = CELL_OVERHEAD;
+
+  constructor(private readonly coder: Coder<T>) {}
+
+  read(): readonly T[] {
+    return this.values;
+  }
+  add(value: T): void {
+    this.values.push(value);
+    this.added.push(value);
+  }
+  clear(): void {
+    this.values = [];
+    this.added = [];
+    this.cleared = true;
+  }
+  load(bytes: Uint8Array): void {
+    this.values = decodeAll(this.coder, bytes);
+    this.stored = bytes.length > 0;
+    this.weight = CELL_OVERHEAD + 4 * bytes.length;
+  }
+  save(client: StateClient, key: StateKey): Promise<void>[] {
+    const requests: Promise<void>[] = [];
+    if (this.cleared && this.stored) requests.push(client.clear(key));
+    if (this.cleared) this.stored = false;
+    this.cleared = false;
+    if (this.added.length) {
+      const bytes = encodeAll(this.coder, this.added);
+      this.added = [];
+      this.stored = true;
+      this.weight += 4 * bytes.length;
+      requests.push(client.append(key, bytes));
+    }
+    return requests;
+  }
+}
+
+/**
+ * How a log of changes folds into a state that is kept in memory.
+ *
+ * @typeParam S the folded state; mutable.
+ * @typeParam R a change. Folding must be idempotent, commutative and associative in effect, as the stored bag has no order.
+ */
+export interface Fold<S, R> {
+  readonly coder: Coder<R>;
+  create(): S;
+  /** Adds a change that comes from the log. */
+  fold(state: S, record: R): void;
+  /** The fewest changes that fold to this state. */
+  snapshot(state: S): R[];
+  /** How many entries of the state a change holds, at most. */
+  entries(record: R): number;
+  /** How many entries the state holds. */
+  size(state: S): number;
+  /** Estimated bytes in memory for one entry. */
+  readonly entryWeight: number;
+}
+
+/**
+ * State kept as a log of changes: reading folds the log once, a change is one append, and the log is replaced by a
+ * snapshot when it holds over twice as many entries as the state. So a large state (thousands of entries under one key)
+ * costs one small request for each bundle that changes it.
+ */
+export class FoldedCell<S, R> implements Cell {
+  readonly state: S;
+  private pending: R[] = [];
+  private logged = 0;
+  private stored = false;
+
+  constructor(private readonly spec: Fold<S, R>) {
+    this.state = spec.create();
+  }
+
+  /** Records a change that has been made to {@link state} already. */
+  log(record: R): void {
+    this.pending.push(record);
+  }
+  get weight(): number {
+    return CELL_OVERHEAD + this.spec.size(this.state) * this.spec.entryWeight;
+  }
+  load(bytes: Uint8Array): void {
+    for (const record of decodeAll(this.spec.coder, bytes)) {
+      this.logged += this.spec.entries(record);
+      this.spec.fold(this.state, record);
+    }
+    this.stored = bytes.length > 0;
+  }
+  save(client: StateClient, key: StateKey): Promise<void>[] {
+    const { spec, pending } = this;
+    if (!pending.length) return [];
+    this.pending = [];
+    for (const record of pending) this.logged += spec.entries(record);
+    if (this.logged <= 2 * spec.size(this.state) + 64) {
+      this.stored = true;
+      return [client.append(key, encodeAll(spec.coder, pending))];
+    }
+    const requests = this.stored ? [client.clear(key)] : [];
+    this.stored = true;
+    this.logged = spec.size(this.state);
+    requests.push(client.append(key, encodeAll(spec.coder, spec.snapshot(this.state))));
+    return requests;
+  }
+}
+
+/** Declares a state that holds one value. */
+export function valueState<T>(coder: Coder<T>): StateDeclaration<ValueCell<T>> {
+  return { coder, createCell: () => new ValueCell(coder) };
+}
+
+/** Declares a state that holds a bag of elements. */
+export function bagState<T>(coder: Coder<T>): StateDeclaration<BagCell<T>> {
+  return { coder, createCell: () => new BagCell(coder) };
+}
+
+/** Declares a state that is stored as a log of changes and folded in memory. */
+export function foldedState<S, R>(spec: Fold<S, R>): StateDeclaration<FoldedCell<S, R>> {
+  return { coder: spec.coder, createCell: () => new FoldedCell(spec) };
+}

@@ -1,0 +1,104 @@
+import "../sdk";
+import type { StateKey, StateRequest, StateResponse } from "apache-beam/proto/beam_fn_api";
+import type { OperatorContext } from "apache-beam/worker/operators";
+import type { MultiplexingStateChannel, StateProvider } from "apache-beam/worker/state";
+
+type ResponseKind = "get" | "append" | "clear";
+type ResponseOf<K extends ResponseKind> = Extract<StateResponse["response"], { oneofKind: K }>;
+
+/** What the SDK's channel holds, beyond its declared interface. */
+interface Channel {
+  closed?: boolean;
+  error?: Error;
+  idCounter: number;
+  callbacks: Map<string, (response: StateResponse) => void>;
+  stateChannel: {
+    write(request: StateRequest): void;
+    on(event: "error", listener: (error: Error) => void): void;
+    on(event: "end", listener: () => void): void;
+  };
+}
+
+const watched = new WeakSet<Channel>();
+
+/**
+ * The SDK only remembers the error of a broken state stream; what is in flight would wait for ever. Rejects it, so that
+ * the bundle fails.
+ */
+function failPendingOnEnd(channel: Channel): void {
+  if (watched.has(channel)) return;
+  watched.add(channel);
+  const fail = (error: Error): void => {
+    channel.error ??= error;
+    for (const [id, callback] of [...channel.callbacks]) {
+      channel.callbacks.delete(id);
+      callback({ id, error: String(error), response: { oneofKind: undefined } });
+    }
+  };
+  channel.stateChannel.on("error", fail);
+  channel.stateChannel.on("end", () => fail(new Error("The state stream ended")));
+}
+
+/** Requests of user state of one bundle, on the SDK's own multiplexed state stream. */
+export class StateClient {
+  /** Requests sent by this process, for status lines and benchmarks. */
+  static requests = 0;
+  private readonly channel: Channel;
+
+  private constructor(
+    channel: MultiplexingStateChannel,
+    private readonly instructionId: string,
+  ) {
+    this.channel = channel;
+    failPendingOnEnd(this.channel);
+  }
+
+  /** The client for the bundle that `context` is processing now. */
+  static forBundle(context: OperatorContext): StateClient {
+    let provider = context.getStateProvider() as StateProvider & { underlying?: StateProvider };
+    while (provider.underlying) provider = provider.underlying;
+    const { multiplexingChannel } = provider as unknown as { multiplexingChannel: MultiplexingStateChannel };
+    return new StateClient(multiplexingChannel, context.getBundleId());
+  }
+
+  private send<K extends ResponseKind>(
+    stateKey: StateKey,
+    request: StateRequest["request"],
+    expected: K,
+  ): Promise<ResponseOf<K>> {
+    const { channel, instructionId } = this;
+    if (channel.closed) return Promise.reject(new Error("The state stream is closed"));
+    if (channel.error) return Promise.reject(channel.error);
+    StateClient.requests++;
+    return new Promise((resolve, reject) => {
+      const id = `userState${channel.idCounter++}`;
+      channel.callbacks.set(id, ({ error, response }) => {
+        if (error) reject(new Error(error));
+        else if (response.oneofKind !== expected) {
+          reject(new Error(`Expected a response to ${expected}, got ${String(response.oneofKind)}`));
+        } else resolve(response as ResponseOf<K>);
+      });
+      channel.stateChannel.write({ id, instructionId, stateKey, request });
+    });
+  }
+
+  /** All bytes of a bag: its encoded elements one after the other. */
+  async get(stateKey: StateKey): Promise<Uint8Array> {
+    const chunks: Uint8Array[] = [];
+    let continuationToken: Uint8Array = new Uint8Array();
+    do {
+      const { get } = await this.send(stateKey, { oneofKind: "get", get: { continuationToken } }, "get");
+      if (get.data.length) chunks.push(get.data);
+      continuationToken = get.continuationToken;
+    } while (continuationToken.length);
+    return chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks);
+  }
+
+  async append(stateKey: StateKey, data: Uint8Array): Promise<void> {
+    await this.send(stateKey, { oneofKind: "append", append: { data } }, "append");
+  }
+
+  async clear(stateKey: StateKey): Promise<void> {
+    await this.send(stateKey, { oneofKind: "clear", clear: {} }, "clear");
+  }
+}

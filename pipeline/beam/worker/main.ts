@@ -1,0 +1,46 @@
+/**
+ * A worker in a process of its own: `node main.js --id ID --control_endpoint HOST:PORT --modules '["a","b"]'
+ * --require-from DIR`. It loads the modules whose exports the pipeline refers to, serves one runner, and ends when that
+ * runner closes the control stream, after giving its sources time to hand back what they hold.
+ */
+import "../sdk";
+import { createRequire } from "node:module";
+import path = require("node:path");
+import { parseArgs } from "node:util";
+import { Worker } from "apache-beam/worker/worker";
+import { onWorkerGone, workerStats } from "../repairs/control";
+
+/** How long sources may take to hand back what they hold. */
+const LINGER_MS = 1500;
+const STATS_EVERY_MS = 60_000;
+
+function main(): void {
+  const { values } = parseArgs({
+    options: {
+      id: { type: "string" },
+      control_endpoint: { type: "string" },
+      modules: { type: "string" },
+      "require-from": { type: "string" },
+    },
+  });
+  const { id, control_endpoint: controlUrl } = values;
+  if (!id || !controlUrl) throw new Error("--id and --control_endpoint are required");
+  // The SDK tells each bundle on console.debug.
+  console.debug = () => {};
+  const requireModule = createRequire(path.join(values["require-from"] ?? process.cwd(), "noop.js"));
+  for (const name of JSON.parse(values.modules ?? "[]") as string[]) {
+    if (name !== "apache-beam" && !name.startsWith("apache-beam/")) requireModule(name);
+  }
+  new Worker(id, { controlUrl });
+  console.info(`worker ${id} (process ${process.pid}) serves ${controlUrl}`);
+  onWorkerGone((error) => {
+    console.info(`worker ${id} ends: ${error.message}; ${JSON.stringify(workerStats)}`);
+    setTimeout(() => process.exit(0), LINGER_MS);
+  });
+  setInterval(() => {
+    const { rss, heapUsed } = process.memoryUsage();
+    console.info(`worker ${id}: ${JSON.stringify({ ...workerStats, rssMiB: rss >> 20, heapMiB: heapUsed >> 20 })}`);
+  }, STATS_EVERY_MS).unref();
+}
+
+main();
