@@ -65,7 +65,7 @@ describe("activeDays", () => {
       }),
       { numRuns: 1000 },
     );
-  });
+  }).timeout(20_000);
 
   it("does not depend on the order, and merging is a union", () => {
     fc.assert(

@@ -153,7 +153,7 @@ describe("exactness", () => {
       }),
       { numRuns: 3000 },
     );
-  });
+  }).timeout(20_000);
 
   it("the same for realistic traffic with everything in it, in several orders", () => {
     const events = [
@@ -166,5 +166,5 @@ describe("exactness", () => {
       const order = seed === 0 ? events : shuffled(events, random);
       assert.deepEqual(throughLedgers(order, 30 * 60_000, random), expected);
     }
-  });
+  }).timeout(20_000);
 });

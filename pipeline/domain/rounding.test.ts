@@ -44,7 +44,7 @@ describe("rounding", () => {
       }),
       { numRuns: 5000 },
     );
-  });
+  }).timeout(20_000);
 
   it("equals exact arithmetic on and next to a half", () => {
     fc.assert(

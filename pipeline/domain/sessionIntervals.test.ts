@@ -104,7 +104,7 @@ describe("sessionIntervals", () => {
       }),
       { numRuns: 1000 },
     );
-  });
+  }).timeout(20_000);
 
   it("is a union: the same however its parts are grouped", () => {
     fc.assert(

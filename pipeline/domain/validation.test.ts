@@ -199,5 +199,5 @@ describe("validateEvent", () => {
       }),
       { numRuns: 2000 },
     );
-  });
+  }).timeout(20_000);
 });

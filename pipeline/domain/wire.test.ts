@@ -60,7 +60,7 @@ describe("wire", () => {
       }),
       { numRuns: 1000 },
     );
-  });
+  }).timeout(20_000);
 
   it("leaves absent fields out and writes times as epoch milliseconds", () => {
     const validated = validateEvent(
@@ -155,5 +155,5 @@ describe("wire", () => {
       ),
       { numRuns: 1000 },
     );
-  });
+  }).timeout(20_000);
 });

@@ -77,7 +77,7 @@ describe("generateTraffic", () => {
     const userDays = new Map<string | null, Set<number>>();
     for (const e of events) userDays.set(e.user_id, (userDays.get(e.user_id) ?? new Set()).add(dayOf(e.event_time)));
     assert.ok([...userDays.values()].filter((daysOf) => daysOf.size > 1).length > 300, "users come back");
-  });
+  }).timeout(20_000);
 
   it("repeats events in every byte", () => {
     const seen = new Map<string, string>();
@@ -112,7 +112,7 @@ describe("generateTraffic", () => {
     const sorted = [...sizes.values()].sort((a, b) => a - b);
     assert.ok((sorted[sorted.length >> 1] ?? 9) <= 5, "the median is well below the mean");
     assert.ok((sorted[sorted.length - 1] ?? 0) >= 80, "the largest is ten times the mean");
-  });
+  }).timeout(20_000);
 
   it("can make every event a new user in a new session", () => {
     const only = { bridgeShare: 0, gapEdgeShare: 0, midnightShare: 0, duplicateShare: 0, anonymousShare: 0 };
