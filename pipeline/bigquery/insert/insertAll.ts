@@ -1,0 +1,52 @@
+import type { BigQuery } from "@google-cloud/bigquery";
+
+/** What BigQuery found wrong with one row of a request. */
+export interface RowError {
+  /** Position of the row in the request. */
+  readonly index: number;
+  /** Such as `invalid`, or `stopped`: nothing is wrong with the row, but with another one of the request. */
+  readonly reason: string;
+  readonly message: string;
+}
+
+interface InsertAllResponse {
+  insertErrors?: { index?: number; errors?: { reason?: string; message?: string; location?: string }[] }[];
+}
+
+/** A row as insertAll takes it: JSON text of `{insertId, json}`, made once. */
+export function insertAllRow(row: object, insertId: string): string {
+  return `{"insertId":${JSON.stringify(insertId)},"json":${JSON.stringify(row)}}`;
+}
+
+/**
+ * One tabledata.insertAll request. By the client's plain request, not by its `insert`: that copies and walks every row
+ * three times, and sends rows again by a policy of its own.
+ * @param rows made by {@link insertAllRow}.
+ * @param skipInvalidRows true: good rows are inserted though others are refused.
+ * @returns the rows that were not inserted.
+ * @throws ApiError (numeric `code`) or a network error when the request as a whole failed.
+ */
+export async function insertAll(
+  bigquery: BigQuery,
+  { dataset, table }: { dataset: string; table: string },
+  rows: readonly string[],
+  skipInvalidRows: boolean,
+): Promise<RowError[]> {
+  const response = await new Promise<InsertAllResponse>((resolve, reject) => {
+    bigquery.request(
+      {
+        method: "POST",
+        uri: `/datasets/${encodeURIComponent(dataset)}/tables/${encodeURIComponent(table)}/insertAll`,
+        headers: { "Content-Type": "application/json" },
+        body: `{${skipInvalidRows ? '"skipInvalidRows":true,' : ""}"rows":[${rows.join(",")}]}`,
+      },
+      (error: Error | null, body: InsertAllResponse | undefined) => (error ? reject(error) : resolve(body ?? {})),
+    );
+  });
+  return (response.insertErrors ?? []).map(({ index = 0, errors = [] }) => {
+    // A row may carry several errors; one that says what is wrong with the row itself tells most.
+    const error = errors.find((e) => e.reason !== "stopped") ?? errors[0] ?? {};
+    const where = error.location ? ` (${error.location})` : "";
+    return { index, reason: error.reason || "unknown", message: `${error.message || "no message"}${where}` };
+  });
+}

@@ -1,0 +1,357 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { startBigQueryEmulator } from "../../local/emulators";
+import { freePort } from "../../local/ports";
+import { bigQueryClient } from "./client";
+import { runQuery } from "./query";
+import { RowsNotWrittenError, RowWriter, type RetryNotice, type RowWriterOptions } from "./rowWriter";
+import { setUpBigQuery } from "./setup";
+import type { RollupVersionRow } from "./tables";
+import { useBigQueryEmulator } from "./testing/emulator";
+import { startRecordingProxy, type Answer, type InsertRequest } from "./testing/recordingProxy";
+import { rollupVersion } from "./testing/rows";
+
+const TABLE = "daily_rollup_versions";
+const row = (version: number): RollupVersionRow => rollupVersion({ date: "2024-05-01", version });
+/** Cannot be a row: the emulator answers 500 to any request that holds it. */
+const poison = { ...row(-1), updated_at: "no time" };
+/** A server that fails every request that holds the poison, and says no more. */
+const stumbles = ({ rows }: InsertRequest): Answer =>
+  rows.some((r) => r.json.version === poison.version)
+    ? {
+        status: 500,
+        body: { error: { code: 500, errors: [{ reason: "internalError", message: "An internal error" }] } },
+      }
+    : undefined;
+const fast = { initialMs: 20, maxMs: 200 };
+
+describe("RowWriter", function () {
+  this.timeout(60_000);
+  const fixture = useBigQueryEmulator();
+  let dataset: string;
+  beforeEach(async () => (dataset = await fixture.freshDataset()));
+
+  function writer(options: Partial<RowWriterOptions> = {}): RowWriter<RollupVersionRow> {
+    const { project } = fixture;
+    const endpoint = fixture.emulator.url;
+    return new RowWriter({ project, endpoint, dataset, table: TABLE, backoff: fast, ...options });
+  }
+
+  async function write(target: RowWriter<RollupVersionRow>, rows: RollupVersionRow[]): Promise<void> {
+    for (const r of rows) await target.write(r, `id-${r.version}`);
+  }
+
+  /** How many rows there are, and how many different ones. */
+  async function counts(client = fixture.bigquery): Promise<{ rows: number; versions: number }> {
+    const [result] = await runQuery(
+      client,
+      `SELECT COUNT(*) AS n, COUNT(DISTINCT version) AS v FROM ${dataset}.${TABLE}`,
+    );
+    assert.ok(result);
+    return { rows: result.number("n"), versions: result.number("v") };
+  }
+
+  const range = (n: number): RollupVersionRow[] => Array.from({ length: n }, (_, i) => row(i));
+
+  async function throughProxy(
+    options: Partial<RowWriterOptions>,
+    answer: (request: InsertRequest, nth: number) => Answer,
+    use: (target: RowWriter<RollupVersionRow>, inserts: InsertRequest[]) => Promise<void>,
+  ): Promise<void> {
+    const proxy = await startRecordingProxy(fixture.emulator.url);
+    proxy.answer = answer;
+    try {
+      await use(writer({ endpoint: proxy.url, ...options }), proxy.inserts);
+    } finally {
+      await proxy.stop();
+    }
+  }
+
+  describe("batches", () => {
+    it("hold at most the given number of rows, each with its insertId", async () => {
+      await throughProxy(
+        { maxBatchRows: 100 },
+        () => undefined,
+        async (target, inserts) => {
+          await write(target, range(250));
+          assert.deepEqual(await target.flush(), []);
+          assert.deepEqual(inserts.map((i) => i.rows.length).sort(), [100, 100, 50]);
+          const sent = inserts.flatMap((i) => i.rows);
+          assert.ok(sent.every((r) => r.insertId === `id-${r.json.version as number}`));
+          assert.deepEqual(await counts(), { rows: 250, versions: 250 });
+        },
+      );
+    });
+
+    it("hold at most the given number of bytes; a row that is larger goes alone", async () => {
+      const bytesOfRow = JSON.stringify({ insertId: "id-1", json: row(1) }).length;
+      await throughProxy(
+        { maxBatchBytes: 3 * bytesOfRow },
+        () => undefined,
+        async (target, inserts) => {
+          await write(target, [1, 2, 3, 4, 5].map(row));
+          await target.flush();
+          assert.deepEqual(inserts.map((i) => i.rows.length).sort(), [2, 3]);
+        },
+      );
+      await throughProxy(
+        { maxBatchBytes: bytesOfRow - 1 },
+        () => undefined,
+        async (target, inserts) => {
+          await write(target, [6, 7].map(row));
+          await target.flush();
+          assert.deepEqual(
+            inserts.map((i) => i.rows.length),
+            [1, 1],
+          );
+        },
+      );
+      assert.deepEqual(await counts(), { rows: 7, versions: 7 });
+    });
+
+    it("sends nothing when there are no rows", async () => {
+      await throughProxy(
+        {},
+        () => undefined,
+        async (target, inserts) => {
+          assert.deepEqual(await target.flush(), []);
+          assert.equal(inserts.length, 0);
+        },
+      );
+    });
+  });
+
+  describe("refused rows", () => {
+    it("are found among good ones, which are all written once", async () => {
+      const target = writer();
+      await write(target, [...range(300), poison, ...range(600).slice(300)]);
+      const failed = await target.flush();
+      assert.deepEqual(
+        failed.map((f) => [f.row, f.insertId]),
+        [[poison, "id--1"]],
+      );
+      assert.ok(failed[0]?.reason && failed[0].message);
+      assert.deepEqual(await counts(), { rows: 600, versions: 600 });
+    });
+
+    it("are found by halves where the server fails every request that holds one", async () => {
+      await throughProxy({}, stumbles, async (target) => {
+        await write(target, [...range(70), poison, ...range(100).slice(70)]);
+        assert.deepEqual(
+          (await target.flush()).map((f) => [f.insertId, f.reason]),
+          [["id--1", "internalError"]],
+        );
+        assert.deepEqual(await counts(), { rows: 100, versions: 100 });
+      });
+    });
+
+    it("are known soon when others have been written since", async () => {
+      await throughProxy({ maxBatchRows: 1 }, stumbles, async (target) => {
+        await write(target, [poison, ...range(20)]);
+        assert.equal((await target.flush()).length, 1);
+      });
+    });
+
+    it("are known at the deadline when there is nothing to compare with", async () => {
+      await throughProxy({ retryForMs: 1500 }, stumbles, async (target) => {
+        await write(target, [poison]);
+        const start = Date.now();
+        assert.equal((await target.flush()).length, 1);
+        assert.ok(Date.now() - start >= 1000);
+      });
+    });
+
+    it("are told by BigQuery itself, which stops the rest of the request", async () => {
+      const asBigQuery = ({ rows, skipInvalidRows }: InsertRequest): Answer => {
+        const insertErrors = rows.flatMap((r, index) => {
+          if (r.json.version === 3) {
+            return [{ index, errors: [{ reason: "invalid", location: "updated_at", message: "no such field: x" }] }];
+          }
+          return skipInvalidRows ? [] : [{ index, errors: [{ reason: "stopped", message: "" }] }];
+        });
+        return insertErrors.length ? { status: 200, body: { insertErrors } } : undefined;
+      };
+      await throughProxy({}, asBigQuery, async (target, inserts) => {
+        await write(target, range(5));
+        const failed = await target.flush();
+        assert.deepEqual(
+          failed.map((f) => [f.insertId, f.reason, f.message]),
+          [["id-3", "invalid", "no such field: x (updated_at)"]],
+        );
+        assert.deepEqual(
+          inserts.map((i) => i.rows.length),
+          [5, 4],
+        );
+        assert.deepEqual(await counts(), { rows: 4, versions: 4 });
+      });
+    });
+
+    it("may be what makes the request as a whole too large", async () => {
+      const tooLarge = ({ rows }: InsertRequest): Answer =>
+        rows.some((r) => r.json.version === 7)
+          ? { status: 413, body: { error: { code: 413, message: "Request Entity Too Large" } } }
+          : undefined;
+      await throughProxy({}, tooLarge, async (target) => {
+        await write(target, range(20));
+        assert.deepEqual(
+          (await target.flush()).map((f) => f.insertId),
+          ["id-7"],
+        );
+        assert.deepEqual(await counts(), { rows: 19, versions: 19 });
+      });
+    });
+  });
+
+  describe("when the server is in trouble", () => {
+    it("sends again what a busy server turned away", async () => {
+      const statuses = [503, 429, 500, 502];
+      const busy = (_: InsertRequest, nth: number): Answer => {
+        const status = statuses[nth - 1];
+        return status ? { status, body: { error: { code: status, message: "busy" } } } : undefined;
+      };
+      const notices: RetryNotice[] = [];
+      await throughProxy({ onRetry: (notice) => notices.push(notice) }, busy, async (target) => {
+        await write(target, range(10));
+        assert.deepEqual(await target.flush(), []);
+        assert.deepEqual(await counts(), { rows: 10, versions: 10 });
+        assert.deepEqual(
+          notices.map((n) => [n.attempt, n.table, n.rows]),
+          [1, 2, 3, 4].map((attempt) => [attempt, TABLE, 10]),
+        );
+      });
+    });
+
+    it("keeps the rows when it fails everything for a while", async () => {
+      const started = Date.now();
+      const down = (): Answer =>
+        Date.now() - started < 2000 ? { status: 500, body: { error: { code: 500, message: "down" } } } : undefined;
+      await throughProxy({ maxBatchRows: 10 }, down, async (target) => {
+        await write(target, range(40));
+        assert.deepEqual(await target.flush(), []);
+        assert.deepEqual(await counts(), { rows: 40, versions: 40 });
+      });
+    });
+
+    it("gives up at once where a permission is missing, and says so", async () => {
+      const denied = (): Answer => ({
+        status: 403,
+        body: {
+          error: {
+            code: 403,
+            message: "Access Denied: t",
+            errors: [{ reason: "accessDenied", message: "Access Denied: t" }],
+          },
+        },
+      });
+      await throughProxy({}, denied, async (target, inserts) => {
+        await write(target, [row(1)]);
+        await assert.rejects(target.flush(), (error: Error) => {
+          assert.ok(error instanceof RowsNotWrittenError);
+          assert.match(
+            error.message,
+            /did not take 1 rows for table daily_rollup_versions \(1 attempts\): Access Denied/,
+          );
+          return true;
+        });
+        assert.equal(inserts.length, 1);
+      });
+    });
+
+    it("waits for a server that hangs", async () => {
+      const { pid } = fixture.emulator.process;
+      const target = writer({ maxBatchRows: 50, requestTimeoutMs: 1000, maxInFlight: 2 });
+      process.kill(pid, "SIGSTOP");
+      let waited = 0;
+      let flushed: Promise<unknown>;
+      try {
+        const writes = (async () => {
+          for (const r of range(300)) {
+            const wait = target.write(r, `id-${r.version}`);
+            if (wait) waited++;
+            await wait;
+          }
+        })();
+        flushed = writes.then(() => target.flush());
+        await sleep(2500);
+      } finally {
+        process.kill(pid, "SIGCONT");
+      }
+      assert.deepEqual(await flushed, []);
+      assert.ok(waited > 0, "write must make the caller wait while nothing gets through");
+      const { rows, versions } = await counts();
+      assert.equal(versions, 300);
+      assert.ok(rows >= 300); // an answer that came too late: the emulator does not know insertIds
+    });
+
+    it("rejects after the deadline, and can be used again", async () => {
+      const endpoint = `http://127.0.0.1:${await freePort()}`;
+      const target = writer({ endpoint, retryForMs: 1000 });
+      await write(target, range(3));
+      const start = Date.now();
+      await assert.rejects(target.flush(), RowsNotWrittenError);
+      assert.ok(Date.now() - start >= 900 && Date.now() - start < 5000);
+      assert.deepEqual(await target.flush(), []);
+    });
+
+    it("is over when aborted", async () => {
+      const endpoint = `http://127.0.0.1:${await freePort()}`;
+      const target = writer({ endpoint });
+      await write(target, range(3));
+      const flushed = target.flush();
+      setTimeout(() => target.abort(new Error("shutting down")), 200);
+      await assert.rejects(flushed, /shutting down/);
+      assert.throws(() => target.write(row(1), "1"), /shutting down/);
+    });
+
+    it("forgets rows on request", async () => {
+      const target = writer();
+      await write(target, range(3));
+      target.discard();
+      await write(target, [row(9)]);
+      assert.deepEqual(await target.flush(), []);
+      assert.deepEqual(await counts(), { rows: 1, versions: 1 });
+    });
+  });
+});
+
+describe("RowWriter and a server that is killed", function () {
+  this.timeout(60_000);
+
+  it("writes every row once the server is back", async () => {
+    const dir = mkdtempSync(join(tmpdir(), "killed-"));
+    const options = { dataDir: join(dir, "data"), logFile: join(dir, "log"), port: await freePort() };
+    const first = await startBigQueryEmulator(options);
+    const connection = { project: "demo-project", endpoint: first.url };
+    const client = bigQueryClient(connection);
+    await setUpBigQuery(client, { dataset: "d" });
+    const target = new RowWriter<RollupVersionRow>({
+      ...connection,
+      dataset: "d",
+      table: TABLE,
+      maxBatchRows: 20,
+      backoff: fast,
+    });
+    const write = async (from: number, to: number): Promise<void> => {
+      for (let i = from; i < to; i++) await target.write(row(i), `id-${i}`);
+    };
+    await write(0, 100);
+    await target.flush();
+    await write(100, 200);
+    process.kill(first.process.pid, "SIGKILL");
+    await first.process.exited;
+    const rest = write(200, 300).then(() => target.flush());
+    await sleep(1500);
+    const second = await startBigQueryEmulator(options);
+    try {
+      assert.deepEqual(await rest, []);
+      const [result] = await runQuery(client, `SELECT COUNT(DISTINCT version) AS v FROM d.${TABLE}`);
+      assert.equal(result?.number("v"), 300);
+    } finally {
+      await second.stop();
+      rmSync(dir, { recursive: true });
+    }
+  });
+});
