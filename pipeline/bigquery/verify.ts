@@ -1,0 +1,138 @@
+import type { BigQuery } from "@google-cloud/bigquery";
+import { averageMinutesSql, averageSecondsSql } from "./averages";
+import { runQuery, type ResultRow } from "./query";
+import { eventsTable } from "./tables";
+import { dailyRollupsView, tableReference } from "./views";
+
+/** The numbers that are compared. */
+const NUMBERS = [
+  "session_count",
+  "session_duration_ms",
+  "average_session_duration_sec",
+  "average_session_duration_min",
+  "active_user_count",
+  "new_user_count",
+  "total_users",
+] as const;
+
+export type RollupNumber = (typeof NUMBERS)[number];
+
+/** One number of one day that the rollups do not have as the raw events give it. */
+export interface Difference {
+  /** YYYY-MM-DD. */
+  readonly date: string;
+  /** `day`: the day as a whole is missing in the rollups, or too much there; the numbers are its sessions. */
+  readonly number: RollupNumber | "day";
+  /** As computed from the raw events; undefined for a day without events. */
+  readonly expected: number | undefined;
+  /** As the rollups show it; undefined for a day that they lack. */
+  readonly actual: number | undefined;
+}
+
+export interface Verification {
+  /** By date. */
+  readonly differences: Difference[];
+  /** Days that are the same in all numbers. */
+  readonly equalDays: number;
+}
+
+/**
+ * All daily numbers from the raw events alone, straight from their definitions. A gap between neighbours in a session_id
+ * and day either belongs to a session (then it adds to its duration), or it starts one.
+ */
+function expectedRollupsSql(project: string, dataset: string): string {
+  return `
+WITH raw AS (
+  SELECT session_id, user_id, DATE(event_time) AS date, UNIX_MILLIS(event_time) AS ms
+  FROM ${tableReference(project, dataset, eventsTable.name)}
+),
+steps AS (
+  SELECT date, ms - LAG(ms) OVER (PARTITION BY session_id, date ORDER BY ms) AS step
+  FROM raw
+),
+sessions AS (
+  SELECT
+    date,
+    COUNTIF(step IS NULL OR step >= @gap_ms) AS session_count,
+    SUM(IF(step IS NULL OR step >= @gap_ms, 0, step)) AS session_duration_ms
+  FROM steps
+  GROUP BY date
+),
+active AS (
+  SELECT date, COUNT(DISTINCT user_id) AS active_user_count
+  FROM raw
+  GROUP BY date
+),
+first_days AS (
+  SELECT user_id, MIN(date) AS date
+  FROM raw
+  WHERE user_id IS NOT NULL
+  GROUP BY user_id
+),
+fresh AS (
+  SELECT date, COUNT(*) AS new_user_count
+  FROM first_days
+  GROUP BY date
+)
+SELECT
+  sessions.date,
+  session_count,
+  session_duration_ms,
+  ${averageSecondsSql("session_duration_ms", "session_count")} AS average_session_duration_sec,
+  ${averageMinutesSql("session_duration_ms", "session_count")} AS average_session_duration_min,
+  active_user_count,
+  IFNULL(new_user_count, 0) AS new_user_count,
+  SUM(IFNULL(new_user_count, 0)) OVER (ORDER BY sessions.date) AS total_users
+FROM sessions
+JOIN active ON active.date = sessions.date
+LEFT JOIN fresh ON fresh.date = sessions.date
+ORDER BY sessions.date`;
+}
+
+type Numbers = Readonly<Record<RollupNumber, number>>;
+
+function byDate(rows: readonly ResultRow[]): Map<string, Numbers> {
+  return new Map(
+    rows.map((row) => [row.text("date"), Object.fromEntries(NUMBERS.map((n) => [n, row.number(n)])) as Numbers]),
+  );
+}
+
+/** Compares the rollups with what they should be, both ways. */
+export function compareRollups(
+  expected: ReadonlyMap<string, Numbers>,
+  actual: ReadonlyMap<string, Numbers>,
+): Verification {
+  const differences: Difference[] = [];
+  let equalDays = 0;
+  for (const date of [...new Set([...expected.keys(), ...actual.keys()])].sort()) {
+    const want = expected.get(date);
+    const have = actual.get(date);
+    if (!want || !have) {
+      differences.push({ date, number: "day", expected: want?.session_count, actual: have?.session_count });
+      continue;
+    }
+    const wrong = NUMBERS.filter((number) => want[number] !== have[number]);
+    if (wrong.length === 0) equalDays++;
+    for (const number of wrong) differences.push({ date, number, expected: want[number], actual: have[number] });
+  }
+  return { differences, equalDays };
+}
+
+/**
+ * Recomputes every rollup from the raw events by SQL and compares it with the view daily_rollups. Reads the whole raw
+ * table. Only at rest, when the pipeline has caught up, are no differences to be expected.
+ * @param gapMs session gap of the pipeline, in milliseconds.
+ * @throws Error of the BigQuery client when a query fails.
+ */
+export async function verifyRollups(
+  bigquery: BigQuery,
+  { dataset, gapMs }: { dataset: string; gapMs: number },
+): Promise<Verification> {
+  const { projectId: project } = bigquery;
+  const actual = await runQuery(
+    bigquery,
+    `SELECT date, ${NUMBERS.join(", ")} FROM ${tableReference(project, dataset, dailyRollupsView.name)}`,
+  );
+  const expected = await runQuery(bigquery, expectedRollupsSql(project, dataset), { gap_ms: gapMs });
+  return compareRollups(byDate(expected), byDate(actual));
+}
