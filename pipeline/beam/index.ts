@@ -9,6 +9,7 @@ export { statefulParDo, stateStats, type CellsOf, type StatefulDoFn } from "./st
 export { bagState, foldedState, valueState } from "./state/cells";
 export type { BagCell, Fold, FoldedCell, StateDeclaration, ValueCell } from "./state/cells";
 export { splittableParDo, type Residual, type SliceContext, type SplittableDoFn } from "./splittable/splittableParDo";
+export { count } from "./worker/counters";
 export { onWorkerGone, workerStats } from "./repairs/control";
 export * from "./windowing/triggers";
 export { sessionWindows, windowingStrategy, type WindowingOptions } from "./windowing/strategy";

@@ -9,10 +9,12 @@ import path = require("node:path");
 import { parseArgs } from "node:util";
 import { Worker } from "apache-beam/worker/worker";
 import { onWorkerGone, workerStats } from "../repairs/control";
+import { stateStats } from "../state/statefulParDo";
+import { gauge, reportCounters } from "./counters";
 
 /** How long sources may take to hand back what they hold. */
 const LINGER_MS = 1500;
-const STATS_EVERY_MS = 60_000;
+const COUNTERS_EVERY_MS = 1000;
 
 function main(): void {
   const { values } = parseArgs({
@@ -37,10 +39,16 @@ function main(): void {
     console.info(`worker ${id} ends: ${error.message}; ${JSON.stringify(workerStats)}`);
     setTimeout(() => process.exit(0), LINGER_MS);
   });
-  setInterval(() => {
+  reportCounters(COUNTERS_EVERY_MS, () => {
     const { rss, heapUsed } = process.memoryUsage();
-    console.info(`worker ${id}: ${JSON.stringify({ ...workerStats, rssMiB: rss >> 20, heapMiB: heapUsed >> 20 })}`);
-  }, STATS_EVERY_MS).unref();
+    const { user, system } = process.cpuUsage();
+    gauge("worker.rssMiB", rss >> 20);
+    gauge("worker.heapMiB", heapUsed >> 20);
+    gauge("worker.cpuMs", Math.round((user + system) / 1000));
+    gauge("worker.bundles", workerStats.bundles);
+    gauge("worker.failedBundles", workerStats.failedBundles);
+    for (const [name, value] of Object.entries(stateStats())) gauge(`state.${name}`, value);
+  });
 }
 
 main();

@@ -2,11 +2,13 @@ import "../sdk";
 import { spawn, type ChildProcess } from "node:child_process";
 import { createWriteStream, type WriteStream } from "node:fs";
 import path = require("node:path");
+import { createInterface } from "node:readline";
 import grpc = require("@grpc/grpc-js");
 import type { StartWorkerRequest, StartWorkerResponse } from "apache-beam/proto/beam_fn_api";
 import type { StopWorkerRequest, StopWorkerResponse } from "apache-beam/proto/beam_fn_api";
 import { beamFnExternalWorkerPoolDefinition } from "apache-beam/proto/beam_fn_api.grpc-server";
 import { getRegisteredModules } from "apache-beam/serialization";
+import { COUNTERS_LINE } from "./counters";
 
 export interface WorkerPoolOptions {
   /** File that the output of all workers is appended to. */
@@ -27,6 +29,8 @@ export interface WorkerPool {
   readonly address: string;
   /** Process ids of the workers that run now. */
   readonly pids: readonly number[];
+  /** The sum of the counters of all workers, past ones included; see `count`. */
+  readonly counters: Readonly<Record<string, number>>;
   /** Workers that ended though nobody stopped them. */
   readonly unexpectedExits: number;
   /** Stops the workers (SIGTERM, SIGKILL after `graceMs`) and the service. */
@@ -45,6 +49,7 @@ class ProcessPool implements WorkerPool {
   private readonly workers = new Map<string, RunningWorker>();
   private readonly server = new grpc.Server();
   private readonly log: WriteStream;
+  private readonly latest = new Map<string, Record<string, number>>();
   address = "";
   unexpectedExits = 0;
 
@@ -101,7 +106,7 @@ class ProcessPool implements WorkerPool {
       detached: true,
       env: { ...process.env, ...this.options.env },
     });
-    child.stdout.pipe(this.log, { end: false });
+    createInterface({ input: child.stdout }).on("line", (line) => this.takeLine(id, line));
     child.stderr.pipe(this.log, { end: false });
     const worker: RunningWorker = {
       process: child,
@@ -122,6 +127,22 @@ class ProcessPool implements WorkerPool {
       }),
     };
     this.workers.set(id, worker);
+  }
+
+  private takeLine(id: string, line: string): void {
+    if (!line.startsWith(COUNTERS_LINE)) {
+      this.log.write(line + "\n");
+      return;
+    }
+    this.latest.set(id, JSON.parse(line.slice(COUNTERS_LINE.length)) as Record<string, number>);
+  }
+
+  get counters(): Record<string, number> {
+    const sum: Record<string, number> = {};
+    for (const counters of this.latest.values()) {
+      for (const [name, n] of Object.entries(counters)) sum[name] = (sum[name] ?? 0) + n;
+    }
+    return sum;
   }
 
   private async stopWorker(id: string, graceMs: number): Promise<void> {
