@@ -20,3 +20,12 @@ export function withKvCoder<V>(
 ): PTransform<PCollection<KV<string, V>>, PCollection<KV<string, V>>> {
   return withName(name, withCoderInternal<KV<string, V>>(coder));
 }
+
+/** Values as JSON text. On the wire it is the model's string coder, so a runner that decodes it sees the text. */
+export function jsonCoder<T>(): Coder<T> {
+  return {
+    encode: (value, writer, context) => stringCoder.encode(JSON.stringify(value), writer, context) as unknown,
+    decode: (reader, context) => JSON.parse(stringCoder.decode(reader, context)) as T,
+    toProto: (pipeline) => stringCoder.toProto(pipeline),
+  };
+}

@@ -4,7 +4,7 @@ import "./sdk";
 export { SDK_VERSION, UnsupportedSdkVersionError } from "./version";
 export { bundleParDo, type BundleDoFn, type Emit, type EmitTimestamped } from "./bundleParDo";
 export { pipe } from "./pipe";
-export { stringCoder, textKvCoder, withKvCoder } from "./coders";
+export { jsonCoder, stringCoder, textKvCoder, withKvCoder } from "./coders";
 export { statefulParDo, stateStats, type CellsOf, type StatefulDoFn } from "./state/statefulParDo";
 export { bagState, foldedState, valueState } from "./state/cells";
 export type { BagCell, Fold, FoldedCell, StateDeclaration, ValueCell } from "./state/cells";

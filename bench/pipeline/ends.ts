@@ -1,0 +1,93 @@
+/** Ends for measuring the pipeline alone: a source that makes messages as fast as they are taken, sinks that count. */
+import { impulse, withName, type PCollection, type Root } from "apache-beam";
+import { GeneralObjectCoder } from "apache-beam/coders/js_coders";
+import { requireForSerialization } from "apache-beam/serialization";
+import type { PTransform } from "apache-beam/transforms/transform";
+import { appendFileSync } from "node:fs";
+import { bundleParDo, count, pipe, splittableParDo } from "../../pipeline/beam";
+import type { BundleDoFn, Residual, SliceContext, SplittableDoFn } from "../../pipeline/beam";
+import type { DeadLetterRow } from "../../pipeline/bigquery/tables";
+import type { Sink } from "../../pipeline/eventPipeline";
+import { pubSubMessageCoder, type PubSubMessage } from "../../pipeline/pubsub/message";
+import { messageData, syntheticEvents, type SyntheticEvent, type SyntheticTraffic } from "./syntheticTraffic";
+
+const YIELD_EVERY = 256;
+
+interface Progress {
+  emitted: number;
+}
+
+/** One reading of the traffic in this process; a bench does not survive its worker. */
+let events: Generator<SyntheticEvent> | undefined;
+
+export class SyntheticSource implements SplittableDoFn<PubSubMessage, Progress> {
+  constructor(
+    readonly traffic: SyntheticTraffic,
+    readonly sliceMs: number,
+  ) {}
+
+  restrictions(): Progress[] {
+    return [{ emitted: 0 }];
+  }
+
+  async process({ emitted }: Progress, context: SliceContext<PubSubMessage>): Promise<Residual<Progress>> {
+    events ??= syntheticEvents(this.traffic);
+    const deadline = Date.now() + this.sliceMs;
+    let last = this.traffic.startMs;
+    let n = 0;
+    for (;;) {
+      const next = events.next();
+      if (next.done) break;
+      const event = next.value;
+      last = event.eventTime;
+      n++;
+      const message = { data: messageData(event), messageId: `m${event.index}`, publishTime: event.eventTime + 20 };
+      const result = context.emit(message, event.eventTime);
+      if (result) await result;
+      if (n % YIELD_EVERY === 0) {
+        if (Date.now() >= deadline) break;
+        await new Promise(setImmediate);
+      }
+    }
+    const done = emitted + n >= this.traffic.count;
+    return { restriction: { emitted: emitted + n }, watermarkMs: last - 1000, delayMs: done ? 1000 : 0 };
+  }
+}
+
+/** Counts rows; writes them to a file when it is given one. */
+export class CountRows implements BundleDoFn<unknown, DeadLetterRow> {
+  private lines: string[] = [];
+  constructor(
+    readonly counter: string,
+    readonly file: string | undefined,
+  ) {}
+  startBundle(): void {
+    this.lines = [];
+  }
+  process(row: unknown): void {
+    count(this.counter);
+    if (this.file) this.lines.push(JSON.stringify(row) + "\n");
+  }
+  finishBundle(): void {
+    if (this.file && this.lines.length) appendFileSync(this.file, this.lines.join(""));
+  }
+}
+
+export function readSynthetic(
+  traffic: SyntheticTraffic,
+  sliceMs: number,
+): PTransform<Root, PCollection<PubSubMessage>> {
+  return withName("ReadSynthetic", (root: Root) =>
+    pipe(
+      root,
+      withName("Impulse", impulse()),
+      splittableParDo("Make", new SyntheticSource(traffic, sliceMs), pubSubMessageCoder),
+    ),
+  );
+}
+
+export function countRows<Row>(name: string, counter: string, file?: string): Sink<Row> {
+  return bundleParDo(name, new CountRows(counter, file), new GeneralObjectCoder<DeadLetterRow>());
+}
+
+requireForSerialization("eventlogger/dist/bench/pipeline/ends", exports as object);

@@ -1,0 +1,181 @@
+/** `npm run bench:pipeline`: the full chain on embedded Flink, from a synthetic source to counting sinks. */
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { cpus, tmpdir, totalmem } from "node:os";
+import path = require("node:path");
+import yargs from "yargs";
+import { buildPipeline, ensureFlinkClasspath, runOnFlink, type FlinkRun } from "../../pipeline/beam";
+import type { RollupVersionRow } from "../../pipeline/bigquery/tables";
+import { eventPipeline } from "../../pipeline/eventPipeline";
+import { dayOf, dayToIso } from "../../pipeline/domain/day";
+import { countRows, readSynthetic } from "./ends";
+import { syntheticEvents, type SyntheticTraffic } from "./syntheticTraffic";
+
+const REPORT_EVERY_MS = 5000;
+
+/** CPU ms and resident MiB of a process, from /proc. */
+function usage(pid: number): { cpuMs: number; rssMiB: number } {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
+    const rss = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+    return { cpuMs: (Number(fields[11]) + Number(fields[12])) * 10, rssMiB: Number(rss ?? 0) >> 10 };
+  } catch {
+    return { cpuMs: 0, rssMiB: 0 };
+  }
+}
+
+type DayCounts = Record<string, { sessions: number; active: number }>;
+
+/** What the rollups must come to: sessions have no inner gaps, so distinct ids count. */
+function expected(traffic: SyntheticTraffic): string {
+  const days: Record<string, { sessions: Set<string>; active: Set<string> }> = {};
+  for (const e of syntheticEvents(traffic)) {
+    const day = (days[dayToIso(dayOf(e.eventTime))] ??= { sessions: new Set(), active: new Set() });
+    day.sessions.add(e.sessionId);
+    day.active.add(e.userId);
+  }
+  const counts: DayCounts = {};
+  for (const [day, { sessions, active }] of Object.entries(days)) {
+    counts[day] = { sessions: sessions.size, active: active.size };
+  }
+  return JSON.stringify(counts);
+}
+
+function newest(file: string): string {
+  const rows = new Map<string, RollupVersionRow>();
+  if (existsSync(file)) {
+    for (const line of readFileSync(file, "utf8").split("\n")) {
+      if (!line) continue;
+      const row = JSON.parse(line) as RollupVersionRow;
+      if (row.version > (rows.get(row.date)?.version ?? 0)) rows.set(row.date, row);
+    }
+  }
+  const counts: DayCounts = {};
+  for (const date of [...rows.keys()].sort()) {
+    const row = rows.get(date) as RollupVersionRow;
+    counts[date] = { sessions: row.session_count, active: row.active_user_count };
+  }
+  return JSON.stringify(counts);
+}
+
+async function measure(
+  name: string,
+  traffic: SyntheticTraffic,
+  options: { heap: string; earlyMs: number; sliceMs: number },
+) {
+  const directory = mkdtempSync(path.join(tmpdir(), "bench-pipeline-"));
+  const rollups = path.join(directory, "rollups");
+  let run: FlinkRun | undefined;
+  try {
+    const pipeline = await buildPipeline(
+      eventPipeline(
+        {
+          readMessages: readSynthetic(traffic, options.sliceMs),
+          writeEvents: countRows("WriteEvents", "rows.events"),
+          writeRollupVersions: countRows("WriteRollupVersions", "rows.rollups", rollups),
+          writeDeadLetters: countRows("WriteDeadLetters", "rows.deadLetters"),
+        },
+        { sessionGapMs: 30 * 60_000, lateAfterMs: 86_400_000, earlyFiringMs: options.earlyMs },
+      ),
+    );
+    console.log(`${name}: ${traffic.count} events`);
+    const want = expected(traffic);
+    const root = path.join(__dirname, "../../..");
+    run = await runOnFlink(pipeline, {
+      jobName: "bench",
+      classpath: await ensureFlinkClasspath({ cacheDir: path.join(root, ".cache"), onProgress: console.log }),
+      workDir: path.join(directory, "work"),
+      logDir: directory,
+      heap: options.heap,
+      requireFrom: root,
+      checkpointingInterval: 5000,
+      checkpointDir: path.join(directory, "checkpoints"),
+      maxBundleTimeMills: 200,
+    });
+    const { workers, jobServer } = run;
+    const jvmStart = usage(jobServer.process.pid).cpuMs;
+    let started = 0;
+    let lastReport = Date.now();
+    let lastEvents = 0;
+    let sourceDone = 0;
+    for (;;) {
+      await Promise.race([new Promise((resolve) => setTimeout(resolve, 250)), run.finished]);
+      const counters = workers.counters;
+      const events = counters["events"] ?? 0;
+      if (!started && events) started = Date.now();
+      const now = Date.now();
+      if (!sourceDone && events >= traffic.count) sourceDone = now;
+      if (now - lastReport >= REPORT_EVERY_MS) {
+        const jvm = usage(jobServer.process.pid);
+        console.log(
+          `  ${((now - started) / 1000).toFixed(0)} s: ${events} events, ` +
+            `${Math.round(((events - lastEvents) / (now - lastReport)) * 1000)}/s; worker ${counters["worker.rssMiB"]} MiB ` +
+            `(heap ${counters["worker.heapMiB"]}), JVM ${jvm.rssMiB} MiB; ${counters["panes"] ?? 0} panes, ` +
+            `${counters["state.requests"]} state requests, ${counters["state.hits"]} cache hits, ` +
+            `${counters["worker.failedBundles"]} failed bundles`,
+        );
+        lastReport = now;
+        lastEvents = events;
+      }
+      if (sourceDone && newest(rollups) === want) break;
+      if (sourceDone && now - sourceDone > 120_000) {
+        console.log(`  rollups are not exact: ${newest(rollups)} instead of ${want}`);
+        break;
+      }
+    }
+    const seconds = (Date.now() - started) / 1000;
+    const counters = workers.counters;
+    const jvm = usage(jobServer.process.pid);
+    const perMillion = (ms: number): string => ((ms / 1000 / traffic.count) * 1e6).toFixed(0);
+    console.log(
+      `  ${Math.round(traffic.count / seconds)} events/s from the first event to exact rollups ` +
+        `(${seconds.toFixed(1)} s; the last event was read after ${((sourceDone - started) / 1000).toFixed(1)} s)\n` +
+        `  CPU for a million events: worker ${perMillion(counters["worker.cpuMs"] ?? 0)} s, ` +
+        `JVM ${perMillion(jvm.cpuMs - jvmStart)} s\n` +
+        `  memory at the end: worker ${counters["worker.rssMiB"]} MiB, JVM ${jvm.rssMiB} MiB (heap limit ${options.heap})`,
+    );
+  } finally {
+    await run?.stop();
+    if (process.env["KEEP"]) console.log(directory);
+    else rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+async function main(): Promise<void> {
+  const argv = await yargs(process.argv.slice(2))
+    .usage("npm run bench:pipeline -- [options]")
+    .options({
+      count: { type: "number", default: 1_000_000, describe: "Events of the realistic run" },
+      "worst-count": { type: "number", default: 200_000, describe: "Events of the run of new users only" },
+      users: { type: "number", default: 3000, describe: "Users active at the same time" },
+      heap: { type: "string", default: "3g", describe: "Heap limit of the JVM" },
+      "early-ms": { type: "number", default: 10_000, describe: "Early firings of session windows" },
+      "slice-ms": { type: "number", default: 1000, describe: "Length of a slice of the source" },
+      only: { choices: ["realistic", "worst"] as const, describe: "Run one of the two" },
+    })
+    .example("npm run bench:pipeline -- --count 200000", "a shorter run")
+    .strict()
+    .help().argv;
+  console.log(
+    `${cpus().length} x ${cpus()[0]?.model ?? "CPU"}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`,
+  );
+  const options = { heap: argv.heap, earlyMs: argv["early-ms"], sliceMs: argv["slice-ms"] };
+  const traffic = { eventsPerSession: 8, startMs: Date.now() - 600_000, stepMs: 0.25 };
+  if (argv.only !== "worst") {
+    await measure("realistic traffic", { ...traffic, count: argv.count, activeUsers: argv.users }, options);
+  }
+  if (argv.only !== "realistic") {
+    await measure(
+      "every event a new user and a new session",
+      { ...traffic, count: argv["worst-count"], activeUsers: 0 },
+      options,
+    );
+  }
+}
+
+void main().then(
+  () => process.exit(0),
+  (error: unknown) => {
+    console.error(error);
+    process.exit(1);
+  },
+);

@@ -1,0 +1,86 @@
+import type { PCollection } from "apache-beam";
+import type { PTransform } from "apache-beam/transforms/transform";
+import { GeneralObjectCoder } from "apache-beam/coders/js_coders";
+import { requireForSerialization } from "apache-beam/serialization";
+import { createHash } from "node:crypto";
+import { bundleParDo, count, type BundleDoFn, type Emit, type EmitTimestamped } from "../beam";
+import { deadLetterOf } from "./deadLetter";
+import { RowWriter } from "./rowWriter";
+import type { DeadLetterRow, EventRow, RollupVersionRow } from "./tables";
+
+export interface TableTarget {
+  readonly project: string;
+  readonly dataset: string;
+  /** An emulator; undefined for Google's service. */
+  readonly endpoint: string | undefined;
+}
+
+/** Rows by table. */
+interface Rows {
+  events: EventRow;
+  daily_rollup_versions: RollupVersionRow;
+  dead_letters: DeadLetterRow;
+}
+export type TableName = keyof Rows;
+
+const INSERT_IDS: { readonly [T in TableName]: (row: Rows[T]) => string } = {
+  events: (row) => row.event_id,
+  daily_rollup_versions: (row) => `${row.date}-${row.version}`,
+  dead_letters: (row) => createHash("sha256").update(`${row.source}\n${row.payload}`).digest("base64url"),
+};
+
+/**
+ * Writes the rows of a bundle and gives out dead letters for those that BigQuery refused. The bundle ends when every row
+ * is written or refused, and fails when that does not come to be in time: the runner then brings the rows again.
+ */
+export class WriteRows<T extends TableName> implements BundleDoFn<Rows[T], DeadLetterRow> {
+  private writer: RowWriter<Rows[T]> | undefined;
+
+  constructor(
+    readonly target: TableTarget,
+    readonly table: T,
+  ) {}
+
+  private open(): RowWriter<Rows[T]> {
+    this.writer ??= new RowWriter<Rows[T]>({
+      ...this.target,
+      table: this.table,
+      onRetry: (notice) => console.warn(`BigQuery table ${this.table}: ${JSON.stringify(notice)}`),
+    });
+    return this.writer;
+  }
+
+  process(row: Rows[T], _emit: Emit<DeadLetterRow>): void | Promise<void> {
+    return this.open().write(row, INSERT_IDS[this.table](row));
+  }
+
+  async finishBundle(emit: EmitTimestamped<DeadLetterRow>): Promise<void> {
+    if (!this.writer) return;
+    for (const { row, reason, message } of await this.writer.flush()) {
+      count(`refusedRows.${this.table}`);
+      if (this.table === "dead_letters") {
+        // There is nowhere left to put it.
+        console.error(`BigQuery refused a dead letter (${reason}: ${message}): ${JSON.stringify(row)}`);
+        continue;
+      }
+      const payload = Buffer.from(JSON.stringify(row));
+      const source = `table ${this.table}`;
+      emit(deadLetterOf({ errorType: `row_refused: ${reason}`, errorMessage: message, payload, source }), Date.now());
+    }
+  }
+
+  bundleFailed(): void {
+    this.writer?.discard();
+  }
+}
+
+/** Writes rows to a table by streaming inserts; the output are dead letters for refused rows. */
+export function writeRows<T extends TableName>(
+  name: string,
+  target: TableTarget,
+  table: T,
+): PTransform<PCollection<Rows[T]>, PCollection<DeadLetterRow>> {
+  return bundleParDo(name, new WriteRows(target, table), new GeneralObjectCoder<DeadLetterRow>());
+}
+
+requireForSerialization("eventlogger/dist/pipeline/bigquery/writeRows", exports as object);
