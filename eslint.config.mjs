@@ -24,4 +24,5 @@ export default tseslint.config(
     rules: { "@typescript-eslint/unbound-method": "off" },
   },
   { files: ["**/*.mjs", "**/*.js", "**/*.cjs"], ...tseslint.configs.disableTypeChecked },
+  { files: ["**/*.js", "**/*.cjs"], rules: { "@typescript-eslint/no-require-imports": "off" } },
 );

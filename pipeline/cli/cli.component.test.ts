@@ -1,0 +1,176 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { startPubSubEmulator, type PubSubEmulator } from "../../local/emulators";
+import { packageRoot } from "../../local/packageRoot";
+import { eventRow } from "../bigquery/eventRow";
+import { useBigQueryEmulator } from "../bigquery/testing/emulator";
+import { event, rollupVersion } from "../bigquery/testing/rows";
+import { validateEvent } from "../domain/validation";
+import { startEventServer, type EventServer } from "./testing/eventServer";
+
+interface Run {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+async function eventlogger(
+  args: readonly string[],
+  { env = {}, interruptAfterMs }: { env?: Record<string, string>; interruptAfterMs?: number } = {},
+): Promise<Run> {
+  const child = spawn(process.execPath, [join(packageRoot, "bin", "eventlogger.js"), ...args], {
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  if (interruptAfterMs !== undefined) setTimeout(() => child.kill("SIGINT"), interruptAfterMs);
+  const exit = new Promise<number | null>((resolve) => child.once("close", resolve));
+  const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), exit]);
+  return { code, stdout, stderr };
+}
+
+describe("eventlogger", function () {
+  this.timeout(60_000);
+
+  it("shows its commands, and options and examples of each", async () => {
+    const all = await eventlogger(["--help"]);
+    assert.equal(all.code, 0);
+    for (const name of ["setup", "generate", "verify"]) {
+      assert.match(all.stdout, new RegExp(`^ +eventlogger ${name} `, "m"));
+      const one = await eventlogger([name, "--help"]);
+      assert.equal(one.code, 0);
+      assert.match(one.stdout, new RegExp(`Examples:\\n[^]*eventlogger ${name} `));
+    }
+  });
+
+  it("exits with 2 and names all that is wrong", async () => {
+    const { code, stdout, stderr } = await eventlogger(["verify", "--datset", "x", "--session-gap", "0"], {
+      env: { DATASET: "not-one" },
+    });
+    assert.equal(code, 2);
+    assert.equal(stdout, "");
+    assert.match(stderr, /--datset is not an option here; did you mean --dataset\?/);
+    assert.match(stderr, /--session-gap \(SESSION_GAP\) must be more than nothing/);
+    assert.match(stderr, /--dataset \(DATASET\) must be letters, digits and underscores/);
+    assert.doesNotMatch(stderr, /\u001b/);
+  });
+
+  it("exits with 2 without a command, and with one that does not exist", async () => {
+    assert.equal((await eventlogger([])).code, 2);
+    const { code, stderr } = await eventlogger(["verfy"]);
+    assert.equal(code, 2);
+    assert.match(stderr, /no command "verfy"; did you mean verify\?/);
+  });
+
+  describe("generate", () => {
+    let server: EventServer;
+    beforeEach(async () => (server = await startEventServer()));
+    afterEach(() => server.stop());
+    const url = (): string => server.url.origin;
+
+    it("sends events and sums up in one line", async () => {
+      const { code, stdout, stderr } = await eventlogger(["generate", "--url", url(), "--count", "300", "--rate", "0"]);
+      assert.equal(code, 0, stderr);
+      assert.match(
+        stdout,
+        /^sent 300 events in [\d.]+ s \([\d,]+ events\/s\): 300 accepted, 0 refused, 0 failed, 0 retries\n$/,
+      );
+      assert.equal(stderr, "");
+      assert.equal(server.requests.length, 300);
+      assert.equal(server.requests[0]?.path, "/event/");
+      assert.equal(server.requests[0]?.body.type, "event");
+    });
+
+    it("sends the same for the same seed and moment", async () => {
+      const args = ["generate", "--url", url(), "--count", "50", "--rate", "0", "--connections", "1", "--seed", "3"];
+      args.push("--now", "2024-05-17T12:00:00Z");
+      await eventlogger(args);
+      await eventlogger(args);
+      const bodies = server.requests.map((r) => JSON.stringify(r.body));
+      assert.equal(bodies.length, 100);
+      assert.deepEqual(bodies.slice(0, 50), bodies.slice(50));
+    });
+
+    it("exits with 1 when events are refused, showing the first answers", async () => {
+      server.answer = (nth) => ({ status: nth > 10 ? 400 : 204 });
+      const { code, stdout, stderr } = await eventlogger(["generate", "--url", url(), "--count", "50", "--rate", "0"]);
+      assert.equal(code, 1);
+      assert.match(stdout, /10 accepted, 40 refused, 0 failed/);
+      assert.equal(stderr.match(/refused with status 400: .*is wrong/g)?.length, 3);
+    });
+
+    it("stops at Ctrl-C and tells what was sent", async () => {
+      const args = ["generate", "--url", url(), "--live", "--count", "0", "--rate", "50"];
+      const { code, stdout } = await eventlogger(args, { interruptAfterMs: 2500 });
+      assert.equal(code, 130);
+      const accepted = Number(/^stopped: sent .* (\d+) accepted, 0 refused, 0 failed/.exec(stdout)?.[1]);
+      assert.equal(accepted, server.requests.length);
+      assert.ok(accepted > 0);
+      for (const { body } of server.requests) {
+        const result = validateEvent(body, Date.now());
+        assert.ok(result.ok && result.event.event_time <= Date.now());
+      }
+    });
+  });
+
+  describe("setup and verify", () => {
+    const bigquery = useBigQueryEmulator();
+    let dir: string;
+    let pubsub: PubSubEmulator;
+    before(async () => {
+      dir = mkdtempSync(join(tmpdir(), "cli-"));
+      pubsub = await startPubSubEmulator({ logFile: join(dir, "log") });
+    });
+    after(async () => {
+      await pubsub?.stop();
+      rmSync(dir, { recursive: true });
+    });
+    const env = (): Record<string, string> => ({
+      PUBSUB_EMULATOR_HOST: pubsub.host,
+      BIGQUERY_ENDPOINT: bigquery.emulator.url,
+    });
+
+    it("sets up, and does so again", async () => {
+      const first = await eventlogger(["setup"], { env: env() });
+      assert.equal(first.code, 0, first.stderr);
+      assert.deepEqual(first.stdout.trim().split("\n"), [
+        "created topic events",
+        "created subscription events-pipeline",
+        "created dataset analytics",
+        "created table analytics.events",
+        "created table analytics.daily_rollup_versions",
+        "created table analytics.dead_letters",
+        "created view analytics.daily_rollups",
+        "created view analytics.events_unique",
+      ]);
+      const second = await eventlogger(["setup"], { env: env() });
+      assert.equal(second.code, 0, second.stderr);
+      assert.doesNotMatch(second.stdout, /created/);
+    });
+
+    it("verifies", async () => {
+      const dataset = await bigquery.freshDataset();
+      const verify = (): Promise<Run> => eventlogger(["verify", "--dataset", dataset], { env: env() });
+      const tables = bigquery.bigquery.dataset(dataset);
+      await tables.table("events").insert([eventRow(event({ event_time: Date.parse("2024-05-01T10:00:00Z") }))]);
+      const missing = await verify();
+      assert.equal(missing.code, 1);
+      assert.match(
+        missing.stdout,
+        /^different 2024-05-01 {2}missing in the rollups, .* give 1 sessions\n1 differences on 1 days/,
+      );
+      await tables.table("daily_rollup_versions").insert([rollupVersion({ date: "2024-05-01", session_count: 1 })]);
+      const equal = await verify();
+      assert.deepEqual([equal.code, equal.stdout], [0, "equal 1 days equal\n"]);
+    });
+
+    it("exits with 1 and says why when BigQuery does not have the dataset", async () => {
+      const { code, stderr } = await eventlogger(["verify", "--dataset", "none"], { env: env() });
+      assert.equal(code, 1);
+      assert.match(stderr, /^error: .*none/);
+    });
+  });
+});

@@ -1,0 +1,22 @@
+import type { Options, OptionSpecs } from "../../config/options";
+
+/** One command of `eventlogger`. */
+export interface Command {
+  readonly name: string;
+  /** One line for the list of commands. */
+  readonly summary: string;
+  /** More, for `--help` of the command itself. */
+  readonly details?: string;
+  readonly options: OptionSpecs;
+  /** Command line and what it does. */
+  readonly examples: readonly (readonly [string, string])[];
+  /** @returns the exit code. */
+  run(options: Readonly<Record<string, unknown>>): Promise<number>;
+}
+
+/** Ties the type of the values that `run` gets to the options that are declared. */
+export function defineCommand<S extends OptionSpecs>(
+  command: Omit<Command, "options" | "run"> & { options: S; run(options: Options<S>): Promise<number> },
+): Command {
+  return { ...command, run: (options) => command.run(options as Options<S>) };
+}

@@ -1,0 +1,31 @@
+import assert from "node:assert/strict";
+import { PassThrough } from "node:stream";
+import { colours, LiveLine, type Output } from "./terminal";
+
+const output = (isTTY: boolean): Output & PassThrough => Object.assign(new PassThrough(), { isTTY, columns: 20 });
+
+describe("terminal", () => {
+  it("colours only what goes to a terminal that wants colours", () => {
+    assert.equal(colours(output(true), {}).red("x"), "\u001b[31mx\u001b[0m");
+    assert.equal(colours(output(false), {}).red("x"), "x");
+    assert.equal(colours(output(true), { NO_COLOR: "1" }).red("x"), "x");
+    assert.equal(colours(output(true), { TERM: "dumb" }).red("x"), "x");
+  });
+
+  it("draws a live line over itself, cut to the width, and takes it away", () => {
+    const terminal = output(true);
+    const line = new LiveLine(terminal, 0);
+    line.draw(() => "a".repeat(50));
+    line.clear();
+    line.clear();
+    assert.equal(String(terminal.read()), `\r\u001b[K${"a".repeat(19)}\r\u001b[K`);
+  });
+
+  it("writes no live line into a file", () => {
+    const file = output(false);
+    const line = new LiveLine(file, 0);
+    line.draw(() => "a");
+    line.clear();
+    assert.equal(file.read(), null);
+  });
+});
