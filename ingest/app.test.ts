@@ -1,0 +1,244 @@
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import { pino } from "pino";
+import type { DailyRollup } from "../pipeline/bigquery/dailyRollups";
+import { createApp, type AppDeps } from "./app";
+import { RollupCache } from "./rollupCache";
+import { startHttpServer, type HttpServer } from "./server";
+import { errorsOf, post, sampleEvent, sendRaw } from "./testing/requests";
+
+const DAYS: DailyRollup[] = [
+  { date: "2020-01-31", average_session_duration_sec: 90, average_session_duration_min: 1.5, active_user_count: 1 },
+  { date: "2024-05-16", average_session_duration_sec: 0, average_session_duration_min: 0, active_user_count: 3 },
+  { date: "2024-05-17", average_session_duration_sec: 61, average_session_duration_min: 1.02, active_user_count: 2 },
+].map((day, i) => ({ ...day, new_user_count: i, session_count: i + 5, total_users: i + 1 }));
+
+describe("the HTTP interface", () => {
+  const servers: HttpServer[] = [];
+  afterEach(async () => {
+    await Promise.all(servers.splice(0).map((server) => (server.abort(), server.drain())));
+  });
+
+  async function serve(deps: Partial<AppDeps> = {}): Promise<{ url: string; port: number; lines: string[] }> {
+    const lines: string[] = [];
+    const rollups = new RollupCache({
+      read: async () => ({ total_users: 3, days: DAYS }),
+      ttlMs: 1000,
+      timeoutMs: 1000,
+      onError: () => undefined,
+    });
+    const app = createApp({
+      publisher: {
+        assertCapacity: () => undefined,
+        publish: async () => undefined,
+        problem: async () => undefined,
+      },
+      rollups,
+      bodyLimit: 1024,
+      isDraining: () => false,
+      logger: pino({ level: "info" }, { write: (line: string) => void lines.push(line) }),
+      ...deps,
+    });
+    const handle = app.callback();
+    const listener: Parameters<typeof startHttpServer>[0]["listener"] = (req, res) => void handle(req, res);
+    const server = await startHttpServer({ listener, host: "127.0.0.1", port: 0, maxConnections: 100 });
+    servers.push(server);
+    return { url: `http://127.0.0.1:${server.port}`, port: server.port, lines };
+  }
+
+  describe("GET /event/", () => {
+    it("answers with all days, ascending, with or without the slash", async () => {
+      const { url } = await serve();
+      for (const path of ["/event/", "/event"]) {
+        const before = Date.now();
+        const response = await fetch(url + path);
+        assert.equal(response.status, 200);
+        assert.match(response.headers.get("content-type") ?? "", /^application\/json/);
+        const body = (await response.json()) as { as_of: string; daily_stats: unknown[]; total_users: number };
+        assert.deepEqual(Object.keys(body), ["total_users", "daily_stats", "as_of"]);
+        assert.equal(body.total_users, 3);
+        assert.ok(Math.abs(new Date(body.as_of).getTime() - before) < 2000);
+        assert.deepEqual(body.daily_stats, [
+          {
+            date: "31/01/2020",
+            average_session_duration_min: 1.5,
+            average_session_duration_sec: 90,
+            active_user_count: 1,
+            new_user_count: 0,
+            session_count: 5,
+          },
+          {
+            date: "16/05/2024",
+            average_session_duration_min: 0,
+            average_session_duration_sec: 0,
+            active_user_count: 3,
+            new_user_count: 1,
+            session_count: 6,
+          },
+          {
+            date: "17/05/2024",
+            average_session_duration_min: 1.02,
+            average_session_duration_sec: 61,
+            active_user_count: 2,
+            new_user_count: 2,
+            session_count: 7,
+          },
+        ]);
+      }
+    });
+
+    it("filters by from and to, both included; total_users stays that of all events", async () => {
+      const { url } = await serve();
+      const cases: [string, string[]][] = [
+        ["from=2024-05-16", ["16/05/2024", "17/05/2024"]],
+        ["to=16/05/2024", ["31/01/2020", "16/05/2024"]],
+        ["from=16/05/2024&to=2024-05-16", ["16/05/2024"]],
+        ["from=2021-01-01&to=2021-12-31", []],
+      ];
+      for (const [query, dates] of cases) {
+        const body = (await (await fetch(`${url}/event/?${query}`)).json()) as {
+          total_users: number;
+          daily_stats: { date: string }[];
+        };
+        assert.deepEqual([query, body.daily_stats.map((d) => d.date)], [query, dates]);
+        assert.equal(body.total_users, 3);
+      }
+    });
+
+    it("names the parameter that is wrong", async () => {
+      const { url } = await serve();
+      const response = await fetch(`${url}/event/?from=2024-05-01&to=tomorrow`);
+      assert.equal(response.status, 400);
+      const [error] = await errorsOf(response);
+      assert.equal(error?.field, "to");
+      assert.match(error?.message ?? "", /YYYY-MM-DD or dd\/mm\/yyyy, not "tomorrow"/);
+    });
+
+    it("is 503 with Retry-After when BigQuery fails", async () => {
+      const read = (): Promise<never> => Promise.reject(new Error("secret connection string"));
+      const { url } = await serve({ rollups: new RollupCache({ read, ttlMs: 0, timeoutMs: 100, onError: () => {} }) });
+      const response = await fetch(`${url}/event/`);
+      assert.equal(response.status, 503);
+      assert.ok(Number(response.headers.get("retry-after")) >= 1);
+      assert.doesNotMatch(await response.text(), /secret/);
+    });
+  });
+
+  describe("addresses and methods", () => {
+    it("answers 404 in the common shape", async () => {
+      const { url } = await serve();
+      for (const path of ["/", "/events", "/event/x", "/event//", "/%ff", "/healthz/x"]) {
+        const response = await fetch(url + path);
+        assert.deepEqual([path, response.status], [path, 404]);
+        assert.equal((await errorsOf(response)).length, 1);
+      }
+    });
+
+    it("answers 405 naming what is allowed", async () => {
+      const { url } = await serve();
+      for (const method of ["PUT", "DELETE", "PATCH", "OPTIONS"]) {
+        const response = await fetch(`${url}/event/`, { method });
+        assert.deepEqual([method, response.status], [method, 405]);
+        const allowed = (response.headers.get("allow") ?? "").split(", ").sort();
+        assert.deepEqual(allowed, ["GET", "HEAD", "POST"]);
+        assert.equal((await errorsOf(response)).length, 1);
+      }
+    });
+
+    it("answers HEAD without a body", async () => {
+      const { url } = await serve();
+      const response = await fetch(`${url}/event/`, { method: "HEAD" });
+      assert.equal(response.status, 200);
+      assert.equal(await response.text(), "");
+    });
+  });
+
+  it("answers what nobody foresaw with 500, logs it, and gives nothing away", async () => {
+    const publish = (): Promise<never> => Promise.reject(new TypeError("the inner secret"));
+    const { url, lines } = await serve({
+      publisher: { assertCapacity: () => undefined, publish, problem: async () => undefined },
+    });
+    const response = await post(url, sampleEvent());
+    assert.equal(response.status, 500);
+    assert.deepEqual(await errorsOf(response), [{ field: "", message: "Internal error" }]);
+    assert.equal(lines.length, 1);
+    assert.match(lines[0] ?? "", /the inner secret/);
+    assert.doesNotMatch(lines[0] ?? "", /session-1|user-1|127\.0\.0\.1/);
+  });
+
+  it("asks clients to close their connection while it stops, and is not ready then", async () => {
+    const { url } = await serve({ isDraining: () => true });
+    const response = await post(url, sampleEvent());
+    assert.equal(response.status, 204);
+    assert.equal(response.headers.get("connection"), "close");
+    const readiness = await fetch(`${url}/readyz`);
+    assert.equal(readiness.status, 503);
+    assert.match(await readiness.text(), /stopping/);
+    assert.equal((await fetch(`${url}/healthz`)).status, 200);
+  });
+
+  describe("bodies", () => {
+    const HEAD = "POST /event/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n";
+
+    it("takes one in pieces, chunked or not", async () => {
+      const { url, port } = await serve();
+      const json = JSON.stringify(sampleEvent());
+      const chunks = [...json].map((c) => `1\r\n${c}\r\n`).join("") + "0\r\n\r\n";
+      assert.match(await sendRaw(port, `${HEAD}Transfer-Encoding: chunked\r\n\r\n${chunks}`), /^HTTP\/1\.1 204 /);
+      assert.equal((await post(url, json)).status, 204);
+    });
+
+    it("refuses one over the limit with 413, and serves the next request on the same connection", async () => {
+      const { port } = await serve();
+      const large = "x".repeat(1025);
+      const head = HEAD.replace("Connection: close\r\n", "");
+      const answer = await sendRaw(
+        port,
+        `${head}Content-Length: 1025\r\n\r\n${large}GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`,
+      );
+      assert.match(answer, /^HTTP\/1\.1 413 [^]*1024 bytes[^]*HTTP\/1\.1 200 /);
+    });
+
+    it("takes one of just the limit", async () => {
+      const { url } = await serve();
+      const json = JSON.stringify(sampleEvent());
+      assert.equal((await post(url, json + " ".repeat(1024 - json.length))).status, 204);
+      assert.equal((await post(url, json + " ".repeat(1025 - json.length))).status, 413);
+    });
+
+    it("does not read on when one is far over the limit, announced or not", async () => {
+      const { port } = await serve();
+      assert.match(await sendRaw(port, `${HEAD}Content-Length: 999999999\r\n\r\n{`), /^HTTP\/1\.1 413 /);
+      const chunk = `4000\r\n${"x".repeat(0x4000)}\r\n`;
+      assert.match(
+        await sendRaw(port, `${HEAD}Transfer-Encoding: chunked\r\n\r\n${chunk}${chunk}`),
+        /^HTTP\/1\.1 413 /,
+      );
+    });
+
+    it("answers what is no HTTP in the common shape, and lives", async () => {
+      const { url, port } = await serve();
+      for (const garbage of [
+        "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        "GARBAGE\r\n\r\n",
+        "GET / HTTP/9.9\r\n\r\n",
+      ]) {
+        const answer = await sendRaw(port, Buffer.from(garbage, "latin1"));
+        assert.match(answer, /^HTTP\/1\.1 400 [^]*\{"errors":\[\{"field":"","message":"/);
+      }
+      const answer = await sendRaw(port, `GET / HTTP/1.1\r\nHost: x\r\nX: ${"x".repeat(70_000)}\r\n\r\n`);
+      assert.match(answer, /^HTTP\/1\.1 431 /);
+      assert.equal((await fetch(`${url}/healthz`)).status, 200);
+    });
+
+    it("does not mind clients that go away in the middle", async () => {
+      const { url, port, lines } = await serve();
+      await Promise.all(
+        Array.from({ length: 20 }, () => sendRaw(port, `${HEAD}Content-Length: 500\r\n\r\n{"type"`, 20)),
+      );
+      await sleep(50);
+      assert.equal((await post(url, sampleEvent())).status, 204);
+      assert.deepEqual(lines, []);
+    });
+  });
+});

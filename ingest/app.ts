@@ -1,0 +1,45 @@
+import { Router } from "@koa/router";
+import Koa, { type Middleware } from "koa";
+import type { Logger } from "pino";
+import { answerErrors, refuseUnrouted } from "./errorAnswers";
+import { createGetEvent } from "./routes/getEvent";
+import { createReadyz, healthz, type ReadinessDeps } from "./routes/health";
+import { createPostEvent, type PostEventDeps } from "./routes/postEvent";
+import type { RollupCache } from "./rollupCache";
+
+export interface AppDeps {
+  readonly publisher: PostEventDeps["publisher"] & Pick<ReadinessDeps, "problem">;
+  readonly rollups: Pick<RollupCache, "get">;
+  /** Bytes. */
+  readonly bodyLimit: number;
+  readonly isDraining: () => boolean;
+  readonly logger: Logger;
+}
+
+/** A replica that stops asks its clients to go elsewhere with their next request. */
+function closeWhenDraining(isDraining: () => boolean): Middleware {
+  return function closeConnection(ctx, next) {
+    if (!isDraining()) return next();
+    ctx.set("Connection", "close");
+    return next();
+  };
+}
+
+/** The HTTP interface; knows nothing of ports, processes and clients. */
+export function createApp({ publisher, rollups, bodyLimit, isDraining, logger }: AppDeps): Koa {
+  const router = new Router();
+  // A route takes its address with and without a slash at the end.
+  router.post("/event", createPostEvent({ publisher, bodyLimit }));
+  router.get("/event", createGetEvent(rollups));
+  router.get("/healthz", healthz);
+  router.get("/readyz", createReadyz({ problem: () => publisher.problem(), isDraining }));
+
+  const app = new Koa();
+  app.use(answerErrors(logger));
+  app.use(closeWhenDraining(isDraining));
+  app.use(router.routes());
+  app.use(refuseUnrouted);
+  // Connections that break while they are answered; the service has done its part.
+  app.on("error", (error: Error) => logger.debug({ err: error }, "connection"));
+  return app;
+}

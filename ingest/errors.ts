@@ -1,0 +1,72 @@
+import type { FieldError } from "../pipeline/domain/validation";
+
+interface ErrorKind {
+  readonly status: number;
+  readonly message: string;
+  /** Seconds a client should wait before it sends the request again; becomes `Retry-After`. */
+  readonly retryAfterSec?: number;
+}
+
+/** Every error the service answers with. `{}` in a message stands for what the thrower knows more. */
+const ERRORS = {
+  INVALID_EVENT: { status: 400, message: "is not a valid event" },
+  INVALID_JSON: { status: 400, message: "must be JSON: {}" },
+  INVALID_UTF8: { status: 400, message: "must be UTF-8 text" },
+  INVALID_PARAMETER: { status: 400, message: "{}" },
+  NOT_FOUND: { status: 404, message: "There is nothing at this address" },
+  METHOD_NOT_ALLOWED: { status: 405, message: "This address does not take {}" },
+  BODY_TOO_LARGE: { status: 413, message: "must not be larger than {} bytes" },
+  UNSUPPORTED_CONTENT_TYPE: { status: 415, message: "Content-Type must be application/json in UTF-8, not {}" },
+  UNSUPPORTED_CONTENT_ENCODING: { status: 415, message: "Content-Encoding must be identity, not {}" },
+  /** Nobody reads this answer: the client has gone before its request was complete. */
+  REQUEST_ABORTED: { status: 400, message: "The request ended early" },
+  INTERNAL: { status: 500, message: "Internal error" },
+  TOO_MANY_IN_FLIGHT: {
+    status: 503,
+    message: "Too many events wait for Pub/Sub; the event was not accepted, send it again",
+    retryAfterSec: 1,
+  },
+  PUBSUB_TIMEOUT: {
+    status: 503,
+    message: "Pub/Sub did not answer in time; send the event again with the same event_id",
+    retryAfterSec: 5,
+  },
+  PUBSUB_REFUSED: {
+    status: 503,
+    message: "Pub/Sub did not take the event; send it again with the same event_id",
+    retryAfterSec: 5,
+  },
+  BIGQUERY_UNAVAILABLE: { status: 503, message: "BigQuery does not answer; try again", retryAfterSec: 5 },
+} as const satisfies Readonly<Record<string, ErrorKind>>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+export interface RequestErrorDetails {
+  /** The field or parameter at fault; "" (default) when it is the request as a whole. */
+  readonly field?: string;
+  /** What goes in the place of `{}` in the message of the error's kind. */
+  readonly detail?: string;
+  /** All that is wrong, when it is more than one thing; replaces the message of the error's kind. */
+  readonly errors?: readonly FieldError[];
+  readonly cause?: unknown;
+}
+
+/** A request that cannot be served, with the answer the client gets. Anything else that is thrown is answered as 500. */
+export class RequestError extends Error {
+  readonly status: number;
+  readonly retryAfterSec: number | undefined;
+  readonly errors: readonly FieldError[];
+
+  constructor(
+    readonly code: ErrorCode,
+    details: RequestErrorDetails = {},
+  ) {
+    const kind: ErrorKind = ERRORS[code];
+    const message = kind.message.replace("{}", () => details.detail ?? "");
+    super(message, { cause: details.cause });
+    this.name = "RequestError";
+    this.status = kind.status;
+    this.retryAfterSec = kind.retryAfterSec;
+    this.errors = details.errors ?? [{ field: details.field ?? "", message }];
+  }
+}

@@ -1,0 +1,91 @@
+import { wholeNumber, type Options, type OptionSpecs } from "../config/options";
+
+const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"];
+
+const between = (min: number, max: number) => (ms: number) =>
+  ms >= min && ms <= max ? undefined : `must be from ${min} ms to ${max} ms`;
+
+/** The options of an ingest replica. */
+export const ingestOptions = {
+  host: { type: "string", describe: "Address to listen on", default: "127.0.0.1", group: "HTTP:" },
+  port: {
+    type: "number",
+    describe: "Port to listen on; 0 takes any free one",
+    default: 3000,
+    check: wholeNumber(0, 65535),
+    group: "HTTP:",
+  },
+  bodyLimit: {
+    type: "number",
+    describe: "Largest body of a POST, bytes",
+    default: 65_536,
+    check: wholeNumber(1024, 8_388_608),
+    group: "HTTP:",
+  },
+  maxConnections: {
+    type: "number",
+    describe: "Most connections at one time",
+    default: 4096,
+    check: wholeNumber(1, 1_000_000),
+    group: "HTTP:",
+  },
+  drainTimeout: {
+    type: "duration",
+    describe: "How long a stop may take before what is still open is cut",
+    default: 12_000,
+    check: between(100, 600_000),
+    group: "HTTP:",
+  },
+  project: { type: "string", describe: "Google Cloud project", default: "demo-project", group: "Pub/Sub:" },
+  topic: { type: "string", describe: "Topic that events are published to", default: "events", group: "Pub/Sub:" },
+  publishTimeout: {
+    type: "duration",
+    describe: "How long Pub/Sub may take to acknowledge an event, retries included",
+    default: 10_000,
+    check: between(100, 600_000),
+    group: "Pub/Sub:",
+  },
+  maxInFlight: {
+    type: "number",
+    describe: "Most events that wait for Pub/Sub at one time; more are refused with 503",
+    default: 10_000,
+    check: wholeNumber(1, 1_000_000),
+    group: "Pub/Sub:",
+  },
+  maxInFlightBytes: {
+    type: "number",
+    describe: "Most bytes of events that wait for Pub/Sub at one time; more are refused with 503",
+    default: 67_108_864,
+    check: wholeNumber(1024, 4_294_967_296),
+    group: "Pub/Sub:",
+  },
+  dataset: { type: "string", describe: "Dataset with the daily rollups", default: "analytics", group: "BigQuery:" },
+  bigqueryEndpoint: {
+    type: "string",
+    describe: "Address of a BigQuery emulator, such as http://127.0.0.1:9050",
+    optional: true,
+    group: "BigQuery:",
+  },
+  queryTimeout: {
+    type: "duration",
+    describe: "How long BigQuery may take to answer",
+    default: 10_000,
+    check: between(100, 600_000),
+    group: "BigQuery:",
+  },
+  cacheTtl: {
+    type: "duration",
+    describe: "How old an answer of GET /event/ may be",
+    default: 2000,
+    check: between(0, 3_600_000),
+    group: "BigQuery:",
+  },
+  logLevel: {
+    type: "string",
+    describe: `One of ${LOG_LEVELS.join(", ")}`,
+    default: "info",
+    check: (level) => (LOG_LEVELS.includes(level) ? undefined : `must be one of ${LOG_LEVELS.join(", ")}`),
+  },
+} as const satisfies OptionSpecs;
+
+export type IngestOptions = Options<typeof ingestOptions>;

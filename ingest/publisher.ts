@@ -1,0 +1,196 @@
+import type { PubSub, Topic } from "@google-cloud/pubsub";
+import type { Logger } from "pino";
+import type { EventMessage } from "../pipeline/domain/wire";
+import { pubSubClient } from "../pipeline/pubsub/client";
+import { RequestError } from "./errors";
+
+/** gRPC status codes, https://grpc.io/docs/guides/status-codes/ */
+const CANCELLED = 1;
+const UNKNOWN = 2;
+const DEADLINE_EXCEEDED = 4;
+const PERMISSION_DENIED = 7;
+const RESOURCE_EXHAUSTED = 8;
+const ABORTED = 10;
+const INTERNAL = 13;
+const UNAVAILABLE = 14;
+
+/** What Google's own clients send again for Publish. A message that was taken twice is one event: it has an event_id. */
+const RETRIED = [CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, ABORTED, INTERNAL, UNAVAILABLE];
+
+/** Google's limit for one publish request. */
+const MAX_BATCH_MESSAGES = 1000;
+const MAX_BATCH_BYTES = 4 * 1024 * 1024;
+/**
+ * A request costs about as much as thirty messages, so waiting a little for company is worth more than the latency it
+ * costs.
+ */
+const MAX_BATCH_DELAY_MS = 5;
+
+/** How often publishes are looked through for those that have waited too long. */
+const SWEEP_MS = 100;
+/** A publish that went well is proof of readiness for this long. */
+const FRESH_MS = 5000;
+const PROBE_TIMEOUT_MS = 2000;
+
+export interface EventPublisherOptions {
+  readonly project: string;
+  readonly topic: string;
+  /** How long a publish may take, with all its retries, ms. */
+  readonly timeoutMs: number;
+  /** The most events that wait for their acknowledgement at one time. */
+  readonly maxInFlight: number;
+  /** The most bytes of message data that wait at one time. */
+  readonly maxInFlightBytes: number;
+  readonly logger: Logger;
+}
+
+interface Waiting {
+  readonly deadline: number;
+  reject(error: RequestError): void;
+}
+
+function codeOf(error: unknown): number | undefined {
+  const code: unknown = (error as { code?: unknown }).code;
+  return typeof code === "number" ? code : undefined;
+}
+
+/**
+ * Publishes events to one topic, in batches, with a bound on what is under way.
+ */
+export class EventPublisher {
+  private readonly pubsub: PubSub;
+  private readonly topic: Topic;
+  /** In the order of their deadlines: all have the same timeout. */
+  private readonly waiting = new Set<Waiting>();
+  private readonly sweeper: NodeJS.Timeout;
+  private inFlight = 0;
+  private inFlightBytes = 0;
+  private whenIdle: (() => void)[] = [];
+  private lastSuccess = 0;
+  private failing: { readonly since: number; events: number } | undefined;
+  private probe: Promise<string | undefined> | undefined;
+
+  constructor(private readonly options: EventPublisherOptions) {
+    this.pubsub = pubSubClient({ project: options.project });
+    this.topic = this.pubsub.topic(options.topic, {
+      batching: {
+        maxMessages: MAX_BATCH_MESSAGES,
+        maxBytes: MAX_BATCH_BYTES,
+        maxMilliseconds: MAX_BATCH_DELAY_MS,
+      },
+      gaxOpts: {
+        retry: {
+          retryCodes: RETRIED,
+          backoffSettings: {
+            initialRetryDelayMillis: 100,
+            retryDelayMultiplier: 1.3,
+            maxRetryDelayMillis: 1000,
+            // Half, so that a request that was lost on the way is sent once more.
+            initialRpcTimeoutMillis: Math.ceil(options.timeoutMs / 2),
+            rpcTimeoutMultiplier: 1,
+            maxRpcTimeoutMillis: Math.ceil(options.timeoutMs / 2),
+            totalTimeoutMillis: options.timeoutMs,
+          },
+        },
+      },
+    });
+    // One timer for all publishes. The client's own deadline does not cover its search for credentials, and overshoots.
+    this.sweeper = setInterval(() => this.sweep(), SWEEP_MS).unref();
+  }
+
+  /** @throws RequestError TOO_MANY_IN_FLIGHT when another event must not be taken now. */
+  assertCapacity(): void {
+    if (this.inFlight >= this.options.maxInFlight || this.inFlightBytes >= this.options.maxInFlightBytes) {
+      throw new RequestError("TOO_MANY_IN_FLIGHT");
+    }
+  }
+
+  /**
+   * Resolves when Pub/Sub has acknowledged the message.
+   * @throws RequestError PUBSUB_TIMEOUT or PUBSUB_REFUSED: the message may or may not have been taken.
+   * @throws RequestError TOO_MANY_IN_FLIGHT: it has not.
+   */
+  publish(message: EventMessage): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.assertCapacity();
+      const bytes = message.data.length;
+      const waiting: Waiting = { deadline: Date.now() + this.options.timeoutMs, reject };
+      this.waiting.add(waiting);
+      this.inFlight++;
+      this.inFlightBytes += bytes;
+      this.topic.publishMessage(message, (error) => {
+        // Only now: a message past its deadline holds its memory until the client lets go of it.
+        this.inFlight--;
+        this.inFlightBytes -= bytes;
+        if (this.waiting.delete(waiting)) {
+          if (error) reject(this.failed(error));
+          else resolve();
+        }
+        if (!error) this.succeeded();
+        if (this.inFlight === 0 && this.whenIdle.length > 0) this.idle();
+      });
+    });
+  }
+
+  /**
+   * Why publishing is not possible now, or undefined when it is: it has worked in the last seconds, or the topic can be
+   * reached. Never rejects.
+   */
+  async problem(): Promise<string | undefined> {
+    if (!this.failing && Date.now() - this.lastSuccess < FRESH_MS) return undefined;
+    this.probe ??= this.probeTopic().finally(() => (this.probe = undefined));
+    return this.probe;
+  }
+
+  /** Waits until nothing is in flight, then lets go of the connection. */
+  async close(): Promise<void> {
+    if (this.inFlight > 0) await new Promise<void>((resolve) => this.whenIdle.push(resolve));
+    clearInterval(this.sweeper);
+    await this.pubsub.close();
+  }
+
+  private idle(): void {
+    for (const resolve of this.whenIdle.splice(0)) resolve();
+  }
+
+  private sweep(): void {
+    const now = Date.now();
+    for (const waiting of this.waiting) {
+      if (waiting.deadline > now) break;
+      this.waiting.delete(waiting);
+      waiting.reject(this.failed(Object.assign(new Error("No answer in time"), { code: DEADLINE_EXCEEDED })));
+    }
+  }
+
+  private succeeded(): void {
+    this.lastSuccess = Date.now();
+    if (!this.failing) return;
+    const { since, events } = this.failing;
+    this.failing = undefined;
+    this.options.logger.info({ events, failedForMs: this.lastSuccess - since }, "publishing works again");
+  }
+
+  /** Logs the first failure of a row, not each: an outage under load must not become a flood of lines. */
+  private failed(cause: Error): RequestError {
+    if (!this.failing) {
+      this.failing = { since: Date.now(), events: 0 };
+      this.options.logger.warn({ err: cause, topic: this.options.topic }, "publishing fails");
+    }
+    this.failing.events++;
+    return new RequestError(codeOf(cause) === DEADLINE_EXCEEDED ? "PUBSUB_TIMEOUT" : "PUBSUB_REFUSED", { cause });
+  }
+
+  private async probeTopic(): Promise<string | undefined> {
+    try {
+      await this.topic.getMetadata({ timeout: PROBE_TIMEOUT_MS, retry: null });
+    } catch (error) {
+      // A publisher needs no right to read the topic (roles/pubsub.publisher has none); the service did answer.
+      if (codeOf(error) !== PERMISSION_DENIED) {
+        return `Pub/Sub topic ${this.options.topic} cannot be reached: ${(error as Error).message}`;
+      }
+    }
+    this.lastSuccess = Date.now();
+    this.failing = undefined;
+    return undefined;
+  }
+}

@@ -1,0 +1,65 @@
+import type { Logger } from "pino";
+import { bigQueryClient } from "../pipeline/bigquery/client";
+import { readDailyRollups } from "../pipeline/bigquery/dailyRollups";
+import { createApp } from "./app";
+import type { IngestOptions } from "./options";
+import { EventPublisher } from "./publisher";
+import { RollupCache } from "./rollupCache";
+import { startHttpServer } from "./server";
+
+/** A running ingest service. */
+export interface Replica {
+  readonly port: number;
+  /**
+   * Stops accepting, answers what is under way, waits for the acknowledgement of every publish. Resolves to false when
+   * that took longer than the drain timeout and what was left has been cut.
+   */
+  stop(): Promise<boolean>;
+}
+
+/** Connects the parts and listens. @throws Error when the address is taken. */
+export async function startReplica(options: IngestOptions, logger: Logger): Promise<Replica> {
+  const publisher = new EventPublisher({
+    project: options.project,
+    topic: options.topic,
+    timeoutMs: options.publishTimeout,
+    maxInFlight: options.maxInFlight,
+    maxInFlightBytes: options.maxInFlightBytes,
+    logger,
+  });
+  const bigquery = bigQueryClient({ project: options.project, endpoint: options.bigqueryEndpoint });
+  const rollups = new RollupCache({
+    read: () => readDailyRollups(bigquery, options.dataset),
+    ttlMs: options.cacheTtl,
+    timeoutMs: options.queryTimeout,
+    onError: (error) => logger.warn({ err: error, dataset: options.dataset }, "reading the rollups fails"),
+  });
+  let draining = false;
+  const app = createApp({ publisher, rollups, bodyLimit: options.bodyLimit, isDraining: () => draining, logger });
+  const handle = app.callback();
+  const server = await startHttpServer({
+    // Koa answers its own errors: the promise never rejects.
+    listener: (request, response) => void handle(request, response),
+    host: options.host,
+    port: options.port,
+    maxConnections: options.maxConnections,
+  });
+  return {
+    port: server.port,
+    async stop() {
+      draining = true;
+      let timer: NodeJS.Timeout | undefined;
+      const tooLate = new Promise<false>((resolve) => {
+        timer = setTimeout(() => resolve(false), options.drainTimeout);
+      });
+      const drained = server.drain().then(async () => {
+        await publisher.close();
+        return true;
+      });
+      const clean = await Promise.race([drained, tooLate]);
+      clearTimeout(timer);
+      if (!clean) server.abort();
+      return clean;
+    },
+  };
+}

@@ -1,0 +1,55 @@
+import type { Middleware } from "koa";
+import type { DailyRollup } from "../../pipeline/bigquery/dailyRollups";
+import { parseDateRange, type DateRange } from "../dateRange";
+import type { RollupCache } from "../rollupCache";
+
+/** One day in the answer; `date` is `dd/mm/yyyy`. */
+export interface DailyStats {
+  readonly date: string;
+  readonly average_session_duration_min: number;
+  readonly average_session_duration_sec: number;
+  readonly active_user_count: number;
+  readonly new_user_count: number;
+  readonly session_count: number;
+}
+
+export interface EventStatistics {
+  /** Distinct users over all accepted events, not only those of the days that were asked for. */
+  readonly total_users: number;
+  readonly daily_stats: readonly DailyStats[];
+  /** ISO 8601. */
+  readonly as_of: string;
+}
+
+const ddMmYyyy = (iso: string): string => `${iso.slice(8, 10)}/${iso.slice(5, 7)}/${iso.slice(0, 4)}`;
+
+function dailyStats(day: DailyRollup): DailyStats {
+  return {
+    date: ddMmYyyy(day.date),
+    average_session_duration_min: day.average_session_duration_min,
+    average_session_duration_sec: day.average_session_duration_sec,
+    active_user_count: day.active_user_count,
+    new_user_count: day.new_user_count,
+    session_count: day.session_count,
+  };
+}
+
+const within =
+  ({ from, to }: DateRange) =>
+  (day: DailyRollup): boolean =>
+    (from === undefined || day.date >= from) && (to === undefined || day.date <= to);
+
+/** `GET /event/`: the daily rollups, `?from=&to=` for some of them. */
+export function createGetEvent(rollups: Pick<RollupCache, "get">): Middleware {
+  return async function getEvent(ctx) {
+    const range = parseDateRange(new URLSearchParams(ctx.querystring));
+    const { totalUsers, days, asOf } = await rollups.get();
+    const body: EventStatistics = {
+      total_users: totalUsers,
+      daily_stats: days.filter(within(range)).map(dailyStats),
+      as_of: asOf.toISOString(),
+    };
+    ctx.set("Cache-Control", "no-cache");
+    ctx.body = body;
+  };
+}

@@ -1,0 +1,121 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Message, PubSub, Subscription, Topic } from "@google-cloud/pubsub";
+import { startPubSubEmulator, type PubSubEmulator } from "../../local/emulators";
+import { packageRoot } from "../../local/packageRoot";
+import { freePort } from "../../local/ports";
+import { answers, awaitReady } from "../../local/readiness";
+import { startChildProcess, type ChildProcess } from "../../pipeline/beam/process/childProcess";
+import { pubSubClient } from "../../pipeline/pubsub/client";
+
+const PROJECT = "demo-project";
+
+/** An ingest replica in a process of its own. */
+export interface TestReplica {
+  readonly url: string;
+  readonly port: number;
+  readonly process: ChildProcess;
+}
+
+/** A topic with a subscription that collects what comes. */
+export interface TestTopic {
+  readonly name: string;
+  readonly topic: Topic;
+  /** Collected messages by their attribute event_id. */
+  readonly messages: ReadonlyMap<string, Message>;
+  /** The message with this attribute event_id. @throws Error when it has not come after 10 s. */
+  message(eventId: string): Promise<Message>;
+}
+
+export interface IngestFixture {
+  readonly emulator: PubSubEmulator;
+  readonly pubsub: PubSub;
+  freshTopic(): Promise<TestTopic>;
+  /** Starts a replica; `env` are its options as environment variables. It is stopped after the tests at the latest. */
+  startReplica(env: Readonly<Record<string, string>>): Promise<TestReplica>;
+}
+
+/** Waits until something holds. @throws Error when it does not after `deadlineMs` (default 10 s). */
+export async function eventually(
+  holds: () => boolean | Promise<boolean>,
+  what: string,
+  deadlineMs = 10_000,
+): Promise<void> {
+  const end = Date.now() + deadlineMs;
+  while (!(await holds())) {
+    if (Date.now() > end) throw new Error(`After ${deadlineMs} ms still not: ${what}`);
+    await sleep(20);
+  }
+}
+
+/** Runs a Pub/Sub emulator around the tests of the `describe` that calls this. */
+export function useIngest(): IngestFixture {
+  let directory: string;
+  let emulator: PubSubEmulator | undefined;
+  let pubsub: PubSub;
+  let names = 0;
+  const replicas: ChildProcess[] = [];
+  const subscriptions: Subscription[] = [];
+
+  before(async function () {
+    this.timeout(90_000);
+    directory = mkdtempSync(join(tmpdir(), "ingest-"));
+    emulator = await startPubSubEmulator({ logFile: join(directory, "pubsub.log") });
+    process.env.PUBSUB_EMULATOR_HOST = emulator.host;
+    pubsub = pubSubClient({ project: PROJECT });
+  });
+  after(async function () {
+    this.timeout(30_000);
+    await Promise.all(replicas.map((replica) => replica.stop()));
+    await Promise.all(subscriptions.map((subscription) => subscription.close()));
+    await pubsub?.close();
+    await emulator?.stop();
+    delete process.env.PUBSUB_EMULATOR_HOST;
+    rmSync(directory, { recursive: true });
+  });
+
+  return {
+    get emulator() {
+      return emulator as PubSubEmulator;
+    },
+    get pubsub() {
+      return pubsub;
+    },
+    async freshTopic() {
+      const name = `topic-${++names}`;
+      const [topic] = await pubsub.createTopic(name);
+      const [subscription] = await topic.createSubscription(`${name}-all`);
+      subscriptions.push(subscription);
+      const messages = new Map<string, Message>();
+      subscription.on("message", (message: Message) => {
+        messages.set(message.attributes.event_id ?? message.id, message);
+        message.ack();
+      });
+      return {
+        name,
+        topic,
+        messages,
+        async message(eventId) {
+          await eventually(() => messages.has(eventId), `message ${eventId} in topic ${name}`);
+          return messages.get(eventId) as Message;
+        },
+      };
+    },
+    async startReplica(env) {
+      const port = await freePort();
+      const child = await startChildProcess({
+        name: "ingest replica",
+        command: process.execPath,
+        args: [join(packageRoot, "dist", "ingest", "main.js")],
+        env: { PROJECT, PORT: String(port), PUBSUB_EMULATOR_HOST: emulator?.host, ...env },
+        logFile: join(directory, `replica-${port}.log`),
+      });
+      replicas.push(child);
+      const url = `http://127.0.0.1:${port}`;
+      await awaitReady(child, () => answers(`${url}/healthz`), 20_000);
+      return { url, port, process: child };
+    },
+  };
+}
