@@ -57,6 +57,15 @@ export function parseDuration(text: string): number | undefined {
   return m ? Math.round(Number(m[1]) * (UNITS[m[2] ?? "ms"] ?? 1)) : undefined;
 }
 
+/** The shortest way to write a number of milliseconds that {@link parseDuration} reads. */
+export function formatDuration(ms: number): string {
+  for (const unit of ["d", "h", "m", "s"] as const) {
+    const size = UNITS[unit] as number;
+    if (ms >= size && ms % size === 0) return `${ms / size}${unit}`;
+  }
+  return `${ms}ms`;
+}
+
 function parse(type: OptionSpec["type"], raw: unknown): string | number | boolean | undefined {
   switch (type) {
     case "string":
@@ -112,6 +121,10 @@ export function wholeNumber(min: number, max: number): (n: number) => string | u
     Number.isInteger(n) && n >= min && n <= max ? undefined : `must be a whole number from ${min} to ${max}`;
 }
 
+function defaultText(spec: OptionSpec): string {
+  return spec.type === "duration" && spec.default !== undefined ? formatDuration(spec.default) : String(spec.default);
+}
+
 /** The yargs declaration of a set of options (kebab case, typed, with the default and the variable in the help). */
 export function yargsOptions(
   specs: OptionSpecs,
@@ -124,7 +137,7 @@ export function yargsOptions(
         type: spec.type === "boolean" ? ("boolean" as const) : ("string" as const),
         describe: `${spec.describe} [$${envName(key)}]`,
         ...(spec.group ? { group: spec.group } : {}),
-        ...(spec.default !== undefined ? { defaultDescription: String(spec.default) } : {}),
+        ...(spec.default !== undefined ? { defaultDescription: defaultText(spec) } : {}),
       },
     ]),
   );

@@ -21,6 +21,8 @@ export interface FlinkRunnerOptions extends FlinkJobOptions {
   readonly workerEnv?: Readonly<Record<string, string>>;
   readonly workerNodeArgs?: readonly string[];
   readonly onWorkerExit?: (workerId: string, status: string) => void;
+  /** Told the pids of the processes of this run whenever they change, so that they can be found after a kill. */
+  readonly onProcesses?: (pids: readonly number[]) => void;
 }
 
 /** A pipeline that runs on Flink, with its job server and its workers. */
@@ -43,8 +45,12 @@ export async function runOnFlink(pipeline: runnerApi.Pipeline, options: FlinkRun
     env: options.workerEnv,
     nodeArgs: options.workerNodeArgs,
     onUnexpectedExit: options.onWorkerExit,
+    onWorkersChanged: () => tellProcesses(),
   });
   let jobServer: JobServer | undefined;
+  const tellProcesses = (): void => {
+    options.onProcesses?.([...(jobServer ? [jobServer.process.pid] : []), ...workers.pids]);
+  };
   try {
     jobServer = await startJobServer({
       classpath: options.classpath,
@@ -55,6 +61,7 @@ export async function runOnFlink(pipeline: runnerApi.Pipeline, options: FlinkRun
       restoreFrom: options.restoreFrom,
     });
     const server = jobServer;
+    tellProcesses();
     const job = await submitJob(server.endpoint, workers.address, pipeline, options);
     let stopping = false;
     const serverEnded = server.process.exited.then(({ code, signal }) => {

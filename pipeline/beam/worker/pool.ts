@@ -21,6 +21,8 @@ export interface WorkerPoolOptions {
   readonly nodeArgs?: readonly string[];
   /** Called when a worker ended that nobody stopped. */
   readonly onUnexpectedExit?: (workerId: string, status: string) => void;
+  /** Called when a worker has started or ended. */
+  readonly onWorkersChanged?: () => void;
 }
 
 /** Runs SDK workers in processes of their own, so that user code that dies does not take the launcher along. */
@@ -116,6 +118,7 @@ class ProcessPool implements WorkerPool {
         child.once("close", (code, signal) => {
           this.workers.delete(id);
           resolve();
+          this.options.onWorkersChanged?.();
           // A worker ends by itself with 0 when the runner closes its stream.
           if (!worker.stopped && code !== 0) {
             this.unexpectedExits++;
@@ -127,6 +130,7 @@ class ProcessPool implements WorkerPool {
       }),
     };
     this.workers.set(id, worker);
+    this.options.onWorkersChanged?.();
   }
 
   private takeLine(id: string, line: string): void {

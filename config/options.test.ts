@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import { ConfigError, envName, flagName, formatDuration, parseDuration, readOptions, wholeNumber } from "./options";
+
+const specs = {
+  port: { type: "number", describe: "Port", default: 3000, check: wholeNumber(1, 65_535) },
+  lateAfter: { type: "duration", describe: "Age", default: 86_400_000 },
+  project: { type: "string", describe: "Project" },
+  fresh: { type: "boolean", describe: "Anew", default: false },
+  endpoint: { type: "string", describe: "Emulator", optional: true },
+} as const;
+
+describe("options", () => {
+  it("have one name as flag and as variable", () => {
+    assert.equal(flagName("lateAfter"), "--late-after");
+    assert.equal(envName("lateAfter"), "LATE_AFTER");
+  });
+
+  it("come from flags, then from the environment, then from defaults", () => {
+    const read = readOptions(specs, { project: "flag" }, { PROJECT: "env", LATE_AFTER: "2h", FRESH: "true" });
+    assert.deepEqual(read, { project: "flag", lateAfter: 7_200_000, port: 3000, fresh: true });
+  });
+
+  it("are checked together, and one error lists all that is wrong", () => {
+    assert.throws(
+      () => readOptions(specs, { port: "99999" }, { LATE_AFTER: "soon", FRESH: "maybe" }),
+      (error: unknown) => {
+        assert(error instanceof ConfigError);
+        assert.equal(error.problems.length, 4);
+        assert.match(error.message, /--port \(PORT\) must be a whole number from 1 to 65535, not "99999"/);
+        assert.match(
+          error.message,
+          /--late-after \(LATE_AFTER\) must be a duration such as 10s, 30m or 1d, not "soon"/,
+        );
+        assert.match(error.message, /--project \(PROJECT\) is required: Project/);
+        assert.match(error.message, /--fresh \(FRESH\) must be a boolean/);
+        return true;
+      },
+    );
+  });
+
+  it("read and write durations", () => {
+    for (const [text, ms] of [
+      ["250", 250],
+      ["250ms", 250],
+      ["10s", 10_000],
+      ["30m", 1_800_000],
+      ["1.5h", 5_400_000],
+      ["1d", 86_400_000],
+    ] as const) {
+      assert.equal(parseDuration(text), ms);
+    }
+    for (const text of ["", "s", "-1s", "1w", "1 s", "1e3"]) assert.equal(parseDuration(text), undefined);
+    for (const ms of [1, 250, 10_000, 90_000, 1_800_000, 5_400_000, 86_400_000]) {
+      assert.equal(parseDuration(formatDuration(ms)), ms);
+    }
+  });
+});

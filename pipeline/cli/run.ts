@@ -1,0 +1,197 @@
+import { PubSub } from "@google-cloud/pubsub";
+import { bigqueryOptions, projectOption, pubsubOptions } from "../../config/connection";
+import { wholeNumber, type OptionSpecs } from "../../config/options";
+import type { FlinkRun } from "../beam";
+import { bigQueryClient } from "../bigquery/client";
+import { tables } from "../bigquery/tables";
+import { runEventPipelineOnFlink } from "../runners/flink";
+import { StateDirectory } from "../runners/stateDirectory";
+import { defineCommand } from "./command";
+import { colours, grouped, LiveLine } from "./terminal";
+
+const atLeast = (minMs: number, text: string) => (ms: number) => (ms >= minMs ? undefined : `must be at least ${text}`);
+const wholeSeconds = (ms: number): string | undefined =>
+  ms > 0 && ms % 1000 === 0 ? undefined : "must be a positive whole number of seconds";
+const heapSize = (value: string): string | undefined =>
+  /^\d+[mg]$/i.test(value) ? undefined : "must be a size such as 1500m or 4g";
+const flinkAddress = (value: string): string | undefined =>
+  value === "[local]" || /^[\w.-]+:\d+$/.test(value) ? undefined : "must be [local] or host:port";
+
+const options = {
+  ...projectOption,
+  subscription: pubsubOptions.subscription,
+  ...bigqueryOptions,
+  sessionGap: {
+    type: "duration",
+    describe: "Events of one session are less than this apart",
+    default: 30 * 60_000,
+    check: wholeSeconds,
+    group: "Numbers:",
+  },
+  lateAfter: {
+    type: "duration",
+    describe: "Events older than this go round the session windows",
+    default: 86_400_000,
+    check: atLeast(60_000, "1m"),
+    group: "Numbers:",
+  },
+  earlyFiring: {
+    type: "duration",
+    describe: "How often a session that goes on is counted",
+    default: 10_000,
+    check: atLeast(100, "100ms"),
+    group: "Numbers:",
+  },
+  flinkMaster: {
+    type: "string",
+    describe: "[local] runs Flink in one process here; host:port submits to a cluster",
+    default: "[local]",
+    check: flinkAddress,
+    group: "Flink:",
+  },
+  stateDir: {
+    type: "string",
+    describe: "Folder for checkpoints and logs; a run goes on from the newest checkpoint in it",
+    default: ".eventlogger",
+    group: "Flink:",
+  },
+  fresh: {
+    type: "boolean",
+    describe: "Forget the state in the folder and start anew (right only with empty tables)",
+    default: false,
+    group: "Flink:",
+  },
+  checkpointInterval: {
+    type: "duration",
+    describe: "Time between checkpoints; messages are acknowledged after three",
+    default: 5000,
+    check: atLeast(500, "500ms"),
+    group: "Flink:",
+  },
+  heap: {
+    type: "string",
+    describe: "Heap limit of the Flink process",
+    default: "2g",
+    check: heapSize,
+    group: "Flink:",
+  },
+  workerMemory: {
+    type: "number",
+    describe: "Heap limit of a worker, MiB",
+    default: 2048,
+    check: wholeNumber(256, 65_536),
+    group: "Flink:",
+  },
+} as const satisfies OptionSpecs;
+
+/** Finds out before anything starts what would only fail in a worker. @throws Error that says what to do */
+async function checkEnds(project: string, subscription: string, dataset: string, endpoint?: string): Promise<void> {
+  const setup = "Run `eventlogger setup` with the same options first";
+  const pubsub = new PubSub({ projectId: project });
+  const [exists] = await pubsub.subscription(subscription).exists();
+  await pubsub.close();
+  if (!exists) throw new Error(`There is no subscription ${subscription} in project ${project}. ${setup}`);
+  const bigquery = bigQueryClient({ project, endpoint });
+  for (const { name } of tables) {
+    const [found] = await bigquery.dataset(dataset).table(name).exists();
+    if (!found) throw new Error(`There is no table ${dataset}.${name} in project ${project}. ${setup}`);
+  }
+}
+
+function status(counters: Readonly<Record<string, number>>, seconds: number, rate: number): string {
+  const n = (name: string): string => grouped(counters[name] ?? 0);
+  const dead = counters["deadLetters"] ? `, ${n("deadLetters")} dead letters` : "";
+  const failed = counters["worker.failedBundles"] ? `, ${n("worker.failedBundles")} failed bundles` : "";
+  return `${grouped(seconds)} s  ${n("events")} events (${grouped(rate)}/s), ${n("rollupVersions")} rollup versions${dead}${failed}`;
+}
+
+/** Draws the live line until the run is over; @returns a function that ends it. */
+function showCounts(run: FlinkRun): () => void {
+  const line = new LiveLine(process.stdout);
+  const startedAt = Date.now();
+  let last = 0;
+  const timer = setInterval(() => {
+    const events = run.workers.counters["events"] ?? 0;
+    const rate = events - last;
+    last = events;
+    line.draw(() => status(run.workers.counters, (Date.now() - startedAt) / 1000, rate));
+  }, 1000);
+  return () => {
+    clearInterval(timer);
+    line.clear();
+  };
+}
+
+/** Resolves with the name of the signal that asks to stop. A second one ends the process at once. */
+function stopSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    for (const name of ["SIGINT", "SIGTERM"] as const) {
+      process.once(name, () => {
+        resolve(name);
+        process.once(name, () => process.exit(130));
+      });
+    }
+  });
+}
+
+async function untilReading(run: FlinkRun): Promise<void> {
+  while ((run.workers.counters["worker.bundles"] ?? 0) === 0) await new Promise((resolve) => setTimeout(resolve, 100));
+}
+
+export const runCommand = defineCommand({
+  name: "run",
+  summary: "Run the pipeline on Flink until Ctrl-C",
+  details:
+    "Reads the subscription and writes raw events, dead letters and versions of the daily rollups to BigQuery.\n" +
+    "Stopping and starting again loses nothing: it goes on from the newest checkpoint in --state-dir, and\n" +
+    "what was not acknowledged by then comes again. One run for each subscription and state directory.",
+  options,
+  examples: [
+    ["$0 run --project my-project --state-dir /var/lib/eventlogger", "Flink in one process"],
+    ["$0 run --early-firing 2s", "session numbers every 2 s"],
+    ["$0 run --flink-master flink-jobmanager:8081", "on a Flink cluster that can reach this machine"],
+    ["PUBSUB_EMULATOR_HOST=127.0.0.1:8085 $0 run --bigquery-endpoint http://127.0.0.1:9050", "on emulators"],
+  ],
+  async run(o) {
+    const { dim, yellow, green } = colours(process.stdout);
+    const say = (text: string): void => void process.stdout.write(`${dim(text)}\n`);
+    const stopped = stopSignal();
+    const state = await StateDirectory.open(o.stateDir);
+    let run: FlinkRun | undefined;
+    let hideCounts = (): void => {};
+    try {
+      await checkEnds(o.project, o.subscription, o.dataset, o.bigqueryEndpoint);
+      if (o.fresh) {
+        state.clear();
+        process.stdout.write(`${yellow("fresh")} the state is empty; rollups are right only if the tables are, too\n`);
+      }
+      const starting = runEventPipelineOnFlink(
+        {
+          ...o,
+          sessionGapMs: o.sessionGap,
+          lateAfterMs: o.lateAfter,
+          earlyFiringMs: o.earlyFiring,
+          checkpointIntervalMs: o.checkpointInterval,
+          workerMemoryMiB: o.workerMemory,
+          bigqueryEndpoint: o.bigqueryEndpoint,
+          maxBundleMs: 200,
+        },
+        state,
+        say,
+      );
+      run = await starting;
+      await Promise.race([untilReading(run), run.finished, stopped]);
+      process.stdout.write(`${green("running")} reads ${o.subscription}; logs in ${state.logs}\n`);
+      hideCounts = showCounts(run);
+      const signal = await Promise.race([stopped, run.finished]);
+      hideCounts();
+      if (signal === undefined) throw new Error("The job ended, though its source has no end");
+      process.stdout.write(`${signal}: stopping; the next run goes on from the last checkpoint\n`);
+      return 0;
+    } finally {
+      hideCounts();
+      await run?.stop();
+      state.close();
+    }
+  },
+});

@@ -1,0 +1,106 @@
+import path = require("node:path");
+import { buildPipeline, ensureFlinkClasspath, runOnFlink, type FlinkRun } from "../beam";
+import { writeRows } from "../bigquery/writeRows";
+import { eventPipeline, type EventPipelineOptions } from "../eventPipeline";
+import { readFromPubSub } from "../pubsub/source/readFromPubSub";
+import { SESSION_BUCKETS_PER_DAY, USER_BUCKETS } from "../transforms/buckets";
+import type { StateDirectory } from "./stateDirectory";
+
+export interface FlinkPipelineOptions extends EventPipelineOptions {
+  readonly project: string;
+  readonly subscription: string;
+  readonly dataset: string;
+  readonly bigqueryEndpoint: string | undefined;
+  /** `[local]` or `host:port`. */
+  readonly flinkMaster: string;
+  /** Heap limit of the job server, in which Flink runs when it is `[local]`; as for `-Xmx`. */
+  readonly heap: string;
+  /** Heap limit of a worker; MiB. */
+  readonly workerMemoryMiB: number;
+  readonly checkpointIntervalMs: number;
+  /** Open bundles end after this; ms. */
+  readonly maxBundleMs: number;
+}
+
+const PACKAGE_ROOT = path.join(__dirname, "../../..");
+
+/** Where assembled Java classpaths are kept. */
+export const CACHE_DIR = path.join(PACKAGE_ROOT, ".cache");
+
+/** A slice collects this long after its first message: output leaves the source only at the end of a slice. */
+const SLICE_MS = 1000;
+/** An idle slice waits this long; checkpoints wait with it. */
+const IDLE_SLICE_MS = 5000;
+
+/**
+ * Runs the event pipeline on Flink, with the ends for it: our own Pub/Sub source, BigQuery by streaming inserts. Goes on
+ * from the newest checkpoint of the state directory.
+ */
+export async function runEventPipelineOnFlink(
+  options: FlinkPipelineOptions,
+  state: StateDirectory,
+  onProgress: (line: string) => void,
+): Promise<FlinkRun> {
+  const { project, subscription, dataset, bigqueryEndpoint, checkpointIntervalMs } = options;
+  const classpath = await ensureFlinkClasspath({ cacheDir: CACHE_DIR, onProgress });
+  const checkpoint = state.resume({
+    project,
+    subscription,
+    dataset,
+    sessionGapMs: options.sessionGapMs,
+    userBuckets: USER_BUCKETS,
+    sessionBucketsPerDay: SESSION_BUCKETS_PER_DAY,
+  });
+  onProgress(
+    checkpoint
+      ? `going on from checkpoint ${checkpoint.number} of ${new Date(checkpoint.completedAt).toISOString()}`
+      : "starting with empty state",
+  );
+  // Longer than three checkpoints, after which messages are acknowledged: leases then need no extension.
+  const ackDeadlineSec = Math.min(600, Math.max(10, Math.ceil((4 * checkpointIntervalMs) / 1000)));
+  const target = { project, dataset, endpoint: bigqueryEndpoint };
+  const pipeline = await buildPipeline(
+    eventPipeline(
+      {
+        readMessages: readFromPubSub({
+          project,
+          subscription,
+          timestampAttribute: "event_time",
+          maxOutstanding: 100_000,
+          ackDeadlineSec,
+          checkpointIntervalMs,
+          watermark: {
+            slackMs: 1000,
+            idleMs: 2000,
+            startupHoldMs: (ackDeadlineSec + 10) * 1000,
+            ignoreOlderMs: options.lateAfterMs,
+          },
+          sliceMs: SLICE_MS,
+          idleSliceMs: IDLE_SLICE_MS,
+          maxPerSlice: 50_000,
+        }),
+        writeEvents: writeRows("WriteEvents", target, "events"),
+        writeRollupVersions: writeRows("WriteRollupVersions", target, "daily_rollup_versions"),
+        writeDeadLetters: writeRows("WriteDeadLetters", target, "dead_letters"),
+      },
+      options,
+    ),
+  );
+  return runOnFlink(pipeline, {
+    jobName: "eventlogger",
+    classpath,
+    workDir: state.work,
+    logDir: state.logs,
+    flinkMaster: options.flinkMaster,
+    heap: options.heap,
+    restoreFrom: checkpoint?.directory,
+    requireFrom: PACKAGE_ROOT,
+    workerNodeArgs: [`--max-old-space-size=${options.workerMemoryMiB}`],
+    checkpointingInterval: checkpointIntervalMs,
+    checkpointDir: state.checkpoints,
+    maxBundleTimeMills: options.maxBundleMs,
+    onProcesses: (pids) => state.recordChildren(pids),
+    onWorkerExit: (id, status) =>
+      onProgress(`worker ${id} ${status}; Flink starts the job again from its last checkpoint`),
+  });
+}
