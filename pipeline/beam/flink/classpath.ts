@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { spawn } from "node:child_process";
 import path = require("node:path");
 
@@ -15,7 +15,7 @@ export class ClasspathError extends Error {
 }
 
 export interface ClasspathOptions {
-  /** Folder that keeps assembled classpaths, one for each version of the pom. */
+  /** Folder that keeps assembled classpaths, one for each version of the pom and the Java sources. */
   readonly cacheDir: string;
   /** Told once when there is something to download, and what Maven says while it works. */
   readonly onProgress?: (line: string) => void;
@@ -25,7 +25,9 @@ const SOURCE_DIR = path.join(__dirname, "../../../../pipeline/beam/flink");
 
 /** The files that decide what is assembled. */
 function sources(): string[] {
-  return [path.join(SOURCE_DIR, "pom.xml")];
+  const java = readdirSync(path.join(SOURCE_DIR, "java"), { recursive: true, encoding: "utf8" });
+  const classes = java.filter((name) => name.endsWith(".java")).sort();
+  return [path.join(SOURCE_DIR, "pom.xml"), ...classes.map((name) => path.join(SOURCE_DIR, "java", name))];
 }
 
 function run(command: string, args: readonly string[], onLine: (line: string) => void): Promise<void> {

@@ -113,6 +113,27 @@ export class CountingSource implements SplittableDoFn<string, { next: number }> 
   }
 }
 
+/** Several restrictions, read one number a slice; texts `<restriction>=<number>@<epoch ms>`, in order. */
+export class TickingSource implements SplittableDoFn<string, { id: number; next: number }> {
+  constructor(
+    private readonly count: number,
+    private readonly slices: number,
+    private readonly delayMs: number,
+  ) {}
+  restrictions(): { id: number; next: number }[] {
+    return Array.from({ length: this.count }, (_, id) => ({ id, next: 0 }));
+  }
+  async process(
+    { id, next }: { id: number; next: number },
+    context: SliceContext<string>,
+  ): Promise<Residual<{ id: number; next: number }>> {
+    // Having read everything it stays, so that checkpoints go on.
+    if (next === this.slices) return { restriction: { id, next }, watermarkMs: next, delayMs: 500 };
+    await context.emit(`${id}=${next}@${Date.now()}`, next);
+    return { restriction: { id, next: next + 1 }, watermarkMs: next + 1, delayMs: this.delayMs };
+  }
+}
+
 /** Throws, or kills its process, at the nth element; once, as told by a marker file. */
 export class FailOnce implements BundleDoFn<string, string> {
   private count = 0;

@@ -1,0 +1,94 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import path = require("node:path");
+import { impulse, withName } from "apache-beam";
+import type { Root } from "apache-beam";
+import { FlinkHarness } from "../testing/flinkHarness";
+import { bundleParDo, newestCheckpoint, pipe, splittableParDo, stringCoder } from "../index";
+import { ensureFlinkClasspath } from "./classpath";
+import * as fixtures from "../testing/fixtures";
+import { CACHE_DIR } from "../testing/flinkHarness";
+
+/** The keyed states for residuals that a checkpoint names. */
+function residualStates(directory: string): number {
+  const names = new Set<string>();
+  for (const file of readdirSync(directory)) {
+    const content = readFileSync(path.join(directory, file), "latin1");
+    for (const [name] of content.matchAll(/sdf_checkpoint:[\w:-]+/g)) names.add(name);
+  }
+  return names.size;
+}
+
+describe("Residuals of splittable sources on Flink", function () {
+  this.timeout(120_000);
+  let h: FlinkHarness;
+  beforeEach(() => void (h = new FlinkHarness()));
+  afterEach(() => h.close());
+
+  /** One slice a bundle, as fast as the runner goes. */
+  const oneSliceBundles = { maxBundleSize: 1, maxBundleTimeMills: 2, checkpointingInterval: 500 };
+
+  function ticks(root: Root, source: fixtures.TickingSource, failing?: fixtures.FailOnce): void {
+    const read = pipe(root, impulse(), splittableParDo("read", source, stringCoder));
+    pipe(
+      failing ? pipe(read, bundleParDo("fail", failing, stringCoder)) : read,
+      bundleParDo("out", new fixtures.AppendToFile(h.file("out")), stringCoder),
+    );
+  }
+
+  /** Every number that each restriction gave out, in the order of arrival. */
+  function numbers(): Map<string, number[]> {
+    const byRestriction = new Map<string, number[]>();
+    for (const line of h.lines<string>("out")) {
+      const [id = "", number = ""] = (line.split("@")[0] ?? "").split("=");
+      byRestriction.set(id, [...(byRestriction.get(id) ?? []), Number(number)]);
+    }
+    return byRestriction;
+  }
+
+  /** Between one slice of a single restriction and the next; ms. */
+  function shortestDelay(file: string): number {
+    const times = h.lines<string>(file).map((line) => Number(line.split("@")[1]));
+    return Math.min(...times.slice(1).map((time, i) => time - (times[i] as number)));
+  }
+
+  const count = (): number => h.lines("out").length;
+  const states = (): number => residualStates(newestCheckpoint(h.file("checkpoints"))?.directory ?? h.directory);
+
+  it("are kept in as many states as are pending together, and go on after their delay in milliseconds", async () => {
+    const slices = 250;
+    const failing = new fixtures.FailOnce(300, "throw", h.file("failed"));
+    const build = (root: Root): void => {
+      ticks(root, new fixtures.TickingSource(3, slices, 0), failing);
+      pipe(
+        root,
+        withName("impulse slowly", impulse()),
+        splittableParDo("read slowly", new fixtures.TickingSource(1, 1000, 400), stringCoder),
+        bundleParDo("out slowly", new fixtures.AppendToFile(h.file("slow")), stringCoder),
+      );
+    };
+    await h.start(build, { ...oneSliceBundles, checkpointDir: h.file("checkpoints") });
+    const complete = (): boolean => [...numbers().values()].filter((n) => n.includes(slices - 1)).length === 3;
+    await h.until(complete, 90_000, "all slices");
+    for (const [id, found] of numbers()) {
+      assert.equal(new Set(found).size, slices, `restriction ${id} lost slices`);
+    }
+    const before = newestCheckpoint(h.file("checkpoints"))?.number ?? 0;
+    const later = (): boolean => (newestCheckpoint(h.file("checkpoints"))?.number ?? 0) > before + 1;
+    await h.until(later, 20_000, "a later checkpoint");
+    assert(states() >= 1 && states() <= 3, `${states()} states for 3 restrictions`);
+    assert(shortestDelay("slow") >= 390, `a slice came ${shortestDelay("slow")} ms after the one before`);
+  });
+
+  it("would be kept in a state for each slice by Beam's own class, which knows whole seconds", async () => {
+    const classpath = await ensureFlinkClasspath({ cacheDir: CACHE_DIR });
+    const beamsOwn = classpath.split(path.delimiter).slice(1).join(path.delimiter);
+    await h.start((root) => ticks(root, new fixtures.TickingSource(1, 100_000, 400)), {
+      ...oneSliceBundles,
+      checkpointDir: h.file("checkpoints"),
+      classpath: beamsOwn,
+    });
+    await h.until(() => count() > 100 && states() > 50, 60_000, "a state for each slice");
+    assert(shortestDelay("out") < 390);
+  });
+});
