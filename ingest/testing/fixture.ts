@@ -104,7 +104,7 @@ export function useIngest(): IngestFixture {
       };
     },
     async startReplica(env) {
-      const port = await freePort();
+      const port = env.PORT ? Number(env.PORT) : await freePort();
       const child = await startChildProcess({
         name: "ingest replica",
         command: process.execPath,
