@@ -107,8 +107,6 @@ const hangUp = (req: IncomingMessage): unknown => req.socket.destroy();
   it("does not send a POST twice that may have arrived: 503 with Retry-After", async () => {
     const [a, b] = (await upstreams(hangUp, hangUp)) as [Upstream, Upstream];
     const { url } = await startNginx({ upstreamPorts: [a.port, b.port] });
-    // What made sure that nginx is up has put both out of service for a moment.
-    await new Promise((resolve) => setTimeout(resolve, 2500));
     a.requests.length = b.requests.length = 0;
     const response = await post(url, sampleEvent());
     assert.equal(response.status, 503);
@@ -191,7 +189,7 @@ const hangUp = (req: IncomingMessage): unknown => req.socket.destroy();
       await Promise.all(clients);
 
       // A stop may cost a request that was just arriving (the client is told to send it again), never an event.
-      assert.ok(otherwise.length <= 2, otherwise.join());
+      assert.ok(otherwise.length <= 2, `${otherwise.length}: ${otherwise.slice(0, 10).join()}`);
       for (const id of acknowledged) await topic.message(id);
     });
   });

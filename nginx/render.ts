@@ -48,10 +48,9 @@ export function renderNginxConfig(options: NginxConfigOptions): string {
     workerConnections: String(workerConnections),
     clientMaxBodySize: String(bodyLimit * SIZE_MARGIN),
     bodyLimit: String(bodyLimit),
-    // A replica that could not be reached is tried again soon: replicas come back within a second or two.
-    servers: upstreamPorts
-      .map((port) => `        server ${upstreamHost}:${port} max_fails=1 fail_timeout=2s;`)
-      .join("\n"),
+    // No replica is put out of service: to be refused a connection costs nothing, while two replicas restarted one after
+    // the other would both be out of service for a moment in which one of them is up.
+    servers: upstreamPorts.map((port) => `        server ${upstreamHost}:${port} max_fails=0;`).join("\n"),
     listen: `${listenHost}:${listenPort}`,
     upstreamTimeout: `${upstreamTimeoutMs}ms`,
   };

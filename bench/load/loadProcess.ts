@@ -1,0 +1,40 @@
+import { fork } from "node:child_process";
+import { eventBodies } from "./events";
+import { postLoad, type LoadResult } from "./loadClient";
+
+/** Load on `POST /event/` of a server on 127.0.0.1. */
+export interface LoadOrder {
+  readonly port: number;
+  readonly connections: number;
+  readonly durationMs: number;
+}
+
+export interface LoadReport extends LoadResult {
+  /** CPU time of the client, ms: when it comes near the elapsed time, the client was the limit. */
+  readonly clientCpuMs: number;
+}
+
+/** Drives load from a process of its own. @throws Error when that process ends without a report. */
+export function postLoadFromProcess(order: LoadOrder): Promise<LoadReport> {
+  return new Promise((resolve, reject) => {
+    const child = fork(__filename, [], { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+    child.once("message", (report: LoadReport) => resolve(report));
+    child.once("error", reject);
+    child.once("exit", (code, signal) => reject(new Error(`The load client ended early (${signal ?? code})`)));
+    child.send(order);
+  });
+}
+
+async function serve(order: LoadOrder): Promise<LoadReport> {
+  const before = process.cpuUsage();
+  const body = eventBodies(`run-${Date.now()}`, Date.now());
+  const result = await postLoad({ host: "127.0.0.1", body, ...order });
+  const { user, system } = process.cpuUsage(before);
+  return { ...result, clientCpuMs: (user + system) / 1000 };
+}
+
+if (require.main === module) {
+  process.once("message", (order: LoadOrder) => {
+    void serve(order).then((report) => process.send?.(report, () => process.disconnect()));
+  });
+}

@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { packageRoot } from "../local/packageRoot";
+
+function run(args: string[], env: Record<string, string> = {}): { status: number | null; out: string; err: string } {
+  const main = join(packageRoot, "dist", "ingest", "main.js");
+  const result = spawnSync(process.execPath, [main, ...args], { encoding: "utf8", env: { ...process.env, ...env } });
+  return { status: result.status, out: result.stdout, err: result.stderr };
+}
+
+describe("ingest/main", function () {
+  this.timeout(20_000);
+
+  it("prints every option with its variable, and examples", () => {
+    const { status, out } = run(["--help"]);
+    assert.equal(status, 0);
+    const names = [
+      "host",
+      "port",
+      "project",
+      "topic",
+      "dataset",
+      "bigquery-endpoint",
+      "publish-timeout",
+      "max-in-flight",
+    ];
+    for (const name of [...names, "cache-ttl", "body-limit", "drain-timeout", "log-level"]) {
+      assert.ok(out.includes(`--${name} `), name);
+      assert.ok(out.includes(`[$${name.replaceAll("-", "_").toUpperCase()}]`), name);
+    }
+    assert.match(out, /Examples:/);
+  });
+
+  it("says all that is wrong with its options at once, and exits with 2", () => {
+    const { status, err } = run(["--port", "99999", "--cache-ttl", "soon"], { LOG_LEVEL: "loud" });
+    assert.equal(status, 2);
+    assert.match(err, /--port \(PORT\)/);
+    assert.match(err, /--cache-ttl \(CACHE_TTL\) must be a duration/);
+    assert.match(err, /--log-level \(LOG_LEVEL\) must be one of/);
+    assert.doesNotMatch(err, /at .*\.js/);
+  });
+
+  it("says so and exits with 1 when the address is taken", async () => {
+    const { createServer } = await import("node:net");
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    try {
+      const { port } = server.address() as { port: number };
+      const { status, err } = run(["--port", String(port)], { PUBSUB_EMULATOR_HOST: "127.0.0.1:1" });
+      assert.equal(status, 1);
+      assert.match(err, /EADDRINUSE/);
+    } finally {
+      server.close();
+    }
+  });
+});
