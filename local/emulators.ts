@@ -1,11 +1,10 @@
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { startChildProcess, type ChildProcess } from "../pipeline/beam/process/childProcess";
-import { javaCommand } from "./java";
 import { freePort, freePorts } from "./ports";
-import { findPubSubEmulatorJar } from "./pubsubEmulatorJar";
 import { ensurePythonEnvironment } from "./python/environment";
 import { answers, awaitReady } from "./readiness";
+import { findPubSubEmulatorJar, javaCommand } from "./toolchain";
 
 const READY_WITHIN_MS = 60_000;
 

@@ -3,8 +3,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { startChildProcess } from "../../pipeline/beam/process/childProcess";
-import { tryCommand } from "../command";
 import { cacheDir, packageRoot } from "../packageRoot";
+import { findPython, type Python } from "../toolchain";
 
 const REQUIREMENTS = join(packageRoot, "local", "python", "requirements.txt");
 
@@ -14,31 +14,6 @@ export interface PythonEnvironment {
   readonly python: string;
   /** Home directory for the emulator: duckdb looks there for its extensions. */
   readonly home: string;
-}
-
-export interface Python {
-  readonly command: string;
-  /** Such as `3.11.7`. */
-  readonly version: string;
-  /** Whether it can make environments (Debian has that in a package of its own). */
-  readonly canMakeEnvironments: boolean;
-}
-
-const CANDIDATES = ["python3", "python3.14", "python3.13", "python3.12", "python3.11", "python"];
-
-/** The first Python of at least 3.11 on the path, or undefined. */
-export async function findPython(): Promise<Python | undefined> {
-  let without: Python | undefined;
-  for (const command of CANDIDATES) {
-    const code = "import sys; print(sys.version.split()[0])\nimport ensurepip, venv; print('venv')";
-    const { output } = await tryCommand(command, ["-c", code]);
-    const match = /^(3)\.(\d+)\.\S+/.exec(output);
-    if (!match || Number(match[2]) < 11) continue;
-    const found = { command, version: match[0], canMakeEnvironments: /^venv$/m.test(output) };
-    if (found.canMakeEnvironments) return found;
-    without ??= found;
-  }
-  return without;
 }
 
 /** Copies the spatial extension to where duckdb looks for it; otherwise it would download it. */
