@@ -30,9 +30,14 @@ export interface BigQueryEmulator extends Emulator {
  * Starts Google's Pub/Sub emulator. It keeps everything in memory.
  * @param options.logFile appended to.
  * @param options.port a free one when not given.
+ * @param options.env added to its environment.
  * @throws Error when the emulator is not installed; NotReadyError when it does not come up.
  */
-export async function startPubSubEmulator(options: { logFile: string; port?: number }): Promise<PubSubEmulator> {
+export async function startPubSubEmulator(options: {
+  logFile: string;
+  port?: number;
+  env?: Readonly<Record<string, string>>;
+}): Promise<PubSubEmulator> {
   const jar = await findPubSubEmulatorJar();
   if (!jar) {
     throw new Error("Google's Pub/Sub emulator is not installed: gcloud components install pubsub-emulator");
@@ -44,6 +49,7 @@ export async function startPubSubEmulator(options: { logFile: string; port?: num
     command: javaCommand(),
     // Not through gcloud: that puts a Python process in between. The heap grows to what it may, so it is capped.
     args: ["-Xmx1g", "-jar", jar, "--host=127.0.0.1", `--port=${port}`],
+    env: options.env,
     logFile: options.logFile,
   });
   const host = `127.0.0.1:${port}`;
@@ -57,6 +63,7 @@ export async function startPubSubEmulator(options: { logFile: string; port?: num
  * @param options.logFile appended to.
  * @param options.port a free one when not given.
  * @param options.project for requests that name none.
+ * @param options.env added to its environment.
  * @throws Error when it cannot be installed; NotReadyError when it does not come up.
  */
 export async function startBigQueryEmulator(options: {
@@ -64,6 +71,7 @@ export async function startBigQueryEmulator(options: {
   logFile: string;
   port?: number;
   project?: string;
+  env?: Readonly<Record<string, string>>;
 }): Promise<BigQueryEmulator> {
   const { python, home } = await ensurePythonEnvironment();
   const [restPort, grpcPort] = (await freePorts(2)) as [number, number];
@@ -80,7 +88,7 @@ export async function startBigQueryEmulator(options: {
     // It reads a configuration file from the directory it is started in.
     cwd: options.dataDir,
     // Format extensions would be downloaded; HOME is where duckdb finds the one that is installed.
-    env: { HOME: home, BQEMU_ENABLE_FORMAT_EXTENSIONS: "false", PYTHONUNBUFFERED: "1" },
+    env: { ...options.env, HOME: home, BQEMU_ENABLE_FORMAT_EXTENSIONS: "false", PYTHONUNBUFFERED: "1" },
     logFile: options.logFile,
   });
   const url = `http://127.0.0.1:${port}`;

@@ -12,6 +12,14 @@ function listen(port: number): Promise<Server | undefined> {
   });
 }
 
+/** Whether nobody listens on a port of 127.0.0.1. */
+export async function isPortFree(port: number): Promise<boolean> {
+  const server = await listen(port);
+  if (!server) return false;
+  await new Promise((resolve) => server.close(resolve));
+  return true;
+}
+
 /**
  * Finds TCP ports on 127.0.0.1 that nobody listens on. They are not held: whoever asked must soon listen on them.
  * @throws Error when there are too few.

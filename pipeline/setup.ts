@@ -1,6 +1,6 @@
-import { PubSub } from "@google-cloud/pubsub";
 import { bigQueryClient } from "./bigquery/client";
 import { setUpBigQuery } from "./bigquery/setup";
+import { pubSubClient } from "./pubsub/client";
 import { setUpPubSub } from "./pubsub/setup";
 import type { SetupStep } from "./setupStep";
 
@@ -21,7 +21,7 @@ export interface SetupOptions {
  * @returns what was made and what was there, in the order of doing.
  */
 export async function setUp(options: SetupOptions): Promise<SetupStep[]> {
-  const pubsub = new PubSub({ projectId: options.project });
+  const pubsub = pubSubClient(options);
   try {
     const steps = await setUpPubSub(pubsub, options);
     const bigquery = bigQueryClient({ project: options.project, endpoint: options.bigqueryEndpoint });

@@ -1,0 +1,107 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import {
+  endProcess,
+  identifyProcess,
+  isRunning,
+  type ProcessIdentity,
+} from "../../pipeline/beam/process/processIdentity";
+import { killMarked } from "./mark";
+
+/** What is written down about a stack while it runs, so that the next one can clean up after it. */
+interface StackRecord {
+  readonly id: string;
+  readonly owner: ProcessIdentity;
+  readonly processes: readonly (ProcessIdentity & { readonly name: string })[];
+}
+
+const RECORD = "stack.json";
+/** What a stack makes in its directory; taken away by the next. */
+const OWNED = ["logs", "bigquery", "pipeline", "nginx"] as const;
+/** For processes of a stack that was killed; the pipeline stops processes of its own meanwhile. */
+const GRACE_MS = 6000;
+
+function readRecord(file: string): StackRecord | undefined {
+  try {
+    return JSON.parse(readFileSync(file, "utf8")) as StackRecord;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The directory of one stack: its logs, its data, and the record of its processes. */
+export class StackDirectory {
+  readonly logs: string;
+  readonly bigquery: string;
+  readonly pipeline: string;
+  readonly nginx: string;
+  private processes: StackRecord["processes"] = [];
+
+  private constructor(
+    readonly path: string,
+    readonly id: string,
+  ) {
+    [this.logs, this.bigquery, this.pipeline, this.nginx] = OWNED.map((name) => join(path, name)) as [
+      string,
+      string,
+      string,
+      string,
+    ];
+  }
+
+  /**
+   * Takes a directory for a new stack: ends what a killed stack left running, and empties it.
+   * @throws Error when a stack runs there, or when it holds something that no stack made.
+   */
+  static async claim(path: string, id: string, onProgress: (line: string) => void): Promise<StackDirectory> {
+    mkdirSync(path, { recursive: true });
+    const file = join(path, RECORD);
+    const before = readRecord(file);
+    if (before && isRunning(before.owner)) {
+      throw new Error(
+        `A stack runs in ${path} already (process ${before.owner.pid}). Stop it, or give this one another LOCAL_DIR`,
+      );
+    }
+    const foreign = existsSync(file) ? undefined : readdirSync(path)[0];
+    if (foreign !== undefined) {
+      throw new Error(`LOCAL_DIR ${path} holds something else (${foreign}). Name a new or an empty directory`);
+    }
+    if (before) await endLeftovers(before, onProgress);
+    for (const name of OWNED) rmSync(join(path, name), { recursive: true, force: true });
+    const directory = new StackDirectory(path, id);
+    for (const dir of [directory.logs, directory.bigquery, directory.pipeline, directory.nginx]) mkdirSync(dir);
+    directory.write();
+    return directory;
+  }
+
+  logFile(name: string): string {
+    return join(this.logs, `${name}.log`);
+  }
+
+  /** Writes down a process of the stack. */
+  record(name: string, pid: number): void {
+    const identity = identifyProcess(pid);
+    if (!identity) return;
+    const others = this.processes.filter((p) => p.name !== name);
+    this.processes = [...others, { name, ...identity }];
+    this.write();
+  }
+
+  private write(): void {
+    const owner = identifyProcess(process.pid) as ProcessIdentity;
+    const record: StackRecord = { id: this.id, owner, processes: this.processes };
+    // Renamed into place: a reader never finds half a record.
+    const file = join(this.path, RECORD);
+    writeFileSync(`${file}.new`, `${JSON.stringify(record, undefined, 2)}\n`);
+    renameSync(`${file}.new`, file);
+  }
+}
+
+async function endLeftovers(record: StackRecord, onProgress: (line: string) => void): Promise<void> {
+  const left = record.processes.filter(isRunning);
+  if (left.length) {
+    onProgress(`stopping what an earlier stack left behind: ${left.map((p) => p.name).join(", ")}`);
+    await Promise.all(left.map((p) => endProcess(p, GRACE_MS)));
+  }
+  await killMarked(record.id);
+}
