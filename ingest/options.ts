@@ -55,7 +55,7 @@ export const ingestOptions = {
   maxInFlightBytes: {
     type: "number",
     describe: "Most bytes of events that wait for Pub/Sub at one time; more are refused with 503",
-    default: 67_108_864,
+    default: 33_554_432,
     check: wholeNumber(1024, 4_294_967_296),
     group: "Pub/Sub:",
   },

@@ -34,7 +34,7 @@ describe("when Pub/Sub is away", function () {
       }
       const notReady = await fetch(`${replica.url}/readyz`);
       assert.equal(notReady.status, 503);
-      assert.match(await notReady.text(), /topic-\d+ cannot be reached/);
+      assert.match(await notReady.text(), /Publishing to Pub\/Sub topic topic-\d+ fails: /);
       assert.equal((await fetch(`${replica.url}/healthz`)).status, 200);
     } finally {
       process.kill(ingest.emulator.process.pid, "SIGCONT");
@@ -100,12 +100,15 @@ describe("when Pub/Sub is away", function () {
 
   it("is 503 for a topic that does not exist, and not ready, saying why", async () => {
     const replica = await ingest.startReplica({ TOPIC: "no-such-topic" });
+    const unused = await fetch(`${replica.url}/readyz`);
+    assert.equal(unused.status, 503);
+    assert.match(await unused.text(), /no-such-topic cannot be reached: .*NOT_FOUND/);
     const response = await post(replica.url, sampleEvent());
     assert.equal(response.status, 503);
     assert.ok(Number(response.headers.get("retry-after")) >= 1);
     const readiness = await fetch(`${replica.url}/readyz`);
     assert.equal(readiness.status, 503);
-    assert.match(await readiness.text(), /no-such-topic cannot be reached/);
+    assert.match(await readiness.text(), /Publishing to Pub\/Sub topic no-such-topic fails: .*NOT_FOUND/);
   });
 
   it("takes events again after Pub/Sub was gone and has come back, within seconds", async () => {

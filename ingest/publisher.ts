@@ -28,7 +28,7 @@ const MAX_BATCH_DELAY_MS = 5;
 
 /** How often publishes are looked through for those that have waited too long. */
 const SWEEP_MS = 100;
-/** A publish that went well is proof of readiness for this long. */
+/** What the last publish came to says something of the next for this long. */
 const FRESH_MS = 5000;
 const PROBE_TIMEOUT_MS = 2000;
 
@@ -67,7 +67,7 @@ export class EventPublisher {
   private inFlightBytes = 0;
   private whenIdle: (() => void)[] = [];
   private lastSuccess = 0;
-  private failing: { readonly since: number; events: number } | undefined;
+  private failing: { readonly since: number; last: number; reason: string; events: number } | undefined;
   private probe: Promise<string | undefined> | undefined;
 
   constructor(private readonly options: EventPublisherOptions) {
@@ -133,11 +133,14 @@ export class EventPublisher {
   }
 
   /**
-   * Why publishing is not possible now, or undefined when it is: it has worked in the last seconds, or the topic can be
-   * reached. Never rejects.
+   * Why publishing is not possible now, or undefined when it is: the last publish of the last seconds decides; where there
+   * was none, whether the topic can be reached. Never rejects.
    */
   async problem(): Promise<string | undefined> {
-    if (!this.failing && Date.now() - this.lastSuccess < FRESH_MS) return undefined;
+    const fresh = Date.now() - FRESH_MS;
+    if (this.failing && this.failing.last > fresh)
+      return `Publishing to ${this.describe()} fails: ${this.failing.reason}`;
+    if (!this.failing && this.lastSuccess > fresh) return undefined;
     this.probe ??= this.probeTopic().finally(() => (this.probe = undefined));
     return this.probe;
   }
@@ -172,10 +175,13 @@ export class EventPublisher {
 
   /** Logs the first failure of a row, not each: an outage under load must not become a flood of lines. */
   private failed(cause: Error): RequestError {
+    const now = Date.now();
     if (!this.failing) {
-      this.failing = { since: Date.now(), events: 0 };
+      this.failing = { since: now, last: now, reason: "", events: 0 };
       this.options.logger.warn({ err: cause, topic: this.options.topic }, "publishing fails");
     }
+    this.failing.last = now;
+    this.failing.reason = cause.message;
     this.failing.events++;
     return new RequestError(codeOf(cause) === DEADLINE_EXCEEDED ? "PUBSUB_TIMEOUT" : "PUBSUB_REFUSED", { cause });
   }
@@ -186,11 +192,13 @@ export class EventPublisher {
     } catch (error) {
       // A publisher needs no right to read the topic (roles/pubsub.publisher has none); the service did answer.
       if (codeOf(error) !== PERMISSION_DENIED) {
-        return `Pub/Sub topic ${this.options.topic} cannot be reached: ${(error as Error).message}`;
+        return `${this.describe()} cannot be reached: ${(error as Error).message}`;
       }
     }
-    this.lastSuccess = Date.now();
-    this.failing = undefined;
     return undefined;
+  }
+
+  private describe(): string {
+    return `Pub/Sub topic ${this.options.topic}`;
   }
 }
