@@ -1,7 +1,8 @@
 import { mkdir } from "node:fs/promises";
-import { dirname } from "node:path";
+import { delimiter, dirname } from "node:path";
 import { startChildProcess, type ChildProcess } from "../pipeline/beam/process/childProcess";
 import { freePort, freePorts } from "./ports";
+import { pubSubEmulatorPatch } from "./pubsubEmulatorPatch";
 import { ensurePythonEnvironment } from "./python/environment";
 import { answers, awaitReady } from "./readiness";
 import { findPubSubEmulatorJar, javaCommand } from "./toolchain";
@@ -48,7 +49,14 @@ export async function startPubSubEmulator(options: {
     name: "Pub/Sub emulator",
     command: javaCommand(),
     // Not through gcloud: that puts a Python process in between. The heap grows to what it may, so it is capped.
-    args: ["-Xmx1g", "-jar", jar, "--host=127.0.0.1", `--port=${port}`],
+    args: [
+      "-Xmx1g",
+      "-cp",
+      [...(await pubSubEmulatorPatch(jar)), jar].join(delimiter),
+      "com.google.cloud.pubsub.testing.v1.Main",
+      "--host=127.0.0.1",
+      `--port=${port}`,
+    ],
     env: options.env,
     logFile: options.logFile,
   });

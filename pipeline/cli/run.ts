@@ -1,9 +1,9 @@
-import { PubSub } from "@google-cloud/pubsub";
 import { bigqueryOptions, projectOption, pubsubOptions } from "../../config/connection";
 import { wholeNumber, type OptionSpecs } from "../../config/options";
 import type { FlinkRun } from "../beam";
 import { bigQueryClient } from "../bigquery/client";
 import { tables } from "../bigquery/tables";
+import { pubSubClient } from "../pubsub/client";
 import { runEventPipelineOnFlink } from "../runners/flink";
 import { StateDirectory } from "../runners/stateDirectory";
 import { defineCommand } from "./command";
@@ -87,7 +87,7 @@ const options = {
 /** Finds out before anything starts what would only fail in a worker. @throws Error that says what to do */
 async function checkEnds(project: string, subscription: string, dataset: string, endpoint?: string): Promise<void> {
   const setup = "Run `eventlogger setup` with the same options first";
-  const pubsub = new PubSub({ projectId: project });
+  const pubsub = pubSubClient({ project });
   const [exists] = await pubsub.subscription(subscription).exists();
   await pubsub.close();
   if (!exists) throw new Error(`There is no subscription ${subscription} in project ${project}. ${setup}`);

@@ -1,4 +1,5 @@
-import { Duration, PubSub, type Message, type Subscription } from "@google-cloud/pubsub";
+import { Duration, type Message, type Subscription } from "@google-cloud/pubsub";
+import { pubSubClient } from "../client";
 import { Generations } from "./settlement";
 import { WatermarkEstimator, type WatermarkOptions } from "./watermark";
 
@@ -47,7 +48,7 @@ export class Subscriber {
     this.estimator = new WatermarkEstimator(options.watermark, Date.now());
     this.generations = new Generations(KEEP_GENERATIONS, options.checkpointIntervalMs / 2);
     const deadline = Duration.from({ seconds: options.ackDeadlineSec });
-    this.subscription = new PubSub({ projectId: options.project }).subscription(options.subscription, {
+    this.subscription = pubSubClient(options).subscription(options.subscription, {
       flowControl: { maxMessages: options.maxOutstanding, maxBytes: 1 << 30, allowExcessMessages: false },
       minAckDeadline: deadline,
       maxAckDeadline: deadline,
