@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -46,9 +46,9 @@ describe("one-machine stack", function () {
   });
 
   /** Everything but the pipeline, which the end-to-end test covers. */
-  async function start(lines: string[] = []): Promise<Stack> {
+  async function start(lines: string[] = [], port?: number): Promise<Stack> {
     stack = await startStack({
-      port: await freePort(),
+      port: port ?? (await freePort()),
       localDir,
       pipeline: false,
       onProgress: (line) => lines.push(line),
@@ -83,6 +83,20 @@ describe("one-machine stack", function () {
     assert.deepEqual(pids(), {});
   });
 
+  it("serves by one replica where there is no nginx, and says so", async () => {
+    const lines: string[] = [];
+    stack = await startStack({
+      port: await freePort(),
+      localDir,
+      pipeline: false,
+      nginx: false,
+      onProgress: (line) => lines.push(line),
+    });
+    assert.equal((await post(stack.url, anEvent())).status, 204);
+    assert.deepEqual(Object.keys(stack.pids()).sort(), ["BigQuery emulator", "Pub/Sub emulator", "ingest"]);
+    assert.ok(lines.some((line) => /^no nginx .*one ingest replica/.test(line)));
+  });
+
   it("tells which process died, with the end of its log", async () => {
     const { failed, pids } = await start();
     process.kill(pids()["BigQuery emulator"] as number, "SIGKILL");
@@ -111,7 +125,7 @@ describe("one-machine stack", function () {
     await once(server, "listening");
     const { port } = server.address() as { port: number };
     await assert.rejects(startStack({ port, localDir }), new RegExp(`Port ${port} is taken.*PORT=${port + 1}`));
-    assert.ok(!existsSync(localDir));
+    assert.deepEqual(readdirSync(join(localDir, "logs")), []);
     server.close();
   });
 
@@ -149,11 +163,10 @@ describe("one-machine stack", function () {
     const answered = await answers(`http://127.0.0.1:${port}/healthz`);
     writeFileSync(join(localDir, "bigquery", "left-behind"), "");
     const lines: string[] = [];
-    const next = await start(lines); // before anything can fail: it cleans up
+    const next = await start(lines, port); // before anything can fail: it cleans up
     assert.equal(left, 4); // and nginx, which writes over its environment and is found by its recorded pid
     assert.ok(answered);
     assert.deepEqual(markedProcesses(id), []);
-    assert.ok(!(await answers(`http://127.0.0.1:${port}/healthz`)));
     assert.ok(lines.some((line) => /an earlier stack left behind: .*Pub\/Sub emulator/.test(line)));
     assert.ok(!existsSync(join(localDir, "bigquery", "left-behind")));
     assert.equal((await post(next.url, anEvent())).status, 204);

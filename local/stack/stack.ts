@@ -23,6 +23,8 @@ export interface StackOptions {
   readonly pipeline?: boolean;
   /** Further arguments for `eventlogger run`. */
   readonly pipelineArgs?: readonly string[];
+  /** False does without nginx, as where it is not installed. @default true */
+  readonly nginx?: boolean;
   /** Told what happens, line by line. */
   readonly onProgress?: (line: string) => void;
   /** Aborting it while the stack starts stops what has been started. */
@@ -125,11 +127,10 @@ class LocalStack {
     this.say("pipeline running");
   }
 
-  async startServing(): Promise<void> {
-    const nginx = findNginx();
+  async startServing(nginx: string | undefined): Promise<void> {
     if (!nginx) {
       await this.startReplica("ingest", this.port);
-      this.say(`nginx is not installed: one ingest replica serves port ${this.port} directly`);
+      this.say(`no nginx (apt-get install nginx): one ingest replica serves port ${this.port} directly`);
       return;
     }
     const upstreamPorts = await freePorts(REPLICAS);
@@ -257,15 +258,16 @@ function firstLineOnly(say: (line: string) => void): (line: string) => void {
  */
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const { port = 3000, localDir = ".local", signal, onProgress: say = () => {} } = options;
-  if (!(await isPortFree(port))) throw new Error(`Port ${port} is taken. Choose another one: PORT=${port + 1}`);
   const directory = await StackDirectory.claim(resolve(localDir), randomUUID(), say);
+  // Only now: what a killed stack left behind may have held the port.
+  if (!(await isPortFree(port))) throw new Error(`Port ${port} is taken. Choose another one: PORT=${port + 1}`);
   const stack = new LocalStack(directory, port, say);
   const steps: (() => Promise<void>)[] = [
     () => stack.prepare(),
     () => stack.startEmulators(),
     () => stack.setUp(),
     ...(options.pipeline === false ? [] : [() => stack.startPipeline(options.pipelineArgs ?? [])]),
-    () => stack.startServing(),
+    () => stack.startServing(options.nginx === false ? undefined : findNginx()),
   ];
   let onAbort = (): void => {};
   const aborted = new Promise<never>((_, reject) => {
