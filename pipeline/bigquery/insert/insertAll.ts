@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { BigQuery } from "@google-cloud/bigquery";
 
 /** What BigQuery found wrong with one row of a request. */
@@ -13,9 +14,14 @@ interface InsertAllResponse {
   insertErrors?: { index?: number; errors?: { reason?: string; message?: string; location?: string }[] }[];
 }
 
-/** A row as insertAll takes it: JSON text of `{insertId, json}`, made once. */
+/** What BigQuery takes as an insertId, in bytes. */
+const MAX_INSERT_ID_BYTES = 128;
+
+/** A row as insertAll takes it: JSON text of `{insertId, json}`, made once. Longer ids are hashed. */
 export function insertAllRow(row: object, insertId: string): string {
-  return `{"insertId":${JSON.stringify(insertId)},"json":${JSON.stringify(row)}}`;
+  const tooLong = Buffer.byteLength(insertId) > MAX_INSERT_ID_BYTES;
+  const id = tooLong ? createHash("sha256").update(insertId).digest("base64url") : insertId;
+  return `{"insertId":${JSON.stringify(id)},"json":${JSON.stringify(row)}}`;
 }
 
 /**
