@@ -1,0 +1,240 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path = require("node:path");
+import { setTimeout as sleep } from "node:timers/promises";
+import { freePort } from "../../local/ports";
+import { packageRoot } from "../../local/packageRoot";
+import { startStack, type Stack } from "../../local/stack/stack";
+import { startChildProcess, type ChildProcess } from "../../pipeline/beam/process/childProcess";
+import type { ProcessIdentity } from "../../pipeline/beam/process/processIdentity";
+import { bigQueryClient } from "../../pipeline/bigquery/client";
+import { EventSender } from "../../pipeline/cli/generate/eventSender";
+import { sendAll } from "../../pipeline/cli/generate/sendAll";
+import type { AnalyticsEvent, EventInput } from "../../pipeline/domain/event";
+import { bruteForceRollups, type RollupReport } from "../../pipeline/domain/testing/bruteForce";
+import { generateTraffic } from "../../pipeline/domain/traffic/trafficGenerator";
+import type { TrafficOptions } from "../../pipeline/domain/traffic/trafficOptions";
+import { validateEvent } from "../../pipeline/domain/validation";
+import { pubSubClient } from "../../pipeline/pubsub/client";
+
+const BIN = path.join(packageRoot, "bin", "eventlogger.js");
+const PROJECT = "demo-project";
+/** How long after the last POST the numbers may take. */
+const EXACT_WITHIN_MS = 60_000;
+const STARTS_WITHIN_MS = 120_000;
+
+/** What the issue of exactness is about: six days, one of them in 2020, and everything that can go wrong with order. */
+const ADVERSARIAL: Partial<TrafficOptions> = {
+  days: 5,
+  count: 20_000,
+  users: 2000,
+  eventsPerSession: 4,
+  duplicateShare: 0.1,
+  anonymousShare: 0.1,
+};
+
+function accepted(input: EventInput): AnalyticsEvent {
+  const result = validateEvent(input, Date.now());
+  assert(result.ok, "the generator makes events that are accepted");
+  return result.event;
+}
+
+/** The stack, with a pipeline that the test starts, kills and starts again. */
+describe("end to end: the rollups are exact", function () {
+  this.timeout(400_000);
+  this.bail(true); // each test adds to the data of the one before
+  const now = Date.now();
+  const directory = mkdtempSync(path.join(tmpdir(), "eventlogger-e2e-"));
+  const stateDir = path.join(directory, "state");
+  const runLog = path.join(directory, "run.log");
+  const all: AnalyticsEvent[] = [];
+  let stack: Stack;
+  let run: ChildProcess;
+
+  async function startRun(): Promise<void> {
+    run = await startChildProcess({
+      name: "eventlogger run",
+      command: process.execPath,
+      args: [BIN, "run", "--state-dir", stateDir],
+      env: stack.environment,
+      logFile: runLog,
+    });
+  }
+
+  async function untilRunning(): Promise<void> {
+    const deadline = Date.now() + STARTS_WITHIN_MS;
+    while (!/^running /m.test(run.logTail(50))) {
+      if (!run.running || Date.now() > deadline) throw new Error(`the pipeline does not start:\n${run.logTail(50)}`);
+      await sleep(200);
+    }
+  }
+
+  function processes(): { launcher: ProcessIdentity; children: ProcessIdentity[] } {
+    return JSON.parse(readFileSync(path.join(stateDir, "processes.json"), "utf8")) as ReturnType<typeof processes>;
+  }
+
+  before(async () => {
+    stack = await startStack({ port: await freePort(), localDir: path.join(directory, "local"), pipeline: false });
+    process.env["PUBSUB_EMULATOR_HOST"] = stack.environment.PUBSUB_EMULATOR_HOST;
+    await startRun();
+    await untilRunning();
+  });
+
+  after(async () => {
+    await run?.stop(15_000);
+    await stack?.stop();
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  /** Posts traffic through nginx; every event must be taken. Calls `halfWay` once in the middle. */
+  async function post(options: Partial<TrafficOptions>, halfWay: () => Promise<void> = async () => {}): Promise<void> {
+    const events = [...generateTraffic({ ...ADVERSARIAL, now, ...options })];
+    const signal = new AbortController().signal;
+    const sender = new EventSender({
+      url: new URL("/event/", stack.url),
+      connections: 32,
+      retryForMs: 120_000,
+      signal,
+    });
+    let sent = 0;
+    let interruption = Promise.resolve();
+    const counts = await sendAll(events.values(), (event) => sender.send(event), {
+      rate: 0,
+      concurrency: 32,
+      signal,
+      onOutcome: () => {
+        if (++sent === Math.floor(events.length / 2)) interruption = halfWay();
+      },
+    });
+    sender.close();
+    assert.deepEqual(counts, { accepted: events.length, refused: 0, failed: 0 });
+    all.push(...events.map(accepted));
+    await interruption;
+  }
+
+  async function rollups(): Promise<RollupReport> {
+    const response = await fetch(`${stack.url}/event/`);
+    assert.equal(response.status, 200);
+    const { total_users, daily_stats } = (await response.json()) as RollupReport;
+    return { total_users, daily_stats };
+  }
+
+  /** Waits until `GET /event/` shows exactly what brute force makes of all events that were accepted. */
+  async function assertExact(): Promise<void> {
+    const lastPost = Date.now();
+    const want = bruteForceRollups(all);
+    for (;;) {
+      const got = await rollups();
+      try {
+        assert.deepEqual(got, want);
+        return;
+      } catch (error) {
+        if (Date.now() - lastPost > EXACT_WITHIN_MS) throw error;
+      }
+      await sleep(500);
+    }
+  }
+
+  async function assertVerified(): Promise<void> {
+    const result = await new Promise<{ code: number; output: string }>((resolve) => {
+      const child = execFile(
+        process.execPath,
+        [BIN, "verify"],
+        { env: { ...process.env, ...stack.environment } },
+        (_error, stdout, stderr) => resolve({ code: child.exitCode ?? -1, output: stdout + stderr }),
+      );
+    });
+    assert.equal(result.code, 0, result.output);
+    assert.match(result.output, /\d+ days equal/);
+  }
+
+  it("whatever the order, age and duplication of 20,000 events", async () => {
+    await post({ shuffleWindow: 20_000 });
+    await assertExact();
+    await assertVerified();
+    const { daily_stats } = await rollups();
+    assert.equal(daily_stats.length, 6);
+    assert.match(daily_stats[0]?.date ?? "", /\/2020$/);
+  });
+
+  it("when the worker is killed half-way, and late events join sessions that were counted", async () => {
+    await post({ seed: 2, shuffleWindow: 500, lateBy: 20_000 }, async () => {
+      const workers = processes().children.slice(1);
+      assert(workers.length > 0, "there is a worker");
+      for (const { pid } of workers) process.kill(pid, "SIGKILL");
+    });
+    await assertExact();
+    await assertVerified();
+    assert.match(readFileSync(runLog, "utf8"), /was killed by SIGKILL; Flink starts the job again/);
+  });
+
+  it("when launcher, job server and worker are killed half-way and run is started again", async () => {
+    await post({ seed: 3, shuffleWindow: 2000 }, async () => {
+      const { launcher, children } = processes();
+      assert(children.length >= 2, "there are a job server and a worker");
+      for (const { pid } of [launcher, ...children]) process.kill(pid, "SIGKILL");
+      await run.exited;
+      await startRun();
+    });
+    await assertExact();
+    await assertVerified();
+    assert.match(readFileSync(runLog, "utf8"), /going on from checkpoint \d+/);
+  });
+
+  it("when only the launcher is killed: the next run ends what it left", async () => {
+    await post({ seed: 4, count: 2000, users: 500 }, async () => {
+      const { launcher } = processes();
+      process.kill(launcher.pid, "SIGKILL");
+      await run.exited;
+      await startRun();
+    });
+    await assertExact();
+    await assertVerified();
+  });
+
+  it("when BigQuery and Pub/Sub do not answer for a while under load", async () => {
+    const { "BigQuery emulator": bigquery, "Pub/Sub emulator": pubsub } = stack.pids();
+    assert(bigquery && pubsub);
+    await post({ seed: 5, count: 4000, users: 500 }, async () => {
+      process.kill(bigquery, "SIGSTOP");
+      await sleep(5000);
+      process.kill(pubsub, "SIGSTOP");
+      await sleep(15_000);
+      process.kill(bigquery, "SIGCONT");
+      process.kill(pubsub, "SIGCONT");
+    });
+    await assertExact();
+    await assertVerified();
+  });
+
+  it("and messages that are no events become dead letters while the pipeline goes on", async () => {
+    const pubsub = pubSubClient({ project: PROJECT });
+    const topic = pubsub.topic("events");
+    const garbage = [Buffer.from([0xff, 0xfe, 0x00]), Buffer.from("{not json"), Buffer.from('{"type":"event"}')];
+    await Promise.all(garbage.map((data) => topic.publishMessage({ data })));
+    await pubsub.close();
+    await post({ seed: 6, count: 500, users: 100 });
+    await assertExact();
+    const bigquery = bigQueryClient({ project: PROJECT, endpoint: stack.environment.BIGQUERY_ENDPOINT });
+    const query =
+      "SELECT DISTINCT error_type, error_message, payload, payload_encoding FROM analytics.dead_letters ORDER BY error_type";
+    const [job] = await bigquery.createQueryJob({ query });
+    const [rows] = (await job.getQueryResults()) as [Record<string, string>[], ...unknown[]];
+    const brief = rows.map((r) => [r["error_type"], r["payload_encoding"], r["payload"]]);
+    assert.deepEqual(brief, [
+      ["invalid_event", "utf8", '{"type":"event"}'],
+      ["not_json", "utf8", "{not json"],
+      ["not_utf8", "base64", Buffer.from([0xff, 0xfe, 0x00]).toString("base64")],
+    ]);
+    assert.match(rows[0]?.["error_message"] ?? "", /session_id is required/);
+  });
+
+  it("and a stop by SIGTERM ends everything that run started", async () => {
+    const { children } = processes();
+    const { code } = await run.stop(15_000);
+    assert.equal(code, 0, run.logTail());
+    for (const { pid } of children) assert.throws(() => process.kill(pid, 0), /ESRCH/);
+  });
+});
