@@ -2,7 +2,7 @@
 //   node local/bootstrap.mjs dist/local/up.js [arguments]
 // Without dependencies, for on a fresh clone there are none.
 import { spawnSync } from "node:child_process";
-import { existsSync, lstatSync, readFileSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -75,10 +75,14 @@ function* files(dir, ending) {
 
 function build() {
   const sources = SOURCE_DIRS.flatMap((dir) => [...files(join(root, dir), ".ts")]);
-  const inputs = [...sources, join(root, "tsconfig.json"), join(root, "package-lock.json")];
-  const startedAt = new Date();
-  const builtAt = existsSync(BUILD_STAMP) ? statSync(BUILD_STAMP).mtimeMs : 0;
-  const stale = inputs.some((file) => statSync(file).mtimeMs >= builtAt);
+  // Signature before compiling: what changes meanwhile is compiled the next time. Not by the latest time alone: a
+  // checkout or an unpacked archive may bring older files.
+  const signature = [...sources, join(root, "tsconfig.json"), join(root, "package-lock.json")]
+    .map((file) => `${relative(root, file)} ${statSync(file).mtimeMs} ${statSync(file).size}\n`)
+    .join("");
+  if (existsSync(BUILD_STAMP) && readFileSync(BUILD_STAMP, "utf8") === signature) return;
+  say("compiling");
+  rmSync(BUILD_STAMP, { force: true });
   // What was compiled from a source that is gone would still be run, tests above all.
   for (const compiled of files(join(root, "dist"), ".js")) {
     const source = join(root, relative(join(root, "dist"), compiled)).replace(/\.js$/, ".ts");
@@ -86,11 +90,8 @@ function build() {
     rmSync(compiled);
     rmSync(`${compiled}.map`, { force: true });
   }
-  if (!stale) return;
-  say("compiling");
   run(process.execPath, [join(root, "node_modules", "typescript", "bin", "tsc"), "-p", "tsconfig.json"]);
-  writeFileSync(BUILD_STAMP, "");
-  utimesSync(BUILD_STAMP, startedAt, startedAt);
+  writeFileSync(BUILD_STAMP, signature);
 }
 
 const [script, ...args] = process.argv.slice(2);
