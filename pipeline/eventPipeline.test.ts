@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import { impulse, parDo, withName, type PCollection, type Root } from "apache-beam";
+import { GeneralObjectCoder } from "apache-beam/coders/js_coders";
+import { buildPipeline, bundleParDo, pipe } from "./beam";
+import { eventPipeline, type Sink } from "./eventPipeline";
+import type { PubSubMessage } from "./pubsub/message";
+
+import * as fixtures from "./beam/testing/fixtures";
+
+const sink = <Row>(name: string): Sink<Row> =>
+  bundleParDo(name, new fixtures.AppendToFile("unused"), new GeneralObjectCoder<never>());
+
+const read = withName("Read", (root: Root) =>
+  pipe(root, withName("Impulse", impulse()), withName("Numbers", parDo(new fixtures.Numbers(1)))),
+) as unknown as (root: Root) => PCollection<PubSubMessage>;
+
+async function stepNames(): Promise<string[]> {
+  const pipeline = await buildPipeline(
+    eventPipeline(
+      {
+        readMessages: read,
+        writeEvents: sink("WriteEvents"),
+        writeRollupVersions: sink("WriteRollupVersions"),
+        writeDeadLetters: sink("WriteDeadLetters"),
+      },
+      { sessionGapMs: 1_800_000, lateAfterMs: 86_400_000, earlyFiringMs: 10_000 },
+    ),
+  );
+  const names = Object.values(pipeline.components?.transforms ?? {}).map((t) => t.uniqueName);
+  return names.filter((name) => !name.startsWith("Read"));
+}
+
+describe("event pipeline", () => {
+  it("keeps the names of its steps: the state of a running job belongs to them", async () => {
+    // A step that is renamed loses its state when a job is updated or goes on from a checkpoint.
+    assert.deepEqual((await stepNames()).sort(), [
+      "AllDeadLetters",
+      "AllDeltas",
+      "CountSessions",
+      "CountSessions/AllPartials",
+      "CountSessions/LateSessions",
+      "CountSessions/LateSessions/ByBucket",
+      "CountSessions/LateSessions/LatePartials",
+      "CountSessions/SessionDeltas",
+      "CountSessions/SessionDeltas/ByDay",
+      "CountSessions/SessionDeltas/SumDeltas",
+      "CountSessions/SessionLedger",
+      "CountSessions/WindowSessions",
+      "CountSessions/WindowSessions/ByBucket",
+      "CountSessions/WindowSessions/BySession",
+      "CountSessions/WindowSessions/FreshIntervals",
+      "CountSessions/WindowSessions/GlobalWindow",
+      "CountSessions/WindowSessions/GroupSessions",
+      "CountSessions/WindowSessions/PaneIntervals",
+      "CountSessions/WindowSessions/PanePartials",
+      "CountSessions/WindowSessions/PanesBySession",
+      "CountSessions/WindowSessions/SessionWindows",
+      "CountUsers",
+      "CountUsers/ByBucket",
+      "CountUsers/UserDays",
+      "CountUsers/UserDeltas",
+      "CountUsers/UserDeltas/ByDay",
+      "CountUsers/UserDeltas/SumDeltas",
+      "CountUsers/UserLedger",
+      "DayTotals",
+      "ParseMessages",
+      "SplitDeadLetters",
+      "ToEventRows",
+      "WriteDeadLetters",
+      "WriteEvents",
+      "WriteRollupVersions",
+    ]);
+  });
+
+  it("allows more lateness than the age at which events go round the windows", async () => {
+    const pipeline = await buildPipeline(
+      eventPipeline(
+        {
+          readMessages: read,
+          writeEvents: sink("WriteEvents"),
+          writeRollupVersions: sink("WriteRollupVersions"),
+          writeDeadLetters: sink("WriteDeadLetters"),
+        },
+        { sessionGapMs: 1_800_000, lateAfterMs: 86_400_000, earlyFiringMs: 10_000 },
+      ),
+    );
+    const strategies = Object.values(pipeline.components?.windowingStrategies ?? {});
+    const sessions = strategies.filter((s) => s.windowFn?.urn === "beam:window_fn:session_windows:v1");
+    assert.equal(sessions.length, 1);
+    assert(Number(sessions[0]?.allowedLateness) > 86_400_000);
+  });
+});
