@@ -3,9 +3,8 @@
  * it needs (it has circular imports) and mends it. Every other module of this library imports this one first.
  */
 import "./repairs/nodeCompat";
-import { requireSdkVersion } from "./version";
+import "./requireVersion";
 import "apache-beam";
 import { installRepairs } from "./repairs/install";
 
-requireSdkVersion();
 installRepairs();

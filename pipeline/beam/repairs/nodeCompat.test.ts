@@ -1,9 +1,19 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { join } from "node:path";
 import { restoreLegacyUtil } from "./nodeCompat";
 
-describe("nodeCompat", () => {
+/** Loads a module, on a Node that lacks `util.isPrimitive` as 24 does when told so: exit code and standard error. */
+function load(module: string, without = ""): { status: number | null; stderr: string } {
+  const script = `${without} require(${JSON.stringify(module)}); process.exit(0)`;
+  const { status, stderr } = spawnSync(process.execPath, ["-e", script], { encoding: "utf8" });
+  return { status, stderr };
+}
+
+const WITHOUT_IS_PRIMITIVE = `delete require("node:util").isPrimitive;`;
+
+describe("Repair for Node 22 and 24", function () {
+  this.timeout(30_000);
+
   it("tells primitives from the rest, with and without Node's own", () => {
     const targets: { isPrimitive?: (value: unknown) => boolean }[] = [{}, { isPrimitive: () => assert.fail("warns") }];
     for (const target of targets) {
@@ -13,10 +23,10 @@ describe("nodeCompat", () => {
     }
   });
 
-  it("lets the SDK load without a word", function () {
-    this.timeout(30_000);
-    const sdk = JSON.stringify(join(__dirname, "..", "sdk.js"));
-    const { status, stderr } = spawnSync(process.execPath, ["-e", `require(${sdk})`], { encoding: "utf8" });
-    assert.deepEqual([status, stderr], [0, ""]);
+  it("lets the SDK load without a word, also where util.isPrimitive is gone", () => {
+    assert.deepEqual(load(require.resolve("../sdk")), { status: 0, stderr: "" });
+    assert.deepEqual(load(require.resolve("../sdk"), WITHOUT_IS_PRIMITIVE), { status: 0, stderr: "" });
+    const broken = load(require.resolve("apache-beam"), WITHOUT_IS_PRIMITIVE);
+    assert.match(broken.stderr, /isPrimitive\)? is not a function/);
   });
 });

@@ -213,7 +213,7 @@ class ProcessOperator extends SdfOperator {
 
   process(element: WindowedValue<unknown>): ProcessResult {
     const slice = this.slice(element);
-    slice.catch(() => {}); // reported in finishBundle
+    slice.catch((error: Error) => (this.aborted ??= error)); // the others stop; reported in finishBundle
     this.running.push(slice);
     return NonPromise;
   }

@@ -113,6 +113,32 @@ export class CountingSource implements SplittableDoFn<string, { next: number }> 
   }
 }
 
+/** What the finalizers of {@link Slice} were told in this process. */
+export const settled: string[] = [];
+
+/** Reads one slice: emits its restriction, a text, and leaves the same with a `+`; `fail` fails, `wait` runs on. */
+export class Slice implements SplittableDoFn<string, string> {
+  restrictions(): string[] {
+    return [];
+  }
+  async process(restriction: string, context: SliceContext<string>): Promise<Residual<string>> {
+    context.onFinalize({
+      commit: () => void settled.push(`commit ${restriction}`),
+      abort: () => void settled.push(`abort ${restriction}`),
+    });
+    if (restriction === "fail") throw new Error("this slice fails");
+    while (restriction === "wait") {
+      if (context.aborted) {
+        settled.push("stopped wait");
+        throw context.aborted;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    await context.emit(restriction, 0);
+    return { restriction: `${restriction}+`, watermarkMs: 1234, delayMs: 250 };
+  }
+}
+
 /** Several restrictions, read one number a slice; texts `<restriction>=<number>@<epoch ms>`, in order. */
 export class TickingSource implements SplittableDoFn<string, { id: number; next: number }> {
   constructor(
@@ -158,6 +184,15 @@ export class AlwaysThrow {
   }
 }
 
+/** Throws at this element. */
+export class ThrowAt implements BundleDoFn<string, string> {
+  constructor(private readonly at: string) {}
+  process(element: string, emit: Emit<string>): void {
+    if (element === this.at) throw new Error(`cannot process ${element}`);
+    emit(element);
+  }
+}
+
 /** Waits in the middle and at the end, and emits the count of the bundle at its end. */
 export class SlowCount implements BundleDoFn<string, string> {
   private count = 0;
@@ -174,13 +209,28 @@ export class SlowCount implements BundleDoFn<string, string> {
   }
 }
 
+/** Gives out what it gets. */
+export class Identity implements BundleDoFn<string, string> {
+  process(element: string, emit: Emit<string>): void {
+    emit(element);
+  }
+}
+
+/** Gives out what it gets, a moment later. */
+export class SlowIdentity implements BundleDoFn<string, string> {
+  async process(element: string, emit: Emit<string>): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    emit(element);
+  }
+}
+
 /** An impulse becomes texts `0` to `count - 1`, each `width` characters wide. */
 export class Numbers {
   constructor(
     private readonly count: number,
     private readonly width = 1,
   ) {}
-  *process(_impulse: Uint8Array): Iterable<string> {
+  *process(_impulse: unknown): Iterable<string> {
     for (let i = 0; i < this.count; i++) yield String(i).padStart(this.width, "0");
   }
 }

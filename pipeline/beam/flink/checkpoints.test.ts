@@ -1,0 +1,41 @@
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path = require("node:path");
+import { newestCheckpoint } from "./checkpoints";
+
+describe("newestCheckpoint", () => {
+  let directory: string;
+  beforeEach(() => void (directory = mkdtempSync(path.join(tmpdir(), "checkpoints-"))));
+  afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+  function checkpoint(job: string, name: string, metadata: string | undefined, atSeconds: number): string {
+    const folder = path.join(directory, job, name);
+    mkdirSync(folder, { recursive: true });
+    if (metadata !== undefined) {
+      writeFileSync(path.join(folder, "_metadata"), metadata);
+      utimesSync(path.join(folder, "_metadata"), atSeconds, atSeconds);
+    }
+    return folder;
+  }
+
+  it("is the last one that completed, of any job", () => {
+    checkpoint("first", "chk-98", "m", 100);
+    const newest = checkpoint("second", "chk-2", "m", 300);
+    checkpoint("second", "chk-1", "m", 200);
+    assert.deepEqual(newestCheckpoint(directory), { directory: newest, number: 2, completedAt: 300_000 });
+  });
+
+  it("is none that was cut off", () => {
+    const complete = checkpoint("job", "chk-1", "m", 100);
+    checkpoint("job", "chk-2", undefined, 200);
+    checkpoint("job", "chk-3", "", 300);
+    checkpoint("job", "shared", "m", 400);
+    assert.equal(newestCheckpoint(directory)?.directory, complete);
+  });
+
+  it("is undefined when there is none, or no folder", () => {
+    assert.equal(newestCheckpoint(directory), undefined);
+    assert.equal(newestCheckpoint(path.join(directory, "absent")), undefined);
+  });
+});

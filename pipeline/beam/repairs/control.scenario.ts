@@ -1,0 +1,164 @@
+import * as fnApi from "apache-beam/proto/beam_fn_api";
+import { withName, parDo } from "apache-beam";
+import { MiniRunner } from "../testing/miniRunner";
+import * as fixtures from "../testing/fixtures";
+import { bundleParDo, pipe, splittableParDo, statefulParDo, stringCoder, textKvCoder, withKvCoder } from "../index";
+
+const texts = (count: number): string[] => Array.from({ length: count }, (_, i) => `k=${i}`);
+const sized = (restriction: string): unknown => ({
+  key: { key: new Uint8Array(), value: new TextEncoder().encode(JSON.stringify(restriction)) },
+  value: 1,
+});
+
+async function withRunner<T>(use: (runner: MiniRunner) => Promise<T>): Promise<T> {
+  const runner = await MiniRunner.start();
+  await runner.describe("slow", (input) => pipe(input, bundleParDo("slow", new fixtures.SlowIdentity(), stringCoder)));
+  await runner.describe("plain", (input) => pipe(input, withName("pair", parDo(new fixtures.SplitPair()))));
+  await runner.describe("stateful", (input) =>
+    pipe(
+      input,
+      withName("pair", parDo(new fixtures.SplitPair())),
+      withKvCoder("kv", textKvCoder),
+      statefulParDo("sum", new fixtures.SumPerKey(), { input: textKvCoder, output: stringCoder }),
+    ),
+  );
+  await runner.describe("slice", (input) =>
+    pipe(input as never, splittableParDo("slice", new fixtures.Slice(), stringCoder)),
+  );
+  fixtures.settled.length = 0;
+  return use(runner).finally(() => runner.close());
+}
+
+/** Asks for a split in the middle of a bundle: the response. */
+async function split(runner: MiniRunner, descriptorId: string): Promise<fnApi.InstructionResponse["response"]> {
+  const { id, response } = runner.startBundle(descriptorId);
+  await runner.send(descriptorId, id, texts(3));
+  await runner.until(() => runner.worker.activeBundleProcessors.has(id), "the bundle");
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const desired = fnApi.ProcessBundleSplitRequest_DesiredSplit.create({
+    fractionOfRemainder: 0.5,
+    estimatedInputElements: 100n,
+  });
+  const answer = await runner.instruct({
+    oneofKind: "processBundleSplit",
+    processBundleSplit: { instructionId: id, desiredSplits: { source: desired } },
+  }).response;
+  await runner.send(descriptorId, id, [], true);
+  await response;
+  return answer.response;
+}
+
+function channelSplits(response: fnApi.InstructionResponse["response"]): number {
+  return response.oneofKind === "processBundleSplit" ? response.processBundleSplit.channelSplits.length : -1;
+}
+
+const processBundle = ({ response }: fnApi.InstructionResponse): fnApi.ProcessBundleResponse | undefined =>
+  response.oneofKind === "processBundle" ? response.processBundle : undefined;
+
+export const scenarios = {
+  /** Lines that a bundle writes on standard output. */
+  consoleLines: () =>
+    withRunner(async (runner) => {
+      const { log } = console;
+      let lines = 0;
+      console.log = () => void lines++;
+      try {
+        await runner.run("plain", [texts(1)]);
+      } finally {
+        console.log = log;
+      }
+      return lines;
+    }),
+
+  /** The kinds of answers to what a runner may ask. */
+  instructions: () =>
+    withRunner(async (runner) => {
+      const answers = [
+        await runner.instruct({ oneofKind: "harnessMonitoringInfos", harnessMonitoringInfos: {} }).response,
+        await runner.instruct({ oneofKind: "monitoringInfos", monitoringInfos: { monitoringInfoId: ["none"] } })
+          .response,
+        await runner.instruct({ oneofKind: "finalizeBundle", finalizeBundle: { instructionId: "none" } }).response,
+        await runner.instruct({ oneofKind: "processBundleProgress", processBundleProgress: { instructionId: "none" } })
+          .response,
+      ];
+      return answers.map(({ response, error }) => (error ? "error" : response.oneofKind));
+    }),
+
+  /** Whether the short ids of a bundle's metrics can be looked up. */
+  monitoringInfos: () =>
+    withRunner(async (runner) => {
+      const { response } = await runner.run("plain", [texts(3)]);
+      const ids = Object.keys(processBundle(response)?.monitoringData ?? {});
+      const answer = await runner.instruct({ oneofKind: "monitoringInfos", monitoringInfos: { monitoringInfoId: ids } })
+        .response;
+      const { response: found } = answer;
+      if (found.oneofKind !== "monitoringInfos") return 0;
+      return Object.values(found.monitoringInfos.monitoringInfo).filter(({ urn }) => urn.includes("element_count"))
+        .length;
+    }),
+
+  splitsOfState: () => withRunner(async (runner) => channelSplits(await split(runner, "stateful"))),
+  splitsWithoutState: () => withRunner(async (runner) => channelSplits(await split(runner, "plain"))),
+
+  /** A slice: what is left of it, and what becomes of its finalizer. */
+  residual: () =>
+    withRunner(async (runner) => {
+      const { id, response, output } = await runner.run("slice", [[sized("a")]]);
+      const answer = processBundle(response);
+      const before = [...fixtures.settled];
+      await runner.instruct({ oneofKind: "finalizeBundle", finalizeBundle: { instructionId: id } }).response;
+      await runner.instruct({ oneofKind: "finalizeBundle", finalizeBundle: { instructionId: id } }).response;
+      return {
+        output,
+        residuals: answer?.residualRoots.map(({ application, requestedTimeDelay }) => ({
+          restriction: Buffer.from(application?.element ?? []).includes('"a+"'),
+          watermarks: Object.values(application?.outputWatermarks ?? {}).map((w) => `${w.seconds} s ${w.nanos} ns`),
+          delayNanos: requestedTimeDelay?.nanos,
+        })),
+        requiresFinalization: answer?.requiresFinalization,
+        before,
+        settled: [...fixtures.settled],
+      };
+    }),
+
+  /** The control stream ends while a finalizer waits and while a slice runs. */
+  streamEnds: () =>
+    withRunner(async (runner) => {
+      await runner.run("slice", [[sized("a")]]);
+      const { id } = runner.startBundle("slice");
+      await runner.send("slice", id, [sized("wait")]);
+      await runner.send("slice", id, [], true);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      runner.endControl();
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      return [...fixtures.settled].sort();
+    }),
+
+  /** One slice fails while another runs: the error, what is settled, and whether the worker goes on. */
+  failedBundle: () =>
+    withRunner(async (runner) => {
+      const { id, response } = runner.startBundle("slice");
+      await runner.send("slice", id, [sized("wait"), sized("fail")]);
+      await runner.send("slice", id, [], true);
+      const { error } = await response;
+      const settled = [...fixtures.settled].sort();
+      const { output } = await runner.run("slice", [[sized("b")]]);
+      return { error, settled, output };
+    }),
+
+  /** Two bundles start together: how often their descriptor is fetched, and the error of a bundle without one. */
+  descriptors: () =>
+    withRunner(async (runner) => {
+      await Promise.all([runner.run("plain", [texts(1)]), runner.run("plain", [texts(1)])]);
+      const requests = runner.descriptorRequests;
+      return { requests, error: (await runner.startBundle("unknown").response).error };
+    }),
+
+  /** The control stream breaks. */
+  streamBreaks: () =>
+    withRunner(async (runner) => {
+      runner.breakControl();
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      return "alive";
+    }),
+};

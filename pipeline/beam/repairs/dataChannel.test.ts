@@ -1,0 +1,46 @@
+import assert from "node:assert/strict";
+import { withoutRepair, type Outcome } from "../testing/scenario";
+import { scenarios } from "./dataChannel.scenario";
+
+const texts = (count: number): string[] => Array.from({ length: count }, (_, i) => String(i));
+
+describe("Repair of the data channel", function () {
+  this.timeout(20_000);
+  let without: Record<string, Outcome>;
+  before(async () => {
+    without = await withoutRepair("dataChannel", require.resolve("./dataChannel.scenario"), Object.keys(scenarios));
+  });
+
+  /** The length of what came out without the repair. */
+  function lengthWithout(name: keyof typeof scenarios): number {
+    const outcome = without[name];
+    assert(outcome?.ended === "value", JSON.stringify(outcome));
+    return (outcome.value as unknown[]).length;
+  }
+
+  it("keeps the end of a bundle behind its data although an operator waits", async () => {
+    assert.deepEqual(await scenarios.slowOperator(), texts(200));
+    assert(lengthWithout("slowOperator") < 200, "nothing is lost without it");
+  });
+
+  it("keeps the order of data that came before the bundle started", async () => {
+    assert.deepEqual(await scenarios.earlyData(), texts(100));
+  });
+
+  it("fails bundles whose data stream broke", async () => {
+    const [first, next] = await scenarios.brokenStream();
+    assert.match(first ?? "", /broke the data stream/);
+    assert.match(next ?? "", /broke the data stream/);
+    assert.equal(without["brokenStream"]?.ended, "hang");
+  });
+
+  it("fails bundles whose data stream ended", async () => {
+    assert.match(await scenarios.endedStream(), /data stream ended/);
+    assert.equal(without["endedStream"]?.ended, "hang");
+  });
+
+  it("forgets a bundle that has ended", async () => {
+    assert.deepEqual(await scenarios.leftOver(), [0]);
+    assert.deepEqual(without["leftOver"], { ended: "value", value: [20] });
+  });
+});

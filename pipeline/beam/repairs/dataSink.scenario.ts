@@ -1,0 +1,38 @@
+import { parDo, withName } from "apache-beam";
+import { MiniRunner } from "../testing/miniRunner";
+import * as fixtures from "../testing/fixtures";
+import { bundleParDo, pipe, stringCoder } from "../index";
+
+export const scenarios = {
+  /** One element becomes 1020 texts of a kilobyte: how many come out, and how many distinct ones. */
+  largeOutput: async () => {
+    const runner = await MiniRunner.start();
+    try {
+      await runner.describe("large", (input) =>
+        pipe(
+          input,
+          withName("numbers", parDo(new fixtures.Numbers(1020, 1000))),
+          bundleParDo("text", new fixtures.Identity(), stringCoder),
+        ),
+      );
+      const { output } = await runner.run("large", [["impulse"]]);
+      return { count: output.length, distinct: new Set(output).size };
+    } finally {
+      runner.close();
+    }
+  },
+
+  /** Resolves when output has come although the bundle has not ended. */
+  outputOfOpenBundle: async () => {
+    const runner = await MiniRunner.start();
+    try {
+      await runner.describe("open", (input) => pipe(input, bundleParDo("text", new fixtures.Identity(), stringCoder)));
+      const { id } = runner.startBundle("open");
+      await runner.send("open", id, ["a", "b"]);
+      await runner.until(() => runner.output(id).length === 2, "output", 1500);
+      return runner.output(id);
+    } finally {
+      runner.close();
+    }
+  },
+};

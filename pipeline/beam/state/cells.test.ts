@@ -1,0 +1,151 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import type { StateKey } from "apache-beam/proto/beam_fn_api";
+import { stringCoder } from "../coders";
+import type { FoldedCell } from "./cells";
+import { bagState, foldedState, valueState, type Cell, type StateDeclaration } from "./cells";
+import type { StateClient } from "./stateChannel";
+
+/** What a runner keeps of one state, and how it is written. */
+class Stored {
+  bytes = new Uint8Array();
+  requests: string[] = [];
+
+  /** Saves a cell, and loads what was stored into a fresh one. */
+  async reload<C extends Cell>(declaration: StateDeclaration<C>, cell?: C): Promise<C> {
+    if (cell) await Promise.all(cell.save(this as unknown as StateClient, {} as StateKey));
+    const fresh = declaration.createCell();
+    fresh.load(this.bytes);
+    return fresh;
+  }
+  append(_key: StateKey, data: Uint8Array): Promise<void> {
+    this.requests.push(`append ${data.length}`);
+    this.bytes = Buffer.concat([this.bytes, data]);
+    return Promise.resolve();
+  }
+  clear(): Promise<void> {
+    this.requests.push("clear");
+    this.bytes = new Uint8Array();
+    return Promise.resolve();
+  }
+}
+
+const set = foldedState<Set<string>, string>({
+  coder: stringCoder,
+  create: () => new Set(),
+  fold: (state, record) => void record.split(",").forEach((v) => state.add(v)),
+  snapshot: (state) => (state.size ? [[...state].join(",")] : []),
+  entries: (record) => record.split(",").length,
+  size: (state) => state.size,
+  entryWeight: 50,
+});
+
+describe("Cells of keyed state", () => {
+  it("ValueCell: what is stored is the last value, also after many saves", async () => {
+    const declaration = valueState(stringCoder);
+    const op = fc.option(fc.string());
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.array(op)), fc.boolean(), async (bundles, keepInMemory) => {
+        const stored = new Stored();
+        let cell = await stored.reload(declaration);
+        let expected: string | undefined;
+        for (const bundle of bundles) {
+          for (const value of bundle) {
+            if (value === null) cell.clear();
+            else cell.write(value);
+            expected = value ?? undefined;
+          }
+          const reloaded = await stored.reload(declaration, cell);
+          assert.equal(reloaded.read(), expected);
+          if (!keepInMemory) cell = reloaded;
+        }
+      }),
+    );
+  });
+
+  it("ValueCell: writes nothing when nothing changed, and clears only what is stored", async () => {
+    const stored = new Stored();
+    const declaration = valueState(stringCoder);
+    let cell = await stored.reload(declaration);
+    cell.write("a");
+    cell = await stored.reload(declaration, cell);
+    await stored.reload(declaration, cell);
+    assert.deepEqual(stored.requests, ["append 2"]);
+    cell.write("b");
+    await stored.reload(declaration, cell);
+    assert.deepEqual(stored.requests, ["append 2", "clear", "append 2"]);
+  });
+
+  it("BagCell: what is stored is what was added since the last clear", async () => {
+    const declaration = bagState(stringCoder);
+    const op = fc.option(fc.string());
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.array(op)), fc.boolean(), async (bundles, keepInMemory) => {
+        const stored = new Stored();
+        let cell = await stored.reload(declaration);
+        let expected: string[] = [];
+        for (const bundle of bundles) {
+          for (const value of bundle) {
+            if (value === null) cell.clear();
+            else cell.add(value);
+            expected = value === null ? [] : [...expected, value];
+          }
+          const reloaded = await stored.reload(declaration, cell);
+          assert.deepEqual(reloaded.read(), expected);
+          assert.deepEqual(cell.read(), expected);
+          if (!keepInMemory) cell = reloaded;
+        }
+      }),
+    );
+  });
+
+  function add(cell: FoldedCell<Set<string>, string>, value: number): void {
+    cell.state.add(String(value));
+    cell.log(String(value));
+  }
+
+  it("FoldedCell: what is stored folds to what is in memory, whatever is logged twice", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.array(fc.nat(300))), fc.boolean(), async (bundles, keepInMemory) => {
+        const stored = new Stored();
+        let cell = await stored.reload(set);
+        for (const bundle of bundles) {
+          for (const value of bundle) add(cell, value);
+          const reloaded = await stored.reload(set, cell);
+          assert.deepEqual(reloaded.state, cell.state);
+          if (!keepInMemory) cell = reloaded;
+        }
+      }),
+    );
+  });
+
+  it("FoldedCell: a change is one append, and the log stays within twice the state", async () => {
+    const stored = new Stored();
+    let cell = await stored.reload(set);
+    for (let i = 0; i < 1000; i++) {
+      add(cell, i % 100);
+      cell = await stored.reload(set, cell);
+      const entries = stored.bytes.length / 2; // at least two bytes each
+      assert(entries <= 2 * (2 * cell.state.size + 64), `${entries} entries`);
+    }
+    const clears = stored.requests.filter((request) => request === "clear").length;
+    assert(clears > 0 && clears < 10, `${clears} compactions`);
+    assert.equal(stored.requests.length, 1000 + clears);
+    const before = stored.requests.length;
+    await stored.reload(set, cell);
+    assert.equal(stored.requests.length, before, "nothing changed");
+  });
+
+  it("weigh more with what they hold", async () => {
+    for (const declaration of [valueState(stringCoder), bagState(stringCoder)]) {
+      const cell = declaration.createCell();
+      const empty = cell.weight;
+      cell.load(Buffer.concat([Buffer.from([100]), Buffer.alloc(100, "x")]));
+      assert(cell.weight >= empty + 100);
+    }
+    const folded = set.createCell();
+    const empty = folded.weight;
+    add(folded, 1);
+    assert.equal(folded.weight, empty + 50);
+  });
+});

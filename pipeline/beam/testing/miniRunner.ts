@@ -1,0 +1,353 @@
+/**
+ * The runner's side of Beam's Fn API, small, over real gRPC on 127.0.0.1: it runs single bundles on a worker in this
+ * process, so that tests see what a worker does with the protocol, and can break the streams.
+ */
+import "../sdk";
+import grpc = require("@grpc/grpc-js");
+import Long = require("long");
+import protobufjs = require("protobufjs");
+import * as fnApi from "apache-beam/proto/beam_fn_api";
+import * as runnerApi from "apache-beam/proto/beam_runner_api";
+import {
+  beamFnControlDefinition,
+  beamFnDataDefinition,
+  beamFnStateDefinition,
+} from "apache-beam/proto/beam_fn_api.grpc-server";
+import { Context, type Coder } from "apache-beam/coders/coders";
+import { FullWindowedValueCoder, GlobalWindowCoder } from "apache-beam/coders/required_coders";
+import { PaneInfoCoder } from "apache-beam/coders/standard_coders";
+import { PipelineContext, type Pipeline } from "apache-beam/internal/pipeline";
+import type { PCollection, Root } from "apache-beam";
+import { withName } from "apache-beam/transforms/transform";
+import { GlobalWindow } from "apache-beam/values";
+import { Worker } from "apache-beam/worker/worker";
+import { buildPipeline, pipe, stringCoder } from "../index";
+
+const SOURCE_URN = "beam:runner:source:v1";
+const SINK_URN = "beam:runner:sink:v1";
+const SDF_DOFN_URN = "beam:dofn:js_splittable:v1";
+const PROCESS_URN = "beam:transform:sdf_process_sized_element_and_restrictions:v1";
+const SOURCE_ID = "source";
+const SINK_ID = "sink";
+
+type Call<I, O> = grpc.ServerDuplexStream<I, O>;
+type Waiting<T> = (value: T) => void;
+
+/** A bundle under way. */
+export interface RunningBundle {
+  readonly id: string;
+  /** The answer of the worker, which may carry an error. */
+  readonly response: Promise<fnApi.InstructionResponse>;
+}
+
+interface Described {
+  readonly proto: fnApi.ProcessBundleDescriptor;
+  readonly input: Coder<unknown>;
+  readonly output: Coder<unknown>;
+}
+
+export class MiniRunner {
+  private readonly server = new grpc.Server({ "grpc.max_receive_message_length": -1 });
+  private readonly descriptors = new Map<string, Described>();
+  private readonly answers = new Map<string, Waiting<fnApi.InstructionResponse>>();
+  private nextId = 1;
+  private workerInstance: Worker | undefined;
+  private control: Call<fnApi.InstructionResponse, fnApi.InstructionRequest> | undefined;
+  private data: Call<fnApi.Elements, fnApi.Elements> | undefined;
+  private state: Call<fnApi.StateRequest, fnApi.StateResponse> | undefined;
+  private address = "";
+  /** Output by bundle. */
+  private readonly outputs = new Map<string, Uint8Array[]>();
+  /** Descriptor by bundle. */
+  private readonly bundles = new Map<string, string>();
+  /** Bytes of user state by key, as text. */
+  readonly stored = new Map<string, Uint8Array>();
+  /** Each request of user state, as `get`, `append` or `clear`. */
+  readonly stateRequests: string[] = [];
+  /** Whether requests of user state stay unanswered. */
+  stateHangs = false;
+  /** What the worker wrote on the console, which is kept from the terminal. */
+  readonly logged: string[] = [];
+  /** How often the worker asked for a descriptor. */
+  descriptorRequests = 0;
+
+  /** Starts the runner and a worker of this process that serves it. */
+  static async start(): Promise<MiniRunner> {
+    const runner = new MiniRunner();
+    await runner.listen();
+    return runner;
+  }
+
+  get worker(): Worker {
+    return this.workerInstance as Worker;
+  }
+
+  private async listen(): Promise<void> {
+    type Unary = (
+      call: grpc.ServerUnaryCall<fnApi.GetProcessBundleDescriptorRequest, fnApi.ProcessBundleDescriptor>,
+      callback: grpc.sendUnaryData<fnApi.ProcessBundleDescriptor>,
+    ) => void;
+    const getProcessBundleDescriptor: Unary = (call, callback) => {
+      this.descriptorRequests++;
+      const found = this.descriptors.get(call.request.processBundleDescriptorId);
+      if (found) callback(null, found.proto);
+      else callback({ code: grpc.status.NOT_FOUND, details: "no such descriptor" });
+    };
+    let connected: () => void;
+    const connection = new Promise<void>((resolve) => (connected = resolve));
+    this.server.addService(beamFnControlDefinition, {
+      getProcessBundleDescriptor,
+      control: (call: Call<fnApi.InstructionResponse, fnApi.InstructionRequest>) => {
+        this.control = call;
+        call.on("error", () => {});
+        call.on("data", (response: fnApi.InstructionResponse) => this.answers.get(response.instructionId)?.(response));
+        connected();
+      },
+    });
+    this.server.addService(beamFnDataDefinition, {
+      data: (call: Call<fnApi.Elements, fnApi.Elements>) => {
+        this.data = call;
+        call.on("error", () => {});
+        call.on("data", ({ data }: fnApi.Elements) => {
+          for (const { instructionId, data: bytes } of data) this.outputs.get(instructionId)?.push(bytes);
+        });
+      },
+    });
+    this.server.addService(beamFnStateDefinition, {
+      state: (call: Call<fnApi.StateRequest, fnApi.StateResponse>) => {
+        this.state = call;
+        call.on("error", () => {});
+        call.on("data", (request: fnApi.StateRequest) => this.answerState(call, request));
+      },
+    });
+    const port = await new Promise<number>((resolve, reject) =>
+      this.server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, bound) =>
+        error ? reject(error) : resolve(bound),
+      ),
+    );
+    this.address = `127.0.0.1:${port}`;
+    keepConsoleQuiet(this);
+    this.workerInstance = new Worker("worker", { controlUrl: this.address });
+    await connection;
+  }
+
+  private answerState(call: Call<fnApi.StateRequest, fnApi.StateResponse>, request: fnApi.StateRequest): void {
+    const kind = request.request.oneofKind ?? "";
+    this.stateRequests.push(kind);
+    if (this.stateHangs) return;
+    const key = Buffer.from(fnApi.StateKey.toBinary(request.stateKey as fnApi.StateKey)).toString("base64");
+    const stored = this.stored.get(key) ?? new Uint8Array();
+    const answer = (response: fnApi.StateResponse["response"]): void =>
+      void call.write({ id: request.id, error: "", response });
+    if (request.request.oneofKind === "get") {
+      // In pieces, as runners send what is large.
+      const from = Number(Buffer.from(request.request.get.continuationToken).toString() || "0");
+      const to = Math.min(stored.length, from + 1000);
+      const continuationToken = to < stored.length ? Buffer.from(String(to)) : new Uint8Array();
+      answer({ oneofKind: "get", get: { data: stored.slice(from, to), continuationToken } });
+    } else if (request.request.oneofKind === "append") {
+      this.stored.set(key, Buffer.concat([stored, request.request.append.data]));
+      answer({ oneofKind: "append", append: {} });
+    } else {
+      this.stored.delete(key);
+      answer({ oneofKind: "clear", clear: {} });
+    }
+  }
+
+  /**
+   * Makes a bundle descriptor of a pipeline over texts (or restrictions, for a splittable ParDo), with a sink on
+   * what nobody reads.
+   */
+  async describe(id: string, build: (texts: PCollection<string>) => PCollection<unknown>): Promise<void> {
+    const { components } = await buildPipeline((root: Root) => build(pipe(root, runnerSource())));
+    const { transforms, pcollections, coders, windowingStrategies } = components as runnerApi.Components;
+    const proto = fnApi.ProcessBundleDescriptor.create({ id, pcollections, coders, windowingStrategies });
+    proto.stateApiServiceDescriptor = { url: this.address };
+    const context = new PipelineContext(proto, "mini");
+    const consumed = new Set<string>();
+    let sourceOutput = "";
+    for (const [transformId, transform] of Object.entries(transforms)) {
+      const urn = transform.spec?.urn ?? "";
+      if (!urn) continue; // the root
+      const isSource = urn === SOURCE_URN;
+      proto.transforms[isSource ? SOURCE_ID : transformId] = transform;
+      for (const input of Object.values(transform.inputs)) consumed.add(input);
+      if (isSource) sourceOutput = Object.values(transform.outputs)[0] as string;
+      if (urn !== "beam:transform:pardo:v1") continue;
+      const spec = runnerApi.ParDoPayload.fromBinary(transform.spec?.payload as Uint8Array);
+      if (spec.doFn?.urn === SDF_DOFN_URN) {
+        (transform.spec as runnerApi.FunctionSpec).urn = PROCESS_URN;
+        proto.coders["restricted"] = coder("beam:coder:kv:v1", ["element", "restriction"]);
+        proto.coders["sized"] = coder("beam:coder:kv:v1", ["restricted", "double"]);
+        proto.coders["element"] = proto.coders["restriction"] = coder("beam:coder:bytes:v1");
+        proto.coders["double"] = coder("beam:coder:double:v1");
+        (proto.pcollections[Object.values(transform.inputs)[0] as string] as runnerApi.PCollection).coderId = "sized";
+      }
+    }
+    const port = (pcollectionId: string): { payload: Uint8Array; coder: Coder<unknown> } => {
+      const element = context.getCoder<unknown>((proto.pcollections[pcollectionId] as runnerApi.PCollection).coderId);
+      const windowed = new FullWindowedValueCoder(element, new GlobalWindowCoder());
+      const port = { apiServiceDescriptor: { url: this.address }, coderId: context.getCoderId(windowed) };
+      const payload = fnApi.RemoteGrpcPort.toBinary(fnApi.RemoteGrpcPort.create(port));
+      return { payload, coder: windowed };
+    };
+    const source = port(sourceOutput);
+    (proto.transforms[SOURCE_ID] as runnerApi.PTransform).spec = { urn: SOURCE_URN, payload: source.payload };
+    let output = source.coder;
+    for (const pcollectionId of Object.keys(proto.pcollections)) {
+      if (consumed.has(pcollectionId)) continue;
+      const sink = port(pcollectionId);
+      output = sink.coder;
+      proto.transforms[SINK_ID] = runnerApi.PTransform.create({
+        spec: { urn: SINK_URN, payload: sink.payload },
+        inputs: { in: pcollectionId },
+      });
+    }
+    this.descriptors.set(id, { proto, input: source.coder, output });
+  }
+
+  /** Sends an instruction and waits for its answer. */
+  instruct(request: fnApi.InstructionRequest["request"], id = `i${this.nextId++}`): RunningBundle {
+    const response = new Promise<fnApi.InstructionResponse>((resolve) => this.answers.set(id, resolve));
+    this.control?.write({ instructionId: id, request });
+    return { id, response };
+  }
+
+  /** A fresh bundle id, for data that is sent before its bundle starts. */
+  newBundleId(): string {
+    const id = `b${this.nextId++}`;
+    this.outputs.set(id, []);
+    return id;
+  }
+
+  startBundle(descriptorId: string, options: { id?: string; cacheToken?: string } = {}): RunningBundle {
+    const id = options.id ?? this.newBundleId();
+    this.bundles.set(id, descriptorId);
+    const cacheTokens = options.cacheToken
+      ? [{ type: { oneofKind: "userState" as const, userState: {} }, token: Buffer.from(options.cacheToken) }]
+      : [];
+    const processBundle = fnApi.ProcessBundleRequest.create({ processBundleDescriptorId: descriptorId, cacheTokens });
+    return this.instruct({ oneofKind: "processBundle", processBundle }, id);
+  }
+
+  /** Sends elements of a bundle in one message, and the end of the bundle when `last`. */
+  async send(descriptorId: string, bundleId: string, values: readonly unknown[], last = false): Promise<void> {
+    await this.until(() => this.data !== undefined, "the data stream");
+    const { input } = this.descriptors.get(descriptorId) as Described;
+    const writer = new protobufjs.Writer();
+    for (const value of values) {
+      const timestamp = Long.fromNumber(0);
+      const windowed = { value, windows: [new GlobalWindow()], pane: PaneInfoCoder.ONE_AND_ONLY_FIRING, timestamp };
+      input.encode(windowed, writer, Context.needsDelimiters);
+    }
+    const element = { instructionId: bundleId, transformId: SOURCE_ID, data: writer.finish(), isLast: last };
+    this.data?.write({ data: [element], timers: [] });
+  }
+
+  /** Runs a bundle of these elements, one message for each list. */
+  async run(
+    descriptorId: string,
+    messages: readonly (readonly unknown[])[],
+    options: { cacheToken?: string } = {},
+  ): Promise<{ id: string; response: fnApi.InstructionResponse; output: unknown[] }> {
+    const bundle = this.startBundle(descriptorId, options);
+    for (const values of messages) await this.send(descriptorId, bundle.id, values);
+    await this.send(descriptorId, bundle.id, [], true);
+    const response = await bundle.response;
+    // The data stream is another one than that of the answer.
+    if (!response.error) await this.until(() => this.ended(bundle.id), "the end of the output");
+    return { id: bundle.id, response, output: this.output(bundle.id) };
+  }
+
+  private ended(bundleId: string): boolean {
+    return this.outputs.get(bundleId)?.at(-1)?.length === 0;
+  }
+
+  /** What a bundle has given out. */
+  output(bundleId: string): unknown[] {
+    const out: unknown[] = [];
+    const { output } = this.descriptors.get(this.bundles.get(bundleId) ?? "") as Described;
+    for (const bytes of this.outputs.get(bundleId) ?? []) {
+      const reader = new protobufjs.Reader(bytes);
+      while (reader.pos < reader.len) {
+        const { value } = output.decode(reader, Context.needsDelimiters) as { value: unknown };
+        out.push(value);
+      }
+    }
+    return out;
+  }
+
+  async until(condition: () => boolean, what: string, timeoutMs = 3000): Promise<void> {
+    const deadline = Date.now() + timeoutMs;
+    while (!condition()) {
+      if (Date.now() > deadline) throw new Error(`${what}: not within ${timeoutMs} ms`);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+
+  endControl(): void {
+    this.control?.end();
+  }
+  breakControl(): void {
+    this.control?.emit("error", broken("control"));
+  }
+  endData(): void {
+    this.data?.end();
+  }
+  breakData(): void {
+    this.data?.emit("error", broken("data"));
+  }
+  breakState(): void {
+    this.state?.emit("error", broken("state"));
+  }
+
+  /** Ends the streams in order, as a worker without the repairs also survives. */
+  close(): void {
+    for (const stream of [this.control, this.data, this.state]) stream?.end();
+    setTimeout(() => {
+      const { controlClient, dataChannels } = this.worker;
+      controlClient.close();
+      for (const { dataClient } of dataChannels.values()) dataClient.close();
+      this.server.forceShutdown();
+    }, 100);
+    closed(this);
+  }
+}
+
+const active: MiniRunner[] = [];
+let lastClosed: MiniRunner | undefined;
+const methods = ["debug", "warn", "error"] as const;
+let originals: Pick<Console, (typeof methods)[number]> | undefined;
+
+/** What the worker says goes to the runner, from its start until a moment after its end. */
+function keepConsoleQuiet(runner: MiniRunner): void {
+  active.push(runner);
+  originals ??= { debug: console.debug, warn: console.warn, error: console.error };
+  for (const method of methods) {
+    console[method] = (...args: unknown[]) => void (active.at(-1) ?? lastClosed)?.logged.push(args.join(" "));
+  }
+}
+
+function closed(runner: MiniRunner): void {
+  active.splice(active.indexOf(runner), 1);
+  lastClosed = runner;
+  setTimeout(() => {
+    if (!active.length) Object.assign(console, originals);
+  }, 200).unref();
+}
+
+function broken(stream: string): Partial<grpc.StatusObject> {
+  return { code: grpc.status.UNAVAILABLE, details: `the runner broke the ${stream} stream` };
+}
+
+function coder(urn: string, componentCoderIds: string[] = []): runnerApi.Coder {
+  return { spec: { urn, payload: new Uint8Array() }, componentCoderIds };
+}
+
+/** Stands for what the runner sends. */
+function runnerSource() {
+  return withName(SOURCE_ID, (_root: Root, pipeline: Pipeline, proto: runnerApi.PTransform): PCollection<string> => {
+    proto.spec = { urn: SOURCE_URN, payload: new Uint8Array() };
+    return pipeline.createPCollectionInternal(stringCoder);
+  });
+}
