@@ -1,3 +1,4 @@
+import { bigqueryOptions, projectOption, pubsubOptions } from "../config/connection";
 import { wholeNumber, type Options, type OptionSpecs } from "../config/options";
 
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"];
@@ -36,8 +37,9 @@ export const ingestOptions = {
     check: between(100, 600_000),
     group: "HTTP:",
   },
-  project: { type: "string", describe: "Google Cloud project", default: "demo-project", group: "Pub/Sub:" },
-  topic: { type: "string", describe: "Topic that events are published to", default: "events", group: "Pub/Sub:" },
+  ...projectOption,
+  topic: pubsubOptions.topic,
+  ...bigqueryOptions,
   publishTimeout: {
     type: "duration",
     describe: "How long Pub/Sub may take to acknowledge an event, retries included",
@@ -58,13 +60,6 @@ export const ingestOptions = {
     default: 33_554_432,
     check: wholeNumber(1024, 4_294_967_296),
     group: "Pub/Sub:",
-  },
-  dataset: { type: "string", describe: "Dataset with the daily rollups", default: "analytics", group: "BigQuery:" },
-  bigqueryEndpoint: {
-    type: "string",
-    describe: "Address of a BigQuery emulator, such as http://127.0.0.1:9050",
-    optional: true,
-    group: "BigQuery:",
   },
   queryTimeout: {
     type: "duration",

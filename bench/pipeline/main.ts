@@ -7,21 +7,14 @@ import { buildPipeline, ensureFlinkClasspath, runOnFlink, type FlinkRun } from "
 import type { RollupVersionRow } from "../../pipeline/bigquery/tables";
 import { eventPipeline } from "../../pipeline/eventPipeline";
 import { dayOf, dayToIso } from "../../pipeline/domain/day";
+import { processUsage } from "../load/processUsage";
 import { countRows, readSynthetic } from "./ends";
 import { syntheticEvents, type SyntheticTraffic } from "./syntheticTraffic";
 
 const REPORT_EVERY_MS = 5000;
 
-/** CPU ms and resident MiB of a process, from /proc. */
-function usage(pid: number): { cpuMs: number; rssMiB: number } {
-  try {
-    const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
-    const rss = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
-    return { cpuMs: (Number(fields[11]) + Number(fields[12])) * 10, rssMiB: Number(rss ?? 0) >> 10 };
-  } catch {
-    return { cpuMs: 0, rssMiB: 0 };
-  }
-}
+const NO_USAGE = { cpuMs: NaN, rssMiB: NaN };
+const usage = (pid: number): { cpuMs: number; rssMiB: number } => processUsage(pid) ?? NO_USAGE;
 
 type DayCounts = Record<string, { sessions: number; active: number }>;
 

@@ -4,8 +4,6 @@ import type { FlinkRun } from "../beam";
 import { bigQueryClient } from "../bigquery/client";
 import { tables } from "../bigquery/tables";
 import { pubSubClient } from "../pubsub/client";
-import { runEventPipelineOnFlink } from "../runners/flink";
-import { StateDirectory } from "../runners/stateDirectory";
 import { defineCommand } from "./command";
 import { colours, grouped, LiveLine } from "./terminal";
 
@@ -156,6 +154,9 @@ export const runCommand = defineCommand({
     const { dim, yellow, green } = colours(process.stdout);
     const say = (text: string): void => void process.stdout.write(`${dim(text)}\n`);
     const stopped = stopSignal();
+    // Loaded only here: Beam takes a while to load, and the other commands do without it.
+    const { StateDirectory } = await import("../runners/stateDirectory.js");
+    const { runEventPipelineOnFlink } = await import("../runners/flink.js");
     const state = await StateDirectory.open(o.stateDir);
     let run: FlinkRun | undefined;
     let hideCounts = (): void => {};
