@@ -1,5 +1,21 @@
 import tseslint from "typescript-eslint";
 
+/** On Node 24 the Beam SDK loads only after the library that mends it, so a module that imports it imports that first. */
+const mendedSdkFirst = {
+  meta: { type: "problem", messages: { first: 'Import "…/beam/sdk" before "{{name}}": it mends the SDK.' } },
+  create: (context) => ({
+    Program({ body }) {
+      for (const { type, source, importKind, ...node } of body) {
+        if (type !== "ImportDeclaration" || importKind === "type") continue;
+        if (/^[./]+(\w+\/)*sdk$/.test(source.value)) return;
+        if (!/^apache-beam($|\/)/.test(source.value)) continue;
+        context.report({ loc: node.loc, messageId: "first", data: { name: source.value } });
+        return;
+      }
+    },
+  }),
+};
+
 export default tseslint.config(
   { ignores: ["dist/**", "node_modules/**", ".local/**", ".cache/**"] },
   ...tseslint.configs.recommendedTypeChecked,
@@ -17,6 +33,12 @@ export default tseslint.config(
       eqeqeq: ["error", "always", { null: "ignore" }],
       "prefer-const": "error",
     },
+  },
+  {
+    files: ["**/*.ts"],
+    ignores: ["pipeline/beam/repairs/!(*.test|*.scenario).ts", "pipeline/beam/sdk.ts"],
+    plugins: { beam: { rules: { "mended-sdk-first": mendedSdkFirst } } },
+    rules: { "beam/mended-sdk-first": "error" },
   },
   {
     // Methods of the SDK's prototypes are taken out and put back with the right `this`.

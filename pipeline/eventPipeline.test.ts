@@ -1,3 +1,4 @@
+import "./beam/sdk";
 import assert from "node:assert/strict";
 import { impulse, parDo, withName, type PCollection, type Root } from "apache-beam";
 import { GeneralObjectCoder } from "apache-beam/coders/js_coders";

@@ -1,3 +1,4 @@
+import "./beam/sdk";
 import { flatten, P, parDo, split, windowInto, withName, type PCollection, type Root } from "apache-beam";
 import { GeneralObjectCoder } from "apache-beam/coders/js_coders";
 import { groupByKey } from "apache-beam/transforms/internal";

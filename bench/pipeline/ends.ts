@@ -1,4 +1,5 @@
 /** Ends for measuring the pipeline alone: a source that makes messages as fast as they are taken, sinks that count. */
+import "../../pipeline/beam/sdk";
 import { impulse, withName, type PCollection, type Root } from "apache-beam";
 import { GeneralObjectCoder } from "apache-beam/coders/js_coders";
 import { requireForSerialization } from "apache-beam/serialization";

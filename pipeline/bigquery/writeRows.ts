@@ -1,3 +1,4 @@
+import "../beam/sdk";
 import type { PCollection } from "apache-beam";
 import type { PTransform } from "apache-beam/transforms/transform";
 import { GeneralObjectCoder } from "apache-beam/coders/js_coders";

@@ -1,3 +1,4 @@
+import "../beam/sdk";
 import { requireForSerialization } from "apache-beam/serialization";
 import { count, jsonCoder, valueState } from "../beam";
 import type { CellsOf, StateDeclaration, StatefulDoFn, ValueCell } from "../beam";

@@ -1,3 +1,4 @@
+import "../beam/sdk";
 import { requireForSerialization } from "apache-beam/serialization";
 import { count } from "../beam";
 import { deadLetterOf } from "../bigquery/deadLetter";

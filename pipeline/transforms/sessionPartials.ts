@@ -1,3 +1,4 @@
+import "../beam/sdk";
 import { requireForSerialization } from "apache-beam/serialization";
 import type { KV } from "apache-beam/values";
 import { count, type BundleDoFn, type Emit, type EmitTimestamped } from "../beam";

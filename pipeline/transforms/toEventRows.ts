@@ -1,3 +1,4 @@
+import "../beam/sdk";
 import { requireForSerialization } from "apache-beam/serialization";
 import { eventRow } from "../bigquery/eventRow";
 import type { EventRow } from "../bigquery/tables";

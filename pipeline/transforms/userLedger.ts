@@ -1,3 +1,4 @@
+import "../beam/sdk";
 import { requireForSerialization } from "apache-beam/serialization";
 import {
   foldedState,

@@ -1,3 +1,4 @@
+import "../sdk";
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { parDo, impulse, withName, windowInto } from "apache-beam";

@@ -1,3 +1,4 @@
+import "../sdk";
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import path = require("node:path");

@@ -1,3 +1,4 @@
+import "../sdk";
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { DoubleCoder, VarIntCoder } from "apache-beam/coders/standard_coders";

@@ -1,3 +1,4 @@
+import "../sdk";
 import * as fnApi from "apache-beam/proto/beam_fn_api";
 import { withName, parDo } from "apache-beam";
 import { MiniRunner } from "../testing/miniRunner";

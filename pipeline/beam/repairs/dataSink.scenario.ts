@@ -1,3 +1,4 @@
+import "../sdk";
 import { parDo, withName } from "apache-beam";
 import { MiniRunner } from "../testing/miniRunner";
 import * as fixtures from "../testing/fixtures";

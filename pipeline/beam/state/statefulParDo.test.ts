@@ -1,3 +1,4 @@
+import "../sdk";
 import assert from "node:assert/strict";
 import { impulse, parDo, withName } from "apache-beam";
 import { MiniRunner } from "../testing/miniRunner";

@@ -1,3 +1,4 @@
+import "../sdk";
 import assert from "node:assert/strict";
 import { AccumulationMode_Enum, OnTimeBehavior_Enum } from "apache-beam/proto/beam_runner_api";
 import { afterCount, afterProcessingTime, afterWatermark, repeatedly } from "./triggers";

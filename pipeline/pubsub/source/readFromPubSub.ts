@@ -1,3 +1,4 @@
+import "../../beam/sdk";
 import { impulse, withName, type PCollection, type Root } from "apache-beam";
 import type { PTransform } from "apache-beam/transforms/transform";
 import { requireForSerialization } from "apache-beam/serialization";
