@@ -62,14 +62,26 @@ function abortAll(finalizers: readonly Finalizer[]): void {
 async function workerGone(worker: Worker, state: WorkerState, why: string): Promise<void> {
   if (state.gone) return;
   state.gone = true;
-  const error = new Error(`The control stream ${why}`);
+  const error = new Error(why);
   for (const processor of worker.activeBundleProcessors.values()) {
     for (const operator of operatorsOf(processor)) operator.abort?.(error);
   }
   for (const { finalizers } of state.pending.values()) abortAll(finalizers);
   state.pending.clear();
   for (const channel of worker.dataChannels.values()) failDataChannel(channel, error);
-  for (const listener of goneListeners) await listener(error);
+  for (const listener of goneListeners) {
+    try {
+      await listener(error);
+    } catch (failure) {
+      console.error(`A listener to the end of the worker failed: ${String(failure)}`);
+    }
+  }
+}
+
+/** Ends a worker by itself, as if its runner had closed the control stream; resolves when all listeners have run. */
+export async function endWorker(worker: Worker, why: string): Promise<void> {
+  await workerGone(worker, stateOf(worker), why);
+  worker.stop();
 }
 
 function stateOf(worker: Worker): WorkerState {
@@ -77,9 +89,12 @@ function stateOf(worker: Worker): WorkerState {
   if (!state) {
     const created: WorkerState = { gone: false, pending: new Map(), fetches: new Map() };
     states.set(worker, (state = created));
-    worker.controlChannel.on("end", () => void workerGone(worker, created, "ended"));
-    worker.controlChannel.on("close", () => void workerGone(worker, created, "was closed"));
-    worker.controlChannel.on("error", (e: Error) => void workerGone(worker, created, `broke: ${e.message}`));
+    worker.controlChannel.on("end", () => void workerGone(worker, created, "The control stream ended"));
+    worker.controlChannel.on("close", () => void workerGone(worker, created, "The control stream was closed"));
+    worker.controlChannel.on(
+      "error",
+      (e: Error) => void workerGone(worker, created, `The control stream broke: ${e.message}`),
+    );
   }
   return state;
 }

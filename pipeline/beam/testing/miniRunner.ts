@@ -55,7 +55,8 @@ export class MiniRunner {
   private control: Call<fnApi.InstructionResponse, fnApi.InstructionRequest> | undefined;
   private data: Call<fnApi.Elements, fnApi.Elements> | undefined;
   private state: Call<fnApi.StateRequest, fnApi.StateResponse> | undefined;
-  private address = "";
+  private onConnected: (() => void) | undefined;
+  address = "";
   /** Output by bundle. */
   private readonly outputs = new Map<string, Uint8Array[]>();
   /** Descriptor by bundle. */
@@ -71,12 +72,19 @@ export class MiniRunner {
   /** How often the worker asked for a descriptor. */
   descriptorRequests = 0;
 
-  /** Starts the runner and a worker of this process that serves it. */
-  static async start(): Promise<MiniRunner> {
+  /** Starts the runner and, unless told otherwise, a worker of this process that serves it. */
+  static async start({ ownWorker = true } = {}): Promise<MiniRunner> {
     const runner = new MiniRunner();
     await runner.listen();
+    if (ownWorker) {
+      runner.workerInstance = new Worker("worker", { controlUrl: runner.address });
+      await runner.connected;
+    }
     return runner;
   }
+
+  /** Resolves when a worker has connected. */
+  readonly connected = new Promise<void>((resolve) => (this.onConnected = resolve));
 
   get worker(): Worker {
     return this.workerInstance as Worker;
@@ -93,15 +101,13 @@ export class MiniRunner {
       if (found) callback(null, found.proto);
       else callback({ code: grpc.status.NOT_FOUND, details: "no such descriptor" });
     };
-    let connected: () => void;
-    const connection = new Promise<void>((resolve) => (connected = resolve));
     this.server.addService(beamFnControlDefinition, {
       getProcessBundleDescriptor,
       control: (call: Call<fnApi.InstructionResponse, fnApi.InstructionRequest>) => {
         this.control = call;
         call.on("error", () => {});
         call.on("data", (response: fnApi.InstructionResponse) => this.answers.get(response.instructionId)?.(response));
-        connected();
+        this.onConnected?.();
       },
     });
     this.server.addService(beamFnDataDefinition, {
@@ -127,8 +133,6 @@ export class MiniRunner {
     );
     this.address = `127.0.0.1:${port}`;
     keepConsoleQuiet(this);
-    this.workerInstance = new Worker("worker", { controlUrl: this.address });
-    await connection;
   }
 
   private answerState(call: Call<fnApi.StateRequest, fnApi.StateResponse>, request: fnApi.StateRequest): void {
@@ -305,9 +309,8 @@ export class MiniRunner {
   close(): void {
     for (const stream of [this.control, this.data, this.state]) stream?.end();
     setTimeout(() => {
-      const { controlClient, dataChannels } = this.worker;
-      controlClient.close();
-      for (const { dataClient } of dataChannels.values()) dataClient.close();
+      this.workerInstance?.controlClient.close();
+      for (const { dataClient } of this.workerInstance?.dataChannels.values() ?? []) dataClient.close();
       this.server.forceShutdown();
     }, 100);
     closed(this);

@@ -1,14 +1,14 @@
 /**
  * A worker in a process of its own: `node main.js --id ID --control_endpoint HOST:PORT --modules '["a","b"]'
  * --require-from DIR`. It loads the modules whose exports the pipeline refers to, serves one runner, and ends when that
- * runner closes the control stream, after giving its sources time to hand back what they hold.
+ * runner closes the control stream or it gets SIGTERM, after giving its sources time to hand back what they hold.
  */
 import "../sdk";
 import { createRequire } from "node:module";
 import path = require("node:path");
 import { parseArgs } from "node:util";
 import { Worker } from "apache-beam/worker/worker";
-import { onWorkerGone, workerStats } from "../repairs/control";
+import { endWorker, onWorkerGone, workerStats } from "../repairs/control";
 import { stateStats } from "../state/statefulParDo";
 import { gauge, reportCounters } from "./counters";
 
@@ -33,8 +33,9 @@ function main(): void {
   for (const name of JSON.parse(values.modules ?? "[]") as string[]) {
     if (name !== "apache-beam" && !name.startsWith("apache-beam/")) requireModule(name);
   }
-  new Worker(id, { controlUrl });
+  const worker = new Worker(id, { controlUrl });
   console.info(`worker ${id} (process ${process.pid}) serves ${controlUrl}`);
+  process.on("SIGTERM", () => void endWorker(worker, "The process was told to stop"));
   onWorkerGone((error) => {
     console.info(`worker ${id} ends: ${error.message}; ${JSON.stringify(workerStats)}`);
     setTimeout(() => process.exit(0), LINGER_MS);

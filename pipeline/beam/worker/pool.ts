@@ -52,6 +52,7 @@ class ProcessPool implements WorkerPool {
   private readonly server = new grpc.Server();
   private readonly log: WriteStream;
   private readonly latest = new Map<string, Record<string, number>>();
+  private stopping = false;
   address = "";
   unexpectedExits = 0;
 
@@ -94,6 +95,8 @@ class ProcessPool implements WorkerPool {
   }
 
   private startWorker(id: string, controlUrl: string): void {
+    // A job that is started again just now would leave a worker behind.
+    if (this.stopping) throw new Error("The worker pool is being stopped");
     const args = [
       ...(this.options.nodeArgs ?? []),
       MAIN,
@@ -162,6 +165,7 @@ class ProcessPool implements WorkerPool {
   }
 
   async stop(graceMs = 3000): Promise<void> {
+    this.stopping = true;
     await Promise.all(
       [...this.workers].map(([id, worker]) => {
         worker.process.kill("SIGTERM");

@@ -1,0 +1,99 @@
+import "../sdk";
+import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path = require("node:path");
+import grpc = require("@grpc/grpc-js");
+import { StartWorkerRequest, type StartWorkerResponse } from "apache-beam/proto/beam_fn_api";
+import { BeamFnExternalWorkerPoolClient } from "apache-beam/proto/beam_fn_api.grpc-client";
+import { MiniRunner } from "../testing/miniRunner";
+import * as fixtures from "../testing/fixtures";
+import { pipe, splittableParDo, stringCoder } from "../index";
+import { startWorkerPool, type WorkerPool, type WorkerPoolOptions } from "./pool";
+
+describe("Worker pool", function () {
+  this.timeout(20_000);
+  let directory: string;
+  let runner: MiniRunner;
+  let pool: WorkerPool;
+  let exits: string[];
+  beforeEach(async () => {
+    directory = mkdtempSync(path.join(tmpdir(), "pool-"));
+    runner = await MiniRunner.start({ ownWorker: false });
+    exits = [];
+  });
+  afterEach(async () => {
+    await pool.stop();
+    runner.close();
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  const file = (name: string): string => path.join(directory, name);
+  const read = (name: string): string => (existsSync(file(name)) ? readFileSync(file(name), "utf8") : "");
+
+  async function start(options: Partial<WorkerPoolOptions> = {}): Promise<void> {
+    const onUnexpectedExit = (id: string, status: string): void => void exits.push(`${id} ${status}`);
+    pool = await startWorkerPool({ logFile: file("log"), onUnexpectedExit, ...options });
+  }
+
+  /** Asks the pool for a worker, as runners do: the error text of the answer. */
+  function askForWorker(): Promise<string> {
+    const client = new BeamFnExternalWorkerPoolClient(pool.address, grpc.ChannelCredentials.createInsecure());
+    const request = StartWorkerRequest.create({ workerId: "w1", controlEndpoint: { url: runner.address } });
+    return new Promise<string>((resolve, reject) => {
+      client.startWorker(request, (error: grpc.ServiceError | null, value?: StartWorkerResponse) =>
+        error ? reject(error) : resolve(value?.error ?? ""),
+      );
+    }).finally(() => client.close());
+  }
+
+  /** Has a worker read a slice, which waits for its finalization. */
+  async function readSlice(): Promise<void> {
+    const source = new fixtures.CountingSource(100, 10, file("finalized"));
+    await runner.describe("read", (input) => pipe(input as never, splittableParDo("read", source, stringCoder)));
+    const restriction = Buffer.from(JSON.stringify({ next: 0 }));
+    const { output } = await runner.run("read", [[{ key: { key: new Uint8Array(), value: restriction }, value: 1 }]]);
+    assert.equal(output.length, 10);
+  }
+
+  it("stops workers so that sources give back what they hold", async () => {
+    await start();
+    assert.equal(await askForWorker(), "");
+    await runner.connected;
+    await readSlice();
+    assert.equal(pool.pids.length, 1);
+    await pool.stop();
+    assert.equal(read("finalized"), "abort 0-10\n");
+    assert.match(read("log"), /worker w1 ends: The process was told to stop/);
+    assert.deepEqual([pool.pids, pool.unexpectedExits, exits], [[], 0, []]);
+    await assert.rejects(askForWorker(), /UNAVAILABLE/);
+  });
+
+  it("has workers end by themselves when the runner closes the control stream", async () => {
+    await start();
+    await askForWorker();
+    await runner.connected;
+    await readSlice();
+    runner.endControl();
+    await runner.until(() => pool.pids.length === 0, "the end of the worker", 10_000);
+    assert.equal(read("finalized"), "abort 0-10\n");
+    assert.deepEqual([pool.unexpectedExits, exits], [0, []]);
+  });
+
+  it("tells of a worker that was killed", async () => {
+    await start();
+    await askForWorker();
+    await runner.connected;
+    process.kill(pool.pids[0] as number, "SIGKILL");
+    await runner.until(() => pool.unexpectedExits === 1, "the end of the worker", 10_000);
+    assert.deepEqual(exits, ["w1 was killed by SIGKILL"]);
+  });
+
+  it("tells of a worker that cannot start, and why in its log", async () => {
+    await start({ requireFrom: file("nowhere") });
+    await askForWorker();
+    await runner.until(() => pool.unexpectedExits === 1, "the end of the worker", 10_000);
+    assert.deepEqual(exits, ["w1 ended with exit code 1"]);
+    assert.match(read("log"), /Cannot find module/);
+  });
+});
