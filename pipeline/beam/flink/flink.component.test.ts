@@ -159,6 +159,8 @@ describe("Flink runner", function () {
       await h.until(() => existsSync(h.file("failed")), 60_000, "the failure");
       const want = JSON.stringify(expectedSums(count));
       await h.until(() => JSON.stringify(sorted(latest(h.lines("out")))) === want, 60_000, "exact totals");
+      // Exact although cells stay in the worker between bundles; a failed attempt's are never seen again.
+      await h.until(() => (run.workers.counters["state.hits"] ?? 0) > 0, 10_000, "cells from the cache");
       await h.until(() => h.text("finalized").includes(`-${count}\n`), 20_000, "the last slice is finalised");
       assert.equal(run.workers.unexpectedExits, how === "kill" ? 1 : 0);
     });
@@ -169,6 +171,7 @@ describe("Flink runner", function () {
     const first = await h.start((root) => sumCounts(h, root, 1000, 100), options);
     await h.until(() => h.text("finalized").includes("-1000\n"), 60_000, "the first run is durable");
     for (const pid of [first.jobServer.process.pid, ...first.workers.pids]) process.kill(pid, "SIGKILL");
+    await assert.rejects(first.finished, /The Flink job server ended \(SIGKILL\)/);
     await first.stop();
     const before = h.lines<string>("out").length;
     const restoreFrom = newestCheckpoint(h.file("checkpoints"))?.directory;

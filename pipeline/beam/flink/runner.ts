@@ -1,9 +1,10 @@
 import "../sdk";
 import { mkdirSync } from "node:fs";
 import path = require("node:path");
+import { setTimeout } from "node:timers/promises";
 import type * as runnerApi from "apache-beam/proto/beam_runner_api";
 import { startWorkerPool, type WorkerPool } from "../worker/pool";
-import { submitJob, type FlinkJobOptions, type Job } from "./job";
+import { JobFailedError, submitJob, type FlinkJobOptions, type Job } from "./job";
 import { startJobServer, type JobServer } from "./jobServer";
 
 export interface FlinkRunnerOptions extends FlinkJobOptions {
@@ -70,7 +71,12 @@ export async function runOnFlink(pipeline: runnerApi.Pipeline, options: FlinkRun
         `The Flink job server ended (${signal ?? `exit code ${code}`}). The end of its log:\n${server.process.logTail()}`,
       );
     });
-    const finished = Promise.race([job.finished, serverEnded]);
+    const jobEnded = job.finished.catch(async (error: unknown) => {
+      // A call that failed tells less than the end of the server, which may be noticed a moment later.
+      if (!(error instanceof JobFailedError)) await Promise.race([serverEnded, setTimeout(1000)]);
+      throw error;
+    });
+    const finished = Promise.race([jobEnded, serverEnded]);
     finished.catch(() => {}); // whoever cares awaits it
     return {
       job,
