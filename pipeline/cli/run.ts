@@ -62,7 +62,7 @@ const options = {
   checkpointInterval: {
     type: "duration",
     describe: "Time between checkpoints; messages are acknowledged after three",
-    default: 5000,
+    default: 3000,
     check: atLeast(500, "500ms"),
     group: "Flink:",
   },
