@@ -107,9 +107,9 @@ export async function startJobServer(options: JobServerOptions): Promise<JobServ
         stop: async (graceMs) => void (await child.stop(graceMs)),
       };
     }
-    if (!child.running || Date.now() > deadline) {
-      await child.stop();
+    if (!child.running || Date.now() >= deadline) {
       const what = child.running ? "did not start in time" : "ended while starting";
+      await child.stop();
       throw new Error(`The Flink job server ${what}. The end of ${options.logFile}:\n${child.logTail()}`);
     }
     await new Promise((resolve) => setTimeout(resolve, 100));

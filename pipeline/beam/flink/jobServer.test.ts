@@ -1,0 +1,23 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path = require("node:path");
+import { startJobServer } from "./jobServer";
+
+describe("Flink job server that does not start", function () {
+  this.timeout(20_000);
+  let directory: string;
+  beforeEach(() => void (directory = mkdtempSync(path.join(tmpdir(), "job-server-"))));
+  afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+  const start = (startTimeoutMs: number): Promise<unknown> =>
+    startJobServer({ classpath: directory, workDir: directory, logFile: path.join(directory, "log"), startTimeoutMs });
+
+  it("says that it ended, and the end of its log", async () => {
+    await assert.rejects(start(15_000), /ended while starting.*[^]*(ClassNotFoundException|Could not find)/);
+  });
+
+  it("says that it took too long", async () => {
+    await assert.rejects(start(0), /did not start in time/);
+  });
+});
