@@ -129,6 +129,7 @@ describe("end to end: the rollups are exact", function () {
       const got = await rollups();
       try {
         assert.deepEqual(got, want);
+        console.log(`      exact ${((Date.now() - lastPost) / 1000).toFixed(1)} s after the last POST`);
         return;
       } catch (error) {
         if (Date.now() - lastPost > EXACT_WITHIN_MS) throw error;
