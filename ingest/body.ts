@@ -57,11 +57,8 @@ export function readBody(request: IncomingMessage, limit: number): Promise<Buffe
       if (size > limit) reject(tooLarge());
       else resolve(more ? Buffer.concat(more, size) : (first ?? Buffer.alloc(0)));
     });
-    const aborted = (cause?: unknown): void => {
-      if (!request.complete) reject(new RequestError("REQUEST_ABORTED", { cause }));
-    };
-    request.on("error", aborted);
-    request.on("close", aborted);
+    // Also when the client goes away before the end: Node makes that an ECONNRESET.
+    request.on("error", (cause) => reject(new RequestError("REQUEST_ABORTED", { cause })));
   });
 }
 

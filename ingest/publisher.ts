@@ -24,7 +24,7 @@ const MAX_BATCH_BYTES = 4 * 1024 * 1024;
  * A request costs about as much as thirty messages, so waiting a little for company is worth more than the latency it
  * costs.
  */
-const MAX_BATCH_DELAY_MS = 5;
+const MAX_BATCH_DELAY_MS = 3;
 
 /** How often publishes are looked through for those that have waited too long. */
 const SWEEP_MS = 100;
