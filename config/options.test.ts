@@ -20,6 +20,11 @@ describe("options", () => {
     assert.deepEqual(read, { project: "flag", lateAfter: 7_200_000, port: 3000, fresh: true });
   });
 
+  it("take an empty variable for one that is not set", () => {
+    const read = readOptions(specs, { project: "p" }, { PORT: "", FRESH: "", ENDPOINT: "" });
+    assert.deepEqual(read, { project: "p", lateAfter: 86_400_000, port: 3000, fresh: false });
+  });
+
   it("are checked together, and one error lists all that is wrong", () => {
     assert.throws(
       () => readOptions(specs, { port: "99999" }, { LATE_AFTER: "soon", FRESH: "maybe" }),

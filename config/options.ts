@@ -95,7 +95,8 @@ export function readOptions<S extends OptionSpecs>(
   const problems: string[] = [];
   for (const [key, spec] of Object.entries(specs)) {
     const name = `${flagName(key)} (${envName(key)})`;
-    const raw = flags[key] ?? env[envName(key)];
+    // A variable that is set to nothing is not set: Compose files and shells cannot say it otherwise.
+    const raw = flags[key] ?? (env[envName(key)] || undefined);
     if (raw === undefined || raw === null) {
       if (spec.default !== undefined) out[key] = spec.default;
       else if (!spec.optional) problems.push(`${name} is required: ${spec.describe}`);

@@ -17,7 +17,6 @@ import {
   withKvCoder,
 } from "./beam";
 import type { DeadLetterRow, EventRow, RollupVersionRow } from "./bigquery/tables";
-import { DAY_MS } from "./domain/day";
 import type { DayDelta } from "./domain/totals";
 import type { PubSubMessage } from "./pubsub/message";
 import { DayTotals } from "./transforms/dayTotals";
@@ -51,6 +50,9 @@ export interface EventPipelineEnds {
   readonly writeDeadLetters: Sink<DeadLetterRow>;
 }
 
+/** By how much the allowed lateness exceeds the age at which events go round the windows; ms. */
+const LATENESS_MARGIN_MS = 3_600_000;
+
 /** How long a late pane waits for more late events; ms. */
 const LATE_FIRING_MS = 1000;
 
@@ -67,8 +69,9 @@ function windowSessions(
       early: afterProcessingTime(earlyFiringMs),
       late: afterProcessingTime(LATE_FIRING_MS),
     }),
-    // Nothing may be dropped as late: whatever enters the windows is younger than lateAfter.
-    allowedLatenessMs: lateAfterMs + DAY_MS,
+    // Nothing may be dropped as late: whatever enters the windows is younger than lateAfter when it is read, and the
+    // watermark that could close its window follows behind it. Windows are kept for as long, so not for longer.
+    allowedLatenessMs: lateAfterMs + LATENESS_MARGIN_MS,
   });
   return withName("WindowSessions", (events: PCollection<ParsedEvent>) => {
     const panes = pipe(
