@@ -28,7 +28,7 @@ const PACKAGE_ROOT = path.join(__dirname, "../../..");
 export const CACHE_DIR = path.join(PACKAGE_ROOT, ".cache");
 
 /** A slice collects this long after its first message: output leaves the source only at the end of a slice. */
-const SLICE_MS = 1000;
+const SLICE_MS = 500;
 /** An idle slice waits this long; checkpoints wait with it. */
 const IDLE_SLICE_MS = 5000;
 
