@@ -32,20 +32,28 @@ function progress(): (line: string) => void {
   };
 }
 
+/** A stack that npm started ends with npm, also where npm is killed or its shell passes no signals on. */
+function watchParent(onGone: () => void): void {
+  const parent = process.ppid;
+  setInterval(() => {
+    if (process.ppid !== parent) onGone();
+  }, 500).unref();
+}
+
 async function run({ port, localDir }: { port: number; localDir: string }): Promise<number> {
   const { red, green } = colours(process.stdout);
   const say = progress();
   const interrupt = new AbortController();
   let stack: Stack | undefined;
-  const interrupted = new Promise<NodeJS.Signals>((resolve) => {
-    for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-      process.on(name, () => {
-        if (interrupt.signal.aborted) return;
-        say(`${name}: stopping everything`);
-        interrupt.abort(new Error(name));
-        resolve(name);
-      });
-    }
+  const interrupted = new Promise<string>((resolve) => {
+    const stopFor = (reason: string): void => {
+      if (interrupt.signal.aborted) return;
+      say(`${reason}: stopping everything`);
+      interrupt.abort(new Error(reason));
+      resolve(reason);
+    };
+    for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, () => stopFor(name));
+    if (process.env["npm_lifecycle_event"]) watchParent(() => stopFor("npm has ended"));
   });
   say(`starting from empty data; logs in ${localDir}/logs`);
   try {
@@ -88,6 +96,9 @@ async function main(): Promise<number> {
     return WRONG_USE;
   }
 }
+
+// Whoever read the output may be gone; what was started is stopped all the same.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
 
 void main().then(
   (code) => process.exit(code),
