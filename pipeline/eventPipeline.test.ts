@@ -15,8 +15,8 @@ const read = withName("Read", (root: Root) =>
   pipe(root, withName("Impulse", impulse()), withName("Numbers", parDo(new fixtures.Numbers(1)))),
 ) as unknown as (root: Root) => PCollection<PubSubMessage>;
 
-async function stepNames(): Promise<string[]> {
-  const pipeline = await buildPipeline(
+function build(): ReturnType<typeof buildPipeline> {
+  return buildPipeline(
     eventPipeline(
       {
         readMessages: read,
@@ -27,14 +27,13 @@ async function stepNames(): Promise<string[]> {
       { sessionGapMs: 1_800_000, lateAfterMs: 86_400_000, earlyFiringMs: 10_000 },
     ),
   );
-  const names = Object.values(pipeline.components?.transforms ?? {}).map((t) => t.uniqueName);
-  return names.filter((name) => !name.startsWith("Read"));
 }
 
 describe("event pipeline", () => {
   it("keeps the names of its steps: the state of a running job belongs to them", async () => {
     // A step that is renamed loses its state when a job is updated or goes on from a checkpoint.
-    assert.deepEqual((await stepNames()).sort(), [
+    const names = Object.values((await build()).components?.transforms ?? {}).map((t) => t.uniqueName);
+    assert.deepEqual(names.filter((name) => !name.startsWith("Read")).sort(), [
       "AllDeadLetters",
       "AllDeltas",
       "CountSessions",
@@ -74,17 +73,7 @@ describe("event pipeline", () => {
   });
 
   it("allows more lateness than the age at which events go round the windows", async () => {
-    const pipeline = await buildPipeline(
-      eventPipeline(
-        {
-          readMessages: read,
-          writeEvents: sink("WriteEvents"),
-          writeRollupVersions: sink("WriteRollupVersions"),
-          writeDeadLetters: sink("WriteDeadLetters"),
-        },
-        { sessionGapMs: 1_800_000, lateAfterMs: 86_400_000, earlyFiringMs: 10_000 },
-      ),
-    );
+    const pipeline = await build();
     const strategies = Object.values(pipeline.components?.windowingStrategies ?? {});
     const sessions = strategies.filter((s) => s.windowFn?.urn === "beam:window_fn:session_windows:v1");
     assert.equal(sessions.length, 1);

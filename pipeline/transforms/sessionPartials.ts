@@ -86,29 +86,41 @@ export class FreshSessionIntervals implements BundleDoFn<ParsedEvent, KV<string,
   }
 }
 
-/** Late events go round the windows, straight to the ledger. */
-export class LateSessionPartials implements BundleDoFn<ParsedEvent, KV<string, string>> {
+/** The sessions of a bundle, by bucket, as the ledger takes them. */
+abstract class PartialsByBucket<I> implements BundleDoFn<I, KV<string, string>> {
   private sessions: SessionSet | undefined;
 
   constructor(private readonly gapMs: number) {}
 
+  /** The session of an element and its part of it; undefined for an element that is none of this step's business. */
+  protected abstract partOf(element: I): { key: string; intervals: readonly Interval[] } | undefined;
+
   startBundle(): void {
     this.sessions = new SessionSet(this.gapMs);
   }
-  process({ event, late }: ParsedEvent, emit: Emit<KV<string, string>>): void {
-    if (!late || !this.sessions) return;
-    count("lateEvents");
-    const { event_time: t } = event;
-    this.sessions.add(sessionKey(dayOf(t), event.session_id), [[t, t]]);
+  process(element: I, emit: Emit<KV<string, string>>): void {
+    const part = this.partOf(element);
+    if (!part || !this.sessions) return;
+    this.sessions.add(part.key, part.intervals);
     if (this.sessions.size >= MAX_SESSIONS) this.flush(emit);
   }
   finishBundle(emit: EmitTimestamped<KV<string, string>>): void {
     this.flush((kv) => emit(kv, Date.now()));
   }
   private flush(emit: (kv: KV<string, string>) => void): void {
-    for (const [key, partials] of byBucket(this.sessions?.drain() ?? new Map())) {
+    for (const [key, partials] of byBucket(this.sessions?.drain() ?? new Map<string, Interval[]>())) {
       emit({ key, value: JSON.stringify(partials) });
     }
+  }
+}
+
+/** Late events go round the windows, straight to the ledger. */
+export class LateSessionPartials extends PartialsByBucket<ParsedEvent> {
+  protected partOf({ event, late }: ParsedEvent): { key: string; intervals: Interval[] } | undefined {
+    if (!late) return undefined;
+    count("lateEvents");
+    const { event_time: t } = event;
+    return { key: sessionKey(dayOf(t), event.session_id), intervals: [[t, t]] };
   }
 }
 
@@ -126,27 +138,10 @@ export class PaneIntervals {
   }
 }
 
-/** Panes of one bundle, by bucket, as the ledger takes them. */
-export class PanePartials implements BundleDoFn<KV<string, string>, KV<string, string>> {
-  private sessions: SessionSet | undefined;
-
-  constructor(private readonly gapMs: number) {}
-
-  startBundle(): void {
-    this.sessions = new SessionSet(this.gapMs);
-  }
-  process({ key, value }: KV<string, string>, emit: Emit<KV<string, string>>): void {
-    if (!this.sessions) return;
-    this.sessions.add(key, value.split(";").map(decodeInterval));
-    if (this.sessions.size >= MAX_SESSIONS) this.flush(emit);
-  }
-  finishBundle(emit: EmitTimestamped<KV<string, string>>): void {
-    this.flush((kv) => emit(kv, Date.now()));
-  }
-  private flush(emit: (kv: KV<string, string>) => void): void {
-    for (const [key, partials] of byBucket(this.sessions?.drain() ?? new Map())) {
-      emit({ key, value: JSON.stringify(partials) });
-    }
+/** Panes go from the windows to the ledger. */
+export class PanePartials extends PartialsByBucket<KV<string, string>> {
+  protected partOf({ key, value }: KV<string, string>): { key: string; intervals: Interval[] } {
+    return { key, intervals: value.split(";").map(decodeInterval) };
   }
 }
 
