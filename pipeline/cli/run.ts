@@ -120,13 +120,15 @@ function showCounts(run: FlinkRun): () => void {
   };
 }
 
-/** Resolves with the name of the signal that asks to stop. A second one ends the process at once. */
-function stopSignal(): Promise<NodeJS.Signals> {
+/** Resolves with the name of the signal that asks to stop. A second one calls `atOnce`. */
+function stopSignal(atOnce: () => void): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
+    let asked = false;
     for (const name of ["SIGINT", "SIGTERM"] as const) {
-      process.once(name, () => {
+      process.on(name, () => {
+        if (asked) atOnce();
+        asked = true;
         resolve(name);
-        process.once(name, () => process.exit(130));
       });
     }
   });
@@ -153,11 +155,11 @@ export const runCommand = defineCommand({
   async run(o) {
     const { dim, yellow, green } = colours(process.stdout);
     const say = (text: string): void => void process.stdout.write(`${dim(text)}\n`);
-    const stopped = stopSignal();
     // Loaded only here: Beam takes a while to load, and the other commands do without it.
     const { StateDirectory } = await import("../runners/stateDirectory.js");
     const { runEventPipelineOnFlink } = await import("../runners/flink.js");
     const state = await StateDirectory.open(o.stateDir);
+    const stopped = stopSignal(() => void state.endChildren(0).finally(() => process.exit(130)));
     let run: FlinkRun | undefined;
     let hideCounts = (): void => {};
     try {
@@ -180,7 +182,13 @@ export const runCommand = defineCommand({
         state,
         say,
       );
-      run = await starting;
+      run = await Promise.race([starting, stopped.then(() => undefined)]);
+      if (!run) {
+        process.stdout.write("stopping before the pipeline has started\n");
+        starting.catch(() => {}); // its processes are taken away
+        await state.endChildren();
+        return 0;
+      }
       await Promise.race([untilReading(run), run.finished, stopped]);
       process.stdout.write(`${green("running")} reads ${o.subscription}; logs in ${state.logs}\n`);
       hideCounts = showCounts(run);

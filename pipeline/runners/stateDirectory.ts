@@ -85,7 +85,7 @@ export class StateDirectory {
     if (before && before.launcher.pid !== process.pid && isRunning(before.launcher)) {
       throw new StateDirectoryInUseError(state.directory, before.launcher.pid);
     }
-    for (const child of before?.children ?? []) await endProcess(child);
+    await state.endChildren();
     state.recordChildren([]);
     return state;
   }
@@ -94,6 +94,11 @@ export class StateDirectory {
   recordChildren(pids: readonly number[]): void {
     const children = pids.map(identifyProcess).filter((p) => p !== undefined);
     writeJson(this.processesFile, { launcher: this.launcher, children } satisfies Processes);
+  }
+
+  /** Ends the children that were recorded, whoever started them. */
+  async endChildren(graceMs?: number): Promise<void> {
+    for (const child of readJson<Processes>(this.processesFile)?.children ?? []) await endProcess(child, graceMs);
   }
 
   /** Forgets all state. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path = require("node:path");
 import { setTimeout as sleep } from "node:timers/promises";
@@ -233,10 +233,33 @@ describe("end to end: the rollups are exact", function () {
     assert.match(rows[0]?.["error_message"] ?? "", /session_id is required/);
   });
 
-  it("and a stop by SIGTERM ends everything that run started", async () => {
+  it("and a stop by SIGTERM ends everything that run started, and the next run goes on", async () => {
     const { children } = processes();
     const { code } = await run.stop(15_000);
     assert.equal(code, 0, run.logTail());
     for (const { pid } of children) assert.throws(() => process.kill(pid, 0), /ESRCH/);
+    const before = readFileSync(runLog, "utf8").length;
+    await startRun();
+    await post({ seed: 7, count: 500, users: 100 });
+    await assertExact();
+    await assertVerified();
+    assert.match(readFileSync(runLog, "utf8").slice(before), /going on from checkpoint \d+/);
+  });
+
+  it("and a stop while it starts leaves no process behind, either", async () => {
+    await run.stop(15_000);
+    await startRun();
+    const started = Date.now();
+    const children = (): ProcessIdentity[] =>
+      existsSync(path.join(stateDir, "processes.json")) ? processes().children : [];
+    while (children().length === 0) {
+      assert(Date.now() - started < STARTS_WITHIN_MS, "the job server is started");
+      await sleep(20);
+    }
+    const left = children();
+    process.kill(run.pid, "SIGTERM");
+    const { code } = await run.exited;
+    assert.equal(code, 0, run.logTail());
+    for (const { pid } of left) assert.throws(() => process.kill(pid, 0), /ESRCH/);
   });
 });

@@ -16,6 +16,8 @@ export interface JobServerOptions {
   readonly restoreFrom?: string;
   /** Further lines of `flink-conf.yaml`. */
   readonly flinkConfiguration?: Readonly<Record<string, string | number>>;
+  /** Told the pid as soon as the process exists, long before it takes jobs. */
+  readonly onSpawned?: (pid: number) => void;
   /** How long the start may take; ms. @default 60000 */
   readonly startTimeoutMs?: number;
 }
@@ -97,6 +99,7 @@ export async function startJobServer(options: JobServerOptions): Promise<JobServ
     env: { FLINK_CONF_DIR: confDir },
     logFile: options.logFile,
   });
+  options.onSpawned?.(child.pid);
   const deadline = Date.now() + (options.startTimeoutMs ?? 60_000);
   for (;;) {
     const port = READY.exec(readFileSync(options.logFile, "utf8").slice(logStart))?.[1];

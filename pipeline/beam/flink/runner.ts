@@ -49,8 +49,9 @@ export async function runOnFlink(pipeline: runnerApi.Pipeline, options: FlinkRun
     onWorkersChanged: () => tellProcesses(),
   });
   let jobServer: JobServer | undefined;
+  let jobServerPid: number | undefined;
   const tellProcesses = (): void => {
-    options.onProcesses?.([...(jobServer ? [jobServer.process.pid] : []), ...workers.pids]);
+    options.onProcesses?.([...(jobServerPid === undefined ? [] : [jobServerPid]), ...workers.pids]);
   };
   try {
     jobServer = await startJobServer({
@@ -60,9 +61,12 @@ export async function runOnFlink(pipeline: runnerApi.Pipeline, options: FlinkRun
       flinkMaster: options.flinkMaster,
       heap: options.heap,
       restoreFrom: options.restoreFrom,
+      onSpawned: (pid) => {
+        jobServerPid = pid;
+        tellProcesses();
+      },
     });
     const server = jobServer;
-    tellProcesses();
     const job = await submitJob(server.endpoint, workers.address, pipeline, options);
     let stopping = false;
     const serverEnded = server.process.exited.then(({ code, signal }) => {
