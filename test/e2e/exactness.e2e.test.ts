@@ -25,7 +25,7 @@ const PROJECT = "demo-project";
 const EXACT_WITHIN_MS = 60_000;
 const STARTS_WITHIN_MS = 120_000;
 
-/** What the issue of exactness is about: six days, one of them in 2020, and everything that can go wrong with order. */
+/** Six days, one of them in 2020, and everything that can go wrong with order. */
 const ADVERSARIAL: Partial<TrafficOptions> = {
   days: 5,
   count: 20_000,
