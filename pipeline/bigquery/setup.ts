@@ -1,21 +1,12 @@
 import type { BigQuery, Dataset, TableMetadata } from "@google-cloud/bigquery";
-import type { SetupStep } from "../setupStep";
+import { createUnlessThere, type SetupStep } from "../setupStep";
 import { runQuery } from "./query";
 import { tables, type Table } from "./tables";
 import { tableReference, views, type View } from "./views";
 
 const ALREADY_EXISTS = 409;
 
-/** Whether it was made, or was there already (maybe since a moment ago, made by somebody else). */
-async function create(make: () => Promise<unknown>): Promise<"created" | "exists"> {
-  try {
-    await make();
-    return "created";
-  } catch (error) {
-    if ((error as { code?: unknown }).code === ALREADY_EXISTS) return "exists";
-    throw error;
-  }
-}
+const create = (make: () => Promise<unknown>) => createUnlessThere(make, ALREADY_EXISTS);
 
 function tableMetadata(table: Table): TableMetadata {
   return {

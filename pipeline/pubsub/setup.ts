@@ -1,20 +1,12 @@
 import type { PubSub } from "@google-cloud/pubsub";
-import type { SetupStep } from "../setupStep";
+import { createUnlessThere, type SetupStep } from "../setupStep";
 
 const ALREADY_EXISTS = 6; // gRPC
 
 /** Time until a message that is not acknowledged is delivered again, unless the deadline is moved. */
 const ACK_DEADLINE_SECONDS = 10;
 
-async function create(make: () => Promise<unknown>): Promise<"created" | "exists"> {
-  try {
-    await make();
-    return "created";
-  } catch (error) {
-    if ((error as { code?: unknown }).code === ALREADY_EXISTS) return "exists";
-    throw error;
-  }
-}
+const create = (make: () => Promise<unknown>) => createUnlessThere(make, ALREADY_EXISTS);
 
 /**
  * Makes the topic and the subscription. Safe to repeat.
