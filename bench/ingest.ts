@@ -5,7 +5,7 @@ import { join } from "node:path";
 import yargs from "yargs";
 import { ConfigError, readOptions, wholeNumber, yargsOptions, type Options, type OptionSpecs } from "../config/options";
 import { startPubSubEmulator, type PubSubEmulator } from "../local/emulators";
-import { packageRoot } from "../local/packageRoot";
+import { packageRoot } from "../config/packageRoot";
 import { freePort } from "../local/ports";
 import { answers, awaitReady } from "../local/readiness";
 import { startChildProcess, type ChildProcess } from "../pipeline/beam/process/childProcess";

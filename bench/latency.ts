@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ConfigError, readOptions, wholeNumber, yargsOptions, type Options, type OptionSpecs } from "../config/options";
 import yargs from "yargs";
 import { freePort } from "../local/ports";
-import { packageRoot } from "../local/packageRoot";
+import { packageRoot } from "../config/packageRoot";
 import { startStack, type Stack } from "../local/stack/stack";
 import { startChildProcess, type ChildProcess } from "../pipeline/beam/process/childProcess";
 import { dayOf, dayStart, dayToDdMmYyyy } from "../pipeline/domain/day";

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { packageRoot } from "./packageRoot";
+import { packageRoot } from "../config/packageRoot";
 
 describe("bootstrap", function () {
   this.timeout(120_000);
@@ -14,8 +14,9 @@ describe("bootstrap", function () {
   before(() => {
     root = mkdtempSync(join(tmpdir(), "bootstrap-"));
     for (const dir of ["local", "config", "node_modules"]) mkdirSync(at(dir));
-    for (const file of ["bootstrap.mjs", "toolchain.cjs"])
-      cpSync(join(packageRoot, "local", file), at(`local/${file}`));
+    const plain = ["local/bootstrap.mjs", "local/toolchain.cjs"];
+    for (const file of [...plain, "pipeline/process/tryCommand.cjs", "pipeline/python/findPython.cjs"])
+      cpSync(join(packageRoot, file), at(file));
     symlinkSync(join(packageRoot, "node_modules", "typescript"), at("node_modules/typescript"));
     const lock = { lockfileVersion: 3, packages: { "node_modules/a": { version: "1.0.0", integrity: "x" } } };
     writeFileSync(at("package.json"), '{"name":"p"}');

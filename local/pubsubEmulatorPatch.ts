@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
-import { cacheDir } from "./packageRoot";
+import { cacheDir } from "../config/packageRoot";
 
 const GRPC_API = "grpc-api-1.68.1.jar";
 

@@ -1,24 +1,14 @@
 "use strict";
 // The programs that must be on the machine. Plain JavaScript without dependencies: on a fresh clone they are checked
 // before anything is installed or compiled. Typed by toolchain.ts.
-const { execFile } = require("node:child_process");
 const { existsSync, readdirSync, realpathSync } = require("node:fs");
 const { homedir } = require("node:os");
 const { delimiter, dirname, join } = require("node:path");
+const { tryCommand } = require("../pipeline/process/tryCommand.cjs");
+const { findPython, PYTHON_MINOR } = require("../pipeline/python/findPython.cjs");
 
 const NODE_MAJORS = [20, 22, 24];
-const PYTHON_MINOR = 11;
 const JAVA_MAJOR = 17;
-
-/** Runs a short command; never rejects. The code is undefined when there is no such command or it took too long. */
-function tryCommand(command, args, timeoutMs = 30_000) {
-  return new Promise((resolve) => {
-    execFile(command, args, { timeout: timeoutMs, encoding: "utf8" }, (error, stdout, stderr) => {
-      const code = error === null ? 0 : typeof error.code === "number" ? error.code : undefined;
-      resolve({ code, output: stdout + stderr });
-    });
-  });
-}
 
 function nodeProblem(version) {
   if (NODE_MAJORS.includes(Number(version.split(".")[0]))) return undefined;
@@ -45,22 +35,6 @@ function javaProblem(output) {
 async function checkJava() {
   const { code, output } = await tryCommand(javaCommand(), ["-version"]);
   return javaProblem(code === 0 ? output : undefined);
-}
-
-/** The first Python of at least 3.11 on the path, if possible one that can make environments; undefined when none. */
-async function findPython() {
-  // Debian has the modules for environments in a package of its own.
-  const code = "import sys; print(sys.version.split()[0])\nimport ensurepip, venv; print('venv')";
-  let without;
-  for (const command of ["python3", "python3.14", "python3.13", "python3.12", "python3.11", "python"]) {
-    const { output } = await tryCommand(command, ["-c", code]);
-    const match = /^3\.(\d+)\.\S+/.exec(output);
-    if (!match || Number(match[1]) < PYTHON_MINOR) continue;
-    const found = { command, version: match[0], canMakeEnvironments: /^venv$/m.test(output) };
-    if (found.canMakeEnvironments) return found;
-    without ??= found;
-  }
-  return without;
 }
 
 async function checkPython() {
@@ -143,4 +117,4 @@ async function missingPrerequisites() {
   );
 }
 
-module.exports = { findPubSubEmulatorJar, findPython, javaCommand, javaProblem, missingPrerequisites, nodeProblem };
+module.exports = { findPubSubEmulatorJar, javaCommand, javaProblem, missingPrerequisites, nodeProblem };

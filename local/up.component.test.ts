@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { packageRoot } from "./packageRoot";
+import { packageRoot } from "../config/packageRoot";
 import { freePort } from "./ports";
 import { markedProcesses } from "./stack/mark";
 

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
-import { packageRoot } from "../local/packageRoot";
+import { packageRoot } from "../config/packageRoot";
 
 export interface NginxConfigOptions {
   /** Port nginx listens on. */

@@ -5,7 +5,7 @@
 import { spawnSync } from "node:child_process";
 import path = require("node:path");
 import { ensureNginx } from "../local/stack/installNginx";
-import { cacheDir, packageRoot } from "../local/packageRoot";
+import { cacheDir, packageRoot } from "../config/packageRoot";
 import { ensurePythonEnvironment } from "../local/python/environment";
 import { ensureFlinkClasspath } from "../pipeline/beam/flink/classpath";
 

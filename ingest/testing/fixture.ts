@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Message, PubSub, Subscription, Topic } from "@google-cloud/pubsub";
 import { startPubSubEmulator, type PubSubEmulator } from "../../local/emulators";
-import { packageRoot } from "../../local/packageRoot";
+import { packageRoot } from "../../config/packageRoot";
 import { freePort } from "../../local/ports";
 import { answers, awaitReady } from "../../local/readiness";
 import { startChildProcess, type ChildProcess } from "../../pipeline/beam/process/childProcess";

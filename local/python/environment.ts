@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import { cacheDir, packageRoot } from "../packageRoot";
-import { ensureVenv, interpreterOf } from "./venv";
+import { cacheDir, packageRoot } from "../../config/packageRoot";
+import { ensureVenv, interpreterOf } from "../../pipeline/python/venv";
 
 /** A Python environment that holds the BigQuery emulator. */
 export interface PythonEnvironment {

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
-import { packageRoot } from "../packageRoot";
+import { packageRoot } from "../../config/packageRoot";
 import { freePort } from "../ports";
 import { answers } from "../readiness";
 import { markedProcesses } from "./mark";

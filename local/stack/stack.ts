@@ -6,7 +6,7 @@ import { nginxArguments, renderNginxConfig } from "../../nginx/render";
 import { ensureFlinkClasspath } from "../../pipeline/beam/flink/classpath";
 import { startChildProcess, type ChildProcess } from "../../pipeline/beam/process/childProcess";
 import { startBigQueryEmulator, startPubSubEmulator, type BigQueryEmulator, type PubSubEmulator } from "../emulators";
-import { cacheDir, packageRoot } from "../packageRoot";
+import { cacheDir, packageRoot } from "../../config/packageRoot";
 import { freePorts, isPortFree } from "../ports";
 import { ensurePythonEnvironment } from "../python/environment";
 import { answers, awaitReady, NotReadyError } from "../readiness";

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { startPubSubEmulator, type PubSubEmulator } from "../../local/emulators";
-import { packageRoot } from "../../local/packageRoot";
+import { packageRoot } from "../../config/packageRoot";
 import { eventRow } from "../bigquery/eventRow";
 import { useBigQueryEmulator } from "../bigquery/testing/emulator";
 import { event, rollupVersion } from "../bigquery/testing/rows";

@@ -1,4 +1,4 @@
-import path = require("node:path");
+import { cacheDir, packageRoot } from "../../config/packageRoot";
 import { buildPipeline, ensureFlinkClasspath, runOnFlink, type FlinkRun } from "../beam";
 import { writeRows } from "../bigquery/writeRows";
 import { eventPipeline, type EventPipelineOptions } from "../eventPipeline";
@@ -22,11 +22,6 @@ export interface FlinkPipelineOptions extends EventPipelineOptions {
   readonly maxBundleMs: number;
 }
 
-const PACKAGE_ROOT = path.join(__dirname, "../../..");
-
-/** Where assembled Java classpaths are kept. */
-export const CACHE_DIR = path.join(PACKAGE_ROOT, ".cache");
-
 /** A slice collects this long after its first message: output leaves the source only at the end of a slice. */
 const SLICE_MS = 500;
 /** An idle slice waits this long; checkpoints wait with it. */
@@ -42,7 +37,7 @@ export async function runEventPipelineOnFlink(
   onProgress: (line: string) => void,
 ): Promise<FlinkRun> {
   const { project, subscription, dataset, bigqueryEndpoint, checkpointIntervalMs } = options;
-  const classpath = await ensureFlinkClasspath({ cacheDir: CACHE_DIR, onProgress });
+  const classpath = await ensureFlinkClasspath({ cacheDir, onProgress });
   const checkpoint = state.resume({
     project,
     subscription,
@@ -94,7 +89,7 @@ export async function runEventPipelineOnFlink(
     flinkMaster: options.flinkMaster,
     heap: options.heap,
     restoreFrom: checkpoint?.directory,
-    requireFrom: PACKAGE_ROOT,
+    requireFrom: packageRoot,
     workerNodeArgs: [`--max-old-space-size=${options.workerMemoryMiB}`],
     checkpointingInterval: checkpointIntervalMs,
     checkpointDir: state.checkpoints,

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import path = require("node:path");
 import { setTimeout as sleep } from "node:timers/promises";
 import { freePort } from "../../local/ports";
-import { packageRoot } from "../../local/packageRoot";
+import { packageRoot } from "../../config/packageRoot";
 import { startStack, type Stack } from "../../local/stack/stack";
 import { startChildProcess, type ChildProcess } from "../../pipeline/beam/process/childProcess";
 import { isRunning, type ProcessIdentity } from "../../pipeline/beam/process/processIdentity";

@@ -2,8 +2,8 @@ import { createHash, randomUUID } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { startChildProcess } from "../../pipeline/beam/process/childProcess";
-import { findPython, type Python } from "../toolchain";
+import { startChildProcess } from "../beam/process/childProcess";
+import { findPython, type Python } from "./findPython";
 
 export interface VenvOptions {
   /** For the folder's name and for messages. */

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 
-/** The folder that holds package.json; this file is compiled to dist/local/. */
+/** The folder that holds package.json; this file is compiled to dist/config/. */
 export const packageRoot = join(__dirname, "..", "..");
 
 /** What was installed or built for this checkout and can be made again. */
