@@ -7,6 +7,7 @@ import path = require("node:path");
 import { ensureNginx } from "../local/stack/installNginx";
 import { cacheDir, packageRoot } from "../config/packageRoot";
 import { ensurePythonEnvironment } from "../local/python/environment";
+import { ensureExpansionClasspath } from "../pipeline/beam/expansion/classpath";
 import { ensureFlinkClasspath } from "../pipeline/beam/flink/classpath";
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
@@ -22,6 +23,7 @@ async function main(filters: readonly string[]): Promise<boolean> {
   say("== set-up");
   await ensurePythonEnvironment(() => say("installing the BigQuery emulator (once, about a minute)"));
   await ensureFlinkClasspath({ cacheDir, onProgress: say });
+  await ensureExpansionClasspath({ cacheDir, onProgress: say });
   ensureNginx(say);
   let ok = true;
   if (!filters.length) {

@@ -1,5 +1,6 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import path = require("node:path");
+import { awaitLogLine, logLength } from "../process/awaitLogLine";
 import { startChildProcess, type ChildProcess } from "../process/childProcess";
 
 export interface JobServerOptions {
@@ -76,7 +77,7 @@ const READY = /JobService started on [^\s:]+:(\d+)/;
  */
 export async function startJobServer(options: JobServerOptions): Promise<JobServer> {
   const confDir = writeConfiguration(options);
-  const logStart = logSize(options.logFile);
+  const from = logLength(options.logFile);
   const child = await startChildProcess({
     name: "Flink job server",
     command: "java",
@@ -100,29 +101,10 @@ export async function startJobServer(options: JobServerOptions): Promise<JobServ
     logFile: options.logFile,
   });
   options.onSpawned?.(child.pid);
-  const deadline = Date.now() + (options.startTimeoutMs ?? 60_000);
-  for (;;) {
-    const port = READY.exec(readFileSync(options.logFile, "utf8").slice(logStart))?.[1];
-    if (port) {
-      return {
-        endpoint: `127.0.0.1:${port}`,
-        process: child,
-        stop: async (graceMs) => void (await child.stop(graceMs)),
-      };
-    }
-    if (!child.running || Date.now() >= deadline) {
-      const what = child.running ? "did not start in time" : "ended while starting";
-      await child.stop();
-      throw new Error(`The Flink job server ${what}. The end of ${options.logFile}:\n${child.logTail()}`);
-    }
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-}
-
-function logSize(file: string): number {
-  try {
-    return readFileSync(file, "utf8").length;
-  } catch {
-    return 0;
-  }
+  const ready = await awaitLogLine(child, READY, { from, timeoutMs: options.startTimeoutMs ?? 60_000 });
+  return {
+    endpoint: `127.0.0.1:${ready[1] as string}`,
+    process: child,
+    stop: async (graceMs) => void (await child.stop(graceMs)),
+  };
 }

@@ -1,0 +1,51 @@
+package beam.typescript;
+
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.ServerSocket;
+import java.util.Arrays;
+import org.apache.beam.fn.harness.ExternalWorkerService;
+import org.apache.beam.runners.fnexecution.artifact.ArtifactRetrievalService;
+import org.apache.beam.sdk.expansion.service.ExpansionService;
+import org.apache.beam.sdk.expansion.service.ExpansionServiceOptions;
+import org.apache.beam.sdk.options.PipelineOptions;
+import org.apache.beam.sdk.options.PipelineOptionsFactory;
+import org.apache.beam.vendor.grpc.v1p69p0.io.grpc.Server;
+import org.apache.beam.vendor.grpc.v1p69p0.io.grpc.netty.NettyServerBuilder;
+
+/**
+ * Beam's expansion service for this machine alone. The one in Beam listens on every network interface, where its artifact
+ * service hands out any file that this user can read; and it does not choose a port by itself.
+ */
+public final class LocalExpansionService {
+  private LocalExpansionService() {}
+
+  private static int freePort(InetAddress address) throws IOException {
+    try (ServerSocket socket = new ServerSocket(0, 1, address)) {
+      return socket.getLocalPort();
+    }
+  }
+
+  /** Arguments: the port (0: a free one), then pipeline options. */
+  public static void main(String[] args) throws Exception {
+    InetAddress loopback = InetAddress.getLoopbackAddress();
+    int requested = Integer.parseInt(args[0]);
+    // The service puts its address into what it expands, so it must know its port before it listens.
+    int port = requested == 0 ? freePort(loopback) : requested;
+    String address = "localhost:" + port;
+    PipelineOptionsFactory.register(ExpansionServiceOptions.class);
+    PipelineOptions options =
+        PipelineOptionsFactory.fromArgs(Arrays.copyOfRange(args, 1, args.length)).create();
+    NettyServerBuilder builder =
+        NettyServerBuilder.forAddress(new InetSocketAddress(loopback, port))
+            .addService(new ExpansionService(options, address))
+            .addService(new ArtifactRetrievalService());
+    if (options.as(ExpansionServiceOptions.class).getAlsoStartLoopbackWorker()) {
+      builder.addService(new ExternalWorkerService(options));
+    }
+    Server server = builder.build().start();
+    System.out.println("Expansion service listens on " + address);
+    server.awaitTermination();
+  }
+}

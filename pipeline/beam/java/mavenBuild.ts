@@ -1,0 +1,92 @@
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import path = require("node:path");
+
+/** Maven could not build the Java parts; the message carries the end of its output. */
+export class ClasspathError extends Error {
+  constructor(what: string, output: string, exitCode: number | null) {
+    super(
+      `Maven could not build ${what} (exit code ${exitCode}). ` +
+        `Is Maven installed and can it reach its repository? Its last words:\n${output.split("\n").slice(-15).join("\n")}`,
+    );
+    this.name = "ClasspathError";
+  }
+}
+
+export interface ClasspathOptions {
+  /** Folder that keeps what was built, one folder for each version of the pom and the Java sources. */
+  readonly cacheDir: string;
+  /** Told once when there is something to build, and what Maven says while it works. */
+  readonly onProgress?: (line: string) => void;
+}
+
+export interface MavenProject {
+  /** Names the folder in the cache. */
+  readonly name: string;
+  /** What is built, in a sentence: `the Flink job server`. */
+  readonly what: string;
+  /** How much a first build downloads, for the progress line. */
+  readonly downloads: string;
+  /** Folder with `pom.xml`, whose build directory is the property `buildDirectory`, and sources in `java/`. */
+  readonly sourceDir: string;
+  /** Maven's goals and properties, given the folder that the build writes to. */
+  readonly goals: (buildDirectory: string) => readonly string[];
+}
+
+/** The files that decide what is built. */
+function sources({ sourceDir }: MavenProject): string[] {
+  const java = readdirSync(path.join(sourceDir, "java"), { recursive: true, encoding: "utf8" });
+  const classes = java.filter((name) => name.endsWith(".java")).sort();
+  return [path.join(sourceDir, "pom.xml"), ...classes.map((name) => path.join(sourceDir, "java", name))];
+}
+
+function runMaven(what: string, args: readonly string[], onLine: (line: string) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const child = spawn("mvn", ["--batch-mode", ...args], { stdio: ["ignore", "pipe", "pipe"] });
+    let output = "";
+    const take = (chunk: Buffer): void => {
+      const text = chunk.toString();
+      output += text;
+      for (const line of text.split("\n")) if (line.trim()) onLine(line.trim());
+    };
+    child.stdout.on("data", take);
+    child.stderr.on("data", take);
+    child.once("error", (cause) => reject(new Error(`Cannot run mvn: ${cause.message}`, { cause })));
+    child.once("close", (code) => (code === 0 ? resolve() : reject(new ClasspathError(what, output, code))));
+  });
+}
+
+/**
+ * Builds a Maven project once; later calls find what was built. The folder appears whole or not at all, so an interrupted
+ * download is not taken for a good one.
+ *
+ * @returns the build directory
+ * @throws ClasspathError
+ */
+export async function ensureMavenBuild(project: MavenProject, options: ClasspathOptions): Promise<string> {
+  const hash = createHash("sha256");
+  for (const file of sources(project)) hash.update(readFileSync(file));
+  // Maven takes a relative path as relative to the pom.
+  const target = path.resolve(options.cacheDir, `${project.name}-${hash.digest("hex").slice(0, 12)}`);
+  if (existsSync(path.join(target, "complete"))) return target;
+  const progress = options.onProgress ?? (() => {});
+  progress(`building ${project.what} with Maven (${project.downloads}, once)`);
+  mkdirSync(options.cacheDir, { recursive: true });
+  const building = `${target}.${process.pid}`;
+  rmSync(building, { recursive: true, force: true });
+  const pom = path.join(project.sourceDir, "pom.xml");
+  await runMaven(
+    project.what,
+    ["--file", pom, `-DbuildDirectory=${building}`, ...project.goals(building)],
+    (line) => void (/^\[ERROR\]|^Downloaded/.test(line) && progress(line)),
+  );
+  writeFileSync(path.join(building, "complete"), "");
+  try {
+    renameSync(building, target);
+  } catch (error) {
+    if (!existsSync(path.join(target, "complete"))) throw error; // else another process was first
+    rmSync(building, { recursive: true, force: true });
+  }
+  return target;
+}
