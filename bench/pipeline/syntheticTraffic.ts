@@ -50,8 +50,9 @@ export function* syntheticEvents(traffic: SyntheticTraffic): Generator<Synthetic
 export function messageData(e: SyntheticEvent): Buffer {
   return Buffer.from(
     `{"type":"event","event_id":"event-${e.index}","session_id":"${e.sessionId}","event_name":"page_view",` +
-      `"event_time":${e.eventTime},"user_id":"${e.userId}","page":"/products/${e.index % 997}","country":"PT",` +
-      `"region":"Lisboa","city":"Lisbon","properties":{"plan":"pro","position":${e.index % 31}},` +
+      `"event_time":${e.eventTime / 1000},"user_id":{"string":"${e.userId}"},` +
+      `"page":{"string":"/products/${e.index % 997}"},"country":{"string":"PT"},"region":{"string":"Lisboa"},` +
+      `"city":{"string":"Lisbon"},"properties":"{\\"plan\\":\\"pro\\",\\"position\\":${e.index % 31}}",` +
       `"received_at":${e.eventTime + 20}}`,
   );
 }

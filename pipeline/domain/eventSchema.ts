@@ -1,13 +1,18 @@
 /**
  * The one definition of an event as JSON Schema, and of what to tell a person whose event breaks it. Ingest, pipeline
- * and tests all use it. Rules JSON Schema cannot say are in eventTime.ts and properties.ts.
+ * and tests all use it, and the Avro schema of the topic (avroSchema.ts) is derived from it. Rules JSON Schema cannot say
+ * are in eventTime.ts and properties.ts.
  */
+import type { AvroType } from "./avroSchema";
 
-interface FieldRule {
+/** What is said of one field. */
+export interface FieldRule {
   readonly schema: Readonly<Record<string, unknown>>;
   /** Completes a sentence that begins with the field's name. */
   readonly message: string;
   readonly required?: boolean;
+  /** How the field travels on Pub/Sub, where its JSON Schema does not say it. */
+  readonly avro?: { readonly type: AvroType; readonly doc: string };
 }
 
 // With the flag u, which ajv sets, a surrogate range matches unpaired surrogates only. They have no UTF-8 form: on the
@@ -42,21 +47,28 @@ const POSTED = {
     schema: { type: ["number", "string"] },
     message: "must be a finite number (epoch seconds or milliseconds) or an ISO 8601 string",
     required: true,
+    // Seconds, not milliseconds: a number is read by its size, and only as seconds are all moments from 1970 on small.
+    avro: { type: "double", doc: "Epoch seconds with milliseconds as the fraction" },
   },
   user_id: text,
   page: text,
   country: text,
   region: text,
   city: text,
-  properties: { schema: { type: "object" }, message: "must be a JSON object" },
+  properties: {
+    schema: { type: "object" },
+    message: "must be a JSON object",
+    avro: { type: "string", doc: "JSON text of an object, or the text null" },
+  },
 } satisfies Record<string, FieldRule>;
 
 /** On Pub/Sub an event also has the time of its receipt. */
-const PUBLISHED = {
+export const publishedFields = {
   ...POSTED,
   received_at: {
     schema: { type: "integer", minimum: 0, maximum: Number.MAX_SAFE_INTEGER },
     message: "must be an integer, epoch milliseconds",
+    avro: { type: "long", doc: "Epoch milliseconds" },
   },
 } satisfies Record<string, FieldRule>;
 
@@ -83,4 +95,4 @@ function schemaOf(fields: Readonly<Record<string, FieldRule>>): EventSchema {
 export const postedEventSchema: EventSchema = schemaOf(POSTED);
 
 /** An event as a Pub/Sub message carries it. */
-export const publishedEventSchema: EventSchema = schemaOf(PUBLISHED);
+export const publishedEventSchema: EventSchema = schemaOf(publishedFields);

@@ -1,11 +1,11 @@
 import { isUtf8 } from "node:buffer";
 import type { AnalyticsEvent } from "./event";
-import { EPOCH_MS_FROM } from "./eventTime";
+import { publishedFields, type FieldRule } from "./eventSchema";
 import { validatePublishedEvent } from "./validation";
 
 /** An event as a Pub/Sub message. */
 export interface EventMessage {
-  /** JSON of the event, absent optional fields left out. */
+  /** JSON of the event, in Avro's JSON encoding. */
   readonly data: Buffer;
   readonly attributes: {
     readonly event_id: string;
@@ -21,27 +21,56 @@ export type DecodedMessage =
   | { readonly ok: true; readonly event: AnalyticsEvent }
   | { readonly ok: false; readonly errorType: DecodeErrorType; readonly message: string };
 
-/** The Pub/Sub message of an event. */
+/** A nullable string in Avro's JSON encoding of `["null","string"]`. */
+function nullable(value: string | null): string {
+  return value === null ? "null" : `{"string":${JSON.stringify(value)}}`;
+}
+
+/** Epoch seconds with three decimals. Always with decimals: some readers of Avro take a number without for no double. */
+function seconds(ms: number): string {
+  return `${Math.floor(ms / 1000)}.${String(1000 + (ms % 1000)).slice(1)}`;
+}
+
+/**
+ * The Pub/Sub message of an event: the JSON encoding of the Avro schema (avroSchema.ts), which the topic may enforce. It
+ * is written by hand because every POST goes through here.
+ */
 export function encodeMessage(event: AnalyticsEvent): EventMessage {
-  const json = JSON.stringify({
-    type: event.type,
-    event_id: event.event_id,
-    session_id: event.session_id,
-    event_name: event.event_name,
-    // Small numbers would be read as epoch seconds: moments before March 1973 travel as ISO 8601.
-    event_time: event.event_time >= EPOCH_MS_FROM ? event.event_time : new Date(event.event_time).toISOString(),
-    user_id: event.user_id ?? undefined,
-    page: event.page ?? undefined,
-    country: event.country ?? undefined,
-    region: event.region ?? undefined,
-    city: event.city ?? undefined,
-    properties: event.properties ?? undefined,
-    received_at: event.received_at,
-  });
+  const json =
+    `{"type":"event","event_id":${JSON.stringify(event.event_id)},"session_id":${JSON.stringify(event.session_id)},` +
+    `"event_name":${JSON.stringify(event.event_name)},"event_time":${seconds(event.event_time)},` +
+    `"user_id":${nullable(event.user_id)},"page":${nullable(event.page)},"country":${nullable(event.country)},` +
+    `"region":${nullable(event.region)},"city":${nullable(event.city)},` +
+    // Text in text: Avro has no type for an object of any shape.
+    `"properties":${event.properties === null ? '"null"' : JSON.stringify(JSON.stringify(event.properties))},` +
+    `"received_at":${event.received_at}}`;
   return {
     data: Buffer.from(json, "utf8"),
     attributes: { event_id: event.event_id, event_time: String(event.event_time) },
   };
+}
+
+const NULLABLE = (Object.entries(publishedFields) as [string, FieldRule][])
+  .filter(([, { schema }]) => Array.isArray(schema.type))
+  .map(([name]) => name);
+
+/**
+ * Takes off what Avro's JSON encoding puts round values. Each field is read by its own shape, so messages in plain JSON
+ * (of earlier releases, of other publishers to a topic without the schema) stay as they are.
+ */
+function unwrap(value: unknown): void {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return;
+  const fields = value as Record<string, unknown>;
+  for (const name of NULLABLE) {
+    const union = fields[name];
+    if (typeof union !== "object" || union === null) continue;
+    const { string, ...others } = union as { string?: unknown };
+    if (typeof string === "string" && Object.keys(others).length === 0) fields[name] = string;
+  }
+  if (typeof fields.properties !== "string") return;
+  const parsed = parseJson(fields.properties);
+  // What is no JSON stays a string, and validation refuses it.
+  if ("value" in parsed) fields.properties = parsed.value ?? undefined;
 }
 
 function parseJson(text: string): { value: unknown } | { problem: string } {
@@ -66,6 +95,7 @@ export function decodeMessage(
   if ("problem" in parsed) {
     return { ok: false, errorType: "not_json", message: `The message is not JSON: ${parsed.problem}` };
   }
+  unwrap(parsed.value);
   const result = validatePublishedEvent(parsed.value, meta);
   if (result.ok) return result;
   const message = result.errors.map((e) => `${e.field === "" ? "The message" : e.field} ${e.message}`).join("; ");
