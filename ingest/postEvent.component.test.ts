@@ -152,7 +152,8 @@ describe("POST /event/ with Pub/Sub", function () {
     const { status } = await post(replica.url, body);
     assert.equal(status, 204);
     const message = await topic.message("proto");
-    assert.match(message.data.toString(), /"properties":\{"__proto__":\{"x":1\}\}/);
+    const { properties } = JSON.parse(message.data.toString()) as { properties: string };
+    assert.equal(properties, '{"__proto__":{"x":1}}');
   });
 
   it("is 415 for another content type, charset or encoding", async () => {
