@@ -1,5 +1,14 @@
 import assert from "node:assert/strict";
-import { ConfigError, envName, flagName, formatDuration, parseDuration, readOptions, wholeNumber } from "./options";
+import {
+  ConfigError,
+  envName,
+  flagName,
+  formatDuration,
+  parseDuration,
+  readOptions,
+  wholeNumber,
+  type OptionSpecs,
+} from "./options";
 
 const specs = {
   port: { type: "number", describe: "Port", default: 3000, check: wholeNumber(1, 65_535) },
@@ -41,6 +50,19 @@ describe("options", () => {
         return true;
       },
     );
+  });
+
+  it("read lists and maps, and their flags may be repeated", () => {
+    const lists = {
+      experiments: { type: "list", describe: "E", default: [] },
+      labels: { type: "map", describe: "L", default: {} },
+    } as const satisfies OptionSpecs;
+    const read = readOptions(lists, { labels: ["team=data,cost=7", "note=a=b"] }, { EXPERIMENTS: " a, b=1 ,," });
+    assert.deepEqual(read, { experiments: ["a", "b=1"], labels: { team: "data", cost: "7", note: "a=b" } });
+    assert.deepEqual(readOptions(lists, {}, {}), { experiments: [], labels: {} });
+    for (const labels of ["team", "=data", "team=a,team=b"]) {
+      assert.throws(() => readOptions(lists, { labels }, {}), /--labels \(LABELS\) must be a list such as key=value/);
+    }
   });
 
   it("read and write durations", () => {

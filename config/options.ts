@@ -16,12 +16,28 @@ interface Spec<Kind extends string, T> {
   readonly group?: string;
 }
 
-/** One option; durations are given as `10s`, `30m`, `1d` (or plain milliseconds) and read as milliseconds. */
-export type OptionSpec = Spec<"string", string> | Spec<"number" | "duration", number> | Spec<"boolean", boolean>;
+/**
+ * One option. Durations are given as `10s`, `30m`, `1d` (or plain milliseconds) and read as milliseconds; lists as `a,b`;
+ * maps as `key=value,key=value`. The flag of a list or a map may be repeated.
+ */
+export type OptionSpec =
+  | Spec<"string", string>
+  | Spec<"number" | "duration", number>
+  | Spec<"boolean", boolean>
+  | Spec<"list", readonly string[]>
+  | Spec<"map", Readonly<Record<string, string>>>;
 
 export type OptionSpecs = Readonly<Record<string, OptionSpec>>;
 
-type ValueOf<S> = S extends { type: "number" | "duration" } ? number : S extends { type: "boolean" } ? boolean : string;
+type ValueOf<S> = S extends { type: "number" | "duration" }
+  ? number
+  : S extends { type: "boolean" }
+    ? boolean
+    : S extends { type: "list" }
+      ? readonly string[]
+      : S extends { type: "map" }
+        ? Readonly<Record<string, string>>
+        : string;
 /** The values that belong to a set of options; durations are milliseconds. */
 export type Options<S> = {
   [K in keyof S]: S[K] extends { optional: true } ? ValueOf<S[K]> | undefined : ValueOf<S[K]>;
@@ -66,7 +82,25 @@ export function formatDuration(ms: number): string {
   return `${ms}ms`;
 }
 
-function parse(type: OptionSpec["type"], raw: unknown): string | number | boolean | undefined {
+/** The entries of `a,b`, or of several of these; undefined when it is no text. */
+function parseList(raw: unknown): string[] | undefined {
+  const texts: unknown[] = Array.isArray(raw) ? raw : [raw];
+  if (!texts.every((text) => typeof text === "string")) return undefined;
+  return texts
+    .flatMap((text) => text.split(","))
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== "");
+}
+
+/** The map of `key=value,key=value`; undefined when an entry lacks its key or its `=`, or a key comes twice. */
+function parseMap(raw: unknown): Record<string, string> | undefined {
+  const entries = parseList(raw)?.map((entry) => /^([^=]+)=(.*)$/.exec(entry));
+  if (!entries?.every((match) => match !== null)) return undefined;
+  const map = Object.fromEntries(entries.map(([, key, value]) => [key as string, value as string]));
+  return Object.keys(map).length === entries.length ? map : undefined;
+}
+
+function parse(type: OptionSpec["type"], raw: unknown): unknown {
   switch (type) {
     case "string":
       return typeof raw === "string" ? raw : typeof raw === "number" ? String(raw) : undefined;
@@ -79,8 +113,22 @@ function parse(type: OptionSpec["type"], raw: unknown): string | number | boolea
       return raw === "true" || raw === "1" ? true : raw === "false" || raw === "0" || raw === "" ? false : undefined;
     case "duration":
       return typeof raw === "number" ? raw : typeof raw === "string" ? parseDuration(raw) : undefined;
+    case "list":
+      return parseList(raw);
+    case "map":
+      return parseMap(raw);
   }
 }
+
+/** How a value is written, for messages. */
+const FORM: Readonly<Record<OptionSpec["type"], string>> = {
+  string: "a string",
+  number: "a number",
+  boolean: "a boolean",
+  duration: "a duration such as 10s, 30m or 1d",
+  list: "a list such as a,b",
+  map: "a list such as key=value,key=value, each key once",
+};
 
 /**
  * Reads options from flags (as yargs gives them, camel case) and from the environment.
@@ -104,8 +152,7 @@ export function readOptions<S extends OptionSpecs>(
     }
     const value = parse(spec.type, raw);
     if (value === undefined) {
-      const want = spec.type === "duration" ? "a duration such as 10s, 30m or 1d" : `a ${spec.type}`;
-      problems.push(`${name} must be ${want}, not ${JSON.stringify(raw)}`);
+      problems.push(`${name} must be ${FORM[spec.type]}, not ${JSON.stringify(raw)}`);
       continue;
     }
     const wrong = (spec as Spec<string, unknown>).check?.(value);
@@ -122,8 +169,12 @@ export function wholeNumber(min: number, max: number): (n: number) => string | u
     Number.isInteger(n) && n >= min && n <= max ? undefined : `must be a whole number from ${min} to ${max}`;
 }
 
-function defaultText(spec: OptionSpec): string {
-  return spec.type === "duration" && spec.default !== undefined ? formatDuration(spec.default) : String(spec.default);
+/** Undefined where there is nothing to show. */
+function defaultText(spec: OptionSpec): string | undefined {
+  if (spec.default === undefined) return undefined;
+  if (spec.type === "duration") return formatDuration(spec.default);
+  if (spec.type === "list" || spec.type === "map") return Object.values(spec.default).join(",") || "none";
+  return String(spec.default);
 }
 
 /** The yargs declaration of a set of options (kebab case, typed, with the default and the variable in the help). */
