@@ -1,0 +1,49 @@
+/**
+ * What a Dataflow job can be doing (https://cloud.google.com/dataflow/docs/reference/rest/v1b3/projects.jobs#JobState).
+ * States that the service learns later are kept as they are.
+ */
+const STATES = {
+  JOB_STATE_UNKNOWN: { name: "unknown", ended: false },
+  JOB_STATE_STOPPED: { name: "stopped", ended: false },
+  JOB_STATE_PENDING: { name: "pending", ended: false },
+  JOB_STATE_QUEUED: { name: "queued", ended: false },
+  JOB_STATE_RUNNING: { name: "running", ended: false },
+  JOB_STATE_PAUSING: { name: "pausing", ended: false },
+  JOB_STATE_PAUSED: { name: "paused", ended: false },
+  JOB_STATE_DRAINING: { name: "draining", ended: false },
+  JOB_STATE_CANCELLING: { name: "cancelling", ended: false },
+  JOB_STATE_RESOURCE_CLEANING_UP: { name: "cleaning up", ended: false },
+  JOB_STATE_DONE: { name: "done", ended: true },
+  JOB_STATE_FAILED: { name: "failed", ended: true },
+  JOB_STATE_CANCELLED: { name: "cancelled", ended: true },
+  JOB_STATE_UPDATED: { name: "updated", ended: true },
+  JOB_STATE_DRAINED: { name: "drained", ended: true },
+} as const;
+
+type KnownState = keyof typeof STATES;
+
+/** A state as the API names it, such as `JOB_STATE_RUNNING`. */
+export type JobState = KnownState | (string & {});
+
+const known = (state: JobState): (typeof STATES)[KnownState] | undefined =>
+  state in STATES ? STATES[state as KnownState] : undefined;
+
+/** Whether a job in this state will never change again. */
+export function hasEnded(state: JobState): boolean {
+  return known(state)?.ended ?? false;
+}
+
+/** Whether a replacement may take over the state of a job; jobs that drain or end give it up. */
+export function canBeUpdated(state: JobState): boolean {
+  return state === "JOB_STATE_RUNNING";
+}
+
+/** Whether it makes sense to ask a job in this state to drain. */
+export function canBeDrained(state: JobState): boolean {
+  return !hasEnded(state) && state !== "JOB_STATE_DRAINING" && state !== "JOB_STATE_CANCELLING";
+}
+
+/** Such as `running`. */
+export function stateName(state: JobState): string {
+  return known(state)?.name ?? state.replace(/^JOB_STATE_/, "").toLowerCase();
+}

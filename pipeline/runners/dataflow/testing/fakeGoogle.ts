@@ -1,0 +1,59 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fakeTokens, withToken, writeFakeCredentials } from "./fakeCredentials";
+import { FakeDataflow } from "./fakeDataflow";
+import { FakeServer, type FakeService } from "./fakeServer";
+import { FakeStorage } from "./fakeStorage";
+
+/** Google's token service, Cloud Storage and Dataflow, as far as launching a job needs them, on one port of localhost. */
+export interface FakeGoogle {
+  readonly project: "fake-project";
+  readonly region: "europe-west1";
+  readonly bucket: "fake-bucket";
+  readonly server: FakeServer;
+  readonly storage: FakeStorage;
+  readonly dataflow: FakeDataflow;
+  /** Value for `--dataflow-endpoint`. */
+  readonly endpoint: string;
+  /** Variables that lead Google's libraries to the fakes. */
+  readonly env: Readonly<Record<string, string>>;
+  /** As after the start. */
+  reset(): void;
+  stop(): Promise<void>;
+}
+
+/** @param others more services on the same port, which need a token, too */
+export async function startFakeGoogle(others: readonly FakeService[] = []): Promise<FakeGoogle> {
+  const project = "fake-project";
+  const region = "europe-west1";
+  const bucket = "fake-bucket";
+  const storage = new FakeStorage(new Set([bucket]));
+  const dataflow = new FakeDataflow(project, region);
+  const guarded = [storage.service, dataflow.service, ...others].map(withToken);
+  const server = await FakeServer.start([fakeTokens, ...guarded]);
+  const dir = mkdtempSync(join(tmpdir(), "fake-google-"));
+  const env = {
+    GOOGLE_APPLICATION_CREDENTIALS: writeFakeCredentials(dir, server.url),
+    STORAGE_EMULATOR_HOST: server.url,
+  };
+  return {
+    project,
+    region,
+    bucket,
+    server,
+    storage,
+    dataflow,
+    endpoint: server.url,
+    env,
+    reset: () => {
+      server.reset();
+      storage.objects.clear();
+      dataflow.reset();
+    },
+    stop: async () => {
+      await server.stop();
+      rmSync(dir, { recursive: true });
+    },
+  };
+}
