@@ -4,7 +4,8 @@ import path = require("node:path");
 import { setTimeout } from "node:timers/promises";
 import type * as runnerApi from "apache-beam/proto/beam_runner_api";
 import { startWorkerPool, type WorkerPool } from "../worker/pool";
-import { JobFailedError, submitJob, type FlinkJobOptions, type Job } from "./job";
+import { JobFailedError, type Job } from "../job";
+import { submitJob, type FlinkJobOptions } from "./job";
 import { startJobServer, type JobServer } from "./jobServer";
 
 export interface FlinkRunnerOptions extends FlinkJobOptions {

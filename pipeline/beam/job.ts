@@ -1,0 +1,105 @@
+import "./sdk";
+import { ChannelCredentials } from "@grpc/grpc-js";
+import { GrpcTransport } from "@protobuf-ts/grpc-transport";
+import type * as runnerApi from "apache-beam/proto/beam_runner_api";
+import { JobMessage_MessageImportance, JobState_Enum, PrepareJobRequest } from "apache-beam/proto/beam_job_api";
+import { JobServiceClient } from "apache-beam/proto/beam_job_api.client";
+import { Struct } from "apache-beam/proto/google/protobuf/struct";
+import { Pipeline } from "apache-beam/internal/pipeline";
+import { TYPESCRIPT_DEFAULT_ENVIRONMENT_URN } from "apache-beam/internal/environments";
+import { Root, type PValue } from "apache-beam/pvalue";
+
+/** A job ended in another state than DONE; the message carries what the runner said. */
+export class JobFailedError extends Error {
+  constructor(
+    readonly state: string,
+    readonly runnerMessages: readonly string[],
+  ) {
+    super(`The job ended as ${state}${runnerMessages.length ? `:\n${runnerMessages.join("\n")}` : ""}`);
+    this.name = "JobFailedError";
+  }
+}
+
+/** Builds the pipeline proto without running it. */
+export async function buildPipeline(
+  build: (root: Root) => PValue<unknown> | Promise<PValue<unknown>>,
+): Promise<runnerApi.Pipeline> {
+  const pipeline = new Pipeline();
+  await build(new Root(pipeline));
+  return pipeline.getProto();
+}
+
+const TERMINAL = new Set([JobState_Enum.DONE, JobState_Enum.FAILED, JobState_Enum.CANCELLED, JobState_Enum.DRAINED]);
+const POLL_MS = 250;
+
+/** A job under way. */
+export interface Job {
+  readonly id: string;
+  /** Resolves when the job is DONE, rejects with a {@link JobFailedError} when it ends otherwise. */
+  readonly finished: Promise<void>;
+  /** `RUNNING`, `DONE`, … */
+  state(): Promise<string>;
+}
+
+/** The values that pipeline options may have. */
+export type JobOptionValue = string | number | boolean | readonly string[];
+
+/**
+ * Replaces the environment that the SDK gives all its steps, which no runner knows.
+ * @param replace such as `(env) => asDockerEnvironment(env, image)`
+ */
+export function replaceDefaultEnvironment(
+  pipeline: runnerApi.Pipeline,
+  replace: (environment: runnerApi.Environment) => runnerApi.Environment,
+): void {
+  const environments = (pipeline.components as runnerApi.Components).environments;
+  for (const [id, environment] of Object.entries(environments)) {
+    if (environment.urn === TYPESCRIPT_DEFAULT_ENVIRONMENT_URN) environments[id] = replace(environment);
+  }
+}
+
+/**
+ * Runs a pipeline on a Beam job service.
+ * @param jobEndpoint `host:port`
+ * @param options pipeline options by their Python names, such as `checkpointing_interval`
+ */
+export async function runJob(
+  jobEndpoint: string,
+  pipeline: runnerApi.Pipeline,
+  jobName: string,
+  options: Readonly<Record<string, JobOptionValue>> = {},
+): Promise<Job> {
+  const client = new JobServiceClient(
+    new GrpcTransport({ host: jobEndpoint, channelCredentials: ChannelCredentials.createInsecure() }),
+  );
+  const named = Object.entries({ job_name: jobName, ...options }).map(
+    ([name, value]) => [`beam:option:${name}:v1`, typeof value === "object" ? [...value] : value] as const,
+  );
+  const request = PrepareJobRequest.create({
+    pipeline,
+    jobName,
+    pipelineOptions: Struct.fromJson(Object.fromEntries(named)),
+  });
+  const { preparationId } = await client.prepare(request).response;
+  const { jobId } = await client.run({ preparationId, retrievalToken: "" }).response;
+  const errors: string[] = [];
+  const messages = (async () => {
+    for await (const { response } of client.getMessageStream({ jobId }).responses) {
+      if (response.oneofKind !== "messageResponse") continue;
+      const { importance, messageText } = response.messageResponse;
+      if (importance >= JobMessage_MessageImportance.JOB_MESSAGE_ERROR) errors.push(messageText);
+    }
+  })().catch(() => {}); // the stream ends with the job server
+  const state = async (): Promise<JobState_Enum> => (await client.getState({ jobId }).response).state;
+  const finished = (async () => {
+    let current = await state();
+    while (!TERMINAL.has(current)) {
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      current = await state();
+    }
+    await Promise.race([messages, new Promise((resolve) => setTimeout(resolve, 1000))]);
+    if (current !== JobState_Enum.DONE) throw new JobFailedError(JobState_Enum[current], errors);
+  })();
+  finished.catch(() => {}); // whoever cares awaits it
+  return { id: jobId, finished, state: async () => JobState_Enum[await state()] };
+}
