@@ -8,6 +8,7 @@ import type { KV } from "apache-beam/values";
 import {
   afterProcessingTime,
   afterWatermark,
+  applyAsync,
   bundleParDo,
   pipe,
   sessionWindows,
@@ -15,6 +16,7 @@ import {
   textKvCoder,
   windowingStrategy,
   withKvCoder,
+  type AnyPTransform,
 } from "./beam";
 import type { DeadLetterRow, EventRow, RollupVersionRow } from "./bigquery/tables";
 import type { DayDelta } from "./domain/totals";
@@ -40,11 +42,11 @@ export interface EventPipelineOptions {
 }
 
 /** A write gives out dead letters for what it could not write. */
-export type Sink<Row> = PTransform<PCollection<Row>, PCollection<DeadLetterRow>>;
+export type Sink<Row> = AnyPTransform<PCollection<Row>, DeadLetterRow>;
 
 /** The ends of the pipeline: they depend on the runner, and are chosen in one place and passed in. */
 export interface EventPipelineEnds {
-  readonly readMessages: PTransform<Root, PCollection<PubSubMessage>>;
+  readonly readMessages: AnyPTransform<Root, PubSubMessage>;
   readonly writeEvents: Sink<EventRow>;
   readonly writeRollupVersions: Sink<RollupVersionRow>;
   readonly writeDeadLetters: Sink<DeadLetterRow>;
@@ -150,32 +152,32 @@ function countUsers(): PTransform<PCollection<ParsedEvent>, PCollection<KV<strin
 export function eventPipeline(
   ends: EventPipelineEnds,
   options: EventPipelineOptions,
-): (root: Root) => PCollection<DeadLetterRow> {
-  return (root) => {
+): (root: Root) => Promise<PCollection<DeadLetterRow>> {
+  return async (root) => {
     const parsed = pipe(
-      root,
-      ends.readMessages,
+      await applyAsync(root, ends.readMessages),
       withName("ParseMessages", parDo<PubSubMessage, ParseResult, undefined>(new ParseMessages(options.lateAfterMs))),
     ).apply(withName("SplitDeadLetters", split(["events", "deadLetters"]))) as {
       events: PCollection<ParsedEvent>;
       deadLetters: PCollection<DeadLetterRow>;
     };
     const { events } = parsed;
-    const refusedEvents = pipe(events, withName("ToEventRows", parDo(new ToEventRows())), ends.writeEvents);
+    const eventRows = pipe(events, withName("ToEventRows", parDo(new ToEventRows())));
+    const refusedEvents = await applyAsync(eventRows, ends.writeEvents);
     const deltas = P([pipe(events, countSessions(options)), pipe(events, countUsers())]).apply(
       withName("AllDeltas", flatten<KV<string, string>>()),
     );
-    const refusedVersions = pipe(
+    const versions = pipe(
       deltas,
       statefulParDo("DayTotals", new DayTotals(), {
         input: textKvCoder,
         output: new GeneralObjectCoder<RollupVersionRow>(),
       }),
-      ends.writeRollupVersions,
     );
+    const refusedVersions = await applyAsync(versions, ends.writeRollupVersions);
     const deadLetters = P([parsed.deadLetters, refusedEvents, refusedVersions]).apply(
       withName("AllDeadLetters", flatten<DeadLetterRow>()),
     );
-    return pipe(deadLetters, ends.writeDeadLetters);
+    return applyAsync(deadLetters, ends.writeDeadLetters);
   };
 }

@@ -3,7 +3,7 @@ import "./sdk";
 
 export { SDK_VERSION, UnsupportedSdkVersionError } from "./version";
 export { bundleParDo, type BundleDoFn, type Emit, type EmitTimestamped } from "./bundleParDo";
-export { pipe } from "./pipe";
+export { applyAsync, pipe, type AnyPTransform } from "./pipe";
 export { jsonCoder, stringCoder, textKvCoder, withKvCoder } from "./coders";
 export { statefulParDo, stateStats, type CellsOf, type StatefulDoFn } from "./state/statefulParDo";
 export { bagState, foldedState, valueState } from "./state/cells";

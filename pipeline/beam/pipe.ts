@@ -1,6 +1,6 @@
 import "./sdk";
 import type { PCollection, Root } from "apache-beam";
-import type { PTransform } from "apache-beam/transforms/transform";
+import type { AsyncPTransform, PTransform } from "apache-beam/transforms/transform";
 
 /** Something that transforms A into a collection of B. */
 type Step<A extends Root | PCollection<unknown>, B> = PTransform<A, PCollection<B>>;
@@ -49,4 +49,17 @@ export function pipe(input: unknown, ...steps: unknown[]): PCollection<unknown> 
     (current, step) => (current as Root).apply(step as Step<Root, unknown>),
     input,
   ) as PCollection<unknown>;
+}
+
+/** A transform that is there at once, or one that must wait for somebody else, as those of other languages must. */
+export type AnyPTransform<A extends Root | PCollection<unknown>, B> = Step<A, B> | AsyncPTransform<A, PCollection<B>>;
+
+/** Applies a transform that may have to wait. One after the other: the SDK takes what comes in between for a part of it. */
+export function applyAsync<A extends Root | PCollection<unknown>, B>(
+  input: A,
+  transform: AnyPTransform<A, B>,
+): Promise<PCollection<B>> {
+  // The SDK takes both kinds here, though it does not declare so.
+  const root: Pick<Root, "applyAsync"> = input;
+  return root.applyAsync(transform as AsyncPTransform<Root, PCollection<B>>);
 }
