@@ -2,6 +2,7 @@ import { repairCoders } from "./coders";
 import { repairControl } from "./control";
 import { repairDataChannel } from "./dataChannel";
 import { repairDataSink } from "./dataSink";
+import { repairExternalTransforms } from "./externalTransforms";
 import { liftMessageSizeLimit } from "./messageSize";
 
 /** Every repair by name, in the order they are applied. Tests apply all but one to show what each is for. */
@@ -11,6 +12,7 @@ export const REPAIRS: Readonly<Record<string, () => void>> = {
   dataChannel: repairDataChannel,
   dataSink: repairDataSink,
   control: repairControl,
+  externalTransforms: repairExternalTransforms,
 };
 
 const installed = new Set<string>();

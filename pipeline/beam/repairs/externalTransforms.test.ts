@@ -1,0 +1,46 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path = require("node:path");
+import { withoutRepair } from "../testing/scenario";
+import { scenarios } from "./externalTransforms.scenario";
+
+describe("Repair of external transforms", function () {
+  this.timeout(20_000);
+  // The SDK keeps files in the home folder.
+  const home = process.env["HOME"];
+  let directory: string;
+  before(() => (process.env["HOME"] = directory = mkdtempSync(path.join(tmpdir(), "home-"))));
+  after(() => {
+    process.env["HOME"] = home;
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  it("keeps the names of steps, repeats neither environments nor requirements, and leaves files where they are", async () => {
+    assert.deepEqual(await scenarios.twoTransforms(), {
+      names: ["First", "First/External", "Second", "Second/External"],
+      environmentsInUse: 2, // ours, for the steps around them, and theirs
+      environments: 2,
+      requirements: ["beam:requirement:pardo:stateful:v1"],
+      stay: true,
+    });
+    const file = require.resolve("./externalTransforms.scenario");
+    const { twoTransforms } = await withoutRepair("externalTransforms", file, ["twoTransforms"]);
+    assert(twoTransforms?.ended === "value", JSON.stringify(twoTransforms));
+    assert.deepEqual(twoTransforms.value, {
+      names: ["First", "namespace_0_First-External", "Second", "namespace_2_Second-External"],
+      environmentsInUse: 3,
+      environments: 3,
+      requirements: ["beam:requirement:pardo:stateful:v1", "beam:requirement:pardo:stateful:v1"],
+      stay: false,
+    });
+  });
+
+  it("flattens what comes out with other collections", async () => {
+    assert.equal(await scenarios.flattened(), 1);
+    const file = require.resolve("./externalTransforms.scenario");
+    const { flattened } = await withoutRepair("externalTransforms", file, ["flattened"]);
+    assert(flattened?.ended === "error", JSON.stringify(flattened));
+    assert.match(flattened.message, /Unable to deduce single value/);
+  });
+});
