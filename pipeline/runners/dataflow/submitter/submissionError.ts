@@ -3,7 +3,8 @@ import { CredentialsError, GoogleApiError } from "../../../google/googleApiError
 /** How submit.py says what went wrong. */
 export interface Failure {
   readonly kind: "exists" | "credentials" | "permission" | "unavailable" | "refused" | "other";
-  readonly status: number | null;
+  /** HTTP status; 0 when there is none. */
+  readonly status: number;
   readonly message: string;
 }
 
@@ -26,7 +27,7 @@ export function submissionError(
     case "credentials":
       return new CredentialsError(message);
     case "permission":
-      return new GoogleApiError("Cannot submit the job", status ?? 403, message);
+      return new GoogleApiError("Cannot submit the job", status, message);
     case "exists":
       return new SubmissionError(
         `There is an active job named ${jobName} already: ${message}\n` +

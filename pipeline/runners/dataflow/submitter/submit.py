@@ -14,6 +14,7 @@ import io
 import json
 import logging
 import os
+import re
 import sys
 from typing import Any, BinaryIO, Optional
 
@@ -26,6 +27,7 @@ from apache_beam.runners.dataflow.internal import apiclient
 from apache_beam.utils import retry
 from google.api_core.exceptions import GoogleAPICallError
 from google.auth.exceptions import GoogleAuthError, TransportError
+from google.cloud.storage.exceptions import InvalidResponse
 from google.cloud.storage.fileio import BlobWriter
 
 CHUNK_BYTES = 4 * 1024 * 1024
@@ -70,10 +72,10 @@ class Client(apiclient.DataflowApplicationClient):
                     writer.write(chunk)
                     sent += len(chunk)
                     tell("uploading", sent=sent)
-        except GoogleAPICallError as error:
-            if error.code and error.code < 500 and error.code not in (408, 429):
-                raise Refused(f"Cannot upload to {gcs_or_local_path}") from error
-            raise
+        except (GoogleAPICallError, InvalidResponse) as error:
+            if status_of(error) in (408, 429) or status_of(error) >= 500:
+                raise
+            raise Refused(f"Cannot upload to {gcs_or_local_path}") from error
         self.uploaded = True
 
     def submit_job_description(self, job: apiclient.Job) -> Any:
@@ -117,13 +119,29 @@ def check_credentials(options: PipelineOptions) -> None:
     credentials.refresh(google.auth.transport.requests.Request())
 
 
-def status_of(error: Optional[BaseException]) -> Optional[int]:
-    """The HTTP status behind an error."""
+def status_of(error: Optional[BaseException]) -> int:
+    """The HTTP status behind an error; 0 when there is none."""
     while error is not None:
         if isinstance(error, GoogleAPICallError) and error.code:
             return int(error.code)
+        if isinstance(error, InvalidResponse):
+            return int(error.response.status_code)
         error = error.__cause__ or error.__context__
-    return None
+    return 0
+
+
+def reason_of(error: BaseException) -> str:
+    """What a service said, without the address that was asked."""
+    if isinstance(error, Refused):
+        return f"{error}: {reason_of(error.__cause__)}" if error.__cause__ else str(error)
+    if isinstance(error, InvalidResponse):
+        try:
+            return str(error.response.json()["error"]["message"])
+        except (KeyError, TypeError, ValueError):
+            return str(error.response.text)[:300]
+    if isinstance(error, GoogleAPICallError):
+        return re.sub(r"^[A-Z]+ https?://\S+: ", "", str(error.message))
+    return str(error)
 
 
 def kind_of(error: Exception) -> str:
@@ -132,9 +150,9 @@ def kind_of(error: Exception) -> str:
     if isinstance(error, GoogleAuthError):
         return "unavailable" if isinstance(error, TransportError) else "credentials"
     status = status_of(error)
-    if status is None:
+    if status == 0:
         return "other"
-    if status >= 500 or status == 429:
+    if status >= 500 or status in (408, 429):
         return "unavailable"
     return {401: "credentials", 403: "permission", 409: "exists"}.get(status, "refused")
 
@@ -166,8 +184,7 @@ def main() -> int:
         return 0
     except Exception as error:  # pylint: disable=broad-except
         logging.exception("not submitted")
-        cause = f": {error.__cause__}" if isinstance(error, Refused) else ""
-        tell("failed", kind=kind_of(error), status=status_of(error), message=f"{error}{cause}")
+        tell("failed", kind=kind_of(error), status=status_of(error), message=reason_of(error))
         return 1
 
 

@@ -112,8 +112,8 @@ export async function submit(submission: Submission, options: SubmitOptions): Pr
         ? `there was no answer for ${answerWithinMs / 1000} s`
         : `the submitter ended (${status.signal ?? `exit code ${status.code}`})`;
     throw sent
-      ? submissionError({ kind: "unavailable", status: null, message: how }, jobName, sent, log)
-      : submissionError({ kind: "other", status: null, message: how }, jobName, sent, log);
+      ? submissionError({ kind: "unavailable", status: 0, message: how }, jobName, sent, log)
+      : submissionError({ kind: "other", status: 0, message: how }, jobName, sent, log);
   } finally {
     clearTimeout(timer);
     rmSync(dir, { recursive: true, force: true });
