@@ -1,4 +1,4 @@
-/** What the SDK lacks: keyed state, splittable sources, triggers, a test stream, a Flink runner, and repairs. */
+/** What the SDK lacks: keyed state, splittable sources, triggers, a test stream, a Flink runner, rows and transforms of other languages, and repairs. */
 import "./sdk";
 
 export { SDK_VERSION, UnsupportedSdkVersionError } from "./version";
@@ -22,3 +22,5 @@ export { newestCheckpoint, type Checkpoint } from "./flink/checkpoints";
 export { runOnFlink, type FlinkRun, type FlinkRunnerOptions } from "./flink/runner";
 export { ensureExpansionClasspath } from "./expansion/classpath";
 export { startExpansionService, type ExpansionService, type ExpansionServiceOptions } from "./expansion/service";
+export { schemaTransform, type Collections } from "./expansion/schemaTransform";
+export * from "./rows/schema";

@@ -74,6 +74,14 @@ export interface DeadLetterRow {
   failed_at: string;
 }
 
+/** Rows by table. */
+export interface TableRows {
+  events: EventRow;
+  daily_rollup_versions: RollupVersionRow;
+  dead_letters: DeadLetterRow;
+}
+export type TableName = keyof TableRows;
+
 /**
  * Every accepted event, as often as it was delivered. Partitioned on a column that holds the day, not on an expression
  * of the time: that also works where expressions are ignored.
@@ -129,3 +137,9 @@ export const deadLettersTable: Table = {
 };
 
 export const tables: readonly Table[] = [eventsTable, dailyRollupVersionsTable, deadLettersTable];
+
+export const tableByName: { readonly [T in TableName]: Table } = {
+  events: eventsTable,
+  daily_rollup_versions: dailyRollupVersionsTable,
+  dead_letters: deadLettersTable,
+};

@@ -4,10 +4,10 @@ import type { PTransform } from "apache-beam/transforms/transform";
 import { GeneralObjectCoder } from "apache-beam/coders/js_coders";
 import { requireForSerialization } from "apache-beam/serialization";
 import { createHash } from "node:crypto";
-import { bundleParDo, count, type BundleDoFn, type Emit, type EmitTimestamped } from "../beam";
-import { deadLetterOf } from "./deadLetter";
+import { bundleParDo, type BundleDoFn, type Emit, type EmitTimestamped } from "../beam";
+import { deadLetterOfRefusedRow } from "./refusedRow";
 import { RowWriter } from "./rowWriter";
-import type { DeadLetterRow, EventRow, RollupVersionRow } from "./tables";
+import type { DeadLetterRow, TableName, TableRows } from "./tables";
 
 export interface TableTarget {
   readonly project: string;
@@ -16,15 +16,7 @@ export interface TableTarget {
   readonly endpoint: string | undefined;
 }
 
-/** Rows by table. */
-interface Rows {
-  events: EventRow;
-  daily_rollup_versions: RollupVersionRow;
-  dead_letters: DeadLetterRow;
-}
-export type TableName = keyof Rows;
-
-const INSERT_IDS: { readonly [T in TableName]: (row: Rows[T]) => string } = {
+const INSERT_IDS: { readonly [T in TableName]: (row: TableRows[T]) => string } = {
   events: (row) => row.event_id,
   daily_rollup_versions: (row) => `${row.date}-${row.version}`,
   dead_letters: (row) => createHash("sha256").update(`${row.source}\n${row.payload}`).digest("base64url"),
@@ -34,16 +26,16 @@ const INSERT_IDS: { readonly [T in TableName]: (row: Rows[T]) => string } = {
  * Writes the rows of a bundle and gives out dead letters for those that BigQuery refused. The bundle ends when every row
  * is written or refused, and fails when that does not come to be in time: the runner then brings the rows again.
  */
-export class WriteRows<T extends TableName> implements BundleDoFn<Rows[T], DeadLetterRow> {
-  private writer: RowWriter<Rows[T]> | undefined;
+export class WriteRows<T extends TableName> implements BundleDoFn<TableRows[T], DeadLetterRow> {
+  private writer: RowWriter<TableRows[T]> | undefined;
 
   constructor(
     readonly target: TableTarget,
     readonly table: T,
   ) {}
 
-  private open(): RowWriter<Rows[T]> {
-    this.writer ??= new RowWriter<Rows[T]>({
+  private open(): RowWriter<TableRows[T]> {
+    this.writer ??= new RowWriter<TableRows[T]>({
       ...this.target,
       table: this.table,
       onRetry: (notice) => console.warn(`BigQuery table ${this.table}: ${JSON.stringify(notice)}`),
@@ -51,22 +43,15 @@ export class WriteRows<T extends TableName> implements BundleDoFn<Rows[T], DeadL
     return this.writer;
   }
 
-  process(row: Rows[T], _emit: Emit<DeadLetterRow>): void | Promise<void> {
+  process(row: TableRows[T], _emit: Emit<DeadLetterRow>): void | Promise<void> {
     return this.open().write(row, INSERT_IDS[this.table](row));
   }
 
   async finishBundle(emit: EmitTimestamped<DeadLetterRow>): Promise<void> {
     if (!this.writer) return;
     for (const { row, reason, message } of await this.writer.flush()) {
-      count(`refusedRows.${this.table}`);
-      if (this.table === "dead_letters") {
-        // There is nowhere left to put it.
-        console.error(`BigQuery refused a dead letter (${reason}: ${message}): ${JSON.stringify(row)}`);
-        continue;
-      }
-      const payload = Buffer.from(JSON.stringify(row));
-      const source = `table ${this.table}`;
-      emit(deadLetterOf({ errorType: `row_refused: ${reason}`, errorMessage: message, payload, source }), Date.now());
+      const deadLetter = deadLetterOfRefusedRow({ table: this.table, row, reason, message });
+      if (deadLetter) emit(deadLetter, Date.now());
     }
   }
 
@@ -80,7 +65,7 @@ export function writeRows<T extends TableName>(
   name: string,
   target: TableTarget,
   table: T,
-): PTransform<PCollection<Rows[T]>, PCollection<DeadLetterRow>> {
+): PTransform<PCollection<TableRows[T]>, PCollection<DeadLetterRow>> {
   return bundleParDo(name, new WriteRows(target, table), new GeneralObjectCoder<DeadLetterRow>());
 }
 

@@ -4,11 +4,13 @@ import { repairDataChannel } from "./dataChannel";
 import { repairDataSink } from "./dataSink";
 import { repairExternalTransforms } from "./externalTransforms";
 import { liftMessageSizeLimit } from "./messageSize";
+import { repairRowCoder } from "./rowCoder";
 
 /** Every repair by name, in the order they are applied. Tests apply all but one to show what each is for. */
 export const REPAIRS: Readonly<Record<string, () => void>> = {
   messageSize: liftMessageSizeLimit,
   coders: repairCoders,
+  rowCoder: repairRowCoder,
   dataChannel: repairDataChannel,
   dataSink: repairDataSink,
   control: repairControl,

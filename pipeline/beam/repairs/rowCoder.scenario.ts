@@ -1,0 +1,139 @@
+import "../sdk";
+import protobufjs = require("protobufjs");
+import { Context } from "apache-beam/coders/coders";
+import { RowCoder } from "apache-beam/coders/row_coder";
+import { AtomicType, Schema, type FieldType } from "apache-beam/proto/schema";
+import { encode } from "./coders.scenario";
+
+type Row = Record<string, unknown>;
+
+/** Rows with the bytes that the Beam model names for them, hex. */
+export interface Example {
+  readonly schema: Schema;
+  readonly rows: readonly (readonly [bytes: string, row: Row])[];
+}
+
+const atomic = (atomicType: AtomicType, nullable = false): FieldType => ({
+  nullable,
+  typeInfo: { oneofKind: "atomicType", atomicType },
+});
+
+/** @param positions the place of each field on the wire */
+export function schemaOf(types: Readonly<Record<string, FieldType>>, positions?: readonly number[]): Schema {
+  return Schema.create({
+    id: "0b2bf0b5-6a35-4d8b-9a8e-6c8a3a2f1d10",
+    fields: Object.entries(types).map(([name, type], i) => ({ name, type, encodingPosition: positions?.[i] ?? i })),
+    encodingPositionsSet: positions !== undefined,
+  });
+}
+
+const { BYTE, INT16, INT32, INT64, FLOAT, DOUBLE, STRING, BOOLEAN, BYTES } = AtomicType;
+
+/** The first four are of the model's file standard_coders.yaml, the others by hand after its text. */
+export const examples = {
+  doublesAndArrays: {
+    schema: schemaOf({
+      str: atomic(STRING),
+      i32: atomic(INT32),
+      f64: atomic(DOUBLE),
+      arr: { nullable: false, typeInfo: { oneofKind: "arrayType", arrayType: { elementType: atomic(STRING) } } },
+    }),
+    rows: [
+      [
+        "040003666f6fa9463fb999999999999a0000000303666f6f036261720362617a",
+        { str: "foo", i32: 9001, f64: 0.1, arr: ["foo", "bar", "baz"] },
+      ],
+    ],
+  },
+  nulls: {
+    schema: schemaOf({ str: atomic(STRING, true), f_bool: atomic(BOOLEAN, true), f_bytes: atomic(BYTES, true) }),
+    rows: [
+      ["030107", { str: null, f_bool: null, f_bytes: null }],
+      ["03010403666f6f01", { str: "foo", f_bool: true, f_bytes: null }],
+      ["030003666f6f000461620063", { str: "foo", f_bool: false, f_bytes: new TextEncoder().encode("ab\0c") }],
+    ],
+  },
+  positions: {
+    schema: schemaOf({ str: atomic(STRING), f_bool: atomic(BOOLEAN), i32: atomic(INT32, true) }, [1, 2, 0]),
+    rows: [["030015047374723200", { str: "str2", f_bool: false, i32: 21 }]],
+  },
+  maps: {
+    schema: schemaOf({
+      f_map: {
+        nullable: false,
+        typeInfo: { oneofKind: "mapType", mapType: { keyType: atomic(STRING), valueType: atomic(INT64, true) } },
+      },
+    }),
+    rows: [
+      ["010000000000", { f_map: new Map() }],
+      [
+        "01000000000203666f6f01a946046261722100",
+        {
+          f_map: new Map<string, unknown>([
+            ["foo", 9001],
+            ["bar!", null],
+          ]),
+        },
+      ],
+    ],
+  },
+  numbers: {
+    schema: schemaOf({
+      byte: atomic(BYTE),
+      i16: atomic(INT16),
+      i32: atomic(INT32),
+      i64: atomic(INT64),
+      f32: atomic(FLOAT),
+    }),
+    rows: [
+      ["0500ff80008080808008ffffffffffffffffff013f800000", { byte: -1, i16: -32768, i32: -(2 ** 31), i64: -1, f32: 1 }],
+      [
+        "05007f7fffffffffff0780808080104048f5c3",
+        { byte: 127, i16: 32767, i32: 2 ** 31 - 1, i64: 2 ** 32, f32: Math.fround(3.14) },
+      ],
+    ],
+  },
+} satisfies Readonly<Record<string, Example>>;
+
+/** More than ten fields whose places as texts have another order than as numbers; field 10 is written first. */
+export const manyFields: Example = {
+  schema: schemaOf(
+    Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`f${i}`, atomic(i % 2 ? STRING : INT64, true)])),
+    Array.from({ length: 12 }, (_, i) => (i + 2) % 12),
+  ),
+  rows: [
+    [
+      // The null bits of fields 10 and 11, which come first, then fields 0 to 9.
+      "0c0103" + "00" + "0131" + "02" + "0133" + "04" + "0135" + "06" + "0137" + "08" + "0139",
+      {
+        ...{ f0: 0, f1: "1", f2: 2, f3: "3", f4: 4, f5: "5", f6: 6, f7: "7", f8: 8, f9: "9" },
+        ...{ f10: null, f11: null },
+      },
+    ],
+  ],
+};
+
+/** The rows as the coder writes them, hex, and as it reads what the model names. */
+async function coded({ schema, rows }: Example): Promise<readonly (readonly [bytes: string, row: Row])[]> {
+  const coder = new RowCoder(schema);
+  return rows.map(([bytes, row]) => [
+    Buffer.from(encode(coder, [row])).toString("hex"),
+    decode(coder, Buffer.from(bytes, "hex")),
+  ]);
+}
+
+/** One row read. */
+export function decode(coder: RowCoder, bytes: Uint8Array): Row {
+  return coder.decode(new protobufjs.Reader(bytes), Context.needsDelimiters) as Row;
+}
+
+export const scenarios = {
+  doublesAndArrays: () => coded(examples.doublesAndArrays),
+  nulls: () => coded(examples.nulls),
+  positions: () => coded(examples.positions),
+  maps: () => coded(examples.maps),
+  numbers: () => coded(examples.numbers),
+  manyFields: () => coded(manyFields),
+  byteOrderMark: async () =>
+    decode(new RowCoder(schemaOf({ text: atomic(STRING) })), Buffer.from("010004efbbbf61", "hex")),
+};
