@@ -54,6 +54,20 @@ describe("Child processes", function () {
     assert.equal(ended.logTail(2), "line 3\nproblem");
   });
 
+  it("give out the lines of standard output, all of them before the end", async () => {
+    const lines: string[] = [];
+    child = await startChildProcess({
+      name: "test shell",
+      command: "bash",
+      args: ["-c", "echo one; echo problem >&2; echo two; printf three"],
+      logFile: path.join(directory, "log"),
+      onLine: (line) => lines.push(line),
+    });
+    await child.exited;
+    assert.deepEqual(lines, ["one", "two", "three"]);
+    assert.equal(child.logTail(), "problem");
+  });
+
   it("stop with all they started", async () => {
     await shell("sleep 100 & echo started $!; wait");
     const grandchild = Number((await said(/started (\d+)/))[1]);

@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess as NodeChildProcess } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
 
 export interface ChildProcessOptions {
   /** Short name for messages, such as `job server`. */
@@ -11,6 +12,8 @@ export interface ChildProcessOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** File that standard output and standard error are appended to. */
   readonly logFile: string;
+  /** Gets the lines of standard output, which then does not go to the file. */
+  readonly onLine?: (line: string) => void;
 }
 
 export interface ExitStatus {
@@ -49,8 +52,9 @@ export async function startChildProcess(options: ChildProcessOptions): Promise<C
       cwd: options.cwd,
       env,
       detached: true,
-      stdio: ["ignore", log, log],
+      stdio: ["ignore", options.onLine ? "pipe" : log, log],
     });
+    if (child.stdout && options.onLine) createInterface(child.stdout).on("line", options.onLine);
     await new Promise<void>((resolve, reject) => {
       child.once("spawn", resolve);
       child.once("error", reject);
@@ -62,9 +66,13 @@ export async function startChildProcess(options: ChildProcessOptions): Promise<C
   }
   const pid = child.pid as number;
   let status: ExitStatus | undefined;
-  const exited = new Promise<ExitStatus>((resolve) =>
-    child.once("exit", (code, signal) => resolve((status = { code, signal }))),
-  );
+  const exited = new Promise<ExitStatus>((resolve) => {
+    child.once("exit", (code, signal) => (status = { code, signal }));
+    // After the last line, where there are lines.
+    child.once(options.onLine ? "close" : "exit", (code: number | null, signal: NodeJS.Signals | null) =>
+      resolve({ code, signal }),
+    );
+  });
   const signalGroup = (signal: NodeJS.Signals): void => {
     try {
       process.kill(-pid, signal);

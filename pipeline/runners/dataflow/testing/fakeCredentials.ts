@@ -17,7 +17,7 @@ export function writeFakeCredentials(dir: string, tokenServer: string): string {
     credentials,
     JSON.stringify({
       type: "external_account",
-      audience: "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/fake/providers/fake",
+      audience: "//iam.googleapis.com/locations/global/workforcePools/fake/providers/fake",
       subject_token_type: "urn:ietf:params:oauth:token-type:jwt",
       token_url: `${tokenServer}/v1/token`,
       credential_source: { file: subjectToken },

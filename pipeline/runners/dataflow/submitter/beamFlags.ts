@@ -1,0 +1,67 @@
+import type { DataflowLocation } from "../jobs";
+
+/** How a job is run; what is undefined is left to Dataflow. */
+export interface JobSettings extends DataflowLocation {
+  readonly jobName: string;
+  /** `gs://bucket/folder` for what the job writes while it runs. */
+  readonly tempLocation: string;
+  /** `gs://bucket/folder` for what workers load. */
+  readonly stagingLocation: string;
+  readonly numWorkers?: number | undefined;
+  readonly maxWorkers?: number | undefined;
+  readonly autoscaling?: "throughput-based" | "none" | undefined;
+  /** Such as `n2-standard-2`. */
+  readonly machineType?: string | undefined;
+  readonly diskSizeGb?: number | undefined;
+  readonly network?: string | undefined;
+  readonly subnetwork?: string | undefined;
+  readonly publicIps?: boolean | undefined;
+  /** E-mail address of the workers' account. */
+  readonly serviceAccount?: string | undefined;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly experiments: readonly string[];
+  readonly serviceOptions: readonly string[];
+}
+
+/** An update takes over the state of a running job. */
+export interface UpdateSettings {
+  /** Old name (or beginning of names) of steps to the new one. */
+  readonly transformNameMapping: Readonly<Record<string, string>>;
+}
+
+const AUTOSCALING = { "throughput-based": "THROUGHPUT_BASED", none: "NONE" } as const;
+
+/** Pipeline options of Beam's Python SDK, as on its command line. */
+export function beamFlags(settings: JobSettings, update?: UpdateSettings): string[] {
+  const { network, subnetwork, autoscaling, publicIps } = settings;
+  const values: Record<string, string | number | undefined> = {
+    project: settings.project,
+    region: settings.region,
+    job_name: settings.jobName,
+    temp_location: settings.tempLocation,
+    staging_location: settings.stagingLocation,
+    dataflow_endpoint: settings.endpoint,
+    num_workers: settings.numWorkers,
+    max_num_workers: settings.maxWorkers,
+    autoscaling_algorithm: autoscaling && AUTOSCALING[autoscaling],
+    machine_type: settings.machineType,
+    disk_size_gb: settings.diskSizeGb,
+    network,
+    subnetwork,
+    service_account_email: settings.serviceAccount,
+    dataflow_service_options: settings.serviceOptions.join(",") || undefined,
+  };
+  return [
+    ...Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : [`--${name}=${value}`])),
+    ...(publicIps === undefined ? [] : [publicIps ? "--use_public_ips" : "--no_use_public_ips"]),
+    ...Object.entries(settings.labels).map(([key, value]) => `--labels=${key}=${value}`),
+    // The TypeScript worker runs beside the Java worker.
+    ...["use_sibling_sdk_workers", ...settings.experiments].map((name) => `--experiments=${name}`),
+    // A file that was uploaded once is copied within the bucket the next time.
+    "--enable_artifact_caching",
+    ...(update ? ["--update"] : []),
+    ...(update && Object.keys(update.transformNameMapping).length
+      ? [`--transform_name_mapping=${JSON.stringify(update.transformNameMapping)}`]
+      : []),
+  ];
+}

@@ -1,0 +1,17 @@
+import { join } from "node:path";
+import { cacheDir, packageRoot } from "../../../../config/packageRoot";
+import { ensureVenv, interpreterOf } from "../../../python/venv";
+
+/** Where submit.py and its requirements are; neither is compiled. */
+export const submitterDir = join(packageRoot, "pipeline", "runners", "dataflow", "submitter");
+
+/**
+ * A Python interpreter that has Beam's Dataflow runner; its environment is made when it is absent (about a minute,
+ * 500 MB).
+ * @param onInstall called when it has to be made
+ * @throws Error with the end of pip's log when it cannot be made
+ */
+export async function ensureSubmitter(onInstall?: () => void): Promise<string> {
+  const requirements = join(submitterDir, "requirements.txt");
+  return interpreterOf(await ensureVenv({ name: "dataflow-submitter", cacheDir, requirements, onInstall }));
+}

@@ -1,0 +1,63 @@
+import "../../../beam/sdk";
+import { Components, ParDoPayload, Pipeline, type PTransform } from "apache-beam/proto/beam_runner_api";
+import { SessionWindowsPayload } from "apache-beam/proto/standard_window_fns";
+import { formatDuration } from "../../../../config/options";
+
+const GROUP = "beam:transform:group_by_key:v1";
+const PAR_DO = "beam:transform:pardo:v1";
+const SESSIONS = "beam:window_fn:session_windows:v1";
+
+/** What a step keeps between elements, which an update takes over by the step's name. */
+export type Kept =
+  /** Elements that wait for their window. */
+  | "groups"
+  /** Cells or timers of user code. */
+  | "state"
+  /** How far a source has been read. */
+  | "position"
+  /** Not known: the service tells only the kind of the step. */
+  | "maybe state";
+
+/** A step that does something itself, not one that is made of others. */
+export interface Step {
+  /** With the names of the steps it is part of: `CountUsers/UserLedger`. */
+  readonly name: string;
+  readonly urn: string;
+  /** Undefined when it keeps nothing. */
+  readonly keeps: Kept | undefined;
+  /** Names of cells and timers. */
+  readonly cells: readonly string[];
+  /** Windows of its input, such as `sessions of 30m`. */
+  readonly windows: string;
+}
+
+function windowsOf(transform: PTransform, components: Components): string {
+  const [input] = Object.values(transform.inputs);
+  const strategy = components.windowingStrategies[components.pcollections[input ?? ""]?.windowingStrategyId ?? ""];
+  const { urn = "", payload = new Uint8Array() } = strategy?.windowFn ?? {};
+  if (urn === SESSIONS) {
+    const gap = SessionWindowsPayload.fromBinary(payload).gapSize;
+    return `sessions of ${formatDuration(Number(gap?.seconds ?? 0) * 1000 + (gap?.nanos ?? 0) / 1e6)}`;
+  }
+  const name = /^beam:window_fn:(.+):v\d+$/.exec(urn)?.[1]?.replaceAll("_", " ") ?? urn;
+  return payload.length ? `${name} (${Buffer.from(payload).toString("hex")})` : name;
+}
+
+function stepOf(transform: PTransform, components: Components): Step {
+  const { urn = "", payload = new Uint8Array() } = transform.spec ?? {};
+  const step = { name: transform.uniqueName, urn, cells: [], windows: windowsOf(transform, components) };
+  if (urn === GROUP) return { ...step, keeps: "groups" };
+  if (urn !== PAR_DO) return { ...step, keeps: undefined };
+  const { stateSpecs, timerFamilySpecs, restrictionCoderId } = ParDoPayload.fromBinary(payload);
+  const cells = [...Object.keys(stateSpecs), ...Object.keys(timerFamilySpecs)].sort();
+  return { ...step, cells, keeps: cells.length ? "state" : restrictionCoderId ? "position" : undefined };
+}
+
+/** The steps of an encoded pipeline proto, by name. */
+export function stepsOf(pipeline: Uint8Array): Step[] {
+  const components = Pipeline.fromBinary(pipeline).components ?? Components.create();
+  return Object.values(components.transforms)
+    .filter((transform) => transform.subtransforms.length === 0 && transform.spec)
+    .map((transform) => stepOf(transform, components))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+}

@@ -1,0 +1,96 @@
+import type { Kept, Step } from "./steps";
+
+/** What an update of a running job would do to its steps. */
+export interface UpdatePlan {
+  /** Steps whose names change, by the mapping. */
+  readonly renamed: readonly { readonly from: string; readonly to: string }[];
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+  /** State of the running job that would be lost, each with why and what to do. */
+  readonly losses: readonly string[];
+  /** Entries of the mapping that fit no step. */
+  readonly wrongMappings: readonly string[];
+}
+
+const KEPT: Readonly<Record<Kept, string>> = {
+  groups: "elements that wait for their window",
+  state: "state",
+  position: "how far it has read",
+  "maybe state": "maybe state",
+};
+
+const isUnder = (name: string, prefix: string): boolean => name === prefix || name.startsWith(`${prefix}/`);
+
+/** The new name of a step: the longest beginning of its name that is mapped decides, as in Dataflow. */
+function mapName(name: string, mapping: Readonly<Record<string, string>>): string {
+  const [prefix] = Object.keys(mapping)
+    .filter((key) => isUnder(name, key))
+    .sort((a, b) => b.length - a.length);
+  return prefix === undefined ? name : `${mapping[prefix]}${name.slice(prefix.length)}`;
+}
+
+const lastName = (name: string): string => name.slice(name.lastIndexOf("/") + 1);
+
+/** A new step that may be the old one under another name. */
+function likelyName(old: Step, candidates: readonly Step[]): string {
+  const alike = candidates.filter((step) => step.keeps === old.keeps || old.keeps === "maybe state");
+  const same = alike.filter((step) => lastName(step.name) === lastName(old.name));
+  const [only] = same.length === 1 ? same : alike.length === 1 ? alike : [];
+  return only?.name ?? "NEW_NAME";
+}
+
+function lossOf(old: Step, target: string, next: Step | undefined, candidates: readonly Step[]): string | undefined {
+  if (!old.keeps) return undefined;
+  const step = `${old.name} (${KEPT[old.keeps]})`;
+  if (!next) {
+    return (
+      `${step} ${target === old.name ? "is gone" : `has no successor ${target}`}; if it has another name now: ` +
+      `--transform-name-mapping ${old.name}=${likelyName(old, candidates)}`
+    );
+  }
+  if (old.keeps === "maybe state") return undefined;
+  if (next.keeps !== old.keeps) return `${step} now keeps ${next.keeps ? KEPT[next.keeps] : "nothing"}`;
+  if (next.windows !== old.windows) return `${step} had ${old.windows} and would have ${next.windows}`;
+  const lost = old.cells.filter((cell) => !next.cells.includes(cell));
+  return lost.length ? `${step} no longer has ${lost.join(", ")}` : undefined;
+}
+
+/**
+ * Compares the steps of a running job with those of its replacement.
+ * @param mapping beginnings of old names to beginnings of new ones
+ */
+export function planUpdate(
+  running: readonly Step[],
+  next: readonly Step[],
+  mapping: Readonly<Record<string, string>>,
+): UpdatePlan {
+  const nextByName = new Map(next.map((step) => [step.name, step]));
+  const taken = new Set<string>();
+  const renamed: { from: string; to: string }[] = [];
+  const removed: Step[] = [];
+  for (const old of running) {
+    const target = mapName(old.name, mapping);
+    if (!nextByName.has(target)) {
+      removed.push(old);
+      continue;
+    }
+    taken.add(target);
+    if (target !== old.name) renamed.push({ from: old.name, to: target });
+  }
+  const added = next.filter((step) => !taken.has(step.name));
+  const losses = running.flatMap((old) => {
+    const target = mapName(old.name, mapping);
+    return lossOf(old, target, nextByName.get(target), added) ?? [];
+  });
+  const wrongMappings = Object.entries(mapping).flatMap(([from, to]) => [
+    ...(running.some((step) => isUnder(step.name, from)) ? [] : [`the running job has no step ${from}`]),
+    ...(next.some((step) => isUnder(step.name, to)) ? [] : [`the new pipeline has no step ${to}`]),
+  ]);
+  return {
+    renamed,
+    added: added.map((step) => step.name),
+    removed: removed.map((step) => step.name),
+    losses,
+    wrongMappings,
+  };
+}
