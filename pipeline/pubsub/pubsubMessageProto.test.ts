@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import fc = require("fast-check");
+import { google } from "@google-cloud/pubsub/build/protos/protos";
+import { decodePubsubMessage } from "./pubsubMessageProto";
+
+/** The encoder of Google's own proto. */
+const { PubsubMessage } = google.pubsub.v1;
+
+const messages = fc.record({
+  data: fc.uint8Array({ maxLength: 300 }),
+  attributes: fc.dictionary(fc.string(), fc.string(), { maxKeys: 5 }),
+  messageId: fc.stringMatching(/^[0-9]{1,20}$/),
+  publishTimeMs: fc.integer({ min: 0, max: 4e12 }),
+  orderingKey: fc.string(),
+});
+
+describe("PubsubMessage proto", () => {
+  it("is decoded to what was encoded", () => {
+    fc.assert(
+      fc.property(messages, ({ data, attributes, messageId, publishTimeMs, orderingKey }) => {
+        const publishTime = { seconds: Math.floor(publishTimeMs / 1000), nanos: (publishTimeMs % 1000) * 1e6 };
+        const bytes = PubsubMessage.encode({ data, attributes, messageId, publishTime, orderingKey }).finish();
+        const decoded = decodePubsubMessage(bytes);
+        assert.deepEqual(Buffer.from(decoded.data), Buffer.from(data));
+        assert.equal(decoded.messageId, messageId);
+        assert.equal(decoded.publishTime, publishTimeMs);
+      }),
+    );
+  });
+
+  it("has an id that depends on its data alone where the source gives none, and a time", () => {
+    fc.assert(
+      fc.property(fc.uint8Array(), fc.uint8Array(), (one, other) => {
+        const idOf = (data: Uint8Array, attributes = {}): string =>
+          decodePubsubMessage(PubsubMessage.encode({ data, attributes }).finish()).messageId;
+        assert.equal(idOf(one), idOf(one, { some: "attribute" }));
+        assert.equal(idOf(one) === idOf(other), Buffer.compare(one, other) === 0);
+        assert(idOf(one).length <= 128, "it can be an event id");
+      }),
+    );
+    const before = Date.now();
+    const { publishTime } = decodePubsubMessage(PubsubMessage.encode({ data: Buffer.from("{}") }).finish());
+    assert(publishTime >= before && publishTime <= Date.now());
+  });
+
+  it("is refused when it is cut off", () => {
+    const bytes = PubsubMessage.encode({ data: Buffer.from("some data"), messageId: "4711" }).finish();
+    assert.throws(() => decodePubsubMessage(bytes.subarray(0, 5)));
+  });
+});
