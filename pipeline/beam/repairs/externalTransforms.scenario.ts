@@ -1,6 +1,6 @@
 import "../sdk";
 import { createHash } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path = require("node:path");
 import { flatten, impulse, P, withName, type PCollection, type Root } from "apache-beam";
@@ -12,7 +12,7 @@ import grpc = require("@grpc/grpc-js");
 import { applyAsync, buildPipeline } from "../index";
 
 /** What Beam's Java service answers, in short: an impulse in an environment that needs one file. */
-function expansionOf({ namespace, transform, components }: ExpansionRequest, file: string): ExpansionResponse {
+function expansionOf({ namespace, transform, components }: ExpansionRequest): ExpansionResponse {
   const environment = `${namespace}environment`;
   const windowing = `${namespace}WindowingStrategy(GlobalWindows)`;
   const output = `${namespace}output`;
@@ -34,11 +34,8 @@ function expansionOf({ namespace, transform, components }: ExpansionRequest, fil
     payload: runnerApi.DockerPayload.toBinary({ containerImage: "java" }),
     dependencies: [
       {
-        typeUrn: "beam:artifact:type:file:v1",
-        typePayload: runnerApi.ArtifactFilePayload.toBinary({
-          path: file,
-          sha256: createHash("sha256").update(readFileSync(file)).digest("hex"),
-        }),
+        typeUrn: "beam:artifact:type:deferred:v1",
+        typePayload: runnerApi.DeferredArtifactPayload.toBinary({ key: namespace, data: new Uint8Array() }),
         roleUrn: "beam:artifact:role:staging_to:v1",
         rolePayload: runnerApi.ArtifactStagingToRolePayload.toBinary({ stagedName: "file" }),
       },
@@ -88,24 +85,36 @@ const service = {
   get: method(`${ARTIFACTS}/GetArtifact`, artifactApi.GetArtifactRequest, artifactApi.GetArtifactResponse),
 };
 
+const CONTENT = "needed by the workers";
+
 /** Builds a pipeline beside an expansion service whose one file is on this machine. */
 async function build(
   construct: (root: Root, expand: (name: string) => Promise<PCollection<Uint8Array>>) => Promise<PCollection<unknown>>,
 ): Promise<{ pipeline: runnerApi.Pipeline; file: string }> {
   const directory = mkdtempSync(path.join(tmpdir(), "expansion-"));
   const file = path.join(directory, "file");
-  writeFileSync(file, "needed by the workers");
+  writeFileSync(file, CONTENT);
   const server = new grpc.Server();
   server.addService(service, {
     expand: (call: grpc.ServerUnaryCall<ExpansionRequest, ExpansionResponse>, callback: grpc.sendUnaryData<unknown>) =>
-      callback(null, expansionOf(call.request, file)),
+      callback(null, expansionOf(call.request)),
     resolve: (
       call: grpc.ServerUnaryCall<artifactApi.ResolveArtifactsRequest, unknown>,
       callback: grpc.sendUnaryData<unknown>,
-    ) => callback(null, { replacements: call.request.artifacts }),
+    ) =>
+      callback(null, {
+        replacements: call.request.artifacts.map((artifact) => ({
+          ...artifact,
+          typeUrn: "beam:artifact:type:file:v1",
+          typePayload: runnerApi.ArtifactFilePayload.toBinary({ path: file, sha256: "" }),
+        })),
+      }),
     get: (call: grpc.ServerWritableStream<artifactApi.GetArtifactRequest, artifactApi.GetArtifactResponse>) => {
-      call.write({ data: readFileSync(file) });
-      call.end();
+      // The SDK does not wait until it has opened its copy.
+      setTimeout(() => {
+        call.write({ data: Buffer.from(CONTENT) });
+        call.end();
+      }, 300);
     },
   });
   try {
@@ -140,13 +149,14 @@ export const scenarios = {
     const { transforms, environments } = pipeline.components as runnerApi.Components;
     const files = Object.values(environments)
       .flatMap(({ dependencies }) => dependencies)
-      .map(({ typePayload }) => runnerApi.ArtifactFilePayload.fromBinary(typePayload).path);
+      .map(({ typePayload }) => runnerApi.ArtifactFilePayload.fromBinary(typePayload));
     return {
       names: Object.values(transforms).map(({ uniqueName }) => uniqueName),
       environmentsInUse: new Set(Object.values(transforms).map(({ environmentId }) => environmentId)).size,
       environments: Object.keys(environments).length,
       requirements: pipeline.requirements,
-      stay: files.every((name) => name === file),
+      stay: files.every(({ path: name }) => name === file),
+      hashed: files.every(({ sha256 }) => sha256 === createHash("sha256").update(CONTENT).digest("hex")),
     };
   },
 

@@ -23,6 +23,7 @@ describe("Repair of external transforms", function () {
       environments: 2,
       requirements: ["beam:requirement:pardo:stateful:v1"],
       stay: true,
+      hashed: true,
     });
     const file = require.resolve("./externalTransforms.scenario");
     const { twoTransforms } = await withoutRepair("externalTransforms", file, ["twoTransforms"]);
@@ -33,6 +34,7 @@ describe("Repair of external transforms", function () {
       environments: 3,
       requirements: ["beam:requirement:pardo:stateful:v1", "beam:requirement:pardo:stateful:v1"],
       stay: false,
+      hashed: true,
     });
   });
 

@@ -4,14 +4,13 @@
  * - each expansion adds an environment and requirements, although they are those of the one before.
  * - the windowing of what comes out is another one than the SDK's own, even where both are plain global windows: a
  *   flatten of both throws.
- * - files that the service names are copied to `~/.apache_beam`, for good, also when they are on this machine.
+ * - files that the service names are copied to `~/.apache_beam` each time and for good, also when they are on this machine.
  */
-import { createHash } from "node:crypto";
-import { createReadStream, existsSync } from "node:fs";
 import * as external from "apache-beam/transforms/external";
 import type { Pipeline } from "apache-beam/internal/pipeline";
 import type { ExpansionResponse } from "apache-beam/proto/beam_expansion_api";
 import * as runnerApi from "apache-beam/proto/beam_runner_api";
+import { localArtifacts } from "./localArtifacts";
 
 interface RawExternalTransform {
   splice(pipeline: Pipeline, transform: runnerApi.PTransform, response: ExpansionResponse, namespace: string): unknown;
@@ -21,31 +20,6 @@ interface RawExternalTransform {
 /** The class is private to its module, but the closure transformer that the SDK was compiled with exposes it. */
 interface WithClosure {
   __closure(): { RawExternalTransform: { prototype: RawExternalTransform } };
-}
-
-const FILE_URN = "beam:artifact:type:file:v1";
-
-const hashes = new Map<string, Promise<string>>();
-
-/** SHA-256 of a file, in hex; computed once in this process. */
-function hashOf(file: string): Promise<string> {
-  let hash = hashes.get(file);
-  if (!hash) {
-    hash = (async () => {
-      const hasher = createHash("sha256");
-      for await (const chunk of createReadStream(file, { highWaterMark: 1024 * 1024 })) hasher.update(chunk as Buffer);
-      return hasher.digest("hex");
-    })();
-    hashes.set(file, hash);
-  }
-  return hash;
-}
-
-/** Whether an artifact is a file of this machine, and the very one that was meant. */
-async function isHere({ typeUrn, typePayload }: runnerApi.ArtifactInformation): Promise<boolean> {
-  if (typeUrn !== FILE_URN) return false;
-  const { path, sha256 } = runnerApi.ArtifactFilePayload.fromBinary(typePayload);
-  return sha256 !== "" && existsSync(path) && (await hashOf(path)) === sha256;
 }
 
 const sameBytes = (a: runnerApi.Environment, b: runnerApi.Environment): boolean =>
@@ -91,8 +65,10 @@ export function repairExternalTransforms(): void {
     return result;
   };
   prototype.resolveArtifacts = async function (components, address) {
-    const artifacts = Object.values(components.environments).flatMap(({ dependencies }) => dependencies);
-    const here = await Promise.all(artifacts.map(isHere));
-    return here.every(Boolean) ? components : resolveArtifacts.call(this, components, address);
+    const environments = Object.values(components.environments).filter(({ dependencies }) => dependencies.length > 0);
+    const files = await Promise.all(environments.map(({ dependencies }) => localArtifacts(dependencies, address)));
+    if (files.includes(undefined)) return resolveArtifacts.call(this, components, address);
+    environments.forEach((environment, i) => (environment.dependencies = files[i] ?? []));
+    return components;
   };
 }
