@@ -1,0 +1,67 @@
+import "../../beam/sdk";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path = require("node:path");
+import { asDockerEnvironment, TYPESCRIPT_DEFAULT_ENVIRONMENT_URN } from "apache-beam/internal/environments";
+import * as runnerApi from "apache-beam/proto/beam_runner_api";
+import { getRegisteredModules } from "apache-beam/serialization";
+import { cacheDir } from "../../../config/packageRoot";
+import { buildPipeline, ensureExpansionClasspath, startExpansionService } from "../../beam";
+import { eventPipeline, type EventPipelineOptions } from "../../eventPipeline";
+import { dataflowEnds, type DataflowEndsOptions } from "./ends";
+
+export interface DataflowPipelineOptions extends EventPipelineOptions, DataflowEndsOptions {
+  /** Image of the TypeScript workers, with its registry and tag. */
+  readonly workerImage: string;
+}
+
+export interface DataflowPipeline {
+  readonly pipeline: runnerApi.Pipeline;
+  /** Modules that a worker loads before it is given work. */
+  readonly nodeModules: readonly string[];
+}
+
+/** Has the steps of the SDK's own environment run in containers of an image. */
+function useImage(pipeline: runnerApi.Pipeline, image: string): void {
+  const { environments } = pipeline.components as runnerApi.Components;
+  for (const [id, environment] of Object.entries(environments)) {
+    if (environment.urn === TYPESCRIPT_DEFAULT_ENVIRONMENT_URN)
+      environments[id] = asDockerEnvironment(environment, image);
+  }
+}
+
+/**
+ * Builds the event pipeline for Dataflow, with the ends for it. The Java parts come from an expansion service that runs
+ * for as long as this takes (some ten seconds; the first time Maven builds it); nothing in the cloud is asked.
+ *
+ * @param onProgress told what is done, a line at a time
+ * @throws ClasspathError when Maven fails; Error with what the expansion service says
+ */
+export async function buildDataflowPipeline(
+  options: DataflowPipelineOptions,
+  onProgress: (line: string) => void,
+): Promise<DataflowPipeline> {
+  const classpath = await ensureExpansionClasspath({ cacheDir, onProgress });
+  onProgress("starting the Java expansion service");
+  const logDir = mkdtempSync(path.join(tmpdir(), "eventlogger-expansion-"));
+  try {
+    const service = await startExpansionService({
+      classpath,
+      logFile: path.join(logDir, "expansion.log"),
+      args: [`--project=${options.project}`],
+    });
+    try {
+      onProgress("expanding the Pub/Sub source and the BigQuery sinks");
+      const pipeline = await buildPipeline(eventPipeline(dataflowEnds(options, service.address), options));
+      useImage(pipeline, options.workerImage);
+      const { transforms } = pipeline.components as runnerApi.Components;
+      const kib = Math.round(runnerApi.Pipeline.toBinary(pipeline).length / 1024);
+      onProgress(`built the pipeline: ${Object.keys(transforms).length} steps, ${kib} KiB`);
+      return { pipeline, nodeModules: [...getRegisteredModules()] };
+    } finally {
+      await service.stop();
+    }
+  } finally {
+    rmSync(logDir, { recursive: true, force: true });
+  }
+}
