@@ -52,6 +52,20 @@ describe("options", () => {
     );
   });
 
+  it("that do not fit each other are told with the others, judged by those that are right", () => {
+    assert.throws(
+      () =>
+        readOptions(specs, { port: "x", project: "p", fresh: true }, {}, ({ port, fresh, project }) => {
+          assert.equal(port, undefined);
+          return fresh && project === "p" ? ["--fresh and p exclude each other"] : [];
+        }),
+      ({ problems }: ConfigError) => {
+        assert.deepEqual(problems, ['--port (PORT) must be a number, not "x"', "--fresh and p exclude each other"]);
+        return true;
+      },
+    );
+  });
+
   it("read lists and maps, and their flags may be repeated", () => {
     const lists = {
       experiments: { type: "list", describe: "E", default: [] },

@@ -132,12 +132,14 @@ const FORM: Readonly<Record<OptionSpec["type"], string>> = {
 
 /**
  * Reads options from flags (as yargs gives them, camel case) and from the environment.
+ * @param checkTogether what is wrong with values that do not fit each other; gets those that are right by themselves
  * @throws ConfigError with every problem, naming flag and variable.
  */
 export function readOptions<S extends OptionSpecs>(
   specs: S,
   flags: Readonly<Record<string, unknown>> = {},
   env: Readonly<Record<string, string | undefined>> = process.env,
+  checkTogether: (options: Partial<Options<S>>) => readonly string[] = () => [],
 ): Options<S> {
   const out: Record<string, unknown> = {};
   const problems: string[] = [];
@@ -157,8 +159,9 @@ export function readOptions<S extends OptionSpecs>(
     }
     const wrong = (spec as Spec<string, unknown>).check?.(value);
     if (wrong) problems.push(`${name} ${wrong}, not ${JSON.stringify(raw)}`);
-    out[key] = value;
+    else out[key] = value;
   }
+  problems.push(...checkTogether(out as Partial<Options<S>>));
   if (problems.length) throw new ConfigError(problems);
   return out as Options<S>;
 }

@@ -1,5 +1,5 @@
 import { httpUrl } from "../../config/connection";
-import { ConfigError, wholeNumber, type OptionSpecs } from "../../config/options";
+import { wholeNumber, type OptionSpecs } from "../../config/options";
 import { generateTraffic } from "../domain/traffic/trafficGenerator";
 import { TRAFFIC_DEFAULTS } from "../domain/traffic/trafficOptions";
 import { defineCommand } from "./command";
@@ -114,12 +114,11 @@ export const generateCommand = defineCommand({
     ["$0 generate --live --count 0 --rate 50", "traffic as it happens, until Ctrl-C"],
     ["$0 generate --seed 7 --now 2024-05-17T12:00:00Z", "the same events every time"],
   ],
+  check: ({ count, live, now }) => [
+    ...(count === 0 && !live ? ["--count (COUNT) may be 0 only with --live: events of the past are finite"] : []),
+    ...(live && now !== undefined ? ["--now (NOW) and --live exclude each other"] : []),
+  ],
   async run({ url, rate, connections, retryFor, count, live, now, ...traffic }) {
-    const problems = [
-      ...(count === 0 && !live ? ["--count (COUNT) may be 0 only with --live: events of the past are finite"] : []),
-      ...(live && now !== undefined ? ["--now (NOW) and --live exclude each other"] : []),
-    ];
-    if (problems.length) throw new ConfigError(problems);
     const total = count === 0 ? Infinity : count;
     const moment = live ? () => Date.now() : now === undefined ? Date.now() : Date.parse(now);
     const events = generateTraffic({ ...traffic, count: total, now: moment });

@@ -5,7 +5,7 @@ import type { Command } from "./command";
 import { colours } from "./terminal";
 import { closest, readCommandLine } from "./usage";
 
-/** Exit codes: 0 done, 1 failed (or `verify` found a difference), 2 wrong use. */
+/** Exit codes: 0 done, 1 failed (or `verify` found a difference), 2 wrong use; 130 stopped by Ctrl-C. */
 const FAILED = 1;
 const WRONG_USE = 2;
 
@@ -53,7 +53,8 @@ async function main(args: readonly string[]): Promise<number> {
       },
       (argv) => {
         chosen = command;
-        result = Promise.resolve().then(() => command.run(readCommandLine(command.options, argv)));
+        const check = (options: Readonly<Record<string, unknown>>): readonly string[] => command.check?.(options) ?? [];
+        result = Promise.resolve().then(() => command.run(readCommandLine(command.options, argv, process.env, check)));
       },
     );
   }

@@ -24,12 +24,14 @@ export function closest(name: string, known: readonly string[]): string | undefi
 
 /**
  * The options of a command, from what yargs made of the command line.
+ * @param checkTogether as of `readOptions`
  * @throws ConfigError with everything that is wrong: unknown flags and arguments as well as bad values.
  */
 export function readCommandLine<S extends OptionSpecs>(
   specs: S,
   argv: Readonly<Record<string, unknown>>,
   env: Readonly<Record<string, string | undefined>> = process.env,
+  checkTogether?: (options: Partial<Options<S>>) => readonly string[],
 ): Options<S> {
   const problems: string[] = [];
   const flags = Object.keys(specs).map((key) => flagName(key));
@@ -44,7 +46,7 @@ export function readCommandLine<S extends OptionSpecs>(
   const [, ...rest] = (argv._ ?? []) as unknown[];
   for (const argument of rest) problems.push(`${JSON.stringify(String(argument))} is one argument too many`);
   try {
-    const options = readOptions(specs, argv, env);
+    const options = readOptions(specs, argv, env, checkTogether);
     if (problems.length === 0) return options;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
