@@ -5,11 +5,9 @@ import { bigQueryClient } from "../bigquery/client";
 import { tables } from "../bigquery/tables";
 import { pubSubClient } from "../pubsub/client";
 import { defineCommand } from "./command";
+import { atLeast, numberOptions } from "./numberOptions";
 import { colours, grouped, LiveLine } from "./terminal";
 
-const atLeast = (minMs: number, text: string) => (ms: number) => (ms >= minMs ? undefined : `must be at least ${text}`);
-const wholeSeconds = (ms: number): string | undefined =>
-  ms > 0 && ms % 1000 === 0 ? undefined : "must be a positive whole number of seconds";
 const heapSize = (value: string): string | undefined =>
   /^\d+[mg]$/i.test(value) ? undefined : "must be a size such as 1500m or 4g";
 const flinkAddress = (value: string): string | undefined =>
@@ -19,27 +17,7 @@ const options = {
   ...projectOption,
   subscription: pubsubOptions.subscription,
   ...bigqueryOptions,
-  sessionGap: {
-    type: "duration",
-    describe: "Events of one session are less than this apart",
-    default: 30 * 60_000,
-    check: wholeSeconds,
-    group: "Numbers:",
-  },
-  lateAfter: {
-    type: "duration",
-    describe: "Events older than this go round the session windows",
-    default: 86_400_000,
-    check: atLeast(60_000, "1m"),
-    group: "Numbers:",
-  },
-  earlyFiring: {
-    type: "duration",
-    describe: "How often a session that goes on is counted",
-    default: 10_000,
-    check: atLeast(100, "100ms"),
-    group: "Numbers:",
-  },
+  ...numberOptions,
   flinkMaster: {
     type: "string",
     describe: "[local] runs Flink in one process here; host:port submits to a cluster",

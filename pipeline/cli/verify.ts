@@ -2,6 +2,8 @@ import { bigqueryOptions, projectOption } from "../../config/connection";
 import { bigQueryClient } from "../bigquery/client";
 import { verifyRollups, type Difference } from "../bigquery/verify";
 import { defineCommand } from "./command";
+import { jsonOption, writeResult } from "./jsonOption";
+import { numberOptions } from "./numberOptions";
 import { colours } from "./terminal";
 
 function describe({ date, number, expected, actual }: Difference): string {
@@ -19,28 +21,24 @@ export const verifyCommand = defineCommand({
   options: {
     ...projectOption,
     ...bigqueryOptions,
-    sessionGap: {
-      type: "duration",
-      describe: "Session gap that the pipeline runs with",
-      default: 30 * 60_000,
-      check: (ms) => (ms > 0 ? undefined : "must be more than nothing"),
-    },
+    sessionGap: { ...numberOptions.sessionGap, describe: "Session gap that the pipeline runs with" },
+    ...jsonOption,
   },
   examples: [
     ["$0 verify --project my-project", "the dataset analytics"],
+    ["$0 verify --project my-project --json", "for a program"],
     ["$0 verify --bigquery-endpoint http://127.0.0.1:9050 --session-gap 10m", "on an emulator, with another gap"],
   ],
-  async run({ project, bigqueryEndpoint, dataset, sessionGap }) {
+  async run({ project, bigqueryEndpoint, dataset, sessionGap, json }) {
     const { red, green } = colours(process.stdout);
     const bigquery = bigQueryClient({ project, endpoint: bigqueryEndpoint });
     const { differences, equalDays } = await verifyRollups(bigquery, { dataset, gapMs: sessionGap });
-    for (const difference of differences) process.stdout.write(`${red("different")} ${describe(difference)}\n`);
-    if (differences.length === 0) {
-      process.stdout.write(`${green("equal")} ${equalDays} days equal\n`);
-      return 0;
-    }
     const days = new Set(differences.map((d) => d.date)).size;
-    process.stdout.write(`${differences.length} differences on ${days} days, ${equalDays} days equal\n`);
-    return 1;
+    const sum = `${differences.length} differences on ${days} days, ${equalDays} days equal`;
+    writeResult(json, { equal: differences.length === 0, equalDays, differences }, [
+      ...differences.map((difference) => `${red("different")} ${describe(difference)}`),
+      differences.length === 0 ? `${green("equal")} ${equalDays} days equal` : sum,
+    ]);
+    return differences.length === 0 ? 0 : 1;
   },
 });

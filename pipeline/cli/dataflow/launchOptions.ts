@@ -1,0 +1,227 @@
+import { bigqueryOptions, pubsubOptions } from "../../../config/connection";
+import { wholeNumber, type Options, type OptionSpecs } from "../../../config/options";
+import { parseGsUrl } from "../../google/storage";
+import type { JobSettings } from "../../runners/dataflow/submitter/beamFlags";
+import { jsonOption } from "../jsonOption";
+import { numberOptions } from "../numberOptions";
+import { jobName, locationOptions } from "./jobOptions";
+
+const oneOf =
+  (...allowed: readonly string[]) =>
+  (value: string): string | undefined =>
+    allowed.includes(value) ? undefined : `must be ${allowed.join(" or ")}`;
+
+const gsUrl = (url: string): string | undefined =>
+  parseGsUrl(url) ? undefined : "must be in Cloud Storage: gs://bucket/folder";
+
+const IMAGE = /^[a-z0-9][a-z0-9.:/_-]*(:[\w][\w.-]{0,127}|@sha256:[0-9a-f]{64})$/;
+const SUBNETWORK =
+  /^(?:https:\/\/www\.googleapis\.com\/compute\/v1\/projects\/[^/]+\/)?regions\/([^/]+)\/subnetworks\/[^/]+$/;
+
+function labels(map: Readonly<Record<string, string>>): string | undefined {
+  const bad = Object.entries(map).filter(
+    ([key, value]) =>
+      !/^\p{Ll}[\p{Ll}\p{Lo}\p{N}_-]{0,62}$/u.test(key) || !/^[\p{Ll}\p{Lo}\p{N}_-]{0,63}$/u.test(value),
+  );
+  return bad.length === 0 && Object.keys(map).length <= 64
+    ? undefined
+    : "must be at most 64 labels of lower-case letters, digits, _ and -, up to 63 of them, keys beginning with a letter";
+}
+
+/** What these switch off the pipeline cannot do without. */
+const FORBIDDEN_EXPERIMENTS =
+  /^(disable_runner_v2|disable_portable_runner|disable_prime_runner_v2|no_use_multiple_sdk)/;
+
+/** Options of a job, for `launch` and `update`. */
+export const launchOptions = {
+  ...locationOptions,
+  subscription: pubsubOptions.subscription,
+  dataset: bigqueryOptions.dataset,
+  tempLocation: {
+    type: "string",
+    describe: "Folder for what the job writes while it runs, gs://bucket/folder",
+    check: gsUrl,
+    group: "Job:",
+  },
+  stagingLocation: {
+    type: "string",
+    describe: "Folder for what the workers load; default: the folder staging beside --temp-location",
+    optional: true,
+    check: gsUrl,
+    group: "Job:",
+  },
+  image: {
+    type: "string",
+    describe: "Container image of the workers, with tag or digest",
+    check: (image) =>
+      IMAGE.test(image)
+        ? undefined
+        : "must be an image with tag or digest, such as REGION-docker.pkg.dev/P/R/worker:1.2.3",
+    group: "Job:",
+  },
+  jobName: {
+    type: "string",
+    describe: "Name of the job; there is one active job of a name",
+    default: "eventlogger",
+    check: jobName,
+    group: "Job:",
+  },
+  runner: { type: "string", describe: "Where it runs", default: "dataflow", check: oneOf("dataflow"), group: "Job:" },
+  labels: { type: "map", describe: "Labels of the job, for its bill", default: {}, check: labels, group: "Job:" },
+  experiments: {
+    type: "list",
+    describe: "Experiments of Beam and Dataflow",
+    default: [],
+    check: (list) => {
+      const forbidden = list.filter((name) => FORBIDDEN_EXPERIMENTS.test(name));
+      return forbidden.length ? `must not have ${forbidden.join(", ")}: the workers need Runner v2` : undefined;
+    },
+    group: "Job:",
+  },
+  dataflowServiceOptions: { type: "list", describe: "Service options of Dataflow", default: [], group: "Job:" },
+  ...numberOptions,
+  eventsSemantics: {
+    type: "string",
+    describe: "How raw events are written: exactly-once, or at-least-once, which costs less",
+    default: "exactly-once",
+    check: oneOf("exactly-once", "at-least-once"),
+    group: "Numbers:",
+  },
+  numWorkers: {
+    type: "number",
+    describe: "Workers at the start",
+    optional: true,
+    check: wholeNumber(1, 4000),
+    group: "Workers:",
+  },
+  maxWorkers: {
+    type: "number",
+    describe: "Workers at most",
+    optional: true,
+    check: wholeNumber(1, 4000),
+    group: "Workers:",
+  },
+  autoscaling: {
+    type: "string",
+    describe: "throughput-based, or none for a fixed number of workers",
+    optional: true,
+    check: oneOf("throughput-based", "none"),
+    group: "Workers:",
+  },
+  workerMachineType: {
+    type: "string",
+    describe: "Machine type of the workers, such as n2-standard-2",
+    optional: true,
+    check: (type) => (/^[a-z][a-z0-9-]+$/.test(type) ? undefined : "must be a machine type such as n2-standard-2"),
+    group: "Workers:",
+  },
+  diskSizeGb: {
+    type: "number",
+    describe: "Disk of a worker, GB",
+    optional: true,
+    check: wholeNumber(10, 65_536),
+    group: "Workers:",
+  },
+  network: { type: "string", describe: "VPC network of the workers", optional: true, group: "Workers:" },
+  subnetwork: {
+    type: "string",
+    describe: "Subnetwork of the workers, regions/REGION/subnetworks/NAME",
+    optional: true,
+    check: (name) =>
+      SUBNETWORK.test(name)
+        ? undefined
+        : "must be regions/REGION/subnetworks/NAME, or the whole URL for one of another project",
+    group: "Workers:",
+  },
+  publicIps: {
+    type: "boolean",
+    describe: "Public addresses for the workers; --no-public-ips needs a subnetwork with Private Google Access",
+    optional: true,
+    group: "Workers:",
+  },
+  serviceAccount: {
+    type: "string",
+    describe: "E-mail address of the account that the workers act as",
+    optional: true,
+    check: (email) =>
+      /^[^@\s]+@[^@\s]+\.gserviceaccount\.com$/.test(email)
+        ? undefined
+        : "must be the e-mail address of a service account",
+    group: "Workers:",
+  },
+  check: {
+    type: "boolean",
+    describe: "Look for subscription, tables, bucket and image before anything is submitted",
+    default: true,
+    group: "Submission:",
+  },
+  dryRun: {
+    type: "boolean",
+    describe: "Submit nothing: write what would be submitted, and explain it. Needs no credentials",
+    default: false,
+    group: "Submission:",
+  },
+  output: {
+    type: "string",
+    describe: "Folder that a dry run writes job.json and pipeline.pb to",
+    optional: true,
+    group: "Submission:",
+  },
+  ...jsonOption,
+} as const satisfies OptionSpecs;
+
+export type LaunchOptions = Options<typeof launchOptions>;
+
+/** What is wrong with options of a job that do not fit each other. */
+export function checkLaunchOptions(o: Partial<LaunchOptions>): string[] {
+  const { numWorkers, maxWorkers } = o;
+  const problems: string[] = [];
+  if (numWorkers !== undefined && maxWorkers !== undefined && numWorkers > maxWorkers) {
+    problems.push(`--num-workers (NUM_WORKERS) ${numWorkers} is more than --max-workers (MAX_WORKERS) ${maxWorkers}`);
+  }
+  if (o.autoscaling === "none" && maxWorkers !== undefined) {
+    problems.push("--max-workers (MAX_WORKERS) means nothing with --autoscaling none: give --num-workers");
+  }
+  if (o.network !== undefined && o.subnetwork !== undefined) {
+    problems.push("--network (NETWORK) and --subnetwork (SUBNETWORK) exclude each other: a subnetwork has its network");
+  }
+  const subnetworkRegion = SUBNETWORK.exec(o.subnetwork ?? "")?.[1];
+  if (subnetworkRegion !== undefined && o.region !== undefined && subnetworkRegion !== o.region) {
+    problems.push(`--subnetwork (SUBNETWORK) is in ${subnetworkRegion}, but --region (REGION) is ${o.region}`);
+  }
+  if (o.output !== undefined && !o.dryRun) {
+    problems.push("--output (OUTPUT) is only for --dry-run");
+  }
+  return problems;
+}
+
+/** The folder `staging` beside the folder for temporary files, or in the bucket where there is no such folder. */
+function besideTemp(tempLocation: string): string {
+  const { bucket, name } = parseGsUrl(tempLocation) as { bucket: string; name: string };
+  const parent = name.replace(/\/$/, "").split("/").slice(0, -1);
+  return `gs://${[bucket, ...parent, "staging"].join("/")}`;
+}
+
+/** The settings of the job that the options ask for. */
+export function jobSettings(o: LaunchOptions): JobSettings {
+  return {
+    project: o.project,
+    region: o.region,
+    endpoint: o.dataflowEndpoint,
+    jobName: o.jobName,
+    tempLocation: o.tempLocation.replace(/\/$/, ""),
+    stagingLocation: o.stagingLocation?.replace(/\/$/, "") ?? besideTemp(o.tempLocation),
+    numWorkers: o.numWorkers,
+    maxWorkers: o.maxWorkers,
+    autoscaling: o.autoscaling as JobSettings["autoscaling"],
+    machineType: o.workerMachineType,
+    diskSizeGb: o.diskSizeGb,
+    network: o.network,
+    subnetwork: o.subnetwork,
+    publicIps: o.publicIps,
+    serviceAccount: o.serviceAccount,
+    labels: o.labels,
+    experiments: o.experiments,
+    serviceOptions: o.dataflowServiceOptions,
+  };
+}
