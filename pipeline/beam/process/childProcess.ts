@@ -38,6 +38,21 @@ export interface ChildProcess {
   logTail(lines?: number): string;
 }
 
+const running = new Set<number>();
+
+/** Ends every process that was started here and still runs, with all they started: for a way out at once. */
+export function killRunningChildren(): void {
+  for (const pid of running) signalGroup(pid, "SIGKILL");
+}
+
+function signalGroup(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, signal);
+  } catch {
+    // The group has gone already.
+  }
+}
+
 /**
  * Starts a process in a process group of its own (a Ctrl-C on the terminal does not reach it: its owner stops it, in
  * order).
@@ -65,21 +80,18 @@ export async function startChildProcess(options: ChildProcessOptions): Promise<C
     closeSync(log);
   }
   const pid = child.pid as number;
+  running.add(pid);
   let status: ExitStatus | undefined;
   const exited = new Promise<ExitStatus>((resolve) => {
-    child.once("exit", (code, signal) => (status = { code, signal }));
+    child.once("exit", (code, signal) => {
+      status = { code, signal };
+      running.delete(pid);
+    });
     // After the last line, where there are lines.
     child.once(options.onLine ? "close" : "exit", (code: number | null, signal: NodeJS.Signals | null) =>
       resolve({ code, signal }),
     );
   });
-  const signalGroup = (signal: NodeJS.Signals): void => {
-    try {
-      process.kill(-pid, signal);
-    } catch {
-      // The group has gone already.
-    }
-  };
   let stopping: Promise<ExitStatus> | undefined;
   return {
     name: options.name,
@@ -92,14 +104,14 @@ export async function startChildProcess(options: ChildProcessOptions): Promise<C
     stop(graceMs = 5000) {
       stopping ??= (async () => {
         if (status) {
-          signalGroup("SIGKILL"); // what it left behind
+          signalGroup(pid, "SIGKILL"); // what it left behind
           return status;
         }
-        signalGroup("SIGTERM");
-        const timer = setTimeout(() => signalGroup("SIGKILL"), graceMs);
+        signalGroup(pid, "SIGTERM");
+        const timer = setTimeout(() => signalGroup(pid, "SIGKILL"), graceMs);
         const result = await exited;
         clearTimeout(timer);
-        signalGroup("SIGKILL");
+        signalGroup(pid, "SIGKILL");
         return result;
       })();
       return stopping;

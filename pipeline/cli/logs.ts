@@ -1,0 +1,99 @@
+import { setTimeout } from "node:timers/promises";
+import { wholeNumber } from "../../config/options";
+import { IMPORTANCES, type DataflowJobs, type Importance, type Job, type JobMessage } from "../runners/dataflow/jobs";
+import { hasEnded, stateName } from "../runners/dataflow/jobState";
+import { defineCommand } from "./command";
+import { chosenJob, jobsOf } from "./dataflow/job";
+import { checkJobChoice, jobChoiceOptions } from "./dataflow/jobOptions";
+import { catchInterrupt } from "./interrupt";
+import { jsonOption, writeResult } from "./jsonOption";
+import { colours } from "./terminal";
+
+const POLL_MS = 5000;
+
+function messageLine({ time, importance, text }: JobMessage): string {
+  const { red, yellow, dim } = colours(process.stdout);
+  const paint = importance === "error" ? red : importance === "warning" ? yellow : dim;
+  return `${dim(time)} ${paint(importance.padEnd(8))} ${text}`;
+}
+
+async function last(messages: AsyncIterable<JobMessage>, limit: number): Promise<JobMessage[]> {
+  const kept: JobMessage[] = [];
+  for await (const message of messages) {
+    kept.push(message);
+    if (kept.length > limit) kept.shift();
+  }
+  return kept;
+}
+
+/** Writes new messages as they come, until the job has ended. */
+async function follow(
+  jobs: DataflowJobs,
+  job: Job,
+  shown: readonly JobMessage[],
+  importance: Importance,
+  signal: AbortSignal,
+): Promise<void> {
+  let since = shown.at(-1)?.time;
+  let seen = new Set(shown.filter(({ time }) => time === since).map(({ id }) => id));
+  for (let state = job.state; !hasEnded(state);) {
+    await setTimeout(POLL_MS, undefined, { signal });
+    // Looked at first: what was said until the end is read after it.
+    state = (await jobs.get(job.id, signal))?.state ?? state;
+    for await (const message of jobs.messages(job.id, { importance, since, signal })) {
+      if (message.time === since && seen.has(message.id)) continue;
+      process.stdout.write(`${messageLine(message)}\n`);
+      if (message.time !== since) seen = new Set();
+      since = message.time;
+      seen.add(message.id);
+    }
+    if (hasEnded(state)) process.stdout.write(`job ${job.name} (${job.id}) is ${stateName(state)}\n`);
+  }
+}
+
+export const logsCommand = defineCommand({
+  name: "logs",
+  summary: "Show the last messages of a job on Dataflow",
+  details: "These are the messages of the service about the job. What workers log is in Cloud Logging.",
+  options: {
+    ...jobChoiceOptions,
+    limit: { type: "number", describe: "Messages at most", default: 50, check: wholeNumber(1, 10_000) },
+    minImportance: {
+      type: "string",
+      describe: `The least important that are shown: ${IMPORTANCES.join(", ")}`,
+      default: "basic",
+      check: (name) =>
+        IMPORTANCES.some((one) => one === name) ? undefined : `must be one of ${IMPORTANCES.join(", ")}`,
+    },
+    follow: { type: "boolean", describe: "Go on with new messages until the job ends, or Ctrl-C", default: false },
+    ...jsonOption,
+  },
+  examples: [
+    ["$0 logs --project my-project --region europe-west1 --job-name eventlogger", "the last 50 messages"],
+    ["$0 logs --project my-project --region europe-west1 --job-name eventlogger --min-importance warning --follow", ""],
+  ],
+  check: ({ follow, json, ...choice }) => [
+    ...checkJobChoice(choice),
+    ...(follow && json
+      ? ["--json (JSON) is one document and --follow (FOLLOW) has no end: they exclude each other"]
+      : []),
+  ],
+  async run(o) {
+    const interrupt = catchInterrupt(() => {});
+    const { signal } = interrupt;
+    try {
+      const jobs = jobsOf(o);
+      const job = await chosenJob(jobs, o, signal);
+      const importance = o.minImportance as Importance;
+      const messages = await last(jobs.messages(job.id, { importance, signal }), o.limit);
+      writeResult(o.json, { jobId: job.id, messages }, messages.map(messageLine));
+      if (o.follow) await follow(jobs, job, messages, importance, signal);
+      return 0;
+    } catch (error) {
+      if (!signal.aborted) throw error;
+      return 0; // to be stopped is how following ends
+    } finally {
+      interrupt.end();
+    }
+  },
+});
