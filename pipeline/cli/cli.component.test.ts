@@ -38,7 +38,8 @@ describe("eventlogger", function () {
   it("shows its commands, and options and examples of each", async () => {
     const all = await eventlogger(["--help"]);
     assert.equal(all.code, 0);
-    for (const name of ["setup", "generate", "verify"]) {
+    const names = "setup run launch status logs update drain cancel generate verify".split(" ");
+    for (const name of names) {
       assert.match(all.stdout, new RegExp(`^ +eventlogger ${name} `, "m"));
       const one = await eventlogger([name, "--help"]);
       assert.equal(one.code, 0);
@@ -53,7 +54,7 @@ describe("eventlogger", function () {
     assert.equal(code, 2);
     assert.equal(stdout, "");
     assert.match(stderr, /--datset is not an option here; did you mean --dataset\?/);
-    assert.match(stderr, /--session-gap \(SESSION_GAP\) must be more than nothing/);
+    assert.match(stderr, /--session-gap \(SESSION_GAP\) must be a positive whole number of seconds/);
     assert.match(stderr, /--dataset \(DATASET\) must be letters, digits and underscores/);
     assert.doesNotMatch(stderr, /\u001b/);
   });
@@ -165,6 +166,8 @@ describe("eventlogger", function () {
       await tables.table("daily_rollup_versions").insert([rollupVersion({ date: "2024-05-01", session_count: 1 })]);
       const equal = await verify();
       assert.deepEqual([equal.code, equal.stdout], [0, "equal 1 days equal\n"]);
+      const json = await eventlogger(["verify", "--dataset", dataset, "--json"], { env: env() });
+      assert.deepEqual(JSON.parse(json.stdout), { equal: true, equalDays: 1, differences: [] });
     });
 
     it("exits with 1 and says why when BigQuery does not have the dataset", async () => {

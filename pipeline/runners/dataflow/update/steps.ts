@@ -5,6 +5,8 @@ import { formatDuration } from "../../../../config/options";
 
 const GROUP = "beam:transform:group_by_key:v1";
 const PAR_DO = "beam:transform:pardo:v1";
+/** Dataflow has its own source for this; the steps that it is made of elsewhere do not run there. */
+const PUBSUB_READ = "beam:transform:pubsub_read:v1";
 const SESSIONS = "beam:window_fn:session_windows:v1";
 
 /** What a step keeps between elements, which an update takes over by the step's name. */
@@ -46,6 +48,7 @@ function windowsOf(transform: PTransform, components: Components): string {
 function stepOf(transform: PTransform, components: Components): Step {
   const { urn = "", payload = new Uint8Array() } = transform.spec ?? {};
   const step = { name: transform.uniqueName, urn, cells: [], windows: windowsOf(transform, components) };
+  if (urn === PUBSUB_READ) return { ...step, keeps: "position" };
   if (urn === GROUP) return { ...step, keeps: "groups" };
   if (urn !== PAR_DO) return { ...step, keeps: undefined };
   const { stateSpecs, timerFamilySpecs, restrictionCoderId } = ParDoPayload.fromBinary(payload);
@@ -53,11 +56,25 @@ function stepOf(transform: PTransform, components: Components): Step {
   return { ...step, cells, keeps: cells.length ? "state" : restrictionCoderId ? "position" : undefined };
 }
 
+/** Ids of all steps that a step is made of, at any depth. */
+function* partsOf(transform: PTransform, components: Components): Iterable<string> {
+  for (const id of transform.subtransforms) {
+    yield id;
+    const part = components.transforms[id];
+    if (part) yield* partsOf(part, components);
+  }
+}
+
 /** The steps of an encoded pipeline proto, by name. */
 export function stepsOf(pipeline: Uint8Array): Step[] {
   const components = Pipeline.fromBinary(pipeline).components ?? Components.create();
-  return Object.values(components.transforms)
-    .filter((transform) => transform.subtransforms.length === 0 && transform.spec)
-    .map((transform) => stepOf(transform, components))
+  const transforms = Object.entries(components.transforms);
+  const replaced = transforms.filter(([, transform]) => transform.spec?.urn === PUBSUB_READ);
+  const notRun = new Set(replaced.flatMap(([, transform]) => [...partsOf(transform, components)]));
+  const isStep = (transform: PTransform): boolean =>
+    transform.subtransforms.length === 0 || transform.spec?.urn === PUBSUB_READ;
+  return transforms
+    .filter(([id, transform]) => transform.spec && isStep(transform) && !notRun.has(id))
+    .map(([, transform]) => stepOf(transform, components))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
 }

@@ -1,0 +1,18 @@
+import type { UpdatePlan } from "../../runners/dataflow/update/updatePlan";
+import type { Output } from "../terminal";
+import { colours } from "../terminal";
+
+/** What an update would do to the steps, in lines. */
+export function planLines({ renamed, added, removed, losses, wrongMappings }: UpdatePlan, output: Output): string[] {
+  const { red, green, yellow, dim } = colours(output);
+  if (renamed.length + added.length + removed.length + losses.length + wrongMappings.length === 0) {
+    return [dim("steps: the same as those of the running job")];
+  }
+  return [
+    ...renamed.map(({ from, to }) => `${green("renamed")} ${from} -> ${to}`),
+    ...added.map((name) => `${green("added")}   ${name}`),
+    ...removed.map((name) => `${yellow("removed")} ${name}`),
+    ...losses.map((loss) => `${red("loses")}   ${loss}`),
+    ...wrongMappings.map((wrong) => `${red("mapping")} ${wrong}`),
+  ];
+}

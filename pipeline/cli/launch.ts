@@ -1,0 +1,54 @@
+import { consoleUrl } from "../runners/dataflow/jobs";
+import { defineCommand } from "./command";
+import { explainDryRun } from "./dataflow/explain";
+import { checkLaunchOptions, jobSettings, launchOptions } from "./dataflow/launchOptions";
+import { checkBeforeLaunch } from "./dataflow/preflight";
+import { SubmissionRun } from "./dataflow/submission";
+import { writeResult } from "./jsonOption";
+import { colours } from "./terminal";
+
+export const launchCommand = defineCommand({
+  name: "launch",
+  summary: "Launch the pipeline on Dataflow",
+  details:
+    "Builds the pipeline with Java's Pub/Sub source and BigQuery sinks, stages what workers need, and submits it by\n" +
+    "Beam's Dataflow runner for Python, in an environment of its own. Credentials are the Application Default\n" +
+    "Credentials. Streaming Engine and Runner v2 are always on.",
+  options: launchOptions,
+  examples: [
+    [
+      "$0 launch --project my-project --region europe-west1 --temp-location gs://my-bucket/temp --image europe-docker.pkg.dev/my-project/eventlogger/worker:0.1.0",
+      "with Dataflow's defaults",
+    ],
+    [
+      "$0 launch … --max-workers 5 --worker-machine-type n2-standard-2 --service-account w@my-project.iam.gserviceaccount.com --labels team=data,cost=42",
+      "with limits, an account and labels",
+    ],
+    ["$0 launch … --subnetwork regions/europe-west1/subnetworks/workers --no-public-ips", "in a private network"],
+    ["$0 launch … --dry-run --output plan", "writes plan/job.json and plan/pipeline.pb, and explains them"],
+  ],
+  check: checkLaunchOptions,
+  async run(o) {
+    const run = new SubmissionRun(o);
+    return run.run(async () => {
+      const outputDir = run.outputDir();
+      if (outputDir === undefined && o.check) await checkBeforeLaunch(o, run, { update: false });
+      const built = await run.build();
+      const { jobId, files } = await run.submit(built, { outputDir });
+      const { project, region, jobName } = jobSettings(o);
+      const { green } = colours(process.stdout);
+      if (outputDir !== undefined) {
+        const { steps } = built;
+        const document = { dryRun: true, jobName, project, region, outputDir, files, steps };
+        writeResult(o.json, document, explainDryRun(o, { dir: outputDir, files, steps, update: false }));
+        return 0;
+      }
+      const link = consoleUrl(jobSettings(o), jobId as string);
+      writeResult(o.json, { jobId, jobName, project, region, console: link, files }, [
+        `${green("submitted")} job ${jobName} (${jobId})`,
+        `console   ${link}`,
+      ]);
+      return 0;
+    });
+  },
+});

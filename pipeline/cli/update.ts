@@ -1,0 +1,134 @@
+import { readFileSync } from "node:fs";
+import type { OptionSpecs } from "../../config/options";
+import { GoogleApi } from "../google/googleApi";
+import { consoleUrl, DataflowJobs, type Job } from "../runners/dataflow/jobs";
+import { canBeUpdated, stateName } from "../runners/dataflow/jobState";
+import { planUpdate, type UpdatePlan } from "../runners/dataflow/update/updatePlan";
+import { defineCommand } from "./command";
+import { explainDryRun } from "./dataflow/explain";
+import { checkLaunchOptions, jobSettings, launchOptions, type LaunchOptions } from "./dataflow/launchOptions";
+import { checkBeforeLaunch } from "./dataflow/preflight";
+import { planLines } from "./dataflow/showPlan";
+import { SubmissionRun } from "./dataflow/submission";
+import { progressOutput, writeResult } from "./jsonOption";
+import { colours } from "./terminal";
+
+const options = {
+  ...launchOptions,
+  transformNameMapping: {
+    type: "map",
+    describe: "Steps that have another name now, OLD=NEW; beginnings of names stand for all that begin so",
+    default: {},
+    group: "Update:",
+  },
+  allowStateLoss: {
+    type: "boolean",
+    describe: "Update although steps lose their state: the rollups will no longer be exact",
+    default: false,
+    group: "Update:",
+  },
+  compareWith: {
+    type: "string",
+    describe: "With --dry-run: the pipeline.pb of the running job, to tell what happens to its steps",
+    optional: true,
+    group: "Update:",
+  },
+} as const satisfies OptionSpecs;
+
+/** The job that can be replaced. @throws Error that says why there is none */
+async function runningJob(jobs: DataflowJobs, o: LaunchOptions, signal: AbortSignal): Promise<Job> {
+  const { project, region, jobName } = o;
+  const found = await jobs.findActive(jobName, signal);
+  const job = found && (await jobs.get(found.id, signal));
+  if (!job) {
+    throw new Error(
+      `There is no active job named ${jobName} in project ${project}, region ${region}: ` +
+        "nothing can be updated. Start one with `eventlogger launch`.",
+    );
+  }
+  if (!canBeUpdated(job.state)) {
+    throw new Error(`Job ${jobName} (${job.id}) is ${stateName(job.state)}: only a running job can be updated`);
+  }
+  return job;
+}
+
+/** @throws Error when the update would lose state, or a mapping fits nothing */
+function judge({ losses, wrongMappings }: UpdatePlan, allowStateLoss: boolean): void {
+  if (wrongMappings.length) {
+    throw new Error("--transform-name-mapping (TRANSFORM_NAME_MAPPING) has entries that fit no step: see above");
+  }
+  if (losses.length && !allowStateLoss) {
+    throw new Error(
+      `${losses.length} ${losses.length === 1 ? "step" : "steps"} of the running job would lose what they keep, and the ` +
+        "rollups would no longer be exact. Map the names of steps that were renamed, or keep the steps as they are. " +
+        "--allow-state-loss updates all the same.",
+    );
+  }
+}
+
+export const updateCommand = defineCommand({
+  name: "update",
+  summary: "Replace the running job on Dataflow by this version, which takes over its state",
+  details:
+    "Compares the steps of the running job with those of the new one before it submits anything: state goes over by the\n" +
+    "names of steps. Exit code 1, and nothing is submitted, when a step would lose what it keeps. If Dataflow finds the\n" +
+    "replacement incompatible, the running job goes on.",
+  options,
+  examples: [
+    [
+      "$0 update --project my-project --region europe-west1 --temp-location gs://my-bucket/temp --image europe-docker.pkg.dev/my-project/eventlogger/worker:0.2.0",
+      "to the image of another version",
+    ],
+    ["$0 update … --transform-name-mapping CountUsers=CountActiveUsers", "with a step that was renamed"],
+    ["$0 update … --dry-run --compare-with old/pipeline.pb", "what would happen, without any service"],
+  ],
+  check: (o) => [
+    ...checkLaunchOptions(o),
+    ...(o.compareWith !== undefined && !o.dryRun
+      ? ["--compare-with (COMPARE_WITH) is only for --dry-run: an update compares with the running job"]
+      : []),
+  ],
+  async run(o) {
+    const run = new SubmissionRun(o);
+    return run.run(async () => {
+      const { transformNameMapping, compareWith, allowStateLoss } = o;
+      const update = { transformNameMapping };
+      const output = progressOutput(o.json);
+      const tellPlan = (plan: UpdatePlan): void => {
+        for (const line of planLines(plan, output)) output.write(`${line}\n`);
+        judge(plan, allowStateLoss);
+      };
+      const settings = jobSettings(o);
+      const { project, region, jobName } = settings;
+      const outputDir = run.outputDir();
+      if (outputDir !== undefined) {
+        const before = compareWith === undefined ? undefined : readFileSync(compareWith);
+        const built = await run.build();
+        const { stepsOf } = await import("../runners/dataflow/update/steps.js");
+        const plan = before && planUpdate(stepsOf(before), built.steps, transformNameMapping);
+        if (plan) tellPlan(plan);
+        const { files } = await run.submit(built, { update, replaceJobId: "", outputDir });
+        const { steps } = built;
+        const document = { dryRun: true, jobName, project, region, outputDir, files, steps, plan };
+        writeResult(o.json, document, explainDryRun(o, { dir: outputDir, files, steps, update: true }));
+        return 0;
+      }
+      const api = new GoogleApi(project);
+      const running = await runningJob(new DataflowJobs(api, settings), o, run.signal);
+      if (o.check) await checkBeforeLaunch(o, run, { update: true });
+      const built = await run.build();
+      const { runningSteps } = await import("../runners/dataflow/update/runningSteps.js");
+      const plan = planUpdate(await runningSteps(api, running, run.signal), built.steps, transformNameMapping);
+      tellPlan(plan);
+      const { jobId, files } = await run.submit(built, { update, replaceJobId: running.id });
+      const link = consoleUrl(settings, jobId as string);
+      const { green } = colours(process.stdout);
+      const document = { jobId, jobName, project, region, console: link, replaces: running.id, plan, files };
+      writeResult(o.json, document, [
+        `${green("submitted")} job ${jobName} (${jobId}), which replaces ${running.id} when its workers are ready`,
+        `console   ${link}`,
+      ]);
+      return 0;
+    });
+  },
+});
