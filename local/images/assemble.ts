@@ -61,6 +61,8 @@ export function assembleImage(image: ImageName, target: string): void {
   for (const file of files) cpSync(join(packageRoot, file), join(home, file));
   const { name, version, license, type, exports } = readJson<Record<string, unknown>>("package.json");
   writeFileSync(join(home, "package.json"), JSON.stringify({ name, version, license, type, exports }, null, 2) + "\n");
+  // Beam's boot program shows the package.json of its working directory.
+  if (packageFolder !== ".") writeFileSync(join(target, "package.json"), '{ "private": true }\n');
   for (const [command, module] of Object.entries(commands)) {
     const bin = join(target, "node_modules", ".bin");
     mkdirSync(bin, { recursive: true });
