@@ -28,7 +28,7 @@ const IMAGES = {
     packageFolder: "node_modules/eventlogger",
     commands: { "apache-beam-worker": "dist/pipeline/beam/worker/containerMain.js" },
   },
-  ingest: { entries: ["dist/ingest/main.js"], packageFolder: ".", commands: {} },
+  ingest: { entries: ["dist/ingest/main.js", "dist/ingest/healthcheck.js"], packageFolder: ".", commands: {} },
 } as const satisfies Record<string, Contents>;
 
 export type ImageName = keyof typeof IMAGES;

