@@ -4,11 +4,13 @@
  */
 import { spawnSync } from "node:child_process";
 import path = require("node:path");
+import { ensureBootProgram } from "../local/images/bootProgram";
 import { ensureNginx } from "../local/stack/installNginx";
 import { cacheDir, packageRoot } from "../config/packageRoot";
 import { ensurePythonEnvironment } from "../local/python/environment";
 import { ensureExpansionClasspath } from "../pipeline/beam/expansion/classpath";
 import { ensureFlinkClasspath } from "../pipeline/beam/flink/classpath";
+import { ensureSubmitter } from "../pipeline/runners/dataflow/submitter/environment";
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
@@ -22,6 +24,8 @@ const bin = (name: string, file: string): string => path.join(packageRoot, "node
 async function main(filters: readonly string[]): Promise<boolean> {
   say("== set-up");
   await ensurePythonEnvironment(() => say("installing the BigQuery emulator (once, about a minute)"));
+  await ensureSubmitter(() => say("installing Beam for Python (once, about a minute)"));
+  await ensureBootProgram(say);
   await ensureFlinkClasspath({ cacheDir, onProgress: say });
   await ensureExpansionClasspath({ cacheDir, onProgress: say });
   ensureNginx(say);

@@ -24,6 +24,7 @@ const IMAGES = {
       "dist/pipeline/beam/worker/containerMain.js",
       "dist/pipeline/eventPipeline.js",
       "dist/pipeline/bigquery/writeRows.js",
+      "dist/pipeline/runners/dataflow/ends.js",
     ],
     packageFolder: "node_modules/eventlogger",
     commands: { "apache-beam-worker": "dist/pipeline/beam/worker/containerMain.js" },
@@ -34,8 +35,8 @@ const IMAGES = {
 export type ImageName = keyof typeof IMAGES;
 export const IMAGE_NAMES = Object.keys(IMAGES) as readonly ImageName[];
 
-/** What only compilers and debuggers read. */
-const NOT_RUN = /\.(d\.[cm]?ts|map|tsbuildinfo)$/;
+/** What only compilers, debuggers and tests read. */
+const NOT_RUN = /\.([cm]?ts|map|tsbuildinfo|test\.js)$/;
 
 function readJson<T>(file: string): T {
   return JSON.parse(readFileSync(join(packageRoot, file), "utf8")) as T;

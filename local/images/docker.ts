@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { stripVTControlCharacters } from "node:util";
 
 /** There is no docker command, or no engine behind it; the message says what to do. */
 export class NoEngineError extends Error {
@@ -14,7 +15,7 @@ export class NoEngineError extends Error {
 /** A docker command failed; the message has the end of what it said. */
 export class DockerError extends Error {
   constructor(args: readonly string[], code: number | null, output: string) {
-    const end = output.trimEnd().split("\n").slice(-25).join("\n");
+    const end = stripVTControlCharacters(output).trimEnd().split("\n").slice(-25).join("\n");
     super(`docker ${args[0]} failed (exit code ${code}):\n${end}`);
     this.name = "DockerError";
   }
@@ -71,7 +72,11 @@ export async function engineVersion(options: DockerOptions = {}): Promise<string
     return (await docker(["version", "--format", "{{.Server.Version}}"], options)).trim();
   } catch (error) {
     if (!(error instanceof DockerError)) throw error;
-    const why = error.message.trimEnd().split("\n").at(-1);
-    throw new NoEngineError(`docker finds no engine: ${why}`);
+    const why = error.message
+      .trimEnd()
+      .split("\n")
+      .at(-1)
+      ?.replace(/[.?!]+$/, "");
+    throw new NoEngineError(`docker finds no engine (${why})`);
   }
 }
