@@ -13,7 +13,8 @@ export function httpUrl(value: string): string | undefined {
   return url?.protocol === "http:" || url?.protocol === "https:" ? undefined : "must be an http or https URL";
 }
 
-const pubsubName = matches(PUBSUB_NAME, "3 to 255 letters, digits or -_.~+%, beginning with a letter");
+/** For options that name something on Pub/Sub. */
+export const pubsubName = matches(PUBSUB_NAME, "3 to 255 letters, digits or -_.~+%, beginning with a letter");
 
 /** Where Pub/Sub and BigQuery are; a Pub/Sub emulator is named by PUBSUB_EMULATOR_HOST, as everywhere. */
 export const projectOption = {

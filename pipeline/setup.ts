@@ -1,32 +1,31 @@
 import { bigQueryClient } from "./bigquery/client";
 import { setUpBigQuery } from "./bigquery/setup";
 import { pubSubClient } from "./pubsub/client";
-import { setUpPubSub } from "./pubsub/setup";
+import { setUpPubSub, type PubSubSetup } from "./pubsub/setup/setUpPubSub";
 import type { SetupStep } from "./setupStep";
 
-export interface SetupOptions {
+export interface SetupOptions extends PubSubSetup {
   readonly project: string;
-  readonly topic: string;
-  readonly subscription: string;
   readonly dataset: string;
   /** A BigQuery emulator. A Pub/Sub emulator is named by the variable PUBSUB_EMULATOR_HOST. */
   readonly bigqueryEndpoint?: string | undefined;
-  /** Where a new dataset is kept, such as `EU`. */
+  /** Where a new dataset and a new bucket are kept, such as `EU`. */
   readonly location?: string | undefined;
 }
 
 /**
- * Makes everything the pipeline and the ingest service expect to find: topic, subscription, dataset, tables, views. Safe
- * to repeat.
- * @returns what was made and what was there, in the order of doing.
+ * Makes everything the pipeline and the ingest service expect to find: schema, topics, subscriptions, dataset, tables,
+ * views. Safe to repeat.
+ * @param onStep told of each thing when it is done.
+ * @throws Error that names a permission that is missing, or a thing that exists and cannot be used.
  */
-export async function setUp(options: SetupOptions): Promise<SetupStep[]> {
+export async function setUp(options: SetupOptions, onStep: (step: SetupStep) => void): Promise<void> {
   const pubsub = pubSubClient(options);
   try {
-    const steps = await setUpPubSub(pubsub, options);
-    const bigquery = bigQueryClient({ project: options.project, endpoint: options.bigqueryEndpoint });
-    return [...steps, ...(await setUpBigQuery(bigquery, options))];
+    for (const step of await setUpPubSub(pubsub, options)) onStep(step);
   } finally {
     await pubsub.close();
   }
+  const bigquery = bigQueryClient({ project: options.project, endpoint: options.bigqueryEndpoint });
+  for (const step of await setUpBigQuery(bigquery, options)) onStep(step);
 }

@@ -1,9 +1,25 @@
 /** What `setup` did about one thing. */
 export interface SetupStep {
-  readonly kind: "topic" | "subscription" | "dataset" | "table" | "view";
+  readonly kind: "schema" | "topic" | "subscription" | "bucket" | "dataset" | "table" | "view";
   readonly name: string;
   readonly outcome: "created" | "exists" | "updated";
+  /** What was updated. */
   readonly detail?: string;
+  /** What is not as it would be made now, and was left as it is. */
+  readonly differences?: readonly string[];
+}
+
+/** A step about something that was there. */
+export function existing(
+  thing: Pick<SetupStep, "kind" | "name">,
+  { updated = [], differences = [] }: { updated?: readonly string[]; differences?: readonly string[] } = {},
+): SetupStep {
+  return {
+    ...thing,
+    outcome: updated.length ? "updated" : "exists",
+    ...(updated.length && { detail: updated.join(", ") }),
+    ...(differences.length && { differences }),
+  };
 }
 
 /**

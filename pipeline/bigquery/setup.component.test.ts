@@ -65,7 +65,32 @@ describe("setUpBigQuery", function () {
     await fixture.bigquery.dataset("foreign").createTable("events", { schema: [{ name: "x", type: "STRING" }] });
     await assert.rejects(
       setUpBigQuery(fixture.bigquery, { dataset: "foreign" }),
-      /Table events lacks the required columns event_id, .*--dataset/,
+      /Table foreign.events lacks the columns event_id, .*--dataset/,
     );
+  });
+
+  it("names columns that it cannot write to", async () => {
+    await fixture.bigquery.createDataset("mistyped");
+    const fields = eventsTable.columns.map((c) => (c.name === "user_id" ? { ...c, type: "INT64" } : c));
+    await fixture.bigquery
+      .dataset("mistyped")
+      .createTable("events", { schema: { fields: [...fields, { name: "x", type: "STRING", mode: "REQUIRED" }] } });
+    await assert.rejects(
+      setUpBigQuery(fixture.bigquery, { dataset: "mistyped" }),
+      /Column user_id of table mistyped.events is INT64, but STRING is written\. Column x .* is required, but nothing/,
+    );
+  });
+
+  it("says that a table is laid out in another way, and that a dataset is elsewhere", async () => {
+    await fixture.bigquery.createDataset("layout", { location: "US" });
+    const { columns } = eventsTable;
+    await fixture.bigquery.dataset("layout").createTable("events", { schema: { fields: [...columns] } });
+    const steps = await setUpBigQuery(fixture.bigquery, { dataset: "layout", location: "EU" });
+    assert.deepEqual(steps[0]?.differences, ["kept in US, which cannot be changed"]);
+    assert.deepEqual(steps[1]?.differences, [
+      "not partitioned by the day of event_date, so queries of some days read everything",
+      "not clustered by event_name, user_id",
+    ]);
+    assert.equal(steps[2]?.differences, undefined);
   });
 });

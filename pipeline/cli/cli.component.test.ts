@@ -10,6 +10,7 @@ import { eventRow } from "../bigquery/eventRow";
 import { useBigQueryEmulator } from "../bigquery/testing/emulator";
 import { event, rollupVersion } from "../bigquery/testing/rows";
 import { validateEvent } from "../domain/validation";
+import type { SetupStep } from "../setupStep";
 import { startEventServer, type EventServer } from "./testing/eventServer";
 
 interface Run {
@@ -138,8 +139,11 @@ describe("eventlogger", function () {
       const first = await eventlogger(["setup"], { env: env() });
       assert.equal(first.code, 0, first.stderr);
       assert.deepEqual(first.stdout.trim().split("\n"), [
-        "created topic events",
-        "created subscription events-pipeline",
+        "created schema events",
+        "created topic events (takes messages of schema events)",
+        "created topic events-dead-letters",
+        "created subscription events-dead-letters",
+        "created subscription events-pipeline (dead letters to events-dead-letters after 100 deliveries)",
         "created dataset analytics",
         "created table analytics.events",
         "created table analytics.daily_rollup_versions",
@@ -149,7 +153,42 @@ describe("eventlogger", function () {
       ]);
       const second = await eventlogger(["setup"], { env: env() });
       assert.equal(second.code, 0, second.stderr);
-      assert.doesNotMatch(second.stdout, /created/);
+      assert.equal(second.stdout.match(/^exists /gm)?.length, 11);
+      assert.doesNotMatch(second.stdout, /created|updated|differs/);
+    });
+
+    it("sets up without what is not wanted, and tells what differs, as JSON", async () => {
+      const names = ["--topic", "plain", "--subscription", "plain", "--dataset", "plain"];
+      const bare = await eventlogger(["setup", ...names, "--schema", "none", "--dead-letter-topic", "none"], {
+        env: env(),
+      });
+      assert.equal(bare.code, 0, bare.stderr);
+      assert.deepEqual(bare.stdout.trim().split("\n").slice(0, 3), [
+        "created topic plain",
+        "created subscription plain",
+        "created dataset plain",
+      ]);
+      const { code, stdout, stderr } = await eventlogger(["setup", ...names, "--json"], { env: env() });
+      assert.equal(code, 0, stderr);
+      assert.match(stderr, /^exists +topic plain \(differs: no schema, any message is taken\)$/m);
+      const { steps, notes } = JSON.parse(stdout) as { steps: SetupStep[]; notes: string[] };
+      assert.deepEqual(steps[1], {
+        kind: "topic",
+        name: "plain",
+        outcome: "exists",
+        differences: ["no schema, any message is taken"],
+      });
+      assert.match(notes.join(), /--update-existing/);
+    });
+
+    it("exits with 2 when options of setup contradict each other, and makes nothing", async () => {
+      const args = ["setup", "--topic", "same", "--dead-letter-topic", "same", "--max-delivery-attempts", "101"];
+      const { code, stdout, stderr } = await eventlogger(args, { env: env() });
+      assert.deepEqual([code, stdout], [2, ""]);
+      assert.match(stderr, /--max-delivery-attempts .*from 5 to 100/);
+      const same = await eventlogger(args.slice(0, 5), { env: env() });
+      assert.deepEqual([same.code, same.stdout], [2, ""]);
+      assert.match(same.stderr, /--dead-letter-topic .* must be another topic than --topic/);
     });
 
     it("verifies", async () => {

@@ -1,37 +1,123 @@
-import { bigqueryOptions, projectOption, pubsubOptions } from "../../config/connection";
+import { bigqueryOptions, projectOption, pubsubName, pubsubOptions } from "../../config/connection";
+import { ConfigError, wholeNumber, type Options, type OptionSpecs } from "../../config/options";
+import { serviceAgentNote, type PubSubSetup } from "../pubsub/setup/setUpPubSub";
 import { setUp } from "../setup";
+import type { SetupStep } from "../setupStep";
 import { defineCommand } from "./command";
 import { colours } from "./terminal";
 
+const DAY_MS = 86_400_000;
+
+/** Stands for "do without". */
+const NONE = "none";
+
+const nameOrNone = (value: string): string | undefined => (value === NONE ? undefined : pubsubName(value));
+
+const options = {
+  ...projectOption,
+  ...pubsubOptions,
+  schema: {
+    type: "string",
+    describe: "Avro schema that the topic enforces; default: the topic's name; none: any message is taken",
+    optional: true,
+    check: nameOrNone,
+    group: "Pub/Sub:",
+  },
+  deadLetterTopic: {
+    type: "string",
+    describe: "For messages that were delivered too often; default: <topic>-dead-letters; none: do without",
+    optional: true,
+    check: nameOrNone,
+    group: "Pub/Sub:",
+  },
+  maxDeliveryAttempts: {
+    type: "number",
+    describe: "Deliveries after which a message goes to the dead-letter topic",
+    default: 100,
+    check: wholeNumber(5, 100),
+    group: "Pub/Sub:",
+  },
+  messageRetention: {
+    type: "duration",
+    describe: "How long the subscriptions keep what is not acknowledged",
+    default: 7 * DAY_MS,
+    check: (ms) => (ms >= 600_000 && ms <= 31 * DAY_MS ? undefined : "must be from 10m to 31d"),
+    group: "Pub/Sub:",
+  },
+  ...bigqueryOptions,
+  location: {
+    type: "string",
+    describe: "Where a new dataset is kept, such as EU or us-central1",
+    optional: true,
+    group: "Google Cloud:",
+  },
+  updateExisting: {
+    type: "boolean",
+    describe: "Change what is there and differs; without it, that is only said",
+    default: false,
+  },
+  json: { type: "boolean", describe: "One JSON document instead of lines", default: false },
+} as const satisfies OptionSpecs;
+
+/** @throws ConfigError with options that contradict each other */
+function pubsubSetup(o: Options<typeof options>): PubSubSetup {
+  const schema = o.schema ?? o.topic;
+  const deadLetterTopic = o.deadLetterTopic ?? `${o.topic}-dead-letters`;
+  const problems: string[] = [];
+  if (deadLetterTopic === o.topic) {
+    problems.push("--dead-letter-topic (DEAD_LETTER_TOPIC) must be another topic than --topic");
+  }
+  if (deadLetterTopic === o.subscription) {
+    problems.push("--dead-letter-topic (DEAD_LETTER_TOPIC) gets a subscription of its own name: choose another one");
+  }
+  if (problems.length) throw new ConfigError(problems);
+  return {
+    ...o,
+    schema: schema === NONE ? undefined : schema,
+    deadLetterTopic: deadLetterTopic === NONE ? undefined : deadLetterTopic,
+    retentionMs: o.messageRetention,
+  };
+}
+
+function stepLine(step: SetupStep): string {
+  const { green, yellow, dim } = colours(process.stdout);
+  const paint = { created: green, updated: yellow, exists: dim };
+  const detail = step.detail ? ` (${step.detail})` : "";
+  const differences = step.differences ? ` ${yellow(`(differs: ${step.differences.join("; ")})`)}` : "";
+  return `${paint[step.outcome](step.outcome.padEnd(7))} ${step.kind} ${step.name}${detail}${differences}`;
+}
+
 export const setupCommand = defineCommand({
   name: "setup",
-  summary: "Make topic, subscription, dataset, tables and views",
-  details: "Safe to repeat: what is there stays, with its data; columns that an earlier release lacked are added.",
-  options: {
-    ...projectOption,
-    ...pubsubOptions,
-    ...bigqueryOptions,
-    location: {
-      type: "string",
-      describe: "Where a new dataset is kept, such as EU or us-central1",
-      optional: true,
-      group: "Google Cloud:",
-    },
-  },
+  summary: "Make schema, topics, subscriptions, dataset, tables and views",
+  details:
+    "Safe to repeat: what is there stays, with its data. Columns and revisions of the schema that an earlier release\n" +
+    "lacked are added. What else differs is said, and changed only with --update-existing.",
+  options,
   examples: [
     ["$0 setup --project my-project --location EU", "everything under its default name"],
+    ["$0 setup --project my-project --update-existing", "also bind a topic of an earlier release to the schema"],
     [
       "PUBSUB_EMULATOR_HOST=127.0.0.1:8085 $0 setup --bigquery-endpoint http://127.0.0.1:9050",
       "on emulators on this machine",
     ],
   ],
-  async run(options) {
-    const { green, yellow, dim } = colours(process.stdout);
-    const paint = { created: green, updated: yellow, exists: dim };
-    for (const step of await setUp(options)) {
-      const detail = step.detail ? ` (${step.detail})` : "";
-      process.stdout.write(`${paint[step.outcome](step.outcome.padEnd(7))} ${step.kind} ${step.name}${detail}\n`);
+  async run(o) {
+    const names = pubsubSetup(o);
+    const steps: SetupStep[] = [];
+    const output = o.json ? process.stderr : process.stdout;
+    await setUp({ ...o, ...names }, (step) => {
+      steps.push(step);
+      output.write(`${stepLine(step)}\n`);
+    });
+    const notes: string[] = [];
+    if (!o.updateExisting && steps.some((step) => step.differences)) {
+      notes.push("What differs was left as it is. --update-existing changes what can be changed");
     }
+    const grants = process.env.PUBSUB_EMULATOR_HOST ? undefined : serviceAgentNote(o.project, names);
+    if (grants !== undefined) notes.push(grants);
+    for (const note of notes) output.write(`\n${note}\n`);
+    if (o.json) process.stdout.write(`${JSON.stringify({ steps, notes }, null, 2)}\n`);
     return 0;
   },
 });

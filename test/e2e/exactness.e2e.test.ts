@@ -214,6 +214,9 @@ describe("end to end: the rollups are exact", function () {
   it("and messages that are no events become dead letters while the pipeline goes on", async () => {
     const pubsub = pubSubClient({ project: PROJECT });
     const topic = pubsub.topic("events");
+    // As a topic whose schema was taken off, or that never had one: with it, they are refused.
+    await assert.rejects(topic.publishMessage({ data: Buffer.from("{not json") }), { code: 3 });
+    await topic.setMetadata({ schemaSettings: null });
     const garbage = [Buffer.from([0xff, 0xfe, 0x00]), Buffer.from("{not json"), Buffer.from('{"type":"event"}')];
     await Promise.all(garbage.map((data) => topic.publishMessage({ data })));
     await pubsub.close();

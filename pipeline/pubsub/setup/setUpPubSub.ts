@@ -1,0 +1,62 @@
+import type { PubSub } from "@google-cloud/pubsub";
+import type { SetupStep } from "../../setupStep";
+import { setUpSchema } from "./schema";
+import { setUpSubscription } from "./subscription";
+import { setUpTopic } from "./topic";
+
+const DAY_MS = 86_400_000;
+
+export interface PubSubSetup {
+  readonly topic: string;
+  readonly subscription: string;
+  /** Schema that the topic enforces; undefined: none. */
+  readonly schema?: string | undefined;
+  /** Topic, and subscription of it, for messages that were delivered too often; undefined: none. */
+  readonly deadLetterTopic?: string | undefined;
+  /** Deliveries after which a message is a dead letter, 5 to 100. @default 100 */
+  readonly maxDeliveryAttempts?: number;
+  /** How long the subscriptions keep what is not acknowledged; ms. @default 7 days, the service's own */
+  readonly retentionMs?: number;
+  /** Changes what is there and differs. @default false */
+  readonly updateExisting?: boolean;
+}
+
+/**
+ * Makes schema, topic, dead-letter topic, its subscription, and the subscription that the pipeline reads. Safe to repeat.
+ * @throws Error when the subscription or the schema exists and belongs to something else, or a permission is missing;
+ *   errors of the Pub/Sub client.
+ */
+export async function setUpPubSub(pubsub: PubSub, options: PubSubSetup): Promise<SetupStep[]> {
+  const { topic, schema, deadLetterTopic, maxDeliveryAttempts = 100, updateExisting = false } = options;
+  const { retentionMs = 7 * DAY_MS } = options;
+  const steps: SetupStep[] = [];
+  if (schema !== undefined) steps.push(await setUpSchema(pubsub, schema));
+  steps.push(await setUpTopic(pubsub, topic, { schema, updateExisting }));
+  if (deadLetterTopic !== undefined) {
+    steps.push(await setUpTopic(pubsub, deadLetterTopic, { updateExisting }));
+    // What is published to a topic without a subscription is lost.
+    const kept = { topic: deadLetterTopic, retentionMs, updateExisting };
+    steps.push(await setUpSubscription(pubsub, deadLetterTopic, kept));
+  }
+  const deadLetters = deadLetterTopic === undefined ? undefined : { topic: deadLetterTopic, maxDeliveryAttempts };
+  steps.push(
+    await setUpSubscription(pubsub, options.subscription, { topic, retentionMs, deadLetters, updateExisting }),
+  );
+  return steps;
+}
+
+/**
+ * What Pub/Sub's own service account must be granted; without it no message is forwarded, and deliveries are not even
+ * counted.
+ */
+export function serviceAgentNote(project: string, { deadLetterTopic, subscription }: PubSubSetup): string | undefined {
+  if (deadLetterTopic === undefined) return undefined;
+  const agent = "service-PROJECT_NUMBER@gcp-sa-pubsub.iam.gserviceaccount.com";
+  return (
+    `Dead letters need two grants to Pub/Sub's service agent ${agent} (the number: gcloud projects describe ${project}):\n` +
+    `  gcloud pubsub topics add-iam-policy-binding ${deadLetterTopic} --project=${project} ` +
+    `--member=serviceAccount:${agent} --role=roles/pubsub.publisher\n` +
+    `  gcloud pubsub subscriptions add-iam-policy-binding ${subscription} --project=${project} ` +
+    `--member=serviceAccount:${agent} --role=roles/pubsub.subscriber`
+  );
+}
