@@ -1,21 +1,25 @@
 import { bigQueryClient } from "./bigquery/client";
 import { setUpBigQuery } from "./bigquery/setup";
+import { GoogleApi } from "./google/googleApi";
 import { pubSubClient } from "./pubsub/client";
 import { setUpPubSub, type PubSubSetup } from "./pubsub/setup/setUpPubSub";
 import type { SetupStep } from "./setupStep";
+import { setUpBucket } from "./storage/setup";
 
 export interface SetupOptions extends PubSubSetup {
   readonly project: string;
   readonly dataset: string;
   /** A BigQuery emulator. A Pub/Sub emulator is named by the variable PUBSUB_EMULATOR_HOST. */
   readonly bigqueryEndpoint?: string | undefined;
+  /** Bucket for staged and temporary files of Dataflow jobs, its name alone; undefined: none is made. */
+  readonly bucket?: string | undefined;
   /** Where a new dataset and a new bucket are kept, such as `EU`. */
   readonly location?: string | undefined;
 }
 
 /**
  * Makes everything the pipeline and the ingest service expect to find: schema, topics, subscriptions, dataset, tables,
- * views. Safe to repeat.
+ * views, bucket. Safe to repeat.
  * @param onStep told of each thing when it is done.
  * @throws Error that names a permission that is missing, or a thing that exists and cannot be used.
  */
@@ -28,4 +32,6 @@ export async function setUp(options: SetupOptions, onStep: (step: SetupStep) => 
   }
   const bigquery = bigQueryClient({ project: options.project, endpoint: options.bigqueryEndpoint });
   for (const step of await setUpBigQuery(bigquery, options)) onStep(step);
+  const { bucket } = options;
+  if (bucket !== undefined) onStep(await setUpBucket(new GoogleApi(options.project), { ...options, bucket }));
 }

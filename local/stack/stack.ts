@@ -115,7 +115,7 @@ class LocalStack {
     const child = await this.node("setup", [BIN, "setup"]);
     const { code } = await child.exited;
     if (code !== 0) throw new NotReadyError(child, `failed (exit code ${code})`);
-    this.say("topic, subscription, dataset, tables and views made");
+    this.say("schema, topic, subscription, dataset, tables and views made");
   }
 
   async startPipeline(args: readonly string[]): Promise<void> {

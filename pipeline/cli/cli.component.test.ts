@@ -10,6 +10,7 @@ import { eventRow } from "../bigquery/eventRow";
 import { useBigQueryEmulator } from "../bigquery/testing/emulator";
 import { event, rollupVersion } from "../bigquery/testing/rows";
 import { validateEvent } from "../domain/validation";
+import { startFakeGoogle } from "../runners/dataflow/testing/fakeGoogle";
 import type { SetupStep } from "../setupStep";
 import { startEventServer, type EventServer } from "./testing/eventServer";
 
@@ -136,7 +137,8 @@ describe("eventlogger", function () {
     });
 
     it("sets up, and does so again", async () => {
-      const first = await eventlogger(["setup"], { env: env() });
+      const args = ["setup", "--dead-letter-topic", "events-dead-letters"];
+      const first = await eventlogger(args, { env: env() });
       assert.equal(first.code, 0, first.stderr);
       assert.deepEqual(first.stdout.trim().split("\n"), [
         "created schema events",
@@ -151,7 +153,7 @@ describe("eventlogger", function () {
         "created view analytics.daily_rollups",
         "created view analytics.events_unique",
       ]);
-      const second = await eventlogger(["setup"], { env: env() });
+      const second = await eventlogger(args, { env: env() });
       assert.equal(second.code, 0, second.stderr);
       assert.equal(second.stdout.match(/^exists /gm)?.length, 11);
       assert.doesNotMatch(second.stdout, /created|updated|differs/);
@@ -159,9 +161,7 @@ describe("eventlogger", function () {
 
     it("sets up without what is not wanted, and tells what differs, as JSON", async () => {
       const names = ["--topic", "plain", "--subscription", "plain", "--dataset", "plain"];
-      const bare = await eventlogger(["setup", ...names, "--schema", "none", "--dead-letter-topic", "none"], {
-        env: env(),
-      });
+      const bare = await eventlogger(["setup", ...names, "--schema", "none"], { env: env() });
       assert.equal(bare.code, 0, bare.stderr);
       assert.deepEqual(bare.stdout.trim().split("\n").slice(0, 3), [
         "created topic plain",
@@ -179,6 +179,32 @@ describe("eventlogger", function () {
         differences: ["no schema, any message is taken"],
       });
       assert.match(notes.join(), /--update-existing/);
+    });
+
+    it("makes a bucket, and leaves it out when only the others are emulators", async () => {
+      const google = await startFakeGoogle();
+      try {
+        const args = ["setup", "--bucket", "gs://my-bucket", "--location", "EU"];
+        const without = await eventlogger(args, { env: env() });
+        assert.equal(without.code, 0, without.stderr);
+        assert.match(without.stdout, /^gs:\/\/my-bucket was left out: .* STORAGE_EMULATOR_HOST /m);
+        const made = await eventlogger(args, { env: { ...env(), ...google.env } });
+        assert.equal(made.code, 0, made.stderr);
+        assert.match(made.stdout, /^created bucket gs:\/\/my-bucket \(in EU\)$/m);
+        const again = await eventlogger(args, { env: { ...env(), ...google.env } });
+        assert.match(again.stdout, /^exists +bucket gs:\/\/my-bucket$/m);
+      } finally {
+        await google.stop();
+      }
+    });
+
+    it("wants a project where there is no emulator", async () => {
+      const { code, stderr } = await eventlogger(["setup", "--bucket", "my-bucket"]);
+      assert.equal(code, 2);
+      assert.match(stderr, /--bucket .* must be gs:\/\/ and the name of a bucket/);
+      const one = await eventlogger(["setup"]);
+      assert.equal(one.code, 2);
+      assert.match(one.stderr, /--project \(PROJECT\) is required/);
     });
 
     it("exits with 2 when options of setup contradict each other, and makes nothing", async () => {

@@ -30,7 +30,7 @@ async function main(args: readonly string[]): Promise<number> {
     .scriptName("eventlogger")
     .locale("en")
     .usage("$0 <command> [options]\n\nExact daily product analytics from events: Pub/Sub -> Beam -> BigQuery.")
-    .example("$0 setup", "make topic, subscription, dataset, tables and views")
+    .example("$0 setup", "make topics, subscriptions, dataset, tables and views")
     .example("$0 <command> --help", "options and examples of a command")
     .epilogue("Every option can also be given as the environment variable in brackets; a flag wins.")
     .version(false)

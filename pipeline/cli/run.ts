@@ -2,7 +2,9 @@ import { bigqueryOptions, projectOption, pubsubOptions } from "../../config/conn
 import { wholeNumber, type OptionSpecs } from "../../config/options";
 import type { FlinkRun } from "../beam";
 import { bigQueryClient } from "../bigquery/client";
-import { tables } from "../bigquery/tables";
+import { checkTables } from "../bigquery/checkTables";
+import { allFindings, type Findings } from "../findings";
+import { checkSubscription } from "../pubsub/checkSubscription";
 import { pubSubClient } from "../pubsub/client";
 import { defineCommand } from "./command";
 import { atLeast, numberOptions } from "./numberOptions";
@@ -61,16 +63,19 @@ const options = {
 } as const satisfies OptionSpecs;
 
 /** Finds out before anything starts what would only fail in a worker. @throws Error that says what to do */
-async function checkEnds(project: string, subscription: string, dataset: string, endpoint?: string): Promise<void> {
-  const setup = "Run `eventlogger setup` with the same options first";
+async function checkEnds(project: string, subscription: string, dataset: string, endpoint?: string): Promise<Findings> {
   const pubsub = pubSubClient({ project });
-  const [exists] = await pubsub.subscription(subscription).exists();
-  await pubsub.close();
-  if (!exists) throw new Error(`There is no subscription ${subscription} in project ${project}. ${setup}`);
-  const bigquery = bigQueryClient({ project, endpoint });
-  for (const { name } of tables) {
-    const [found] = await bigquery.dataset(dataset).table(name).exists();
-    if (!found) throw new Error(`There is no table ${dataset}.${name} in project ${project}. ${setup}`);
+  try {
+    const found = allFindings(
+      await Promise.all([
+        checkSubscription(pubsub, subscription),
+        checkTables(bigQueryClient({ project, endpoint }), dataset),
+      ]),
+    );
+    if (found.problems.length) throw new Error(found.problems.join("\n"));
+    return found;
+  } finally {
+    await pubsub.close();
   }
 }
 
@@ -141,7 +146,8 @@ export const runCommand = defineCommand({
     let run: FlinkRun | undefined;
     let hideCounts = (): void => {};
     try {
-      await checkEnds(o.project, o.subscription, o.dataset, o.bigqueryEndpoint);
+      const { warnings } = await checkEnds(o.project, o.subscription, o.dataset, o.bigqueryEndpoint);
+      for (const warning of warnings) process.stdout.write(`${yellow("warning")} ${warning}\n`);
       if (o.fresh) {
         state.clear();
         process.stdout.write(`${yellow("fresh")} the state is empty; rollups are right only if the tables are, too\n`);

@@ -1,6 +1,7 @@
 import { bigqueryOptions, projectOption, pubsubName, pubsubOptions } from "../../config/connection";
 import { ConfigError, wholeNumber, type Options, type OptionSpecs } from "../../config/options";
 import { serviceAgentNote, type PubSubSetup } from "../pubsub/setup/setUpPubSub";
+import { parseGsUrl } from "../google/storage";
 import { setUp } from "../setup";
 import type { SetupStep } from "../setupStep";
 import { defineCommand } from "./command";
@@ -25,7 +26,7 @@ const options = {
   },
   deadLetterTopic: {
     type: "string",
-    describe: "For messages that were delivered too often; default: <topic>-dead-letters; none: do without",
+    describe: "For messages delivered too often; default: <topic>-dead-letters, on an emulator none; none: do without",
     optional: true,
     check: nameOrNone,
     group: "Pub/Sub:",
@@ -47,8 +48,15 @@ const options = {
   ...bigqueryOptions,
   location: {
     type: "string",
-    describe: "Where a new dataset is kept, such as EU or us-central1",
+    describe: "Where a new dataset and a new bucket are kept, such as EU or us-central1",
     optional: true,
+    group: "Google Cloud:",
+  },
+  bucket: {
+    type: "string",
+    describe: "Bucket for the files of Dataflow jobs, such as gs://my-project-eventlogger; default: none is made",
+    optional: true,
+    check: (url) => (parseGsUrl(url)?.name === "" ? undefined : "must be gs:// and the name of a bucket"),
     group: "Google Cloud:",
   },
   updateExisting: {
@@ -60,10 +68,14 @@ const options = {
 } as const satisfies OptionSpecs;
 
 /** @throws ConfigError with options that contradict each other */
-function pubsubSetup(o: Options<typeof options>): PubSubSetup {
+function pubsubSetup(o: Options<typeof options>, onEmulator: boolean): PubSubSetup {
   const schema = o.schema ?? o.topic;
-  const deadLetterTopic = o.deadLetterTopic ?? `${o.topic}-dead-letters`;
+  // An emulator forgets everything when it stops, and nobody looks at what was left over.
+  const deadLetterTopic = o.deadLetterTopic ?? (onEmulator ? NONE : `${o.topic}-dead-letters`);
   const problems: string[] = [];
+  if (!onEmulator && o.project === options.project.default) {
+    problems.push(`--project (PROJECT) is required: ${o.project} is for emulators`);
+  }
   if (deadLetterTopic === o.topic) {
     problems.push("--dead-letter-topic (DEAD_LETTER_TOPIC) must be another topic than --topic");
   }
@@ -89,13 +101,13 @@ function stepLine(step: SetupStep): string {
 
 export const setupCommand = defineCommand({
   name: "setup",
-  summary: "Make schema, topics, subscriptions, dataset, tables and views",
+  summary: "Make schema, topics, subscriptions, dataset, tables, views and bucket",
   details:
     "Safe to repeat: what is there stays, with its data. Columns and revisions of the schema that an earlier release\n" +
     "lacked are added. What else differs is said, and changed only with --update-existing.",
   options,
   examples: [
-    ["$0 setup --project my-project --location EU", "everything under its default name"],
+    ["$0 setup --project my-project --location EU --bucket gs://my-bucket", "everything, under its default names"],
     ["$0 setup --project my-project --update-existing", "also bind a topic of an earlier release to the schema"],
     [
       "PUBSUB_EMULATOR_HOST=127.0.0.1:8085 $0 setup --bigquery-endpoint http://127.0.0.1:9050",
@@ -103,10 +115,13 @@ export const setupCommand = defineCommand({
     ],
   ],
   async run(o) {
-    const names = pubsubSetup(o);
+    const onEmulator = Boolean(process.env.PUBSUB_EMULATOR_HOST);
+    const names = pubsubSetup(o, onEmulator);
+    const bucket = o.bucket === undefined ? undefined : parseGsUrl(o.bucket)?.bucket;
+    const withoutBucket = bucket !== undefined && onEmulator && !process.env.STORAGE_EMULATOR_HOST;
     const steps: SetupStep[] = [];
     const output = o.json ? process.stderr : process.stdout;
-    await setUp({ ...o, ...names }, (step) => {
+    await setUp({ ...o, ...names, bucket: withoutBucket ? undefined : bucket }, (step) => {
       steps.push(step);
       output.write(`${stepLine(step)}\n`);
     });
@@ -114,7 +129,9 @@ export const setupCommand = defineCommand({
     if (!o.updateExisting && steps.some((step) => step.differences)) {
       notes.push("What differs was left as it is. --update-existing changes what can be changed");
     }
-    const grants = process.env.PUBSUB_EMULATOR_HOST ? undefined : serviceAgentNote(o.project, names);
+    if (withoutBucket)
+      notes.push(`${o.bucket} was left out: with emulators, STORAGE_EMULATOR_HOST must name one for it`);
+    const grants = onEmulator ? undefined : serviceAgentNote(o.project, names);
     if (grants !== undefined) notes.push(grants);
     for (const note of notes) output.write(`\n${note}\n`);
     if (o.json) process.stdout.write(`${JSON.stringify({ steps, notes }, null, 2)}\n`);

@@ -11,7 +11,7 @@ export interface ApiRequest {
   /** What is being done, for errors: `Cannot drain job x`. */
   readonly what: string;
   readonly url: string;
-  readonly method?: "GET" | "POST" | "PUT" | "DELETE";
+  readonly method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** Those that are undefined are left out. */
   readonly query?: Readonly<Record<string, string | undefined>>;
   /** Sent as JSON. */
@@ -57,6 +57,18 @@ export class GoogleApi {
       const pause = this.pausesMs[attempt];
       if (pause === undefined || (result.status !== undefined && !isTransient(result.status))) throw result;
       await setTimeout(pause * (1 + Math.random() / 2), undefined, { signal: request.signal });
+    }
+  }
+
+  /**
+   * An access token, for services of Google that are asked in another way.
+   * @throws CredentialsError
+   */
+  async accessToken(): Promise<string | undefined> {
+    try {
+      return (await this.auth.getAccessToken()) ?? undefined;
+    } catch (error) {
+      throw new CredentialsError((error as Error).message);
     }
   }
 

@@ -15,9 +15,13 @@ export function disabledApi(message: string): string | undefined {
   return /\b[a-z-]+\.googleapis\.com\b/.exec(message.replaceAll("console.developers.google.com", ""))?.[0];
 }
 
-/** How to enable an API. */
-export function enableApiHint(api: string, project: string): string {
-  return `The API ${api} is disabled in project ${project}. Enable it: gcloud services enable ${api} --project=${project}`;
+/** An API must be enabled in a project before anything else. */
+export class ApiDisabledError extends Error {
+  constructor(api: string, project: string, cause?: unknown) {
+    const command = `gcloud services enable ${api} --project=${project}`;
+    super(`The API ${api} is disabled in project ${project}. Enable it: ${command}`, { cause });
+    this.name = "ApiDisabledError";
+  }
 }
 
 /** What a call needs. */
@@ -41,7 +45,7 @@ export async function withPermission<T>({ project, permission, resource }: Need,
     if (!isForbidden(error)) throw error;
     const reason = error instanceof Error ? error.message : String(error);
     const api = disabledApi(reason);
-    if (api !== undefined) throw new Error(enableApiHint(api, project), { cause: error });
+    if (api !== undefined) throw new ApiDisabledError(api, project, error);
     throw new Error(
       `The permission ${permission} is missing on ${resource} in project ${project} ` +
         `(README, "Permissions", has the roles that hold it): ${reason}`,

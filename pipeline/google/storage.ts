@@ -1,4 +1,5 @@
 import type { GoogleApi } from "./googleApi";
+import { GoogleApiError } from "./googleApiError";
 
 /** The JSON API of Cloud Storage, or of an emulator that the standard variable STORAGE_EMULATOR_HOST names. */
 export function storageUrl(env: NodeJS.ProcessEnv = process.env): string {
@@ -27,4 +28,57 @@ export async function readObject(api: GoogleApi, url: string, signal?: AbortSign
     query: { alt: "media" },
     signal,
   });
+}
+
+/** A bucket, as far as this project cares. */
+export interface Bucket {
+  readonly name: string;
+  /** Such as `EU` or `EUROPE-WEST1`. */
+  readonly location?: string;
+  readonly iamConfiguration?: { readonly uniformBucketLevelAccess?: { readonly enabled?: boolean } };
+  readonly softDeletePolicy?: { readonly retentionDurationSeconds?: string };
+  readonly lifecycle?: { readonly rule?: readonly { readonly action?: { readonly type?: string } }[] };
+}
+
+/**
+ * A bucket; undefined when there is none of this name.
+ * @throws CredentialsError, GoogleApiError; with status 403 also when the bucket is of somebody else
+ */
+export async function getBucket(api: GoogleApi, name: string, signal?: AbortSignal): Promise<Bucket | undefined> {
+  try {
+    const url = `${storageUrl()}/storage/v1/b/${name}`;
+    return await api.json<Bucket>({
+      what: `Cannot look up bucket ${name}`,
+      url,
+      query: { projection: "noAcl" },
+      signal,
+    });
+  } catch (error) {
+    if (error instanceof GoogleApiError && error.status === 404) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Which of some permissions the caller has on a bucket; undefined when there is no bucket of this name.
+ * @throws CredentialsError, GoogleApiError
+ */
+export async function bucketPermissions(
+  api: GoogleApi,
+  name: string,
+  permissions: readonly string[],
+  signal?: AbortSignal,
+): Promise<ReadonlySet<string> | undefined> {
+  const query = new URLSearchParams(permissions.map((permission): [string, string] => ["permissions", permission]));
+  try {
+    const answer = await api.json<{ permissions?: string[] }>({
+      what: `Cannot look up the permissions on bucket ${name}`,
+      url: `${storageUrl()}/storage/v1/b/${name}/iam/testPermissions?${query.toString()}`,
+      signal,
+    });
+    return new Set(answer.permissions);
+  } catch (error) {
+    if (error instanceof GoogleApiError && error.status === 404) return undefined;
+    throw error;
+  }
 }

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Message } from "@google-cloud/pubsub";
 import { useBigQueryEmulator } from "../../../pipeline/bigquery/testing/emulator";
 import { pubSubClient } from "../../../pipeline/pubsub/client";
-import { setUpPubSub } from "../../../pipeline/pubsub/setup";
+import { setUpPubSub } from "../../../pipeline/pubsub/setup/setUpPubSub";
 import { ensureSubmitter } from "../../../pipeline/runners/dataflow/submitter/environment";
 import { startPubSubEmulator, type PubSubEmulator } from "../../emulators";
 import { freePort } from "../../ports";

@@ -25,25 +25,58 @@ interface Upload {
 export class FakeStorage {
   /** By `bucket/name`. */
   readonly objects = new Map<string, Buffer>();
+  /** Their metadata, by name. */
+  readonly buckets = new Map<string, Record<string, unknown>>();
+  /** Permissions on buckets that the caller lacks. */
+  readonly denied = new Set<string>();
   private readonly uploads = new Map<string, Upload>();
 
-  constructor(readonly buckets: ReadonlySet<string>) {}
+  constructor(buckets: Iterable<string>) {
+    for (const name of buckets) this.buckets.set(name, { name, location: "EU" });
+  }
 
   readonly service: FakeService = (request) => {
+    if (request.path === "/storage/v1/b" && request.method === "POST") return this.makeBucket(request);
+    const permissions = /^\/storage\/v1\/b\/([^/]+)\/iam\/testPermissions$/.exec(request.path);
+    if (permissions) return this.testPermissions(permissions[1] as string, request);
     const match = /^(?:\/(upload|resumable\/upload|download))?\/storage\/v1\/b\/([^/]+)(?:\/o(?:\/(.+))?)?$/.exec(
       request.path,
     );
     if (!match) return undefined;
     const [, via, bucket = "", rest] = match;
-    if (!this.buckets.has(bucket)) return googleError(404, "The specified bucket does not exist.");
+    const metadata = this.buckets.get(bucket);
+    if (!metadata) return googleError(404, "The specified bucket does not exist.");
     if (via?.endsWith("upload")) return this.upload(bucket, request);
     const copy = rest && /^(.+)\/(copyTo|rewriteTo)\/b\/([^/]+)\/o\/(.+)$/.exec(rest);
     if (copy) return this.copy(bucket, copy as unknown as [string, string, string, string, string]);
-    if (request.method !== "GET") return undefined;
+    if (rest === undefined && request.method === "PATCH") Object.assign(metadata, JSON.parse(request.body.toString()));
+    else if (request.method !== "GET") return undefined;
     if (rest !== undefined) return this.read(bucket, decodeURIComponent(rest), request);
     if (request.path.endsWith("/o")) return this.list(bucket, request);
-    return { status: 200, body: { kind: "storage#bucket", id: bucket, name: bucket, location: "EU" } };
+    if (request.method === "GET" && this.denied.has("storage.buckets.get")) {
+      return googleError(403, "Caller does not have storage.buckets.get access to the bucket.");
+    }
+    return { status: 200, body: { kind: "storage#bucket", id: bucket, ...metadata } };
   };
+
+  private makeBucket({ body, query }: FakeRequest): FakeAnswer {
+    const project = query.get("project");
+    if (this.denied.has("storage.buckets.create")) {
+      return googleError(403, `Caller does not have storage.buckets.create access to project ${project}.`);
+    }
+    const metadata = JSON.parse(body.toString()) as { name: string; location?: string };
+    if (this.buckets.has(metadata.name)) {
+      return googleError(409, "The requested bucket name is not available.");
+    }
+    const made = { ...metadata, location: (metadata.location ?? "US").toUpperCase() };
+    this.buckets.set(metadata.name, made);
+    return { status: 200, body: made };
+  }
+
+  private testPermissions(bucket: string, { query }: FakeRequest): FakeAnswer {
+    if (!this.buckets.has(bucket)) return googleError(404, "The specified bucket does not exist.");
+    return { status: 200, body: { permissions: query.getAll("permissions").filter((one) => !this.denied.has(one)) } };
+  }
 
   private metadata(bucket: string, name: string): Record<string, string> {
     const data = this.objects.get(`${bucket}/${name}`) as Buffer;

@@ -1,0 +1,188 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { BigQuery } from "@google-cloud/bigquery";
+import { startPubSubEmulator, type PubSubEmulator } from "../../../../local/emulators";
+import { bigQueryClient } from "../../../bigquery/client";
+import { setUpBigQuery } from "../../../bigquery/setup";
+import { useBigQueryEmulator } from "../../../bigquery/testing/emulator";
+import { packageVersion } from "../../../packageVersion";
+import { pubSubClient } from "../../../pubsub/client";
+import { startFakeGoogle, type FakeGoogle } from "../testing/fakeGoogle";
+import { FakeRegistry } from "../testing/fakeRegistry";
+import { FakeServer, googleError } from "../testing/fakeServer";
+import { WORKER_LABEL } from "./checkImage";
+import { checkLaunch, type LaunchCheck } from "./checkLaunch";
+
+describe("checkLaunch", function () {
+  this.timeout(60_000);
+  const bigquery = useBigQueryEmulator();
+  const registry = new FakeRegistry();
+  let dir: string;
+  let emulator: PubSubEmulator;
+  let google: FakeGoogle;
+  let images: FakeServer;
+  let environment: NodeJS.ProcessEnv;
+  let client: BigQuery;
+  let options: LaunchCheck;
+
+  before(async () => {
+    dir = mkdtempSync(join(tmpdir(), "preflight-"));
+    emulator = await startPubSubEmulator({ logFile: join(dir, "log") });
+    google = await startFakeGoogle();
+    images = await FakeServer.start([registry.service]);
+    registry.add("worker", "this", { labels: { [WORKER_LABEL]: packageVersion() } });
+    registry.add("worker", "foreign", {});
+    environment = { ...process.env };
+    Object.assign(process.env, google.env, { PUBSUB_EMULATOR_HOST: emulator.host });
+    const pubsub = pubSubClient({ project: google.project });
+    await pubsub.createTopic("events");
+    await pubsub.topic("events").createSubscription("events-pipeline");
+    await pubsub.topic("events").createSubscription("pushing", { pushEndpoint: "http://127.0.0.1:9/" });
+    await pubsub.createTopic("doomed");
+    await pubsub.topic("doomed").createSubscription("orphan");
+    await pubsub.topic("doomed").delete();
+    await pubsub.topic("events").createSubscription("impatient", {
+      deadLetterPolicy: { deadLetterTopic: `projects/${google.project}/topics/events`, maxDeliveryAttempts: 5 },
+    });
+    await pubsub.close();
+    client = bigQueryClient({ project: google.project, endpoint: bigquery.emulator.url });
+    await setUpBigQuery(client, { dataset: "analytics" });
+    options = {
+      project: google.project,
+      region: google.region,
+      subscription: "events-pipeline",
+      dataset: "analytics",
+      tempLocation: `gs://${google.bucket}/temp`,
+      image: `${images.url.slice("http://".length)}/worker:this`,
+      jobName: "eventlogger",
+      bigqueryEndpoint: bigquery.emulator.url,
+      dataflowEndpoint: google.endpoint,
+      limitMs: 5000,
+    };
+  });
+  after(async () => {
+    process.env = environment;
+    await Promise.all([images?.stop(), google?.stop(), emulator?.stop()]);
+    rmSync(dir, { recursive: true });
+  });
+  afterEach(() => {
+    google.reset();
+    google.storage.denied.clear();
+    images.reset();
+  });
+
+  const problemsOf = async (more: Partial<LaunchCheck>): Promise<readonly string[]> => {
+    const { problems, warnings } = await checkLaunch({ ...options, ...more });
+    assert.deepEqual(warnings, []);
+    return problems;
+  };
+
+  it("finds nothing where everything is there", async () => {
+    assert.deepEqual(await checkLaunch(options), { problems: [], warnings: [] });
+  });
+
+  it("finds everything that is missing at once", async () => {
+    google.dataflow.add({ name: "eventlogger" });
+    const problems = await problemsOf({
+      subscription: "none",
+      dataset: "nowhere",
+      tempLocation: "gs://no-bucket/temp",
+      image: options.image.replace("this", "foreign"),
+    });
+    for (const expected of [
+      /There is no subscription none in project fake-project.*eventlogger setup.*another project/,
+      /There is no table nowhere\.events .*eventlogger setup/,
+      /There is no table nowhere\.daily_rollup_versions /,
+      /There is no table nowhere\.dead_letters /,
+      /There is no bucket gs:\/\/no-bucket\. .*eventlogger setup --bucket gs:\/\/no-bucket/,
+      /worker:foreign does not hold this package/,
+      /A job named eventlogger is there already, 2026-.*--job-name/,
+    ]) {
+      assert.ok(
+        problems.some((problem) => expected.test(problem)),
+        `${expected.source}\n${problems.join("\n")}`,
+      );
+    }
+    assert.equal(problems.length, 7);
+  });
+
+  it("explains subscriptions that cannot be read", async () => {
+    const one = async (subscription: string): Promise<string> => (await problemsOf({ subscription })).join();
+    assert.match(await one("projects/other/subscriptions/events-pipeline"), /is in project other, but .* fake-project/);
+    assert.equal(await one("projects/fake-project/subscriptions/events-pipeline"), "");
+    assert.match(await one("orphan"), /topic of subscription orphan has been deleted/);
+    assert.match(await one("pushing"), /pushes to http:\/\/127.0.0.1:9\/, so the pipeline cannot pull/);
+  });
+
+  it("warns of what may be meant so", async () => {
+    google.storage.buckets.set("far", { name: "far", location: "US-EAST1" });
+    const { problems, warnings } = await checkLaunch({
+      ...options,
+      subscription: "impatient",
+      stagingLocation: "gs://far/staging",
+    });
+    assert.deepEqual(problems, []);
+    assert.match(warnings.join("\n"), /impatient gives a message up after 5 deliveries/);
+    assert.match(warnings.join("\n"), /Bucket gs:\/\/far is in US-EAST1, the workers are in europe-west1/);
+    assert.equal(warnings.length, 2);
+  });
+
+  it("finds columns that a table lacks", async () => {
+    const dataset = "older";
+    await setUpBigQuery(client, { dataset });
+    await client.dataset(dataset).table("events").delete();
+    const fields = [{ name: "event_id", type: "INT64" }];
+    await client.dataset(dataset).createTable("events", { schema: { fields } });
+    const problems = await problemsOf({ dataset });
+    assert.match(problems[0] ?? "", /lacks the columns session_id, event_name.*eventlogger setup/);
+    assert.match(problems[1] ?? "", /Column event_id .* is INT64, but STRING is written/);
+  });
+
+  it("names the permissions on the bucket that are missing, and needs none to look at its settings", async () => {
+    google.storage.denied.add("storage.objects.create");
+    assert.match((await problemsOf({})).join(), /missing on bucket gs:\/\/fake-bucket: storage\.objects\.create/);
+    google.storage.denied.clear();
+    google.storage.denied.add("storage.buckets.get");
+    assert.deepEqual(await problemsOf({}), []);
+  });
+
+  it("wants a job to update, and no other of its name without", async () => {
+    assert.match((await problemsOf({ update: true })).join(), /no active job named eventlogger/);
+    google.dataflow.add({ name: "eventlogger" });
+    assert.deepEqual(await problemsOf({ update: true }), []);
+  });
+
+  it("says which API must be enabled", async () => {
+    const disabled =
+      "Dataflow API has not been used in project 42 before or it is disabled. Enable it by visiting " +
+      "https://console.developers.google.com/apis/api/dataflow.googleapis.com/overview?project=42 then retry.";
+    google.server.fail({ match: /v1b3/, answer: googleError(403, disabled) });
+    assert.match((await problemsOf({})).join(), /gcloud services enable dataflow\.googleapis\.com/);
+  });
+
+  it("warns, in time, when something cannot be reached", async () => {
+    google.server.fail({ match: /storage/, answer: "hang" });
+    images.fail({ match: /manifests/, answer: googleError(500, "out of order") });
+    const started = Date.now();
+    const { problems, warnings } = await checkLaunch({
+      ...options,
+      bigqueryEndpoint: "http://127.0.0.1:9",
+      limitMs: 1500,
+    });
+    assert.ok(Date.now() - started < 4000);
+    assert.deepEqual(problems, []);
+    assert.equal(warnings.length, 3, warnings.join("\n"));
+    assert.match(warnings.join("\n"), /Could not check bucket gs:\/\/fake-bucket\/temp: no answer within 1.5 s/);
+    assert.match(warnings.join("\n"), /Could not check image .*: HTTP 500/);
+    assert.match(warnings.join("\n"), /Could not check the tables of dataset /);
+  });
+
+  it("finds expired credentials, once", async () => {
+    google.server.fail({ match: /token/, answer: { status: 400, body: { error: "invalid_grant" } } });
+    const problems = await problemsOf({});
+    assert.equal(problems.length, 1, problems.join("\n"));
+    assert.match(problems[0] ?? "", /gcloud auth application-default login/);
+  });
+});
