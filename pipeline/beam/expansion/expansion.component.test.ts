@@ -1,9 +1,12 @@
 import "../sdk";
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir, networkInterfaces } from "node:os";
 import path = require("node:path");
+import { setTimeout } from "node:timers/promises";
 import grpc = require("@grpc/grpc-js");
 import { CACHE_DIR } from "../testing/flinkHarness";
 import { ensureExpansionClasspath, startExpansionService, type ExpansionService } from "../index";
@@ -71,6 +74,23 @@ describe("Java expansion service", function () {
     assert.equal(service.address, `localhost:${port}`);
     // It knows the service that starts workers: the request names none.
     await call(service.address, "/org.apache.beam.model.fn_execution.v1.BeamFnExternalWorkerPool/StopWorker");
+  });
+
+  it("ends with the process that started it, also when that is killed", async () => {
+    const starter = spawn(
+      process.execPath,
+      [path.join(__dirname, "testing", "startService.js"), classpath, path.join(directory, "log")],
+      { stdio: ["ignore", "pipe", "inherit"] },
+    );
+    const [address] = (await once(starter.stdout, "data")) as [Buffer];
+    const port = Number(address.toString().split(":")[1]);
+    assert(await connects("127.0.0.1", port));
+    starter.kill("SIGKILL");
+    const deadline = Date.now() + 10_000;
+    while (await connects("127.0.0.1", port)) {
+      assert(Date.now() < deadline, "the service is still there");
+      await setTimeout(100);
+    }
   });
 
   it("says why it does not start", async () => {

@@ -15,7 +15,7 @@ import org.apache.beam.vendor.grpc.v1p69p0.io.grpc.Server;
 import org.apache.beam.vendor.grpc.v1p69p0.io.grpc.netty.NettyServerBuilder;
 
 /**
- * Beam's expansion service for this machine alone. The one in Beam listens on every network interface, where its artifact
+ * Beam's expansion service for this machine alone, and for the process that started it: it ends with that. The one in Beam listens on every network interface, where its artifact
  * service hands out any file that this user can read; and it does not choose a port by itself.
  */
 public final class LocalExpansionService {
@@ -44,6 +44,10 @@ public final class LocalExpansionService {
     if (options.as(ExpansionServiceOptions.class).getAlsoStartLoopbackWorker()) {
       builder.addService(new ExternalWorkerService(options));
     }
+    // Whoever started it may be killed before it stops the service.
+    ProcessHandle.current()
+        .parent()
+        .ifPresent(parent -> parent.onExit().thenRun(() -> Runtime.getRuntime().halt(0)));
     Server server = builder.build().start();
     System.out.println("Expansion service listens on " + address);
     server.awaitTermination();

@@ -1,0 +1,177 @@
+import "../../beam/sdk";
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path = require("node:path");
+import * as runnerApi from "apache-beam/proto/beam_runner_api";
+import { packageRoot } from "../../../config/packageRoot";
+import { ensureExpansionClasspath } from "../../beam";
+import { CACHE_DIR } from "../../beam/testing/flinkHarness";
+import { describePipeline, type PipelineDescription } from "./testing/describePipeline";
+
+const OPTIONS = {
+  project: "some-project",
+  subscription: "events-pipeline",
+  dataset: "analytics",
+  workerImage: "europe-west1-docker.pkg.dev/some-project/eventlogger/worker:0.1.0",
+  sessionGapMs: 1_800_000,
+  lateAfterMs: 86_400_000,
+  earlyFiringMs: 10_000,
+};
+
+const GOLDEN = path.join(packageRoot, "pipeline/runners/dataflow/pipeline.golden.json");
+
+/** Coders that SDKs of every language know; others may only be between steps of one environment. */
+const SHARED_CODERS = /^beam:coder:(bytes|string_utf8|kv|iterable|row|global_window|interval_window):v1$/;
+
+interface Built {
+  readonly pipeline: runnerApi.Pipeline;
+  readonly components: runnerApi.Components;
+  readonly nodeModules: readonly string[];
+}
+
+describe("Pipeline for Dataflow", function () {
+  this.timeout(120_000);
+  let directory: string;
+  let built: Built;
+
+  function build(eventsSemantics: string): Built {
+    const file = path.join(directory, "pipeline.pb");
+    const program = path.join(__dirname, "testing", "buildPipeline.js");
+    const { stdout, stderr, status } = spawnSync(
+      process.execPath,
+      [program, file, JSON.stringify({ ...OPTIONS, eventsSemantics })],
+      { encoding: "utf8" },
+    );
+    assert.equal(status, 0, stderr);
+    const pipeline = runnerApi.Pipeline.fromBinary(readFileSync(file));
+    const nodeModules = JSON.parse(stdout) as string[];
+    return { pipeline, components: pipeline.components as runnerApi.Components, nodeModules };
+  }
+
+  before(async function () {
+    this.timeout(600_000); // the first run builds the expansion service
+    directory = mkdtempSync(path.join(tmpdir(), "dataflow-pipeline-"));
+    await ensureExpansionClasspath({ cacheDir: CACHE_DIR });
+    built = build("at-least-once");
+  });
+  after(() => rmSync(directory, { recursive: true, force: true }));
+
+  it("is the one that runs: an update takes the state of a running job over by the names of its steps", () => {
+    const found = describePipeline(built.pipeline, built.nodeModules);
+    if (process.env["UPDATE_GOLDEN"]) writeFileSync(GOLDEN, `${JSON.stringify(found, null, 2)}\n`);
+    const golden = JSON.parse(readFileSync(GOLDEN, "utf8")) as PipelineDescription;
+    const names = (d: PipelineDescription): string[] => [...Object.keys(d.steps), ...d.javaSteps];
+    const gone = names(golden).filter((name) => !names(found).includes(name));
+    const added = names(found).filter((name) => !names(golden).includes(name));
+    assert.deepEqual(
+      { gone, added },
+      { gone: [], added: [] },
+      "Steps have other names than in pipeline.golden.json: " +
+        `gone are ${JSON.stringify(gone)}, new are ${JSON.stringify(added)}. ` +
+        "Dataflow updates a running job by step names: a step that is renamed loses its state, and the update is refused. " +
+        "Keep the names, or have users of running jobs add the old name to --transform-name-mapping or drain the job; " +
+        "then write the file anew with UPDATE_GOLDEN=1.",
+    );
+    assert.deepEqual(
+      found,
+      golden,
+      "The pipeline is another one than in pipeline.golden.json. If a running job can be updated to it, or is to be " +
+        "drained (coders and kinds of state must stay), write the file anew with UPDATE_GOLDEN=1.",
+    );
+  });
+
+  it("is complete: every id in it leads somewhere, every collection has its coder, windowing and boundedness", () => {
+    const { transforms, pcollections, coders, windowingStrategies, environments } = built.components;
+    for (const { uniqueName, inputs, outputs, environmentId, subtransforms, spec } of Object.values(transforms)) {
+      for (const id of [...Object.values(inputs), ...Object.values(outputs)]) assert(pcollections[id], uniqueName);
+      for (const id of subtransforms) assert(transforms[id], uniqueName);
+      if (environmentId) assert(environments[environmentId], `${uniqueName}: ${environmentId}`);
+      if (spec?.urn === "beam:transform:pardo:v1") assert(environmentId, uniqueName);
+    }
+    for (const [id, { coderId, windowingStrategyId, isBounded }] of Object.entries(pcollections)) {
+      assert(coders[coderId] && windowingStrategies[windowingStrategyId] && isBounded, id);
+    }
+    for (const [id, { componentCoderIds }] of Object.entries(coders)) {
+      for (const part of componentCoderIds) assert(coders[part], id);
+    }
+    for (const [id, strategy] of Object.entries(windowingStrategies)) {
+      assert(coders[strategy.windowCoderId] && environments[strategy.environmentId] && strategy.windowFn, id);
+      for (const field of [
+        "mergeStatus",
+        "accumulationMode",
+        "outputTime",
+        "closingBehavior",
+        "onTimeBehavior",
+      ] as const) {
+        assert.notEqual(strategy[field], 0, `${id}: ${field} is not set`);
+      }
+      assert(strategy.trigger, `${id}: trigger`);
+    }
+    const used = new Set(Object.values(transforms).map(({ environmentId }) => environmentId));
+    for (const id of Object.keys(environments)) assert(used.has(id), `nothing runs in ${id}`);
+  });
+
+  it("passes between TypeScript and Java, and through groupings, only what both understand", () => {
+    const { transforms, pcollections, coders } = built.components;
+    const urns = (id: string): string[] => {
+      const { spec, componentCoderIds } = coders[id] as runnerApi.Coder;
+      return [spec?.urn ?? "", ...componentCoderIds.flatMap(urns)];
+    };
+    const leaves = Object.values(transforms).filter(({ subtransforms, spec }) => !subtransforms.length && spec);
+    const producers = new Map(leaves.flatMap((t) => Object.values(t.outputs).map((id) => [id, t] as const)));
+    const language = ({ environmentId }: runnerApi.PTransform): string =>
+      environmentId === "jsEnvironment" ? "TypeScript" : environmentId ? "Java" : "runner";
+    let edges = 0;
+    for (const consumer of leaves) {
+      for (const id of Object.values(consumer.inputs)) {
+        const producer = producers.get(id) as runnerApi.PTransform;
+        const ends = [language(producer), language(consumer)];
+        // Java's own coders are between Java and the runner, which does not look into them.
+        if (ends[0] === ends[1] || !ends.includes("TypeScript")) continue;
+        edges++;
+        for (const urn of urns((pcollections[id] as runnerApi.PCollection).coderId)) {
+          assert.match(urn, SHARED_CODERS, `${producer.uniqueName} to ${consumer.uniqueName}`);
+        }
+      }
+    }
+    // The read; rows and refused rows of three writes; in and out of the grouping of sessions.
+    assert.equal(edges, 9);
+  });
+
+  it("holds nothing of the source for other runners, and no end", () => {
+    const { transforms, pcollections } = built.components;
+    for (const { uniqueName, spec, environmentId, outputs } of Object.values(transforms)) {
+      if (environmentId !== "jsEnvironment") continue;
+      for (const id of Object.values(outputs)) {
+        assert.equal(pcollections[id]?.isBounded, runnerApi.IsBounded_Enum.UNBOUNDED, `${uniqueName} would end`);
+      }
+      if (spec?.urn !== "beam:transform:pardo:v1") continue;
+      const payload = runnerApi.ParDoPayload.fromBinary(spec.payload);
+      assert.equal(payload.restrictionCoderId, "", uniqueName);
+      assert.equal(payload.requestsFinalization, false, uniqueName);
+    }
+  });
+
+  it("writes raw rows exactly once where that is asked for, with the same steps of ours", () => {
+    const exact = build("exactly-once");
+    const name = ({ uniqueName }: runnerApi.PTransform): string => uniqueName;
+    const names = ({ components }: Built): string[] => Object.values(components.transforms).map(name);
+    const commits = (b: Built, write: string): boolean =>
+      names(b).some((n) => n.startsWith(`${write}/`) && n.includes("/Flush and finalize writes"));
+    assert.deepEqual(
+      ["WriteEvents", "WriteRollupVersions", "WriteDeadLetters"].map((write) => [
+        commits(built, write),
+        commits(exact, write),
+      ]),
+      [
+        [false, true],
+        [true, true],
+        [false, false],
+      ],
+    );
+    const ours = (b: Built): string[] => Object.keys(describePipeline(b.pipeline, []).steps);
+    assert.deepEqual(ours(exact), ours(built));
+  });
+});

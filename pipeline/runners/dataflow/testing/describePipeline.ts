@@ -1,0 +1,124 @@
+import "../../../beam/sdk";
+import { tables } from "../../../bigquery/tables";
+import * as runnerApi from "apache-beam/proto/beam_runner_api";
+
+/** What must not change unnoticed about a pipeline for Dataflow; plain JSON. */
+export interface PipelineDescription {
+  /** Steps of ours by name: what they are, with their state. */
+  readonly steps: Readonly<Record<string, string>>;
+  /** Names of the steps inside transforms of Java. */
+  readonly javaSteps: readonly string[];
+  readonly read: unknown;
+  /** URN and table of each write. */
+  readonly writes: Readonly<Record<string, unknown>>;
+  readonly environments: Readonly<Record<string, unknown>>;
+  /** Strategies of collections of ours, by the first step that gives one out. */
+  readonly windowing: Readonly<Record<string, unknown>>;
+  readonly requirements: readonly string[];
+  readonly nodeModules: readonly string[];
+}
+
+const BIGQUERY_WRITE_URN = "beam:transform:org.apache.beam:bigquery_write:v1";
+const PUBSUB_READ_URN = "beam:transform:pubsub_read:v1";
+
+/** Inside what Java expanded. */
+const isJava = (name: string): boolean => /^(ReadFromPubSub\/Source|\w+\/StorageWrite\/External)\//.test(name);
+
+function coderName({ coders }: runnerApi.Components, id: string): string {
+  const coder = coders[id];
+  const parts = (coder?.componentCoderIds ?? []).map((part) => coderName({ coders } as runnerApi.Components, part));
+  return (coder?.spec?.urn ?? "?") + (parts.length ? `<${parts.join(", ")}>` : "");
+}
+
+function stepKind(components: runnerApi.Components, { spec, subtransforms }: runnerApi.PTransform): string {
+  if (subtransforms.length) return "composite";
+  if (!spec) return "nothing";
+  if (spec.urn !== "beam:transform:pardo:v1") return spec.urn;
+  const { doFn, stateSpecs } = runnerApi.ParDoPayload.fromBinary(spec.payload);
+  const states = Object.entries(stateSpecs).map(([name, state]) => {
+    const coder = state.spec.oneofKind === "bagSpec" ? state.spec.bagSpec.elementCoderId : "?";
+    return `${name}: ${state.spec.oneofKind} ${state.protocol?.urn} of ${coderName(components, coder)}`;
+  });
+  return [`${spec.urn} ${doFn?.urn}`, ...states].join("; ");
+}
+
+function environment({ urn, payload, dependencies, capabilities }: runnerApi.Environment): unknown {
+  return {
+    urn,
+    image: runnerApi.DockerPayload.fromBinary(payload).containerImage,
+    // The hash of the jar is in its name.
+    staged: dependencies.map(({ rolePayload }) =>
+      runnerApi.ArtifactStagingToRolePayload.fromBinary(rolePayload).stagedName.replace(/-[\w-]{43}\./, "-<hash>."),
+    ),
+    siblingWorkers: capabilities.includes("beam:protocol:sibling_workers:v1"),
+  };
+}
+
+/** The strategy with its window function readable, without ids of the proto. */
+function windowing(components: runnerApi.Components, strategy: runnerApi.WindowingStrategy): unknown {
+  const { windowFn, windowCoderId, environmentId, ...rest } = strategy;
+  const plain = runnerApi.WindowingStrategy.toJson(runnerApi.WindowingStrategy.create(rest)) as object;
+  return {
+    windowFn: windowFn?.urn,
+    windowFnPayload: Buffer.from(windowFn?.payload ?? []).toString("hex"),
+    windowCoder: coderName(components, windowCoderId),
+    environment: environmentId === "jsEnvironment" ? "typescript" : environmentId,
+    ...plain,
+  };
+}
+
+/** The table in the configuration of a write, which Java has serialised. */
+function tableIn(configuration: Uint8Array | undefined): string | undefined {
+  const pattern = new RegExp(`[\\w-]+:\\w+\\.(${tables.map(({ name }) => name).join("|")})`);
+  return pattern.exec(Buffer.from(configuration ?? []).toString("latin1"))?.[0];
+}
+
+/** @param nodeModules the modules that workers load */
+export function describePipeline(pipeline: runnerApi.Pipeline, nodeModules: readonly string[]): PipelineDescription {
+  const components = pipeline.components as runnerApi.Components;
+  const transforms = Object.values(components.transforms).sort((a, b) => (a.uniqueName < b.uniqueName ? -1 : 1));
+  const ours = transforms.filter(({ uniqueName }) => !isJava(uniqueName));
+  const windowings: Record<string, unknown> = {};
+  const seen = new Set<string>();
+  for (const { uniqueName, outputs } of ours) {
+    for (const id of Object.values(outputs)) {
+      const strategyId = components.pcollections[id]?.windowingStrategyId ?? "";
+      const strategy = components.windowingStrategies[strategyId];
+      if (seen.has(strategyId) || !strategy) continue;
+      seen.add(strategyId);
+      windowings[uniqueName] = windowing(components, strategy);
+    }
+  }
+  return {
+    steps: Object.fromEntries(ours.map((t) => [t.uniqueName, stepKind(components, t)])),
+    javaSteps: transforms
+      .filter(({ uniqueName, subtransforms }) => isJava(uniqueName) && !subtransforms.length)
+      .map(({ uniqueName }) => uniqueName),
+    read: transforms
+      .filter(({ spec }) => spec?.urn === PUBSUB_READ_URN)
+      .map(({ uniqueName, spec }) => ({
+        step: uniqueName,
+        urn: spec?.urn,
+        payload: runnerApi.PubSubReadPayload.toJson(
+          runnerApi.PubSubReadPayload.fromBinary(spec?.payload ?? new Uint8Array()),
+        ),
+      })),
+    writes: Object.fromEntries(
+      transforms
+        .filter(({ spec }) => spec?.urn === BIGQUERY_WRITE_URN)
+        .map(({ uniqueName, spec, annotations }) => [
+          uniqueName,
+          { urn: spec?.urn, table: tableIn(annotations["config_row"]) },
+        ]),
+    ),
+    environments: {
+      typescript: environment(components.environments["jsEnvironment"] as runnerApi.Environment),
+      others: Object.entries(components.environments)
+        .filter(([id]) => id !== "jsEnvironment")
+        .map(([, other]) => environment(other)),
+    },
+    windowing: windowings,
+    requirements: [...pipeline.requirements].sort(),
+    nodeModules: [...nodeModules].sort(),
+  };
+}
