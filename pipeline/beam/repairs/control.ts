@@ -99,6 +99,11 @@ function stateOf(worker: Worker): WorkerState {
   return state;
 }
 
+/** Has the end of a worker's control stream noticed from now on, not only once it was given something to do. */
+export function watchControlStream(worker: Worker): void {
+  stateOf(worker);
+}
+
 function respond(worker: Worker, instructionId: string, response: Response["response"], error = ""): void {
   if (!stateOf(worker).gone) worker.controlChannel.write({ instructionId, error, response });
 }

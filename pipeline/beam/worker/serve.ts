@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import path = require("node:path");
 import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "apache-beam/worker/worker";
-import { endWorker, onWorkerGone, workerStats } from "../repairs/control";
+import { endWorker, onWorkerGone, watchControlStream, workerStats } from "../repairs/control";
 
 /** How long sources may take to hand back what they hold. */
 const LINGER_MS = 1500;
@@ -53,6 +53,7 @@ export async function serve({ id, controlUrl, modules, requireFrom }: ServeOptio
   console.debug = () => {};
   loadModules(modules, requireFrom);
   const worker = new Worker(id, { controlUrl });
+  watchControlStream(worker);
   console.info(`worker ${id} (process ${process.pid}) serves ${controlUrl}`);
   process.on("SIGTERM", () => void endWorker(worker, "The process was told to stop"));
   const { message } = await new Promise<Error>((resolve) => onWorkerGone(resolve));

@@ -1,0 +1,120 @@
+import "../sdk";
+import assert from "node:assert/strict";
+import { spawn, type ChildProcess } from "node:child_process";
+import path = require("node:path");
+import { MiniRunner } from "../testing/miniRunner";
+import { startLoggingService, type LoggingService } from "../testing/loggingService";
+import * as fixtures from "../testing/fixtures";
+import { bundleParDo, pipe, stringCoder } from "../index";
+import { registeredModules } from "./containerMain";
+
+const MAIN = path.join(__dirname, "containerMain.js");
+const PACKAGE_ROOT = path.join(__dirname, "../../../..");
+const FIXTURES = "eventlogger/dist/pipeline/beam/testing/fixtures";
+
+describe("Worker in a container", function () {
+  this.timeout(20_000);
+  let runner: MiniRunner;
+  let logging: LoggingService;
+  let worker: ChildProcess | undefined;
+  let printed: string;
+  let exited: Promise<number | string | null>;
+
+  beforeEach(async () => {
+    runner = await MiniRunner.start({ ownWorker: false });
+    logging = await startLoggingService();
+  });
+  afterEach(() => {
+    worker?.kill("SIGKILL");
+    logging.stop();
+    runner.close();
+  });
+
+  /** Starts it as the boot program does. */
+  function start(modules: readonly string[]): void {
+    const args = [
+      `--logging_endpoint=${logging.address}`,
+      `--control_endpoint=${runner.address}`,
+      "--semi_persist_dir=/tmp",
+      `--options=${JSON.stringify({ "beam:option:registered_node_modules:v1": ["apache-beam", ...modules] })}`,
+      "--status_endpoint=127.0.0.1:1",
+      "--id=w1",
+    ];
+    const child = spawn(process.execPath, [MAIN, ...args], { cwd: PACKAGE_ROOT, stdio: ["ignore", "pipe", "pipe"] });
+    worker = child;
+    printed = "";
+    for (const stream of [child.stdout, child.stderr])
+      stream.on("data", (text: Buffer) => (printed += text.toString()));
+    exited = new Promise((resolve) => child.once("close", (code, signal) => resolve(signal ?? code)));
+  }
+
+  const messages = (severity: string): string[] =>
+    logging.lines.filter((line) => line.severity === severity).map((line) => line.message);
+
+  it("works, and what it says is among the logs of the runner", async () => {
+    start([FIXTURES]);
+    await runner.connected;
+    await runner.describe("same", (input) => pipe(input, bundleParDo("same", new fixtures.Identity(), stringCoder)));
+    assert.deepEqual((await runner.run("same", [["a", "b"]])).output, ["a", "b"]);
+    await runner.describe("throw", (input) =>
+      pipe(input, bundleParDo("throw", new fixtures.ThrowAt("b"), stringCoder)),
+    );
+    const { response } = await runner.run("throw", [["a", "b"]]);
+    assert.match(response.error, /cannot process b/);
+    await runner.until(() => messages("ERROR").length > 0, "the error among the logs");
+    assert.match(messages("ERROR")[0] ?? "", /Bundle \S+ of throw failed: Error: cannot process b/);
+    assert.match(messages("INFO").join("\n"), /worker w1 \(process \d+\) serves/);
+    assert(logging.lines.every((line) => line.worker === "w1"));
+    assert.match(printed, /worker w1 .* serves/);
+  });
+
+  it("ends in order when it is told to stop, and nothing of what it said is lost", async () => {
+    start([FIXTURES]);
+    await runner.connected;
+    worker?.kill("SIGTERM");
+    assert.equal(await exited, 0);
+    assert.match(messages("INFO").at(-1) ?? "", /worker w1 ends: The process was told to stop/);
+  });
+
+  it("ends in order when the runner closes the control stream", async () => {
+    start([FIXTURES]);
+    await runner.connected;
+    runner.endControl();
+    assert.equal(await exited, 0);
+    assert.match(messages("INFO").at(-1) ?? "", /worker w1 ends: The control stream/);
+  });
+
+  it("goes on when nobody takes its logs", async () => {
+    start([FIXTURES]);
+    await runner.connected;
+    logging.stop();
+    await runner.describe("same", (input) => pipe(input, bundleParDo("same", new fixtures.Identity(), stringCoder)));
+    assert.deepEqual((await runner.run("same", [["a"]])).output, ["a"]);
+    worker?.kill("SIGTERM");
+    assert.equal(await exited, 0);
+    assert.match(printed, /The runner takes no more logs/);
+    assert.match(printed, /worker w1 ends/);
+  });
+
+  it("says which module it cannot load", async () => {
+    start(["eventlogger/dist/pipeline/of/a/later/version"]);
+    assert.equal(await exited, 1);
+    const text =
+      /The pipeline uses the module eventlogger\/dist\/pipeline\/of\/a\/later\/version, which cannot be loaded/;
+    assert.match(messages("CRITICAL").join(), text);
+    assert.match(printed, text);
+  });
+});
+
+describe("registeredModules", () => {
+  it("reads the pipeline options of portable runners and of Dataflow", () => {
+    assert.deepEqual(registeredModules('{"beam:option:registered_node_modules:v1":["a","b"]}'), ["a", "b"]);
+    assert.deepEqual(registeredModules('{"display_data":[],"options":{"registered_node_modules":["a"]}}'), ["a"]);
+  });
+
+  it("refuses options that name none", () => {
+    for (const options of ["{}", '{"options":{}}', '{"registered_node_modules":"a"}']) {
+      assert.throws(() => registeredModules(options), /do not name the modules of the pipeline/);
+    }
+  });
+});
