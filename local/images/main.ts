@@ -45,10 +45,9 @@ async function size(reference: string): Promise<string> {
 }
 
 async function run(flags: Readonly<Record<string, unknown>>): Promise<void> {
-  const { push, ...build } = readOptions(options, flags);
-  if (push && !build.repository) {
-    throw new ConfigError(["--push (PUSH) needs --repository (REPOSITORY): it says where to"]);
-  }
+  const { push, ...build } = readOptions(options, flags, process.env, ({ push, repository }) =>
+    push && !repository ? ["--push (PUSH) needs --repository (REPOSITORY): it says where to"] : [],
+  );
   const { dim, green, bold } = colours(process.stdout);
   const say = (line: string): void => void process.stdout.write(`${line}\n`);
   say(dim(`Docker Engine ${await engineVersion()}`));
