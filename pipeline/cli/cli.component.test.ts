@@ -1,38 +1,17 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { text } from "node:stream/consumers";
+import { setTimeout } from "node:timers/promises";
 import { startPubSubEmulator, type PubSubEmulator } from "../../local/emulators";
-import { packageRoot } from "../../config/packageRoot";
 import { eventRow } from "../bigquery/eventRow";
 import { useBigQueryEmulator } from "../bigquery/testing/emulator";
 import { event, rollupVersion } from "../bigquery/testing/rows";
 import { validateEvent } from "../domain/validation";
 import { startFakeGoogle } from "../runners/dataflow/testing/fakeGoogle";
 import type { SetupStep } from "../setupStep";
+import { eventlogger, type CliRun } from "./testing/eventlogger";
 import { startEventServer, type EventServer } from "./testing/eventServer";
-
-interface Run {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-async function eventlogger(
-  args: readonly string[],
-  { env = {}, interruptAfterMs }: { env?: Record<string, string>; interruptAfterMs?: number } = {},
-): Promise<Run> {
-  const child = spawn(process.execPath, [join(packageRoot, "bin", "eventlogger.js"), ...args], {
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  if (interruptAfterMs !== undefined) setTimeout(() => child.kill("SIGINT"), interruptAfterMs);
-  const exit = new Promise<number | null>((resolve) => child.once("close", resolve));
-  const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), exit]);
-  return { code, stdout, stderr };
-}
 
 describe("eventlogger", function () {
   this.timeout(60_000);
@@ -41,12 +20,13 @@ describe("eventlogger", function () {
     const all = await eventlogger(["--help"]);
     assert.equal(all.code, 0);
     const names = "setup run launch status logs update drain cancel generate verify".split(" ");
-    for (const name of names) {
+    const check = async (name: string): Promise<void> => {
       assert.match(all.stdout, new RegExp(`^ +eventlogger ${name} `, "m"));
       const one = await eventlogger([name, "--help"]);
       assert.equal(one.code, 0);
       assert.match(one.stdout, new RegExp(`Examples:\\n[^]*eventlogger ${name} `));
-    }
+    };
+    await Promise.all(names.map(check));
   });
 
   it("exits with 2 and names all that is wrong", async () => {
@@ -106,8 +86,11 @@ describe("eventlogger", function () {
     });
 
     it("stops at Ctrl-C and tells what was sent", async () => {
+      const someEvents = async (): Promise<void> => {
+        while (server.requests.length < 20) await setTimeout(20);
+      };
       const args = ["generate", "--url", url(), "--live", "--count", "0", "--rate", "50"];
-      const { code, stdout } = await eventlogger(args, { interruptAfterMs: 2500 });
+      const { code, stdout } = await eventlogger(args, { interrupt: someEvents() });
       assert.equal(code, 130);
       const accepted = Number(/^stopped: sent .* (\d+) accepted, 0 refused, 0 failed/.exec(stdout)?.[1]);
       assert.equal(accepted, server.requests.length);
@@ -219,7 +202,7 @@ describe("eventlogger", function () {
 
     it("verifies", async () => {
       const dataset = await bigquery.freshDataset();
-      const verify = (): Promise<Run> => eventlogger(["verify", "--dataset", dataset], { env: env() });
+      const verify = (): Promise<CliRun> => eventlogger(["verify", "--dataset", dataset], { env: env() });
       const tables = bigquery.bigquery.dataset(dataset);
       await tables.table("events").insert([eventRow(event({ event_time: Date.parse("2024-05-01T10:00:00Z") }))]);
       const missing = await verify();

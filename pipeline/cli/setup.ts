@@ -5,6 +5,7 @@ import { parseGsUrl } from "../google/storage";
 import { setUp } from "../setup";
 import type { SetupStep } from "../setupStep";
 import { defineCommand } from "./command";
+import { jsonOption, progressOutput } from "./jsonOption";
 import { colours } from "./terminal";
 
 const DAY_MS = 86_400_000;
@@ -64,7 +65,7 @@ const options = {
     describe: "Change what is there and differs; without it, that is only said",
     default: false,
   },
-  json: { type: "boolean", describe: "One JSON document instead of lines", default: false },
+  ...jsonOption,
 } as const satisfies OptionSpecs;
 
 /** @throws ConfigError with options that contradict each other */
@@ -120,7 +121,7 @@ export const setupCommand = defineCommand({
     const bucket = o.bucket === undefined ? undefined : parseGsUrl(o.bucket)?.bucket;
     const withoutBucket = bucket !== undefined && onEmulator && !process.env.STORAGE_EMULATOR_HOST;
     const steps: SetupStep[] = [];
-    const output = o.json ? process.stderr : process.stdout;
+    const output = progressOutput(o.json);
     await setUp({ ...o, ...names, bucket: withoutBucket ? undefined : bucket }, (step) => {
       steps.push(step);
       output.write(`${stepLine(step)}\n`);

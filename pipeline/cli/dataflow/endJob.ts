@@ -59,6 +59,7 @@ export async function endJob(o: EndJobOptions, end: End): Promise<number> {
       say(`job ${job.name} (${job.id}) is ${stateName(before)} already`);
     }
     asked = true;
+    job = (await jobs.get(job.id, interrupt.signal)) ?? job;
     if (o.wait) {
       job = await awaitState(jobs, job, {
         until: hasEnded,
@@ -66,8 +67,6 @@ export async function endJob(o: EndJobOptions, end: End): Promise<number> {
         signal: interrupt.signal,
         onState: (state) => say(stateName(state)),
       });
-    } else {
-      job = (await jobs.get(job.id, interrupt.signal)) ?? job;
     }
     writeResult(o.json, jobDocument(job, location), [`job ${job.name} (${job.id}) is ${stateName(job.state)}`]);
     return o.wait && job.state !== end.goal ? 1 : 0;

@@ -37,6 +37,7 @@ export const launchOptions = {
   ...locationOptions,
   subscription: pubsubOptions.subscription,
   dataset: bigqueryOptions.dataset,
+  bigqueryEndpoint: { ...bigqueryOptions.bigqueryEndpoint, describe: "A BigQuery emulator to look for the tables in" },
   tempLocation: {
     type: "string",
     describe: "Folder for what the job writes while it runs, gs://bucket/folder",
