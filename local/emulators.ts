@@ -1,6 +1,7 @@
 import { mkdir } from "node:fs/promises";
-import { delimiter, dirname } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { startChildProcess, type ChildProcess } from "../pipeline/beam/process/childProcess";
+import { packageRoot } from "../config/packageRoot";
 import { freePort, freePorts } from "./ports";
 import { pubSubEmulatorPatch } from "./pubsubEmulatorPatch";
 import { ensurePythonEnvironment } from "./python/environment";
@@ -92,7 +93,7 @@ export async function startBigQueryEmulator(options: {
   const child = await startChildProcess({
     name: "BigQuery emulator",
     command: python,
-    args: ["-m", "bqemulator", ...args],
+    args: [join(packageRoot, "local", "python", "bigquery_emulator.py"), ...args],
     // It reads a configuration file from the directory it is started in.
     cwd: options.dataDir,
     // Format extensions would be downloaded; HOME is where duckdb finds the one that is installed.

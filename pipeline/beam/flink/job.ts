@@ -1,6 +1,7 @@
 import "../sdk";
 import type * as runnerApi from "apache-beam/proto/beam_runner_api";
 import { asExternalEnvironment } from "apache-beam/internal/environments";
+import { useExternalAlternatives } from "../expansion/environments";
 import { replaceDefaultEnvironment, runJob, type Job, type JobOptionValue } from "../job";
 
 /** Options of the Flink runner, by their names in Beam's `FlinkPipelineOptions`. */
@@ -34,7 +35,10 @@ function pipelineOptions(options: FlinkJobOptions): Record<string, JobOptionValu
   };
 }
 
-/** Submits a pipeline to a Flink job server, its work to be done by a worker pool. */
+/**
+ * Submits a pipeline to a Flink job server. Its own work is done by a worker pool, that of transforms of other languages
+ * by the expansion service that expanded them, which must have been started with a loopback worker and go on.
+ */
 export async function submitJob(
   jobEndpoint: string,
   poolAddress: string,
@@ -42,5 +46,6 @@ export async function submitJob(
   options: FlinkJobOptions,
 ): Promise<Job> {
   replaceDefaultEnvironment(pipeline, (environment) => asExternalEnvironment(environment, poolAddress));
+  useExternalAlternatives(pipeline);
   return runJob(jobEndpoint, pipeline, options.jobName, pipelineOptions(options));
 }

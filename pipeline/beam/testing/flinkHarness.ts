@@ -24,7 +24,10 @@ export class FlinkHarness {
   text(name: string): string {
     return existsSync(this.file(name)) ? readFileSync(this.file(name), "utf8") : "";
   }
-  async start(build: (root: Root) => PValue<unknown>, options: Partial<FlinkRunnerOptions> = {}): Promise<FlinkRun> {
+  async start(
+    build: (root: Root) => PValue<unknown> | Promise<PValue<unknown>>,
+    options: Partial<FlinkRunnerOptions> = {},
+  ): Promise<FlinkRun> {
     const run = await runOnFlink(await buildPipeline(build), {
       jobName: "test",
       classpath: await ensureFlinkClasspath({ cacheDir: CACHE_DIR }),
