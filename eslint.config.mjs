@@ -20,7 +20,7 @@ export default tseslint.config(
   { ignores: ["dist/**", "node_modules/**", ".local/**", ".cache/**"] },
   ...tseslint.configs.recommendedTypeChecked,
   {
-    files: ["**/*.ts"],
+    files: ["**/*.ts", "**/*.mts"],
     languageOptions: { parserOptions: { projectService: true } },
     rules: {
       "@typescript-eslint/no-explicit-any": "error",
@@ -44,6 +44,11 @@ export default tseslint.config(
     // Methods of the SDK's prototypes are taken out and put back with the right `this`.
     files: ["pipeline/beam/repairs/*.ts"],
     rules: { "@typescript-eslint/unbound-method": "off" },
+  },
+  {
+    // Syntax of ES2018, which has no catch without a name.
+    files: ["client/*.mts"],
+    rules: { "@typescript-eslint/no-unused-vars": ["error", { caughtErrors: "none" }] },
   },
   { files: ["**/*.mjs", "**/*.js", "**/*.cjs"], ...tseslint.configs.disableTypeChecked },
   { files: ["**/*.js", "**/*.cjs"], rules: { "@typescript-eslint/no-require-imports": "off" } },

@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 
 const require = createRequire(import.meta.url);
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const SOURCE_DIRS = ["bench", "config", "ingest", "local", "nginx", "pipeline", "test"];
+const SOURCE_DIRS = ["bench", "client", "config", "ingest", "local", "nginx", "pipeline", "test"];
 const BUILD_STAMP = join(root, "dist", ".built");
 
 function say(text) {
@@ -64,17 +64,18 @@ function install() {
   else run("npm", args);
 }
 
-function* files(dir, ending) {
+/** The files under a folder whose names end in one of `endings`. */
+function* files(dir, ...endings) {
   if (!existsSync(dir)) return;
   for (const entry of readdirSync(dir, { withFileTypes: true })) {
     const path = join(dir, entry.name);
-    if (entry.isDirectory()) yield* files(path, ending);
-    else if (entry.name.endsWith(ending)) yield path;
+    if (entry.isDirectory()) yield* files(path, ...endings);
+    else if (endings.some((ending) => entry.name.endsWith(ending))) yield path;
   }
 }
 
 function build() {
-  const sources = SOURCE_DIRS.flatMap((dir) => [...files(join(root, dir), ".ts")]);
+  const sources = SOURCE_DIRS.flatMap((dir) => [...files(join(root, dir), ".ts", ".mts")]);
   // Signature before compiling: what changes meanwhile is compiled the next time. Not by the latest time alone: a
   // checkout or an unpacked archive may bring older files.
   const signature = [...sources, join(root, "tsconfig.json"), join(root, "package-lock.json")]
@@ -84,8 +85,8 @@ function build() {
   say("compiling");
   rmSync(BUILD_STAMP, { force: true });
   // What was compiled from a source that is gone would still be run, tests above all.
-  for (const compiled of files(join(root, "dist"), ".js")) {
-    const source = join(root, relative(join(root, "dist"), compiled)).replace(/\.js$/, ".ts");
+  for (const compiled of files(join(root, "dist"), ".js", ".mjs")) {
+    const source = join(root, relative(join(root, "dist"), compiled)).replace(/js$/, "ts");
     if (existsSync(source)) continue;
     rmSync(compiled);
     rmSync(`${compiled}.map`, { force: true });
