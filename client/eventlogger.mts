@@ -372,7 +372,11 @@ export function createClient(
     let room = maxBytes - BATCH_START.length - BATCH_END.length;
     const taken: Entry[] = [];
     for (const entry of queue) {
-      if (states.indexOf(entry.state) < 0 || entry.bytes > room) continue;
+      if (states.indexOf(entry.state) < 0) continue;
+      if (entry.bytes > room) {
+        if (taken.length) break;
+        continue; // too large for such a body at all
+      }
       taken.push(entry);
       room -= entry.bytes;
       if (taken.length >= maxEntries) break;
