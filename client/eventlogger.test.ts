@@ -529,6 +529,18 @@ describe("the client", () => {
       assert.deepEqual(ids(page.requests[1].events), tracked);
     });
 
+    it("leaves to the beacon what it took, also when the request that was under way fails then", async () => {
+      page.answering = () => "none";
+      const client = open({ batchSize: 2, requestTimeout: 100 });
+      trackMany(client, 2);
+      page.leave();
+      await page.clock.advance(HALF_HOUR);
+      assert.deepEqual(
+        page.requests.map(({ how }) => how),
+        ["fetch", "beacon"],
+      );
+    });
+
     it("splits what is large, and asks for less when the browser takes no more", async () => {
       let room = 65_536;
       page.beacon = ({ body }) => {
@@ -649,6 +661,19 @@ describe("the client", () => {
       assert.deepEqual(
         drops.map(({ event, reason }) => [event.event_name, reason]),
         [["late", "closed"]],
+      );
+    });
+
+    it("an answer that comes after close has given up is no news", async () => {
+      page.answering = () => ({ status: 400, afterMs: 8000 });
+      const client = open();
+      trackMany(client, 1);
+      const closed = client.close(5000);
+      await page.clock.advance(HALF_HOUR);
+      assert.equal(await closed, false);
+      assert.deepEqual(
+        drops.map(({ reason }) => reason),
+        ["closed"],
       );
     });
 

@@ -48,8 +48,10 @@ describe("bootstrap", function () {
   it("takes away what was compiled from a source that is gone", () => {
     assert.ok(existsSync(at("dist/config/old.js")));
     rmSync(at("config/old.ts"));
+    writeFileSync(at("dist/config/module.mjs"), "");
     bootstrap();
     assert.ok(!existsSync(at("dist/config/old.js")));
+    assert.ok(!existsSync(at("dist/config/module.mjs")));
     assert.ok(existsSync(at("dist/config/main.js")));
   });
 

@@ -5,6 +5,7 @@
 import { spawnSync } from "node:child_process";
 import path = require("node:path");
 import { ensureBootProgram } from "../local/images/bootProgram";
+import { ensureChromium } from "../client/testing/chromium";
 import { ensureNginx } from "../local/stack/installNginx";
 import { cacheDir, packageRoot } from "../config/packageRoot";
 import { ensurePythonEnvironment } from "../local/python/environment";
@@ -29,6 +30,7 @@ async function main(filters: readonly string[]): Promise<boolean> {
   await ensureFlinkClasspath({ cacheDir, onProgress: say });
   await ensureExpansionClasspath({ cacheDir, onProgress: say });
   ensureNginx(say);
+  ensureChromium(say);
   let ok = true;
   if (!filters.length) {
     ok = run("lint", [bin("eslint", "bin/eslint.js"), "."]) && ok;

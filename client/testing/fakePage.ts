@@ -114,7 +114,7 @@ export class FakePage {
       AbortController,
       URL,
       TextEncoder,
-      crypto: globalThis.crypto as Environment["crypto"],
+      crypto: globalThis.crypto,
       localStorage: this.storage,
       location: { href: "https://shop.example/cart?item=1#top" },
       document: {

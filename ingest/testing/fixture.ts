@@ -25,6 +25,8 @@ export interface TestTopic {
   readonly topic: Topic;
   /** Collected messages by their attribute event_id. */
   readonly messages: ReadonlyMap<string, Message>;
+  /** How many messages with this attribute event_id have come. */
+  deliveries(eventId: string): number;
   /** The message with this attribute event_id. @throws Error when it has not come after 10 s. */
   message(eventId: string): Promise<Message>;
 }
@@ -89,14 +91,18 @@ export function useIngest(): IngestFixture {
       const [subscription] = await topic.createSubscription(`${name}-all`);
       subscriptions.push(subscription);
       const messages = new Map<string, Message>();
+      const deliveries = new Map<string, number>();
       subscription.on("message", (message: Message) => {
-        messages.set(message.attributes.event_id ?? message.id, message);
+        const eventId = message.attributes.event_id ?? message.id;
+        messages.set(eventId, message);
+        deliveries.set(eventId, (deliveries.get(eventId) ?? 0) + 1);
         message.ack();
       });
       return {
         name,
         topic,
         messages,
+        deliveries: (eventId) => deliveries.get(eventId) ?? 0,
         async message(eventId) {
           await eventually(() => messages.has(eventId), `message ${eventId} in topic ${name}`);
           return messages.get(eventId) as Message;
