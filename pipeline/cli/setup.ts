@@ -1,12 +1,12 @@
 import { bigqueryOptions, projectOption, pubsubName, pubsubOptions } from "../../config/connection";
-import { ConfigError, wholeNumber, type Options, type OptionSpecs } from "../../config/options";
+import { wholeNumber, type Options, type OptionSpecs } from "../../config/options";
 import { serviceAgentNote, type PubSubSetup } from "../pubsub/setup/setUpPubSub";
 import { parseGsUrl } from "../google/storage";
 import { setUp } from "../setup";
 import type { SetupStep } from "../setupStep";
 import { defineCommand } from "./command";
-import { jsonOption, progressOutput } from "./jsonOption";
-import { colours } from "./terminal";
+import { jsonOption, progressOutput, writeResult } from "./jsonOption";
+import { colours, type Output } from "./terminal";
 
 const DAY_MS = 86_400_000;
 
@@ -68,32 +68,43 @@ const options = {
   ...jsonOption,
 } as const satisfies OptionSpecs;
 
-/** @throws ConfigError with options that contradict each other */
-function pubsubSetup(o: Options<typeof options>, onEmulator: boolean): PubSubSetup {
-  const schema = o.schema ?? o.topic;
-  // An emulator forgets everything when it stops, and nobody looks at what was left over.
-  const deadLetterTopic = o.deadLetterTopic ?? (onEmulator ? NONE : `${o.topic}-dead-letters`);
-  const problems: string[] = [];
-  if (!onEmulator && o.project === options.project.default) {
-    problems.push(`--project (PROJECT) is required: ${o.project} is for emulators`);
-  }
-  if (deadLetterTopic === o.topic) {
-    problems.push("--dead-letter-topic (DEAD_LETTER_TOPIC) must be another topic than --topic");
-  }
-  if (deadLetterTopic === o.subscription) {
-    problems.push("--dead-letter-topic (DEAD_LETTER_TOPIC) gets a subscription of its own name: choose another one");
-  }
-  if (problems.length) throw new ConfigError(problems);
+const onEmulator = (): boolean => Boolean(process.env.PUBSUB_EMULATOR_HOST);
+
+type Values = Options<typeof options>;
+
+/** An emulator forgets everything when it stops, and nobody looks at what was left over. */
+function deadLetterTopic(o: Pick<Values, "topic" | "deadLetterTopic">): string {
+  return o.deadLetterTopic ?? (onEmulator() ? NONE : `${o.topic}-dead-letters`);
+}
+
+function pubsubSetup(o: Values): PubSubSetup {
+  const wanted = (name: string): string | undefined => (name === NONE ? undefined : name);
   return {
     ...o,
-    schema: schema === NONE ? undefined : schema,
-    deadLetterTopic: deadLetterTopic === NONE ? undefined : deadLetterTopic,
+    schema: wanted(o.schema ?? o.topic),
+    deadLetterTopic: wanted(deadLetterTopic(o)),
     retentionMs: o.messageRetention,
   };
 }
 
-function stepLine(step: SetupStep): string {
-  const { green, yellow, dim } = colours(process.stdout);
+function contradictions({ project, topic, subscription, ...o }: Partial<Values>): string[] {
+  const problems: string[] = [];
+  if (project === options.project.default && !onEmulator()) {
+    problems.push(`--project (PROJECT) is required: ${project} is for emulators`);
+  }
+  if (topic === undefined) return problems;
+  const deadLetters = deadLetterTopic({ topic, deadLetterTopic: o.deadLetterTopic });
+  if (deadLetters === topic) {
+    problems.push("--dead-letter-topic (DEAD_LETTER_TOPIC) must be another topic than --topic");
+  }
+  if (deadLetters === subscription) {
+    problems.push("--dead-letter-topic (DEAD_LETTER_TOPIC) gets a subscription of its own name: choose another one");
+  }
+  return problems;
+}
+
+function stepLine(step: SetupStep, output: Output): string {
+  const { green, yellow, dim } = colours(output);
   const paint = { created: green, updated: yellow, exists: dim };
   const detail = step.detail ? ` (${step.detail})` : "";
   const differences = step.differences ? ` ${yellow(`(differs: ${step.differences.join("; ")})`)}` : "";
@@ -115,16 +126,16 @@ export const setupCommand = defineCommand({
       "on emulators on this machine",
     ],
   ],
+  check: contradictions,
   async run(o) {
-    const onEmulator = Boolean(process.env.PUBSUB_EMULATOR_HOST);
-    const names = pubsubSetup(o, onEmulator);
+    const names = pubsubSetup(o);
     const bucket = o.bucket === undefined ? undefined : parseGsUrl(o.bucket)?.bucket;
-    const withoutBucket = bucket !== undefined && onEmulator && !process.env.STORAGE_EMULATOR_HOST;
+    const withoutBucket = bucket !== undefined && onEmulator() && !process.env.STORAGE_EMULATOR_HOST;
     const steps: SetupStep[] = [];
     const output = progressOutput(o.json);
     await setUp({ ...o, ...names, bucket: withoutBucket ? undefined : bucket }, (step) => {
       steps.push(step);
-      output.write(`${stepLine(step)}\n`);
+      output.write(`${stepLine(step, output)}\n`);
     });
     const notes: string[] = [];
     if (!o.updateExisting && steps.some((step) => step.differences)) {
@@ -132,10 +143,10 @@ export const setupCommand = defineCommand({
     }
     if (withoutBucket)
       notes.push(`${o.bucket} was left out: with emulators, STORAGE_EMULATOR_HOST must name one for it`);
-    const grants = onEmulator ? undefined : serviceAgentNote(o.project, names);
+    const grants = onEmulator() ? undefined : serviceAgentNote(o.project, names);
     if (grants !== undefined) notes.push(grants);
     for (const note of notes) output.write(`\n${note}\n`);
-    if (o.json) process.stdout.write(`${JSON.stringify({ steps, notes }, null, 2)}\n`);
+    writeResult(o.json, { steps, notes }, []);
     return 0;
   },
 });

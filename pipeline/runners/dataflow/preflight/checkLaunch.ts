@@ -33,7 +33,7 @@ export interface LaunchCheck {
   readonly bigqueryEndpoint?: string | undefined;
   /** @default https://dataflow.googleapis.com */
   readonly dataflowEndpoint?: string | undefined;
-  /** How long each look may take; ms. @default 20 s */
+  /** How long each look may take; ms. @default 10 s */
   readonly limitMs?: number;
 }
 
@@ -72,7 +72,7 @@ async function checkJob(
  */
 export async function checkLaunch(options: LaunchCheck): Promise<Findings> {
   const { project, region, tempLocation, stagingLocation = tempLocation, dataset, image, machineType } = options;
-  const limits = { project, limitMs: options.limitMs ?? 20_000 };
+  const limits = { project, limitMs: options.limitMs ?? 10_000 };
   const api = new GoogleApi(project, [500, 1000]);
   const buckets = new Map([tempLocation, stagingLocation].map((url) => [parseGsUrl(url)?.bucket ?? url, url]));
   const findings = allFindings(
