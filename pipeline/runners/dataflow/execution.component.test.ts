@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
+import { FlinkHarness } from "../../beam/testing/flinkHarness";
+import { readDailyRollups } from "../../bigquery/dailyRollups";
+import { runQuery } from "../../bigquery/query";
+import { useBigQueryEmulator } from "../../bigquery/testing/emulator";
+import { startJavaSinks, type JavaSinks } from "../../bigquery/testing/javaSinks";
+import type { AnalyticsEvent } from "../../domain/event";
+import { bruteForceRollups, type RollupReport } from "../../domain/testing/bruteForce";
+import { generateTraffic } from "../../domain/traffic/trafficGenerator";
+import { validateEvent } from "../../domain/validation";
+import { encodeMessage } from "../../domain/wire";
+import { eventPipeline } from "../../eventPipeline";
+import { dataflowEnds } from "./ends";
+import { readMessages, type SentMessage } from "./testing/messageSource";
+
+/** Three days and one of 2020, repeated and late events among them. */
+function events(): AnalyticsEvent[] {
+  const now = Date.now();
+  const traffic = { now, days: 3, count: 800, users: 120, duplicateShare: 0.1, lateShare: 0.1, lateBy: 100 };
+  return [...generateTraffic(traffic)].map((input) => {
+    const result = validateEvent(input, now);
+    assert(result.ok);
+    return result.event;
+  });
+}
+
+const BAD: readonly SentMessage[] = [
+  { id: "bad-1", text: "no json", timeMs: Date.now() },
+  { id: "bad-2", text: '{"type":"event"}', timeMs: Date.now() },
+];
+
+/** The pipeline with the sinks for Dataflow; the source is another, the runner Flink. */
+describe("event pipeline with the sinks for Dataflow", function () {
+  this.timeout(240_000);
+  const fixture = useBigQueryEmulator();
+  let flink: FlinkHarness;
+  let sinks: JavaSinks;
+  before(async function () {
+    this.timeout(600_000); // the first run builds the Java parts
+    flink = new FlinkHarness();
+    sinks = await startJavaSinks(fixture, flink);
+  });
+  after(async () => {
+    await flink?.close();
+    await sinks?.stop();
+  });
+
+  async function rollups(dataset: string): Promise<RollupReport> {
+    const { total_users, days } = await readDailyRollups(fixture.bigquery, dataset);
+    return {
+      total_users,
+      daily_stats: days.map(({ date, total_users: _, ...numbers }) => ({
+        ...numbers,
+        date: date.split("-").reverse().join("/"),
+      })),
+    };
+  }
+
+  const number = async (query: string): Promise<number | undefined> =>
+    (await runQuery(fixture.bigquery, query))[0]?.number("n");
+
+  it("writes every event and exact rollups", async () => {
+    const dataset = await fixture.freshDataset();
+    const sent = events();
+    const expected = bruteForceRollups(sent);
+    const messages = sent.map((event, i) => ({
+      id: `m-${i}`,
+      text: encodeMessage(event).data.toString(),
+      timeMs: event.event_time,
+    }));
+    const ends = dataflowEnds(
+      { project: fixture.project, subscription: "unused", dataset, eventsSemantics: "at-least-once" },
+      sinks.address,
+    );
+    const run = await flink.start(
+      eventPipeline(
+        { ...ends, readMessages: readMessages([...messages.slice(0, 300), ...BAD, ...messages.slice(300)]) },
+        { sessionGapMs: 1_800_000, lateAfterMs: 86_400_000, earlyFiringMs: 1000 },
+      ),
+      { checkpointingInterval: 2000, checkpointDir: flink.file("checkpoints") },
+    );
+    const deadline = Date.now() + 180_000;
+    while (!isDeepStrictEqual(await rollups(dataset), expected) && Date.now() < deadline) {
+      await Promise.race([sleep(1000), run.finished]);
+    }
+    assert.deepEqual(await rollups(dataset), expected);
+    const ids = new Set(sent.map((event) => event.event_id)).size;
+    assert.equal(await number(`SELECT COUNT(*) AS n FROM ${dataset}.events`), sent.length);
+    assert.equal(await number(`SELECT COUNT(*) AS n FROM ${dataset}.events_unique`), ids);
+    assert.equal(await number(`SELECT COUNT(*) AS n FROM ${dataset}.dead_letters`), BAD.length);
+    const versions = `SELECT date, version FROM ${dataset}.daily_rollup_versions GROUP BY date, version HAVING COUNT(*) > 1`;
+    assert.equal(await number(`SELECT COUNT(*) AS n FROM (${versions})`), 0, "no version is there twice");
+    await run.stop();
+  });
+});
