@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
+import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { brotliCompressSync, gzipSync } from "node:zlib";
 import { pino } from "pino";
 import type { DailyRollup } from "../pipeline/bigquery/dailyRollups";
 import { createApp, type AppDeps } from "./app";
 import { RollupCache } from "./rollupCache";
 import { startHttpServer, type HttpServer } from "./server";
+import { eventually } from "./testing/fixture";
 import { errorsOf, post, sampleEvent, sendRaw } from "./testing/requests";
 
 const DAYS: DailyRollup[] = [
@@ -31,10 +34,14 @@ describe("the HTTP interface", () => {
       publisher: {
         assertCapacity: () => undefined,
         publish: async () => undefined,
+        publishAll: async () => undefined,
         problem: async () => undefined,
       },
       rollups,
       bodyLimit: 1024,
+      batchBodyLimit: 4096,
+      maxBatchEvents: 10,
+      maxBodyBytes: 8192,
       isDraining: () => false,
       logger: pino({ level: "info" }, { write: (line: string) => void lines.push(line) }),
       ...deps,
@@ -127,7 +134,7 @@ describe("the HTTP interface", () => {
   describe("addresses and methods", () => {
     it("answers 404 in the common shape", async () => {
       const { url } = await serve();
-      for (const path of ["/", "/events", "/event/x", "/event//", "/%ff", "/healthz/x"]) {
+      for (const path of ["/", "/eventss", "/event/x", "/events/x", "/event//", "/%ff", "/healthz/x"]) {
         const response = await fetch(url + path);
         assert.deepEqual([path, response.status], [path, 404]);
         assert.equal((await errorsOf(response)).length, 1);
@@ -156,7 +163,12 @@ describe("the HTTP interface", () => {
   it("answers what nobody foresaw with 500, logs it, and gives nothing away", async () => {
     const publish = (): Promise<never> => Promise.reject(new TypeError("the inner secret"));
     const { url, lines } = await serve({
-      publisher: { assertCapacity: () => undefined, publish, problem: async () => undefined },
+      publisher: {
+        assertCapacity: () => undefined,
+        publish,
+        publishAll: async () => undefined,
+        problem: async () => undefined,
+      },
     });
     const response = await post(url, sampleEvent());
     assert.equal(response.status, 500);
@@ -229,6 +241,46 @@ describe("the HTTP interface", () => {
       const answer = await sendRaw(port, `GET / HTTP/1.1\r\nHost: x\r\nX: ${"x".repeat(70_000)}\r\n\r\n`);
       assert.match(answer, /^HTTP\/1\.1 431 /);
       assert.equal((await fetch(`${url}/healthz`)).status, 200);
+    });
+
+    it("takes compressed ones, and counts their limit after decompression", async () => {
+      const { url } = await serve();
+      const json = JSON.stringify(sampleEvent());
+      const full = json + " ".repeat(1024 - json.length);
+      for (const [encoding, compress] of [["gzip", gzipSync] as const, ["br", brotliCompressSync] as const]) {
+        const headers = { "content-encoding": encoding };
+        assert.equal((await post(url, compress(full), headers)).status, 204);
+        assert.equal((await post(url, compress(full + " "), headers)).status, 413);
+        const bomb = compress(Buffer.alloc(50_000_000, " "));
+        const answer = await post(url, bomb.subarray(0, 1024), headers);
+        assert.equal(answer.status, 413);
+        const garbage = await post(url, json, headers);
+        assert.deepEqual([garbage.status, (await errorsOf(garbage)).length], [400, 1]);
+        assert.equal((await post(url, compress(full).subarray(0, -5), headers)).status, 400);
+      }
+    });
+
+    it("refuses with 503 what does not fit in memory beside the bodies that are being read", async () => {
+      const { url, port } = await serve({ maxBodyBytes: 1500 });
+      const batchHead = HEAD.replace("/event/", "/events/");
+      // Half of a body of 2,000 bytes: it waits for the rest.
+      const slow = connect(port, "127.0.0.1");
+      slow.write(`${batchHead}Content-Length: 2000\r\n\r\n[${" ".repeat(999)}`);
+      const json = JSON.stringify(sampleEvent());
+      const padded = json + " ".repeat(600 - json.length);
+      await eventually(async () => (await post(url, padded)).status === 503, "no room for 600 bytes");
+      const refused = await post(url, padded);
+      assert.equal(refused.headers.get("retry-after"), "1");
+      assert.match((await errorsOf(refused))[0]?.message ?? "", /nothing was accepted/);
+      assert.equal((await post(url, json)).status, 204);
+      slow.destroy();
+      await eventually(async () => (await post(url, padded)).status === 204, "room again");
+      // What was refused has given back what it held.
+      for (let i = 0; i < 20; i++) {
+        assert.equal((await post(url, " ".repeat(1400))).status, 413);
+        assert.equal((await post(url, gzipSync(" ".repeat(1400)), { "content-encoding": "gzip" })).status, 413);
+      }
+      assert.equal((await post(url, padded)).status, 204);
     });
 
     it("does not mind clients that go away in the middle", async () => {

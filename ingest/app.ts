@@ -1,17 +1,25 @@
 import { Router } from "@koa/router";
 import Koa, { type Middleware } from "koa";
 import type { Logger } from "pino";
+import { ByteBudget } from "./byteBudget";
 import { answerErrors, refuseUnrouted } from "./errorAnswers";
 import { createGetEvent } from "./routes/getEvent";
 import { createReadyz, healthz, type ReadinessDeps } from "./routes/health";
 import { createPostEvent, type PostEventDeps } from "./routes/postEvent";
+import { createPostEvents, type PostEventsDeps } from "./routes/postEvents";
 import type { RollupCache } from "./rollupCache";
 
 export interface AppDeps {
-  readonly publisher: PostEventDeps["publisher"] & Pick<ReadinessDeps, "problem">;
+  readonly publisher: PostEventDeps["publisher"] & PostEventsDeps["publisher"] & Pick<ReadinessDeps, "problem">;
   readonly rollups: Pick<RollupCache, "get">;
-  /** Bytes. */
+  /** Bytes of the body with one event. */
   readonly bodyLimit: number;
+  /** Bytes of the body with many events. */
+  readonly batchBodyLimit: number;
+  /** Most events in one body. */
+  readonly maxBatchEvents: number;
+  /** Bytes of all bodies that are being read at one time. */
+  readonly maxBodyBytes: number;
   readonly isDraining: () => boolean;
   readonly logger: Logger;
 }
@@ -27,7 +35,8 @@ function closeWhenDraining(isDraining: () => boolean): Middleware {
 
 /**
  * The one address that is hot, before the router: matching its layers and composing them anew for each request costs as
- * much as checking an event. The router has the route, too, for other spellings and for the methods of the address.
+ * much as checking an event. The router has the route, too, for other spellings and for the methods of the address. A
+ * batch is worth many events, so it can go through the router.
  */
 function ahead(postEvent: Middleware): Middleware {
   return function hotRoute(ctx, next): unknown {
@@ -37,11 +46,17 @@ function ahead(postEvent: Middleware): Middleware {
 }
 
 /** The HTTP interface; knows nothing of ports, processes and clients. */
-export function createApp({ publisher, rollups, bodyLimit, isDraining, logger }: AppDeps): Koa {
+export function createApp(deps: AppDeps): Koa {
+  const { publisher, rollups, isDraining, logger } = deps;
+  const budget = new ByteBudget(deps.maxBodyBytes);
   const router = new Router();
-  const postEvent = createPostEvent({ publisher, bodyLimit });
+  const postEvent = createPostEvent({ publisher, body: { limit: deps.bodyLimit, budget } });
   // A route takes its address with and without a slash at the end.
   router.post("/event", postEvent);
+  router.post(
+    "/events",
+    createPostEvents({ publisher, body: { limit: deps.batchBodyLimit, budget }, maxEvents: deps.maxBatchEvents }),
+  );
   router.get("/event", createGetEvent(rollups));
   router.get("/healthz", healthz);
   router.get("/readyz", createReadyz({ problem: () => publisher.problem(), isDraining }));

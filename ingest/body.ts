@@ -1,5 +1,8 @@
 import { isUtf8 } from "node:buffer";
 import type { IncomingMessage } from "node:http";
+import type { ByteBudget } from "./byteBudget";
+import { bodyEncoding } from "./contentHeaders";
+import { decompress } from "./decompress";
 import { RequestError } from "./errors";
 
 /**
@@ -8,31 +11,19 @@ import { RequestError } from "./errors";
  */
 const DISCARD_FACTOR = 16;
 
-/** Why the headers of a request rule out a JSON body in UTF-8, or undefined. */
-function headersProblem(request: IncomingMessage): RequestError | undefined {
-  const type = request.headers["content-type"];
-  if (type !== "application/json" && !isJsonType(type)) {
-    return new RequestError("UNSUPPORTED_CONTENT_TYPE", { detail: type ? JSON.stringify(type) : "absent" });
-  }
-  const encoding = request.headers["content-encoding"];
-  if (encoding !== undefined && encoding.toLowerCase() !== "identity") {
-    return new RequestError("UNSUPPORTED_CONTENT_ENCODING", { detail: JSON.stringify(encoding) });
-  }
-  return undefined;
-}
-
-function isJsonType(type: string | undefined): boolean {
-  if (type === undefined || !/^application\/json\s*(;|$)/i.test(type)) return false;
-  const charset = /;\s*charset\s*=\s*"?([^\s;"]*)/i.exec(type)?.[1];
-  return charset === undefined || /^utf-?8$/i.test(charset);
+export interface BodyOptions {
+  /** Bytes of one body, as it is sent and decompressed. */
+  readonly limit: number;
+  /** What all bodies that are being read take together. */
+  readonly budget: ByteBudget;
 }
 
 /**
- * The whole body of a request.
- * @param limit bytes
- * @throws RequestError BODY_TOO_LARGE, or REQUEST_ABORTED when the client goes away before the end.
+ * The bytes of a body as they come.
+ * @returns what has been taken from the budget is the length of the result; the caller gives it back
+ * @throws RequestError BODY_TOO_LARGE, TOO_MANY_BODIES, or REQUEST_ABORTED when the client goes away before the end.
  */
-export function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
+function receive(request: IncomingMessage, { limit, budget }: BodyOptions): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const tooLarge = (): RequestError => new RequestError("BODY_TOO_LARGE", { detail: String(limit) });
     if (Number(request.headers["content-length"]) > limit * DISCARD_FACTOR) {
@@ -42,36 +33,73 @@ export function readBody(request: IncomingMessage, limit: number): Promise<Buffe
     let first: Buffer | undefined;
     let more: Buffer[] | undefined;
     let size = 0;
+    let taken = 0;
+    let refusal: RequestError | undefined;
+    const refuse = (error: RequestError): void => {
+      refusal ??= error;
+      first = more = undefined;
+      budget.give(taken);
+      taken = 0;
+    };
     request.on("data", (chunk: Buffer) => {
       size += chunk.length;
-      if (size > limit) {
-        first = more = undefined;
+      if (size > limit) refuse(tooLarge());
+      else if (!refusal && !budget.take(chunk.length)) refuse(new RequestError("TOO_MANY_BODIES"));
+      if (refusal) {
         if (size > limit * DISCARD_FACTOR) {
           request.pause();
-          reject(tooLarge());
+          reject(refusal);
         }
-      } else if (first === undefined) first = chunk;
+        return;
+      }
+      taken += chunk.length;
+      if (first === undefined) first = chunk;
       else (more ??= [first]).push(chunk);
     });
     request.on("end", () => {
-      if (size > limit) reject(tooLarge());
+      // The caller's from now on.
+      taken = 0;
+      if (refusal) reject(refusal);
       else resolve(more ? Buffer.concat(more, size) : (first ?? Buffer.alloc(0)));
     });
     // Also when the client goes away before the end: Node makes that an ECONNRESET.
-    request.on("error", (cause) => reject(new RequestError("REQUEST_ABORTED", { cause })));
+    request.on("error", (cause) => {
+      const error = new RequestError("REQUEST_ABORTED", { cause });
+      refuse(error);
+      reject(error);
+    });
   });
 }
 
 /**
- * The JSON value in the body of a request.
- * @param limit bytes
- * @throws RequestError when headers, size, encoding or syntax are not as they must be.
+ * Reads the body of a request, decompresses it, and hands it to `use`. The body counts against the budget until `use`
+ * has returned, so `use` must not keep it.
+ * @returns what `use` returns
+ * @throws RequestError when size, compression or text encoding are not as they must be.
  */
-export async function readJsonBody(request: IncomingMessage, limit: number): Promise<unknown> {
-  const problem = headersProblem(request);
-  if (problem) throw problem;
-  const body = await readBody(request, limit);
-  if (!isUtf8(body)) throw new RequestError("INVALID_UTF8");
+export async function readBody<T>(
+  request: IncomingMessage,
+  options: BodyOptions,
+  use: (body: Buffer) => T,
+): Promise<T> {
+  const encoding = bodyEncoding(request);
+  const { limit, budget } = options;
+  let body = await receive(request, options);
+  let taken = body.length;
+  try {
+    if (encoding !== "identity") {
+      body = await decompress(body, encoding, limit, budget);
+      taken += body.length;
+    }
+    if (!isUtf8(body)) throw new RequestError("INVALID_UTF8");
+    return use(body);
+  } finally {
+    budget.give(taken);
+  }
+}
+
+/** The JSON value in a text. @throws RequestError INVALID_JSON */
+export function parseJson(body: Buffer): unknown {
   try {
     return JSON.parse(body.toString("utf8")) as unknown;
   } catch (error) {

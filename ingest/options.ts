@@ -18,9 +18,30 @@ export const ingestOptions = {
   },
   bodyLimit: {
     type: "number",
-    describe: "Largest body of a POST, bytes",
+    describe: "Largest body of a POST of one event, bytes after decompression",
     default: 65_536,
     check: wholeNumber(1024, 8_388_608),
+    group: "HTTP:",
+  },
+  batchBodyLimit: {
+    type: "number",
+    describe: "Largest body of a POST of many events, bytes after decompression",
+    default: 5_242_880,
+    check: wholeNumber(1024, 67_108_864),
+    group: "HTTP:",
+  },
+  maxBatchEvents: {
+    type: "number",
+    describe: "Most events of one POST",
+    default: 1000,
+    check: wholeNumber(1, 10_000),
+    group: "HTTP:",
+  },
+  maxBodyBytes: {
+    type: "number",
+    describe: "Most bytes of bodies that are being read at one time; more are refused with 503",
+    default: 67_108_864,
+    check: wholeNumber(1024, 4_294_967_296),
     group: "HTTP:",
   },
   maxConnections: {

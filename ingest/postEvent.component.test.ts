@@ -158,11 +158,15 @@ describe("POST /event/ with Pub/Sub", function () {
 
   it("is 415 for another content type, charset or encoding", async () => {
     const headers: Record<string, string>[] = [
-      { "content-type": "text/plain" },
+      { "content-type": "text/html" },
+      { "content-type": "text/plain; charset=utf-16" },
+      { "content-type": "application/x-ndjson" },
       { "content-type": "application/jsonp" },
       { "content-type": "application/x-www-form-urlencoded" },
       { "content-type": "application/json; charset=latin1" },
-      { "content-encoding": "gzip" },
+      { "content-encoding": "deflate" },
+      { "content-encoding": "gzip, gzip" },
+      { "content-encoding": "constructor" },
     ];
     for (const header of headers) {
       const response = await post(replica.url, sampleEvent(), header);
@@ -174,6 +178,16 @@ describe("POST /event/ with Pub/Sub", function () {
       "POST /event/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}",
     );
     assert.match(untyped, /^HTTP\/1\.1 415 /);
+  });
+
+  it("takes the text of a beacon, with a query", async () => {
+    const response = await fetch(`${replica.url}/event/?key=k`, {
+      method: "POST",
+      headers: { "content-type": "text/plain;charset=UTF-8" },
+      body: JSON.stringify(sampleEvent({ event_id: "beacon" })),
+    });
+    assert.equal(response.status, 204);
+    await topic.message("beacon");
   });
 
   it("is 413 for a body over 64 KiB", async () => {

@@ -44,8 +44,10 @@ export interface EventPublisherOptions {
   readonly logger: Logger;
 }
 
+/** A request whose events are under way. */
 interface Waiting {
   readonly deadline: number;
+  readonly events: number;
   reject(error: RequestError): void;
 }
 
@@ -105,30 +107,45 @@ export class EventPublisher {
     }
   }
 
-  /**
-   * Resolves when Pub/Sub has acknowledged the message.
-   * @throws RequestError PUBSUB_TIMEOUT or PUBSUB_REFUSED: the message may or may not have been taken.
-   * @throws RequestError TOO_MANY_IN_FLIGHT: it has not.
-   */
+  /** {@link publishAll} for one message. */
   publish(message: EventMessage): Promise<void> {
+    return this.publishAll([message]);
+  }
+
+  /**
+   * Resolves when Pub/Sub has acknowledged all messages. They are one reservation: it is made when there is room for any
+   * of them, so the bounds may be passed by one request, and ends with the last of them.
+   * @throws RequestError PUBSUB_TIMEOUT or PUBSUB_REFUSED: any of the messages may have been taken, or not.
+   * @throws RequestError TOO_MANY_IN_FLIGHT: none has.
+   */
+  publishAll(messages: readonly EventMessage[]): Promise<void> {
     return new Promise((resolve, reject) => {
+      const events = messages.length;
+      if (events === 0) {
+        resolve();
+        return;
+      }
       this.assertCapacity();
-      const bytes = message.data.length;
-      const waiting: Waiting = { deadline: Date.now() + this.options.timeoutMs, reject };
+      let bytes = 0;
+      for (const message of messages) bytes += message.data.length;
+      const waiting: Waiting = { deadline: Date.now() + this.options.timeoutMs, events, reject };
       this.waiting.add(waiting);
-      this.inFlight++;
+      this.inFlight += events;
       this.inFlightBytes += bytes;
-      this.topic.publishMessage(message, (error) => {
-        // Only now: a message past its deadline holds its memory until the client lets go of it.
-        this.inFlight--;
+      let left = events;
+      // One for all messages, not one each.
+      const answered = (error: Error | null): void => {
+        left--;
+        if (error && this.waiting.delete(waiting)) reject(this.failed(error, events));
+        if (left > 0) return;
+        // Only now: messages past their deadline hold their memory until the client lets go of them.
+        this.inFlight -= events;
         this.inFlightBytes -= bytes;
-        if (this.waiting.delete(waiting)) {
-          if (error) reject(this.failed(error));
-          else resolve();
-        }
+        if (this.waiting.delete(waiting)) resolve();
         if (!error) this.succeeded();
         if (this.inFlight === 0 && this.whenIdle.length > 0) this.idle();
-      });
+      };
+      for (const message of messages) this.topic.publishMessage(message, answered);
     });
   }
 
@@ -161,7 +178,9 @@ export class EventPublisher {
     for (const waiting of this.waiting) {
       if (waiting.deadline > now) break;
       this.waiting.delete(waiting);
-      waiting.reject(this.failed(Object.assign(new Error("No answer in time"), { code: DEADLINE_EXCEEDED })));
+      waiting.reject(
+        this.failed(Object.assign(new Error("No answer in time"), { code: DEADLINE_EXCEEDED }), waiting.events),
+      );
     }
   }
 
@@ -174,7 +193,7 @@ export class EventPublisher {
   }
 
   /** Logs the first failure of a row, not each: an outage under load must not become a flood of lines. */
-  private failed(cause: Error): RequestError {
+  private failed(cause: Error, events: number): RequestError {
     const now = Date.now();
     if (!this.failing) {
       this.failing = { since: now, last: now, reason: "", events: 0 };
@@ -182,7 +201,7 @@ export class EventPublisher {
     }
     this.failing.last = now;
     this.failing.reason = cause.message;
-    this.failing.events++;
+    this.failing.events += events;
     return new RequestError(codeOf(cause) === DEADLINE_EXCEEDED ? "PUBSUB_TIMEOUT" : "PUBSUB_REFUSED", { cause });
   }
 

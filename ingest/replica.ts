@@ -35,7 +35,16 @@ export async function startReplica(options: IngestOptions, logger: Logger): Prom
     onError: (error) => logger.warn({ err: error, dataset: options.dataset }, "reading the rollups fails"),
   });
   let draining = false;
-  const app = createApp({ publisher, rollups, bodyLimit: options.bodyLimit, isDraining: () => draining, logger });
+  const app = createApp({
+    publisher,
+    rollups,
+    bodyLimit: options.bodyLimit,
+    batchBodyLimit: options.batchBodyLimit,
+    maxBatchEvents: options.maxBatchEvents,
+    maxBodyBytes: options.maxBodyBytes,
+    isDraining: () => draining,
+    logger,
+  });
   const handle = app.callback();
   const server = await startHttpServer({
     // Koa answers its own errors: the promise never rejects.

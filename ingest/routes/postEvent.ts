@@ -1,7 +1,8 @@
 import type { Middleware } from "koa";
 import { validateEvent } from "../../pipeline/domain/validation";
 import { encodeMessage, type EventMessage } from "../../pipeline/domain/wire";
-import { readJsonBody } from "../body";
+import { parseJson, readBody, type BodyOptions } from "../body";
+import { bodyFormat, JSON_TYPES } from "../contentHeaders";
 import { RequestError } from "../errors";
 
 export interface PostEventDeps {
@@ -9,16 +10,16 @@ export interface PostEventDeps {
     assertCapacity(): void;
     publish(message: EventMessage): Promise<void>;
   };
-  /** Bytes. */
-  readonly bodyLimit: number;
+  readonly body: BodyOptions;
 }
 
 /** `POST /event/`: takes one event; 204 once Pub/Sub has acknowledged it. */
-export function createPostEvent({ publisher, bodyLimit }: PostEventDeps): Middleware {
+export function createPostEvent({ publisher, body }: PostEventDeps): Middleware {
   return async function postEvent(ctx) {
     // Before the body is read: what is refused for lack of room must not need room.
     publisher.assertCapacity();
-    const input = await readJsonBody(ctx.req, bodyLimit);
+    bodyFormat(ctx.req, JSON_TYPES);
+    const input = await readBody(ctx.req, body, parseJson);
     const result = validateEvent(input, Date.now());
     if (!result.ok) throw new RequestError("INVALID_EVENT", { errors: result.errors });
     await publisher.publish(encodeMessage(result.event));

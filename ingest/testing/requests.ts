@@ -21,6 +21,19 @@ export function post(url: string, body: unknown, headers: Readonly<Record<string
   });
 }
 
+/** POSTs a batch: a value as JSON, or text and bytes as they are. */
+export function postBatch(
+  url: string,
+  body: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Response> {
+  return fetch(`${url}/events/`, {
+    method: "POST",
+    headers: { "content-type": "application/json", ...headers },
+    body: typeof body === "string" || body instanceof Uint8Array ? body : JSON.stringify(body),
+  });
+}
+
 export interface ErrorBody {
   errors: { field: string; message: string }[];
 }

@@ -1,0 +1,53 @@
+import type { Middleware } from "koa";
+import type { EventMessage } from "../../pipeline/domain/wire";
+import { readBatch, type RejectedEvent } from "../batch";
+import { readBody, type BodyOptions } from "../body";
+import { bodyFormat, JSON_OR_NDJSON_TYPES } from "../contentHeaders";
+import { RequestError } from "../errors";
+
+export interface PostEventsDeps {
+  readonly publisher: {
+    assertCapacity(): void;
+    publishAll(messages: readonly EventMessage[]): Promise<void>;
+  };
+  readonly body: BodyOptions;
+  /** Most events of a batch. */
+  readonly maxEvents: number;
+}
+
+/** The answer to a batch. */
+export interface BatchAnswer {
+  /** Events that Pub/Sub has acknowledged. */
+  readonly accepted: number;
+  readonly rejected: readonly RejectedEvent[];
+}
+
+/** Longest Idempotency-Key, characters. */
+export const MAX_IDEMPOTENCY_KEY = 255;
+
+function idempotencyKey(header: string | string[] | undefined): string {
+  if (header === undefined) return "";
+  const key = String(header);
+  if (key.length === 0 || key.length > MAX_IDEMPOTENCY_KEY) throw new RequestError("INVALID_IDEMPOTENCY_KEY");
+  return key;
+}
+
+/**
+ * `POST /events/`: takes many events; 200 once Pub/Sub has acknowledged all that are right. Anything else means that the
+ * whole batch is to be sent again, the same byte by byte or with the same ids: then events that were taken already count
+ * once.
+ */
+export function createPostEvents({ publisher, body, maxEvents }: PostEventsDeps): Middleware {
+  return async function postEvents(ctx) {
+    // Before the body is read: what is refused for lack of room must not need room.
+    publisher.assertCapacity();
+    const key = idempotencyKey(ctx.req.headers["idempotency-key"]);
+    const format = bodyFormat(ctx.req, JSON_OR_NDJSON_TYPES);
+    const { messages, rejected } = await readBody(ctx.req, body, (bytes) =>
+      readBatch(bytes, { format, maxEvents, idempotencyKey: key, receivedAt: Date.now() }),
+    );
+    await publisher.publishAll(messages);
+    const answer: BatchAnswer = { accepted: messages.length, rejected };
+    ctx.body = answer;
+  };
+}
