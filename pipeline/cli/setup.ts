@@ -115,8 +115,8 @@ export const setupCommand = defineCommand({
   name: "setup",
   summary: "Make schema, topics, subscriptions, dataset, tables, views and bucket",
   details:
-    "Safe to repeat: what is there stays, with its data. Columns and revisions of the schema that an earlier release\n" +
-    "lacked are added. What else differs is said, and changed only with --update-existing.",
+    "Safe to repeat: what is there stays, with its data. Columns and revisions of the schema that an earlier\n" +
+    "release lacked are added. What else differs is said, and changed only with --update-existing.",
   options,
   examples: [
     ["$0 setup --project my-project --location EU --bucket gs://my-bucket", "everything, under its default names"],
