@@ -79,7 +79,16 @@ export const launchOptions = {
     },
     group: "Job:",
   },
-  dataflowServiceOptions: { type: "list", describe: "Service options of Dataflow", default: [], group: "Job:" },
+  dataflowServiceOptions: {
+    type: "list",
+    describe: "Service options of Dataflow",
+    default: [],
+    check: (list) =>
+      list.includes("streaming_mode_at_least_once")
+        ? "must not have streaming_mode_at_least_once: changes of the rollups would be applied twice"
+        : undefined,
+    group: "Job:",
+  },
   ...numberOptions,
   eventsSemantics: {
     type: "string",
