@@ -5,7 +5,7 @@ import { createServer, type IncomingMessage, type RequestListener, type Server }
 import type { AddressInfo, Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { post, errorsOf, sampleEvent } from "../ingest/testing/requests";
+import { errorsOf, post, postBatch, sampleEvent } from "../ingest/testing/requests";
 import { eventually, useIngest } from "../ingest/testing/fixture";
 import { freePort } from "../local/ports";
 import { startChildProcess, type ChildProcess } from "../pipeline/beam/process/childProcess";
@@ -132,6 +132,15 @@ const hangUp = (req: IncomingMessage): unknown => req.socket.destroy();
     const response = await post(url, "x".repeat(40_000));
     assert.equal(response.status, 413);
     assert.match((await errorsOf(response))[0]?.message ?? "", /2048 bytes/);
+  });
+
+  it("lets batches pass that are as large as they may be, and refuses larger ones in the same shape", async () => {
+    const [a] = (await upstreams(noContent)) as [Upstream];
+    const { url } = await startNginx({ upstreamPorts: [a.port] });
+    assert.equal((await postBatch(url, " ".repeat(5_242_880))).status, 204);
+    const response = await postBatch(url, " ".repeat(2 * 5_242_880 + 1));
+    assert.equal(response.status, 413);
+    assert.match((await errorsOf(response))[0]?.message ?? "", /5242880 bytes/);
   });
 
   it("logs a line of JSON for each request without bodies, queries or addresses, and stops at SIGTERM", async () => {

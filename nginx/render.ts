@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { userInfo } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { packageRoot } from "../config/packageRoot";
 
@@ -15,6 +16,8 @@ export interface NginxConfigOptions {
   readonly directory: string;
   /** The replicas' --body-limit, bytes. @default 65536 */
   readonly bodyLimit?: number;
+  /** The replicas' --batch-body-limit, bytes. @default 5242880 */
+  readonly batchBodyLimit?: number;
   /** How long a replica may take to answer, ms: longer than its --publish-timeout. @default 30000 */
   readonly upstreamTimeoutMs?: number;
   /** @default 4096 */
@@ -23,6 +26,7 @@ export interface NginxConfigOptions {
 
 /** Requests up to this many times the replicas' limit reach them, and are refused there with a full answer. */
 const SIZE_MARGIN = 16;
+const BATCH_SIZE_MARGIN = 2;
 
 const template = (): string => readFileSync(join(packageRoot, "nginx", "nginx.conf.template"), "utf8");
 
@@ -40,14 +44,23 @@ function checkDirectory(directory: string): void {
  */
 export function renderNginxConfig(options: NginxConfigOptions): string {
   const { listenPort, listenHost = "127.0.0.1", upstreamPorts, upstreamHost = "127.0.0.1", directory } = options;
-  const { bodyLimit = 65_536, upstreamTimeoutMs = 30_000, workerConnections = 4096 } = options;
+  const {
+    bodyLimit = 65_536,
+    batchBodyLimit = 5_242_880,
+    upstreamTimeoutMs = 30_000,
+    workerConnections = 4096,
+  } = options;
   if (upstreamPorts.length === 0) throw new Error("nginx needs at least one upstream port");
   checkDirectory(directory);
   const values: Readonly<Record<string, string>> = {
     directory,
+    // Started by root, nginx would work as another user, who may not write large bodies to the directory.
+    user: process.getuid?.() === 0 ? `user ${userInfo().username};` : "",
     workerConnections: String(workerConnections),
     clientMaxBodySize: String(bodyLimit * SIZE_MARGIN),
     bodyLimit: String(bodyLimit),
+    batchClientMaxBodySize: String(batchBodyLimit * BATCH_SIZE_MARGIN),
+    batchBodyLimit: String(batchBodyLimit),
     // No replica is put out of service: to be refused a connection costs nothing, while two replicas restarted one after
     // the other would both be out of service for a moment in which one of them is up.
     servers: upstreamPorts.map((port) => `        server ${upstreamHost}:${port} max_fails=0;`).join("\n"),
