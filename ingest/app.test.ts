@@ -8,7 +8,7 @@ import { createApp, type AppDeps } from "./app";
 import { RollupCache } from "./rollupCache";
 import { startHttpServer, type HttpServer } from "./server";
 import { eventually } from "./testing/fixture";
-import { errorsOf, post, sampleEvent, sendRaw } from "./testing/requests";
+import { errorsOf, post, postBatch, sampleEvent, sendRaw } from "./testing/requests";
 
 const DAYS: DailyRollup[] = [
   { date: "2020-01-31", average_session_duration_sec: 90, average_session_duration_min: 1.5, active_user_count: 1 },
@@ -42,6 +42,7 @@ describe("the HTTP interface", () => {
       batchBodyLimit: 4096,
       maxBatchEvents: 10,
       maxBodyBytes: 8192,
+      corsOrigins: [],
       isDraining: () => false,
       logger: pino({ level: "info" }, { write: (line: string) => void lines.push(line) }),
       ...deps,
@@ -157,6 +158,58 @@ describe("the HTTP interface", () => {
       const response = await fetch(`${url}/event/`, { method: "HEAD" });
       assert.equal(response.status, 200);
       assert.equal(await response.text(), "");
+    });
+  });
+
+  describe("pages of other origins", () => {
+    const SHOP = "https://shop.example";
+    const preflight = (url: string, origin: string): Promise<Response> =>
+      fetch(`${url}/events/`, {
+        method: "OPTIONS",
+        headers: { origin, "access-control-request-method": "POST", "access-control-request-headers": "content-type" },
+      });
+
+    it("are told that they may send when they are listed, also in errors", async () => {
+      const { url } = await serve({ corsOrigins: [SHOP, "http://localhost:8080"] });
+      for (const origin of [SHOP, "http://localhost:8080"]) {
+        const allowed = await preflight(url, origin);
+        assert.equal(allowed.status, 204);
+        assert.equal(allowed.headers.get("access-control-allow-origin"), origin);
+        assert.match(allowed.headers.get("access-control-allow-methods") ?? "", /POST/);
+        assert.match(allowed.headers.get("access-control-allow-headers") ?? "", /content-type.*x-write-key/);
+        for (const body of [[sampleEvent()], "no batch"]) {
+          const answer = await postBatch(url, body, { origin });
+          assert.equal(answer.status, typeof body === "string" ? 400 : 200);
+          assert.equal(answer.headers.get("access-control-allow-origin"), origin);
+          assert.equal(answer.headers.get("access-control-expose-headers"), "retry-after");
+          assert.equal(answer.headers.get("vary"), "Origin");
+        }
+      }
+    });
+
+    it("are told nothing when they are not listed, and pages of this origin neither", async () => {
+      const { url } = await serve({ corsOrigins: [SHOP] });
+      for (const origin of ["https://shop.example.evil", "https://other.example", "null"]) {
+        assert.equal((await preflight(url, origin)).status, 405);
+        const answer = await postBatch(url, [sampleEvent()], { origin });
+        assert.equal(answer.headers.get("access-control-allow-origin"), null);
+        // A cache must not give the answer for one origin to another.
+        assert.equal(answer.headers.get("vary"), "Origin");
+      }
+      assert.equal((await postBatch(url, [])).headers.get("access-control-allow-origin"), null);
+    });
+
+    it("may all send when any origin may", async () => {
+      const { url } = await serve({ corsOrigins: ["*"] });
+      for (const origin of ["https://any.example", "null"]) {
+        assert.equal((await preflight(url, origin)).headers.get("access-control-allow-origin"), "*");
+        assert.equal((await post(url, sampleEvent(), { origin })).headers.get("access-control-allow-origin"), "*");
+      }
+    });
+
+    it("OPTIONS that is no preflight is no method here", async () => {
+      const { url } = await serve({ corsOrigins: ["*"] });
+      assert.equal((await fetch(`${url}/events/`, { method: "OPTIONS", headers: { origin: SHOP } })).status, 405);
     });
   });
 

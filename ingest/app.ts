@@ -2,6 +2,7 @@ import { Router } from "@koa/router";
 import Koa, { type Middleware } from "koa";
 import type { Logger } from "pino";
 import { ByteBudget } from "./byteBudget";
+import { cors } from "./cors";
 import { answerErrors, refuseUnrouted } from "./errorAnswers";
 import { createGetEvent } from "./routes/getEvent";
 import { createReadyz, healthz, type ReadinessDeps } from "./routes/health";
@@ -20,6 +21,8 @@ export interface AppDeps {
   readonly maxBatchEvents: number;
   /** Bytes of all bodies that are being read at one time. */
   readonly maxBodyBytes: number;
+  /** See {@link cors}. */
+  readonly corsOrigins: readonly string[];
   readonly isDraining: () => boolean;
   readonly logger: Logger;
 }
@@ -62,6 +65,7 @@ export function createApp(deps: AppDeps): Koa {
   router.get("/readyz", createReadyz({ problem: () => publisher.problem(), isDraining }));
 
   const app = new Koa();
+  if (deps.corsOrigins.length > 0) app.use(cors(deps.corsOrigins));
   app.use(answerErrors(logger));
   app.use(closeWhenDraining(isDraining));
   app.use(ahead(postEvent));

@@ -1,5 +1,6 @@
 import { bigqueryOptions, projectOption, pubsubOptions } from "../config/connection";
 import { wholeNumber, type Options, type OptionSpecs } from "../config/options";
+import { corsOriginsProblem } from "./cors";
 
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"];
 
@@ -42,6 +43,13 @@ export const ingestOptions = {
     describe: "Most bytes of bodies that are being read at one time; more are refused with 503",
     default: 67_108_864,
     check: wholeNumber(1024, 4_294_967_296),
+    group: "HTTP:",
+  },
+  corsOrigins: {
+    type: "list",
+    describe: "Origins whose pages may send and read, such as https://shop.example; * is any",
+    default: [],
+    check: corsOriginsProblem,
     group: "HTTP:",
   },
   maxConnections: {

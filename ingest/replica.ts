@@ -42,6 +42,7 @@ export async function startReplica(options: IngestOptions, logger: Logger): Prom
     batchBodyLimit: options.batchBodyLimit,
     maxBatchEvents: options.maxBatchEvents,
     maxBodyBytes: options.maxBodyBytes,
+    corsOrigins: options.corsOrigins,
     isDraining: () => draining,
     logger,
   });

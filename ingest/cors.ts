@@ -1,0 +1,41 @@
+import type { Middleware } from "koa";
+
+const ANY = "*";
+const ORIGIN = /^https?:\/\/[^/?#@\s*]+$/i;
+
+/** What is wrong with the origins of an option, or undefined. */
+export function corsOriginsProblem(origins: readonly string[]): string | undefined {
+  const wrong = origins.find((origin) => origin !== ANY && !ORIGIN.test(origin));
+  if (wrong === undefined) return undefined;
+  return `must list origins such as https://shop.example, without a path, or *; ${JSON.stringify(wrong)} is none`;
+}
+
+/** The headers that clients send beyond those that need no permission. */
+const REQUEST_HEADERS = "content-type, content-encoding, idempotency-key, x-write-key";
+/** Longer than any browser keeps an answer to a preflight, s. */
+const MAX_AGE = "86400";
+
+/**
+ * Tells browsers which pages may send events and read answers (https://fetch.spec.whatwg.org/#http-cors-protocol). It
+ * keeps no other page from sending: a beacon asks nobody.
+ * @param origins as browsers write them; "*" is any
+ */
+export function cors(origins: readonly string[]): Middleware {
+  const any = origins.includes(ANY);
+  const allowed = new Set(origins.map((origin) => origin.toLowerCase()));
+  return function cors(ctx, next) {
+    if (!any) ctx.set("Vary", "Origin");
+    const { origin } = ctx.req.headers;
+    if (origin === undefined || !(any || allowed.has(origin))) return next();
+    ctx.set("Access-Control-Allow-Origin", any ? ANY : origin);
+    if (ctx.method === "OPTIONS" && ctx.req.headers["access-control-request-method"] !== undefined) {
+      ctx.set("Access-Control-Allow-Methods", "GET, HEAD, POST");
+      ctx.set("Access-Control-Allow-Headers", REQUEST_HEADERS);
+      ctx.set("Access-Control-Max-Age", MAX_AGE);
+      ctx.status = 204;
+      return;
+    }
+    ctx.set("Access-Control-Expose-Headers", "retry-after");
+    return next();
+  };
+}
