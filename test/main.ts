@@ -22,15 +22,25 @@ function run(what: string, args: readonly string[]): boolean {
 
 const bin = (name: string, file: string): string => path.join(packageRoot, "node_modules", name, file);
 
-async function main(filters: readonly string[]): Promise<boolean> {
-  say("== set-up");
-  await ensurePythonEnvironment(() => say("installing the BigQuery emulator (once, about a minute)"));
-  await ensureSubmitter(() => say("installing Beam for Python (once, about a minute)"));
-  await ensureBootProgram(say);
-  await ensureFlinkClasspath({ cacheDir, onProgress: say });
-  await ensureExpansionClasspath({ cacheDir, onProgress: say });
+/** Makes what the tests need and what is not there yet; what waits for downloads and what computes go side by side. */
+async function setUp(): Promise<void> {
+  const python = async (): Promise<void> => {
+    await ensurePythonEnvironment(() => say("installing the BigQuery emulator (once, about a minute)"));
+    await ensureSubmitter(() => say("installing Beam for Python (once, about a minute)"));
+  };
+  const java = async (): Promise<void> => {
+    await ensureFlinkClasspath({ cacheDir, onProgress: say });
+    await ensureExpansionClasspath({ cacheDir, onProgress: say });
+  };
+  const results = await Promise.allSettled([python(), java(), ensureBootProgram(say)]);
+  for (const result of results) if (result.status === "rejected") throw result.reason;
   ensureNginx(say);
   ensureChromium(say);
+}
+
+async function main(filters: readonly string[]): Promise<boolean> {
+  say("== set-up");
+  await setUp();
   let ok = true;
   if (!filters.length) {
     ok = run("lint", [bin("eslint", "bin/eslint.js"), "."]) && ok;
