@@ -40,23 +40,33 @@ function makeDebian(root: string, say: Say): void {
   copyFileSync(join("/", CERTIFICATES), join(root, CERTIFICATES));
 }
 
-/** Node and npm, and the user node, where the official image has them. */
-function addNode(root: string, say: Say): void {
-  say(`adding Node ${NODE_VERSION} from npm`);
-  const local = join(root, "usr/local");
+/** Go, where the official image has it; @returns its folder. */
+async function addGo(debian: string, say: Say): Promise<string> {
+  say("adding Go");
+  const folder = join(debian, "usr/local/go");
+  cpSync(await findGoRoot(say), folder, { recursive: true, dereference: true });
+  return folder;
+}
+
+/** Node, npm and the user node, where the official image has them. */
+function addNode(debian: string, say: Say): void {
+  say(`adding Node ${NODE_VERSION} and npm ${NPM_VERSION} from npm`);
+  const local = join(debian, "usr/local");
   copyFileSync(ensureNode(NODE_VERSION), join(local, "bin/node"));
   chmodSync(join(local, "bin/node"), 0o755);
   run("npm", ["install", "--prefix", local, "--global", "--ignore-scripts", "--no-save", `npm@${NPM_VERSION}`]);
-  run("chroot", [root, "groupadd", "--gid", "1000", "node"]);
-  run("chroot", [root, "useradd", "--uid", "1000", "--gid", "node", "--create-home", "node"]);
+  run("chroot", [debian, "groupadd", "--gid", "1000", "node"]);
+  run("chroot", [debian, "useradd", "--uid", "1000", "--gid", "node", "--create-home", "node"]);
 }
 
-async function importImage(engine: Engine, root: string, image: string, environment: readonly string[]): Promise<void> {
-  const archive = `${root}.tar`;
-  run("tar", ["-C", root, "-cf", archive, "."]);
+async function importImage(engine: Engine, debian: string, image: string, path: string): Promise<void> {
+  const archive = `${debian}.tar`;
+  // Devices are made by the engine.
+  run("tar", ["-cf", archive, "--exclude=./dev/*", "-C", debian, "."]);
   const certificates = [`SSL_CERT_FILE=/${CERTIFICATES}`, `NODE_EXTRA_CA_CERTS=/${CERTIFICATES}`];
-  const changes = [...environment, ...(existsSync(join(root, CERTIFICATES)) ? certificates : [])];
-  await docker(["import", ...changes.flatMap((line) => ["--change", `ENV ${line}`]), archive, image], onEngine(engine));
+  const environment = [`PATH=${path}`, ...(existsSync(join(debian, CERTIFICATES)) ? certificates : [])];
+  const changes = environment.flatMap((line) => ["--change", `ENV ${line}`]);
+  await docker(["import", ...changes, archive, image], onEngine(engine));
   rmSync(archive);
 }
 
@@ -89,21 +99,17 @@ export async function ensureBaseImages(engine: Engine, dockerfile: string, direc
     );
   }
   say(`${missing.join(" and ")} cannot be pulled`);
-  const root = join(directory, "root");
-  makeDebian(root, say);
+  const debian = join(directory, "debian");
+  makeDebian(debian, say);
+  const path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
   if (missing.includes(go)) {
-    const goRoot = join(directory, "root-go");
-    cpSync(root, goRoot, { recursive: true, verbatimSymlinks: true });
-    say("adding Go");
-    cpSync(await findGoRoot(say), join(goRoot, "usr/local/go"), { recursive: true, dereference: true });
-    await importImage(engine, goRoot, go, [
-      "PATH=/usr/local/go/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    ]);
-    rmSync(goRoot, { recursive: true });
+    const folder = await addGo(debian, say);
+    await importImage(engine, debian, go, `/usr/local/go/bin:${path}`);
+    rmSync(folder, { recursive: true });
   }
   if (missing.includes(node)) {
-    addNode(root, say);
-    await importImage(engine, root, node, ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]);
+    addNode(debian, say);
+    await importImage(engine, debian, node, path);
   }
-  rmSync(root, { recursive: true });
+  rmSync(debian, { recursive: true });
 }
