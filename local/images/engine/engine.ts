@@ -48,6 +48,8 @@ export function ensureCommands(packages: Readonly<Record<string, string>>, say: 
       throw new CannotTestError(`${lack}; apt-get ${args[0]} failed: ${stderr.trim().split("\n").at(-1)}`);
     }
   }
+  const still = missing.filter((command) => !onPath(command));
+  if (still.length) throw new CannotTestError(`${still.join(" and ")} did not come with ${names.join(", ")}`);
 }
 
 /** Whether docker finds an engine by itself. */
