@@ -1,0 +1,101 @@
+import assert from "node:assert/strict";
+import { ConfigError } from "../../../config/options";
+import { readCommandLine } from "../usage";
+import { checkLaunchOptions, jobSettings, launchOptions, type LaunchOptions } from "./launchOptions";
+
+const right = {
+  project: "my-project",
+  region: "europe-west1",
+  "temp-location": "gs://my-bucket/ev/temp",
+  image: "europe-docker.pkg.dev/my-project/r/worker:0.1.0",
+};
+
+function read(flags: Record<string, unknown>): LaunchOptions {
+  const camel = Object.fromEntries(
+    Object.entries(flags).map(([name, value]) => [name.replace(/-(.)/g, (_, c: string) => c.toUpperCase()), value]),
+  );
+  return readCommandLine(launchOptions, { _: ["launch"], ...camel }, {}, checkLaunchOptions);
+}
+
+function problemsOf(flags: Record<string, unknown>): readonly string[] {
+  try {
+    read(flags);
+    return [];
+  } catch (error) {
+    assert.ok(error instanceof ConfigError);
+    return error.problems;
+  }
+}
+
+describe("Options of a job", () => {
+  it("become its settings", () => {
+    const settings = jobSettings(
+      read({
+        ...right,
+        labels: "team=data",
+        experiments: "a,b",
+        "max-workers": "5",
+        autoscaling: "throughput-based",
+        "public-ips": false,
+      }),
+    );
+    assert.equal(settings.stagingLocation, "gs://my-bucket/ev/staging");
+    assert.deepEqual(settings.labels, { team: "data" });
+    assert.deepEqual(settings.experiments, ["a", "b"]);
+    assert.equal(settings.maxWorkers, 5);
+    assert.equal(settings.publicIps, false);
+    assert.equal(
+      jobSettings(read({ ...right, "temp-location": "gs://my-bucket" })).stagingLocation,
+      "gs://my-bucket/staging",
+    );
+  });
+
+  it("are wrong by themselves", () => {
+    const wrong: Record<string, unknown> = {
+      project: "tiny",
+      region: "Europe",
+      "temp-location": "/tmp",
+      image: "worker",
+      "job-name": "Not_A_Name",
+      labels: "Team=data",
+      "num-workers": "0",
+      autoscaling: "maybe",
+      experiments: "disable_runner_v2",
+      subnetwork: "workers",
+      "service-account": "me",
+      "events-semantics": "twice",
+      runner: "flink",
+    };
+    for (const [name, value] of Object.entries(wrong)) {
+      const problems = problemsOf({ ...right, [name]: value });
+      assert.equal(problems.length, 1, `${name}: ${problems.join()}`);
+      assert.match(problems[0] as string, new RegExp(`^--${name} \\([A-Z_]+\\) must `));
+    }
+    assert.equal(problemsOf(wrong).length, Object.keys(wrong).length);
+  });
+
+  it("are required", () => {
+    const required = Object.keys(right).map((name) => `--${name}`);
+    assert.deepEqual(
+      problemsOf({}).map((problem) => problem.split(" ")[0]),
+      required,
+    );
+  });
+
+  it("do not fit each other", () => {
+    const pairs: [Record<string, unknown>, RegExp][] = [
+      [{ "num-workers": "6", "max-workers": "5" }, /^--num-workers .* 6 is more than --max-workers/],
+      [{ autoscaling: "none", "max-workers": "5" }, /^--max-workers .* --autoscaling none/],
+      [{ network: "n", subnetwork: "regions/europe-west1/subnetworks/s" }, /^--network .* --subnetwork .* exclude/],
+      [{ subnetwork: "regions/us-east1/subnetworks/s" }, /^--subnetwork .* us-east1, but --region .* europe-west1/],
+      [{ output: "plan" }, /^--output .* only for --dry-run/],
+    ];
+    for (const [flags, message] of pairs) {
+      const problems = problemsOf({ ...right, ...flags });
+      assert.equal(problems.length, 1);
+      assert.match(problems[0] as string, message);
+    }
+    const all = Object.assign({ project: "tiny" }, ...pairs.map(([flags]) => flags)) as Record<string, unknown>;
+    assert.equal(problemsOf({ ...right, ...all }).length, pairs.length + 1);
+  });
+});
