@@ -36,7 +36,8 @@ async function follow(
 ): Promise<void> {
   let since = shown.at(-1)?.time;
   let seen = new Set(shown.filter(({ time }) => time === since).map(({ id }) => id));
-  for (let state = job.state; !hasEnded(state);) {
+  let { state } = job;
+  while (!hasEnded(state)) {
     await setTimeout(POLL_MS, undefined, { signal });
     // Looked at first: what was said until the end is read after it.
     state = (await jobs.get(job.id, signal))?.state ?? state;
@@ -47,8 +48,8 @@ async function follow(
       since = message.time;
       seen.add(message.id);
     }
-    if (hasEnded(state)) process.stdout.write(`job ${job.name} (${job.id}) is ${stateName(state)}\n`);
   }
+  process.stdout.write(`job ${job.name} (${job.id}) is ${stateName(state)}\n`);
 }
 
 export const logsCommand = defineCommand({

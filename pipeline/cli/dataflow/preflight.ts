@@ -13,21 +13,22 @@ export async function checkBeforeLaunch(
 ): Promise<void> {
   run.say("looking for subscription, tables, buckets and image");
   const { tempLocation, stagingLocation } = jobSettings(o);
-  const { problems, warnings } = await checkLaunch({
-    project: o.project,
-    region: o.region,
-    subscription: o.subscription,
-    dataset: o.dataset,
-    tempLocation,
-    stagingLocation,
-    image: o.image,
-    machineType: o.workerMachineType,
-    jobName: o.jobName,
-    update,
-    bigqueryEndpoint: o.bigqueryEndpoint,
-    dataflowEndpoint: o.dataflowEndpoint,
-  });
-  run.throwIfStopped();
+  const { problems, warnings } = await run.stoppable(
+    checkLaunch({
+      project: o.project,
+      region: o.region,
+      subscription: o.subscription,
+      dataset: o.dataset,
+      tempLocation,
+      stagingLocation,
+      image: o.image,
+      machineType: o.workerMachineType,
+      jobName: o.jobName,
+      update,
+      bigqueryEndpoint: o.bigqueryEndpoint,
+      dataflowEndpoint: o.dataflowEndpoint,
+    }),
+  );
   for (const warning of warnings) run.warn(warning);
   if (problems.length === 0) return;
   throw new Error(

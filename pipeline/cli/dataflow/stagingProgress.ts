@@ -19,6 +19,8 @@ export function formatBytes(bytes: number): string {
 /** Shows how far a submission is, and collects the files. */
 export class StagingProgress {
   readonly files: StagedFile[] = [];
+  /** Whether the request to create the job was sent. */
+  sent = false;
   private readonly live: LiveLine;
   private current: { file: string; bytes: number } | undefined;
 
@@ -49,6 +51,7 @@ export class StagingProgress {
         break;
       }
       case "submitting":
+        this.sent = true;
         this.say("submitting the job");
     }
   };

@@ -1,7 +1,9 @@
 import { mkdirSync } from "node:fs";
 import { resolve } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { cacheDir } from "../../../config/packageRoot";
 import type { BuiltPipeline } from "../../runners/dataflow/builtPipeline";
+import { killRunningChildren } from "../../beam/process/childProcess";
 import { ensureSubmitter } from "../../runners/dataflow/submitter/environment";
 import { beamFlags, type UpdateSettings } from "../../runners/dataflow/submitter/beamFlags";
 import { InterruptedError, submit } from "../../runners/dataflow/submitter/submit";
@@ -10,6 +12,9 @@ import { progressOutput } from "../jsonOption";
 import { colours } from "../terminal";
 import { jobSettings, type LaunchOptions } from "./launchOptions";
 import { StagingProgress, type StagedFile } from "./stagingProgress";
+
+/** How long work that was stopped may take to clear up; ms. */
+const CLEARING_UP_MS = 5000;
 
 export interface Submitted {
   /** Undefined for a dry run. */
@@ -21,6 +26,8 @@ export interface Submitted {
 export class SubmissionRun {
   readonly say: (line: string) => void;
   readonly warn: (line: string) => void;
+  /** Whether the request to create a job was sent. */
+  private sent = false;
   private readonly output;
   private readonly interrupt;
 
@@ -49,21 +56,21 @@ export class SubmissionRun {
     const { o } = this;
     // Loaded only here: Beam takes a while to load.
     const { buildForSubmission } = await import("../../runners/dataflow/builtPipeline.js");
-    const built = await buildForSubmission(
-      {
-        project: o.project,
-        subscription: o.subscription,
-        dataset: o.dataset,
-        workerImage: o.image,
-        eventsSemantics: o.eventsSemantics as "exactly-once" | "at-least-once",
-        sessionGapMs: o.sessionGap,
-        lateAfterMs: o.lateAfter,
-        earlyFiringMs: o.earlyFiring,
-      },
-      this.say,
+    return this.stoppable(
+      buildForSubmission(
+        {
+          project: o.project,
+          subscription: o.subscription,
+          dataset: o.dataset,
+          workerImage: o.image,
+          eventsSemantics: o.eventsSemantics as "exactly-once" | "at-least-once",
+          sessionGapMs: o.sessionGap,
+          lateAfterMs: o.lateAfter,
+          earlyFiringMs: o.earlyFiring,
+        },
+        this.say,
+      ),
     );
-    this.throwIfStopped();
-    return built;
   }
 
   /** Stages files and submits; only writes down what would be submitted where there is a folder for it. */
@@ -72,10 +79,11 @@ export class SubmissionRun {
     { update, replaceJobId, outputDir }: { update?: UpdateSettings; replaceJobId?: string; outputDir?: string },
   ): Promise<Submitted> {
     const settings = jobSettings(this.o);
-    const python = await ensureSubmitter(() =>
-      this.say(`installing Beam's Dataflow runner for Python under ${cacheDir} (once, about a minute)`),
+    const python = await this.stoppable(
+      ensureSubmitter(() =>
+        this.say(`installing Beam's Dataflow runner for Python under ${cacheDir} (once, about a minute)`),
+      ),
     );
-    this.throwIfStopped();
     const progress = new StagingProgress(this.output, outputDir === undefined ? this.say : () => {});
     try {
       const submission = {
@@ -89,6 +97,7 @@ export class SubmissionRun {
       const jobId = await submit(submission, { python, onProgress: progress.take, signal: this.signal });
       return { jobId, files: progress.files };
     } finally {
+      this.sent = progress.sent;
       progress.end();
     }
   }
@@ -99,19 +108,27 @@ export class SubmissionRun {
       return await steps();
     } catch (error) {
       if (!this.signal.aborted) throw error;
-      // What ends a step that is stopped says nothing, unless the request was on its way.
-      if (!(error instanceof InterruptedError) && (error as Error).name !== "AbortError") {
-        this.output.write(`${(error as Error).message}\n`);
-      } else {
-        this.output.write("stopped: no job was submitted\n");
-      }
+      this.output.write(`${this.sent ? (error as Error).message : "stopped: no job was submitted"}\n`);
       return INTERRUPTED;
     } finally {
       this.interrupt.end();
     }
   }
 
-  throwIfStopped(): void {
-    if (this.signal.aborted) throw new InterruptedError("Nothing was submitted");
+  /**
+   * The result of some work; when the user stops it, the processes that it started are ended, and it is given a moment
+   * to clear up.
+   * @throws InterruptedError
+   */
+  async stoppable<T>(work: Promise<T>): Promise<T> {
+    const stopped = new Promise<undefined>((resolve) => {
+      if (this.signal.aborted) resolve(undefined);
+      this.signal.addEventListener("abort", () => resolve(undefined), { once: true });
+    });
+    const result = await Promise.race([work.then((value) => ({ value })), stopped]);
+    if (result) return result.value;
+    killRunningChildren();
+    await Promise.race([work.catch(() => {}), setTimeout(CLEARING_UP_MS)]);
+    throw new InterruptedError("Nothing was submitted");
   }
 }

@@ -1,0 +1,155 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { CredentialsError, GoogleApiError } from "../../../google/googleApiError";
+import { EXPIRED } from "../testing/fakeCredentials";
+import { startFakeGoogle, type FakeGoogle } from "../testing/fakeGoogle";
+import { googleError } from "../testing/fakeServer";
+import { beamFlags, type JobSettings } from "./beamFlags";
+import { ensureSubmitter } from "./environment";
+import { SubmissionError } from "./submissionError";
+import { InterruptedError, submit, type Submission, type SubmissionProgress, type SubmitOptions } from "./submit";
+import { smallPipeline } from "./testing/smallPipeline";
+
+const IMAGE = "europe-docker.pkg.dev/fake-project/r/worker:1";
+
+describe("submit", function () {
+  this.timeout(60_000);
+  let google: FakeGoogle;
+  let python: string;
+  let dir: string;
+  let submission: Submission;
+  let progress: SubmissionProgress[];
+  const env = { ...process.env };
+
+  before(async function () {
+    this.timeout(600_000); // the first run installs Beam for Python
+    python = await ensureSubmitter();
+    dir = mkdtempSync(join(tmpdir(), "submit-test-"));
+    google = await startFakeGoogle();
+    Object.assign(process.env, google.env);
+    const pipeline = await smallPipeline(join(dir, "worker.jar"), IMAGE);
+    const settings: JobSettings = {
+      project: google.project,
+      region: google.region,
+      endpoint: google.endpoint,
+      jobName: "small",
+      tempLocation: "gs://fake-bucket/temp",
+      stagingLocation: "gs://fake-bucket/staging",
+      labels: {},
+      experiments: [],
+      serviceOptions: [],
+    };
+    submission = { pipeline, jobName: "small", flags: beamFlags(settings), nodeModules: ["some/module"] };
+  });
+  beforeEach(() => {
+    google.reset();
+    progress = [];
+  });
+  after(async () => {
+    await google.stop();
+    rmSync(dir, { recursive: true });
+    for (const name of Object.keys(google.env)) {
+      if (env[name] === undefined) delete process.env[name];
+      else process.env[name] = env[name];
+    }
+  });
+
+  const run = (options: Partial<SubmitOptions> = {}, more: Partial<Submission> = {}): Promise<string | undefined> =>
+    submit({ ...submission, ...more }, { python, onProgress: (one) => progress.push(one), ...options });
+  const created = (): number => google.server.requestsTo(/^POST .*\/jobs$/).length;
+  const events = (): string[] => progress.map(({ event }) => event);
+
+  it("stages files and creates the job, also where the services have trouble at first", async () => {
+    google.server.fail({ match: /^POST \/upload/, answer: googleError(503, "try later"), times: 1 });
+    google.server.fail({ match: /^PUT \/upload/, answer: googleError(500, "try later"), times: 1 });
+    google.server.fail({ match: /^POST .*\/jobs$/, answer: googleError(500, "try later"), times: 1 });
+    const id = await run();
+    assert.equal(id, google.dataflow.jobs[0]?.id);
+    assert.equal(google.dataflow.jobs.length, 1);
+    assert.equal(created(), 2);
+    assert.deepEqual(progress[0], { event: "staging", file: "worker.jar", bytes: 2_000_000 });
+    assert.deepEqual(
+      progress.find(({ event }) => event === "staged"),
+      { event: "staged", file: "worker.jar", bytes: 2_000_000, uploaded: true },
+    );
+    assert.equal(events().at(-1), "submitting");
+    const staged = [...google.storage.objects].find(([name]) => /staging\/small\.[\d.]+\/worker\.jar$/.test(name));
+    assert.deepEqual(staged?.[1], readFileSync(join(dir, "worker.jar")));
+  });
+
+  it("does not upload a file twice, and knows a name that is taken", async () => {
+    await run();
+    progress = [];
+    await assert.rejects(run(), (error: unknown) => {
+      assert.ok(error instanceof SubmissionError);
+      assert.match(error.message, /There is an active job named small already:.*\n.*eventlogger update/);
+      return true;
+    });
+    assert.deepEqual(
+      progress.find(({ event }) => event === "staged"),
+      { event: "staged", file: "worker.jar", bytes: 2_000_000, uploaded: false },
+    );
+    assert.equal(google.dataflow.jobs.length, 1);
+  });
+
+  it("replaces the very job it is told, without looking for it", async () => {
+    const { id } = google.dataflow.add({ name: "small" });
+    google.dataflow.add({ name: "another" });
+    assert.equal(
+      await run({}, { replaceJobId: id, flags: [...submission.flags, "--update"] }),
+      google.dataflow.jobs[2]?.id,
+    );
+    assert.equal(google.dataflow.jobs[2]?.replaceJobId, id);
+    assert.equal(google.dataflow.jobs[0]?.currentState, "JOB_STATE_UPDATED");
+    assert.equal(google.server.requestsTo(/^GET .*\/jobs/).length, 0);
+  });
+
+  it("says at once that credentials have expired", async () => {
+    google.server.fail({ match: /token/, answer: EXPIRED });
+    const error = await run().catch((problem: unknown) => problem);
+    assert.ok(error instanceof CredentialsError);
+    assert.match(error.message, /Token has been expired or revoked[^]*gcloud auth application-default login/);
+    assert.equal(google.server.requestsTo(/upload/).length, 0);
+  });
+
+  it("names the permission that is missing, and does not try again", async () => {
+    const refusal = "x does not have storage.objects.create access to the bucket.";
+    google.server.fail({ match: /^POST \/upload/, answer: googleError(403, refusal) });
+    const error = await run().catch((problem: unknown) => problem);
+    assert.ok(error instanceof GoogleApiError && error.status === 403, String(error));
+    assert.match(
+      error.message,
+      /^Cannot submit the job: .*gs:\/\/fake-bucket.*\n.*permission storage\.objects\.create /,
+    );
+    // Closing the upload asks once more; Beam by itself would ask for ten minutes.
+    assert.ok(google.server.requestsTo(/^POST \/upload/).length <= 2);
+  });
+
+  it("ends with nothing submitted when it is stopped while it stages", async () => {
+    google.server.fail({ match: /^PUT \/upload/, answer: "hang" });
+    const stop = new AbortController();
+    const onProgress = ({ event }: SubmissionProgress): void => {
+      if (event === "staging") stop.abort();
+    };
+    await assert.rejects(run({ signal: stop.signal, onProgress }), InterruptedError);
+    assert.equal(created(), 0);
+  });
+
+  it("awaits the answer when it is stopped while the request is on its way", async () => {
+    const stop = new AbortController();
+    const onProgress = ({ event }: SubmissionProgress): void => {
+      if (event === "submitting") stop.abort();
+    };
+    assert.equal(await run({ signal: stop.signal, onProgress }), google.dataflow.jobs[0]?.id);
+  });
+
+  it("gives up when nothing happens any more, and tells whether there may be a job", async () => {
+    google.server.fail({ match: /^POST .*\/jobs$/, answer: "hang" });
+    await assert.rejects(
+      run({ stallMs: 8000 }),
+      /did not answer[^]*nothing happened for 8 s\n.*may have been created.*eventlogger status --job-name small/,
+    );
+  });
+});
