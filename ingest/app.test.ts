@@ -2,57 +2,13 @@ import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { brotliCompressSync, gzipSync } from "node:zlib";
-import { pino } from "pino";
-import type { DailyRollup } from "../pipeline/bigquery/dailyRollups";
-import { createApp, type AppDeps } from "./app";
 import { RollupCache } from "./rollupCache";
-import { startHttpServer, type HttpServer } from "./server";
+import { acceptingPublisher, useAppServer } from "./testing/appServer";
 import { eventually } from "./testing/fixture";
 import { errorsOf, post, postBatch, sampleEvent, sendRaw } from "./testing/requests";
 
-const DAYS: DailyRollup[] = [
-  { date: "2020-01-31", average_session_duration_sec: 90, average_session_duration_min: 1.5, active_user_count: 1 },
-  { date: "2024-05-16", average_session_duration_sec: 0, average_session_duration_min: 0, active_user_count: 3 },
-  { date: "2024-05-17", average_session_duration_sec: 61, average_session_duration_min: 1.02, active_user_count: 2 },
-].map((day, i) => ({ ...day, new_user_count: i, session_count: i + 5, total_users: i + 1 }));
-
 describe("the HTTP interface", () => {
-  const servers: HttpServer[] = [];
-  afterEach(async () => {
-    await Promise.all(servers.splice(0).map((server) => (server.abort(), server.drain())));
-  });
-
-  async function serve(deps: Partial<AppDeps> = {}): Promise<{ url: string; port: number; lines: string[] }> {
-    const lines: string[] = [];
-    const rollups = new RollupCache({
-      read: async () => ({ total_users: 3, days: DAYS }),
-      ttlMs: 1000,
-      timeoutMs: 1000,
-      onError: () => undefined,
-    });
-    const app = createApp({
-      publisher: {
-        assertCapacity: () => undefined,
-        publish: async () => undefined,
-        publishAll: async () => undefined,
-        problem: async () => undefined,
-      },
-      rollups,
-      bodyLimit: 1024,
-      batchBodyLimit: 4096,
-      maxBatchEvents: 10,
-      maxBodyBytes: 8192,
-      corsOrigins: [],
-      isDraining: () => false,
-      logger: pino({ level: "info" }, { write: (line: string) => void lines.push(line) }),
-      ...deps,
-    });
-    const handle = app.callback();
-    const listener: Parameters<typeof startHttpServer>[0]["listener"] = (req, res) => void handle(req, res);
-    const server = await startHttpServer({ listener, host: "127.0.0.1", port: 0, maxConnections: 100 });
-    servers.push(server);
-    return { url: `http://127.0.0.1:${server.port}`, port: server.port, lines };
-  }
+  const serve = useAppServer();
 
   describe("GET /event/", () => {
     it("answers with all days, ascending, with or without the slash", async () => {
@@ -216,12 +172,7 @@ describe("the HTTP interface", () => {
   it("answers what nobody foresaw with 500, logs it, and gives nothing away", async () => {
     const publish = (): Promise<never> => Promise.reject(new TypeError("the inner secret"));
     const { url, lines } = await serve({
-      publisher: {
-        assertCapacity: () => undefined,
-        publish,
-        publishAll: async () => undefined,
-        problem: async () => undefined,
-      },
+      publisher: { ...acceptingPublisher, publish },
     });
     const response = await post(url, sampleEvent());
     assert.equal(response.status, 500);

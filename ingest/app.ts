@@ -6,6 +6,8 @@ import { cors } from "./cors";
 import { answerErrors, refuseUnrouted } from "./errorAnswers";
 import { createGetEvent } from "./routes/getEvent";
 import { createReadyz, healthz, type ReadinessDeps } from "./routes/health";
+import { openApiDocument } from "./openapi/document";
+import { createGetOpenApi } from "./routes/openApi";
 import { createPostEvent, type PostEventDeps } from "./routes/postEvent";
 import { createPostEvents, type PostEventsDeps } from "./routes/postEvents";
 import type { RollupCache } from "./rollupCache";
@@ -48,21 +50,29 @@ function ahead(postEvent: Middleware): Middleware {
   };
 }
 
-/** The HTTP interface; knows nothing of ports, processes and clients. */
-export function createApp(deps: AppDeps): Koa {
-  const { publisher, rollups, isDraining, logger } = deps;
+/** All routes. */
+export function createRouter(deps: AppDeps): { readonly router: Router; readonly postEvent: Middleware } {
+  const { publisher, rollups, isDraining, bodyLimit, batchBodyLimit, maxBatchEvents } = deps;
   const budget = new ByteBudget(deps.maxBodyBytes);
   const router = new Router();
-  const postEvent = createPostEvent({ publisher, body: { limit: deps.bodyLimit, budget } });
+  const postEvent = createPostEvent({ publisher, body: { limit: bodyLimit, budget } });
   // A route takes its address with and without a slash at the end.
   router.post("/event", postEvent);
   router.post(
     "/events",
-    createPostEvents({ publisher, body: { limit: deps.batchBodyLimit, budget }, maxEvents: deps.maxBatchEvents }),
+    createPostEvents({ publisher, body: { limit: batchBodyLimit, budget }, maxEvents: maxBatchEvents }),
   );
   router.get("/event", createGetEvent(rollups));
   router.get("/healthz", healthz);
   router.get("/readyz", createReadyz({ problem: () => publisher.problem(), isDraining }));
+  router.get("/openapi.json", createGetOpenApi(openApiDocument({ bodyLimit, batchBodyLimit, maxBatchEvents })));
+  return { router, postEvent };
+}
+
+/** The HTTP interface; knows nothing of ports, processes and clients. */
+export function createApp(deps: AppDeps): Koa {
+  const { isDraining, logger } = deps;
+  const { router, postEvent } = createRouter(deps);
 
   const app = new Koa();
   if (deps.corsOrigins.length > 0) app.use(cors(deps.corsOrigins));

@@ -1,6 +1,6 @@
 import type { FieldError } from "../pipeline/domain/validation";
 
-interface ErrorKind {
+export interface ErrorKind {
   readonly status: number;
   readonly message: string;
   /** Seconds a client should wait before it sends the request again; becomes `Retry-After`. */
@@ -50,6 +50,9 @@ const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
+/** The status and the message of each error. */
+export const errorKinds: Readonly<Record<ErrorCode, ErrorKind>> = ERRORS;
+
 export interface RequestErrorDetails {
   /** The field or parameter at fault; "" (default) when it is the request as a whole. */
   readonly field?: string;
@@ -70,7 +73,7 @@ export class RequestError extends Error {
     readonly code: ErrorCode,
     details: RequestErrorDetails = {},
   ) {
-    const kind: ErrorKind = ERRORS[code];
+    const kind = errorKinds[code];
     const message = kind.message.replace("{}", () => details.detail ?? "");
     super(message, { cause: details.cause });
     this.name = "RequestError";

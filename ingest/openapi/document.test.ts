@@ -1,0 +1,189 @@
+import assert from "node:assert/strict";
+import { gzipSync } from "node:zlib";
+import Ajv2020 from "ajv/dist/2020";
+import { createRouter, type AppDeps } from "../app";
+import { errorKinds, RequestError, type ErrorCode } from "../errors";
+import { acceptingPublisher, appDeps, useAppServer } from "../testing/appServer";
+import { answerOf, conformance } from "../testing/conformance";
+import { sampleEvent } from "../testing/requests";
+import { openApiDocument, type OpenApiDocument } from "./document";
+
+const document = openApiDocument(appDeps());
+
+/** `post /event/ 204` and so on: everything the document says may happen. */
+const documented = Object.entries(document.paths).flatMap(([path, operations]) =>
+  Object.entries(operations).flatMap(([method, { responses }]) =>
+    Object.keys(responses).map((status) => `${method} ${path} ${status}`),
+  ),
+);
+
+interface Case {
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly query?: string;
+  readonly deps?: Partial<AppDeps>;
+}
+
+const failing = (error: Error): Partial<AppDeps> => ({
+  publisher: {
+    ...acceptingPublisher,
+    publish: () => Promise.reject(error),
+    publishAll: () => Promise.reject(error),
+    problem: () => Promise.resolve("Pub/Sub is away"),
+  },
+  rollups: { get: () => Promise.reject(error) },
+});
+const refusing: Partial<AppDeps> = {
+  publisher: {
+    ...acceptingPublisher,
+    assertCapacity() {
+      throw new RequestError("TOO_MANY_IN_FLIGHT");
+    },
+  },
+};
+const event = sampleEvent();
+const away = failing(new RequestError("PUBSUB_TIMEOUT"));
+const bug = failing(new TypeError("a bug"));
+
+const bodyCases = (valid: unknown): Record<string, readonly Case[]> => ({
+  413: [{ body: " ".repeat(5000) }, { body: gzipSync(" ".repeat(5000)), headers: { "content-encoding": "gzip" } }],
+  415: [
+    { body: valid, headers: { "content-type": "application/xml" } },
+    { body: valid, headers: { "content-encoding": "zstd" } },
+  ],
+  500: [{ body: valid, deps: bug }],
+  503: [
+    { body: valid, deps: away },
+    { body: valid, deps: failing(new RequestError("PUBSUB_REFUSED")) },
+    { body: valid, deps: refusing },
+    { body: valid, deps: { maxBodyBytes: 1 } },
+  ],
+});
+const BAD_BODIES: readonly Case[] = [
+  { body: "" },
+  { body: "{" },
+  { body: new Uint8Array([0x22, 0xff, 0x22]) },
+  { body: "[]", headers: { "content-encoding": "br" } },
+];
+
+/** Requests for each operation and status. */
+const CASES: Readonly<Record<string, Readonly<Record<string, readonly Case[]>>>> = {
+  "post /event/": {
+    204: [{ body: event }, { body: event, headers: { "content-type": "text/plain" } }],
+    400: [...BAD_BODIES, { body: {} }, { body: { ...event, "": 1 } }],
+    ...bodyCases(event),
+  },
+  "post /events/": {
+    200: [
+      { body: [] },
+      { body: { events: [event] } },
+      { body: [event, {}, null] },
+      { body: "{\n", headers: { "content-type": "application/x-ndjson" } },
+    ],
+    400: [
+      ...BAD_BODIES,
+      { body: "1" },
+      { body: { events: 1 } },
+      { body: { events: [], "": 1 } },
+      { body: [], headers: { "idempotency-key": "" } },
+    ],
+    ...bodyCases([event]),
+    413: [...(bodyCases([event])[413] ?? []), { body: Array(11).fill(1) }],
+  },
+  "get /event/": {
+    200: [{}, { query: "?from=2024-01-01" }],
+    400: [{ query: "?from=x" }],
+    500: [{ deps: bug }],
+    503: [{ deps: failing(new RequestError("BIGQUERY_UNAVAILABLE")) }],
+  },
+  "get /healthz": { 200: [{}] },
+  "get /readyz": { 200: [{}], 503: [{ deps: away }, { deps: { isDraining: () => true } }] },
+  "get /openapi.json": { 200: [{}] },
+};
+
+describe("the OpenAPI document", () => {
+  const serve = useAppServer();
+
+  async function send(url: string, method: string, { body, headers }: Case): Promise<Response> {
+    const raw = typeof body === "string" || body instanceof Uint8Array;
+    return fetch(url, {
+      method,
+      headers: { ...(body === undefined ? {} : { "content-type": "application/json" }), ...headers },
+      body: body === undefined ? undefined : raw ? body : JSON.stringify(body),
+    });
+  }
+
+  it("is served as it is", async () => {
+    const { url } = await serve();
+    const response = await fetch(`${url}/openapi.json`);
+    assert.match(response.headers.get("content-type") ?? "", /^application\/json/);
+    const served = (await response.json()) as OpenApiDocument;
+    assert.deepEqual(served, JSON.parse(JSON.stringify(document)));
+    assert.equal(served.openapi, "3.1.0");
+  });
+
+  it("has every route of the service, and no other", () => {
+    const routes = createRouter(appDeps()).router.stack.flatMap(({ path, methods }) =>
+      methods.filter((method) => method !== "HEAD").map((method) => `${method.toLowerCase()} ${String(path)}`),
+    );
+    const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method} ${path.replace(/\/$/, "")}`),
+    );
+    assert.deepEqual(routes.sort(), operations.sort());
+  });
+
+  it("has a request in this test for every answer it speaks of, and for no other", () => {
+    const tested = Object.entries(CASES).flatMap(([operation, statuses]) =>
+      Object.keys(statuses).map((status) => `${operation} ${status}`),
+    );
+    assert.deepEqual(tested.sort(), [...documented].sort());
+  });
+
+  const deviation = conformance(document);
+  for (const [operation, statuses] of Object.entries(CASES)) {
+    const [method = "", path = ""] = operation.split(" ");
+    for (const [status, cases] of Object.entries(statuses)) {
+      it(`tells the truth of ${operation} ${status}`, async () => {
+        for (const request of cases) {
+          const { url } = await serve(request.deps);
+          const response = await send(url + path + (request.query ?? ""), method.toUpperCase(), request);
+          assert.equal(response.status, Number(status), JSON.stringify(request.body));
+          assert.equal(deviation(await answerOf(method, url + path, response)), undefined);
+        }
+      });
+    }
+  }
+
+  it("names every error of the service but those of addresses that are not there and of clients that have gone", () => {
+    const elsewhere: readonly ErrorCode[] = ["NOT_FOUND", "METHOD_NOT_ALLOWED", "REQUEST_ABORTED"];
+    const text = JSON.stringify(document.paths);
+    for (const [code, { message }] of Object.entries(errorKinds)) {
+      if (elsewhere.includes(code as ErrorCode)) continue;
+      assert.ok(text.includes(JSON.stringify(message.replace("{}", "…")).slice(1, -1)), code);
+    }
+  });
+
+  it("has schemas that take what the service takes and refuse what it refuses", () => {
+    const ajv = new Ajv2020({ strict: false, validateFormats: false });
+    ajv.addSchema(document, "openapi");
+    const matches = (name: string, value: unknown): boolean =>
+      ajv.compile({ $ref: `openapi#/components/schemas/${name}` })(value);
+    assert.ok(matches("Event", event));
+    assert.ok(!matches("Event", { ...event, colour: "red" }));
+    assert.ok(!matches("Event", { ...event, session_id: "" }));
+    assert.ok(matches("Batch", [event]) && matches("Batch", { events: [event] }) && matches("Batch", []));
+    assert.ok(!matches("Batch", { events: [event], sent_at: 1 }) && !matches("Batch", event));
+    assert.ok(!matches("Batch", Array(11).fill(event)));
+  });
+
+  it("finds an answer that deviates", () => {
+    const answer = { method: "GET", path: "/healthz", status: 200, contentType: "application/json", retryAfter: null };
+    assert.equal(deviation({ ...answer, body: '{"status":"ok"}' }), undefined);
+    assert.match(deviation({ ...answer, body: '{"status":"bad"}' }) ?? "", /must be equal to constant/);
+    assert.match(deviation({ ...answer, body: '{"status":"ok","more":1}' }) ?? "", /additional properties/);
+    assert.match(deviation({ ...answer, status: 201, body: "" }) ?? "", /201 is not documented/);
+    assert.match(deviation({ ...answer, path: "/other", body: "" }) ?? "", /\/other is not documented/);
+    assert.match(deviation({ ...answer, contentType: "text/html", body: "" }) ?? "", /text\/html/);
+    assert.match(deviation({ ...answer, retryAfter: "1", body: "" }) ?? "", /Retry-After/);
+  });
+});

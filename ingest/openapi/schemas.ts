@@ -1,0 +1,70 @@
+import { postedEventSchema } from "../../pipeline/domain/eventSchema";
+import type { BatchAnswer } from "../routes/postEvents";
+import type { DailyStats, EventStatistics } from "../routes/getEvent";
+
+/** A JSON Schema, draft 2020-12. */
+export type JsonSchema = Readonly<Record<string, unknown>>;
+
+/** Points to one of {@link schemas}. */
+export const ref = (name: string): JsonSchema => ({ $ref: `#/components/schemas/${name}` });
+
+const COUNT = { type: "integer", minimum: 0 };
+
+/** An object with just these fields, all of them required. */
+function object(properties: Readonly<Record<string, JsonSchema>>): JsonSchema {
+  return { type: "object", properties, required: Object.keys(properties), additionalProperties: false };
+}
+
+/** The event schema, with what it tells those who break it as the description of each field. */
+function eventSchema(): JsonSchema {
+  const { schema, messages } = postedEventSchema;
+  const fields = Object.entries(schema.properties as Readonly<Record<string, JsonSchema>>);
+  const described = fields.map(([name, field]) => [name, { ...field, description: messages.get(name) }] as const);
+  return { ...schema, properties: Object.fromEntries(described) };
+}
+
+const statistics: Record<keyof EventStatistics, JsonSchema> = {
+  total_users: { ...COUNT, description: "Distinct users over all accepted events" },
+  daily_stats: { type: "array", items: ref("DailyStats") },
+  as_of: { type: "string", format: "date-time" },
+};
+const dailyStats: Record<keyof DailyStats, JsonSchema> = {
+  date: { type: "string", pattern: "^\\d{2}/\\d{2}/\\d{4}$", description: "dd/mm/yyyy, UTC" },
+  average_session_duration_min: { type: "number", minimum: 0 },
+  average_session_duration_sec: COUNT,
+  active_user_count: COUNT,
+  new_user_count: COUNT,
+  session_count: COUNT,
+};
+const batchAnswer: Record<keyof BatchAnswer, JsonSchema> = {
+  accepted: COUNT,
+  rejected: {
+    type: "array",
+    items: object({ index: { ...COUNT, description: "Place in the batch, from 0" }, errors: ref("FieldErrors") }),
+  },
+};
+
+/** All schemas by their names. */
+export function schemas(maxBatchEvents: number): Readonly<Record<string, JsonSchema>> {
+  // What is wrong with one event of a batch is the matter of that event alone.
+  const events = { type: "array", maxItems: maxBatchEvents, items: ref("Event") };
+  return {
+    Event: eventSchema(),
+    Batch: { oneOf: [events, object({ events })] },
+    BatchAnswer: object(batchAnswer),
+    FieldErrors: {
+      type: "array",
+      minItems: 1,
+      items: object({
+        field: { type: "string", description: '"" is the request or the event as a whole' },
+        message: { type: "string", minLength: 1 },
+      }),
+    },
+    Errors: object({ errors: ref("FieldErrors") }),
+    EventStatistics: object(statistics),
+    DailyStats: object(dailyStats),
+    Health: object({ status: { const: "ok" } }),
+    Ready: object({ status: { const: "ready" } }),
+    NotReady: object({ status: { const: "not ready" }, reason: { type: "string" } }),
+  };
+}

@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import { pino } from "pino";
+import type { DailyRollup } from "../../pipeline/bigquery/dailyRollups";
+import { createApp, type AppDeps } from "../app";
+import { openApiDocument } from "../openapi/document";
+import { RollupCache } from "../rollupCache";
+import { startHttpServer, type HttpServer } from "../server";
+import { conformance } from "./conformance";
+
+const DAYS: DailyRollup[] = [
+  { date: "2020-01-31", average_session_duration_sec: 90, average_session_duration_min: 1.5, active_user_count: 1 },
+  { date: "2024-05-16", average_session_duration_sec: 0, average_session_duration_min: 0, active_user_count: 3 },
+  { date: "2024-05-17", average_session_duration_sec: 61, average_session_duration_min: 1.02, active_user_count: 2 },
+].map((day, i) => ({ ...day, new_user_count: i, session_count: i + 5, total_users: i + 1 }));
+
+/** A publisher that takes everything and keeps nothing. */
+export const acceptingPublisher: AppDeps["publisher"] = {
+  assertCapacity: () => undefined,
+  publish: async () => undefined,
+  publishAll: async () => undefined,
+  problem: async () => undefined,
+};
+
+/** What an app needs, with three days of rollups and small limits. */
+export function appDeps(deps: Partial<AppDeps> = {}): AppDeps {
+  return {
+    publisher: acceptingPublisher,
+    rollups: new RollupCache({
+      read: async () => ({ total_users: 3, days: DAYS }),
+      ttlMs: 1000,
+      timeoutMs: 1000,
+      onError: () => undefined,
+    }),
+    bodyLimit: 1024,
+    batchBodyLimit: 4096,
+    maxBatchEvents: 10,
+    maxBodyBytes: 8192,
+    corsOrigins: [],
+    isDraining: () => false,
+    logger: pino({ level: "silent" }),
+    ...deps,
+  };
+}
+
+export interface AppServer {
+  readonly url: string;
+  readonly port: number;
+  /** What it has logged. */
+  readonly lines: readonly string[];
+}
+
+/**
+ * Serves apps without the services behind them; they are stopped after each test of the `describe` that calls this. A
+ * test fails when an answer in it is not as the OpenAPI document has it.
+ */
+export function useAppServer(): (deps?: Partial<AppDeps>) => Promise<AppServer> {
+  const servers: HttpServer[] = [];
+  const deviations: string[] = [];
+  afterEach(async () => {
+    await Promise.all(servers.splice(0).map((server) => (server.abort(), server.drain())));
+    assert.deepEqual(deviations.splice(0), []);
+  });
+
+  return async function serve(partial = {}) {
+    const lines: string[] = [];
+    const logger = pino({ level: "info" }, { write: (line: string) => void lines.push(line) });
+    const deps = appDeps({ logger, ...partial });
+    const app = createApp(deps);
+    const deviation = conformance(openApiDocument(deps));
+    // First, so that it sees what all others made of the answer.
+    app.middleware.unshift(async (ctx, next) => {
+      await next();
+      // Of what is not there the document says nothing, and of methods that HTTP itself or CORS defines.
+      if (ctx.status === 404 || ctx.status === 405 || ctx.method === "HEAD" || ctx.method === "OPTIONS") return;
+      const { method, path, status } = ctx;
+      const body: unknown = ctx.body;
+      const text = body === undefined || body === null ? "" : typeof body === "string" ? body : JSON.stringify(body);
+      const retryAfter = ctx.response.get("Retry-After") || null;
+      const found = deviation({ method, path, status, contentType: ctx.type, retryAfter, body: text });
+      if (found !== undefined) deviations.push(found);
+    });
+    const handle = app.callback();
+    const server = await startHttpServer({
+      listener: (request, response) => void handle(request, response),
+      host: "127.0.0.1",
+      port: 0,
+      maxConnections: 100,
+    });
+    servers.push(server);
+    return { url: `http://127.0.0.1:${server.port}`, port: server.port, lines };
+  };
+}

@@ -1,0 +1,71 @@
+import Ajv2020, { type ValidateFunction } from "ajv/dist/2020";
+import type { OpenApiDocument } from "../openapi/document";
+
+/** An answer, as far as the document speaks of it. */
+export interface Answer {
+  readonly method: string;
+  /** With or without the slash at its end; no query. */
+  readonly path: string;
+  readonly status: number;
+  readonly contentType: string | null;
+  readonly retryAfter: string | null;
+  /** "" when there is none. */
+  readonly body: string;
+}
+
+const pointer = (...keys: string[]): string =>
+  keys.map((key) => "/" + encodeURIComponent(key.replace(/~/g, "~0").replace(/\//g, "~1"))).join("");
+
+/** Says what in an answer is not as the document has it, or undefined. */
+export function conformance(document: OpenApiDocument): (answer: Answer) => string | undefined {
+  // Formats are annotations here; OpenAPI has keywords of its own.
+  const ajv = new Ajv2020({ strict: false, validateFormats: false });
+  ajv.addSchema(document, "openapi");
+  const compiled = new Map<string, ValidateFunction>();
+  const schemaAt = (at: string): ValidateFunction => {
+    const known = compiled.get(at) ?? ajv.compile({ $ref: `openapi#${at}` });
+    compiled.set(at, known);
+    return known;
+  };
+  const paths = new Map(Object.keys(document.paths).map((path) => [path.replace(/\/$/, ""), path]));
+
+  return ({ method, path, status, contentType, retryAfter, body }) => {
+    const documentedPath = paths.get(path.replace(/\/$/, ""));
+    const operation = documentedPath && document.paths[documentedPath]?.[method.toLowerCase()];
+    if (!documentedPath || !operation) return `${method} ${path} is not documented`;
+    const response = operation.responses[status];
+    const what = `${method} ${path} ${status}`;
+    if (!response) return `${what} is not documented`;
+    if ((response.headers?.["Retry-After"] !== undefined) !== (retryAfter !== null)) {
+      return `${what}: Retry-After is ${retryAfter ?? "absent"}`;
+    }
+    if (retryAfter !== null && !/^[1-9]\d*$/.test(retryAfter)) return `${what}: Retry-After is ${retryAfter}`;
+    if (!response.content) return body === "" ? undefined : `${what} has a body`;
+    const type = contentType?.split(";")[0] ?? "";
+    if (!response.content[type]) return `${what}: the type ${type} is not documented`;
+    const keys = [
+      "paths",
+      documentedPath,
+      method.toLowerCase(),
+      "responses",
+      String(status),
+      "content",
+      type,
+      "schema",
+    ];
+    const matches = schemaAt(pointer(...keys));
+    return matches(JSON.parse(body)) ? undefined : `${what}: ${ajv.errorsText(matches.errors)}`;
+  };
+}
+
+/** What {@link conformance} needs of a response to a request. */
+export async function answerOf(method: string, url: string, response: Response): Promise<Answer> {
+  return {
+    method,
+    path: new URL(url).pathname,
+    status: response.status,
+    contentType: response.headers.get("content-type"),
+    retryAfter: response.headers.get("retry-after"),
+    body: await response.text(),
+  };
+}
