@@ -117,6 +117,19 @@ describe("the HTTP interface", () => {
     });
   });
 
+  it("refuses requests without their bodies while it is overloaded, and takes them again afterwards", async () => {
+    let overloaded = true;
+    const { url, port } = await serve({ isOverloaded: () => overloaded });
+    for (const path of ["/event/", "/events/"]) {
+      const head = `POST ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n`;
+      // The body never comes.
+      const answer = await sendRaw(port, `${head}Content-Length: 100\r\n\r\n`);
+      assert.match(answer, /^HTTP\/1\.1 503 [^]*retry-after: 1\r\n[^]*nothing was accepted/i);
+    }
+    overloaded = false;
+    assert.equal((await post(url, sampleEvent())).status, 204);
+  });
+
   describe("pages of other origins", () => {
     const SHOP = "https://shop.example";
     const preflight = (url: string, origin: string): Promise<Response> =>

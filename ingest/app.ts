@@ -3,6 +3,7 @@ import Koa, { type Middleware } from "koa";
 import type { Logger } from "pino";
 import { ByteBudget } from "./byteBudget";
 import { cors } from "./cors";
+import { RequestError } from "./errors";
 import { answerErrors, refuseUnrouted } from "./errorAnswers";
 import { createGetEvent } from "./routes/getEvent";
 import { createReadyz, healthz, type ReadinessDeps } from "./routes/health";
@@ -25,6 +26,8 @@ export interface AppDeps {
   readonly maxBodyBytes: number;
   /** See {@link cors}. */
   readonly corsOrigins: readonly string[];
+  /** Whether this process has more to do than it can. */
+  readonly isOverloaded: () => boolean;
   readonly isDraining: () => boolean;
   readonly logger: Logger;
 }
@@ -35,6 +38,17 @@ function closeWhenDraining(isDraining: () => boolean): Middleware {
     if (!isDraining()) return next();
     ctx.set("Connection", "close");
     return next();
+  };
+}
+
+/**
+ * Refuses requests while there is more to do than can be done, before their bodies are read: what is taken is then
+ * answered in time. Whoever asks how the replica does is always answered.
+ */
+function shedLoad(isOverloaded: () => boolean): Middleware {
+  return function shedLoad(ctx, next) {
+    if (!isOverloaded() || ctx.path === "/healthz" || ctx.path === "/readyz") return next();
+    throw new RequestError("OVERLOADED");
   };
 }
 
@@ -78,6 +92,7 @@ export function createApp(deps: AppDeps): Koa {
   if (deps.corsOrigins.length > 0) app.use(cors(deps.corsOrigins));
   app.use(answerErrors(logger));
   app.use(closeWhenDraining(isDraining));
+  app.use(shedLoad(deps.isOverloaded));
   app.use(ahead(postEvent));
   app.use(router.routes());
   app.use(refuseUnrouted);

@@ -25,6 +25,11 @@ const ERRORS = {
   /** Nobody reads this answer: the client has gone before its request was complete. */
   REQUEST_ABORTED: { status: 400, message: "The request ended early" },
   INTERNAL: { status: 500, message: "Internal error" },
+  OVERLOADED: {
+    status: 503,
+    message: "This replica has more to do than it can; nothing was accepted, send the request again",
+    retryAfterSec: 1,
+  },
   TOO_MANY_IN_FLIGHT: {
     status: 503,
     message: "Too many events wait for Pub/Sub; nothing was accepted, send the request again",

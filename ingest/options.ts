@@ -45,6 +45,13 @@ export const ingestOptions = {
     check: wholeNumber(1024, 4_294_967_296),
     group: "HTTP:",
   },
+  maxLoopLag: {
+    type: "duration",
+    describe: "Requests are refused with 503 while the event loop lags more than this",
+    default: 1000,
+    check: between(10, 60_000),
+    group: "HTTP:",
+  },
   corsOrigins: {
     type: "list",
     describe: "Origins whose pages may send and read, such as https://shop.example; * is any",

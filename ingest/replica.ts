@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 import { bigQueryClient } from "../pipeline/bigquery/client";
 import { readDailyRollups } from "../pipeline/bigquery/dailyRollups";
 import { createApp } from "./app";
+import { LoopLag } from "./loopLag";
 import type { IngestOptions } from "./options";
 import { EventPublisher } from "./publisher";
 import { RollupCache } from "./rollupCache";
@@ -34,6 +35,7 @@ export async function startReplica(options: IngestOptions, logger: Logger): Prom
     timeoutMs: options.queryTimeout,
     onError: (error) => logger.warn({ err: error, dataset: options.dataset }, "reading the rollups fails"),
   });
+  const loopLag = new LoopLag();
   let draining = false;
   const app = createApp({
     publisher,
@@ -43,6 +45,7 @@ export async function startReplica(options: IngestOptions, logger: Logger): Prom
     maxBatchEvents: options.maxBatchEvents,
     maxBodyBytes: options.maxBodyBytes,
     corsOrigins: options.corsOrigins,
+    isOverloaded: () => loopLag.ms > options.maxLoopLag,
     isDraining: () => draining,
     logger,
   });
@@ -68,6 +71,7 @@ export async function startReplica(options: IngestOptions, logger: Logger): Prom
       });
       const clean = await Promise.race([drained, tooLate]);
       clearTimeout(timer);
+      loopLag.stop();
       if (!clean) server.abort();
       return clean;
     },

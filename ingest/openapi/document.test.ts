@@ -41,6 +41,7 @@ const refusing: Partial<AppDeps> = {
     },
   },
 };
+const overloaded: Partial<AppDeps> = { isOverloaded: () => true };
 const event = sampleEvent();
 const away = failing(new RequestError("PUBSUB_TIMEOUT"));
 const bug = failing(new TypeError("a bug"));
@@ -56,6 +57,7 @@ const bodyCases = (valid: unknown): Record<string, readonly Case[]> => ({
     { body: valid, deps: away },
     { body: valid, deps: failing(new RequestError("PUBSUB_REFUSED")) },
     { body: valid, deps: refusing },
+    { body: valid, deps: overloaded },
     { body: valid, deps: { maxBodyBytes: 1 } },
   ],
 });
@@ -94,11 +96,11 @@ const CASES: Readonly<Record<string, Readonly<Record<string, readonly Case[]>>>>
     200: [{}, { query: "?from=2024-01-01" }],
     400: [{ query: "?from=x" }],
     500: [{ deps: bug }],
-    503: [{ deps: failing(new RequestError("BIGQUERY_UNAVAILABLE")) }],
+    503: [{ deps: failing(new RequestError("BIGQUERY_UNAVAILABLE")) }, { deps: overloaded }],
   },
-  "get /healthz": { 200: [{}] },
-  "get /readyz": { 200: [{}], 503: [{ deps: away }, { deps: { isDraining: () => true } }] },
-  "get /openapi.json": { 200: [{}] },
+  "get /healthz": { 200: [{}, { deps: overloaded }] },
+  "get /readyz": { 200: [{}, { deps: overloaded }], 503: [{ deps: away }, { deps: { isDraining: () => true } }] },
+  "get /openapi.json": { 200: [{}], 503: [{ deps: overloaded }] },
 };
 
 describe("the OpenAPI document", () => {

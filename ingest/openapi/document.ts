@@ -61,6 +61,7 @@ const BODY_ERRORS = [
   "TOO_MANY_BODIES",
 ] as const satisfies readonly ErrorCode[];
 const PUBLISH_ERRORS = [
+  "OVERLOADED",
   "TOO_MANY_IN_FLIGHT",
   "PUBSUB_TIMEOUT",
   "PUBSUB_REFUSED",
@@ -153,7 +154,7 @@ export function openApiDocument({ bodyLimit, batchBodyLimit, maxBatchEvents }: D
           parameters: [day("from", "The first day"), day("to", "The last day")],
           responses: {
             200: ok("Days ascending", ref("EventStatistics")),
-            ...errorResponses(["INVALID_PARAMETER", "BIGQUERY_UNAVAILABLE", "INTERNAL"]),
+            ...errorResponses(["INVALID_PARAMETER", "OVERLOADED", "BIGQUERY_UNAVAILABLE", "INTERNAL"]),
           },
         },
       },
@@ -197,7 +198,7 @@ export function openApiDocument({ bodyLimit, batchBodyLimit, maxBatchEvents }: D
         get: {
           operationId: "getOpenApi",
           summary: "This document",
-          responses: { 200: ok("OpenAPI 3.1", { type: "object" }) },
+          responses: { 200: ok("OpenAPI 3.1", { type: "object" }), ...errorResponses(["OVERLOADED"]) },
         },
       },
     },

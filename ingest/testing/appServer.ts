@@ -36,6 +36,7 @@ export function appDeps(deps: Partial<AppDeps> = {}): AppDeps {
     maxBatchEvents: 10,
     maxBodyBytes: 8192,
     corsOrigins: [],
+    isOverloaded: () => false,
     isDraining: () => false,
     logger: pino({ level: "silent" }),
     ...deps,
