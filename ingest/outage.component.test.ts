@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startPubSubEmulator } from "../local/emulators";
 import { eventually, useIngest } from "./testing/fixture";
+import { startRelay } from "./testing/relay";
 import { errorsOf, post, sampleEvent } from "./testing/requests";
 
 const TIMEOUT_MS = 1500;
@@ -123,6 +124,25 @@ describe("when Pub/Sub is away", function () {
       await eventually(async () => (await post(replica.url, sampleEvent())).status === 204, "204", 6000);
     } finally {
       await second.stop();
+    }
+  });
+
+  it("takes events again soon after its connection has died without a word", async () => {
+    const topic = await ingest.freshTopic();
+    const relay = await startRelay(ingest.emulator.host);
+    try {
+      const replica = await ingest.startReplica({
+        TOPIC: topic.name,
+        PUBSUB_EMULATOR_HOST: relay.host,
+        PUBLISH_TIMEOUT: "1s",
+      });
+      assert.equal((await post(replica.url, sampleEvent({ event_id: "before" }))).status, 204);
+      relay.forgetConnections();
+      assert.equal((await post(replica.url, sampleEvent())).status, 503);
+      await eventually(async () => (await post(replica.url, sampleEvent())).status === 204, "204", 20_000);
+      assert.equal((await fetch(`${replica.url}/readyz`)).status, 200);
+    } finally {
+      await relay.stop();
     }
   });
 });

@@ -31,6 +31,8 @@ const SWEEP_MS = 100;
 /** What the last publish came to says something of the next for this long. */
 const FRESH_MS = 5000;
 const PROBE_TIMEOUT_MS = 2000;
+/** See PubSubClientOptions: a connection that has died is replaced within this and 3 s. */
+const KEEP_ALIVE_MS = 5000;
 
 export interface EventPublisherOptions {
   readonly project: string;
@@ -73,7 +75,7 @@ export class EventPublisher {
   private probe: Promise<string | undefined> | undefined;
 
   constructor(private readonly options: EventPublisherOptions) {
-    this.pubsub = pubSubClient({ project: options.project });
+    this.pubsub = pubSubClient({ project: options.project, keepAliveMs: KEEP_ALIVE_MS });
     this.topic = this.pubsub.topic(options.topic, {
       batching: {
         maxMessages: MAX_BATCH_MESSAGES,

@@ -12,8 +12,27 @@ const emulatorOptions = (): ClientConfig => ({
   authClient: new PassThroughClient() as unknown as NonNullable<ClientConfig["authClient"]>,
 });
 
+/** How long an answer to a keep-alive ping may take, ms. */
+const KEEP_ALIVE_TIMEOUT_MS = 3000;
+
+export interface PubSubClientOptions {
+  readonly project: string;
+  /**
+   * How often a connection with calls under way is tried, ms: one that has died without a word is only noticed by this.
+   * Servers close connections on which they get pings often and send nothing, so it is not for streams that idle.
+   * @default the client library's, 5 min
+   */
+  readonly keepAliveMs?: number;
+}
+
+const keepAliveOptions = (keepAliveMs: number): ClientConfig & Record<string, unknown> => ({
+  "grpc.keepalive_time_ms": keepAliveMs,
+  "grpc.keepalive_timeout_ms": KEEP_ALIVE_TIMEOUT_MS,
+});
+
 /** The client for a project; for an emulator when the standard variable PUBSUB_EMULATOR_HOST names one. */
-export function pubSubClient({ project }: { readonly project: string }): PubSub {
+export function pubSubClient({ project, keepAliveMs }: PubSubClientOptions): PubSub {
+  const keepAlive = keepAliveMs === undefined ? {} : keepAliveOptions(keepAliveMs);
   const emulator = process.env.PUBSUB_EMULATOR_HOST ? emulatorOptions() : {};
-  return new PubSub({ projectId: project, ...CHANNEL_OPTIONS, ...emulator });
+  return new PubSub({ projectId: project, ...CHANNEL_OPTIONS, ...keepAlive, ...emulator });
 }
