@@ -61,6 +61,7 @@ describe("Options of a job", () => {
       "num-workers": "0",
       autoscaling: "maybe",
       experiments: "disable_runner_v2",
+      "dataflow-service-options": "streaming_mode_at_least_once",
       subnetwork: "workers",
       "service-account": "me",
       "events-semantics": "twice",

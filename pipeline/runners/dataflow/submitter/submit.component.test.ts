@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CredentialsError, GoogleApiError } from "../../../google/googleApiError";
@@ -65,7 +65,8 @@ describe("submit", function () {
     google.server.fail({ match: /^POST \/upload/, answer: googleError(503, "try later"), times: 1 });
     google.server.fail({ match: /^PUT \/upload/, answer: googleError(500, "try later"), times: 1 });
     google.server.fail({ match: /^POST .*\/jobs$/, answer: googleError(500, "try later"), times: 1 });
-    const id = await run();
+    google.storage.denied.add("storage.buckets.get"); // to use a bucket, nobody needs it
+    const id = await run().finally(() => google.storage.denied.clear());
     assert.equal(id, google.dataflow.jobs[0]?.id);
     assert.equal(google.dataflow.jobs.length, 1);
     assert.equal(created(), 2);
@@ -145,11 +146,24 @@ describe("submit", function () {
     assert.equal(await run({ signal: stop.signal, onProgress }), google.dataflow.jobs[0]?.id);
   });
 
-  it("gives up when nothing happens any more, and tells whether there may be a job", async () => {
+  it("waits for an answer only so long when it is stopped, and tells that there may be a job", async () => {
     google.server.fail({ match: /^POST .*\/jobs$/, answer: "hang" });
+    const stop = new AbortController();
+    const onProgress = ({ event }: SubmissionProgress): void => {
+      if (event === "submitting") stop.abort();
+    };
     await assert.rejects(
-      run({ stallMs: 8000 }),
-      /did not answer[^]*nothing happened for 8 s\n.*may have been created.*eventlogger status --job-name small/,
+      run({ signal: stop.signal, onProgress, answerWithinMs: 300 }),
+      /no answer for 0\.3 s\n.*may have been created.*eventlogger status --job-name small/,
     );
+  });
+
+  it("ends a submitter that is stuck, and shows the log of one that dies", async () => {
+    const program = join(dir, "program");
+    const becomes = (script: string): void => writeFileSync(program, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    becomes("sleep 60");
+    await assert.rejects(run({ python: program, stallMs: 300 }), /Cannot submit the job: nothing happened for 0\.3 s/);
+    becomes("echo no module named apache_beam >&2; exit 3");
+    await assert.rejects(run({ python: program }), /ended \(exit code 3\)\n[^]*no module named apache_beam/);
   });
 });
