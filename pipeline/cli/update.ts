@@ -118,7 +118,10 @@ export const updateCommand = defineCommand({
       if (o.check) await checkBeforeLaunch(o, run, { update: true });
       const built = await run.build();
       const { runningSteps } = await import("../runners/dataflow/update/runningSteps.js");
-      const plan = planUpdate(await runningSteps(api, running, run.signal), built.steps, transformNameMapping);
+      const onPartial = (why: string): void =>
+        run.warn(`${why}. Only the names of steps are compared, not which state they have`);
+      const before = await runningSteps(api, running, { onPartial, signal: run.signal });
+      const plan = planUpdate(before, built.steps, transformNameMapping);
       tellPlan(plan);
       const { jobId, files } = await run.submit(built, { update, replaceJobId: running.id });
       const link = consoleUrl(settings, jobId as string);

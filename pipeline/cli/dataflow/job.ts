@@ -35,9 +35,12 @@ export async function chosenJob(jobs: DataflowJobs, choice: Choice, signal?: Abo
 
 /** What is said of a job to a program. */
 export function jobDocument(job: Job, location: DataflowLocation): Record<string, unknown> {
-  const { state, ...rest } = job;
+  const { id, name, state, stateSince, created, replaces, replacedBy, labels, images, pipelineUrl } = job;
   const { project, region } = location;
-  return { ...rest, state, project, region, ended: hasEnded(state), console: consoleUrl(location, job.id) };
+  return {
+    ...{ id, name, project, region, state, ended: hasEnded(state), stateSince, created, replaces, replacedBy },
+    ...{ labels, images, pipelineUrl, console: consoleUrl(location, id) },
+  };
 }
 
 /**

@@ -1,7 +1,8 @@
 import "../../beam/sdk";
 import { Pipeline } from "apache-beam/proto/beam_runner_api";
 import { buildDataflowPipeline, type DataflowPipelineOptions } from "./pipeline";
-import { stepsOf, type Step } from "./update/steps";
+import type { Step } from "./update/step";
+import { stepsOf } from "./update/steps";
 
 /** A pipeline that can be submitted. */
 export interface BuiltPipeline {

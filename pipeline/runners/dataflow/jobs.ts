@@ -27,6 +27,8 @@ export interface Job {
   readonly labels: Readonly<Record<string, string>>;
   /** `gs://` address of the pipeline proto; only of a job that was asked for by its id. */
   readonly pipelineUrl: string | undefined;
+  /** Steps as the service knows them, with their kind, such as `GROUP_BY_KEY_KIND`; only of a job asked for by its id. */
+  readonly transforms: readonly { readonly name: string; readonly kind: string }[];
   /** Container images of the workers; only of a job that was asked for by its id. */
   readonly images: readonly string[];
 }
@@ -53,6 +55,9 @@ interface ApiJob {
   readonly replaceJobId?: string;
   readonly replacedByJobId?: string;
   readonly labels?: Record<string, string>;
+  readonly pipelineDescription?: {
+    readonly originalPipelineTransform?: readonly { readonly name?: string; readonly kind?: string }[];
+  };
   readonly environment?: {
     readonly sdkPipelineOptions?: { readonly options?: { readonly pipelineUrl?: string } };
     readonly workerPools?: readonly {
@@ -80,6 +85,9 @@ function toJob(job: ApiJob): Job {
     replacedBy: job.replacedByJobId || undefined,
     labels: job.labels ?? {},
     pipelineUrl: job.environment?.sdkPipelineOptions?.options?.pipelineUrl,
+    transforms: (job.pipelineDescription?.originalPipelineTransform ?? []).flatMap(({ name, kind = "UNKNOWN_KIND" }) =>
+      name ? [{ name, kind }] : [],
+    ),
     images: images.flatMap(({ containerImage }) => (containerImage ? [containerImage] : [])),
   };
 }

@@ -2,36 +2,13 @@ import "../../../beam/sdk";
 import { Components, ParDoPayload, Pipeline, type PTransform } from "apache-beam/proto/beam_runner_api";
 import { SessionWindowsPayload } from "apache-beam/proto/standard_window_fns";
 import { formatDuration } from "../../../../config/options";
+import type { Step } from "./step";
 
 const GROUP = "beam:transform:group_by_key:v1";
 const PAR_DO = "beam:transform:pardo:v1";
 /** Dataflow has its own source for this; the steps that it is made of elsewhere do not run there. */
 const PUBSUB_READ = "beam:transform:pubsub_read:v1";
 const SESSIONS = "beam:window_fn:session_windows:v1";
-
-/** What a step keeps between elements, which an update takes over by the step's name. */
-export type Kept =
-  /** Elements that wait for their window. */
-  | "groups"
-  /** Cells or timers of user code. */
-  | "state"
-  /** How far a source has been read. */
-  | "position"
-  /** Not known: the service tells only the kind of the step. */
-  | "maybe state";
-
-/** A step that does something itself, not one that is made of others. */
-export interface Step {
-  /** With the names of the steps it is part of: `CountUsers/UserLedger`. */
-  readonly name: string;
-  readonly urn: string;
-  /** Undefined when it keeps nothing. */
-  readonly keeps: Kept | undefined;
-  /** Names of cells and timers. */
-  readonly cells: readonly string[];
-  /** Windows of its input, such as `sessions of 30m`. */
-  readonly windows: string;
-}
 
 function windowsOf(transform: PTransform, components: Components): string {
   const [input] = Object.values(transform.inputs);
@@ -47,7 +24,7 @@ function windowsOf(transform: PTransform, components: Components): string {
 
 function stepOf(transform: PTransform, components: Components): Step {
   const { urn = "", payload = new Uint8Array() } = transform.spec ?? {};
-  const step = { name: transform.uniqueName, urn, cells: [], windows: windowsOf(transform, components) };
+  const step = { name: transform.uniqueName, cells: [], windows: windowsOf(transform, components) };
   if (urn === PUBSUB_READ) return { ...step, keeps: "position" };
   if (urn === GROUP) return { ...step, keeps: "groups" };
   if (urn !== PAR_DO) return { ...step, keeps: undefined };

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import type { Step } from "./steps";
+import type { Step } from "./step";
+import { stepsByKind } from "./stepsByKind";
 import { planUpdate } from "./updatePlan";
 
 const step = (name: string, more: Partial<Step> = {}): Step => ({
   name,
-  urn: "beam:transform:pardo:v1",
   keeps: undefined,
   cells: [],
   windows: "global windows",
@@ -51,6 +51,21 @@ describe("planUpdate", () => {
     assert.deepEqual([plan.added, plan.removed, plan.losses, plan.wrongMappings], [[], [], [], []]);
     // "Users" is no beginning of the name "UsersOfOld".
     assert.deepEqual(planUpdate([step("UsersOfOld")], [step("UsersOfOld")], { Users: "People" }).renamed, []);
+  });
+
+  it("makes do with what the service knows of the steps", () => {
+    const kinds = {
+      Group: "GROUP_BY_KEY_KIND",
+      Parse: "PAR_DO_KIND",
+      "Users/Ledger": "PAR_DO_KIND",
+      Users: "UNKNOWN_KIND",
+    };
+    const known = stepsByKind(Object.entries(kinds).map(([name, kind]) => ({ name, kind })));
+    assert.deepEqual(planUpdate(known, running, {}).losses, []);
+    assert.deepEqual(planUpdate(known, [...without("Users/Ledger"), state("People/Ledger", "users")], {}).losses, [
+      "Users/Ledger (maybe state) is gone; if it has another name now: " +
+        "--transform-name-mapping Users/Ledger=People/Ledger",
+    ]);
   });
 
   it("names entries of the mapping that fit no step", () => {

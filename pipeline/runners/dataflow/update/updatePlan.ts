@@ -1,4 +1,4 @@
-import type { Kept, Step } from "./steps";
+import type { Kept, Step } from "./step";
 
 /** What an update of a running job would do to its steps. */
 export interface UpdatePlan {
@@ -50,7 +50,8 @@ function lossOf(old: Step, target: string, next: Step | undefined, candidates: r
   }
   if (old.keeps === "maybe state") return undefined;
   if (next.keeps !== old.keeps) return `${step} now keeps ${next.keeps ? KEPT[next.keeps] : "nothing"}`;
-  if (next.windows !== old.windows) return `${step} had ${old.windows} and would have ${next.windows}`;
+  if (old.windows !== undefined && next.windows !== old.windows)
+    return `${step} had ${old.windows} and would have ${next.windows}`;
   const lost = old.cells.filter((cell) => !next.cells.includes(cell));
   return lost.length ? `${step} no longer has ${lost.join(", ")}` : undefined;
 }

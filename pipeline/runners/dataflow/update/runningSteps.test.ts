@@ -1,0 +1,41 @@
+import assert from "node:assert/strict";
+import { GoogleApi } from "../../../google/googleApi";
+import type { Job } from "../jobs";
+import { startFakeGoogle, type FakeGoogle } from "../testing/fakeGoogle";
+import { runningSteps } from "./runningSteps";
+
+describe("runningSteps", () => {
+  let google: FakeGoogle;
+  let told: string[];
+  const env = { ...process.env };
+  before(async () => {
+    google = await startFakeGoogle();
+    Object.assign(process.env, google.env);
+  });
+  beforeEach(() => (told = []));
+  after(async () => {
+    await google.stop();
+    for (const name of Object.keys(google.env)) {
+      if (env[name] === undefined) delete process.env[name];
+      else process.env[name] = env[name];
+    }
+  });
+
+  const stepNames = async (job: Partial<Job>): Promise<string[]> => {
+    const api = new GoogleApi(google.project, []);
+    const onPartial = (why: string): void => void told.push(why);
+    const steps = await runningSteps(api, { id: "j", transforms: [], ...job } as Job, { onPartial });
+    return steps.map(({ name }) => name);
+  };
+
+  it("takes what the service knows when the pipeline's file is gone, and says why", async () => {
+    const pipelineUrl = "gs://fake-bucket/gone/pipeline.pb";
+    assert.deepEqual(await stepNames({ pipelineUrl, transforms: [{ name: "A", kind: "PAR_DO_KIND" }] }), ["A"]);
+    assert.match(told.join(), /^Cannot read gs:\/\/fake-bucket\/gone\/pipeline\.pb: HTTP 404/);
+  });
+
+  it("fails when nothing tells any step", async () => {
+    await assert.rejects(stepNames({}), /The steps of the running job are not known: job j does not say where/);
+    assert.deepEqual(told, []);
+  });
+});
