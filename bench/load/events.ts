@@ -20,3 +20,13 @@ export function eventBodies(run: string, startMs: number): (n: number) => string
     );
   };
 }
+
+/** The same events, `size` of them in each body. */
+export function batchBodies(run: string, startMs: number, size: number): (n: number) => string {
+  const body = eventBodies(run, startMs);
+  return (n) => {
+    let text = "[" + body(n * size);
+    for (let i = 1; i < size; i++) text += "," + body(n * size + i);
+    return text + "]";
+  };
+}

@@ -9,6 +9,7 @@ import { connect, type Socket } from "node:net";
 export interface LoadOptions {
   readonly host: string;
   readonly port: number;
+  readonly path: string;
   readonly connections: number;
   /** How long requests are started, ms; the last responses are waited for. */
   readonly durationMs: number;
@@ -70,8 +71,8 @@ function responseLength(text: string): number {
 
 /** Sends requests as fast as they are answered and reports what came back. Never rejects: errors are counted. */
 export async function postLoad(options: LoadOptions): Promise<LoadResult> {
-  const { host, port, connections, durationMs, body } = options;
-  const head = `POST /event/ HTTP/1.1\r\nHost: ${host}:${port}\r\nContent-Type: application/json\r\nContent-Length: `;
+  const { host, port, path, connections, durationMs, body } = options;
+  const head = `POST ${path} HTTP/1.1\r\nHost: ${host}:${port}\r\nContent-Type: application/json\r\nContent-Length: `;
   const histogram = new Histogram();
   const statuses: Record<string, number> = {};
   const start = performance.now();

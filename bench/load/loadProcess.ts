@@ -1,12 +1,14 @@
 import { fork } from "node:child_process";
-import { eventBodies } from "./events";
+import { batchBodies, eventBodies } from "./events";
 import { postLoad, type LoadResult } from "./loadClient";
 
-/** Load on `POST /event/` of a server on 127.0.0.1. */
+/** Load on `POST /event/`, or on `POST /events/`, of a server on 127.0.0.1. */
 export interface LoadOrder {
   readonly port: number;
   readonly connections: number;
   readonly durationMs: number;
+  /** Events of each body; without it they are sent one by one. */
+  readonly batch?: number;
 }
 
 export interface LoadReport extends LoadResult {
@@ -27,8 +29,11 @@ export function postLoadFromProcess(order: LoadOrder): Promise<LoadReport> {
 
 async function serve(order: LoadOrder): Promise<LoadReport> {
   const before = process.cpuUsage();
-  const body = eventBodies(`run-${Date.now()}`, Date.now());
-  const result = await postLoad({ host: "127.0.0.1", body, ...order });
+  const { batch } = order;
+  const run = `run-${Date.now()}`;
+  const body = batch === undefined ? eventBodies(run, Date.now()) : batchBodies(run, Date.now(), batch);
+  const path = batch === undefined ? "/event/" : "/events/";
+  const result = await postLoad({ host: "127.0.0.1", path, body, ...order });
   const { user, system } = process.cpuUsage(before);
   return { ...result, clientCpuMs: (user + system) / 1000 };
 }
