@@ -3,10 +3,8 @@ import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 
 export interface BatchGatewayOptions {
-  /** A replica, which gets each event by its `POST /event/`. */
+  /** What answers. */
   readonly replicaUrl: string;
-  /** Origins that pages may send from; "*" is any. */
-  readonly origins: readonly string[];
   readonly writeKey?: string;
   readonly port?: number;
   /** Gets an entry for each request with events, in the order they are answered. */
@@ -26,68 +24,44 @@ export interface BatchGateway {
   stop(): Promise<void>;
 }
 
-interface Answer {
-  readonly status: number;
-  readonly retryAfter?: string | null;
-  readonly body?: unknown;
-}
+/** Headers that belong to a connection, or to a body as it was sent over one. */
+const OF_CONNECTION = ["connection", "content-length", "content-encoding", "host", "keep-alive", "transfer-encoding"];
 
-/** `POST /events/` in front of replicas that take single events: with CORS, a key, and answers event by event. */
+const throughHeaders = (headers: Iterable<[string, string | string[] | undefined]>): [string, string][] =>
+  [...headers].flatMap(([name, value]) =>
+    value === undefined || OF_CONNECTION.includes(name) ? [] : [[name, String(value)] as [string, string]],
+  );
+
+/** Stands before a replica: notes what comes, can go away, and asks for a key. All else is the replica's. */
 export async function startBatchGateway(options: BatchGatewayOptions): Promise<BatchGateway> {
-  const { replicaUrl, origins, writeKey, requests } = options;
+  const { replicaUrl, writeKey, requests } = options;
 
-  async function forward(events: readonly unknown[]): Promise<Answer> {
-    const answers = await Promise.all(
-      events.map((event) =>
-        fetch(`${replicaUrl}/event/`, {
-          method: "POST",
-          headers: { "Content-Type": "application/json" },
-          body: JSON.stringify(event),
-        }),
-      ),
-    );
-    const rejected: unknown[] = [];
-    for (const [index, answer] of answers.entries()) {
-      if (answer.status === 204) continue;
-      const { errors } = (await answer.json()) as { errors: unknown };
-      if (answer.status !== 400)
-        return { status: 503, retryAfter: answer.headers.get("retry-after"), body: { errors } };
-      rejected.push({ index, errors });
-    }
-    return { status: 200, body: { accepted: events.length - rejected.length, rejected } };
-  }
-
-  async function answer(request: IncomingMessage): Promise<Answer> {
-    const { pathname, searchParams } = new URL(request.url ?? "", "http://localhost");
-    if (request.method === "OPTIONS") return { status: 204 };
-    if (request.method !== "POST" || pathname !== "/events/") return { status: 404 };
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { method = "", url = "", headers } = request;
     const body = await text(request);
-    const key = request.headers["x-write-key"] ?? searchParams.get("key") ?? undefined;
-    if (writeKey !== undefined && key !== writeKey) {
-      return { status: 401, body: { errors: [{ field: "", message: "A write key is needed" }] } };
+    const key = headers["x-write-key"] ?? new URL(url, replicaUrl).searchParams.get("key") ?? undefined;
+    const refused = method === "POST" && writeKey !== undefined && key !== writeKey;
+    const replied = await fetch(replicaUrl + url, {
+      method,
+      headers: throughHeaders(Object.entries(headers)),
+      body: method === "POST" ? (refused ? "[]" : body) : undefined,
+    });
+    for (const [name, value] of throughHeaders(replied.headers)) response.setHeader(name, value);
+    const reply = await replied.text();
+    if (refused) {
+      response.writeHead(401).end('{"errors":[{"field":"","message":"A write key is needed"}]}');
+      return;
     }
-    const { events } = JSON.parse(body) as { events: unknown[] };
-    const result = await forward(events);
-    requests.push({ contentType: request.headers["content-type"], events: events.length, status: result.status });
-    return result;
+    if (method === "POST") {
+      const { events } = JSON.parse(body) as { events: unknown[] };
+      requests.push({ contentType: headers["content-type"], events: events.length, status: replied.status });
+    }
+    response.writeHead(replied.status).end(reply);
   }
 
   function handle(request: IncomingMessage, response: ServerResponse): void {
-    const { origin } = request.headers;
-    if (origin !== undefined && (origins.includes("*") || origins.includes(origin))) {
-      response.setHeader("Access-Control-Allow-Origin", origin);
-      response.setHeader("Access-Control-Allow-Headers", "content-type, x-write-key");
-      response.setHeader("Access-Control-Expose-Headers", "retry-after");
-      response.setHeader("Access-Control-Max-Age", "600");
-    }
-    answer(request).then(
-      ({ status, retryAfter, body }) => {
-        if (retryAfter) response.setHeader("Retry-After", retryAfter);
-        response.writeHead(status).end(body === undefined ? undefined : JSON.stringify(body));
-      },
-      // What the client sees of a service that dies.
-      () => response.destroy(),
-    );
+    // What the client sees of a service that dies.
+    answer(request, response).catch(() => response.destroy());
   }
 
   const server = createServer(handle);

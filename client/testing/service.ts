@@ -24,11 +24,11 @@ export function useServices(ingest: IngestFixture): {
   });
   return {
     async start(topic, { origins = [], writeKey, env = {} }) {
-      const replica = await ingest.startReplica({ TOPIC: topic.name, ...env });
+      const replica = await ingest.startReplica({ TOPIC: topic.name, CORS_ORIGINS: origins.join(), ...env });
       const requests: BatchRequest[] = [];
       let gateway: BatchGateway | undefined;
       const listen = async (port?: number): Promise<BatchGateway> => {
-        const started = await startBatchGateway({ replicaUrl: replica.url, origins, writeKey, port, requests });
+        const started = await startBatchGateway({ replicaUrl: replica.url, writeKey, port, requests });
         gateways.add(started);
         return started;
       };
