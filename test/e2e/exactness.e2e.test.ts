@@ -21,8 +21,13 @@ import { pubSubClient } from "../../pipeline/pubsub/client";
 
 const BIN = path.join(packageRoot, "bin", "eventlogger.js");
 const PROJECT = "demo-project";
-/** How long after the last POST the numbers may take. */
+/** How long after the last POST the numbers may take when nothing is killed. */
 const EXACT_WITHIN_MS = 60_000;
+/**
+ * How long they are waited for after something was killed. That they come is what is tested; how long it takes depends on
+ * what else the machine does, and is printed.
+ */
+const RECOVERS_WITHIN_MS = 180_000;
 const STARTS_WITHIN_MS = 120_000;
 
 /** Six days, one of them in 2020, and everything that can go wrong with order. */
@@ -166,7 +171,7 @@ describe("end to end: the rollups are exact", function () {
       assert(workers.length > 0, "there is a worker");
       for (const { pid } of workers) process.kill(pid, "SIGKILL");
     });
-    await assertExact();
+    await assertExact(RECOVERS_WITHIN_MS);
     await assertVerified();
     assert.match(readFileSync(runLog, "utf8"), /was killed by SIGKILL; Flink starts the job again/);
   });
@@ -179,7 +184,7 @@ describe("end to end: the rollups are exact", function () {
       await run.exited;
       await startRun();
     });
-    await assertExact();
+    await assertExact(RECOVERS_WITHIN_MS);
     await assertVerified();
     assert.match(readFileSync(runLog, "utf8"), /going on from checkpoint \d+/);
   });
@@ -191,7 +196,7 @@ describe("end to end: the rollups are exact", function () {
       await run.exited;
       await startRun();
     });
-    await assertExact();
+    await assertExact(RECOVERS_WITHIN_MS);
     await assertVerified();
   });
 
@@ -207,7 +212,7 @@ describe("end to end: the rollups are exact", function () {
       process.kill(pubsub, "SIGCONT");
     });
     // Clients wait longer and longer between attempts to reach a service that is away.
-    await assertExact(3 * EXACT_WITHIN_MS);
+    await assertExact(RECOVERS_WITHIN_MS);
     await assertVerified();
   });
 
@@ -244,7 +249,7 @@ describe("end to end: the rollups are exact", function () {
     const before = readFileSync(runLog, "utf8").length;
     await startRun();
     await post({ seed: 7, count: 500, users: 100 });
-    await assertExact();
+    await assertExact(RECOVERS_WITHIN_MS);
     await assertVerified();
     assert.match(readFileSync(runLog, "utf8").slice(before), /going on from checkpoint \d+/);
   });
