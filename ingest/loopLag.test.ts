@@ -25,8 +25,10 @@ describe("LoopLag", function () {
     assert.equal(lag.ms, 0);
     // 100 of 500 ms are short turns of 20 ms, 400 are one turn.
     turns(20, 20, 20, 20, 20, 400);
+    assert.equal(lag.ms, 0, "one long turn is no overload");
+    turns(20, 20, 20, 20, 20, 400);
     assert.equal(lag.ms, (100 * 20 + 400 * 400) / 500 - 20);
-    turns(3000);
+    turns(3000, 3000);
     assert.equal(lag.ms, 2980);
     turns(...Array<number>(25).fill(20));
     assert.equal(lag.ms, 0);
@@ -35,6 +37,8 @@ describe("LoopLag", function () {
   it("rises when the loop is blocked, and falls again by itself", async () => {
     const lag = new LoopLag();
     try {
+      block(600);
+      await sleep(1);
       block(600);
       await sleep(50);
       const most = lag.ms;

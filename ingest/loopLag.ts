@@ -10,6 +10,7 @@ export class LoopLag {
   private sum = 0;
   private squares = 0;
   private lag = 0;
+  private lagBefore = 0;
 
   /** @param now ms, not going back */
   constructor(private readonly now: () => number = () => performance.now()) {
@@ -20,11 +21,12 @@ export class LoopLag {
 
   /**
    * How long the turn of the loop was that something arriving at any moment of the last half second fell into, over what
-   * the monitor itself waits, ms. That is not the mean of the turns, which is what the histogram of node:perf_hooks gives:
+   * the monitor itself waits, ms; of the half second before, when that was less: one long turn (code that is loaded, a
+   * collection of garbage) is no overload. It is not the mean of the turns, which is what the histogram of node:perf_hooks gives:
    * one long turn between many short ones hits most arrivals.
    */
   get ms(): number {
-    return this.lag;
+    return Math.min(this.lag, this.lagBefore);
   }
 
   stop(): void {
@@ -39,6 +41,7 @@ export class LoopLag {
     this.sum += turn;
     this.squares += turn ** 2;
     if (this.sum < WINDOW_MS) return;
+    this.lagBefore = this.lag;
     this.lag = Math.max(0, this.squares / this.sum - TICK_MS);
     this.sum = this.squares = 0;
   }

@@ -48,7 +48,7 @@ export const ingestOptions = {
   maxLoopLag: {
     type: "duration",
     describe: "Requests are refused with 503 while the event loop lags more than this",
-    default: 1000,
+    default: 2000,
     check: between(10, 60_000),
     group: "HTTP:",
   },
