@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import "../../beam/sdk";
@@ -47,7 +47,7 @@ interface JobJson {
 }
 
 describe("launch and update", function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let google: FakeGoogle;
   let dir: string;
 
@@ -70,15 +70,18 @@ describe("launch and update", function () {
     options: Parameters<typeof eventlogger>[1] = {},
   ): Promise<CliRun> =>
     eventlogger(
-      [
-        ...[command, "--project", google.project, "--region", google.region, "--dataflow-endpoint", google.endpoint],
-        ...["--image", IMAGE, ...args],
-      ],
-      { cwd: dir, ...options, env: { ...google.env, TEMP_LOCATION: "gs://fake-bucket/temp", ...options.env } },
+      [...[command, "--project", google.project, "--region", google.region], ...["--image", IMAGE, ...args]],
+      {
+        cwd: dir,
+        ...options,
+        env: {
+          ...google.env,
+          DATAFLOW_ENDPOINT: google.endpoint,
+          TEMP_LOCATION: "gs://fake-bucket/temp",
+          ...options.env,
+        },
+      },
     );
-  const created = (): JobJson[] =>
-    google.server.requestsTo(/^POST .*\/jobs$/).map(({ body }) => JSON.parse(body.toString()) as JobJson);
-
   it("name everything that is wrong in one error, and start nothing", async () => {
     const { code, stdout, stderr } = await eventlogger(
       [
@@ -105,87 +108,6 @@ describe("launch and update", function () {
     }
     assert.match(stderr, /^error: Configuration: 10 problems\n/);
     assert.deepEqual(readdirSync(dir), []);
-  });
-
-  describe("a dry run", () => {
-    let result: CliRun;
-    before(async () => {
-      // Without the fakes, without credentials.
-      result = await eventlogger(
-        [
-          ...["launch", "--project", "some-project", "--region", "europe-west1", "--image", IMAGE, "--dry-run"],
-          ...["--temp-location", "gs://some-bucket/ev/temp", "--events-semantics", "at-least-once", "--output", "plan"],
-          ...["--num-workers", "2", "--max-workers", "5", "--worker-machine-type", "n2-standard-2", "--no-public-ips"],
-          ...[
-            "--subnetwork",
-            "regions/europe-west1/subnetworks/s",
-            "--labels",
-            "team=data",
-            "--experiments",
-            "some_one",
-          ],
-          ...["--service-account", "w@some-project.iam.gserviceaccount.com"],
-        ],
-        { cwd: dir, env: { GOOGLE_APPLICATION_CREDENTIALS: "/nowhere" } },
-      );
-      assert.equal(result.code, 0, result.stderr);
-    });
-    const job = (): JobJson => JSON.parse(readFileSync(join(dir, "plan", "job.json"), "utf8")) as JobJson;
-
-    it("writes the job: its type, workers and images", () => {
-      const { type, labels, environment } = job();
-      assert.equal(type, "JOB_TYPE_STREAMING");
-      assert.deepEqual(labels, { team: "data" });
-      assert.equal(environment.serviceAccountEmail, "w@some-project.iam.gserviceaccount.com");
-      for (const name of ["use_sibling_sdk_workers", "some_one", "use_runner_v2", "enable_streaming_engine"]) {
-        assert.ok(environment.experiments.includes(name), name);
-      }
-      const [pool, ...others] = environment.workerPools;
-      assert.ok(pool && others.length === 0);
-      assert.deepEqual(
-        [pool.kind, pool.numWorkers, pool.autoscalingSettings.maxNumWorkers, pool.machineType, pool.subnetwork],
-        ["harness", 2, 5, "n2-standard-2", "regions/europe-west1/subnetworks/s"],
-      );
-      assert.equal(pool.ipConfiguration, "WORKER_IP_PRIVATE");
-      const images = [...pool.sdkHarnessContainerImages].sort((a, b) => (a.containerImage < b.containerImage ? -1 : 1));
-      assert.deepEqual(
-        images.map(({ containerImage }) => containerImage),
-        [IMAGE, "gcr.io/cloud-dataflow/v1beta3/beam_java17_sdk:2.73.0"],
-      );
-      assert.equal(images[0]?.useSingleCorePerContainer, true);
-      assert.ok(images[0]?.capabilities.includes("beam:protocol:sibling_workers:v1"));
-      assert.match(
-        environment.sdkPipelineOptions.options.pipelineUrl,
-        /^gs:\/\/some-bucket\/ev\/staging\/eventlogger\.[\d.]+\/pipeline\.pb$/,
-      );
-    });
-
-    it("writes the pipeline that is held fast, with the modules that workers load", () => {
-      const pipeline = runnerApi.Pipeline.fromBinary(readFileSync(join(dir, "plan", "pipeline.pb")));
-      const { registered_node_modules } = job().environment.sdkPipelineOptions.options;
-      const golden = JSON.parse(readFileSync(GOLDEN, "utf8")) as PipelineDescription;
-      const written = describePipeline(pipeline, registered_node_modules);
-      assert.deepEqual(
-        // Beam's runner writes other addresses of images and files into the environments.
-        { ...written, environments: {} },
-        { ...golden, environments: {} },
-        "What a dry run writes is not the pipeline of pipeline.golden.json. If steps have other names: a running job is " +
-          "updated by them, and loses the state of a step that is renamed.",
-      );
-    });
-
-    it("explains what would be created", () => {
-      for (const line of [
-        /^dry run: nothing was submitted/m,
-        /^job +streaming job eventlogger in europe-west1, project some-project$/m,
-        /^writes +analytics\.events \(at-least-once\)/m,
-        /^workers +2 at the start, at most 5, of n2-standard-2; in regions.*; without public addresses; as w@some-project/m,
-        /^stages +1 file, [\d.]+ MB, under gs:\/\/some-bucket\/ev\/staging/m,
-        /^ +CountUsers\/UserLedger \(state\)$/m,
-      ]) {
-        assert.match(result.stdout, line);
-      }
-    });
   });
 
   it("looks before it launches, and tells all that is missing", async () => {
@@ -220,79 +142,181 @@ describe("launch and update", function () {
     google.reset();
   });
 
-  it("launch, also while the services have trouble, and tell the id of the job", async () => {
-    google.server.fail({ match: /^POST .*\/jobs$/, answer: googleError(500, "try later"), times: 1 });
-    const { code, stdout, stderr } = await run("launch", ["--no-check", "--json"]);
-    assert.equal(code, 0, stderr);
-    const document = JSON.parse(stdout) as Record<string, unknown>;
-    const [job] = google.dataflow.jobs;
-    assert.equal(document.jobId, job?.id);
-    assert.equal(
-      document.console,
-      `https://console.cloud.google.com/dataflow/jobs/europe-west1/${job?.id}?project=fake-project`,
-    );
-    assert.match(stderr, /expanding [^]*staged expansion-service\S*\.jar, [\d.]+ MB\nsubmitting the job\n$/);
-    assert.equal(google.dataflow.jobs.length, 1);
-  });
+  describe("launch", () => {
+    let dryRun: CliRun;
+    let launched: CliRun;
+    let interrupted: CliRun;
+    let slow: FakeGoogle;
+    let temporary: string;
 
-  it("refuse an update that loses state, and tell the mapping that keeps it", async () => {
-    // The running job is one of before a step was renamed.
-    const [job] = google.dataflow.jobs;
-    assert.ok(job);
-    job.currentState = "JOB_STATE_RUNNING";
-    const [name, bytes] = [...google.storage.objects].find(([key]) => key.endsWith("/pipeline.pb")) ?? [];
-    const pipeline = runnerApi.Pipeline.fromBinary(bytes as Buffer);
-    for (const transform of Object.values(pipeline.components?.transforms ?? {})) {
-      transform.uniqueName = transform.uniqueName.replace(/^CountUsers(?=\/|$)/, "CountPeople");
-    }
-    google.storage.objects.set(name as string, Buffer.from(runnerApi.Pipeline.toBinary(pipeline)));
-    google.server.requests.length = 0;
-    const { code, stdout, stderr } = await run("update", ["--no-check"]);
-    assert.equal(code, 1);
-    assert.match(stdout, /^added +CountUsers\/UserLedger$/m);
-    assert.match(stdout, /^removed +CountPeople\/UserLedger$/m);
-    assert.match(
-      stdout,
-      /^loses +CountPeople\/UserLedger \(state\) is gone; .*--transform-name-mapping CountPeople\/UserLedger=CountUsers\/UserLedger$/m,
-    );
-    assert.match(stderr, /1 step of the running job would lose what they keep[^]*--allow-state-loss/);
-    assert.equal(created().length, 0);
-  });
-
-  it("update the job with the mapping, whose files are in the bucket already", async () => {
-    const args = ["--no-check", "--json", "--transform-name-mapping", "CountPeople=CountUsers"];
-    const { code, stdout, stderr } = await run("update", args);
-    assert.equal(code, 0, stderr);
-    const [old, replacement] = google.dataflow.jobs;
-    const document = JSON.parse(stdout) as { jobId: string; replaces: string; files: { uploaded: boolean }[] };
-    assert.deepEqual([document.jobId, document.replaces], [replacement?.id, old?.id]);
-    assert.deepEqual(
-      document.files.map(({ uploaded }) => uploaded),
-      [false],
-    );
-    assert.equal(old?.currentState, "JOB_STATE_UPDATED");
-    assert.deepEqual(created()[0]?.transformNameMapping, { CountPeople: "CountUsers" });
-    assert.match(stderr, /^renamed CountPeople\/UserLedger -> CountUsers\/UserLedger$/m);
-    assert.doesNotMatch(stderr, /^(added|removed|loses)/m);
-  });
-
-  it("stop at Ctrl-C while files are staged, with nothing submitted and nothing left running", async () => {
-    google.reset();
-    google.server.fail({ match: /^PUT \/upload/, answer: "hang" });
-    const uploading = async (): Promise<void> => {
-      while (google.server.requestsTo(/^PUT \/upload/).length === 0) await new Promise((go) => setTimeout(go, 50));
-    };
-    const temporary = join(dir, "tmp");
-    mkdirSync(temporary);
-    const { code, stdout } = await run("launch", ["--no-check"], {
-      interrupt: uploading(),
-      env: { TMPDIR: temporary },
+    // All at once, for much of the time one program waits for another.
+    before(async () => {
+      google.server.fail({ match: /^POST .*\/jobs$/, answer: googleError(500, "try later"), times: 1 });
+      slow = await startFakeGoogle();
+      temporary = mkdtempSync(join(dir, "tmp-"));
+      const runs = [plan(), run("launch", ["--no-check", "--json"]), launchInterrupted()] as const;
+      [dryRun, launched, interrupted] = await Promise.all(runs);
     });
-    assert.equal(code, 130);
-    assert.match(stdout, /stopping; once more stops at once\nstopped: no job was submitted\n$/);
-    assert.equal(created().length, 0);
-    assert.deepEqual(readdirSync(temporary), []);
-    // Its processes have the folder in their command lines.
-    assert.doesNotMatch(execFileSync("ps", ["-eo", "args"], { encoding: "utf8" }), new RegExp(temporary));
+    after(() => slow.stop());
+
+    const launchInterrupted = (): Promise<CliRun> => {
+      slow.server.fail({ match: /^PUT \/upload/, answer: "hang" });
+      const uploading = async (): Promise<void> => {
+        while (slow.server.requestsTo(/^PUT \/upload/).length === 0) await new Promise((go) => setTimeout(go, 50));
+      };
+      const args = ["--no-check", "--dataflow-endpoint", slow.endpoint];
+      return run("launch", args, { interrupt: uploading(), env: { ...slow.env, TMPDIR: temporary } });
+    };
+
+    // Without the fakes, without credentials.
+    const plan = (): Promise<CliRun> =>
+      eventlogger(
+        [
+          ...["launch", "--project", "some-project", "--region", "europe-west1", "--image", IMAGE, "--dry-run"],
+          ...["--temp-location", "gs://some-bucket/ev/temp", "--events-semantics", "at-least-once", "--output", "plan"],
+          ...["--num-workers", "2", "--max-workers", "5", "--worker-machine-type", "n2-standard-2", "--no-public-ips"],
+          ...[
+            "--subnetwork",
+            "regions/europe-west1/subnetworks/s",
+            "--labels",
+            "team=data",
+            "--experiments",
+            "some_one",
+          ],
+          ...["--service-account", "w@some-project.iam.gserviceaccount.com"],
+        ],
+        { cwd: dir, env: { GOOGLE_APPLICATION_CREDENTIALS: "/nowhere" } },
+      );
+
+    const job = (): JobJson => JSON.parse(readFileSync(join(dir, "plan", "job.json"), "utf8")) as JobJson;
+
+    it("in a dry run writes the job: its type, workers and images", () => {
+      assert.equal(dryRun.code, 0, dryRun.stderr);
+      const { type, labels, environment } = job();
+      assert.equal(type, "JOB_TYPE_STREAMING");
+      assert.deepEqual(labels, { team: "data" });
+      assert.equal(environment.serviceAccountEmail, "w@some-project.iam.gserviceaccount.com");
+      for (const name of ["use_sibling_sdk_workers", "some_one", "use_runner_v2", "enable_streaming_engine"]) {
+        assert.ok(environment.experiments.includes(name), name);
+      }
+      const [pool, ...others] = environment.workerPools;
+      assert.ok(pool && others.length === 0);
+      assert.deepEqual(
+        [pool.kind, pool.numWorkers, pool.autoscalingSettings.maxNumWorkers, pool.machineType, pool.subnetwork],
+        ["harness", 2, 5, "n2-standard-2", "regions/europe-west1/subnetworks/s"],
+      );
+      assert.equal(pool.ipConfiguration, "WORKER_IP_PRIVATE");
+      const images = [...pool.sdkHarnessContainerImages].sort((a, b) => (a.containerImage < b.containerImage ? -1 : 1));
+      assert.deepEqual(
+        images.map(({ containerImage }) => containerImage),
+        [IMAGE, "gcr.io/cloud-dataflow/v1beta3/beam_java17_sdk:2.73.0"],
+      );
+      assert.equal(images[0]?.useSingleCorePerContainer, true);
+      assert.ok(images[0]?.capabilities.includes("beam:protocol:sibling_workers:v1"));
+      assert.match(
+        environment.sdkPipelineOptions.options.pipelineUrl,
+        /^gs:\/\/some-bucket\/ev\/staging\/eventlogger\.[\d.]+\/pipeline\.pb$/,
+      );
+    });
+
+    it("in a dry run writes the pipeline that is held fast, with the modules that workers load", () => {
+      const pipeline = runnerApi.Pipeline.fromBinary(readFileSync(join(dir, "plan", "pipeline.pb")));
+      const { registered_node_modules } = job().environment.sdkPipelineOptions.options;
+      const golden = JSON.parse(readFileSync(GOLDEN, "utf8")) as PipelineDescription;
+      const written = describePipeline(pipeline, registered_node_modules);
+      assert.deepEqual(
+        // Beam's runner writes other addresses of images and files into the environments.
+        { ...written, environments: {} },
+        { ...golden, environments: {} },
+        "What a dry run writes is not the pipeline of pipeline.golden.json. If steps have other names: a running job is " +
+          "updated by them, and loses the state of a step that is renamed.",
+      );
+    });
+
+    it("in a dry run explains what would be created", () => {
+      for (const line of [
+        /^dry run: nothing was submitted/m,
+        /^job +streaming job eventlogger in europe-west1, project some-project$/m,
+        /^writes +analytics\.events \(at-least-once\)/m,
+        /^workers +2 at the start, at most 5, of n2-standard-2; in regions.*; without public addresses; as w@some-project/m,
+        /^stages +1 file, [\d.]+ MB, under gs:\/\/some-bucket\/ev\/staging/m,
+        /^ +CountUsers\/UserLedger \(state\)$/m,
+      ]) {
+        assert.match(dryRun.stdout, line);
+      }
+    });
+
+    it("tells the id of the job, also when the services had trouble", () => {
+      const { code, stdout, stderr } = launched;
+      assert.equal(code, 0, stderr);
+      const document = JSON.parse(stdout) as Record<string, unknown>;
+      const [job] = google.dataflow.jobs;
+      assert.equal(document.jobId, job?.id);
+      assert.equal(
+        document.console,
+        `https://console.cloud.google.com/dataflow/jobs/europe-west1/${job?.id}?project=fake-project`,
+      );
+      assert.match(stderr, /expanding [^]*staged expansion-service\S*\.jar, [\d.]+ MB\nsubmitting the job\n$/);
+      assert.equal(google.dataflow.jobs.length, 1);
+      assert.equal(google.server.requestsTo(/^POST .*\/jobs$/).length, 2);
+    });
+
+    it("stops at Ctrl-C while files are staged, with nothing submitted and nothing left running", () => {
+      assert.equal(interrupted.code, 130, interrupted.stderr);
+      assert.match(interrupted.stdout, /stopping; once more stops at once\nstopped: no job was submitted\n$/);
+      assert.equal(slow.server.requestsTo(/^POST .*\/jobs$/).length, 0);
+      assert.deepEqual(readdirSync(temporary), []);
+      // Its processes have the folder in their command lines.
+      assert.doesNotMatch(execFileSync("ps", ["-eo", "args"], { encoding: "utf8" }), new RegExp(temporary));
+    });
+  });
+
+  describe("update", () => {
+    const created = (): JobJson[] =>
+      google.server.requestsTo(/^POST .*\/jobs$/).map(({ body }) => JSON.parse(body.toString()) as JobJson);
+
+    /** Makes the running job one of before a step was renamed. */
+    before(() => {
+      const [job] = google.dataflow.jobs;
+      assert.ok(job);
+      job.currentState = "JOB_STATE_RUNNING";
+      const [name, bytes] = [...google.storage.objects].find(([key]) => key.endsWith("/pipeline.pb")) ?? [];
+      const pipeline = runnerApi.Pipeline.fromBinary(bytes as Buffer);
+      for (const transform of Object.values(pipeline.components?.transforms ?? {})) {
+        transform.uniqueName = transform.uniqueName.replace(/^CountUsers(?=\/|$)/, "CountPeople");
+      }
+      google.storage.objects.set(name as string, Buffer.from(runnerApi.Pipeline.toBinary(pipeline)));
+      google.server.requests.length = 0;
+    });
+
+    it("is refused when it loses state, and tells the mapping that keeps it", async () => {
+      const { code, stdout, stderr } = await run("update", ["--no-check"]);
+      assert.equal(code, 1);
+      assert.match(stdout, /^added +CountUsers\/UserLedger$/m);
+      assert.match(stdout, /^removed +CountPeople\/UserLedger$/m);
+      assert.match(
+        stdout,
+        /^loses +CountPeople\/UserLedger \(state\) is gone; .*--transform-name-mapping CountPeople\/UserLedger=CountUsers\/UserLedger$/m,
+      );
+      assert.match(stderr, /1 step of the running job would lose what they keep[^]*--allow-state-loss/);
+      assert.equal(created().length, 0);
+    });
+
+    it("replaces the job with the mapping, and uploads no file that is in the bucket already", async () => {
+      const args = ["--no-check", "--json", "--transform-name-mapping", "CountPeople=CountUsers"];
+      const { code, stdout, stderr } = await run("update", args);
+      assert.equal(code, 0, stderr);
+      const [old, replacement] = google.dataflow.jobs;
+      const document = JSON.parse(stdout) as { jobId: string; replaces: string; files: { uploaded: boolean }[] };
+      assert.deepEqual([document.jobId, document.replaces], [replacement?.id, old?.id]);
+      assert.deepEqual(
+        document.files.map(({ uploaded }) => uploaded),
+        [false],
+      );
+      assert.equal(old?.currentState, "JOB_STATE_UPDATED");
+      assert.deepEqual(created()[0]?.transformNameMapping, { CountPeople: "CountUsers" });
+      assert.match(stderr, /^renamed CountPeople\/UserLedger -> CountUsers\/UserLedger$/m);
+      assert.doesNotMatch(stderr, /^(added|removed|loses)/m);
+    });
   });
 });

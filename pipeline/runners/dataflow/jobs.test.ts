@@ -4,25 +4,18 @@ import { CredentialsError, GoogleApiError } from "../../google/googleApiError";
 import { DataflowJobs, type JobMessage } from "./jobs";
 import { canBeUpdated, hasEnded, stateName } from "./jobState";
 import { EXPIRED } from "./testing/fakeCredentials";
-import { startFakeGoogle, type FakeGoogle } from "./testing/fakeGoogle";
+import type { FakeGoogle } from "./testing/fakeGoogle";
 import { googleError } from "./testing/fakeServer";
+import { useFakeGoogle } from "./testing/useFakeGoogle";
 
 describe("DataflowJobs", function () {
   this.timeout(10_000);
+  const fakes = useFakeGoogle();
   let google: FakeGoogle;
   let jobs: DataflowJobs;
-  const env = { ...process.env };
-  beforeEach(async () => {
-    google = await startFakeGoogle();
-    Object.assign(process.env, google.env);
+  beforeEach(() => {
+    ({ google } = fakes);
     jobs = new DataflowJobs(new GoogleApi(google.project, [10, 20]), google);
-  });
-  afterEach(async () => {
-    await google.stop();
-    for (const name of Object.keys(google.env)) {
-      if (env[name] === undefined) delete process.env[name];
-      else process.env[name] = env[name];
-    }
   });
 
   it("finds the active job of a name, on whatever page it is", async () => {

@@ -4,8 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CredentialsError, GoogleApiError } from "../../../google/googleApiError";
 import { EXPIRED } from "../testing/fakeCredentials";
-import { startFakeGoogle, type FakeGoogle } from "../testing/fakeGoogle";
+import type { FakeGoogle } from "../testing/fakeGoogle";
 import { googleError } from "../testing/fakeServer";
+import { useFakeGoogle } from "../testing/useFakeGoogle";
 import { beamFlags, type JobSettings } from "./beamFlags";
 import { ensureSubmitter } from "./environment";
 import { SubmissionError } from "./submissionError";
@@ -16,19 +17,18 @@ const IMAGE = "europe-docker.pkg.dev/fake-project/r/worker:1";
 
 describe("submit", function () {
   this.timeout(60_000);
+  const fakes = useFakeGoogle();
   let google: FakeGoogle;
   let python: string;
   let dir: string;
   let submission: Submission;
   let progress: SubmissionProgress[];
-  const env = { ...process.env };
 
   before(async function () {
     this.timeout(600_000); // the first run installs Beam for Python
     python = await ensureSubmitter();
     dir = mkdtempSync(join(tmpdir(), "submit-test-"));
-    google = await startFakeGoogle();
-    Object.assign(process.env, google.env);
+    ({ google } = fakes);
     const pipeline = await smallPipeline(join(dir, "worker.jar"), IMAGE);
     const settings: JobSettings = {
       project: google.project,
@@ -43,18 +43,8 @@ describe("submit", function () {
     };
     submission = { pipeline, jobName: "small", flags: beamFlags(settings), nodeModules: ["some/module"] };
   });
-  beforeEach(() => {
-    google.reset();
-    progress = [];
-  });
-  after(async () => {
-    await google.stop();
-    rmSync(dir, { recursive: true });
-    for (const name of Object.keys(google.env)) {
-      if (env[name] === undefined) delete process.env[name];
-      else process.env[name] = env[name];
-    }
-  });
+  beforeEach(() => (progress = []));
+  after(() => rmSync(dir, { recursive: true }));
 
   const run = (options: Partial<SubmitOptions> = {}, more: Partial<Submission> = {}): Promise<string | undefined> =>
     submit({ ...submission, ...more }, { python, onProgress: (one) => progress.push(one), ...options });

@@ -1,28 +1,16 @@
 import assert from "node:assert/strict";
 import { GoogleApi } from "../../../google/googleApi";
 import type { Job } from "../jobs";
-import { startFakeGoogle, type FakeGoogle } from "../testing/fakeGoogle";
+import { useFakeGoogle } from "../testing/useFakeGoogle";
 import { runningSteps } from "./runningSteps";
 
 describe("runningSteps", () => {
-  let google: FakeGoogle;
+  const fakes = useFakeGoogle();
   let told: string[];
-  const env = { ...process.env };
-  before(async () => {
-    google = await startFakeGoogle();
-    Object.assign(process.env, google.env);
-  });
   beforeEach(() => (told = []));
-  after(async () => {
-    await google.stop();
-    for (const name of Object.keys(google.env)) {
-      if (env[name] === undefined) delete process.env[name];
-      else process.env[name] = env[name];
-    }
-  });
 
   const stepNames = async (job: Partial<Job>): Promise<string[]> => {
-    const api = new GoogleApi(google.project, []);
+    const api = new GoogleApi(fakes.google.project, []);
     const onPartial = (why: string): void => void told.push(why);
     const steps = await runningSteps(api, { id: "j", transforms: [], ...job } as Job, { onPartial });
     return steps.map(({ name }) => name);
