@@ -6,8 +6,8 @@ export const cancelCommand = defineCommand({
   name: "cancel",
   summary: "End a job on Dataflow at once",
   details:
-    "What it has read and not written yet is lost, and so is the state of its ledgers. `drain` loses nothing that was\n" +
-    "read.",
+    "What it has acknowledged and not written yet is lost, and so is the state of its ledgers; what it has not\n" +
+    "acknowledged comes again. `drain` loses nothing that was read.",
   options: endJobOptions,
   examples: [
     ["$0 cancel --project my-project --region europe-west1 --job-name eventlogger --wait", "until it has ended"],

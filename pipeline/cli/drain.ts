@@ -7,7 +7,8 @@ export const drainCommand = defineCommand({
   summary: "Let a job on Dataflow finish what it has read, then end it",
   details:
     "It reads no more, closes its windows and writes their results. What is not read yet stays in the subscription.\n" +
-    "The state of its ledgers ends with it: the next job must go by `update`, or start with empty tables.",
+    "The state of its ledgers ends with it: a job that is launched afterwards needs an empty dataset and all events\n" +
+    "again. To change code or settings, use `update`.",
   options: endJobOptions,
   examples: [
     ["$0 drain --project my-project --region europe-west1 --job-name eventlogger --wait", "until it has ended"],
