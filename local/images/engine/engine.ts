@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { startChildProcess, type ChildProcess } from "../../../pipeline/beam/process/childProcess";
 import { awaitReady } from "../../readiness";
@@ -62,6 +62,15 @@ async function runningEngine(): Promise<string | undefined> {
   }
 }
 
+/** Unmounts what an engine has left mounted below a folder, such as its network namespace. */
+function unmountAll(folder: string): void {
+  const points = readFileSync("/proc/self/mounts", "utf8")
+    .split("\n")
+    .map((line) => line.split(" ")[1] ?? "")
+    .filter((point) => point.startsWith(`${folder}/`));
+  for (const point of points.reverse()) spawnSync("umount", [point]);
+}
+
 async function startPrivateEngine(directory: string, say: (line: string) => void): Promise<Engine> {
   if (!isRoot()) throw new CannotTestError("no Docker Engine runs here, and starting one takes root");
   ensureCommands({ docker: "docker.io", dockerd: "docker.io" }, say);
@@ -85,8 +94,10 @@ async function startPrivateEngine(directory: string, say: (line: string) => void
   } catch (error) {
     throw new CannotTestError(`a Docker Engine does not start here: ${(error as Error).message}`);
   }
-  // It ends its containers, takes its networks down and unmounts what it mounted.
-  const stop = async (): Promise<void> => void (await child.stop(30_000));
+  const stop = async (): Promise<void> => {
+    await child.stop(30_000);
+    unmountAll(own);
+  };
   return { version: await engineVersion({ env }), env, ownEngine: true, stop };
 }
 
