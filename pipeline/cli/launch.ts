@@ -17,7 +17,7 @@ export const launchCommand = defineCommand({
   options: launchOptions,
   examples: [
     [
-      "$0 launch --project my-project --region europe-west1 --temp-location gs://my-bucket/temp --image europe-docker.pkg.dev/my-project/eventlogger/worker:0.1.0",
+      "$0 launch --project my-project --region europe-west1 --temp-location gs://my-bucket/temp --image europe-docker.pkg.dev/my-project/eventlogger/eventlogger-worker:0.1.0",
       "with Dataflow's defaults",
     ],
     [

@@ -76,7 +76,7 @@ export const updateCommand = defineCommand({
   options,
   examples: [
     [
-      "$0 update --project my-project --region europe-west1 --temp-location gs://my-bucket/temp --image europe-docker.pkg.dev/my-project/eventlogger/worker:0.2.0",
+      "$0 update --project my-project --region europe-west1 --temp-location gs://my-bucket/temp --image europe-docker.pkg.dev/my-project/eventlogger/eventlogger-worker:0.2.0",
       "to the image of another version",
     ],
     ["$0 update … --transform-name-mapping CountUsers=CountActiveUsers", "with a step that was renamed"],

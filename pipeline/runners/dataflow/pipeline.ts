@@ -2,11 +2,11 @@ import "../../beam/sdk";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path = require("node:path");
-import { asDockerEnvironment, TYPESCRIPT_DEFAULT_ENVIRONMENT_URN } from "apache-beam/internal/environments";
+import { asDockerEnvironment } from "apache-beam/internal/environments";
 import * as runnerApi from "apache-beam/proto/beam_runner_api";
 import { getRegisteredModules } from "apache-beam/serialization";
 import { cacheDir } from "../../../config/packageRoot";
-import { buildPipeline, ensureExpansionClasspath, startExpansionService } from "../../beam";
+import { buildPipeline, ensureExpansionClasspath, replaceDefaultEnvironment, startExpansionService } from "../../beam";
 import { eventPipeline, type EventPipelineOptions } from "../../eventPipeline";
 import { dataflowEnds, type DataflowEndsOptions } from "./ends";
 
@@ -19,15 +19,6 @@ export interface DataflowPipeline {
   readonly pipeline: runnerApi.Pipeline;
   /** Modules that a worker loads before it is given work. */
   readonly nodeModules: readonly string[];
-}
-
-/** Has the steps of the SDK's own environment run in containers of an image. */
-function useImage(pipeline: runnerApi.Pipeline, image: string): void {
-  const { environments } = pipeline.components as runnerApi.Components;
-  for (const [id, environment] of Object.entries(environments)) {
-    if (environment.urn === TYPESCRIPT_DEFAULT_ENVIRONMENT_URN)
-      environments[id] = asDockerEnvironment(environment, image);
-  }
 }
 
 /**
@@ -53,7 +44,7 @@ export async function buildDataflowPipeline(
     try {
       onProgress("expanding the Pub/Sub source and the BigQuery sinks");
       const pipeline = await buildPipeline(eventPipeline(dataflowEnds(options, service.address), options));
-      useImage(pipeline, options.workerImage);
+      replaceDefaultEnvironment(pipeline, (environment) => asDockerEnvironment(environment, options.workerImage));
       const { transforms } = pipeline.components as runnerApi.Components;
       const kib = Math.round(runnerApi.Pipeline.toBinary(pipeline).length / 1024);
       onProgress(`built the pipeline: ${Object.keys(transforms).length} steps, ${kib} KiB`);
