@@ -1,0 +1,40 @@
+import assert from "node:assert/strict";
+import { reportProfile, timeByPart } from "./profile";
+
+const node = (id: number, functionName: string, url: string, ...children: number[]) => ({
+  id,
+  callFrame: { functionName, url },
+  children,
+});
+
+describe("timeByPart", () => {
+  const times = timeByPart({
+    nodes: [
+      node(1, "(root)", "", 2, 6, 7),
+      node(2, "postEvent", "file:///app/dist/ingest/routes/postEvent.js", 3, 4),
+      node(3, "validate", "file:///app/dist/pipeline/domain/validation.js"),
+      node(4, "publishAll", "file:///app/dist/ingest/publisher.js", 5),
+      node(5, "nextTick", "node:internal/process/task_queues"),
+      node(6, "(idle)", ""),
+      node(7, "(garbage collector)", ""),
+    ],
+    samples: [2, 3, 4, 5, 6, 7, 1],
+    timeDeltas: [1, 10, 100, 1000, 50_000, 7, 9],
+  });
+
+  it("gives time to the nearest caller that is known, and none to waiting", () => {
+    assert.deepEqual(Object.fromEntries(times), {
+      http: 1,
+      validation: 10,
+      publish: 1100,
+      "garbage collection": 7,
+      other: 9,
+    });
+  });
+
+  it("is reported per event", () => {
+    const lines = reportProfile(times, 10).split("\n");
+    assert.match(lines[1] ?? "", /publish +110\.0$/);
+    assert.match(lines.at(-1) ?? "", /together: 111\.0$/);
+  });
+});

@@ -1,0 +1,75 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { packageRoot } from "../../config/packageRoot";
+import type { PubSubEmulator } from "../../local/emulators";
+import { freePort } from "../../local/ports";
+import { answers, awaitReady } from "../../local/readiness";
+import { nginxArguments, renderNginxConfig } from "../../nginx/render";
+import { startChildProcess, type ChildProcess } from "../../pipeline/beam/process/childProcess";
+import { pubSubClient } from "../../pipeline/pubsub/client";
+
+export const PROJECT = "demo-project";
+export const TOPIC = "events";
+
+/** A server under measurement, on 127.0.0.1. */
+export interface Service {
+  readonly port: number;
+  readonly process: ChildProcess;
+}
+
+/** No subscription: what is published is acknowledged and forgotten, so the emulator's memory does not grow. */
+export async function createTopic(emulator: PubSubEmulator): Promise<void> {
+  process.env.PUBSUB_EMULATOR_HOST = emulator.host;
+  const pubsub = pubSubClient({ project: PROJECT });
+  await pubsub.createTopic(TOPIC);
+  await pubsub.close();
+}
+
+/**
+ * Starts a program of this package that listens on PORT and publishes to TOPIC, and waits until it answers.
+ * @param script under `dist/`
+ * @param options.health the address that tells
+ * @param options.nodeFlags flags of Node itself
+ * @throws Error when it ends, or does not answer within 20 s
+ */
+export async function startService(
+  script: string,
+  emulator: PubSubEmulator,
+  logFile: string,
+  options: { readonly health: string; readonly nodeFlags?: readonly string[] },
+): Promise<Service> {
+  const port = await freePort();
+  const child = await startChildProcess({
+    name: script,
+    command: process.execPath,
+    args: [...(options.nodeFlags ?? []), join(packageRoot, "dist", script)],
+    env: { PROJECT, TOPIC, PORT: String(port), PUBSUB_EMULATOR_HOST: emulator.host },
+    logFile,
+  });
+  await awaitReady(child, () => answers(`http://127.0.0.1:${port}${options.health}`), 20_000);
+  return { port, process: child };
+}
+
+/** One ingest replica. */
+export function startReplica(
+  emulator: PubSubEmulator,
+  logFile: string,
+  nodeFlags: readonly string[] = [],
+): Promise<Service> {
+  return startService(join("ingest", "main.js"), emulator, logFile, { health: "/readyz", nodeFlags });
+}
+
+/** One nginx in front of the replica. */
+export async function startNginx(directory: string, upstreamPort: number): Promise<Service> {
+  const port = await freePort();
+  const configFile = join(directory, "nginx.conf");
+  writeFileSync(configFile, renderNginxConfig({ listenPort: port, upstreamPorts: [upstreamPort], directory }));
+  const child = await startChildProcess({
+    name: "nginx",
+    command: "nginx",
+    args: nginxArguments(configFile, directory),
+    logFile: join(directory, "nginx.log"),
+  });
+  await awaitReady(child, () => answers(`http://127.0.0.1:${port}/readyz`), 20_000);
+  return { port, process: child };
+}

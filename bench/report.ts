@@ -1,0 +1,36 @@
+import { cpus } from "node:os";
+import type { LoadReport } from "./load/loadProcess";
+
+const ms = (n: number): string => n.toFixed(1);
+
+/** What every figure depends on, as the first line of a benchmark. */
+export function machine(): string {
+  return `Node ${process.version}, ${cpus().length} x ${cpus()[0]?.model.trim() ?? "unknown CPU"}`;
+}
+
+/** Requests answered, 1/s. */
+export function rate(report: LoadReport): number {
+  return Math.round((report.requests * 1000) / report.elapsedMs);
+}
+
+/** Share of a core that the client took: near 100 %, it was the limit. */
+export function clientLoad(report: LoadReport): string {
+  return `client used ${Math.round((100 * report.clientCpuMs) / report.elapsedMs)} % of a core`;
+}
+
+export function latency({ latency: { p50, p90, p99, max } }: LoadReport): string {
+  return `p50 ${ms(p50)}  p90 ${ms(p90)}  p99 ${ms(p99)}  max ${ms(max)}`;
+}
+
+export function answers({ statuses }: LoadReport): string {
+  return Object.entries(statuses)
+    .map(([status, count]) => `${status}: ${count}`)
+    .join("  ");
+}
+
+/** The middle one; of an even number the mean of the middle two. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length / 2;
+  return ((sorted[Math.ceil(middle) - 1] ?? NaN) + (sorted[Math.floor(middle)] ?? NaN)) / 2;
+}
