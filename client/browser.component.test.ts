@@ -106,7 +106,9 @@ const sessionOf = ({ data }: Message): unknown => (JSON.parse(data.toString()) a
     const page = await open(service.url, { writeKey: "wrong" });
     const tracked = await track(page, 2);
     await eventually(async () => (await dropsOf(page)).length === 2, "both are dropped");
-    assert.deepEqual([...new Set((await dropsOf(page)).map(({ reason }) => reason))], ["refused"]);
+    for (const { reason, errors } of await dropsOf(page)) {
+      assert.deepEqual([reason, errors], ["refused", [{ field: "", message: "This write key is not valid" }]]);
+    }
     assert.ok(tracked.every((id) => !topic.messages.has(id as string)));
   });
 

@@ -145,12 +145,20 @@ describe("the HTTP interface", () => {
         assert.equal(allowed.status, 204);
         assert.equal(allowed.headers.get("access-control-allow-origin"), origin);
         assert.match(allowed.headers.get("access-control-allow-methods") ?? "", /POST/);
-        assert.match(allowed.headers.get("access-control-allow-headers") ?? "", /content-type.*x-write-key/);
+        assert.deepEqual(allowed.headers.get("access-control-allow-headers")?.split(", "), [
+          "authorization",
+          "content-type",
+          "content-encoding",
+          "idempotency-key",
+          "x-read-key",
+          "x-request-id",
+          "x-write-key",
+        ]);
         for (const body of [[sampleEvent()], "no batch"]) {
           const answer = await postBatch(url, body, { origin });
           assert.equal(answer.status, typeof body === "string" ? 400 : 200);
           assert.equal(answer.headers.get("access-control-allow-origin"), origin);
-          assert.equal(answer.headers.get("access-control-expose-headers"), "retry-after");
+          assert.equal(answer.headers.get("access-control-expose-headers"), "retry-after, x-request-id");
           assert.equal(answer.headers.get("vary"), "Origin");
         }
       }

@@ -1,13 +1,15 @@
 import { Router } from "@koa/router";
 import Koa, { type Middleware } from "koa";
 import type { Logger } from "pino";
+import { createGate } from "./access/gate";
+import type { Keys } from "./access/keySet";
 import { ByteBudget } from "./byteBudget";
 import { cors } from "./cors";
 import { RequestError } from "./errors";
 import { answerErrors, refuseUnrouted } from "./errorAnswers";
 import { createGetEvent } from "./routes/getEvent";
 import { createReadyz, healthz, type ReadinessDeps } from "./routes/health";
-import { openApiDocument } from "./openapi/document";
+import { openApiDocument, type DocumentedSettings } from "./openapi/document";
 import { createGetOpenApi } from "./routes/openApi";
 import { createPostEvent, type PostEventDeps } from "./routes/postEvent";
 import { createPostEvents, type PostEventsDeps } from "./routes/postEvents";
@@ -26,6 +28,10 @@ export interface AppDeps {
   readonly maxBodyBytes: number;
   /** See {@link cors}. */
   readonly corsOrigins: readonly string[];
+  /** One of these is needed to send events; undefined: none is. */
+  readonly writeKeys?: Keys;
+  /** One of these is needed to read the rollups; undefined: none is. */
+  readonly readKeys?: Keys;
   /** Whether this process has more to do than it can. */
   readonly isOverloaded: () => boolean;
   readonly isDraining: () => boolean;
@@ -64,22 +70,30 @@ function ahead(postEvent: Middleware): Middleware {
   };
 }
 
+/** What the OpenAPI document says of an app with these parts. */
+export function documentedSettings(deps: AppDeps): DocumentedSettings {
+  const { bodyLimit, batchBodyLimit, maxBatchEvents, writeKeys, readKeys } = deps;
+  const needsWriteKey = writeKeys !== undefined;
+  return { bodyLimit, batchBodyLimit, maxBatchEvents, needsWriteKey, needsReadKey: readKeys !== undefined };
+}
+
 /** All routes. */
 export function createRouter(deps: AppDeps): { readonly router: Router; readonly postEvent: Middleware } {
   const { publisher, rollups, isDraining, bodyLimit, batchBodyLimit, maxBatchEvents } = deps;
   const budget = new ByteBudget(deps.maxBodyBytes);
+  const gate = createGate({ purpose: "write", keys: deps.writeKeys });
   const router = new Router();
-  const postEvent = createPostEvent({ publisher, body: { limit: bodyLimit, budget } });
+  const postEvent = createPostEvent({ publisher, body: { limit: bodyLimit, budget }, gate });
   // A route takes its address with and without a slash at the end.
   router.post("/event", postEvent);
   router.post(
     "/events",
-    createPostEvents({ publisher, body: { limit: batchBodyLimit, budget }, maxEvents: maxBatchEvents }),
+    createPostEvents({ publisher, body: { limit: batchBodyLimit, budget }, gate, maxEvents: maxBatchEvents }),
   );
-  router.get("/event", createGetEvent(rollups));
+  router.get("/event", createGetEvent(rollups, createGate({ purpose: "read", keys: deps.readKeys })));
   router.get("/healthz", healthz);
   router.get("/readyz", createReadyz({ problem: () => publisher.problem(), isDraining }));
-  router.get("/openapi.json", createGetOpenApi(openApiDocument({ bodyLimit, batchBodyLimit, maxBatchEvents })));
+  router.get("/openapi.json", createGetOpenApi(openApiDocument(documentedSettings(deps))));
   return { router, postEvent };
 }
 

@@ -11,7 +11,8 @@ export function corsOriginsProblem(origins: readonly string[]): string | undefin
 }
 
 /** The headers that clients send beyond those that need no permission. */
-const REQUEST_HEADERS = "content-type, content-encoding, idempotency-key, x-write-key";
+const REQUEST_HEADERS =
+  "authorization, content-type, content-encoding, idempotency-key, x-read-key, x-request-id, x-write-key";
 /** Longer than any browser keeps an answer to a preflight, s. */
 const MAX_AGE = "86400";
 
@@ -35,7 +36,7 @@ export function cors(origins: readonly string[]): Middleware {
       ctx.status = 204;
       return;
     }
-    ctx.set("Access-Control-Expose-Headers", "retry-after");
+    ctx.set("Access-Control-Expose-Headers", "retry-after, x-request-id");
     return next();
   };
 }

@@ -18,6 +18,7 @@ export function answerErrors(logger: Logger): Middleware {
       ctx.status = known.status;
       ctx.body = { errors: known.errors };
       if (known.retryAfterSec !== undefined) ctx.set("Retry-After", String(known.retryAfterSec));
+      if (known.status === 401) ctx.set("WWW-Authenticate", "Bearer");
       // Node reads the rest of a body that nobody wanted; of one that is far too large it shall not.
       if (known.code === "BODY_TOO_LARGE" && !ctx.req.complete) ctx.set("Connection", "close");
     }

@@ -16,6 +16,8 @@ const ERRORS = {
   INVALID_IDEMPOTENCY_KEY: { status: 400, message: "Idempotency-Key must be 1 to 255 characters" },
   INVALID_UTF8: { status: 400, message: "must be UTF-8 text" },
   INVALID_PARAMETER: { status: 400, message: "{}" },
+  KEY_MISSING: { status: 401, message: "A {}" },
+  KEY_UNKNOWN: { status: 401, message: "This {} key is not valid" },
   NOT_FOUND: { status: 404, message: "There is nothing at this address" },
   METHOD_NOT_ALLOWED: { status: 405, message: "This address does not take {}" },
   BODY_TOO_LARGE: { status: 413, message: "must not be larger than {} bytes" },

@@ -25,7 +25,7 @@ describe("ingest/main", function () {
       "publish-timeout",
       "max-in-flight",
     ];
-    for (const name of [...names, "cache-ttl", "body-limit", "drain-timeout", "log-level"]) {
+    for (const name of [...names, "cache-ttl", "body-limit", "drain-timeout", "write-keys-file", "log-level"]) {
       assert.ok(out.includes(`--${name} `), name);
       assert.ok(out.includes(`[$${name.replaceAll("-", "_").toUpperCase()}]`), name);
     }
@@ -33,11 +33,15 @@ describe("ingest/main", function () {
   });
 
   it("says all that is wrong with its options at once, and exits with 2", () => {
-    const { status, err } = run(["--port", "99999", "--cache-ttl", "soon"], { LOG_LEVEL: "loud" });
+    const { status, err } = run(["--port", "99999", "--cache-ttl", "soon"], {
+      LOG_LEVEL: "loud",
+      WRITE_KEYS_FILE: "/nowhere/keys",
+    });
     assert.equal(status, 2);
     assert.match(err, /--port \(PORT\)/);
     assert.match(err, /--cache-ttl \(CACHE_TTL\) must be a duration/);
     assert.match(err, /--log-level \(LOG_LEVEL\) must be one of/);
+    assert.match(err, /--write-keys-file \(WRITE_KEYS_FILE\) must name a file of keys: ENOENT/);
     assert.doesNotMatch(err, /at .*\.js/);
   });
 

@@ -33,6 +33,13 @@ async function main(): Promise<void> {
   };
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
+  // Without keys it ends the process, as ever: a terminal that closes leaves no service behind.
+  if (options.writeKeysFile ?? options.readKeysFile) {
+    process.on("SIGHUP", (signal) => {
+      logger.info({ signal }, "reading the keys");
+      void replica.reloadKeys();
+    });
+  }
 }
 
 function configuration(): IngestOptions {
@@ -42,7 +49,9 @@ function configuration(): IngestOptions {
     .options(yargsOptions(ingestOptions))
     .example("$0 --port 3001", "one replica on port 3001")
     .example("PUBSUB_EMULATOR_HOST=127.0.0.1:8085 $0 --bigquery-endpoint http://127.0.0.1:9050", "with emulators")
-    .epilogue("SIGTERM or SIGINT stops it: what is under way is answered first. A second one stops it at once.")
+    .epilogue(
+      "SIGTERM or SIGINT stops it: what is under way is answered first. A second one stops it at once. SIGHUP reads the keys.",
+    )
     .strict()
     .version(false)
     .wrap(110)

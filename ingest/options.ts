@@ -1,5 +1,6 @@
 import { bigqueryOptions, projectOption, pubsubOptions } from "../config/connection";
 import { wholeNumber, type Options, type OptionSpecs } from "../config/options";
+import { keyFileProblem } from "./access/keyFile";
 import { corsOriginsProblem } from "./cors";
 
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"];
@@ -58,6 +59,20 @@ export const ingestOptions = {
     default: [],
     check: corsOriginsProblem,
     group: "HTTP:",
+  },
+  writeKeysFile: {
+    type: "string",
+    describe: "File of keys, one a line or JSON, of which one is needed to send events; read again when it changes",
+    optional: true,
+    check: keyFileProblem,
+    group: "Access:",
+  },
+  readKeysFile: {
+    type: "string",
+    describe: "The same for reading the rollups",
+    optional: true,
+    check: keyFileProblem,
+    group: "Access:",
   },
   maxConnections: {
     type: "number",

@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import { bigQueryClient } from "../pipeline/bigquery/client";
 import { readDailyRollups } from "../pipeline/bigquery/dailyRollups";
+import { WatchedKeys } from "./access/watchedKeys";
 import { createApp } from "./app";
 import { LoopLag } from "./loopLag";
 import type { IngestOptions } from "./options";
@@ -11,6 +12,8 @@ import { startHttpServer } from "./server";
 /** A running ingest service. */
 export interface Replica {
   readonly port: number;
+  /** Reads the files of keys now. Never rejects. */
+  reloadKeys(): Promise<void>;
   /**
    * Stops accepting, answers what is under way, waits for the acknowledgement of every publish. Resolves to false when
    * that took longer than the drain timeout and what was left has been cut.
@@ -35,6 +38,10 @@ export async function startReplica(options: IngestOptions, logger: Logger): Prom
     timeoutMs: options.queryTimeout,
     onError: (error) => logger.warn({ err: error, dataset: options.dataset }, "reading the rollups fails"),
   });
+  const watch = (purpose: string, path: string | undefined): WatchedKeys | undefined =>
+    path === undefined ? undefined : new WatchedKeys({ purpose, path, logger });
+  const writeKeys = watch("write", options.writeKeysFile);
+  const readKeys = watch("read", options.readKeysFile);
   const loopLag = new LoopLag();
   let draining = false;
   const app = createApp({
@@ -45,6 +52,8 @@ export async function startReplica(options: IngestOptions, logger: Logger): Prom
     maxBatchEvents: options.maxBatchEvents,
     maxBodyBytes: options.maxBodyBytes,
     corsOrigins: options.corsOrigins,
+    writeKeys,
+    readKeys,
     isOverloaded: () => loopLag.ms > options.maxLoopLag,
     isDraining: () => draining,
     logger,
@@ -59,6 +68,9 @@ export async function startReplica(options: IngestOptions, logger: Logger): Prom
   });
   return {
     port: server.port,
+    async reloadKeys() {
+      await Promise.all([writeKeys?.reload(), readKeys?.reload()]);
+    },
     async stop() {
       draining = true;
       let timer: NodeJS.Timeout | undefined;
@@ -72,6 +84,8 @@ export async function startReplica(options: IngestOptions, logger: Logger): Prom
       const clean = await Promise.race([drained, tooLate]);
       clearTimeout(timer);
       loopLag.stop();
+      writeKeys?.close();
+      readKeys?.close();
       if (!clean) server.abort();
       return clean;
     },

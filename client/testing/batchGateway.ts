@@ -5,7 +5,6 @@ import { text } from "node:stream/consumers";
 export interface BatchGatewayOptions {
   /** What answers. */
   readonly replicaUrl: string;
-  readonly writeKey?: string;
   readonly port?: number;
   /** Gets an entry for each request with events, in the order they are answered. */
   readonly requests: BatchRequest[];
@@ -32,26 +31,20 @@ const throughHeaders = (headers: Iterable<[string, string | string[] | undefined
     value === undefined || OF_CONNECTION.includes(name) ? [] : [[name, String(value)] as [string, string]],
   );
 
-/** Stands before a replica: notes what comes, can go away, and asks for a key. All else is the replica's. */
+/** Stands before a replica: notes what comes, and can go away. */
 export async function startBatchGateway(options: BatchGatewayOptions): Promise<BatchGateway> {
-  const { replicaUrl, writeKey, requests } = options;
+  const { replicaUrl, requests } = options;
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { method = "", url = "", headers } = request;
     const body = await text(request);
-    const key = headers["x-write-key"] ?? new URL(url, replicaUrl).searchParams.get("key") ?? undefined;
-    const refused = method === "POST" && writeKey !== undefined && key !== writeKey;
     const replied = await fetch(replicaUrl + url, {
       method,
       headers: throughHeaders(Object.entries(headers)),
-      body: method === "POST" ? (refused ? "[]" : body) : undefined,
+      body: method === "POST" ? body : undefined,
     });
     for (const [name, value] of throughHeaders(replied.headers)) response.setHeader(name, value);
     const reply = await replied.text();
-    if (refused) {
-      response.writeHead(401).end('{"errors":[{"field":"","message":"A write key is needed"}]}');
-      return;
-    }
     if (method === "POST") {
       const { events } = JSON.parse(body) as { events: unknown[] };
       requests.push({ contentType: headers["content-type"], events: events.length, status: replied.status });

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { IngestFixture, TestReplica, TestTopic } from "../../ingest/testing/fixture";
 import { startBatchGateway, type BatchGateway, type BatchRequest } from "./batchGateway";
 
@@ -19,16 +22,29 @@ export function useServices(ingest: IngestFixture): {
   ): Promise<Service>;
 } {
   const gateways = new Set<BatchGateway>();
+  const directory = mkdtempSync(join(tmpdir(), "client-"));
+  let keyFiles = 0;
+  function keyFile(writeKey: string): string {
+    const file = join(directory, `write-keys-${++keyFiles}`);
+    writeFileSync(file, JSON.stringify({ test: writeKey }));
+    return file;
+  }
   after(async () => {
     await Promise.all([...gateways].map((gateway) => gateway.stop()));
+    rmSync(directory, { recursive: true });
   });
   return {
     async start(topic, { origins = [], writeKey, env = {} }) {
-      const replica = await ingest.startReplica({ TOPIC: topic.name, CORS_ORIGINS: origins.join(), ...env });
+      const replica = await ingest.startReplica({
+        TOPIC: topic.name,
+        CORS_ORIGINS: origins.join(),
+        ...(writeKey === undefined ? {} : { WRITE_KEYS_FILE: keyFile(writeKey) }),
+        ...env,
+      });
       const requests: BatchRequest[] = [];
       let gateway: BatchGateway | undefined;
       const listen = async (port?: number): Promise<BatchGateway> => {
-        const started = await startBatchGateway({ replicaUrl: replica.url, writeKey, port, requests });
+        const started = await startBatchGateway({ replicaUrl: replica.url, port, requests });
         gateways.add(started);
         return started;
       };

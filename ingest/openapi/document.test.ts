@@ -1,14 +1,15 @@
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
 import Ajv2020 from "ajv/dist/2020";
-import { createRouter, type AppDeps } from "../app";
+import { createRouter, documentedSettings, type AppDeps } from "../app";
+import { KeySet } from "../access/keySet";
 import { errorKinds, RequestError, type ErrorCode } from "../errors";
 import { acceptingPublisher, appDeps, useAppServer } from "../testing/appServer";
 import { answerOf, conformance } from "../testing/conformance";
 import { sampleEvent } from "../testing/requests";
 import { openApiDocument, type OpenApiDocument } from "./document";
 
-const document = openApiDocument(appDeps());
+const document = openApiDocument(documentedSettings(appDeps()));
 
 /** `post /event/ 204` and so on: everything the document says may happen. */
 const documented = Object.entries(document.paths).flatMap(([path, operations]) =>
@@ -43,10 +44,15 @@ const refusing: Partial<AppDeps> = {
 };
 const overloaded: Partial<AppDeps> = { isOverloaded: () => true };
 const event = sampleEvent();
+const keys = new KeySet([{ name: "shop", key: "right" }]);
 const away = failing(new RequestError("PUBSUB_TIMEOUT"));
 const bug = failing(new TypeError("a bug"));
 
 const bodyCases = (valid: unknown): Record<string, readonly Case[]> => ({
+  401: [
+    { body: valid, deps: { writeKeys: keys } },
+    { body: valid, headers: { "x-write-key": "wrong" }, deps: { writeKeys: keys } },
+  ],
   413: [{ body: " ".repeat(5000) }, { body: gzipSync(" ".repeat(5000)), headers: { "content-encoding": "gzip" } }],
   415: [
     { body: valid, headers: { "content-type": "application/xml" } },
@@ -95,6 +101,12 @@ const CASES: Readonly<Record<string, Readonly<Record<string, readonly Case[]>>>>
   "get /event/": {
     200: [{}, { query: "?from=2024-01-01" }],
     400: [{ query: "?from=x" }],
+    401: [
+      { deps: { readKeys: keys } },
+      { headers: { authorization: "Bearer wrong" }, deps: { readKeys: keys } },
+      // The query is kept in too many places for a key that reads.
+      { query: "?key=right", deps: { readKeys: keys } },
+    ],
     500: [{ deps: bug }],
     503: [{ deps: failing(new RequestError("BIGQUERY_UNAVAILABLE")) }, { deps: overloaded }],
   },

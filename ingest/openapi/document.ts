@@ -10,13 +10,15 @@ import { errorKinds, type ErrorCode } from "../errors";
 import { MAX_IDEMPOTENCY_KEY } from "../routes/postEvents";
 import { ref, schemas, type JsonSchema } from "./schemas";
 
-/** Limits that the document states. */
-export interface DocumentedLimits {
+/** What the document states of a replica's settings. */
+export interface DocumentedSettings {
   /** Bytes of the body with one event. */
   readonly bodyLimit: number;
   /** Bytes of the body with many events. */
   readonly batchBodyLimit: number;
   readonly maxBatchEvents: number;
+  readonly needsWriteKey: boolean;
+  readonly needsReadKey: boolean;
 }
 
 interface MediaTypes {
@@ -34,6 +36,7 @@ export interface OperationObject {
   readonly summary: string;
   readonly description?: string;
   readonly parameters?: readonly unknown[];
+  readonly security?: readonly Readonly<Record<string, readonly string[]>>[];
   readonly requestBody?: { readonly required: true; readonly content: MediaTypes };
   /** By status. */
   readonly responses: Readonly<Record<string, ResponseObject>>;
@@ -44,7 +47,10 @@ export interface OpenApiDocument {
   readonly info: Readonly<Record<string, unknown>>;
   /** By path, then by method in lower case. */
   readonly paths: Readonly<Record<string, Readonly<Record<string, OperationObject>>>>;
-  readonly components: { readonly schemas: Readonly<Record<string, JsonSchema>> };
+  readonly components: {
+    readonly schemas: Readonly<Record<string, JsonSchema>>;
+    readonly securitySchemes: Readonly<Record<string, unknown>>;
+  };
 }
 
 const json = (schema: JsonSchema): MediaTypes => ({ "application/json": { schema } });
@@ -74,6 +80,19 @@ const RETRY_AFTER = {
   schema: { type: "integer", minimum: 1 },
 };
 
+const KEY_ERRORS = ["KEY_MISSING", "KEY_UNKNOWN"] as const satisfies readonly ErrorCode[];
+
+const WWW_AUTHENTICATE = { description: "Bearer", required: true, schema: { const: "Bearer" } };
+
+const SECURITY_SCHEMES = {
+  bearer: { type: "http", scheme: "bearer", description: "A write key or a read key" },
+  writeKeyHeader: { type: "apiKey", in: "header", name: "X-Write-Key" },
+  writeKeyQuery: { type: "apiKey", in: "query", name: "key", description: "For beacons, which can send no headers" },
+  readKeyHeader: { type: "apiKey", in: "header", name: "X-Read-Key" },
+};
+const anyOf = (...schemes: (keyof typeof SECURITY_SCHEMES)[]): OperationObject["security"] =>
+  schemes.map((scheme) => ({ [scheme]: [] }));
+
 /** The responses for errors: one for each status. */
 function errorResponses(codes: readonly ErrorCode[]): Record<string, ResponseObject> {
   const byStatus = new Map<number, ErrorCode[]>();
@@ -81,14 +100,15 @@ function errorResponses(codes: readonly ErrorCode[]): Record<string, ResponseObj
     const { status } = errorKinds[code];
     byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
   }
-  const response = (own: readonly ErrorCode[]): ResponseObject => ({
+  const response = (status: number, own: readonly ErrorCode[]): ResponseObject => ({
     description: own.map((code) => errorKinds[code].message.replace("{}", "…")).join("; "),
-    ...(own.every((code) => errorKinds[code].retryAfterSec !== undefined)
-      ? { headers: { "Retry-After": RETRY_AFTER } }
-      : {}),
+    headers: {
+      ...(own.every((code) => errorKinds[code].retryAfterSec !== undefined) ? { "Retry-After": RETRY_AFTER } : {}),
+      ...(status === 401 ? { "WWW-Authenticate": WWW_AUTHENTICATE } : {}),
+    },
     content: json(ref("Errors")),
   });
-  return Object.fromEntries([...byStatus].map(([status, own]) => [String(status), response(own)]));
+  return Object.fromEntries([...byStatus].map(([status, own]) => [String(status), response(status, own)]));
 }
 
 const CONTENT_ENCODING = {
@@ -119,7 +139,10 @@ function body(types: readonly string[], schema: JsonSchema): OperationObject["re
 }
 
 /** Describes the interface of a replica. */
-export function openApiDocument({ bodyLimit, batchBodyLimit, maxBatchEvents }: DocumentedLimits): OpenApiDocument {
+export function openApiDocument(settings: DocumentedSettings): OpenApiDocument {
+  const { bodyLimit, batchBodyLimit, maxBatchEvents } = settings;
+  const writeSecurity = settings.needsWriteKey ? anyOf("writeKeyHeader", "bearer", "writeKeyQuery") : undefined;
+  const readSecurity = settings.needsReadKey ? anyOf("readKeyHeader", "bearer") : undefined;
   const { version, license } = JSON.parse(readFileSync(join(packageRoot, "package.json"), "utf8")) as {
     version: string;
     license: string;
@@ -142,19 +165,21 @@ export function openApiDocument({ bodyLimit, batchBodyLimit, maxBatchEvents }: D
           summary: "Takes one event",
           description: `At most ${bodyLimit} bytes. 204 is only sent when Pub/Sub has acknowledged the event.`,
           parameters: [CONTENT_ENCODING],
+          security: writeSecurity,
           requestBody: body(JSON_TYPES, ref("Event")),
           responses: {
             204: ok("Pub/Sub has acknowledged the event"),
-            ...errorResponses(["INVALID_EVENT", ...BODY_ERRORS, ...PUBLISH_ERRORS]),
+            ...errorResponses(["INVALID_EVENT", ...KEY_ERRORS, ...BODY_ERRORS, ...PUBLISH_ERRORS]),
           },
         },
         get: {
           operationId: "getStatistics",
           summary: "The daily rollups",
+          security: readSecurity,
           parameters: [day("from", "The first day"), day("to", "The last day")],
           responses: {
             200: ok("Days ascending", ref("EventStatistics")),
-            ...errorResponses(["INVALID_PARAMETER", "OVERLOADED", "BIGQUERY_UNAVAILABLE", "INTERNAL"]),
+            ...errorResponses(["INVALID_PARAMETER", ...KEY_ERRORS, "OVERLOADED", "BIGQUERY_UNAVAILABLE", "INTERNAL"]),
           },
         },
       },
@@ -167,6 +192,7 @@ export function openApiDocument({ bodyLimit, batchBodyLimit, maxBatchEvents }: D
             "all events but the rejected ones, which are wrong and will stay so. After 503, or no answer, send the whole " +
             "batch again, with the same ids or the same byte by byte: events that were taken already count once.",
           parameters: [CONTENT_ENCODING, IDEMPOTENCY_KEY],
+          security: writeSecurity,
           requestBody: body(JSON_OR_NDJSON_TYPES, ref("Batch")),
           responses: {
             200: ok("Pub/Sub has acknowledged all events that are not rejected", ref("BatchAnswer")),
@@ -174,6 +200,7 @@ export function openApiDocument({ bodyLimit, batchBodyLimit, maxBatchEvents }: D
               "INVALID_BATCH",
               "INVALID_IDEMPOTENCY_KEY",
               "TOO_MANY_EVENTS",
+              ...KEY_ERRORS,
               ...BODY_ERRORS,
               ...PUBLISH_ERRORS,
             ]),
@@ -202,6 +229,6 @@ export function openApiDocument({ bodyLimit, batchBodyLimit, maxBatchEvents }: D
         },
       },
     },
-    components: { schemas: schemas(maxBatchEvents) },
+    components: { schemas: schemas(maxBatchEvents), securitySchemes: SECURITY_SCHEMES },
   };
 }

@@ -1,5 +1,6 @@
 import type { Middleware } from "koa";
 import type { DailyRollup } from "../../pipeline/bigquery/dailyRollups";
+import type { Gate } from "../access/gate";
 import { parseDateRange, type DateRange } from "../dateRange";
 import type { RollupCache } from "../rollupCache";
 
@@ -39,9 +40,10 @@ const within =
   (day: DailyRollup): boolean =>
     (from === undefined || day.date >= from) && (to === undefined || day.date <= to);
 
-/** `GET /event/`: the daily rollups, `?from=&to=` for some of them. */
-export function createGetEvent(rollups: Pick<RollupCache, "get">): Middleware {
+/** `GET /event/`: the daily rollups, `?from=&to=` for some of them. @param gate undefined: anybody may read */
+export function createGetEvent(rollups: Pick<RollupCache, "get">, gate: Gate | undefined): Middleware {
   return async function getEvent(ctx) {
+    gate?.(ctx.req);
     const range = parseDateRange(new URLSearchParams(ctx.querystring));
     const { totalUsers, days, asOf } = await rollups.get();
     const body: EventStatistics = {

@@ -1,6 +1,7 @@
 import type { Middleware } from "koa";
 import { validateEvent } from "../../pipeline/domain/validation";
 import { encodeMessage, type EventMessage } from "../../pipeline/domain/wire";
+import type { Gate } from "../access/gate";
 import { parseJson, readBody, type BodyOptions } from "../body";
 import { bodyFormat, JSON_TYPES } from "../contentHeaders";
 import { RequestError } from "../errors";
@@ -11,12 +12,15 @@ export interface PostEventDeps {
     publish(message: EventMessage): Promise<void>;
   };
   readonly body: BodyOptions;
+  /** Undefined: anybody may send. */
+  readonly gate: Gate | undefined;
 }
 
 /** `POST /event/`: takes one event; 204 once Pub/Sub has acknowledged it. */
-export function createPostEvent({ publisher, body }: PostEventDeps): Middleware {
+export function createPostEvent({ publisher, body, gate }: PostEventDeps): Middleware {
   return async function postEvent(ctx) {
-    // Before the body is read: what is refused for lack of room must not need room.
+    // Before the body is read: what is refused must not need room.
+    gate?.(ctx.req);
     publisher.assertCapacity();
     bodyFormat(ctx.req, JSON_TYPES);
     const input = await readBody(ctx.req, body, parseJson);

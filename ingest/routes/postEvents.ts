@@ -1,5 +1,6 @@
 import type { Middleware } from "koa";
 import type { EventMessage } from "../../pipeline/domain/wire";
+import type { Gate } from "../access/gate";
 import { readBatch, type RejectedEvent } from "../batch";
 import { readBody, type BodyOptions } from "../body";
 import { bodyFormat, JSON_OR_NDJSON_TYPES } from "../contentHeaders";
@@ -11,6 +12,8 @@ export interface PostEventsDeps {
     publishAll(messages: readonly EventMessage[]): Promise<void>;
   };
   readonly body: BodyOptions;
+  /** Undefined: anybody may send. */
+  readonly gate: Gate | undefined;
   /** Most events of a batch. */
   readonly maxEvents: number;
 }
@@ -37,9 +40,10 @@ function idempotencyKey(header: string | string[] | undefined): string {
  * whole batch is to be sent again, the same byte by byte or with the same ids: then events that were taken already count
  * once.
  */
-export function createPostEvents({ publisher, body, maxEvents }: PostEventsDeps): Middleware {
+export function createPostEvents({ publisher, body, gate, maxEvents }: PostEventsDeps): Middleware {
   return async function postEvents(ctx) {
-    // Before the body is read: what is refused for lack of room must not need room.
+    // Before the body is read: what is refused must not need room.
+    gate?.(ctx.req);
     publisher.assertCapacity();
     const key = idempotencyKey(ctx.req.headers["idempotency-key"]);
     const format = bodyFormat(ctx.req, JSON_OR_NDJSON_TYPES);

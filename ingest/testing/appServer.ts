@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { pino } from "pino";
 import type { DailyRollup } from "../../pipeline/bigquery/dailyRollups";
-import { createApp, type AppDeps } from "../app";
+import { createApp, documentedSettings, type AppDeps } from "../app";
 import { openApiDocument } from "../openapi/document";
 import { RollupCache } from "../rollupCache";
 import { startHttpServer, type HttpServer } from "../server";
@@ -67,7 +67,7 @@ export function useAppServer(): (deps?: Partial<AppDeps>) => Promise<AppServer> 
     const logger = pino({ level: "info" }, { write: (line: string) => void lines.push(line) });
     const deps = appDeps({ logger, ...partial });
     const app = createApp(deps);
-    const deviation = conformance(openApiDocument(deps));
+    const deviation = conformance(openApiDocument(documentedSettings(deps)));
     // First, so that it sees what all others made of the answer.
     app.middleware.unshift(async (ctx, next) => {
       await next();

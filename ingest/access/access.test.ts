@@ -1,0 +1,115 @@
+import assert from "node:assert/strict";
+import { useAppServer } from "../testing/appServer";
+import { errorsOf, post, postBatch, sampleEvent, sendRaw } from "../testing/requests";
+import { KeySet } from "./keySet";
+
+describe("who may write and read", () => {
+  const serve = useAppServer();
+  const writeKeys = new KeySet([
+    { name: "shop", key: "a+key&more=1" },
+    { name: "shop", key: "next" },
+  ]);
+  const readKeys = new KeySet([{ name: "dashboard", key: "reader" }]);
+
+  it("writing takes any of the keys, in any of the places", async () => {
+    const { url } = await serve({ writeKeys });
+    const ways: Record<string, string>[] = [
+      { "x-write-key": "a+key&more=1" },
+      { "x-write-key": "next" },
+      { authorization: "Bearer a+key&more=1" },
+      { authorization: "bearer next" },
+      // Of something before the service.
+      { authorization: "Basic eDp5", "x-write-key": "next" },
+    ];
+    for (const headers of ways) {
+      assert.equal((await post(url, sampleEvent(), headers)).status, 204);
+      assert.equal((await postBatch(url, [sampleEvent()], headers)).status, 200);
+    }
+    const query = `?key=${encodeURIComponent("a+key&more=1")}`;
+    for (const path of ["/event/", "/event", "/events/", "/events"]) {
+      const body = JSON.stringify(path.startsWith("/events") ? [sampleEvent()] : sampleEvent());
+      const answer = await fetch(url + path + query, {
+        method: "POST",
+        headers: { "content-type": "text/plain" },
+        body,
+      });
+      assert.ok(answer.ok, path);
+    }
+  });
+
+  it("without a key, or with one that is none, it is 401 in the common shape, with all that CORS needs", async () => {
+    const { url } = await serve({ writeKeys, readKeys, corsOrigins: ["https://shop.example"] });
+    for (const [headers, message] of [
+      [{}, /^A write key is needed, in X-Write-Key or Authorization: Bearer, or key in the query/],
+      [{ authorization: "Basic eDp5" }, /^A write key is needed/],
+      [{ "x-write-key": "wrong" }, /^This write key is not valid$/],
+      [{ "x-write-key": "" }, /^This write key is not valid$/],
+      [{ "x-write-key": "reader" }, /^This write key is not valid$/],
+      [{ authorization: "Bearer reader" }, /^This write key is not valid$/],
+    ] as [Record<string, string>, RegExp][]) {
+      for (const send of [post, postBatch]) {
+        const answer = await send(url, sampleEvent(), { ...headers, origin: "https://shop.example" });
+        assert.equal(answer.status, 401);
+        assert.equal(answer.headers.get("www-authenticate"), "Bearer");
+        assert.equal(answer.headers.get("access-control-allow-origin"), "https://shop.example");
+        const [error] = await errorsOf(answer);
+        assert.equal(error?.field, "");
+        assert.match(error?.message ?? "", message);
+      }
+    }
+    const answer = await fetch(`${url}/events/?key=%zz`, { method: "POST", body: "[]" });
+    assert.equal(answer.status, 401);
+  });
+
+  it("a body is not waited for when there is no key", async () => {
+    const { port } = await serve({ writeKeys });
+    const head = "POST /event/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n";
+    assert.match(await sendRaw(port, `${head}Content-Length: 100\r\n\r\n`), /^HTTP\/1\.1 401 /);
+  });
+
+  it("reading takes keys of its own", async () => {
+    const { url } = await serve({ readKeys });
+    assert.equal((await post(url, sampleEvent())).status, 204);
+    const read = (headers: Record<string, string>): Promise<Response> => fetch(`${url}/event/`, { headers });
+    assert.equal((await read({ "x-read-key": "reader" })).status, 200);
+    assert.equal((await read({ authorization: "Bearer reader" })).status, 200);
+    const refused = await read({ "x-write-key": "next" });
+    assert.equal(refused.status, 401);
+    assert.match((await errorsOf(refused))[0]?.message ?? "", /^A read key is needed, in X-Read-Key/);
+  });
+
+  it("health and the description need none", async () => {
+    const { url } = await serve({ readKeys, writeKeys });
+    for (const path of ["/healthz", "/readyz", "/openapi.json"]) {
+      assert.deepEqual([path, (await fetch(url + path)).status], [path, 200]);
+    }
+  });
+
+  it("the description says which operations need one", async () => {
+    const security = async (url: string): Promise<unknown[]> => {
+      const { paths } = (await (await fetch(`${url}/openapi.json`)).json()) as {
+        paths: Record<string, Record<string, { security?: Record<string, unknown>[] }>>;
+      };
+      const operations = [paths["/event/"]?.post, paths["/events/"]?.post, paths["/event/"]?.get];
+      return operations.map((operation) => operation?.security?.flatMap((each) => Object.keys(each)));
+    };
+    const open = await serve();
+    assert.deepEqual(await security(open.url), [undefined, undefined, undefined]);
+    const closed = await serve({ writeKeys, readKeys });
+    const write = ["writeKeyHeader", "bearer", "writeKeyQuery"];
+    assert.deepEqual(await security(closed.url), [write, write, ["readKeyHeader", "bearer"]]);
+  });
+
+  it("no key is ever logged", async () => {
+    const publish = (): Promise<never> => Promise.reject(new TypeError("a bug"));
+    const { url, lines } = await serve({
+      writeKeys,
+      publisher: { assertCapacity: () => undefined, publish, publishAll: publish, problem: async () => undefined },
+    });
+    await fetch(`${url}/event/?key=next`, { method: "POST", body: JSON.stringify(sampleEvent()) });
+    await fetch(`${url}/event/?key=wrong-one`, { method: "POST", body: "{}" });
+    await post(url, sampleEvent(), { "x-write-key": "next" });
+    assert.ok(lines.length >= 2);
+    assert.doesNotMatch(lines.join(), /next|wrong-one/);
+  });
+});

@@ -1,0 +1,36 @@
+import type { IncomingMessage } from "node:http";
+import { RequestError } from "../errors";
+import type { Keys } from "./keySet";
+import { KEY_PLACES, presentedKey, type Purpose } from "./presentedKey";
+
+/** Who has been let in. */
+export interface Admission {
+  /** Of the key that was presented; undefined when none is needed. */
+  readonly keyName: string | undefined;
+}
+
+/**
+ * Lets a request in, or throws what it is to be answered with. Looks at its headers and address alone, so that the body
+ * of a request that is refused need not be read.
+ * @throws RequestError KEY_MISSING, KEY_UNKNOWN
+ */
+export type Gate = (request: IncomingMessage) => Admission;
+
+export interface GateOptions {
+  readonly purpose: Purpose;
+  /** The keys of which one is needed; undefined: none is. */
+  readonly keys: Keys | undefined;
+}
+
+/** Undefined where anybody may come in. */
+export function createGate({ purpose, keys }: GateOptions): Gate | undefined {
+  if (!keys) return undefined;
+  return function gate(request) {
+    const key = presentedKey(request, purpose);
+    if (key === undefined)
+      throw new RequestError("KEY_MISSING", { detail: `${purpose} key is needed, in ${KEY_PLACES[purpose]}` });
+    const keyName = keys.nameOf(key);
+    if (keyName === undefined) throw new RequestError("KEY_UNKNOWN", { detail: purpose });
+    return { keyName };
+  };
+}
