@@ -2,7 +2,7 @@
  * `npm test`: sets up what the tests need, then checks style, then runs every test. With arguments, only the test files
  * that match them: `npm test -- pipeline/domain`.
  */
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import path = require("node:path");
 import { ensureBootProgram } from "../local/images/bootProgram";
 import { ensureChromium } from "../client/testing/chromium";
@@ -18,6 +18,33 @@ const say = (text: string): void => void process.stdout.write(`${text}\n`);
 function run(what: string, args: readonly string[]): boolean {
   say(`\n== ${what}`);
   return spawnSync(process.execPath, args, { cwd: packageRoot, stdio: "inherit" }).status === 0;
+}
+
+/** Runs beside other things; what it prints is said at once when it has ended. */
+function runAside(what: string, args: readonly string[]): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, args, { cwd: packageRoot, stdio: ["ignore", "pipe", "pipe"] });
+    let output = "";
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding("utf8").on("data", (text: string) => (output += text));
+    }
+    child.once("error", reject);
+    child.once("close", (code) => {
+      say(`\n== ${what}: ${code === 0 ? "clean" : "not clean"}`);
+      if (output) say(output.trimEnd());
+      resolve(code === 0);
+    });
+  });
+}
+
+/** Style is checked while the set-up waits for downloads. */
+async function checkStyle(): Promise<boolean> {
+  const lint = await runAside("lint", [bin("eslint", "bin/eslint.js"), "."]);
+  const format = await runAside("format", [
+    bin("prettier", "bin/prettier.cjs"),
+    ...["--check", "--log-level=warn", "."],
+  ]);
+  return lint && format;
 }
 
 const bin = (name: string, file: string): string => path.join(packageRoot, "node_modules", name, file);
@@ -40,12 +67,10 @@ async function setUp(): Promise<void> {
 
 async function main(filters: readonly string[]): Promise<boolean> {
   say("== set-up");
-  await setUp();
-  let ok = true;
-  if (!filters.length) {
-    ok = run("lint", [bin("eslint", "bin/eslint.js"), "."]) && ok;
-    ok = run("format", [bin("prettier", "bin/prettier.cjs"), "--check", "--log-level=warn", "."]) && ok;
-  }
+  const [ready, style] = await Promise.allSettled([setUp(), filters.length ? true : checkStyle()]);
+  if (ready.status === "rejected") throw ready.reason;
+  if (style.status === "rejected") throw style.reason;
+  let ok = style.value;
   const reporter = path.join(__dirname, "reporter.js");
   const patterns = filters.length ? filters.map((f) => `dist/**/*${f}*/**/*.test.js`) : ["dist/**/*.test.js"];
   ok = run("tests", [bin("mocha", "bin/mocha.js"), "--reporter", reporter, "--timeout", "20000", ...patterns]) && ok;
