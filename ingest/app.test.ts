@@ -198,9 +198,12 @@ describe("the HTTP interface", () => {
     const response = await post(url, sampleEvent());
     assert.equal(response.status, 500);
     assert.deepEqual(await errorsOf(response), [{ field: "", message: "Internal error" }]);
-    assert.equal(lines.length, 1);
-    assert.match(lines[0] ?? "", /the inner secret/);
-    assert.doesNotMatch(lines[0] ?? "", /session-1|user-1|127\.0\.0\.1/);
+    const id = response.headers.get("x-request-id") ?? "none";
+    const [error, access, ...more] = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+    assert.match(JSON.stringify(error?.err), /the inner secret/);
+    assert.deepEqual([error?.requestId, error?.method, error?.route], [id, "POST", "/event/"]);
+    assert.deepEqual([access?.requestId, access?.status, access?.error, more.length], [id, 500, "INTERNAL", 0]);
+    assert.doesNotMatch(lines.join(), /session-1|user-1|127\.0\.0\.1/);
   });
 
   it("asks clients to close their connection while it stops, and is not ready then", async () => {

@@ -7,13 +7,17 @@ import { ByteBudget } from "./byteBudget";
 import { cors } from "./cors";
 import { RequestError } from "./errors";
 import { answerErrors, refuseUnrouted } from "./errorAnswers";
-import { createGetEvent } from "./routes/getEvent";
-import { createReadyz, healthz, type ReadinessDeps } from "./routes/health";
+import type { AccessLog } from "./logging/accessLog";
+import type { Metrics } from "./metrics/metrics";
+import { observe } from "./observe";
 import { openApiDocument, type DocumentedSettings } from "./openapi/document";
+import type { RollupCache } from "./rollupCache";
+import { createGetEvent } from "./routes/getEvent";
+import { createGetMetrics } from "./routes/getMetrics";
+import { createReadyz, healthz, type ReadinessDeps } from "./routes/health";
 import { createGetOpenApi } from "./routes/openApi";
 import { createPostEvent, type PostEventDeps } from "./routes/postEvent";
 import { createPostEvents, type PostEventsDeps } from "./routes/postEvents";
-import type { RollupCache } from "./rollupCache";
 
 export interface AppDeps {
   readonly publisher: PostEventDeps["publisher"] & PostEventsDeps["publisher"] & Pick<ReadinessDeps, "problem">;
@@ -35,8 +39,13 @@ export interface AppDeps {
   /** Whether this process has more to do than it can. */
   readonly isOverloaded: () => boolean;
   readonly isDraining: () => boolean;
+  readonly metrics: Metrics;
+  readonly accessLog: AccessLog;
   readonly logger: Logger;
 }
+
+/** Answered whatever else is to be done: how a replica does is asked most when it does badly. */
+const ALWAYS_ANSWERED: ReadonlySet<string> = new Set(["/healthz", "/readyz", "/metrics"]);
 
 /** A replica that stops asks its clients to go elsewhere with their next request. */
 function closeWhenDraining(isDraining: () => boolean): Middleware {
@@ -53,7 +62,7 @@ function closeWhenDraining(isDraining: () => boolean): Middleware {
  */
 function shedLoad(isOverloaded: () => boolean): Middleware {
   return function shedLoad(ctx, next) {
-    if (!isOverloaded() || ctx.path === "/healthz" || ctx.path === "/readyz") return next();
+    if (!isOverloaded() || ALWAYS_ANSWERED.has(ctx.path)) return next();
     throw new RequestError("OVERLOADED");
   };
 }
@@ -80,19 +89,22 @@ export function documentedSettings(deps: AppDeps): DocumentedSettings {
 /** All routes. */
 export function createRouter(deps: AppDeps): { readonly router: Router; readonly postEvent: Middleware } {
   const { publisher, rollups, isDraining, bodyLimit, batchBodyLimit, maxBatchEvents } = deps;
+  const { events: metrics } = deps.metrics;
   const budget = new ByteBudget(deps.maxBodyBytes);
+  deps.metrics.gauge("ingest_body_bytes", "Bytes of bodies that are being read", () => budget.taken);
   const gate = createGate({ purpose: "write", keys: deps.writeKeys });
   const router = new Router();
-  const postEvent = createPostEvent({ publisher, body: { limit: bodyLimit, budget }, gate });
+  const postEvent = createPostEvent({ publisher, body: { limit: bodyLimit, budget }, gate, metrics });
   // A route takes its address with and without a slash at the end.
   router.post("/event", postEvent);
   router.post(
     "/events",
-    createPostEvents({ publisher, body: { limit: batchBodyLimit, budget }, gate, maxEvents: maxBatchEvents }),
+    createPostEvents({ publisher, body: { limit: batchBodyLimit, budget }, gate, metrics, maxEvents: maxBatchEvents }),
   );
   router.get("/event", createGetEvent(rollups, createGate({ purpose: "read", keys: deps.readKeys })));
   router.get("/healthz", healthz);
   router.get("/readyz", createReadyz({ problem: () => publisher.problem(), isDraining }));
+  router.get("/metrics", createGetMetrics(deps.metrics));
   router.get("/openapi.json", createGetOpenApi(openApiDocument(documentedSettings(deps))));
   return { router, postEvent };
 }
@@ -103,6 +115,7 @@ export function createApp(deps: AppDeps): Koa {
   const { router, postEvent } = createRouter(deps);
 
   const app = new Koa();
+  app.use(observe({ requests: deps.metrics.requests, accessLog: deps.accessLog }));
   if (deps.corsOrigins.length > 0) app.use(cors(deps.corsOrigins));
   app.use(answerErrors(logger));
   app.use(closeWhenDraining(isDraining));

@@ -2,6 +2,9 @@ import type { RouterContext } from "@koa/router";
 import type { Middleware } from "koa";
 import type { Logger } from "pino";
 import { RequestError } from "./errors";
+import { findingsOf } from "./findings";
+import { requestIdOf } from "./logging/requestId";
+import { routePattern } from "./routePattern";
 
 /** Turns what a handler throws into an answer. What nobody foresaw is logged and answered without its particulars. */
 export function answerErrors(logger: Logger): Middleware {
@@ -12,9 +15,13 @@ export function answerErrors(logger: Logger): Middleware {
       let known: RequestError;
       if (error instanceof RequestError) known = error;
       else {
-        logger.error({ err: error, method: ctx.method, path: ctx.path.slice(0, 200) }, "unexpected error");
+        logger.error(
+          { err: error, requestId: requestIdOf(ctx.res), method: ctx.method, route: routePattern(ctx.url) },
+          "unexpected error",
+        );
         known = new RequestError("INTERNAL");
       }
+      findingsOf(ctx).error = known.code;
       ctx.status = known.status;
       ctx.body = { errors: known.errors };
       if (known.retryAfterSec !== undefined) ctx.set("Retry-After", String(known.retryAfterSec));

@@ -2,6 +2,7 @@ import { bigqueryOptions, projectOption, pubsubOptions } from "../config/connect
 import { wholeNumber, type Options, type OptionSpecs } from "../config/options";
 import { keyFileProblem } from "./access/keyFile";
 import { corsOriginsProblem } from "./cors";
+import { ACCESS_LOG_MODES } from "./logging/accessLog";
 
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"];
 
@@ -126,11 +127,29 @@ export const ingestOptions = {
     check: between(0, 3_600_000),
     group: "BigQuery:",
   },
+  accessLog: {
+    type: "string",
+    describe: "Requests to log: off, problems (5xx and slow ones) or all",
+    default: "problems",
+    check: (mode) =>
+      (ACCESS_LOG_MODES as readonly string[]).includes(mode)
+        ? undefined
+        : `must be one of ${ACCESS_LOG_MODES.join(", ")}`,
+    group: "Logs:",
+  },
+  slowRequest: {
+    type: "duration",
+    describe: "From how long on a request is slow, for the access log",
+    default: 5000,
+    check: between(1, 600_000),
+    group: "Logs:",
+  },
   logLevel: {
     type: "string",
     describe: `One of ${LOG_LEVELS.join(", ")}`,
     default: "info",
     check: (level) => (LOG_LEVELS.includes(level) ? undefined : `must be one of ${LOG_LEVELS.join(", ")}`),
+    group: "Logs:",
   },
 } as const satisfies OptionSpecs;
 

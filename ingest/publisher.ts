@@ -3,6 +3,7 @@ import type { Logger } from "pino";
 import type { EventMessage } from "../pipeline/domain/wire";
 import { pubSubClient } from "../pipeline/pubsub/client";
 import { RequestError } from "./errors";
+import type { PublishOutcome } from "./metrics/metrics";
 
 /** gRPC status codes, https://grpc.io/docs/guides/status-codes/ */
 const CANCELLED = 1;
@@ -44,10 +45,14 @@ export interface EventPublisherOptions {
   /** The most bytes of message data that wait at one time. */
   readonly maxInFlightBytes: number;
   readonly logger: Logger;
+  /** Told how the publishes of a request have ended, and how long that took, ms. */
+  readonly onPublished?: (outcome: PublishOutcome, ms: number) => void;
 }
 
 /** A request whose events are under way. */
 interface Waiting {
+  /** ms, not going back. */
+  readonly since: number;
   readonly deadline: number;
   readonly events: number;
   reject(error: RequestError): void;
@@ -102,6 +107,16 @@ export class EventPublisher {
     this.sweeper = setInterval(() => this.sweep(), SWEEP_MS).unref();
   }
 
+  /** Events that have not been acknowledged yet, those past their deadline included. */
+  get eventsInFlight(): number {
+    return this.inFlight;
+  }
+
+  /** Bytes of their data. */
+  get bytesInFlight(): number {
+    return this.inFlightBytes;
+  }
+
   /** @throws RequestError TOO_MANY_IN_FLIGHT when another event must not be taken now. */
   assertCapacity(): void {
     if (this.inFlight >= this.options.maxInFlight || this.inFlightBytes >= this.options.maxInFlightBytes) {
@@ -130,7 +145,8 @@ export class EventPublisher {
       this.assertCapacity();
       let bytes = 0;
       for (const message of messages) bytes += message.data.length;
-      const waiting: Waiting = { deadline: Date.now() + this.options.timeoutMs, events, reject };
+      const since = performance.now();
+      const waiting: Waiting = { since, deadline: since + this.options.timeoutMs, events, reject };
       this.waiting.add(waiting);
       this.inFlight += events;
       this.inFlightBytes += bytes;
@@ -138,12 +154,15 @@ export class EventPublisher {
       // One for all messages, not one each.
       const answered = (error: Error | null): void => {
         left--;
-        if (error && this.waiting.delete(waiting)) reject(this.failed(error, events));
+        if (error && this.waiting.delete(waiting)) reject(this.failed(error, waiting));
         if (left > 0) return;
         // Only now: messages past their deadline hold their memory until the client lets go of them.
         this.inFlight -= events;
         this.inFlightBytes -= bytes;
-        if (this.waiting.delete(waiting)) resolve();
+        if (this.waiting.delete(waiting)) {
+          this.options.onPublished?.("acknowledged", performance.now() - since);
+          resolve();
+        }
         if (!error) this.succeeded();
         if (this.inFlight === 0 && this.whenIdle.length > 0) this.idle();
       };
@@ -176,13 +195,11 @@ export class EventPublisher {
   }
 
   private sweep(): void {
-    const now = Date.now();
+    const now = performance.now();
     for (const waiting of this.waiting) {
       if (waiting.deadline > now) break;
       this.waiting.delete(waiting);
-      waiting.reject(
-        this.failed(Object.assign(new Error("No answer in time"), { code: DEADLINE_EXCEEDED }), waiting.events),
-      );
+      waiting.reject(this.failed(Object.assign(new Error("No answer in time"), { code: DEADLINE_EXCEEDED }), waiting));
     }
   }
 
@@ -195,7 +212,7 @@ export class EventPublisher {
   }
 
   /** Logs the first failure of a row, not each: an outage under load must not become a flood of lines. */
-  private failed(cause: Error, events: number): RequestError {
+  private failed(cause: Error, { events, since }: Waiting): RequestError {
     const now = Date.now();
     if (!this.failing) {
       this.failing = { since: now, last: now, reason: "", events: 0 };
@@ -204,7 +221,9 @@ export class EventPublisher {
     this.failing.last = now;
     this.failing.reason = cause.message;
     this.failing.events += events;
-    return new RequestError(codeOf(cause) === DEADLINE_EXCEEDED ? "PUBSUB_TIMEOUT" : "PUBSUB_REFUSED", { cause });
+    const isLate = codeOf(cause) === DEADLINE_EXCEEDED;
+    this.options.onPublished?.(isLate ? "timeout" : "refused", performance.now() - since);
+    return new RequestError(isLate ? "PUBSUB_TIMEOUT" : "PUBSUB_REFUSED", { cause });
   }
 
   private async probeTopic(): Promise<string | undefined> {

@@ -5,9 +5,11 @@ import { WatchedKeys } from "./access/watchedKeys";
 import { createApp } from "./app";
 import { LoopLag } from "./loopLag";
 import type { IngestOptions } from "./options";
+import { AccessLog, type AccessLogMode } from "./logging/accessLog";
+import { Metrics } from "./metrics/metrics";
 import { EventPublisher } from "./publisher";
 import { RollupCache } from "./rollupCache";
-import { startHttpServer } from "./server";
+import { startHttpServer, type HttpServer } from "./server";
 
 /** A running ingest service. */
 export interface Replica {
@@ -21,8 +23,24 @@ export interface Replica {
   stop(): Promise<boolean>;
 }
 
+/** What a replica is doing now. */
+function addGauges(
+  metrics: Metrics,
+  parts: { publisher: EventPublisher; server: HttpServer; loopLag: LoopLag; isDraining: () => boolean },
+): void {
+  const { publisher, server, loopLag, isDraining } = parts;
+  metrics.gauge("ingest_events_in_flight", "Events that wait for Pub/Sub", () => publisher.eventsInFlight);
+  metrics.gauge("ingest_bytes_in_flight", "Bytes of events that wait for Pub/Sub", () => publisher.bytesInFlight);
+  metrics.gauge("ingest_http_connections", "Open connections", () => server.connections());
+  const lag = "By how much the event loop lags, as load is refused by it";
+  metrics.gauge("ingest_event_loop_lag_seconds", lag, () => loopLag.ms / 1000);
+  metrics.gauge("ingest_draining", "1 while the replica stops", () => Number(isDraining()));
+}
+
 /** Connects the parts and listens. @throws Error when the address is taken. */
 export async function startReplica(options: IngestOptions, logger: Logger): Promise<Replica> {
+  const metrics = new Metrics();
+  metrics.addProcess();
   const publisher = new EventPublisher({
     project: options.project,
     topic: options.topic,
@@ -30,6 +48,7 @@ export async function startReplica(options: IngestOptions, logger: Logger): Prom
     maxInFlight: options.maxInFlight,
     maxInFlightBytes: options.maxInFlightBytes,
     logger,
+    onPublished: (outcome, ms) => metrics.published(outcome, ms),
   });
   const bigquery = bigQueryClient({ project: options.project, endpoint: options.bigqueryEndpoint });
   const rollups = new RollupCache({
@@ -56,6 +75,8 @@ export async function startReplica(options: IngestOptions, logger: Logger): Prom
     readKeys,
     isOverloaded: () => loopLag.ms > options.maxLoopLag,
     isDraining: () => draining,
+    metrics,
+    accessLog: new AccessLog({ mode: options.accessLog as AccessLogMode, slowMs: options.slowRequest, logger }),
     logger,
   });
   const handle = app.callback();
@@ -65,7 +86,9 @@ export async function startReplica(options: IngestOptions, logger: Logger): Prom
     host: options.host,
     port: options.port,
     maxConnections: options.maxConnections,
+    onUnreadable: (status) => metrics.requests.unreadableRequest(status),
   });
+  addGauges(metrics, { publisher, server, loopLag, isDraining: () => draining });
   return {
     port: server.port,
     async reloadKeys() {

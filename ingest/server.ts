@@ -25,21 +25,25 @@ export interface HttpServerOptions {
   readonly headersTimeoutMs?: number;
   /** For a whole request, ms. @default 30000 */
   readonly requestTimeoutMs?: number;
+  /** Told of what came and could not be read as HTTP, with the status that it was answered with. */
+  readonly onUnreadable?: (status: number) => void;
 }
 
 export interface HttpServer {
   readonly port: number;
+  /** Connections that are open now. */
+  connections(): Promise<number>;
   /** Stops accepting connections and resolves when all requests under way have been answered. */
   drain(): Promise<void>;
   /** Cuts all connections. */
   abort(): void;
 }
 
-/** Answers what Node cannot read as HTTP in the error shape of all other answers. */
-function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
+/** Answers what Node cannot read as HTTP in the error shape of all other answers. @returns the status of the answer, if one */
+function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): number | undefined {
   if (!socket.writable || error.code === "ECONNRESET") {
     socket.destroy();
-    return;
+    return undefined;
   }
   const status = error.code === "HPE_HEADER_OVERFLOW" ? 431 : error.code === "ERR_HTTP_REQUEST_TIMEOUT" ? 408 : 400;
   const reason = STATUS_CODES[status] ?? "";
@@ -50,6 +54,7 @@ function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
   );
   // Node leaves the connection to a client that does not close it.
   setTimeout(() => socket.destroy(), LINGER_MS).unref();
+  return status;
 }
 
 function drain(server: Server): Promise<void> {
@@ -76,13 +81,18 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     options.listener,
   );
   server.maxConnections = options.maxConnections;
-  server.on("clientError", refuseMalformed);
+  server.on("clientError", (error, socket) => {
+    const status = refuseUnreadable(error, socket as Socket);
+    if (status !== undefined) options.onUnreadable?.(status);
+  });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(options.port, options.host, resolve);
   });
   return {
     port: (server.address() as AddressInfo).port,
+    connections: () =>
+      new Promise((resolve, reject) => server.getConnections((error, n) => (error ? reject(error) : resolve(n)))),
     drain: () => drain(server),
     abort: () => server.closeAllConnections(),
   };

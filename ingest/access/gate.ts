@@ -1,5 +1,7 @@
 import type { IncomingMessage } from "node:http";
+import type { Context } from "koa";
 import { RequestError } from "../errors";
+import { findingsOf } from "../findings";
 import type { Keys } from "./keySet";
 import { KEY_PLACES, presentedKey, type Purpose } from "./presentedKey";
 
@@ -33,4 +35,11 @@ export function createGate({ purpose, keys }: GateOptions): Gate | undefined {
     if (keyName === undefined) throw new RequestError("KEY_UNKNOWN", { detail: purpose });
     return { keyName };
   };
+}
+
+/** Lets the request of a context in, where there is a gate, and notes with which key. @throws RequestError as {@link Gate} */
+export function admit(ctx: Pick<Context, "req" | "state">, gate: Gate | undefined): Admission | undefined {
+  const admission = gate?.(ctx.req);
+  if (admission?.keyName !== undefined) findingsOf(ctx).keyName = admission.keyName;
+  return admission;
 }

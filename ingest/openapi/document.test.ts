@@ -4,6 +4,7 @@ import Ajv2020 from "ajv/dist/2020";
 import { createRouter, documentedSettings, type AppDeps } from "../app";
 import { KeySet } from "../access/keySet";
 import { errorKinds, RequestError, type ErrorCode } from "../errors";
+import { Metrics } from "../metrics/metrics";
 import { acceptingPublisher, appDeps, useAppServer } from "../testing/appServer";
 import { answerOf, conformance } from "../testing/conformance";
 import { sampleEvent } from "../testing/requests";
@@ -47,6 +48,9 @@ const event = sampleEvent();
 const keys = new KeySet([{ name: "shop", key: "right" }]);
 const away = failing(new RequestError("PUBSUB_TIMEOUT"));
 const bug = failing(new TypeError("a bug"));
+
+const brokenMetrics = new Metrics();
+brokenMetrics.gauge("broken", "Cannot be read", () => Promise.reject(new TypeError("a bug")));
 
 const bodyCases = (valid: unknown): Record<string, readonly Case[]> => ({
   401: [
@@ -112,6 +116,7 @@ const CASES: Readonly<Record<string, Readonly<Record<string, readonly Case[]>>>>
   },
   "get /healthz": { 200: [{}, { deps: overloaded }] },
   "get /readyz": { 200: [{}, { deps: overloaded }], 503: [{ deps: away }, { deps: { isDraining: () => true } }] },
+  "get /metrics": { 200: [{}, { deps: overloaded }], 500: [{ deps: { metrics: brokenMetrics } }] },
   "get /openapi.json": { 200: [{}], 503: [{ deps: overloaded }] },
 };
 
@@ -191,7 +196,14 @@ describe("the OpenAPI document", () => {
   });
 
   it("finds an answer that deviates", () => {
-    const answer = { method: "GET", path: "/healthz", status: 200, contentType: "application/json", retryAfter: null };
+    const answer = {
+      method: "GET",
+      path: "/healthz",
+      status: 200,
+      contentType: "application/json",
+      retryAfter: null,
+      requestId: "1",
+    };
     assert.equal(deviation({ ...answer, body: '{"status":"ok"}' }), undefined);
     assert.match(deviation({ ...answer, body: '{"status":"bad"}' }) ?? "", /must be equal to constant/);
     assert.match(deviation({ ...answer, body: '{"status":"ok","more":1}' }) ?? "", /additional properties/);
@@ -199,5 +211,6 @@ describe("the OpenAPI document", () => {
     assert.match(deviation({ ...answer, path: "/other", body: "" }) ?? "", /\/other is not documented/);
     assert.match(deviation({ ...answer, contentType: "text/html", body: "" }) ?? "", /text\/html/);
     assert.match(deviation({ ...answer, retryAfter: "1", body: "" }) ?? "", /Retry-After/);
+    assert.match(deviation({ ...answer, requestId: null, body: "" }) ?? "", /X-Request-Id is absent/);
   });
 });

@@ -54,8 +54,14 @@ export interface OpenApiDocument {
 }
 
 const json = (schema: JsonSchema): MediaTypes => ({ "application/json": { schema } });
+const REQUEST_ID_HEADER = {
+  description: "The id of the request in the service's logs: that of the request, or a new one",
+  required: true,
+  schema: { type: "string", pattern: "^[A-Za-z0-9._:+/=-]{1,128}$" },
+};
+const headers = { "X-Request-Id": REQUEST_ID_HEADER };
 const ok = (description: string, schema?: JsonSchema): ResponseObject =>
-  schema === undefined ? { description } : { description, content: json(schema) };
+  schema === undefined ? { description, headers } : { description, headers, content: json(schema) };
 
 const BODY_ERRORS = [
   "INVALID_JSON",
@@ -103,6 +109,7 @@ function errorResponses(codes: readonly ErrorCode[]): Record<string, ResponseObj
   const response = (status: number, own: readonly ErrorCode[]): ResponseObject => ({
     description: own.map((code) => errorKinds[code].message.replace("{}", "…")).join("; "),
     headers: {
+      ...headers,
       ...(own.every((code) => errorKinds[code].retryAfterSec !== undefined) ? { "Retry-After": RETRY_AFTER } : {}),
       ...(status === 401 ? { "WWW-Authenticate": WWW_AUTHENTICATE } : {}),
     },
@@ -123,6 +130,12 @@ const IDEMPOTENCY_KEY = {
   description:
     "Tells batches apart that are alike byte by byte. The ids of events that have none are made of the body and this.",
   schema: { type: "string", minLength: 1, maxLength: MAX_IDEMPOTENCY_KEY },
+};
+const REQUEST_ID = {
+  name: "X-Request-Id",
+  in: "header",
+  description: "An id for the logs of the service; one that is too long or has other characters is replaced",
+  schema: { type: "string" },
 };
 const day = (name: string, description: string): unknown => ({
   name,
@@ -164,7 +177,7 @@ export function openApiDocument(settings: DocumentedSettings): OpenApiDocument {
           operationId: "postEvent",
           summary: "Takes one event",
           description: `At most ${bodyLimit} bytes. 204 is only sent when Pub/Sub has acknowledged the event.`,
-          parameters: [CONTENT_ENCODING],
+          parameters: [CONTENT_ENCODING, REQUEST_ID],
           security: writeSecurity,
           requestBody: body(JSON_TYPES, ref("Event")),
           responses: {
@@ -176,7 +189,7 @@ export function openApiDocument(settings: DocumentedSettings): OpenApiDocument {
           operationId: "getStatistics",
           summary: "The daily rollups",
           security: readSecurity,
-          parameters: [day("from", "The first day"), day("to", "The last day")],
+          parameters: [day("from", "The first day"), day("to", "The last day"), REQUEST_ID],
           responses: {
             200: ok("Days ascending", ref("EventStatistics")),
             ...errorResponses(["INVALID_PARAMETER", ...KEY_ERRORS, "OVERLOADED", "BIGQUERY_UNAVAILABLE", "INTERNAL"]),
@@ -191,7 +204,7 @@ export function openApiDocument(settings: DocumentedSettings): OpenApiDocument {
             `At most ${maxBatchEvents} events and ${batchBodyLimit} bytes. 200 is only sent when Pub/Sub has acknowledged ` +
             "all events but the rejected ones, which are wrong and will stay so. After 503, or no answer, send the whole " +
             "batch again, with the same ids or the same byte by byte: events that were taken already count once.",
-          parameters: [CONTENT_ENCODING, IDEMPOTENCY_KEY],
+          parameters: [CONTENT_ENCODING, IDEMPOTENCY_KEY, REQUEST_ID],
           security: writeSecurity,
           requestBody: body(JSON_OR_NDJSON_TYPES, ref("Batch")),
           responses: {
@@ -219,6 +232,20 @@ export function openApiDocument(settings: DocumentedSettings): OpenApiDocument {
           operationId: "getReadiness",
           summary: "Whether events can be taken",
           responses: { 200: ok("They can", ref("Ready")), 503: ok("They cannot, and why", ref("NotReady")) },
+        },
+      },
+      "/metrics": {
+        get: {
+          operationId: "getMetrics",
+          summary: "Metrics of this replica for Prometheus",
+          responses: {
+            200: {
+              description: "The text format of Prometheus",
+              headers,
+              content: { "text/plain": { schema: { type: "string" } } },
+            },
+            ...errorResponses(["INTERNAL"]),
+          },
         },
       },
       "/openapi.json": {

@@ -1,6 +1,6 @@
 import type { Middleware } from "koa";
 import type { DailyRollup } from "../../pipeline/bigquery/dailyRollups";
-import type { Gate } from "../access/gate";
+import { admit, type Gate } from "../access/gate";
 import { parseDateRange, type DateRange } from "../dateRange";
 import type { RollupCache } from "../rollupCache";
 
@@ -43,7 +43,7 @@ const within =
 /** `GET /event/`: the daily rollups, `?from=&to=` for some of them. @param gate undefined: anybody may read */
 export function createGetEvent(rollups: Pick<RollupCache, "get">, gate: Gate | undefined): Middleware {
   return async function getEvent(ctx) {
-    gate?.(ctx.req);
+    admit(ctx, gate);
     const range = parseDateRange(new URLSearchParams(ctx.querystring));
     const { totalUsers, days, asOf } = await rollups.get();
     const body: EventStatistics = {

@@ -1,10 +1,11 @@
 import type { Middleware } from "koa";
 import { validateEvent } from "../../pipeline/domain/validation";
 import { encodeMessage, type EventMessage } from "../../pipeline/domain/wire";
-import type { Gate } from "../access/gate";
+import { admit, type Gate } from "../access/gate";
 import { parseJson, readBody, type BodyOptions } from "../body";
 import { bodyFormat, JSON_TYPES } from "../contentHeaders";
 import { RequestError } from "../errors";
+import type { EventMetrics } from "../metrics/eventMetrics";
 
 export interface PostEventDeps {
   readonly publisher: {
@@ -14,19 +15,24 @@ export interface PostEventDeps {
   readonly body: BodyOptions;
   /** Undefined: anybody may send. */
   readonly gate: Gate | undefined;
+  readonly metrics: Pick<EventMetrics, "accepted" | "rejected">;
 }
 
 /** `POST /event/`: takes one event; 204 once Pub/Sub has acknowledged it. */
-export function createPostEvent({ publisher, body, gate }: PostEventDeps): Middleware {
+export function createPostEvent({ publisher, body, gate, metrics }: PostEventDeps): Middleware {
   return async function postEvent(ctx) {
     // Before the body is read: what is refused must not need room.
-    gate?.(ctx.req);
+    const admission = admit(ctx, gate);
     publisher.assertCapacity();
     bodyFormat(ctx.req, JSON_TYPES);
     const input = await readBody(ctx.req, body, parseJson);
     const result = validateEvent(input, Date.now());
-    if (!result.ok) throw new RequestError("INVALID_EVENT", { errors: result.errors });
+    if (!result.ok) {
+      metrics.rejected(result.errors);
+      throw new RequestError("INVALID_EVENT", { errors: result.errors });
+    }
     await publisher.publish(encodeMessage(result.event));
+    metrics.accepted(admission?.keyName, 1);
     ctx.status = 204;
   };
 }

@@ -1,10 +1,11 @@
 import type { Middleware } from "koa";
 import type { EventMessage } from "../../pipeline/domain/wire";
-import type { Gate } from "../access/gate";
+import { admit, type Gate } from "../access/gate";
 import { readBatch, type RejectedEvent } from "../batch";
 import { readBody, type BodyOptions } from "../body";
 import { bodyFormat, JSON_OR_NDJSON_TYPES } from "../contentHeaders";
 import { RequestError } from "../errors";
+import type { EventMetrics } from "../metrics/eventMetrics";
 
 export interface PostEventsDeps {
   readonly publisher: {
@@ -14,6 +15,7 @@ export interface PostEventsDeps {
   readonly body: BodyOptions;
   /** Undefined: anybody may send. */
   readonly gate: Gate | undefined;
+  readonly metrics: Pick<EventMetrics, "accepted" | "rejected" | "batch">;
   /** Most events of a batch. */
   readonly maxEvents: number;
 }
@@ -40,17 +42,21 @@ function idempotencyKey(header: string | string[] | undefined): string {
  * whole batch is to be sent again, the same byte by byte or with the same ids: then events that were taken already count
  * once.
  */
-export function createPostEvents({ publisher, body, gate, maxEvents }: PostEventsDeps): Middleware {
+export function createPostEvents({ publisher, body, gate, metrics, maxEvents }: PostEventsDeps): Middleware {
   return async function postEvents(ctx) {
     // Before the body is read: what is refused must not need room.
-    gate?.(ctx.req);
+    const admission = admit(ctx, gate);
     publisher.assertCapacity();
     const key = idempotencyKey(ctx.req.headers["idempotency-key"]);
     const format = bodyFormat(ctx.req, JSON_OR_NDJSON_TYPES);
     const { messages, rejected } = await readBody(ctx.req, body, (bytes) =>
       readBatch(bytes, { format, maxEvents, idempotencyKey: key, receivedAt: Date.now() }),
     );
+    metrics.batch(messages.length + rejected.length);
     await publisher.publishAll(messages);
+    // Only now: a batch that was not published comes again.
+    metrics.accepted(admission?.keyName, messages.length);
+    for (const { errors } of rejected) metrics.rejected(errors);
     const answer: BatchAnswer = { accepted: messages.length, rejected };
     ctx.body = answer;
   };

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { pino } from "pino";
 import type { DailyRollup } from "../../pipeline/bigquery/dailyRollups";
 import { createApp, documentedSettings, type AppDeps } from "../app";
+import { AccessLog } from "../logging/accessLog";
+import { Metrics } from "../metrics/metrics";
 import { openApiDocument } from "../openapi/document";
 import { RollupCache } from "../rollupCache";
 import { startHttpServer, type HttpServer } from "../server";
@@ -21,6 +23,8 @@ export const acceptingPublisher: AppDeps["publisher"] = {
   problem: async () => undefined,
 };
 
+const silent = pino({ level: "silent" });
+
 /** What an app needs, with three days of rollups and small limits. */
 export function appDeps(deps: Partial<AppDeps> = {}): AppDeps {
   return {
@@ -38,7 +42,9 @@ export function appDeps(deps: Partial<AppDeps> = {}): AppDeps {
     corsOrigins: [],
     isOverloaded: () => false,
     isDraining: () => false,
-    logger: pino({ level: "silent" }),
+    metrics: new Metrics(),
+    accessLog: new AccessLog({ mode: "off", slowMs: 1000, logger: silent }),
+    logger: silent,
     ...deps,
   };
 }
@@ -65,7 +71,8 @@ export function useAppServer(): (deps?: Partial<AppDeps>) => Promise<AppServer> 
   return async function serve(partial = {}) {
     const lines: string[] = [];
     const logger = pino({ level: "info" }, { write: (line: string) => void lines.push(line) });
-    const deps = appDeps({ logger, ...partial });
+    const accessLog = new AccessLog({ mode: "problems", slowMs: 1000, logger });
+    const deps = appDeps({ logger, accessLog, ...partial });
     const app = createApp(deps);
     const deviation = conformance(openApiDocument(documentedSettings(deps)));
     // First, so that it sees what all others made of the answer.
@@ -77,7 +84,8 @@ export function useAppServer(): (deps?: Partial<AppDeps>) => Promise<AppServer> 
       const body: unknown = ctx.body;
       const text = body === undefined || body === null ? "" : typeof body === "string" ? body : JSON.stringify(body);
       const retryAfter = ctx.response.get("Retry-After") || null;
-      const found = deviation({ method, path, status, contentType: ctx.type, retryAfter, body: text });
+      const requestId = ctx.response.get("X-Request-Id") || null;
+      const found = deviation({ method, path, status, contentType: ctx.type, retryAfter, requestId, body: text });
       if (found !== undefined) deviations.push(found);
     });
     const handle = app.callback();

@@ -9,6 +9,7 @@ export interface Answer {
   readonly status: number;
   readonly contentType: string | null;
   readonly retryAfter: string | null;
+  readonly requestId: string | null;
   /** "" when there is none. */
   readonly body: string;
 }
@@ -29,7 +30,7 @@ export function conformance(document: OpenApiDocument): (answer: Answer) => stri
   };
   const paths = new Map(Object.keys(document.paths).map((path) => [path.replace(/\/$/, ""), path]));
 
-  return ({ method, path, status, contentType, retryAfter, body }) => {
+  return ({ method, path, status, contentType, retryAfter, requestId, body }) => {
     const documentedPath = paths.get(path.replace(/\/$/, ""));
     const operation = documentedPath && document.paths[documentedPath]?.[method.toLowerCase()];
     if (!documentedPath || !operation) return `${method} ${path} is not documented`;
@@ -40,6 +41,9 @@ export function conformance(document: OpenApiDocument): (answer: Answer) => stri
       return `${what}: Retry-After is ${retryAfter ?? "absent"}`;
     }
     if (retryAfter !== null && !/^[1-9]\d*$/.test(retryAfter)) return `${what}: Retry-After is ${retryAfter}`;
+    if ((response.headers?.["X-Request-Id"] !== undefined) !== (requestId !== null)) {
+      return `${what}: X-Request-Id is ${requestId ?? "absent"}`;
+    }
     if (!response.content) return body === "" ? undefined : `${what} has a body`;
     const type = contentType?.split(";")[0] ?? "";
     if (!response.content[type]) return `${what}: the type ${type} is not documented`;
@@ -54,7 +58,9 @@ export function conformance(document: OpenApiDocument): (answer: Answer) => stri
       "schema",
     ];
     const matches = schemaAt(pointer(...keys));
-    return matches(JSON.parse(body)) ? undefined : `${what}: ${ajv.errorsText(matches.errors)}`;
+    return matches(type === "application/json" ? JSON.parse(body) : body)
+      ? undefined
+      : `${what}: ${ajv.errorsText(matches.errors)}`;
   };
 }
 
@@ -66,6 +72,7 @@ export async function answerOf(method: string, url: string, response: Response):
     status: response.status,
     contentType: response.headers.get("content-type"),
     retryAfter: response.headers.get("retry-after"),
+    requestId: response.headers.get("x-request-id"),
     body: await response.text(),
   };
 }

@@ -1,0 +1,60 @@
+import { Histogram, type Registry } from "prom-client";
+import { postedEventSchema } from "../../pipeline/domain/eventSchema";
+import type { FieldError } from "../../pipeline/domain/validation";
+import { Tally } from "./tally";
+
+const BATCH_BUCKETS = [1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000];
+
+/** The label of events that needed no key. */
+const NO_KEY = "";
+
+/** What is wrong with an event, as a label: the first field at fault. Names that a client made up are all one. */
+function reasonOf(errors: readonly FieldError[]): string {
+  const field = errors[0]?.field ?? "";
+  if (field === "") return "no_event";
+  return postedEventSchema.messages.has(field) ? field : "unknown_field";
+}
+
+/** Counts events. */
+export class EventMetrics {
+  private readonly acceptedTotal: Tally<"key">;
+  private readonly rejectedTotal: Tally<"reason">;
+  private readonly batchEvents: Histogram;
+  private readonly withoutKey: { value: number };
+
+  constructor(registry: Registry) {
+    this.acceptedTotal = new Tally(registry, {
+      name: "ingest_events_accepted_total",
+      help: "Events that Pub/Sub has acknowledged, by the name of the write key",
+      labelNames: ["key"],
+    });
+    this.rejectedTotal = new Tally(registry, {
+      name: "ingest_events_rejected_total",
+      help: "Events that were not valid, by the first field at fault",
+      labelNames: ["reason"],
+    });
+    this.batchEvents = new Histogram({
+      name: "ingest_batch_events",
+      help: "Events of a POST of many",
+      buckets: BATCH_BUCKETS,
+      registers: [registry],
+    });
+    this.withoutKey = this.acceptedTotal.entry({ key: NO_KEY });
+  }
+
+  /** Events were acknowledged. @param keyName of the key that they came with, if one is needed */
+  accepted(keyName: string | undefined, events: number): void {
+    if (keyName === undefined) this.withoutKey.value += events;
+    else if (events > 0) this.acceptedTotal.add({ key: keyName }, events);
+  }
+
+  /** An event is not valid. */
+  rejected(errors: readonly FieldError[]): void {
+    this.rejectedTotal.add({ reason: reasonOf(errors) });
+  }
+
+  /** A batch has been read. */
+  batch(events: number): void {
+    this.batchEvents.observe(events);
+  }
+}

@@ -1,0 +1,11 @@
+import type { Middleware } from "koa";
+import type { Metrics } from "../metrics/metrics";
+
+/** `GET /metrics`: for Prometheus. */
+export function createGetMetrics(metrics: Metrics): Middleware {
+  return async function getMetrics(ctx) {
+    ctx.set("Cache-Control", "no-cache");
+    ctx.body = await metrics.text();
+    ctx.set("Content-Type", metrics.contentType);
+  };
+}

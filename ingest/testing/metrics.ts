@@ -1,0 +1,11 @@
+/** The metrics of a replica: the value of each series, by the series as Prometheus writes it. */
+export async function metricsOf(url: string): Promise<ReadonlyMap<string, number>> {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  const samples = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+  return new Map(
+    samples.map((line) => {
+      const blank = line.lastIndexOf(" ");
+      return [line.slice(0, blank), Number(line.slice(blank + 1))] as const;
+    }),
+  );
+}
