@@ -1,8 +1,7 @@
 import { Router } from "@koa/router";
 import Koa, { type Middleware } from "koa";
 import type { Logger } from "pino";
-import { createGate } from "./access/gate";
-import type { Keys } from "./access/keySet";
+import { createGates, type AccessSettings } from "./access/gates";
 import { ByteBudget } from "./byteBudget";
 import { cors } from "./cors";
 import { RequestError } from "./errors";
@@ -32,10 +31,7 @@ export interface AppDeps {
   readonly maxBodyBytes: number;
   /** See {@link cors}. */
   readonly corsOrigins: readonly string[];
-  /** One of these is needed to send events; undefined: none is. */
-  readonly writeKeys?: Keys;
-  /** One of these is needed to read the rollups; undefined: none is. */
-  readonly readKeys?: Keys;
+  readonly access: AccessSettings;
   /** Whether this process has more to do than it can. */
   readonly isOverloaded: () => boolean;
   readonly isDraining: () => boolean;
@@ -81,7 +77,8 @@ function ahead(postEvent: Middleware): Middleware {
 
 /** What the OpenAPI document says of an app with these parts. */
 export function documentedSettings(deps: AppDeps): DocumentedSettings {
-  const { bodyLimit, batchBodyLimit, maxBatchEvents, writeKeys, readKeys } = deps;
+  const { bodyLimit, batchBodyLimit, maxBatchEvents } = deps;
+  const { writeKeys, readKeys } = deps.access;
   const needsWriteKey = writeKeys !== undefined;
   return { bodyLimit, batchBodyLimit, maxBatchEvents, needsWriteKey, needsReadKey: readKeys !== undefined };
 }
@@ -92,7 +89,8 @@ export function createRouter(deps: AppDeps): { readonly router: Router; readonly
   const { events: metrics } = deps.metrics;
   const budget = new ByteBudget(deps.maxBodyBytes);
   deps.metrics.gauge("ingest_body_bytes", "Bytes of bodies that are being read", () => budget.taken);
-  const gate = createGate({ purpose: "write", keys: deps.writeKeys });
+  const gates = createGates(deps.access, maxBatchEvents);
+  const gate = gates.write;
   const router = new Router();
   const postEvent = createPostEvent({ publisher, body: { limit: bodyLimit, budget }, gate, metrics });
   // A route takes its address with and without a slash at the end.
@@ -101,7 +99,7 @@ export function createRouter(deps: AppDeps): { readonly router: Router; readonly
     "/events",
     createPostEvents({ publisher, body: { limit: batchBodyLimit, budget }, gate, metrics, maxEvents: maxBatchEvents }),
   );
-  router.get("/event", createGetEvent(rollups, createGate({ purpose: "read", keys: deps.readKeys })));
+  router.get("/event", createGetEvent(rollups, gates.read));
   router.get("/healthz", healthz);
   router.get("/readyz", createReadyz({ problem: () => publisher.problem(), isDraining }));
   router.get("/metrics", createGetMetrics(deps.metrics));

@@ -24,6 +24,11 @@ const ERRORS = {
   TOO_MANY_EVENTS: { status: 413, message: "must not have more than {} events" },
   UNSUPPORTED_CONTENT_TYPE: { status: 415, message: "Content-Type must be {}" },
   UNSUPPORTED_CONTENT_ENCODING: { status: 415, message: "Content-Encoding must be gzip, br or identity, not {}" },
+  RATE_LIMITED: {
+    status: 429,
+    message: "Too much from this {}; nothing was accepted, send the request again later",
+    retryAfterSec: 1,
+  },
   /** Nobody reads this answer: the client has gone before its request was complete. */
   REQUEST_ABORTED: { status: 400, message: "The request ended early" },
   INTERNAL: { status: 500, message: "Internal error" },
@@ -67,6 +72,8 @@ export interface RequestErrorDetails {
   readonly detail?: string;
   /** All that is wrong, when it is more than one thing; replaces the message of the error's kind. */
   readonly errors?: readonly FieldError[];
+  /** Replaces that of the error's kind, whole seconds. */
+  readonly retryAfterSec?: number;
   readonly cause?: unknown;
 }
 
@@ -85,7 +92,7 @@ export class RequestError extends Error {
     super(message, { cause: details.cause });
     this.name = "RequestError";
     this.status = kind.status;
-    this.retryAfterSec = kind.retryAfterSec;
+    this.retryAfterSec = details.retryAfterSec ?? kind.retryAfterSec;
     this.errors = details.errors ?? [{ field: details.field ?? "", message }];
   }
 }

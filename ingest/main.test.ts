@@ -45,6 +45,14 @@ describe("ingest/main", function () {
     assert.doesNotMatch(err, /at .*\.js/);
   });
 
+  it("says which options mean nothing without others", () => {
+    const { status, err } = run(["--key-rate-limit", "5", "--address-rate-burst", "5", "--trusted-proxies", "nginx"]);
+    assert.equal(status, 2);
+    assert.match(err, /--key-rate-limit needs --write-keys-file or --read-keys-file/);
+    assert.match(err, /--address-rate-burst needs --address-rate-limit/);
+    assert.match(err, /--trusted-proxies \(TRUSTED_PROXIES\) must list addresses or networks .*"nginx" is none/);
+  });
+
   it("says so and exits with 1 when the address is taken", async () => {
     const { createServer } = await import("node:net");
     const server = createServer();

@@ -1,7 +1,7 @@
 import { pino } from "pino";
 import yargs from "yargs";
 import { ConfigError, readOptions, yargsOptions } from "../config/options";
-import { ingestOptions, type IngestOptions } from "./options";
+import { ingestOptions, ingestOptionsProblems, type IngestOptions } from "./options";
 import { startReplica } from "./replica";
 
 /** Exit codes: 0 stopped in order, 1 failed or cut short, 2 wrong configuration. */
@@ -56,7 +56,7 @@ function configuration(): IngestOptions {
     .version(false)
     .wrap(110)
     .parseSync();
-  return readOptions(ingestOptions, flags);
+  return readOptions(ingestOptions, flags, process.env, ingestOptionsProblems);
 }
 
 main().catch((error: unknown) => {

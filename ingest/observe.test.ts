@@ -3,11 +3,12 @@ import { pino } from "pino";
 import { KeySet } from "./access/keySet";
 import { RequestError } from "./errors";
 import { AccessLog } from "./logging/accessLog";
-import { acceptingPublisher, useAppServer } from "./testing/appServer";
+import { acceptingPublisher, appDeps, useAppServer } from "./testing/appServer";
 import { eventually } from "./testing/fixture";
 import { metricsOf } from "./testing/metrics";
 import { post, postBatch, sampleEvent, sendRaw } from "./testing/requests";
 
+const OPEN = appDeps().access;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
 describe("what a replica tells of its requests", () => {
@@ -59,7 +60,7 @@ describe("what a replica tells of its requests", () => {
 
     it("count events, by the names of their keys and the fields at fault", async () => {
       const writeKeys = new KeySet([{ name: "shop", key: "the-key" }]);
-      const { url } = await serve({ writeKeys });
+      const { url } = await serve({ access: { ...OPEN, writeKeys } });
       const headers = { "x-write-key": "the-key" };
       await post(url, sampleEvent(), headers);
       await post(url, sampleEvent({ event_time: "soon" }), headers);
@@ -100,7 +101,7 @@ describe("what a replica tells of its requests", () => {
     const logger = pino({ level: "info" }, { write: (line: string) => void lines.push(line) });
     const writeKeys = new KeySet([{ name: "shop", key: "the-key" }]);
     const accessLog = new AccessLog({ mode: "all", slowMs: 1000, logger });
-    const { url } = await serve({ writeKeys, accessLog, logger });
+    const { url } = await serve({ access: { ...OPEN, writeKeys }, accessLog, logger });
     const query = "?key=the-key";
     await fetch(`${url}/events/${query}`, { method: "POST", body: JSON.stringify([sampleEvent()]) });
     await fetch(`${url}/event/${query}`, { method: "POST", body: "{", headers: { "x-request-id": "mine" } });

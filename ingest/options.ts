@@ -1,5 +1,6 @@
 import { bigqueryOptions, projectOption, pubsubOptions } from "../config/connection";
 import { wholeNumber, type Options, type OptionSpecs } from "../config/options";
+import { trustedProxiesProblem } from "./access/clientAddress";
 import { keyFileProblem } from "./access/keyFile";
 import { corsOriginsProblem } from "./cors";
 import { ACCESS_LOG_MODES } from "./logging/accessLog";
@@ -8,6 +9,9 @@ const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"
 
 const between = (min: number, max: number) => (ms: number) =>
   ms >= min && ms <= max ? undefined : `must be from ${min} ms to ${max} ms`;
+
+const rate = (perSec: number): string | undefined =>
+  perSec >= 0 && perSec <= 1e9 ? undefined : "must be 0 or more, at most 1000000000";
 
 /** The options of an ingest replica. */
 export const ingestOptions = {
@@ -73,6 +77,42 @@ export const ingestOptions = {
     describe: "The same for reading the rollups",
     optional: true,
     check: keyFileProblem,
+    group: "Access:",
+  },
+  addressRateLimit: {
+    type: "number",
+    describe:
+      "Most events, and most reads, a second of one client address; 0 is no limit. Behind proxies: --trusted-proxies",
+    default: 0,
+    check: rate,
+    group: "Access:",
+  },
+  addressRateBurst: {
+    type: "number",
+    describe: "So many at once after a rest, of one client address; 0 is twice the limit",
+    default: 0,
+    check: rate,
+    group: "Access:",
+  },
+  keyRateLimit: {
+    type: "number",
+    describe: "Most events, and most reads, a second with one key; 0 is no limit",
+    default: 0,
+    check: rate,
+    group: "Access:",
+  },
+  keyRateBurst: {
+    type: "number",
+    describe: "So many at once after a rest, with one key; 0 is twice the limit",
+    default: 0,
+    check: rate,
+    group: "Access:",
+  },
+  trustedProxies: {
+    type: "list",
+    describe: "Addresses and networks of proxies that tell the client's address in X-Forwarded-For or X-Real-IP",
+    default: [],
+    check: trustedProxiesProblem,
     group: "Access:",
   },
   maxConnections: {
@@ -154,3 +194,17 @@ export const ingestOptions = {
 } as const satisfies OptionSpecs;
 
 export type IngestOptions = Options<typeof ingestOptions>;
+
+/** For `readOptions`: options that mean nothing without others. */
+export function ingestOptionsProblems(options: Partial<IngestOptions>): string[] {
+  const { keyRateLimit = 0, keyRateBurst = 0, addressRateLimit = 0, addressRateBurst = 0 } = options;
+  const needsLimit = (name: string): string =>
+    `--${name}-rate-burst needs --${name}-rate-limit, which says how fast it fills again`;
+  return [
+    ...(keyRateBurst > 0 && keyRateLimit === 0 ? [needsLimit("key")] : []),
+    ...(addressRateBurst > 0 && addressRateLimit === 0 ? [needsLimit("address")] : []),
+    ...(keyRateLimit > 0 && !(options.writeKeysFile ?? options.readKeysFile)
+      ? ["--key-rate-limit needs --write-keys-file or --read-keys-file, which say which keys there are"]
+      : []),
+  ];
+}

@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import { bigQueryClient } from "../pipeline/bigquery/client";
 import { readDailyRollups } from "../pipeline/bigquery/dailyRollups";
+import type { RateLimit } from "./access/tokenBuckets";
 import { WatchedKeys } from "./access/watchedKeys";
 import { createApp } from "./app";
 import { LoopLag } from "./loopLag";
@@ -22,6 +23,9 @@ export interface Replica {
    */
   stop(): Promise<boolean>;
 }
+
+const rateLimit = (perSec: number, burst: number): RateLimit | undefined =>
+  perSec > 0 ? { perSec, burst: Math.max(1, burst > 0 ? burst : 2 * perSec) } : undefined;
 
 /** What a replica is doing now. */
 function addGauges(
@@ -71,8 +75,17 @@ export async function startReplica(options: IngestOptions, logger: Logger): Prom
     maxBatchEvents: options.maxBatchEvents,
     maxBodyBytes: options.maxBodyBytes,
     corsOrigins: options.corsOrigins,
-    writeKeys,
-    readKeys,
+    access: {
+      writeKeys,
+      readKeys,
+      keyRate: rateLimit(options.keyRateLimit, options.keyRateBurst),
+      addressRate: rateLimit(options.addressRateLimit, options.addressRateBurst),
+      trustedProxies: options.trustedProxies,
+      onUntrustedProxy: () =>
+        logger.warn(
+          "a proxy that is not in --trusted-proxies is before this: all clients behind it have one rate limit",
+        ),
+    },
     isOverloaded: () => loopLag.ms > options.maxLoopLag,
     isDraining: () => draining,
     metrics,

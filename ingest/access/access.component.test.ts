@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { eventually, useIngest, type TestReplica, type TestTopic } from "../testing/fixture";
-import { post, sampleEvent } from "../testing/requests";
+import { post, postBatch, sampleEvent } from "../testing/requests";
 
 describe("keys of a running replica", function () {
   this.timeout(30_000);
@@ -71,5 +71,40 @@ describe("keys of a running replica", function () {
   it("are in no log", () => {
     assert.match(log(), /"names":\["shop"\]/);
     assert.doesNotMatch(log(), /secret/);
+  });
+});
+
+describe("rate limits of a running replica", function () {
+  this.timeout(30_000);
+  const ingest = useIngest();
+  const LIMITS = { ADDRESS_RATE_LIMIT: "0.01", ADDRESS_RATE_BURST: "2" };
+  const from = (replica: TestReplica, address: string): Promise<Response> =>
+    post(replica.url, sampleEvent(), { "x-forwarded-for": address });
+
+  it("are for each address that a trusted proxy names, and nothing of what is refused is published", async () => {
+    const topic = await ingest.freshTopic();
+    const replica = await ingest.startReplica({ TOPIC: topic.name, TRUSTED_PROXIES: "127.0.0.0/8", ...LIMITS });
+    for (const address of ["192.0.2.1", "192.0.2.2"]) {
+      for (const status of [204, 204, 429]) assert.equal((await from(replica, address)).status, status);
+    }
+    const last = [sampleEvent({ event_id: "refused" })];
+    const refused = await postBatch(replica.url, last, { "x-forwarded-for": "192.0.2.1" });
+    assert.equal(refused.status, 429);
+    assert.ok(Number(refused.headers.get("retry-after")) > 60);
+    assert.equal((await postBatch(replica.url, [sampleEvent({ event_id: "taken" })])).status, 200);
+    await topic.message("taken");
+    assert.equal(topic.messages.size, 5);
+    assert.doesNotMatch(readFileSync(replica.process.logFile, "utf8"), /192\.0\.2|not in --trusted-proxies/);
+  });
+
+  it("are one for all behind a proxy that is not trusted, which the log tells once", async () => {
+    const topic = await ingest.freshTopic();
+    const replica = await ingest.startReplica({ TOPIC: topic.name, ...LIMITS });
+    for (const [i, status] of [204, 204, 429, 429].entries()) {
+      assert.equal((await from(replica, `192.0.2.${i}`)).status, status);
+    }
+    const log = readFileSync(replica.process.logFile, "utf8");
+    assert.equal(log.split("not in --trusted-proxies").length, 2);
+    assert.doesNotMatch(log, /192\.0\.2/);
   });
 });

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
-import { useAppServer } from "../testing/appServer";
+import { appDeps, useAppServer } from "../testing/appServer";
 import { errorsOf, post, postBatch, sampleEvent, sendRaw } from "../testing/requests";
 import { KeySet } from "./keySet";
+
+const OPEN = appDeps().access;
 
 describe("who may write and read", () => {
   const serve = useAppServer();
@@ -12,7 +14,7 @@ describe("who may write and read", () => {
   const readKeys = new KeySet([{ name: "dashboard", key: "reader" }]);
 
   it("writing takes any of the keys, in any of the places", async () => {
-    const { url } = await serve({ writeKeys });
+    const { url } = await serve({ access: { ...OPEN, writeKeys } });
     const ways: Record<string, string>[] = [
       { "x-write-key": "a+key&more=1" },
       { "x-write-key": "next" },
@@ -38,7 +40,7 @@ describe("who may write and read", () => {
   });
 
   it("without a key, or with one that is none, it is 401 in the common shape, with all that CORS needs", async () => {
-    const { url } = await serve({ writeKeys, readKeys, corsOrigins: ["https://shop.example"] });
+    const { url } = await serve({ access: { ...OPEN, writeKeys, readKeys }, corsOrigins: ["https://shop.example"] });
     for (const [headers, message] of [
       [{}, /^A write key is needed, in X-Write-Key or Authorization: Bearer, or key in the query/],
       [{ authorization: "Basic eDp5" }, /^A write key is needed/],
@@ -62,13 +64,13 @@ describe("who may write and read", () => {
   });
 
   it("a body is not waited for when there is no key", async () => {
-    const { port } = await serve({ writeKeys });
+    const { port } = await serve({ access: { ...OPEN, writeKeys } });
     const head = "POST /event/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n";
     assert.match(await sendRaw(port, `${head}Content-Length: 100\r\n\r\n`), /^HTTP\/1\.1 401 /);
   });
 
   it("reading takes keys of its own", async () => {
-    const { url } = await serve({ readKeys });
+    const { url } = await serve({ access: { ...OPEN, readKeys } });
     assert.equal((await post(url, sampleEvent())).status, 204);
     const read = (headers: Record<string, string>): Promise<Response> => fetch(`${url}/event/`, { headers });
     assert.equal((await read({ "x-read-key": "reader" })).status, 200);
@@ -79,7 +81,7 @@ describe("who may write and read", () => {
   });
 
   it("health and the description need none", async () => {
-    const { url } = await serve({ readKeys, writeKeys });
+    const { url } = await serve({ access: { ...OPEN, readKeys, writeKeys } });
     for (const path of ["/healthz", "/readyz", "/openapi.json"]) {
       assert.deepEqual([path, (await fetch(url + path)).status], [path, 200]);
     }
@@ -95,7 +97,7 @@ describe("who may write and read", () => {
     };
     const open = await serve();
     assert.deepEqual(await security(open.url), [undefined, undefined, undefined]);
-    const closed = await serve({ writeKeys, readKeys });
+    const closed = await serve({ access: { ...OPEN, writeKeys, readKeys } });
     const write = ["writeKeyHeader", "bearer", "writeKeyQuery"];
     assert.deepEqual(await security(closed.url), [write, write, ["readKeyHeader", "bearer"]]);
   });
@@ -103,7 +105,7 @@ describe("who may write and read", () => {
   it("no key is ever logged", async () => {
     const publish = (): Promise<never> => Promise.reject(new TypeError("a bug"));
     const { url, lines } = await serve({
-      writeKeys,
+      access: { ...OPEN, writeKeys },
       publisher: { assertCapacity: () => undefined, publish, publishAll: publish, problem: async () => undefined },
     });
     await fetch(`${url}/event/?key=next`, { method: "POST", body: JSON.stringify(sampleEvent()) });

@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import type { ServerResponse } from "node:http";
 
-const HEADER = "X-Request-Id";
+/** In lower case, which Node would make of it for each answer. */
+const HEADER = "x-request-id";
 
 /** What the ids of proxies, clients and tracers are made of. No @, so that an address of a person is none. */
 const SANE = /^[A-Za-z0-9._:+/=-]{1,128}$/;

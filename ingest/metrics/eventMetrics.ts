@@ -1,6 +1,7 @@
-import { Histogram, type Registry } from "prom-client";
+import type { Registry } from "prom-client";
 import { postedEventSchema } from "../../pipeline/domain/eventSchema";
 import type { FieldError } from "../../pipeline/domain/validation";
+import { CountingHistogram, type Observer } from "./histogram";
 import { Tally } from "./tally";
 
 const BATCH_BUCKETS = [1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000];
@@ -19,7 +20,7 @@ function reasonOf(errors: readonly FieldError[]): string {
 export class EventMetrics {
   private readonly acceptedTotal: Tally<"key">;
   private readonly rejectedTotal: Tally<"reason">;
-  private readonly batchEvents: Histogram;
+  private readonly batchEvents: Observer;
   private readonly withoutKey: { value: number };
 
   constructor(registry: Registry) {
@@ -33,12 +34,12 @@ export class EventMetrics {
       help: "Events that were not valid, by the first field at fault",
       labelNames: ["reason"],
     });
-    this.batchEvents = new Histogram({
+    const batchEvents = new CountingHistogram(registry, {
       name: "ingest_batch_events",
       help: "Events of a POST of many",
       buckets: BATCH_BUCKETS,
-      registers: [registry],
     });
+    this.batchEvents = batchEvents.series({});
     this.withoutKey = this.acceptedTotal.entry({ key: NO_KEY });
   }
 

@@ -1,5 +1,6 @@
-import { Gauge, Histogram, Registry, collectDefaultMetrics } from "prom-client";
+import { Gauge, Registry, collectDefaultMetrics } from "prom-client";
 import { EventMetrics } from "./eventMetrics";
+import { CountingHistogram, type Observer } from "./histogram";
 import { DURATION_BUCKETS, RequestMetrics } from "./requestMetrics";
 
 /** How a publish ended. */
@@ -10,20 +11,19 @@ export class Metrics {
   private readonly registry = new Registry();
   readonly requests = new RequestMetrics(this.registry);
   readonly events = new EventMetrics(this.registry);
-  private readonly publishDuration: Readonly<Record<PublishOutcome, { observe(seconds: number): void }>>;
+  private readonly publishDuration: Readonly<Record<PublishOutcome, Observer>>;
 
   constructor() {
-    const publishes = new Histogram({
+    const publishes = new CountingHistogram(this.registry, {
       name: "ingest_publish_duration_seconds",
       help: "How long Pub/Sub took for the events of one request, by how it ended",
       labelNames: ["outcome"],
       buckets: DURATION_BUCKETS,
-      registers: [this.registry],
     });
     this.publishDuration = {
-      acknowledged: publishes.labels("acknowledged"),
-      refused: publishes.labels("refused"),
-      timeout: publishes.labels("timeout"),
+      acknowledged: publishes.series({ outcome: "acknowledged" }),
+      refused: publishes.series({ outcome: "refused" }),
+      timeout: publishes.series({ outcome: "timeout" }),
     };
   }
 

@@ -1,16 +1,17 @@
-import { Histogram, type Registry } from "prom-client";
+import type { Registry } from "prom-client";
 import type { ErrorCode } from "../errors";
+import { CountingHistogram, type Observer } from "./histogram";
 import { Tally } from "./tally";
 
 /** From a millisecond to more than a publish may take, s. */
 export const DURATION_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15];
 
 /** Methods of their own in metrics: whatever a client writes there must not make a new series. */
-const METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "OPTIONS"]);
+const METHODS = ["GET", "HEAD", "POST", "OPTIONS"];
 const OTHER = "other";
 
 interface Series {
-  readonly duration: { observe(seconds: number): void };
+  readonly duration: Observer;
   /** By status. */
   readonly counts: Map<number, { value: number }>;
 }
@@ -20,9 +21,10 @@ export class RequestMetrics {
   private readonly total: Tally<"method" | "route" | "code">;
   private readonly refusals: Tally<"reason">;
   private readonly unreadable: Tally<"code">;
-  private readonly duration: Histogram<"method" | "route">;
+  private readonly duration: CountingHistogram<"method" | "route">;
+  private readonly others = new Map<string, Series>();
   /** By method, then by route. */
-  private readonly series = new Map<string, Map<string, Series>>();
+  private readonly series = new Map(METHODS.map((method) => [method, new Map<string, Series>()]));
 
   constructor(registry: Registry) {
     this.total = new Tally(registry, {
@@ -40,22 +42,22 @@ export class RequestMetrics {
       help: "What came over a connection and was no HTTP, or came too slowly, by the status of the answer",
       labelNames: ["code"],
     });
-    this.duration = new Histogram({
+    this.duration = new CountingHistogram(registry, {
       name: "ingest_http_request_duration_seconds",
       help: "From the headers of a request to its answer",
       labelNames: ["method", "route"],
       buckets: DURATION_BUCKETS,
-      registers: [registry],
     });
   }
 
   /** A request has been answered. @param route a pattern, never what a client wrote */
   answered(method: string, route: string, status: number, ms: number): void {
-    const { counts, duration } = this.of(METHODS.has(method) ? method : OTHER, route);
+    const routes = this.series.get(method);
+    const label = routes ? method : OTHER;
+    const { counts, duration } = this.of(routes ?? this.others, label, route);
     let count = counts.get(status);
     if (!count) {
-      const known = METHODS.has(method) ? method : OTHER;
-      counts.set(status, (count = this.total.entry({ method: known, route, code: String(status) })));
+      counts.set(status, (count = this.total.entry({ method: label, route, code: String(status) })));
     }
     count.value++;
     duration.observe(ms / 1000);
@@ -71,11 +73,9 @@ export class RequestMetrics {
     this.unreadable.add({ code: String(status) });
   }
 
-  private of(method: string, route: string): Series {
-    let routes = this.series.get(method);
-    if (!routes) this.series.set(method, (routes = new Map<string, Series>()));
+  private of(routes: Map<string, Series>, method: string, route: string): Series {
     let series = routes.get(route);
-    if (!series) routes.set(route, (series = { duration: this.duration.labels(method, route), counts: new Map() }));
+    if (!series) routes.set(route, (series = { duration: this.duration.series({ method, route }), counts: new Map() }));
     return series;
   }
 }

@@ -49,18 +49,31 @@ const keys = new KeySet([{ name: "shop", key: "right" }]);
 const away = failing(new RequestError("PUBSUB_TIMEOUT"));
 const bug = failing(new TypeError("a bug"));
 
+const access = (settings: Partial<AppDeps["access"]>): Partial<AppDeps> => ({
+  access: { ...appDeps().access, ...settings },
+});
+/** A bucket that no token fits in. */
+const NEVER = { perSec: 0.001, burst: 0.5 };
 const brokenMetrics = new Metrics();
 brokenMetrics.gauge("broken", "Cannot be read", () => Promise.reject(new TypeError("a bug")));
 
 const bodyCases = (valid: unknown): Record<string, readonly Case[]> => ({
   401: [
-    { body: valid, deps: { writeKeys: keys } },
-    { body: valid, headers: { "x-write-key": "wrong" }, deps: { writeKeys: keys } },
+    { body: valid, deps: access({ writeKeys: keys }) },
+    { body: valid, headers: { "x-write-key": "wrong" }, deps: access({ writeKeys: keys }) },
   ],
   413: [{ body: " ".repeat(5000) }, { body: gzipSync(" ".repeat(5000)), headers: { "content-encoding": "gzip" } }],
   415: [
     { body: valid, headers: { "content-type": "application/xml" } },
     { body: valid, headers: { "content-encoding": "zstd" } },
+  ],
+  429: [
+    { body: valid, deps: access({ addressRate: NEVER }) },
+    {
+      body: valid,
+      headers: { "x-write-key": "right" },
+      deps: access({ writeKeys: keys, keyRate: NEVER }),
+    },
   ],
   500: [{ body: valid, deps: bug }],
   503: [
@@ -106,11 +119,12 @@ const CASES: Readonly<Record<string, Readonly<Record<string, readonly Case[]>>>>
     200: [{}, { query: "?from=2024-01-01" }],
     400: [{ query: "?from=x" }],
     401: [
-      { deps: { readKeys: keys } },
-      { headers: { authorization: "Bearer wrong" }, deps: { readKeys: keys } },
+      { deps: access({ readKeys: keys }) },
+      { headers: { authorization: "Bearer wrong" }, deps: access({ readKeys: keys }) },
       // The query is kept in too many places for a key that reads.
-      { query: "?key=right", deps: { readKeys: keys } },
+      { query: "?key=right", deps: access({ readKeys: keys }) },
     ],
+    429: [{ deps: access({ addressRate: NEVER }) }],
     500: [{ deps: bug }],
     503: [{ deps: failing(new RequestError("BIGQUERY_UNAVAILABLE")) }, { deps: overloaded }],
   },

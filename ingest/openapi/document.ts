@@ -86,7 +86,7 @@ const RETRY_AFTER = {
   schema: { type: "integer", minimum: 1 },
 };
 
-const KEY_ERRORS = ["KEY_MISSING", "KEY_UNKNOWN"] as const satisfies readonly ErrorCode[];
+const ACCESS_ERRORS = ["KEY_MISSING", "KEY_UNKNOWN", "RATE_LIMITED"] as const satisfies readonly ErrorCode[];
 
 const WWW_AUTHENTICATE = { description: "Bearer", required: true, schema: { const: "Bearer" } };
 
@@ -182,7 +182,7 @@ export function openApiDocument(settings: DocumentedSettings): OpenApiDocument {
           requestBody: body(JSON_TYPES, ref("Event")),
           responses: {
             204: ok("Pub/Sub has acknowledged the event"),
-            ...errorResponses(["INVALID_EVENT", ...KEY_ERRORS, ...BODY_ERRORS, ...PUBLISH_ERRORS]),
+            ...errorResponses(["INVALID_EVENT", ...ACCESS_ERRORS, ...BODY_ERRORS, ...PUBLISH_ERRORS]),
           },
         },
         get: {
@@ -192,7 +192,13 @@ export function openApiDocument(settings: DocumentedSettings): OpenApiDocument {
           parameters: [day("from", "The first day"), day("to", "The last day"), REQUEST_ID],
           responses: {
             200: ok("Days ascending", ref("EventStatistics")),
-            ...errorResponses(["INVALID_PARAMETER", ...KEY_ERRORS, "OVERLOADED", "BIGQUERY_UNAVAILABLE", "INTERNAL"]),
+            ...errorResponses([
+              "INVALID_PARAMETER",
+              ...ACCESS_ERRORS,
+              "OVERLOADED",
+              "BIGQUERY_UNAVAILABLE",
+              "INTERNAL",
+            ]),
           },
         },
       },
@@ -213,7 +219,7 @@ export function openApiDocument(settings: DocumentedSettings): OpenApiDocument {
               "INVALID_BATCH",
               "INVALID_IDEMPOTENCY_KEY",
               "TOO_MANY_EVENTS",
-              ...KEY_ERRORS,
+              ...ACCESS_ERRORS,
               ...BODY_ERRORS,
               ...PUBLISH_ERRORS,
             ]),

@@ -52,7 +52,9 @@ export function createPostEvents({ publisher, body, gate, metrics, maxEvents }: 
     const { messages, rejected } = await readBody(ctx.req, body, (bytes) =>
       readBatch(bytes, { format, maxEvents, idempotencyKey: key, receivedAt: Date.now() }),
     );
-    metrics.batch(messages.length + rejected.length);
+    const events = messages.length + rejected.length;
+    metrics.batch(events);
+    admission?.charge(events);
     await publisher.publishAll(messages);
     // Only now: a batch that was not published comes again.
     metrics.accepted(admission?.keyName, messages.length);

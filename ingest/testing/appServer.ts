@@ -40,6 +40,7 @@ export function appDeps(deps: Partial<AppDeps> = {}): AppDeps {
     maxBatchEvents: 10,
     maxBodyBytes: 8192,
     corsOrigins: [],
+    access: { trustedProxies: [], onUntrustedProxy: () => undefined },
     isOverloaded: () => false,
     isDraining: () => false,
     metrics: new Metrics(),

@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import type { IncomingMessage } from "node:http";
+import { ClientIds, trustedProxiesProblem } from "./clientAddress";
+
+interface Asked {
+  readonly peer: string | undefined;
+  readonly forwarded?: string;
+  readonly real?: string;
+}
+
+describe("ClientIds", () => {
+  let warnings: number;
+  let ids: ClientIds;
+  beforeEach(() => {
+    warnings = 0;
+    ids = new ClientIds({ trustedProxies: ["10.0.0.0/8", "::1", "127.0.0.1"], onUntrustedProxy: () => warnings++ });
+  });
+
+  const id = ({ peer, forwarded, real }: Asked): string =>
+    ids.of({
+      headers: { "x-forwarded-for": forwarded, "x-real-ip": real },
+      socket: { remoteAddress: peer },
+    } as unknown as IncomingMessage);
+  const direct = (peer: string): string => id({ peer });
+
+  for (const [what, asked, client] of [
+    ["a client without a proxy", { peer: "192.0.2.1" }, "192.0.2.1"],
+    ["IPv4 that comes over an IPv6 socket", { peer: "::ffff:192.0.2.1" }, "192.0.2.1"],
+    ["who a trusted proxy names", { peer: "10.0.0.1", forwarded: "192.0.2.1" }, "192.0.2.1"],
+    ["and not whom the client names", { peer: "10.0.0.1", forwarded: "198.51.100.9, 192.0.2.1" }, "192.0.2.1"],
+    [
+      "through several trusted proxies",
+      { peer: "::1", forwarded: "6.6.6.6,192.0.2.1, 10.1.2.3 ,10.0.0.2" },
+      "192.0.2.1",
+    ],
+    ["with a port", { peer: "10.0.0.1", forwarded: "192.0.2.1:5555" }, "192.0.2.1"],
+    ["with brackets", { peer: "10.0.0.1", forwarded: "[2001:db8::1]:5555" }, "2001:db8::1"],
+    ["as X-Real-IP", { peer: "127.0.0.1", real: "192.0.2.1" }, "192.0.2.1"],
+    ["X-Forwarded-For before X-Real-IP", { peer: "127.0.0.1", forwarded: "192.0.2.1", real: "6.6.6.6" }, "192.0.2.1"],
+    ["the last proxy when all are trusted", { peer: "10.0.0.1", forwarded: "10.0.0.3, 10.0.0.2" }, "10.0.0.3"],
+    ["the last known one before nonsense", { peer: "10.0.0.1", forwarded: "192.0.2.1, unknown, 10.0.0.2" }, "10.0.0.2"],
+    ["the proxy when it names nobody", { peer: "10.0.0.1", forwarded: "" }, "10.0.0.1"],
+    ["the proxy when it names nonsense", { peer: "10.0.0.1", real: "localhost" }, "10.0.0.1"],
+    ["the peer when it is not trusted", { peer: "192.0.2.1", forwarded: "6.6.6.6", real: "6.6.6.6" }, "192.0.2.1"],
+  ] as const satisfies readonly (readonly [string, Asked, string])[]) {
+    it(`is of ${what}`, () => assert.equal(id(asked), direct(client)));
+  }
+
+  it("are one for a network of 64 bits, and for no larger one", () => {
+    assert.equal(direct("2001:db8:1:2::1"), direct("2001:db8:1:2:ffff::1"));
+    assert.notEqual(direct("2001:db8:1:2::1"), direct("2001:db8:1:3::1"));
+    assert.notEqual(direct("192.0.2.1"), direct("192.0.2.2"));
+  });
+
+  it("are other ones in each process, and hold no address", () => {
+    const other = new ClientIds({ trustedProxies: [], onUntrustedProxy: () => undefined });
+    const request = { headers: {}, socket: { remoteAddress: "192.0.2.1" } } as unknown as IncomingMessage;
+    assert.notEqual(other.of(request), ids.of(request));
+    assert.doesNotMatch(ids.of(request), /192/);
+  });
+
+  it("are made of connections that have gone, too", () => assert.equal(typeof id({ peer: undefined }), "string"));
+
+  it("warn once of a proxy that is not trusted", () => {
+    direct("192.0.2.1");
+    id({ peer: "10.0.0.1", forwarded: "192.0.2.1" });
+    assert.equal(warnings, 0);
+    for (let i = 0; i < 3; i++) id({ peer: "192.0.2.1", forwarded: "192.0.2.7" });
+    assert.equal(warnings, 1);
+  });
+
+  it("name what is no proxy", () => {
+    assert.equal(trustedProxiesProblem(["10.0.0.0/8", "fd00::/8", "::1"]), undefined);
+    assert.match(trustedProxiesProblem(["10.0.0.0/8", "nginx"]) ?? "", /"nginx" is none$/);
+  });
+});

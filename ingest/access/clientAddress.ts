@@ -1,0 +1,102 @@
+import { hash, randomBytes } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
+import { isV4, isWithin, parseIp, parseNetwork, type IpAddress, type Network } from "./ipAddress";
+
+/** What is wrong with the proxies of an option, or undefined. */
+export function trustedProxiesProblem(proxies: readonly string[]): string | undefined {
+  const wrong = proxies.find((proxy) => parseNetwork(proxy) === undefined);
+  if (wrong === undefined) return undefined;
+  return `must list addresses or networks such as 10.0.0.0/8; ${JSON.stringify(wrong)} is none`;
+}
+
+/** A hop of X-Forwarded-For: some proxies write the port, too. */
+function parseHop(text: string): IpAddress | undefined {
+  const hop = text.trim();
+  return parseIp(hop) ?? parseIp(hop.replace(/^\[(.*)\](:\d+)?$|^([^:]+):\d+$/, "$1$3"));
+}
+
+/**
+ * The part of an address that stands for one client: a line at home, or anyone else with IPv6, has a network of 64 bits
+ * (RFC 6177) and may use any address in it.
+ */
+const clientPart = (address: IpAddress): string =>
+  isV4(address) ? `${address[6]}.${address[7]}` : `${address[0]}:${address[1]}:${address[2]}:${address[3]}`;
+
+export interface ClientIdsOptions {
+  /** Addresses and networks of proxies whose X-Forwarded-For and X-Real-IP are believed. */
+  readonly trustedProxies: readonly string[];
+  /** Called once when a proxy that is not trusted names a client: then all behind it are taken for one. */
+  readonly onUntrustedProxy: () => void;
+}
+
+/**
+ * Tells clients apart by their addresses, for limits. What it gives out is a salted hash, of which nobody can make the
+ * address again, and which is another one in each process.
+ */
+export class ClientIds {
+  private readonly salt = randomBytes(32).toString("base64");
+  private readonly trusted: readonly Network[];
+  private readonly peers = new WeakMap<
+    Socket,
+    { readonly address: IpAddress | undefined; readonly isTrusted: boolean }
+  >();
+  private hasWarned = false;
+
+  /** @throws Error when a proxy is no address, see {@link trustedProxiesProblem}. */
+  constructor(private readonly options: ClientIdsOptions) {
+    const problem = trustedProxiesProblem(options.trustedProxies);
+    if (problem !== undefined) throw new Error(`Trusted proxies ${problem}`);
+    this.trusted = options.trustedProxies.flatMap((proxy) => parseNetwork(proxy) ?? []);
+  }
+
+  of(request: IncomingMessage): string {
+    const address = this.addressOf(request);
+    return hash("sha256", this.salt + (address ? clientPart(address) : ""), "base64");
+  }
+
+  /**
+   * The address that a trusted proxy says it was asked by, as far as proxies are trusted: what stands further left in
+   * X-Forwarded-For was written by the client, or by someone nobody here knows.
+   */
+  private addressOf({ headers, socket }: IncomingMessage): IpAddress | undefined {
+    const peer = this.peer(socket);
+    const forwarded = headers["x-forwarded-for"];
+    const real = headers["x-real-ip"];
+    if (!peer.isTrusted) {
+      if ((forwarded ?? real) !== undefined) this.warn();
+      return peer.address;
+    }
+    if (forwarded === undefined) return (typeof real === "string" && parseHop(real)) || peer.address;
+    let { address } = peer;
+    const hops = String(forwarded);
+    for (let end = hops.length; end >= 0;) {
+      const comma = hops.lastIndexOf(",", end - 1);
+      const hop = end === 0 ? undefined : parseHop(hops.slice(comma + 1, end));
+      if (!hop) return address;
+      address = hop;
+      if (comma < 0 || !this.isTrusted(hop)) return address;
+      end = comma;
+    }
+    return address;
+  }
+
+  private peer(socket: Socket): { readonly address: IpAddress | undefined; readonly isTrusted: boolean } {
+    let peer = this.peers.get(socket);
+    if (!peer) {
+      const address = parseIp(socket.remoteAddress ?? "");
+      this.peers.set(socket, (peer = { address, isTrusted: address !== undefined && this.isTrusted(address) }));
+    }
+    return peer;
+  }
+
+  private isTrusted(address: IpAddress): boolean {
+    return this.trusted.some((network) => isWithin(network, address));
+  }
+
+  private warn(): void {
+    if (this.hasWarned) return;
+    this.hasWarned = true;
+    this.options.onUntrustedProxy();
+  }
+}

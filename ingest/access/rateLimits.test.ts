@@ -1,0 +1,113 @@
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import { appDeps, useAppServer, type AppServer } from "../testing/appServer";
+import { metricsOf } from "../testing/metrics";
+import { errorsOf, post, postBatch, sampleEvent } from "../testing/requests";
+import type { AccessSettings } from "./gates";
+import { KeySet } from "./keySet";
+
+describe("rate limits", () => {
+  const serveWith = useAppServer();
+  const serve = (access: Partial<AccessSettings>): Promise<AppServer> =>
+    serveWith({ access: { ...appDeps().access, trustedProxies: ["127.0.0.1"], ...access } });
+  const writeKeys = new KeySet([
+    { name: "shop", key: "old" },
+    { name: "shop", key: "new" },
+    { name: "app", key: "app" },
+  ]);
+  /** Slow enough that nothing is refilled within a test. */
+  const rate = { perSec: 0.01, burst: 3 };
+  const from = (address: string): Record<string, string> => ({ "x-forwarded-for": address });
+  const batch = (n: number): unknown[] => Array.from({ length: n }, () => sampleEvent());
+  const statuses = async (n: number, send: () => Promise<Response>): Promise<number[]> => {
+    const all: number[] = [];
+    for (let i = 0; i < n; i++) all.push((await send()).status);
+    return all;
+  };
+
+  it("of an address are for each client behind a trusted proxy", async () => {
+    const { url } = await serve({ addressRate: rate });
+    assert.deepEqual(await statuses(5, () => post(url, sampleEvent(), from("192.0.2.1"))), [204, 204, 204, 429, 429]);
+    assert.deepEqual(await statuses(4, () => post(url, sampleEvent(), from("192.0.2.2"))), [204, 204, 204, 429]);
+    // A client that says it is another one stays who it is.
+    assert.equal((await post(url, sampleEvent(), from("192.0.2.99, 192.0.2.1"))).status, 429);
+  });
+
+  it("tell in the common shape when to come again", async () => {
+    const { url } = await serve({ addressRate: rate });
+    await statuses(3, () => post(url, sampleEvent()));
+    const refused = await post(url, sampleEvent());
+    assert.equal(refused.status, 429);
+    const wait = Number(refused.headers.get("retry-after"));
+    assert.ok(wait > 90 && wait <= 100, String(wait));
+    assert.deepEqual(await errorsOf(refused), [
+      { field: "", message: "Too much from this address; nothing was accepted, send the request again later" },
+    ]);
+  });
+
+  it("fill again with time", async () => {
+    const { url } = await serve({ addressRate: { perSec: 10, burst: 1 } });
+    assert.deepEqual(await statuses(2, () => post(url, sampleEvent())), [204, 429]);
+    await sleep(150);
+    assert.equal((await post(url, sampleEvent())).status, 204);
+  });
+
+  it("of a key are for all keys of one name, and for each name", async () => {
+    const { url } = await serve({ writeKeys, keyRate: rate });
+    assert.deepEqual(await statuses(2, () => post(url, sampleEvent(), { "x-write-key": "old" })), [204, 204]);
+    assert.deepEqual(await statuses(2, () => post(url, sampleEvent(), { "x-write-key": "new" })), [204, 429]);
+    assert.equal((await post(url, sampleEvent(), { authorization: "Bearer app" })).status, 204);
+  });
+
+  it("count the events of a batch, good and bad; one batch may go over, and what follows waits for it", async () => {
+    for (const access of [{ addressRate: rate }, { writeKeys, keyRate: rate }]) {
+      const { url } = await serve(access);
+      const headers = { "x-write-key": "app" };
+      assert.equal((await postBatch(url, [...batch(8), {}, {}], headers)).status, 200);
+      const refused = await post(url, sampleEvent(), headers);
+      assert.equal(refused.status, 429);
+      // 3 at first, 10 taken: 8 are missing until there is one.
+      const wait = Number(refused.headers.get("retry-after"));
+      assert.ok(wait > 790 && wait <= 800, String(wait));
+    }
+  });
+
+  it("take one of many batches that come at once, and of the others no event", async () => {
+    let published = 0;
+    const { publisher } = appDeps();
+    const { url } = await serveWith({
+      access: { ...appDeps().access, addressRate: { perSec: 0.01, burst: 20 } },
+      publisher: { ...publisher, publishAll: async (messages) => void (published += messages.length) },
+    });
+    // Ten get past the gate, with a token each, before any of them has been read.
+    const answers = await Promise.all(Array.from({ length: 30 }, () => postBatch(url, batch(10))));
+    const taken = answers.filter(({ status }) => status === 200).length;
+    assert.equal(answers.filter(({ status }) => status === 429).length, 30 - taken);
+    assert.equal(published, taken * 10);
+    assert.ok(taken >= 1 && published <= 20 + 10, String(published));
+    assert.equal((await metricsOf(url)).get('ingest_http_refusals_total{reason="RATE_LIMITED"}'), 30 - taken);
+  });
+
+  it("are there for who guesses keys, and for who sends nonsense", async () => {
+    const guessed = await serve({ writeKeys, addressRate: rate });
+    const wrong = { "x-write-key": "wrong" };
+    assert.deepEqual(await statuses(4, () => post(guessed.url, sampleEvent(), wrong)), [401, 401, 401, 429]);
+    const nonsense = await serve({ addressRate: rate });
+    assert.deepEqual(await statuses(4, () => postBatch(nonsense.url, "{")), [400, 400, 400, 429]);
+  });
+
+  it("of reading are other ones than those of writing", async () => {
+    const { url } = await serve({ addressRate: rate });
+    assert.deepEqual(await statuses(4, () => fetch(`${url}/event/`)), [200, 200, 200, 429]);
+    assert.equal((await post(url, sampleEvent())).status, 204);
+    for (const path of ["/healthz", "/readyz", "/metrics", "/openapi.json"]) {
+      assert.deepEqual(await statuses(5, () => fetch(url + path)), [200, 200, 200, 200, 200]);
+    }
+  });
+
+  it("log no address", async () => {
+    const { url, lines } = await serve({ addressRate: rate });
+    await statuses(5, () => post(url, sampleEvent(), from("192.0.2.1")));
+    assert.doesNotMatch(lines.join(), /192\.0\.2|127\.0\.0\.1/);
+  });
+});

@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { TokenBuckets, type TokenBucketsOptions } from "./tokenBuckets";
+
+describe("TokenBuckets", () => {
+  let now: number;
+  beforeEach(() => (now = 0));
+  const open = (options: Partial<TokenBucketsOptions> = {}): TokenBuckets =>
+    new TokenBuckets({ perSec: 10, burst: 5, maxCharge: 1000, now: () => now, ...options });
+
+  /** Takes one if there is one. */
+  function take(buckets: TokenBuckets, client: string): boolean {
+    const bucket = buckets.of(client);
+    if (bucket.waitSec > 0) return false;
+    bucket.charge(1);
+    return true;
+  }
+
+  it("give the burst at once, then the rate, and say when the next may come", () => {
+    const buckets = open();
+    for (let i = 0; i < 5; i++) assert.ok(take(buckets, "a"));
+    assert.ok(!take(buckets, "a"));
+    assert.ok(take(buckets, "b"));
+    assert.equal(buckets.of("a").waitSec, 0.1);
+    now = 99;
+    assert.ok(!take(buckets, "a"));
+    now = 101;
+    assert.ok(take(buckets, "a") && !take(buckets, "a"));
+    now = 1e7;
+    assert.deepEqual(Array.from({ length: 6 }, () => take(buckets, "a")).filter(Boolean).length, 5);
+  });
+
+  it("let nobody over the rate in the long run, whatever is charged and when", () => {
+    const step = fc.tuple(fc.nat(300), fc.integer({ min: 1, max: 1000 }));
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 100 }), (steps) => {
+        now = 0;
+        const buckets = open();
+        let charged = 0;
+        let last = 0;
+        for (const [ms, events] of steps) {
+          now += ms;
+          const bucket = buckets.of("a");
+          if (bucket.waitSec > 0) continue;
+          bucket.charge(events);
+          charged += events;
+          last = events;
+        }
+        // All but the last charge had to be paid for before it.
+        assert.ok(charged - last <= 5 + (now * 10) / 1000 + 1e-6);
+      }),
+    );
+  });
+
+  it("do not forget a debt while it lasts", () => {
+    const buckets = open();
+    buckets.of("a").charge(1000);
+    for (let i = 0; i < 99; i++) {
+      now += 1000;
+      assert.ok(!take(buckets, "a"));
+      take(buckets, `other-${i}`);
+    }
+    const untouched = open();
+    now = 0;
+    untouched.of("a").charge(1000);
+    now = 99_000;
+    untouched.of("b");
+    assert.ok(untouched.of("a").inDebt);
+  });
+
+  it("forget those that are full again", () => {
+    const buckets = open();
+    for (let i = 0; i < 1000; i++) buckets.of(`client-${i}`);
+    assert.equal(buckets.size, 1000);
+    for (let i = 0; i < 2; i++) {
+      now += 101_000;
+      buckets.of("late");
+    }
+    assert.ok(buckets.size <= 2);
+  });
+
+  it("keep no more than they may, and those that were used last", () => {
+    const buckets = open({ maxBuckets: 100 });
+    for (let i = 0; i < 10_000; i++) {
+      buckets.of(`client-${i}`).charge(10);
+      buckets.of("busy");
+      assert.ok(buckets.size <= 100);
+    }
+    buckets.of("busy").charge(1000);
+    for (let i = 9_960; i < 10_000; i++) assert.ok(buckets.of(`client-${i}`).inDebt, String(i));
+    assert.ok(buckets.of("busy").inDebt);
+  });
+});
