@@ -25,6 +25,7 @@ export type TimeByPart = ReadonlyMap<string, number>;
 const PARTS: readonly (readonly [part: string, url: RegExp])[] = [
   ["validation", /\/dist\/pipeline\/domain\/validation|\/dist\/pipeline\/domain\/event|ajv/],
   ["message", /\/dist\/pipeline\/domain\//],
+  ["access and metrics", /\/dist\/ingest\/(access|metrics|logging|observe|findings|routePattern)|prom-client/],
   ["publish", /\/dist\/ingest\/publisher|@google-cloud|google-gax|@grpc|protobufjs|google-auth|http2/],
   ["http", /\/dist\/ingest\/|node_modules\/|node:_http|node:http|node:net|node:internal\/stream/],
 ];

@@ -1,7 +1,7 @@
-import { hash, randomBytes } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
-import { isV4, isWithin, parseIp, parseNetwork, type IpAddress, type Network } from "./ipAddress";
+import { AddressHash } from "./addressHash";
+import { isWithin, parseIp, parseNetwork, type IpAddress, type Network } from "./ipAddress";
 
 /** What is wrong with the proxies of an option, or undefined. */
 export function trustedProxiesProblem(proxies: readonly string[]): string | undefined {
@@ -16,13 +16,6 @@ function parseHop(text: string): IpAddress | undefined {
   return parseIp(hop) ?? parseIp(hop.replace(/^\[(.*)\](:\d+)?$|^([^:]+):\d+$/, "$1$3"));
 }
 
-/**
- * The part of an address that stands for one client: a line at home, or anyone else with IPv6, has a network of 64 bits
- * (RFC 6177) and may use any address in it.
- */
-const clientPart = (address: IpAddress): string =>
-  isV4(address) ? `${address[6]}.${address[7]}` : `${address[0]}:${address[1]}:${address[2]}:${address[3]}`;
-
 export interface ClientIdsOptions {
   /** Addresses and networks of proxies whose X-Forwarded-For and X-Real-IP are believed. */
   readonly trustedProxies: readonly string[];
@@ -31,11 +24,11 @@ export interface ClientIdsOptions {
 }
 
 /**
- * Tells clients apart by their addresses, for limits. What it gives out is a salted hash, of which nobody can make the
- * address again, and which is another one in each process.
+ * Tells clients apart by their addresses, for limits. What it gives out is a hash that says nothing of the address, and
+ * is another one in each process.
  */
 export class ClientIds {
-  private readonly salt = randomBytes(32).toString("base64");
+  private readonly hash = new AddressHash();
   private readonly trusted: readonly Network[];
   private readonly peers = new WeakMap<
     Socket,
@@ -50,9 +43,10 @@ export class ClientIds {
     this.trusted = options.trustedProxies.flatMap((proxy) => parseNetwork(proxy) ?? []);
   }
 
-  of(request: IncomingMessage): string {
+  of(request: IncomingMessage): number {
     const address = this.addressOf(request);
-    return hash("sha256", this.salt + (address ? clientPart(address) : ""), "base64");
+    // Of a connection that has gone: nobody reads the answer.
+    return address ? this.hash.of(address) : -1;
   }
 
   /**

@@ -10,13 +10,14 @@ import type { TokenBucket, TokenBuckets } from "./tokenBuckets";
 /** What has a rate of its own, for messages. */
 type Limited = "address" | "key";
 
-function rateLimited(limited: Limited, bucket: TokenBucket): RequestError {
-  return new RequestError("RATE_LIMITED", { detail: limited, retryAfterSec: Math.ceil(bucket.waitSec) });
+function rateLimited(limited: Limited, waitSec: number): RequestError {
+  return new RequestError("RATE_LIMITED", { detail: limited, retryAfterSec: Math.ceil(waitSec) });
 }
 
 /** @throws RequestError RATE_LIMITED */
-function takeOne(limited: Limited, bucket: TokenBucket): void {
-  if (bucket.waitSec > 0) throw rateLimited(limited, bucket);
+function takeOne(limited: Limited, bucket: TokenBucket, now: number): void {
+  const waitSec = bucket.waitSec(now);
+  if (waitSec > 0) throw rateLimited(limited, waitSec);
   bucket.charge(1);
 }
 
@@ -37,8 +38,9 @@ export class Admission {
    */
   charge(events: number): void {
     if (events <= 1) return;
-    if (this.address?.inDebt) throw rateLimited("address", this.address);
-    if (this.key?.inDebt) throw rateLimited("key", this.key);
+    const now = performance.now();
+    if (this.address?.isInDebt(now)) throw rateLimited("address", this.address.waitSec(now));
+    if (this.key?.isInDebt(now)) throw rateLimited("key", this.key.waitSec(now));
     this.address?.charge(events - 1);
     this.key?.charge(events - 1);
   }
@@ -56,9 +58,9 @@ export interface GateOptions {
   /** The keys of which one is needed; undefined: none is. */
   readonly keys: Keys | undefined;
   /** Limits for each key, by its name; undefined: there are none. */
-  readonly keyBuckets?: TokenBuckets;
+  readonly keyBuckets?: TokenBuckets<string>;
   /** Limits for each client; undefined: there are none. */
-  readonly clients?: { readonly ids: ClientIds; readonly buckets: TokenBuckets };
+  readonly clients?: { readonly ids: ClientIds; readonly buckets: TokenBuckets<number> };
 }
 
 /** @throws RequestError KEY_MISSING, KEY_UNKNOWN */
@@ -77,11 +79,12 @@ export function createGate({ purpose, keys, keyBuckets, clients }: GateOptions):
   if (!keys && !clients) return undefined;
   return function gate(request) {
     // The address first: whoever guesses keys is limited, too.
-    const address = clients?.buckets.of(clients.ids.of(request));
-    if (address) takeOne("address", address);
+    const now = clients || keyBuckets ? performance.now() : 0;
+    const address = clients?.buckets.of(clients.ids.of(request), now);
+    if (address) takeOne("address", address, now);
     const keyName = keys && keyNameOf(request, keys, purpose);
-    const key = keyName === undefined ? undefined : keyBuckets?.of(keyName);
-    if (key) takeOne("key", key);
+    const key = keyName === undefined ? undefined : keyBuckets?.of(keyName, now);
+    if (key) takeOne("key", key, now);
     return new Admission(keyName, address, key);
   };
 }

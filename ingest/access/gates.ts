@@ -28,12 +28,11 @@ export interface Gates {
 export function createGates(settings: AccessSettings, maxBatchEvents: number): Gates {
   const { keyRate, addressRate, trustedProxies, onUntrustedProxy } = settings;
   const ids = new ClientIds({ trustedProxies, onUntrustedProxy });
-  const buckets = (rate: RateLimit | undefined): TokenBuckets | undefined =>
-    rate && new TokenBuckets({ ...rate, maxCharge: maxBatchEvents });
+  const maxCharge = maxBatchEvents;
   const gate = (purpose: Purpose, keys: Keys | undefined): Gate | undefined => {
-    const addressBuckets = buckets(addressRate);
-    const clients = addressBuckets && { ids, buckets: addressBuckets };
-    return createGate({ purpose, keys, keyBuckets: buckets(keyRate), clients });
+    const keyBuckets = keyRate && new TokenBuckets<string>({ ...keyRate, maxCharge });
+    const clients = addressRate && { ids, buckets: new TokenBuckets<number>({ ...addressRate, maxCharge }) };
+    return createGate({ purpose, keys, keyBuckets, clients });
   };
   return { write: gate("write", settings.writeKeys), read: gate("read", settings.readKeys) };
 }

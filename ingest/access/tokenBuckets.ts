@@ -10,36 +10,32 @@ export interface TokenBucketsOptions extends RateLimit {
   readonly maxCharge: number;
   /** The most buckets that are kept. @default 100000 */
   readonly maxBuckets?: number;
-  /** ms, not going back. */
-  readonly now?: () => number;
 }
 
 const MAX_BUCKETS = 100_000;
 /** Shorter than this nothing is forgotten, ms. */
 const MIN_KEEP_MS = 60_000;
 
-/** What one client may still do. */
+/** What one client may still do. Times are ms, not going back. */
 export class TokenBucket {
   private tokens: number;
-  private at: number;
 
   constructor(
     private readonly limit: RateLimit,
-    private readonly now: () => number,
+    private at: number,
   ) {
     this.tokens = limit.burst;
-    this.at = now();
   }
 
   /** How long until there is a token, s; 0 when there is one. */
-  get waitSec(): number {
-    this.refill();
+  waitSec(now: number): number {
+    this.refill(now);
     return this.tokens >= 1 ? 0 : (1 - this.tokens) / this.limit.perSec;
   }
 
   /** Whether more has been charged than there was. */
-  get inDebt(): boolean {
-    this.refill();
+  isInDebt(now: number): boolean {
+    this.refill(now);
     return this.tokens < 0;
   }
 
@@ -48,8 +44,7 @@ export class TokenBucket {
     this.tokens -= tokens;
   }
 
-  private refill(): void {
-    const now = this.now();
+  private refill(now: number): void {
     const { perSec, burst } = this.limit;
     this.tokens = Math.min(burst, this.tokens + ((now - this.at) * perSec) / 1000);
     this.at = now;
@@ -61,28 +56,26 @@ export class TokenBucket {
  * is forgotten with it. A generation lasts until every bucket that is not used is full again, so that nothing is lost by
  * that, or until there are too many: then those that have not been used for longest go.
  */
-export class TokenBuckets {
-  private young = new Map<string, TokenBucket>();
-  private old = new Map<string, TokenBucket>();
-  private turnAt: number;
+export class TokenBuckets<Client extends string | number> {
+  private young = new Map<Client, TokenBucket>();
+  private old = new Map<Client, TokenBucket>();
+  private turnAt = -Infinity;
   private readonly keepMs: number;
   private readonly maxYoung: number;
-  private readonly now: () => number;
 
   constructor(private readonly options: TokenBucketsOptions) {
-    const { perSec, burst, maxCharge, maxBuckets = MAX_BUCKETS, now = () => performance.now() } = options;
-    this.now = now;
+    const { perSec, burst, maxCharge, maxBuckets = MAX_BUCKETS } = options;
     this.keepMs = Math.max(MIN_KEEP_MS, ((burst + maxCharge) / perSec) * 1000);
     this.maxYoung = Math.max(1, Math.floor(maxBuckets / 2));
-    this.turnAt = now() + this.keepMs;
   }
 
-  of(client: string): TokenBucket {
-    if (this.now() >= this.turnAt) this.turn();
+  /** @param now ms, not going back */
+  of(client: Client, now: number): TokenBucket {
+    if (now >= this.turnAt) this.turn(now);
     let bucket = this.young.get(client);
     if (bucket) return bucket;
-    bucket = this.old.get(client) ?? new TokenBucket(this.options, this.now);
-    if (this.young.size >= this.maxYoung) this.turn();
+    bucket = this.old.get(client) ?? new TokenBucket(this.options, now);
+    if (this.young.size >= this.maxYoung) this.turn(now);
     this.young.set(client, bucket);
     return bucket;
   }
@@ -92,9 +85,9 @@ export class TokenBuckets {
     return this.young.size + this.old.size;
   }
 
-  private turn(): void {
+  private turn(now: number): void {
     this.old = this.young;
     this.young = new Map();
-    this.turnAt = this.now() + this.keepMs;
+    this.turnAt = now + this.keepMs;
   }
 }
