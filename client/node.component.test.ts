@@ -78,6 +78,26 @@ describe("the client in Node", function () {
     assert.deepEqual(drops, []);
   });
 
+  it("keeps to the rate that the service takes, and loses nothing", async () => {
+    const env = { ADDRESS_RATE_LIMIT: "100", ADDRESS_RATE_BURST: "50" };
+    const limited = await services.start(topic, { writeKey: "k", env });
+    const drops: Drop[] = [];
+    const client = createClient({
+      url: limited.url,
+      writeKey: "k",
+      batchSize: 50,
+      flushInterval: 10,
+      onDrop: (drop) => drops.push(drop),
+    });
+    const tracked = Array.from({ length: 200 }, () => client.track("eager"));
+    assert.equal(await client.close(20_000), true);
+    await assertArrived(tracked);
+    assert.deepEqual(drops, []);
+    const statuses = limited.requests.map(({ status }) => status);
+    assert.equal(statuses.filter((status) => status === 200).length, 4);
+    assert.ok(statuses.includes(429));
+  });
+
   it("lets a process end when its events are sent, on Node 18, without close", async () => {
     const script = `
       import { createClient } from ${JSON.stringify(FILE)};

@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 import { bigQueryClient } from "../pipeline/bigquery/client";
 import { readDailyRollups } from "../pipeline/bigquery/dailyRollups";
 import type { RateLimit } from "./access/tokenBuckets";
+import type { Purpose } from "./access/presentedKey";
 import { WatchedKeys } from "./access/watchedKeys";
 import { createApp } from "./app";
 import { LoopLag } from "./loopLag";
@@ -61,8 +62,14 @@ export async function startReplica(options: IngestOptions, logger: Logger): Prom
     timeoutMs: options.queryTimeout,
     onError: (error) => logger.warn({ err: error, dataset: options.dataset }, "reading the rollups fails"),
   });
-  const watch = (purpose: string, path: string | undefined): WatchedKeys | undefined =>
-    path === undefined ? undefined : new WatchedKeys({ purpose, path, logger });
+  const watch = (purpose: Purpose, path: string | undefined): WatchedKeys | undefined => {
+    if (path === undefined) return undefined;
+    const keys = new WatchedKeys({ purpose, path, logger });
+    metrics.gauge(`ingest_${purpose}_keys`, `Keys of which one is needed to ${purpose}`, () => keys.size);
+    const stale = "1 while the file of keys is wrong, so that those from before are used";
+    metrics.gauge(`ingest_${purpose}_keys_stale`, stale, () => Number(keys.isStale));
+    return keys;
+  };
   const writeKeys = watch("write", options.writeKeysFile);
   const readKeys = watch("read", options.readKeysFile);
   const loopLag = new LoopLag();

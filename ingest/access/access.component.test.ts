@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { eventually, useIngest, type TestReplica, type TestTopic } from "../testing/fixture";
+import { metricsOf } from "../testing/metrics";
 import { post, postBatch, sampleEvent } from "../testing/requests";
 
 describe("keys of a running replica", function () {
@@ -60,6 +61,8 @@ describe("keys of a running replica", function () {
     replace("not a key");
     process.kill(replica.process.pid, "SIGHUP");
     await eventually(() => /write keys stay as they were/.test(log()), "the log tells");
+    const metrics = await metricsOf(replica.url);
+    assert.deepEqual([metrics.get("ingest_write_keys"), metrics.get("ingest_write_keys_stale")], [1, 1]);
     assert.equal(await send("new-secret", "after-broken"), 204);
     replace("third-secret");
     process.kill(replica.process.pid, "SIGHUP");

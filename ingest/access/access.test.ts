@@ -75,6 +75,7 @@ describe("who may write and read", () => {
     const read = (headers: Record<string, string>): Promise<Response> => fetch(`${url}/event/`, { headers });
     assert.equal((await read({ "x-read-key": "reader" })).status, 200);
     assert.equal((await read({ authorization: "Bearer reader" })).status, 200);
+    assert.equal((await fetch(`${url}/event/?key=reader`)).status, 401);
     const refused = await read({ "x-write-key": "next" });
     assert.equal(refused.status, 401);
     assert.match((await errorsOf(refused))[0]?.message ?? "", /^A read key is needed, in X-Read-Key/);

@@ -65,6 +65,7 @@ describe("WatchedKeys", () => {
     const opened = open("old-secret");
     writeFileSync(path, "secret\nsecret");
     await eventually(() => lines.length === 1, "a line");
+    assert.ok(opened.isStale);
     unlinkSync(path);
     await eventually(() => lines.length === 2, "a second line");
     await sleep(50);
@@ -75,6 +76,7 @@ describe("WatchedKeys", () => {
     assert.equal(opened.nameOf("secret"), undefined);
     writeFileSync(path, "new-secret");
     await eventually(() => opened.nameOf("new-secret") === "key-1", "the new key");
+    assert.ok(!opened.isStale);
     assert.match(lines[2] ?? "", /"level":30.*write keys were changed/);
     assert.doesNotMatch(lines.join(), /secret/);
   });

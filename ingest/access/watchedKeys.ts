@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import type { Logger } from "pino";
 import { parseKeys } from "./keyFile";
+import type { Purpose } from "./presentedKey";
 import { KeySet, type Keys } from "./keySet";
 
 /** How often the file is looked at, ms. */
@@ -10,8 +11,8 @@ const POLL_MS = 1000;
 
 export interface WatchedKeysOptions {
   readonly path: string;
-  /** What the keys are for, in logs: `write`. */
-  readonly purpose: string;
+  /** In logs. */
+  readonly purpose: Purpose;
   readonly logger: Logger;
   /** How often the file is looked at, ms. @default 1000 */
   readonly pollMs?: number;
@@ -24,6 +25,7 @@ export interface WatchedKeysOptions {
 export class WatchedKeys implements Keys {
   private keys: KeySet;
   private names: readonly string[];
+  private stale = false;
   /** Of what was read last, right or wrong, so that each state of the file is told once. */
   private seen: string;
   private readonly timer: NodeJS.Timeout;
@@ -49,6 +51,11 @@ export class WatchedKeys implements Keys {
     return this.names.length;
   }
 
+  /** Whether the file has become wrong, so that the keys are those from before. */
+  get isStale(): boolean {
+    return this.stale;
+  }
+
   /** Reads the file now. When it is wrong, the keys stay as they are, and the log says why. Never rejects. */
   reload(): Promise<void> {
     this.reading = this.reading.then(() => this.read());
@@ -67,10 +74,12 @@ export class WatchedKeys implements Keys {
       const keys = parseKeys(text);
       this.keys = new KeySet(keys);
       this.names = keys.map(({ name }) => name);
+      this.stale = false;
       logger.info({ file: path, names: [...new Set(this.names)] }, `${purpose} keys were changed`);
     } catch (error) {
       const { message, code } = error as NodeJS.ErrnoException;
       if (code !== undefined && !this.isNew(message)) return;
+      this.stale = true;
       logger.error({ file: path, reason: message }, `${purpose} keys stay as they were: the file is wrong`);
     }
   }
