@@ -29,17 +29,13 @@ const rateLimit = (perSec: number, burst: number): RateLimit | undefined =>
   perSec > 0 ? { perSec, burst: Math.max(1, burst > 0 ? burst : 2 * perSec) } : undefined;
 
 /** What a replica is doing now. */
-function addGauges(
-  metrics: Metrics,
-  parts: { publisher: EventPublisher; server: HttpServer; loopLag: LoopLag; isDraining: () => boolean },
-): void {
-  const { publisher, server, loopLag, isDraining } = parts;
+function addGauges(metrics: Metrics, parts: { publisher: EventPublisher; server: HttpServer; loopLag: LoopLag }): void {
+  const { publisher, server, loopLag } = parts;
   metrics.gauge("ingest_events_in_flight", "Events that wait for Pub/Sub", () => publisher.eventsInFlight);
   metrics.gauge("ingest_bytes_in_flight", "Bytes of events that wait for Pub/Sub", () => publisher.bytesInFlight);
   metrics.gauge("ingest_http_connections", "Open connections", () => server.connections());
   const lag = "By how much the event loop lags, as load is refused by it";
   metrics.gauge("ingest_event_loop_lag_seconds", lag, () => loopLag.ms / 1000);
-  metrics.gauge("ingest_draining", "1 while the replica stops", () => Number(isDraining()));
 }
 
 /** Connects the parts and listens. @throws Error when the address is taken. */
@@ -108,7 +104,7 @@ export async function startReplica(options: IngestOptions, logger: Logger): Prom
     maxConnections: options.maxConnections,
     onUnreadable: (status) => metrics.requests.unreadableRequest(status),
   });
-  addGauges(metrics, { publisher, server, loopLag, isDraining: () => draining });
+  addGauges(metrics, { publisher, server, loopLag });
   return {
     port: server.port,
     async reloadKeys() {

@@ -31,6 +31,7 @@ export class WatchedKeys implements Keys {
   private readonly timer: NodeJS.Timeout;
   /** The reads, one after the other: an earlier one may have seen the file as it was before. */
   private reading = Promise.resolve();
+  private pending = 0;
 
   /** @throws Error when the file cannot be read or holds no keys. */
   constructor(private readonly options: WatchedKeysOptions) {
@@ -39,7 +40,7 @@ export class WatchedKeys implements Keys {
     this.keys = new KeySet(keys);
     this.names = keys.map(({ name }) => name);
     this.seen = fingerprint(text);
-    this.timer = setInterval(() => void this.reload(), options.pollMs ?? POLL_MS).unref();
+    this.timer = setInterval(() => this.poll(), options.pollMs ?? POLL_MS).unref();
   }
 
   nameOf(presented: string): string | undefined {
@@ -58,12 +59,18 @@ export class WatchedKeys implements Keys {
 
   /** Reads the file now. When it is wrong, the keys stay as they are, and the log says why. Never rejects. */
   reload(): Promise<void> {
-    this.reading = this.reading.then(() => this.read());
+    this.pending++;
+    this.reading = this.reading.then(() => this.read()).finally(() => this.pending--);
     return this.reading;
   }
 
   close(): void {
     clearInterval(this.timer);
+  }
+
+  private poll(): void {
+    // On a file system that hangs, reads do not pile up.
+    if (this.pending === 0) void this.reload();
   }
 
   private async read(): Promise<void> {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { pino } from "pino";
-import { AccessLog, MAX_PROBLEMS_PER_SEC, type AccessLogMode, type AccessRecord } from "./accessLog";
+import { AccessLog, PROBLEM_LINES, type AccessLogMode, type AccessRecord } from "./accessLog";
 
 const RECORD: AccessRecord = {
   requestId: "id-1",
@@ -67,16 +67,24 @@ describe("AccessLog", () => {
     ]);
   });
 
-  it("writes a few problems a second, and how many it has not written", () => {
+  it("writes some problems at once and then one a second, and how many it has not written", () => {
     const log = open("problems");
     for (let i = 0; i < 1000; i++) log({ status: 500 });
-    assert.equal(lines.length, MAX_PROBLEMS_PER_SEC);
+    const { burst } = PROBLEM_LINES;
+    assert.equal(lines.length, burst);
     now = 1000;
     log({ status: 500 });
     log({ status: 500 });
     assert.deepEqual(
-      lines.slice(MAX_PROBLEMS_PER_SEC).map(({ unlogged }) => unlogged),
-      [1000 - MAX_PROBLEMS_PER_SEC, undefined],
+      lines.slice(burst).map(({ unlogged }) => unlogged),
+      [1000 - burst],
+    );
+    now = 3000;
+    log({ status: 500 });
+    log({ status: 500 });
+    assert.deepEqual(
+      lines.slice(burst + 1).map(({ unlogged }) => unlogged),
+      [1, undefined],
     );
   });
 });

@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import { TokenBucket } from "../access/tokenBuckets";
 import type { ErrorCode } from "../errors";
 import type { RoutePattern } from "../routePattern";
 
@@ -32,18 +33,18 @@ export interface AccessLogOptions {
 /** Who asks so often that it says nothing: what is wrong then is logged by itself. */
 const PROBES: ReadonlySet<RoutePattern> = new Set<RoutePattern>(["/healthz", "/readyz", "/metrics"]);
 
-/** Lines a second about problems. During an outage every request is one; metrics count them all. */
-export const MAX_PROBLEMS_PER_SEC = 10;
+/** Lines about problems: some at once, then one a second. During an outage every request is one; metrics count them. */
+export const PROBLEM_LINES = { perSec: 1, burst: 20 };
 
 /** One line of JSON a request. */
 export class AccessLog {
   private readonly now: () => number;
-  private second = -1;
-  private lines = 0;
+  private readonly lines: TokenBucket;
   private unlogged = 0;
 
   constructor(private readonly options: AccessLogOptions) {
     this.now = options.now ?? (() => performance.now());
+    this.lines = new TokenBucket(PROBLEM_LINES, this.now());
   }
 
   /** Whether a request gets a line; asked first, so that no record is made for those that get none. */
@@ -66,16 +67,11 @@ export class AccessLog {
   }
 
   private writeBounded(line: AccessRecord): void {
-    const second = Math.floor(this.now() / 1000);
-    if (second !== this.second) {
-      this.second = second;
-      this.lines = 0;
-    }
-    if (this.lines >= MAX_PROBLEMS_PER_SEC) {
+    if (this.lines.waitSec(this.now()) > 0) {
       this.unlogged++;
       return;
     }
-    this.lines++;
+    this.lines.charge(1);
     this.options.logger.warn(this.unlogged > 0 ? { ...line, unlogged: this.unlogged } : line, "request");
     this.unlogged = 0;
   }

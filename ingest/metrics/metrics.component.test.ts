@@ -31,7 +31,6 @@ describe("the metrics of a running replica", function () {
     assert.equal(metrics.get('ingest_publish_duration_seconds_count{outcome="acknowledged"}'), 2);
     assert.equal(metrics.get('ingest_events_accepted_total{key=""}'), 4);
     assert.equal(metrics.get('ingest_http_unreadable_total{code="400"}'), 1);
-    assert.equal(metrics.get("ingest_draining"), 0);
     for (const name of ["process_resident_memory_bytes", "nodejs_eventloop_lag_p99_seconds", "ingest_body_bytes"]) {
       assert.ok(metrics.has(name), name);
     }
