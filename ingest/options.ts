@@ -11,7 +11,7 @@ const between = (min: number, max: number) => (ms: number) =>
   ms >= min && ms <= max ? undefined : `must be from ${min} ms to ${max} ms`;
 
 const rate = (perSec: number): string | undefined =>
-  perSec >= 0 && perSec <= 1e9 ? undefined : "must be 0 or more, at most 1000000000";
+  perSec === 0 || (perSec >= 0.001 && perSec <= 1e9) ? undefined : "must be 0, or from 0.001 to 1000000000";
 
 /** The options of an ingest replica. */
 export const ingestOptions = {

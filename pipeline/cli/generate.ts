@@ -30,6 +30,13 @@ const options = {
     check: httpUrl,
     group: "Sending:",
   },
+  writeKey: {
+    type: "string",
+    describe: "Write key, where the service needs one",
+    optional: true,
+    check: (key) => (/^[!-~]+$/.test(key) ? undefined : "must be visible ASCII characters"),
+    group: "Sending:",
+  },
   rate: {
     type: "number",
     describe: "Events a second; 0 is as fast as they are taken",
@@ -118,7 +125,7 @@ export const generateCommand = defineCommand({
     ...(count === 0 && !live ? ["--count (COUNT) may be 0 only with --live: events of the past are finite"] : []),
     ...(live && now !== undefined ? ["--now (NOW) and --live exclude each other"] : []),
   ],
-  async run({ url, rate, connections, retryFor, count, live, now, ...traffic }) {
+  async run({ url, writeKey, rate, connections, retryFor, count, live, now, ...traffic }) {
     const total = count === 0 ? Infinity : count;
     const moment = live ? () => Date.now() : now === undefined ? Date.now() : Date.parse(now);
     const events = generateTraffic({ ...traffic, count: total, now: moment });
@@ -129,6 +136,7 @@ export const generateCommand = defineCommand({
     let retries = 0;
     const sender = new EventSender({
       url: new URL("event/", url.endsWith("/") ? url : `${url}/`),
+      writeKey,
       connections,
       retryForMs: retryFor,
       signal: stop.signal,

@@ -33,6 +33,15 @@ describe("EventSender", () => {
     assert.equal(server.connections, 2);
   });
 
+  it("presents its key, if it has one", async () => {
+    await sender({ writeKey: "a-key" }).send({});
+    await sender().send({});
+    assert.deepEqual(
+      server.requests.map(({ headers }) => headers["x-write-key"]),
+      ["a-key", undefined],
+    );
+  });
+
   it("does not send again what was refused, and tells why", async () => {
     server.answer = () => ({ status: 400 });
     const outcome = await sender().send({});

@@ -14,6 +14,8 @@ export type Outcome =
 export interface EventSenderOptions {
   /** Events are posted to this address. */
   readonly url: URL;
+  /** Where the service needs one. */
+  readonly writeKey?: string;
   /** Connections at a time, kept open. */
   readonly connections: number;
   /** How long an event is tried for, in ms. */
@@ -43,8 +45,14 @@ export function retryAfterMs(header: string | undefined, now = Date.now()): numb
 /** Posts events one by one over connections that stay open, and sends again what a busy or absent server did not take. */
 export class EventSender {
   private readonly agent: HttpAgent | HttpsAgent;
+  private readonly headers: Readonly<Record<string, string>>;
 
   constructor(private readonly options: EventSenderOptions) {
+    const { writeKey } = options;
+    this.headers = {
+      "Content-Type": "application/json",
+      ...(writeKey === undefined ? {} : { "X-Write-Key": writeKey }),
+    };
     const agentOptions = { keepAlive: true, maxSockets: options.connections };
     this.agent = options.url.protocol === "https:" ? new HttpsAgent(agentOptions) : new HttpAgent(agentOptions);
   }
@@ -87,7 +95,7 @@ export class EventSender {
     const { url } = this.options;
     const request = url.protocol === "https:" ? httpsRequest : httpRequest;
     return new Promise((resolve, reject) => {
-      const headers = { "Content-Type": "application/json", "Content-Length": Buffer.byteLength(body) };
+      const headers = { ...this.headers, "Content-Length": Buffer.byteLength(body) };
       const outgoing = request(url, { method: "POST", headers, agent: this.agent, timeout: REQUEST_TIMEOUT_MS });
       outgoing.once("error", reject);
       outgoing.once("timeout", () => outgoing.destroy(new Error("no answer in time")));

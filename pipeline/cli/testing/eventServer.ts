@@ -1,12 +1,16 @@
 import { once } from "node:events";
-import { createServer } from "node:http";
+import { createServer, type IncomingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 
 export interface EventServer {
   readonly url: URL;
-  /** Bodies of the requests, in order, with the path they came to. */
-  readonly requests: { readonly path: string; readonly body: Record<string, unknown> }[];
+  /** Bodies of the requests, in order, with the path they came to and their headers. */
+  readonly requests: {
+    readonly path: string;
+    readonly headers: IncomingHttpHeaders;
+    readonly body: Record<string, unknown>;
+  }[];
   readonly connections: number;
   /** Status and headers for the nth request. */
   answer: (nth: number) => { readonly status: number; readonly headers?: Record<string, string> };
@@ -18,7 +22,8 @@ export async function startEventServer(): Promise<EventServer> {
   let connections = 0;
   const server = createServer((request, response) => {
     void text(request).then((body) => {
-      requests.push({ path: request.url ?? "", body: JSON.parse(body) as Record<string, unknown> });
+      const { url: path = "", headers: sent } = request;
+      requests.push({ path, headers: sent, body: JSON.parse(body) as Record<string, unknown> });
       const { status, headers } = result.answer(requests.length);
       response.writeHead(status, headers).end(status >= 400 ? '{"errors":[{"field":"x","message":"is wrong"}]}' : "");
     });
