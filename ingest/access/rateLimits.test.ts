@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { request, type IncomingMessage } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
+import { RequestError } from "../errors";
 import { appDeps, useAppServer, type AppServer } from "../testing/appServer";
 import { metricsOf } from "../testing/metrics";
 import { errorsOf, post, postBatch, sampleEvent } from "../testing/requests";
@@ -110,6 +111,21 @@ describe("rate limits", () => {
     assert.deepEqual(await statuses(4, () => post(guessed.url, sampleEvent(), wrong)), [401, 401, 401, 429]);
     const nonsense = await serve({ addressRate: rate });
     assert.deepEqual(await statuses(4, () => postBatch(nonsense.url, "{")), [400, 400, 400, 429]);
+  });
+
+  it("count nothing that is refused for lack of room", async () => {
+    let isFull = true;
+    const publisher = {
+      ...appDeps().publisher,
+      assertCapacity() {
+        if (isFull) throw new RequestError("TOO_MANY_IN_FLIGHT");
+      },
+    };
+    const { url } = await serveWith({ access: { ...appDeps().access, addressRate: rate }, publisher });
+    assert.deepEqual(await statuses(5, () => post(url, sampleEvent())), [503, 503, 503, 503, 503]);
+    assert.equal((await postBatch(url, batch(1))).status, 503);
+    isFull = false;
+    assert.deepEqual(await statuses(4, () => post(url, sampleEvent())), [204, 204, 204, 429]);
   });
 
   it("of reading are other ones than those of writing", async () => {

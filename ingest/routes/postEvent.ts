@@ -21,9 +21,9 @@ export interface PostEventDeps {
 /** `POST /event/`: takes one event; 204 once Pub/Sub has acknowledged it. */
 export function createPostEvent({ publisher, body, gate, metrics }: PostEventDeps): Middleware {
   return async function postEvent(ctx) {
-    // Before the body is read: what is refused must not need room.
-    const admission = admit(ctx, gate);
+    // Before the body is read: what is refused must not need room. And before the gate: it counts against no rate.
     publisher.assertCapacity();
+    const admission = admit(ctx, gate);
     bodyFormat(ctx.req, JSON_TYPES);
     const input = await readBody(ctx.req, body, parseJson);
     const result = validateEvent(input, Date.now());

@@ -44,9 +44,9 @@ function idempotencyKey(header: string | string[] | undefined): string {
  */
 export function createPostEvents({ publisher, body, gate, metrics, maxEvents }: PostEventsDeps): Middleware {
   return async function postEvents(ctx) {
-    // Before the body is read: what is refused must not need room.
-    const admission = admit(ctx, gate);
+    // Before the body is read: what is refused must not need room. And before the gate: it counts against no rate.
     publisher.assertCapacity();
+    const admission = admit(ctx, gate);
     const key = idempotencyKey(ctx.req.headers["idempotency-key"]);
     const format = bodyFormat(ctx.req, JSON_OR_NDJSON_TYPES);
     const { messages, rejected } = await readBody(ctx.req, body, (bytes) =>
