@@ -1,0 +1,160 @@
+import { Agent, request } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
+import { batchBodies, eventBodies } from "../../bench/load/events";
+
+export interface RecordingLoadOptions {
+  readonly port: number;
+  /** Part of every event id: makes them different from those of other loads. */
+  readonly run: string;
+  /** Clients that send one event at a time. @default 24 */
+  readonly singles?: number;
+  /** Clients that send batches. @default 4 */
+  readonly batchers?: number;
+  /** @default 25 */
+  readonly batchSize?: number;
+  /** How long a client rests after an answer, ms. @default 20 */
+  readonly pauseMs?: number;
+}
+
+/** How a service came back, ms since {@link RecordingLoad.mark}. */
+export interface Recovery {
+  /** The first answer 2xx. @default Infinity, when there was none */
+  readonly firstSuccessMs: number;
+  /** The last request that was not answered by 2xx; 0 when all were. */
+  readonly lastFailureMs: number;
+}
+
+/** A client that a service refuses asks again this soon, ms: sooner than it is told to, so recovery is seen when it is. */
+const RETRY_MS = 100;
+/** Longer than a service may take to answer, ms. */
+const REQUEST_TIMEOUT_MS = 40_000;
+
+interface Answer {
+  /** 0: there was none. */
+  readonly status: number;
+  readonly body: string;
+}
+
+/**
+ * Load as real clients make it: a request that was not answered by 2xx is sent again, as it was. Remembers which events
+ * a service has promised to keep.
+ */
+export class RecordingLoad {
+  /** Ids of the events whose request was answered by 2xx. */
+  readonly acknowledged: string[] = [];
+  private readonly counts = new Map<string, number>();
+  private readonly clients: Promise<void>[];
+  private readonly agent: Agent;
+  private stopping = false;
+  private markedAt = performance.now();
+  private firstSuccessAt = Infinity;
+  private lastFailureAt: number;
+
+  constructor(private readonly options: RecordingLoadOptions) {
+    const { run, singles = 24, batchers = 4, batchSize = 25 } = options;
+    this.lastFailureAt = this.markedAt;
+    this.agent = new Agent({ keepAlive: true, maxSockets: singles + batchers });
+    const single = eventBodies(`${run}-s`, Date.now());
+    const batch = batchBodies(`${run}-b`, Date.now(), batchSize);
+    const counter = (): (() => number) => {
+      let n = 0;
+      return () => n++;
+    };
+    const [nextSingle, nextBatch] = [counter(), counter()];
+    this.clients = [
+      ...Array.from({ length: singles }, () =>
+        this.client("/event/", 204, nextSingle, single, (n) => [`${run}-s-${n}`]),
+      ),
+      ...Array.from({ length: batchers }, () =>
+        this.client("/events/", 200, nextBatch, batch, (n) =>
+          Array.from({ length: batchSize }, (_, i) => `${run}-b-${n * batchSize + i}`),
+        ),
+      ),
+    ];
+  }
+
+  /** Answers by status; "none" counts requests without one. */
+  get statuses(): Readonly<Record<string, number>> {
+    return Object.fromEntries(this.counts);
+  }
+
+  /** Answers that were not 2xx, and requests without one. */
+  get failures(): number {
+    let failures = 0;
+    for (const [status, count] of this.counts) if (!status.startsWith("2")) failures += count;
+    return failures;
+  }
+
+  /** From now on {@link recovery} is counted. */
+  mark(): void {
+    this.markedAt = this.lastFailureAt = performance.now();
+    this.firstSuccessAt = Infinity;
+  }
+
+  recovery(): Recovery {
+    return {
+      firstSuccessMs: Math.round(this.firstSuccessAt - this.markedAt),
+      lastFailureMs: Math.round(this.lastFailureAt - this.markedAt),
+    };
+  }
+
+  /** Lets the last requests be answered. */
+  async stop(): Promise<void> {
+    this.stopping = true;
+    await Promise.all(this.clients);
+    this.agent.destroy();
+  }
+
+  private async client(
+    path: string,
+    success: number,
+    next: () => number,
+    body: (n: number) => string,
+    ids: (n: number) => readonly string[],
+  ): Promise<void> {
+    while (!this.stopping) {
+      const n = next();
+      const payload = body(n);
+      const accepted = ids(n);
+      while (!(await this.attempt(path, payload, success, accepted))) {
+        if (this.stopping) return;
+        await sleep(RETRY_MS);
+      }
+      await sleep(this.options.pauseMs ?? 20);
+    }
+  }
+
+  /** @returns whether the service has promised to keep the events */
+  private async attempt(path: string, payload: string, success: number, ids: readonly string[]): Promise<boolean> {
+    const { status, body } = await this.post(path, payload);
+    const isPromised = status === success;
+    // All that is sent is right: an event that is rejected is as wrong as one that is lost.
+    const isRejected = isPromised && status === 200 && !body.includes(`"accepted":${ids.length},`);
+    const key = status === 0 ? "none" : isRejected ? "rejected" : String(status);
+    this.counts.set(key, (this.counts.get(key) ?? 0) + 1);
+    if (isPromised && !isRejected) {
+      this.acknowledged.push(...ids);
+      this.firstSuccessAt = Math.min(this.firstSuccessAt, performance.now());
+      return true;
+    }
+    this.lastFailureAt = performance.now();
+    return false;
+  }
+
+  private post(path: string, payload: string): Promise<Answer> {
+    return new Promise((resolve) => {
+      const none = (): void => resolve({ status: 0, body: "" });
+      const headers = { "content-type": "application/json", "content-length": Buffer.byteLength(payload) };
+      const options = { host: "127.0.0.1", port: this.options.port, path, method: "POST", agent: this.agent, headers };
+      const sending = request({ ...options, timeout: REQUEST_TIMEOUT_MS }, (response) => {
+        let body = "";
+        response.setEncoding("latin1").on("data", (text: string) => (body += text));
+        response.on("end", () => resolve({ status: response.statusCode ?? 0, body }));
+        response.on("error", none);
+      });
+      sending.on("timeout", () => sending.destroy());
+      sending.on("error", none);
+      sending.end(payload);
+    });
+  }
+}
