@@ -169,4 +169,22 @@ describe("when Pub/Sub is away", function () {
       await relay.stop();
     }
   });
+
+  it("takes events again soon after a network that swallowed its attempts to connect works again", async () => {
+    const topic = await ingest.freshTopic();
+    const relay = await startRelay(ingest.emulator.host);
+    try {
+      relay.swallow();
+      const replica = await ingest.startReplica({
+        TOPIC: topic.name,
+        PUBSUB_EMULATOR_HOST: relay.host,
+        PUBLISH_TIMEOUT: "1s",
+      });
+      assert.equal((await post(replica.url, sampleEvent())).status, 503);
+      await relay.restore();
+      await eventually(async () => (await post(replica.url, sampleEvent())).status === 204, "204", 5000);
+    } finally {
+      await relay.stop();
+    }
+  });
 });

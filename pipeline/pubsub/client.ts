@@ -1,8 +1,12 @@
 import { PubSub, type ClientConfig } from "@google-cloud/pubsub";
 import { PassThroughClient } from "google-auth-library";
+import { CONNECT_TIMEOUT_OPTION, supportConnectTimeout } from "./connectTimeout";
 
-/** google-gax takes one "grpc." off. Without this the pause between attempts to connect grows to two minutes. */
-const CHANNEL_OPTIONS: ClientConfig & Record<string, unknown> = { "grpc.grpc.max_reconnect_backoff_ms": 2000 };
+const CHANNEL_OPTIONS: ClientConfig & Record<string, unknown> = {
+  // google-gax takes one "grpc." off. Without this the pause between attempts to connect grows to two minutes.
+  "grpc.grpc.max_reconnect_backoff_ms": 2000,
+  [CONNECT_TIMEOUT_OPTION]: 3000,
+};
 
 /**
  * An emulator is no Google service: without this, the client looks for credentials and for a metadata server. (The types
@@ -32,6 +36,7 @@ const keepAliveOptions = (keepAliveMs: number): ClientConfig & Record<string, un
 
 /** The client for a project; for an emulator when the standard variable PUBSUB_EMULATOR_HOST names one. */
 export function pubSubClient({ project, keepAliveMs }: PubSubClientOptions): PubSub {
+  supportConnectTimeout();
   const keepAlive = keepAliveMs === undefined ? {} : keepAliveOptions(keepAliveMs);
   const emulator = process.env.PUBSUB_EMULATOR_HOST ? emulatorOptions() : {};
   return new PubSub({ projectId: project, ...CHANNEL_OPTIONS, ...keepAlive, ...emulator });

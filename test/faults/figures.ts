@@ -5,7 +5,7 @@ import type { TopicContents } from "./topicReader";
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
 
 export const recoveryText = ({ firstSuccessMs, lastFailureMs }: Recovery): string =>
-  `first 2xx after ${seconds(firstSuccessMs)}, last failure after ${seconds(lastFailureMs)}`;
+  `first 2xx after ${seconds(firstSuccessMs)}, the last request that failed sent after ${seconds(lastFailureMs)}`;
 
 export const memoryText = ({ before, peak, after }: MemoryFigures, what = "memory"): string =>
   `${what} ${before} MiB, at most ${peak}, then ${after}`;

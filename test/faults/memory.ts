@@ -24,7 +24,7 @@ export class MemoryWatch {
 
   constructor(private readonly pid: number) {
     this.before = this.peak = this.rss();
-    this.timer = setInterval(() => (this.peak = Math.max(this.peak, this.rss())), 100);
+    this.timer = setInterval(() => (this.peak = Math.max(this.peak, this.rss())), 100).unref();
   }
 
   /** The most that is still taken to be the level before, MiB. */
@@ -34,7 +34,7 @@ export class MemoryWatch {
 
   /** Waits until memory is back at its level, 30 s at most. */
   async settle(): Promise<MemoryFigures> {
-    for (const end = Date.now() + SETTLE_MS; this.rss() > this.bound && Date.now() < end; ) await sleep(250);
+    for (const end = Date.now() + SETTLE_MS; this.rss() > this.bound && Date.now() < end;) await sleep(250);
     clearInterval(this.timer);
     return { before: this.before, peak: this.peak, after: this.rss() };
   }

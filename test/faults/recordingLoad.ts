@@ -20,7 +20,7 @@ export interface RecordingLoadOptions {
 export interface Recovery {
   /** The first answer 2xx. @default Infinity, when there was none */
   readonly firstSuccessMs: number;
-  /** The last request that was not answered by 2xx; 0 when all were. */
+  /** When the last request was sent that was not answered by 2xx; 0 when all that were sent since then were. */
   readonly lastFailureMs: number;
 }
 
@@ -126,6 +126,7 @@ export class RecordingLoad {
 
   /** @returns whether the service has promised to keep the events */
   private async attempt(path: string, payload: string, success: number, ids: readonly string[]): Promise<boolean> {
+    const sentAt = performance.now();
     const { status, body } = await this.post(path, payload);
     const isPromised = status === success;
     // All that is sent is right: an event that is rejected is as wrong as one that is lost.
@@ -137,7 +138,7 @@ export class RecordingLoad {
       this.firstSuccessAt = Math.min(this.firstSuccessAt, performance.now());
       return true;
     }
-    this.lastFailureAt = performance.now();
+    this.lastFailureAt = Math.max(this.lastFailureAt, sentAt);
     return false;
   }
 
