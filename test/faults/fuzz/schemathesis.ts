@@ -1,0 +1,56 @@
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { cacheDir, packageRoot } from "../../../config/packageRoot";
+import { ensureVenv, interpreterOf } from "../../../pipeline/python/venv";
+
+/** What every answer is held to: no 5xx, and nothing that the description does not say. */
+const CHECKS = [
+  "not_a_server_error",
+  "status_code_conformance",
+  "content_type_conformance",
+  "response_headers_conformance",
+  "response_schema_conformance",
+  "unsupported_method",
+];
+
+export interface FuzzReport {
+  readonly ok: boolean;
+  /** Requests that were sent. */
+  readonly requests: number;
+  /** All that Schemathesis says. */
+  readonly output: string;
+}
+
+/**
+ * Sends requests that are made from the OpenAPI description of a service, right and wrong ones, and checks the answers.
+ * Installs Schemathesis when it is absent.
+ * @param seconds how long
+ * @param seed of the first requests; what follows depends on the answers, too
+ */
+export async function fuzz(documentUrl: string, directory: string, seconds: number, seed: number): Promise<FuzzReport> {
+  const requirements = join(packageRoot, "test", "faults", "fuzz", "requirements.txt");
+  const venv = await ensureVenv({ name: "schemathesis", cacheDir, requirements });
+  const args = [
+    "run",
+    documentUrl,
+    "--seed",
+    String(seed),
+    "--max-time",
+    String(seconds),
+    "--checks",
+    CHECKS.join(","),
+  ];
+  const child = spawn(interpreterOf(venv), ["-m", "schemathesis.cli", ...args, "--continue-on-failure", "--no-color"], {
+    cwd: directory,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (text: string) => (output += text));
+  }
+  const code = await new Promise<number | null>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", resolve);
+  });
+  return { ok: code === 0, requests: Number(/(\d+) generated/.exec(output)?.[1] ?? 0), output };
+}
