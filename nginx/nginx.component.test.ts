@@ -5,7 +5,7 @@ import { createServer, type IncomingMessage, type RequestListener, type Server }
 import type { AddressInfo, Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { errorsOf, post, postBatch, sampleEvent } from "../ingest/testing/requests";
+import { errorsOf, post, postBatch, sampleEvent, sendRaw } from "../ingest/testing/requests";
 import { eventually, useIngest } from "../ingest/testing/fixture";
 import { freePort } from "../local/ports";
 import { startChildProcess, type ChildProcess } from "../pipeline/beam/process/childProcess";
@@ -138,7 +138,7 @@ const hangUp = (req: IncomingMessage): unknown => req.socket.destroy();
     const [a] = (await upstreams(noContent)) as [Upstream];
     const { url } = await startNginx({ upstreamPorts: [a.port] });
     assert.equal((await postBatch(url, " ".repeat(5_242_880))).status, 204);
-    const response = await postBatch(url, " ".repeat(2 * 5_242_880 + 1));
+    const response = await postBatch(url, " ".repeat(5_242_880 + 1));
     assert.equal(response.status, 413);
     assert.match((await errorsOf(response))[0]?.message ?? "", /5242880 bytes/);
   });
@@ -160,6 +160,127 @@ const hangUp = (req: IncomingMessage): unknown => req.socket.destroy();
     assert.equal(line?.status, 204);
     assert.equal(line?.upstream, `127.0.0.1:${a.port}`);
     assert.ok(!("remote_addr" in (line ?? {})));
+  });
+
+  it("tells replicas the client's address as it sees it, and one request id through and through", async () => {
+    const seen: IncomingMessage["headers"][] = [];
+    const [a] = (await upstreams((req, res) => {
+      seen.push(req.headers);
+      res.writeHead(204).end();
+    })) as [Upstream];
+    const { url } = await startNginx({ upstreamPorts: [a.port] });
+    seen.length = 0;
+    const lies = { "x-forwarded-for": "203.0.113.7", "x-real-ip": "203.0.113.8" };
+    await post(url, sampleEvent(), { ...lies, "x-request-id": "trace-1" });
+    await post(url, sampleEvent(), { ...lies, "x-request-id": "no id {}" });
+    assert.deepEqual(
+      seen.map((h) => [h["x-forwarded-for"], h["x-real-ip"]]),
+      [
+        ["127.0.0.1", "127.0.0.1"],
+        ["127.0.0.1", "127.0.0.1"],
+      ],
+    );
+    assert.equal(seen[0]?.["x-request-id"], "trace-1");
+    assert.match(String(seen[1]?.["x-request-id"]), /^[0-9a-f]{32}$/);
+  });
+
+  it("limits each client address, which a trusted proxy names, with 429 and Retry-After", async () => {
+    const [a] = (await upstreams(noContent)) as [Upstream];
+    const { url } = await startNginx({
+      upstreamPorts: [a.port],
+      addressLimit: { perSecond: 1, burst: 4 },
+      trustedProxies: ["127.0.0.1"],
+    });
+    const send = (client: string): Promise<Response> => post(url, sampleEvent(), { "x-forwarded-for": client });
+    const answers = await Promise.all(Array.from({ length: 20 }, () => send("203.0.113.1")));
+    const refused = answers.filter((answer) => answer.status === 429);
+    assert.ok(refused.length >= 10 && refused.length <= 15, `${refused.length} of 20 were refused`);
+    assert.equal(refused[0]?.headers.get("retry-after"), "1");
+    assert.match((await errorsOf(refused[0]))[0]?.message ?? "", /Too many requests/);
+    assert.equal((await send("203.0.113.2")).status, 204);
+  });
+
+  it("limits each key, wherever it stands, and logs none", async () => {
+    const [a] = (await upstreams(noContent)) as [Upstream];
+    const {
+      url,
+      directory,
+      process: child,
+    } = await startNginx({
+      upstreamPorts: [a.port],
+      keyLimit: { perSecond: 1, burst: 1 },
+    });
+    const places: ((key: string) => Promise<Response>)[] = [
+      (key) => post(url, sampleEvent(), { "x-write-key": key }),
+      (key) => post(url, sampleEvent(), { authorization: `Bearer ${key}` }),
+      (key) => fetch(`${url}/event/?key=${key}`, { method: "POST", body: "{}" }),
+      (key) => fetch(`${url}/event/`, { headers: { "x-read-key": key } }),
+    ];
+    for (const [i, send] of places.entries()) {
+      const statuses = (await Promise.all(Array.from({ length: 8 }, () => send(`secret-${i}`)))).map((r) => r.status);
+      assert.ok(statuses.includes(204) && statuses.includes(429), `${i}: ${statuses.join()}`);
+    }
+    const one = await Promise.all(
+      Array.from({ length: 8 }, (_, i) => (places[i % 3] as (key: string) => Promise<Response>)("secret-one")),
+    );
+    assert.ok(one.some((answer) => answer.status === 429));
+    for (let i = 0; i < 8; i++) assert.equal((await post(url, sampleEvent())).status, 204);
+    await child.stop();
+    for (const log of ["access.log", "error.log"]) {
+      assert.doesNotMatch(readFileSync(join(directory, log), "utf8"), /secret|127\.0\.0\.1, server/);
+    }
+  });
+
+  it("limits how many requests of one address are under way", async () => {
+    const waiting: (() => void)[] = [];
+    const [a] = (await upstreams((req, res) => {
+      if (req.method === "POST") waiting.push(() => res.writeHead(204).end());
+      else res.writeHead(204).end();
+    })) as [Upstream];
+    const { url } = await startNginx({ upstreamPorts: [a.port], addressConcurrency: 2 });
+    const held = [post(url, sampleEvent()), post(url, sampleEvent())];
+    await eventually(() => waiting.length === 2, "two requests under way");
+    assert.equal((await post(url, sampleEvent())).status, 429);
+    for (const answer of waiting) answer();
+    assert.deepEqual(await Promise.all(held.map(async (answer) => (await answer).status)), [204, 204]);
+  });
+
+  it("keeps metrics inside, compresses answers, and sends security headers with all of them", async () => {
+    const json = JSON.stringify({ text: "x".repeat(2000) });
+    const [a] = (await upstreams((_, res) => res.writeHead(200, { "content-type": "application/json" }).end(json))) as [
+      Upstream,
+    ];
+    const { url } = await startNginx({ upstreamPorts: [a.port] });
+    const answer = await fetch(`${url}/event/`, { headers: { "accept-encoding": "gzip" } });
+    assert.equal(answer.headers.get("content-encoding"), "gzip");
+    assert.equal(await answer.text(), json);
+    a.requests.length = 0;
+    const hidden = await Promise.all(
+      ["/metrics", "/METRICS/", "/%6detrics", "/x/../metrics", "/-/bad-request"].map((p) => fetch(url + p)),
+    );
+    assert.deepEqual(
+      hidden.map((response) => response.status),
+      [404, 404, 404, 404, 404],
+    );
+    assert.deepEqual(a.requests, []);
+    for (const response of [answer, ...hidden]) {
+      assert.equal(response.headers.get("x-content-type-options"), "nosniff");
+      assert.match(response.headers.get("content-security-policy") ?? "", /default-src 'none'/);
+    }
+  });
+
+  it("refuses what is no HTTP, and too many headers, in the same shape", async () => {
+    const [a] = (await upstreams(noContent)) as [Upstream];
+    const { url } = await startNginx({ upstreamPorts: [a.port] });
+    const port = Number(new URL(url).port);
+    a.requests.length = 0;
+    const large = await sendRaw(port, `GET /event/ HTTP/1.1\r\nHost: a\r\nX: ${"x".repeat(40_000)}\r\n\r\n`);
+    assert.match(large, /^HTTP\/1.1 431 [^]*"errors":\[/);
+    const long = await sendRaw(port, `GET /${"x".repeat(40_000)} HTTP/1.1\r\nHost: a\r\n\r\n`);
+    assert.match(long, /^HTTP\/1.1 431 [^]*"errors":\[/);
+    const bad = await sendRaw(port, "GET /event/ HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n");
+    assert.match(bad, /^HTTP\/1.1 400 [^]*"errors":\[/);
+    assert.deepEqual(a.requests, []);
   });
 
   describe("with real replicas", () => {

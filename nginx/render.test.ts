@@ -27,6 +27,12 @@ describe("renderNginxConfig", () => {
 
   it("refuses what cannot work", () => {
     assert.throws(() => render({ upstreamPorts: [] }), /at least one upstream/);
+    assert.throws(
+      () => render({ addressLimit: { perSecond: 0.5 } }),
+      /limit per address must be a whole number above 0/,
+    );
+    assert.throws(() => render({ keyLimit: { perSecond: 1, burst: -1 } }), /burst per key must be a whole number/);
+    assert.throws(() => render({ trustedProxies: ["10.0.0.0/8; }"] }), /trustedProxies must be addresses/);
     assert.throws(() => render({ directory: "relative" }), /absolute path, not relative/);
     assert.throws(() => render({ directory: '/tmp/a"b' }), /must not contain quotes/);
     assert.throws(() => render({ directory: "/tmp/$uri" }), /must not contain quotes, \$/);

@@ -49,6 +49,8 @@ export interface Stack {
 const BIN = join(packageRoot, "bin", "eventlogger.js");
 const INGEST = join(packageRoot, "dist", "ingest", "main.js");
 const REPLICAS = 2;
+/** For the replicas: nginx says whose request it is. */
+const BEHIND_NGINX = ["--trusted-proxies", "127.0.0.1"];
 
 /** Times to stop, ms; together less than 15 s. */
 const NGINX_DRAIN_MS = 2000;
@@ -134,7 +136,7 @@ class LocalStack {
       return;
     }
     const upstreamPorts = await freePorts(REPLICAS);
-    await Promise.all(upstreamPorts.map((port, i) => this.startReplica(`ingest-${i + 1}`, port)));
+    await Promise.all(upstreamPorts.map((port, i) => this.startReplica(`ingest-${i + 1}`, port, BEHIND_NGINX)));
     const { nginx: directory } = this.directory;
     const configFile = join(directory, "nginx.conf");
     writeFileSync(configFile, renderNginxConfig({ listenPort: this.port, upstreamPorts, directory }));
@@ -209,9 +211,9 @@ class LocalStack {
     });
   }
 
-  private async startReplica(name: string, port: number): Promise<void> {
+  private async startReplica(name: string, port: number, more: readonly string[] = []): Promise<void> {
     const start = async (): Promise<ChildProcess> => {
-      const args = ["--host", "127.0.0.1", "--port", String(port), "--drain-timeout", `${INGEST_DRAIN_MS}ms`];
+      const args = ["--host", "127.0.0.1", "--port", String(port), "--drain-timeout", `${INGEST_DRAIN_MS}ms`, ...more];
       const child = await this.node(name, [INGEST, ...args]);
       this.ingest.set(name, child);
       return child;
