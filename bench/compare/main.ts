@@ -80,8 +80,8 @@ async function compare(options: Options<typeof compareOptions>, cleanup: Cleanup
     p99: median(turns.map((t) => t.latency.p99)),
   })) as [Figures, Figures];
   console.log(
-    `medians: express ${baseline.rate}/s, p99 ${baseline.p99.toFixed(1)} ms; ` +
-      `ingest replica ${ours.rate}/s, p99 ${ours.p99.toFixed(1)} ms\n` +
+    `medians: express ${Math.round(baseline.rate)}/s, p99 ${baseline.p99.toFixed(1)} ms; ` +
+      `ingest replica ${Math.round(ours.rate)}/s, p99 ${ours.p99.toFixed(1)} ms\n` +
       `ratio:   ${(ours.rate / baseline.rate).toFixed(2)} times the POST/s, ` +
       `${(ours.p99 / baseline.p99).toFixed(2)} times the p99`,
   );

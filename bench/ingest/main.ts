@@ -3,13 +3,14 @@ import { join } from "node:path";
 import yargs from "yargs";
 import { readOptions, wholeNumber, yargsOptions, type Options, type OptionSpecs } from "../../config/options";
 import { startPubSubEmulator } from "../../local/emulators";
+import { startNginx } from "../../nginx/start";
 import { batchBodies } from "../load/events";
 import { postLoadFromProcess } from "../load/loadProcess";
 import { processUsage } from "../load/processUsage";
 import { answers, clientLoad, latency, machine, rate } from "../report";
 import { runBenchmark, type Cleanup } from "../runBenchmark";
 import { profileFlags, readProfile, reportProfile } from "./profile";
-import { createTopic, startNginx, startReplica } from "./services";
+import { createTopic, startReplica } from "./services";
 
 const benchOptions = {
   connections: { type: "number", describe: "Kept connections", default: 128, check: wholeNumber(1, 10_000) },
@@ -81,7 +82,7 @@ async function bench(options: Options<typeof benchOptions>, cleanup: Cleanup): P
   cleanup.later(() => replica.process.stop());
   let { port } = replica;
   if (options.nginx) {
-    const nginx = await startNginx(cleanup.directory, port);
+    const nginx = await startNginx(cleanup.directory, [port]);
     cleanup.later(() => nginx.process.stop());
     port = nginx.port;
   }

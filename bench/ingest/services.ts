@@ -1,10 +1,8 @@
-import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { packageRoot } from "../../config/packageRoot";
 import type { PubSubEmulator } from "../../local/emulators";
 import { freePort } from "../../local/ports";
 import { answers, awaitReady } from "../../local/readiness";
-import { nginxArguments, renderNginxConfig } from "../../nginx/render";
 import { startChildProcess, type ChildProcess } from "../../pipeline/beam/process/childProcess";
 import { pubSubClient } from "../../pipeline/pubsub/client";
 
@@ -57,19 +55,4 @@ export function startReplica(
   nodeFlags: readonly string[] = [],
 ): Promise<Service> {
   return startService(join("ingest", "main.js"), emulator, logFile, { health: "/readyz", nodeFlags });
-}
-
-/** One nginx in front of the replica. */
-export async function startNginx(directory: string, upstreamPort: number): Promise<Service> {
-  const port = await freePort();
-  const configFile = join(directory, "nginx.conf");
-  writeFileSync(configFile, renderNginxConfig({ listenPort: port, upstreamPorts: [upstreamPort], directory }));
-  const child = await startChildProcess({
-    name: "nginx",
-    command: "nginx",
-    args: nginxArguments(configFile, directory),
-    logFile: join(directory, "nginx.log"),
-  });
-  await awaitReady(child, () => answers(`http://127.0.0.1:${port}/readyz`), 20_000);
-  return { port, process: child };
 }

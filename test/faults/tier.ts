@@ -1,15 +1,13 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { IngestFixture, TestReplica } from "../../ingest/testing/fixture";
 import { metricsOf } from "../../ingest/testing/metrics";
-import { freePort, freePorts } from "../../local/ports";
-import { answers, awaitReady } from "../../local/readiness";
-import { nginxArguments, renderNginxConfig } from "../../nginx/render";
-import { startChildProcess, type ChildProcess } from "../../pipeline/beam/process/childProcess";
+import { freePorts } from "../../local/ports";
+import { startNginx } from "../../nginx/start";
 import { memoryText, statusesText, topicText } from "./figures";
 import { MemoryWatch } from "./memory";
 import { RecordingLoad } from "./recordingLoad";
@@ -46,16 +44,6 @@ export interface TierFault {
   act(tier: Tier): Promise<readonly string[]>;
 }
 
-async function startNginx(directory: string, upstreamPorts: readonly number[]): Promise<[number, ChildProcess]> {
-  const listenPort = await freePort();
-  const configFile = join(directory, "nginx.conf");
-  writeFileSync(configFile, renderNginxConfig({ listenPort, upstreamPorts, directory }));
-  const args = nginxArguments(configFile, directory);
-  const child = await startChildProcess({ name: "nginx", command: "nginx", args, logFile: join(directory, "log") });
-  await awaitReady(child, () => answers(`http://127.0.0.1:${listenPort}/healthz`), 20_000);
-  return [listenPort, child];
-}
-
 /** Every replica answers and holds nothing of what was under way. */
 async function assertWell(replicas: readonly TestReplica[]): Promise<void> {
   for (const { url } of replicas) {
@@ -79,7 +67,7 @@ export async function passTierFault(ingest: IngestFixture, fault: TierFault): Pr
     ingest.startReplica({ TOPIC: reader.topic, PORT: String(port), LOG_LEVEL: "warn" });
   const ports = await freePorts(fault.replicas);
   const replicas = await Promise.all(ports.map(start));
-  const [port, nginx] = await startNginx(directory, ports);
+  const { port, process: nginx } = await startNginx(directory, ports);
   const load = new RecordingLoad({ port, run: fault.run });
   try {
     await sleep(WARM_UP_MS);
