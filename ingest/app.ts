@@ -11,6 +11,7 @@ import type { Metrics } from "./metrics/metrics";
 import { observe } from "./observe";
 import { openApiDocument, type DocumentedSettings } from "./openapi/document";
 import type { RollupCache } from "./rollupCache";
+import { PROBES } from "./routePattern";
 import { createGetEvent } from "./routes/getEvent";
 import { createGetMetrics } from "./routes/getMetrics";
 import { createReadyz, healthz, type ReadinessDeps } from "./routes/health";
@@ -40,9 +41,6 @@ export interface AppDeps {
   readonly logger: Logger;
 }
 
-/** Answered whatever else is to be done: how a replica does is asked most when it does badly. */
-const ALWAYS_ANSWERED: ReadonlySet<string> = new Set(["/healthz", "/readyz", "/metrics"]);
-
 /** A replica that stops asks its clients to go elsewhere with their next request. */
 function closeWhenDraining(isDraining: () => boolean): Middleware {
   return function closeConnection(ctx, next) {
@@ -58,7 +56,7 @@ function closeWhenDraining(isDraining: () => boolean): Middleware {
  */
 function shedLoad(isOverloaded: () => boolean): Middleware {
   return function shedLoad(ctx, next) {
-    if (!isOverloaded() || ALWAYS_ANSWERED.has(ctx.path)) return next();
+    if (!isOverloaded() || PROBES.has(ctx.path)) return next();
     throw new RequestError("OVERLOADED");
   };
 }

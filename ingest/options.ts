@@ -1,5 +1,5 @@
 import { bigqueryOptions, projectOption, pubsubOptions } from "../config/connection";
-import { wholeNumber, type Options, type OptionSpecs } from "../config/options";
+import { oneOf, wholeNumber, type Options, type OptionSpecs } from "../config/options";
 import { trustedProxiesProblem } from "./access/clientAddress";
 import { keyFileProblem } from "./access/keyFile";
 import { corsOriginsProblem } from "./cors";
@@ -171,10 +171,7 @@ export const ingestOptions = {
     type: "string",
     describe: "Requests to log: off, problems (5xx and slow ones) or all",
     default: "problems",
-    check: (mode) =>
-      (ACCESS_LOG_MODES as readonly string[]).includes(mode)
-        ? undefined
-        : `must be one of ${ACCESS_LOG_MODES.join(", ")}`,
+    check: oneOf(ACCESS_LOG_MODES),
     group: "Logs:",
   },
   slowRequest: {
@@ -188,7 +185,7 @@ export const ingestOptions = {
     type: "string",
     describe: `One of ${LOG_LEVELS.join(", ")}`,
     default: "info",
-    check: (level) => (LOG_LEVELS.includes(level) ? undefined : `must be one of ${LOG_LEVELS.join(", ")}`),
+    check: oneOf(LOG_LEVELS),
     group: "Logs:",
   },
 } as const satisfies OptionSpecs;

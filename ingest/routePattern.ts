@@ -4,6 +4,9 @@ export const ROUTES = ["/event/", "/events/", "/healthz", "/readyz", "/metrics",
 /** A route, or what is none. */
 export type RoutePattern = (typeof ROUTES)[number] | "other";
 
+/** What is asked how a replica does: often, and most when it does badly. */
+export const PROBES: ReadonlySet<string> = new Set<RoutePattern>(["/healthz", "/readyz", "/metrics"]);
+
 const withoutSlash = (path: string): string => (path.endsWith("/") ? path.slice(0, -1) : path);
 const byPath = new Map<string, RoutePattern>(
   ROUTES.flatMap((route) => [

@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import { TokenBucket } from "../access/tokenBuckets";
 import type { ErrorCode } from "../errors";
-import type { RoutePattern } from "../routePattern";
+import { PROBES, type RoutePattern } from "../routePattern";
 
 /** off: nothing; problems: what failed here (5xx) and what was slow, but for probes; all: every request. */
 export const ACCESS_LOG_MODES = ["off", "problems", "all"] as const;
@@ -30,9 +30,6 @@ export interface AccessLogOptions {
   readonly now?: () => number;
 }
 
-/** Who asks so often that it says nothing: what is wrong then is logged by itself. */
-const PROBES: ReadonlySet<RoutePattern> = new Set<RoutePattern>(["/healthz", "/readyz", "/metrics"]);
-
 /** Lines about problems: some at once, then one a second. During an outage every request is one; metrics count them. */
 export const PROBLEM_LINES = { perSec: 1, burst: 20 };
 
@@ -51,6 +48,7 @@ export class AccessLog {
   wants(route: RoutePattern, status: number, durationMs: number): boolean {
     const { mode } = this.options;
     if (mode !== "problems") return mode === "all";
+    // A probe that fails says nothing new: what is wrong then is logged by itself.
     return this.isProblem(status, durationMs) && !PROBES.has(route);
   }
 

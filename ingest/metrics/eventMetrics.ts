@@ -21,7 +21,8 @@ export class EventMetrics {
   private readonly acceptedTotal: Tally<"key">;
   private readonly rejectedTotal: Tally<"reason">;
   private readonly batchEvents: Observer;
-  private readonly withoutKey: { value: number };
+  /** By the name of the key; undefined: none was needed. */
+  private readonly accepts = new Map<string | undefined, { value: number }>();
 
   constructor(registry: Registry) {
     this.acceptedTotal = new Tally(registry, {
@@ -40,13 +41,15 @@ export class EventMetrics {
       buckets: BATCH_BUCKETS,
     });
     this.batchEvents = batchEvents.series({});
-    this.withoutKey = this.acceptedTotal.entry({ key: NO_KEY });
+    this.accepts.set(undefined, this.acceptedTotal.entry({ key: NO_KEY }));
   }
 
   /** Events were acknowledged. @param keyName of the key that they came with, if one is needed */
   accepted(keyName: string | undefined, events: number): void {
-    if (keyName === undefined) this.withoutKey.value += events;
-    else if (events > 0) this.acceptedTotal.add({ key: keyName }, events);
+    if (events === 0) return;
+    let count = this.accepts.get(keyName);
+    if (!count) this.accepts.set(keyName, (count = this.acceptedTotal.entry({ key: keyName ?? NO_KEY })));
+    count.value += events;
   }
 
   /** An event is not valid. */

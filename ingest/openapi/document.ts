@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { packageRoot } from "../../config/packageRoot";
 import { JSON_OR_NDJSON_TYPES, JSON_TYPES } from "../contentHeaders";
 import { errorKinds, type ErrorCode } from "../errors";
+import { REQUEST_ID_PATTERN } from "../logging/requestId";
 import { MAX_IDEMPOTENCY_KEY } from "../routes/postEvents";
 import { ref, schemas, type JsonSchema } from "./schemas";
 
@@ -57,7 +58,7 @@ const json = (schema: JsonSchema): MediaTypes => ({ "application/json": { schema
 const REQUEST_ID_HEADER = {
   description: "The id of the request in the service's logs: that of the request, or a new one",
   required: true,
-  schema: { type: "string", pattern: "^[A-Za-z0-9._:+/=-]{1,128}$" },
+  schema: { type: "string", pattern: REQUEST_ID_PATTERN },
 };
 const headers = { "X-Request-Id": REQUEST_ID_HEADER };
 const ok = (description: string, schema?: JsonSchema): ResponseObject =>

@@ -1,5 +1,5 @@
 import { setTimeout } from "node:timers/promises";
-import { wholeNumber } from "../../config/options";
+import { oneOf, wholeNumber } from "../../config/options";
 import { IMPORTANCES, type DataflowJobs, type Importance, type Job, type JobMessage } from "../runners/dataflow/jobs";
 import { hasEnded, stateName } from "../runners/dataflow/jobState";
 import { defineCommand } from "./command";
@@ -63,8 +63,7 @@ export const logsCommand = defineCommand({
       type: "string",
       describe: `The least important that are shown: ${IMPORTANCES.join(", ")}`,
       default: "basic",
-      check: (name) =>
-        IMPORTANCES.some((one) => one === name) ? undefined : `must be one of ${IMPORTANCES.join(", ")}`,
+      check: oneOf(IMPORTANCES),
     },
     follow: { type: "boolean", describe: "Go on with new messages until the job ends, or Ctrl-C", default: false },
     ...jsonOption,

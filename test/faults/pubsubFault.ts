@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { IngestFixture } from "../../ingest/testing/fixture";
-import { metricsOf } from "../../ingest/testing/metrics";
 import { startRelay, type Relay } from "../../ingest/testing/relay";
 import { memoryText, recoveryText, statusesText, topicText } from "./figures";
 import { MemoryWatch } from "./memory";
 import { RecordingLoad } from "./recordingLoad";
 import { TopicReader } from "./topicReader";
+import { assertWell } from "./well";
 
 /** Within so long after Pub/Sub is back everything is answered by 2xx again, ms. */
 const RECOVERED_WITHIN_MS = 5000;
@@ -61,14 +61,6 @@ async function assertUnwell(url: string): Promise<void> {
   assert.equal((await fetch(`${url}/healthz`)).status, 200, "the process is up");
 }
 
-/** Nothing is left of what was under way. */
-async function assertNothingHeld(url: string): Promise<void> {
-  const metrics = await metricsOf(url);
-  for (const held of ["ingest_events_in_flight", "ingest_bytes_in_flight", "ingest_body_bytes"]) {
-    assert.equal(metrics.get(held), 0, held);
-  }
-}
-
 /**
  * Puts a replica under load through a fault of Pub/Sub.
  * @param run a name of its own
@@ -112,8 +104,7 @@ export async function passFault(
     assert.ok(recovery.firstSuccessMs < RECOVERED_WITHIN_MS, recoveryText(recovery));
     assert.ok(recovery.lastFailureMs < RECOVERED_WITHIN_MS, recoveryText(recovery));
     assert.ok(memoryFigures.after <= memory.bound, memoryText(memoryFigures));
-    await assertNothingHeld(replica.url);
-    assert.equal((await fetch(`${replica.url}/readyz`)).status, 200);
+    await assertWell(replica.url);
     return [
       recoveryText(recovery),
       `answers ${statusesText(load.statuses)}; ${during} events taken during the fault`,

@@ -5,13 +5,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { IngestFixture, TestReplica } from "../../ingest/testing/fixture";
-import { metricsOf } from "../../ingest/testing/metrics";
 import { freePorts } from "../../local/ports";
 import { startNginx } from "../../nginx/start";
 import { memoryText, statusesText, topicText } from "./figures";
 import { MemoryWatch } from "./memory";
 import { RecordingLoad } from "./recordingLoad";
 import { TopicReader } from "./topicReader";
+import { assertWell } from "./well";
 
 /** Load before a fault, ms: long enough for memory to have found its level. */
 const WARM_UP_MS = 6000;
@@ -42,17 +42,6 @@ export interface TierFault {
   prepare?(tier: Tier): Promise<unknown>;
   /** Does it. @returns figures of its own */
   act(tier: Tier): Promise<readonly string[]>;
-}
-
-/** Every replica answers and holds nothing of what was under way. */
-async function assertWell(replicas: readonly TestReplica[]): Promise<void> {
-  for (const { url } of replicas) {
-    assert.equal((await fetch(`${url}/readyz`)).status, 200);
-    const metrics = await metricsOf(url);
-    for (const held of ["ingest_events_in_flight", "ingest_bytes_in_flight", "ingest_body_bytes"]) {
-      assert.equal(metrics.get(held), 0, held);
-    }
-  }
 }
 
 /**
@@ -101,7 +90,7 @@ export async function passTierFault(ingest: IngestFixture, fault: TierFault): Pr
     assert.ok(load.failures <= fault.maxFailures, said);
     assert.equal(load.recovery().lastFailureMs, 0, `others are served again: ${said}`);
     assert.ok(memoryFigures.after <= memory.bound, said);
-    await assertWell(replicas);
+    for (const { url } of replicas) await assertWell(url);
     return figures;
   } finally {
     await load.stop();
