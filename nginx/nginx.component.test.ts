@@ -220,10 +220,9 @@ const hangUp = (req: IncomingMessage): unknown => req.socket.destroy();
       const statuses = (await Promise.all(Array.from({ length: 8 }, () => send(`secret-${i}`)))).map((r) => r.status);
       assert.ok(statuses.includes(204) && statuses.includes(429), `${i}: ${statuses.join()}`);
     }
-    const one = await Promise.all(
-      Array.from({ length: 8 }, (_, i) => (places[i % 3] as (key: string) => Promise<Response>)("secret-one")),
-    );
-    assert.ok(one.some((answer) => answer.status === 429));
+    // One request and one more at once: all places count together.
+    const one = await Promise.all(places.slice(0, 3).map((send) => send("secret-one")));
+    assert.deepEqual(one.map((answer) => answer.status).sort(), [204, 204, 429]);
     for (let i = 0; i < 8; i++) assert.equal((await post(url, sampleEvent())).status, 204);
     await child.stop();
     for (const log of ["access.log", "error.log"]) {
@@ -256,7 +255,7 @@ const hangUp = (req: IncomingMessage): unknown => req.socket.destroy();
     assert.equal(await answer.text(), json);
     a.requests.length = 0;
     const hidden = await Promise.all(
-      ["/metrics", "/METRICS/", "/%6detrics", "/x/../metrics", "/-/bad-request"].map((p) => fetch(url + p)),
+      ["/metrics", "/METRICS/", "/%6detrics", "//metrics", "/-/bad-request"].map((p) => fetch(url + p)),
     );
     assert.deepEqual(
       hidden.map((response) => response.status),
