@@ -28,8 +28,63 @@ export interface BigQueryEmulator extends Emulator {
   readonly grpcHost: string;
 }
 
+/** A program to run, and what it needs. */
+export interface Program {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 /**
- * Starts Google's Pub/Sub emulator. It keeps everything in memory.
+ * Google's Pub/Sub emulator, which keeps everything in memory.
+ * @throws Error when it is not installed
+ */
+export async function pubSubEmulatorProgram(host: string, port: number): Promise<Program> {
+  const jar = await findPubSubEmulatorJar();
+  if (!jar) {
+    throw new Error("Google's Pub/Sub emulator is not installed: gcloud components install pubsub-emulator");
+  }
+  const classpath = [...(await pubSubEmulatorPatch(jar)), jar].join(delimiter);
+  const main = "com.google.cloud.pubsub.testing.v1.Main";
+  // Not through gcloud: that puts a Python process in between. The heap grows to what it may, so it is capped.
+  return { command: javaCommand(), args: ["-Xmx1g", "-cp", classpath, main, `--host=${host}`, `--port=${port}`] };
+}
+
+/**
+ * The BigQuery emulator; it is installed first when it is absent.
+ * @param options.dataDir made when absent; what is in it already is served.
+ * @param options.port of REST
+ * @param options.grpcPort of the Storage API
+ * @param options.project for requests that name none. @default "demo-project"
+ * @throws Error when it cannot be installed
+ */
+export async function bigQueryEmulatorProgram(options: {
+  dataDir: string;
+  host: string;
+  port: number;
+  grpcPort: number;
+  project?: string | undefined;
+}): Promise<Program> {
+  const { dataDir, host, port, grpcPort, project = "demo-project" } = options;
+  const { python, home } = await ensurePythonEnvironment();
+  await mkdir(dataDir, { recursive: true });
+  return {
+    command: python,
+    args: [
+      ...[join(packageRoot, "local", "python", "bigquery_emulator.py"), "start"],
+      ...["--persistent", "--data-dir", dataDir, "--log-level", "warning", "--project", project],
+      ...["--rest-host", host, "--rest-port", String(port), "--grpc-host", host, "--grpc-port", String(grpcPort)],
+    ],
+    // It reads a configuration file from the directory it is started in.
+    cwd: dataDir,
+    // Format extensions would be downloaded; HOME is where duckdb finds the one that is installed.
+    env: { HOME: home, BQEMU_ENABLE_FORMAT_EXTENSIONS: "false", PYTHONUNBUFFERED: "1" },
+  };
+}
+
+/**
+ * Starts Google's Pub/Sub emulator.
  * @param options.logFile appended to.
  * @param options.port a free one when not given.
  * @param options.env added to its environment.
@@ -40,27 +95,10 @@ export async function startPubSubEmulator(options: {
   port?: number;
   env?: Readonly<Record<string, string>>;
 }): Promise<PubSubEmulator> {
-  const jar = await findPubSubEmulatorJar();
-  if (!jar) {
-    throw new Error("Google's Pub/Sub emulator is not installed: gcloud components install pubsub-emulator");
-  }
-  const port = options.port ?? (await freePort());
-  await mkdir(dirname(options.logFile), { recursive: true });
-  const child = await startChildProcess({
-    name: "Pub/Sub emulator",
-    command: javaCommand(),
-    // Not through gcloud: that puts a Python process in between. The heap grows to what it may, so it is capped.
-    args: [
-      "-Xmx1g",
-      "-cp",
-      [...(await pubSubEmulatorPatch(jar)), jar].join(delimiter),
-      "com.google.cloud.pubsub.testing.v1.Main",
-      "--host=127.0.0.1",
-      `--port=${port}`,
-    ],
-    env: options.env,
-    logFile: options.logFile,
-  });
+  const { logFile, env, port = await freePort() } = options;
+  const program = await pubSubEmulatorProgram("127.0.0.1", port);
+  await mkdir(dirname(logFile), { recursive: true });
+  const child = await startChildProcess({ name: "Pub/Sub emulator", ...program, env: env ?? {}, logFile });
   const host = `127.0.0.1:${port}`;
   await awaitReady(child, () => answers(`http://${host}/`), READY_WITHIN_MS);
   return { host, process: child, stop: async () => void (await child.stop()) };
@@ -82,24 +120,13 @@ export async function startBigQueryEmulator(options: {
   project?: string;
   env?: Readonly<Record<string, string>>;
 }): Promise<BigQueryEmulator> {
-  const { python, home } = await ensurePythonEnvironment();
-  const [restPort, grpcPort] = (await freePorts(2)) as [number, number];
-  const port = options.port ?? restPort;
-  await mkdir(options.dataDir, { recursive: true });
-  await mkdir(dirname(options.logFile), { recursive: true });
-  const args = ["start", "--persistent", "--data-dir", options.dataDir, "--log-level", "warning"];
-  args.push("--project", options.project ?? "demo-project");
-  args.push("--rest-port", String(port), "--grpc-port", String(grpcPort));
-  const child = await startChildProcess({
-    name: "BigQuery emulator",
-    command: python,
-    args: [join(packageRoot, "local", "python", "bigquery_emulator.py"), ...args],
-    // It reads a configuration file from the directory it is started in.
-    cwd: options.dataDir,
-    // Format extensions would be downloaded; HOME is where duckdb finds the one that is installed.
-    env: { ...options.env, HOME: home, BQEMU_ENABLE_FORMAT_EXTENSIONS: "false", PYTHONUNBUFFERED: "1" },
-    logFile: options.logFile,
-  });
+  const { dataDir, logFile, project } = options;
+  const [freeRestPort, grpcPort] = (await freePorts(2)) as [number, number];
+  const port = options.port ?? freeRestPort;
+  const program = await bigQueryEmulatorProgram({ dataDir, host: "127.0.0.1", port, grpcPort, project });
+  await mkdir(dirname(logFile), { recursive: true });
+  const env = { ...options.env, ...program.env };
+  const child = await startChildProcess({ name: "BigQuery emulator", ...program, env, logFile });
   const url = `http://127.0.0.1:${port}`;
   await awaitReady(child, () => answers(`${url}/readyz`), READY_WITHIN_MS);
   return { url, grpcHost: `127.0.0.1:${grpcPort}`, process: child, stop: async () => void (await child.stop()) };

@@ -4,7 +4,8 @@ import { packageRoot } from "../../config/packageRoot";
 import { IMAGE_NAMES, type ImageName } from "./assemble";
 import { docker, type DockerOptions } from "./docker";
 
-const DOCKERFILES: Readonly<Record<ImageName, string>> = {
+/** Relative to the package. */
+export const DOCKERFILES: Readonly<Record<ImageName, string>> = {
   worker: "pipeline/Dockerfile",
   ingest: "ingest/Dockerfile",
 };

@@ -3,12 +3,11 @@ import { writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { nginxArguments, renderNginxConfig } from "../../nginx/render";
-import { ensureFlinkClasspath } from "../../pipeline/beam/flink/classpath";
 import { startChildProcess, type ChildProcess } from "../../pipeline/beam/process/childProcess";
 import { startBigQueryEmulator, startPubSubEmulator, type BigQueryEmulator, type PubSubEmulator } from "../emulators";
-import { cacheDir, packageRoot } from "../../config/packageRoot";
+import { packageRoot } from "../../config/packageRoot";
 import { freePorts, isPortFree } from "../ports";
-import { ensurePythonEnvironment } from "../python/environment";
+import { prepareLocal } from "../prepare";
 import { answers, awaitReady, NotReadyError } from "../readiness";
 import { StackDirectory } from "./directory";
 import { killMarked, MARK } from "./mark";
@@ -88,10 +87,7 @@ class LocalStack {
     // Both start programs of their own, which a stop must find.
     process.env[MARK] = this.directory.id;
     try {
-      await Promise.all([
-        ensurePythonEnvironment(() => this.say("installing the BigQuery emulator (once, about a minute)")),
-        ensureFlinkClasspath({ cacheDir, onProgress: firstLineOnly(this.say) }),
-      ]);
+      await prepareLocal(this.say);
     } finally {
       delete process.env[MARK];
     }
@@ -243,15 +239,6 @@ class LocalStack {
       }
     }
   }
-}
-
-/** Of what Maven says while it works, only that it works. */
-function firstLineOnly(say: (line: string) => void): (line: string) => void {
-  let said = false;
-  return (line) => {
-    if (!said) say(line);
-    said = true;
-  };
 }
 
 /**

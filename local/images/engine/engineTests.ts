@@ -1,32 +1,14 @@
-/**
- * `npm run test:images`: builds the images on a Docker Engine and runs them. Takes the engine that docker finds; without
- * one, and as root, it starts one of its own, and makes base images on the spot when they cannot be pulled. Where that is
- * not possible, it says SKIPPED and why, and ends with 0.
- */
-import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+/** `npm run test:images`: builds the images on a Docker Engine and runs them. */
 import { join } from "node:path";
-import { packageRoot } from "../../../config/packageRoot";
 import { ensureSubmitter } from "../../../pipeline/runners/dataflow/submitter/environment";
 import { ensurePythonEnvironment } from "../../python/environment";
 import { IMAGE_NAMES } from "../assemble";
-import { buildImage } from "../build";
+import { buildImage, DOCKERFILES, imageReference } from "../build";
 import { docker } from "../docker";
-import { ensureBaseImages } from "./baseImages";
-import { CannotTestError, findOrStartEngine, onEngine, type Engine } from "./engine";
+import { onEngine } from "./engine";
+import { runOnEngine, runTests, type EngineSession } from "./runOnEngine";
 
-const MOCHA = join(packageRoot, "node_modules", "mocha", "bin", "mocha.js");
-const REPORTER = join(packageRoot, "dist", "test", "reporter.js");
-
-const startedAt = Date.now();
-
-function say(line: string): void {
-  const seconds = ((Date.now() - startedAt) / 1000).toFixed(0).padStart(4);
-  process.stdout.write(`${seconds} s  ${line}\n`);
-}
-
-async function build(engine: Engine, tag: string): Promise<void> {
+async function build({ engine, tag, say }: EngineSession): Promise<void> {
   for (const image of IMAGE_NAMES) {
     const onProgress = (_image: string, line: string): void => say(`  ${line}`);
     const reference = await buildImage(image, { tag, docker: onEngine(engine), onProgress });
@@ -35,52 +17,17 @@ async function build(engine: Engine, tag: string): Promise<void> {
   }
 }
 
-function runTests(engine: Engine, tag: string): Promise<boolean> {
-  const tests = join(__dirname, "images.engine.js");
-  const child = spawn(process.execPath, [MOCHA, "--reporter", REPORTER, "--timeout", "300000", tests], {
-    cwd: packageRoot,
-    stdio: "inherit",
-    env: { ...process.env, ...engine.env, IMAGES_TAG: tag },
-  });
-  return new Promise((resolve) => child.once("close", (code) => resolve(code === 0)));
+async function buildAndTest(session: EngineSession): Promise<boolean> {
+  await build(session);
+  await ensureSubmitter(() => session.say("installing Beam for Python (once)"));
+  await ensurePythonEnvironment(() => session.say("installing the BigQuery emulator (once)"));
+  return runTests(session, join(__dirname, "images.engine.js"), { IMAGES_TAG: session.tag });
 }
 
-/** Takes away what the tests left on an engine that goes on. */
-async function cleanUp(engine: Engine, tag: string): Promise<void> {
-  if (engine.ownEngine) return;
+async function removeImages({ engine, tag }: EngineSession): Promise<void> {
   for (const image of IMAGE_NAMES) {
-    await docker(["image", "rm", "--force", `eventlogger-${image}:${tag}`], onEngine(engine)).catch(() => {});
+    await docker(["image", "rm", "--force", imageReference(image, { tag })], onEngine(engine)).catch(() => {});
   }
 }
 
-async function main(): Promise<boolean> {
-  const directory = mkdtempSync(join(tmpdir(), "eventlogger-images-"));
-  const tag = `test-${process.pid}`;
-  let engine: Engine | undefined;
-  try {
-    engine = await findOrStartEngine(directory, say);
-    say(`Docker Engine ${engine.version}${engine.ownEngine ? "" : ", which was running"}`);
-    await ensureBaseImages(engine, join(packageRoot, "pipeline", "Dockerfile"), directory, say);
-    await build(engine, tag);
-    await ensureSubmitter(() => say("installing Beam for Python (once)"));
-    await ensurePythonEnvironment(() => say("installing the BigQuery emulator (once)"));
-    return await runTests(engine, tag);
-  } catch (error) {
-    if (!(error instanceof CannotTestError)) throw error;
-    process.stdout.write(`\nSKIPPED: ${error.message}\n`);
-    return true;
-  } finally {
-    if (engine) await cleanUp(engine, tag);
-    await engine?.stop();
-    rmSync(directory, { recursive: true, force: true });
-    say("done");
-  }
-}
-
-void main().then(
-  (ok) => process.exit(ok ? 0 : 1),
-  (error: unknown) => {
-    process.stderr.write(`${(error as Error).stack ?? String(error)}\n`);
-    process.exit(1);
-  },
-);
+runOnEngine(Object.values(DOCKERFILES), buildAndTest, removeImages);

@@ -1,0 +1,68 @@
+/**
+ * Runs one emulator in the foreground, as containers do: `node dist/local/emulator.js pubsub|bigquery`. It ends with the
+ * emulator's exit code, and passes SIGTERM and SIGINT on to it.
+ */
+import { spawn } from "node:child_process";
+import yargs from "yargs";
+import { ConfigError, readOptions, wholeNumber, yargsOptions, type OptionSpecs } from "../config/options";
+import { projectOption } from "../config/connection";
+import { bigQueryEmulatorProgram, pubSubEmulatorProgram, type Program } from "./emulators";
+
+const port = (describe: string, value: number) =>
+  ({ type: "number", describe, default: value, check: wholeNumber(1, 65_535) }) as const;
+
+const options = {
+  host: { type: "string", describe: "Address to listen on", default: "127.0.0.1" },
+  pubsubPort: port("Port of Pub/Sub, gRPC and REST", 8085),
+  bigqueryPort: port("Port of BigQuery's REST interface", 9050),
+  bigqueryGrpcPort: port("Port of BigQuery's Storage API", 9060),
+  dataDir: { type: "string", describe: "Folder for BigQuery's tables; Pub/Sub keeps nothing", default: ".bigquery" },
+  ...projectOption,
+} as const satisfies OptionSpecs;
+
+const EMULATORS = ["pubsub", "bigquery"] as const;
+const WRONG_USE = 2;
+const FAILED = 1;
+
+function runInForeground({ command, args, cwd, env }: Program): Promise<number> {
+  const child = spawn(command, [...args], {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => child.kill(signal));
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    // Java ends with 143 at SIGTERM, which is what was asked for.
+    child.once("close", (code, signal) => resolve(signal || code === 143 ? 0 : (code ?? FAILED)));
+  });
+}
+
+async function main(): Promise<number> {
+  const flags = yargs(process.argv.slice(2))
+    .scriptName("node dist/local/emulator.js")
+    .usage("$0 <pubsub|bigquery> [options]\n\nRuns an emulator in the foreground.")
+    .options(yargsOptions(options))
+    .example("$0 pubsub --host 0.0.0.0", "reached from other machines at port 8085")
+    .example("$0 bigquery --data-dir /data", "with tables that stay")
+    .demandCommand(1, 1)
+    .check(({ _: [name] }) => EMULATORS.includes(name as "pubsub") || `must be one of ${EMULATORS.join(", ")}`)
+    .strict()
+    .version(false)
+    .wrap(110)
+    .parseSync();
+  const o = readOptions(options, flags);
+  return runInForeground(
+    flags._[0] === "pubsub"
+      ? await pubSubEmulatorProgram(o.host, o.pubsubPort)
+      : await bigQueryEmulatorProgram({ ...o, port: o.bigqueryPort, grpcPort: o.bigqueryGrpcPort }),
+  );
+}
+
+void main().then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    process.stderr.write(`${(error as Error).message}\n`);
+    process.exit(error instanceof ConfigError ? WRONG_USE : FAILED);
+  },
+);
