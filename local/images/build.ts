@@ -39,8 +39,8 @@ export function imageReference(
   return `${repository ? `${repository.replace(/\/+$/, "")}/` : ""}eventlogger-${image}:${tag}`;
 }
 
-/** The lines that tell of progress, of the old builder and of BuildKit. */
-const STEP = /^(Step \d+\/\d+|#\d+ \[)/;
+/** The lines of a build that tell of progress, of the old builder and of BuildKit. */
+export const BUILD_STEP = /^(Step \d+\/\d+|#\d+ \[)/;
 
 function buildArguments(options: BuildOptions): string[] {
   const values: Readonly<Record<string, string | undefined>> = {
@@ -62,7 +62,7 @@ function buildArguments(options: BuildOptions): string[] {
 export async function buildImage(image: ImageName, options: BuildOptions): Promise<string> {
   const reference = imageReference(image, options);
   const onLine = (line: string): void => {
-    if (STEP.test(line)) options.onProgress?.(image, line);
+    if (BUILD_STEP.test(line)) options.onProgress?.(image, line);
   };
   await docker(
     [

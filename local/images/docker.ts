@@ -14,9 +14,9 @@ export class NoEngineError extends Error {
 
 /** A docker command failed; the message has the end of what it said. */
 export class DockerError extends Error {
-  constructor(args: readonly string[], code: number | null, output: string) {
+  constructor(command: string, code: number | null, output: string) {
     const end = stripVTControlCharacters(output).trimEnd().split("\n").slice(-25).join("\n");
-    super(`docker ${args[0]} failed (exit code ${code}):\n${end}`);
+    super(`${command} failed (exit code ${code}):\n${end}`);
     this.name = "DockerError";
   }
 }
@@ -33,8 +33,21 @@ export interface DockerOptions {
  * @returns its standard output
  * @throws NoEngineError when there is no docker command; DockerError
  */
-export async function docker(args: readonly string[], options: DockerOptions = {}): Promise<string> {
-  const child = spawn("docker", [...args], {
+export function docker(args: readonly string[], options?: DockerOptions): Promise<string> {
+  return runClient("docker", args, options);
+}
+
+/**
+ * Runs a client of an engine, such as docker.
+ * @returns its standard output
+ * @throws NoEngineError when there is no such command; DockerError
+ */
+export async function runClient(
+  command: string,
+  args: readonly string[],
+  options: DockerOptions = {},
+): Promise<string> {
+  const child = spawn(command, [...args], {
     stdio: ["ignore", "pipe", "pipe"],
     cwd: options.cwd,
     env: { ...process.env, ...options.env },
@@ -55,11 +68,11 @@ export async function docker(args: readonly string[], options: DockerOptions = {
   child.stderr.setEncoding("utf8").on("data", take);
   const code = await new Promise<number | null>((resolve, reject) => {
     child.once("error", (error: NodeJS.ErrnoException) =>
-      reject(error.code === "ENOENT" ? new NoEngineError("There is no docker command") : error),
+      reject(error.code === "ENOENT" ? new NoEngineError(`There is no ${command} command`) : error),
     );
     child.once("close", resolve);
   });
-  if (code !== 0) throw new DockerError(args, code, output);
+  if (code !== 0) throw new DockerError(`${command} ${args[0]}`, code, output);
   return stdout;
 }
 

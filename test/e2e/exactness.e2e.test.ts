@@ -10,52 +10,27 @@ import { startStack, type Stack } from "../../local/stack/stack";
 import { startChildProcess, type ChildProcess } from "../../pipeline/beam/process/childProcess";
 import { isRunning, type ProcessIdentity } from "../../pipeline/beam/process/processIdentity";
 import { bigQueryClient } from "../../pipeline/bigquery/client";
-import { EventSender } from "../../pipeline/cli/generate/eventSender";
-import { sendAll } from "../../pipeline/cli/generate/sendAll";
-import type { AnalyticsEvent, EventInput } from "../../pipeline/domain/event";
-import { bruteForceRollups, type RollupReport } from "../../pipeline/domain/testing/bruteForce";
-import { generateTraffic } from "../../pipeline/domain/traffic/trafficGenerator";
-import type { TrafficOptions } from "../../pipeline/domain/traffic/trafficOptions";
-import { validateEvent } from "../../pipeline/domain/validation";
 import { pubSubClient } from "../../pipeline/pubsub/client";
+import { Traffic } from "./traffic";
 
 const BIN = path.join(packageRoot, "bin", "eventlogger.js");
 const PROJECT = "demo-project";
-/** How long after the last POST the numbers may take when nothing is killed. */
-const EXACT_WITHIN_MS = 60_000;
 /**
- * How long they are waited for after something was killed. That they come is what is tested; how long it takes depends on
+ * How long numbers are waited for after something was killed. That they come is what is tested; how long it takes depends on
  * what else the machine does, and is printed.
  */
 const RECOVERS_WITHIN_MS = 180_000;
 const STARTS_WITHIN_MS = 120_000;
 
-/** Six days, one of them in 2020, and everything that can go wrong with order. */
-const ADVERSARIAL: Partial<TrafficOptions> = {
-  days: 5,
-  count: 20_000,
-  users: 2000,
-  eventsPerSession: 4,
-  duplicateShare: 0.1,
-  anonymousShare: 0.1,
-};
-
-function accepted(input: EventInput): AnalyticsEvent {
-  const result = validateEvent(input, Date.now());
-  assert(result.ok, "the generator makes events that are accepted");
-  return result.event;
-}
-
 /** The stack, with a pipeline that the test starts, kills and starts again. */
 describe("end to end: the rollups are exact", function () {
   this.timeout(500_000);
   this.bail(true); // each test adds to the data of the one before
-  const now = Date.now();
   const directory = mkdtempSync(path.join(tmpdir(), "eventlogger-e2e-"));
   const stateDir = path.join(directory, "state");
   const runLog = path.join(directory, "run.log");
-  const all: AnalyticsEvent[] = [];
   let stack: Stack;
+  let traffic: Traffic;
   let run: ChildProcess;
 
   async function startRun(): Promise<void> {
@@ -82,6 +57,7 @@ describe("end to end: the rollups are exact", function () {
 
   before(async () => {
     stack = await startStack({ port: await freePort(), localDir: path.join(directory, "local"), pipeline: false });
+    traffic = new Traffic(stack.url);
     process.env["PUBSUB_EMULATOR_HOST"] = stack.environment.PUBSUB_EMULATOR_HOST;
     await startRun();
     await untilRunning();
@@ -92,56 +68,6 @@ describe("end to end: the rollups are exact", function () {
     await stack?.stop();
     rmSync(directory, { recursive: true, force: true });
   });
-
-  /** Posts traffic through nginx; every event must be taken. Calls `halfWay` once in the middle. */
-  async function post(options: Partial<TrafficOptions>, halfWay: () => Promise<void> = async () => {}): Promise<void> {
-    const events = [...generateTraffic({ ...ADVERSARIAL, now, ...options })];
-    const signal = new AbortController().signal;
-    const sender = new EventSender({
-      url: new URL("/event/", stack.url),
-      connections: 32,
-      retryForMs: 120_000,
-      signal,
-    });
-    let sent = 0;
-    let interruption = Promise.resolve();
-    const counts = await sendAll(events.values(), (event) => sender.send(event), {
-      rate: 0,
-      concurrency: 32,
-      signal,
-      onOutcome: () => {
-        if (++sent === Math.floor(events.length / 2)) interruption = halfWay();
-      },
-    });
-    sender.close();
-    assert.deepEqual(counts, { accepted: events.length, refused: 0, failed: 0 });
-    all.push(...events.map(accepted));
-    await interruption;
-  }
-
-  async function rollups(): Promise<RollupReport> {
-    const response = await fetch(`${stack.url}/event/`);
-    assert.equal(response.status, 200);
-    const { total_users, daily_stats } = (await response.json()) as RollupReport;
-    return { total_users, daily_stats };
-  }
-
-  /** Waits until `GET /event/` shows exactly what brute force makes of all events that were accepted. */
-  async function assertExact(withinMs = EXACT_WITHIN_MS): Promise<void> {
-    const lastPost = Date.now();
-    const want = bruteForceRollups(all);
-    for (;;) {
-      const got = await rollups();
-      try {
-        assert.deepEqual(got, want);
-        console.log(`      exact ${((Date.now() - lastPost) / 1000).toFixed(1)} s after the last POST`);
-        return;
-      } catch (error) {
-        if (Date.now() - lastPost > withinMs) throw error;
-      }
-      await sleep(500);
-    }
-  }
 
   async function assertVerified(): Promise<void> {
     const result = await new Promise<{ code: number; output: string }>((resolve) => {
@@ -157,53 +83,53 @@ describe("end to end: the rollups are exact", function () {
   }
 
   it("whatever the order, age and duplication of 20,000 events", async () => {
-    await post({ shuffleWindow: 20_000 });
-    await assertExact();
+    await traffic.post({ shuffleWindow: 20_000 });
+    await traffic.assertExact();
     await assertVerified();
-    const { daily_stats } = await rollups();
+    const { daily_stats } = await traffic.rollups();
     assert.equal(daily_stats.length, 6);
     assert.match(daily_stats[0]?.date ?? "", /\/2020$/);
   });
 
   it("when the worker is killed half-way, and late events join sessions that were counted", async () => {
-    await post({ seed: 2, shuffleWindow: 500, lateBy: 20_000 }, async () => {
+    await traffic.post({ seed: 2, shuffleWindow: 500, lateBy: 20_000 }, async () => {
       const workers = processes().children.slice(1);
       assert(workers.length > 0, "there is a worker");
       for (const { pid } of workers) process.kill(pid, "SIGKILL");
     });
-    await assertExact(RECOVERS_WITHIN_MS);
+    await traffic.assertExact(RECOVERS_WITHIN_MS);
     await assertVerified();
     assert.match(readFileSync(runLog, "utf8"), /was killed by SIGKILL; Flink starts the job again/);
   });
 
   it("when launcher, job server and worker are killed half-way and run is started again", async () => {
-    await post({ seed: 3, shuffleWindow: 2000 }, async () => {
+    await traffic.post({ seed: 3, shuffleWindow: 2000 }, async () => {
       const { launcher, children } = processes();
       assert(children.length >= 2, "there are a job server and a worker");
       for (const { pid } of [launcher, ...children]) process.kill(pid, "SIGKILL");
       await run.exited;
       await startRun();
     });
-    await assertExact(RECOVERS_WITHIN_MS);
+    await traffic.assertExact(RECOVERS_WITHIN_MS);
     await assertVerified();
     assert.match(readFileSync(runLog, "utf8"), /going on from checkpoint \d+/);
   });
 
   it("when only the launcher is killed: the next run ends what it left", async () => {
-    await post({ seed: 4, count: 2000, users: 500 }, async () => {
+    await traffic.post({ seed: 4, count: 2000, users: 500 }, async () => {
       const { launcher } = processes();
       process.kill(launcher.pid, "SIGKILL");
       await run.exited;
       await startRun();
     });
-    await assertExact(RECOVERS_WITHIN_MS);
+    await traffic.assertExact(RECOVERS_WITHIN_MS);
     await assertVerified();
   });
 
   it("when BigQuery and Pub/Sub do not answer for a while under load", async () => {
     const { "BigQuery emulator": bigquery, "Pub/Sub emulator": pubsub } = stack.pids();
     assert(bigquery && pubsub);
-    await post({ seed: 5, count: 4000, users: 500 }, async () => {
+    await traffic.post({ seed: 5, count: 4000, users: 500 }, async () => {
       process.kill(bigquery, "SIGSTOP");
       await sleep(5000);
       process.kill(pubsub, "SIGSTOP");
@@ -212,7 +138,7 @@ describe("end to end: the rollups are exact", function () {
       process.kill(pubsub, "SIGCONT");
     });
     // Clients wait longer and longer between attempts to reach a service that is away.
-    await assertExact(RECOVERS_WITHIN_MS);
+    await traffic.assertExact(RECOVERS_WITHIN_MS);
     await assertVerified();
   });
 
@@ -225,8 +151,8 @@ describe("end to end: the rollups are exact", function () {
     const garbage = [Buffer.from([0xff, 0xfe, 0x00]), Buffer.from("{not json"), Buffer.from('{"type":"event"}')];
     await Promise.all(garbage.map((data) => topic.publishMessage({ data })));
     await pubsub.close();
-    await post({ seed: 6, count: 500, users: 100 });
-    await assertExact();
+    await traffic.post({ seed: 6, count: 500, users: 100 });
+    await traffic.assertExact();
     const bigquery = bigQueryClient({ project: PROJECT, endpoint: stack.environment.BIGQUERY_ENDPOINT });
     const query =
       "SELECT DISTINCT error_type, error_message, payload, payload_encoding FROM analytics.dead_letters ORDER BY error_type";
@@ -248,8 +174,8 @@ describe("end to end: the rollups are exact", function () {
     assert.deepEqual(children.filter(isRunning), []);
     const before = readFileSync(runLog, "utf8").length;
     await startRun();
-    await post({ seed: 7, count: 500, users: 100 });
-    await assertExact(RECOVERS_WITHIN_MS);
+    await traffic.post({ seed: 7, count: 500, users: 100 });
+    await traffic.assertExact(RECOVERS_WITHIN_MS);
     await assertVerified();
     assert.match(readFileSync(runLog, "utf8").slice(before), /going on from checkpoint \d+/);
   });

@@ -1,0 +1,167 @@
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import { answers } from "../../local/readiness";
+import { docker } from "../../local/images/docker";
+import { Traffic } from "../e2e/traffic";
+import { compose, type ComposeClient } from "./compose";
+
+const CLIENT = (process.env["COMPOSE_CLIENT"] ?? "docker compose").split(" ") as unknown as ComposeClient;
+const URL = `http://127.0.0.1:${process.env["PORT"]}`;
+const READY_WITHIN_MS = 180_000;
+const EXACT_WITHIN_MS = 180_000;
+/** How soon nginx must know of replicas that came or went. */
+const FOLLOWS_WITHIN_MS = 20_000;
+/** Events a second while replicas come and go. */
+const RATE = 400;
+
+type Service = "nginx" | "api" | "pubsub" | "bigquery" | "setup" | "pipeline";
+
+interface Container {
+  readonly Name: string;
+  readonly RestartCount: number;
+  readonly State: {
+    readonly ExitCode: number;
+    readonly Running: boolean;
+    readonly Health?: { readonly Status: string };
+  };
+  readonly Config: { readonly User: string };
+  readonly HostConfig: {
+    readonly ReadonlyRootfs: boolean;
+    readonly Memory: number;
+    readonly CapDrop: readonly string[] | null;
+    readonly SecurityOpt: readonly string[] | null;
+  };
+}
+
+/** The containers of a service, of one-off ones too, running or not. */
+async function idsOf(service: Service): Promise<string[]> {
+  return (await compose(CLIENT, ["ps", "--all", "--quiet", service])).split("\n").filter((id) => id);
+}
+
+async function inspect(ids: readonly string[]): Promise<Container[]> {
+  return JSON.parse(await docker(["inspect", ...ids])) as Container[];
+}
+
+const containersOf = async (service: Service): Promise<Container[]> => inspect(await idsOf(service));
+
+/** What the containers of a service have said on standard output since a time, epoch ms. */
+async function logOf(service: Service, since = 0): Promise<string> {
+  const logs = (await idsOf(service)).map((id) => docker(["logs", "--since", new Date(since).toISOString(), id]));
+  return (await Promise.all(logs)).join("");
+}
+
+async function eventually(what: string, withinMs: number, condition: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + withinMs;
+  while (!(await condition())) {
+    if (Date.now() > deadline) throw new Error(`Not within ${withinMs / 1000} s: ${what}`);
+    await sleep(300);
+  }
+}
+
+/** Kills the first process of a container whose command line contains a text, as a crash would. */
+async function crash(id: string, text: string): Promise<void> {
+  const script =
+    'const fs = require("fs"); const pids = fs.readdirSync("/proc").filter((p) => /^[0-9]+$/.test(p) && p !== "1" && ' +
+    'Number(p) !== process.pid && fs.readFileSync(`/proc/${p}/cmdline`, "utf8").includes(process.argv[1])); ' +
+    'if (!pids.length) throw new Error("no such process"); process.kill(Number(pids[0]), "SIGKILL");';
+  await docker(["exec", id, "node", "-e", script, text]);
+}
+
+/** Scales the ingest service, and waits until nginx has noticed. */
+async function scale(replicas: number): Promise<void> {
+  const startedAt = Date.now();
+  await compose(CLIENT, ["up", "--detach", "--no-recreate", "--scale", `api=${replicas}`, "api"]);
+  const said = new RegExp(`"replicas: \\d+ -> ${replicas}"`);
+  await eventually(`nginx knows ${replicas} replicas`, FOLLOWS_WITHIN_MS, async () =>
+    said.test(await logOf("nginx", startedAt)),
+  );
+}
+
+/** The replicas that requests went to, by nginx's access log. */
+function upstreams(log: string): Set<string> {
+  const found = new Set<string>();
+  for (const [, upstream] of log.matchAll(/"upstream":"([\d.]+:\d+)"/g)) found.add(upstream as string);
+  return found;
+}
+
+describe("docker-compose.yml: nginx, three replicas, emulators and the pipeline", function () {
+  this.bail(true); // each test adds to the data of the one before
+  const traffic = new Traffic(URL);
+
+  after(async () => {
+    await compose(CLIENT, ["down", "--volumes"]);
+  });
+
+  it("comes up with --scale api=3", async () => {
+    await compose(CLIENT, ["up", "--detach", "--scale", "api=3"]);
+    await eventually("a replica publishes", READY_WITHIN_MS, () => answers(`${URL}/readyz`));
+    assert.equal((await containersOf("api")).length, 3);
+    for (const service of ["nginx", "api", "pubsub", "bigquery", "pipeline"] as const) {
+      await eventually(`${service} is healthy`, READY_WITHIN_MS, async () =>
+        (await containersOf(service)).every(({ State }) => State.Health?.Status === "healthy"),
+      );
+    }
+  });
+
+  it("runs every container without root, on a read-only file system, within limits", async () => {
+    for (const service of ["nginx", "api", "pubsub", "bigquery", "setup", "pipeline"] as const) {
+      for (const { Name, Config, HostConfig } of await containersOf(service)) {
+        assert.equal(Config.User, "1000:1000", Name);
+        assert.equal(HostConfig.ReadonlyRootfs, true, Name);
+        assert.ok(HostConfig.Memory > 0, Name);
+        assert.deepEqual(HostConfig.CapDrop, ["ALL"], Name);
+        assert.deepEqual(HostConfig.SecurityOpt, ["no-new-privileges:true"], Name);
+      }
+    }
+  });
+
+  it("is exact after 20,000 events through nginx, with a replica killed half-way", async () => {
+    const [victim] = (await idsOf("api")) as [string];
+    await traffic.post({ shuffleWindow: 20_000 }, () => crash(victim, "dist/ingest/main.js"));
+    await traffic.assertExact(EXACT_WITHIN_MS);
+    assert.equal(upstreams(await logOf("nginx")).size, 3, "requests went to all replicas");
+    await eventually("the killed replica is back", READY_WITHIN_MS, async () => {
+      const [container] = (await inspect([victim])) as [Container];
+      return container.RestartCount === 1 && container.State.Health?.Status === "healthy";
+    });
+  });
+
+  it("is exact after replicas came and went under load: 5, then 2", async () => {
+    let seed = 2;
+    let scaled = false;
+    const scaling = (async () => {
+      await scale(5);
+      const fiveSince = Date.now();
+      await eventually("requests go to all five", FOLLOWS_WITHIN_MS, async () => {
+        return upstreams(await logOf("nginx", fiveSince)).size === 5;
+      });
+      await scale(2);
+    })().finally(() => (scaled = true));
+    while (!scaled) await traffic.post({ seed: seed++, count: 1000, users: 500, shuffleWindow: 500 }, undefined, RATE);
+    await scaling;
+    assert.equal((await containersOf("api")).filter(({ State }) => State.Running).length, 2);
+    await traffic.post({ seed, count: 1000, users: 500 });
+    await traffic.assertExact(EXACT_WITHIN_MS);
+  });
+
+  it("is exact after the pipeline was killed half-way: its container goes on from the checkpoint", async () => {
+    const [id] = (await idsOf("pipeline")) as [string];
+    await traffic.post({ seed: 1000, count: 4000, users: 500, shuffleWindow: 500 }, () => crash(id, "eventlogger.js"));
+    await traffic.assertExact(EXACT_WITHIN_MS);
+    const [{ RestartCount }] = (await inspect([id])) as [Container];
+    assert.equal(RestartCount, 1);
+    assert.match(await logOf("pipeline"), /going on from checkpoint \d+/);
+  });
+
+  it("has rollups that SQL over the raw events gives, too", async () => {
+    const args = ["exec", "-T", "pipeline", "node", "bin/eventlogger.js", "verify"];
+    assert.match(await compose(CLIENT, args), /6 days equal/);
+  });
+
+  it("stops in order", async () => {
+    await compose(CLIENT, ["stop"]);
+    for (const service of ["nginx", "api", "pubsub", "bigquery", "pipeline"] as const) {
+      for (const { Name, State } of await containersOf(service)) assert.equal(State.ExitCode, 0, Name);
+    }
+  });
+});

@@ -1,0 +1,46 @@
+import { join } from "node:path";
+import { packageRoot } from "../../config/packageRoot";
+import { DockerError, NoEngineError, runClient, type DockerOptions } from "../../local/images/docker";
+import { CannotTestError, ensureCommands, onEngine, type Engine } from "../../local/images/engine/engine";
+
+/** The plugin of docker (v2), and the program (1.29), in the order in which they are looked for. */
+const CLIENTS = [["docker", "compose"], ["docker-compose"]] as const;
+
+export type ComposeClient = (typeof CLIENTS)[number];
+
+const ENV_FILE = join("local", "compose.env");
+
+/** Runs Compose on this package's file, with emulators and the pipeline; @returns its standard output */
+export function compose(client: ComposeClient, args: readonly string[], options?: DockerOptions): Promise<string> {
+  const [command, ...first] = client;
+  return runClient(command, [...first, "--env-file", ENV_FILE, ...args], { ...options, cwd: packageRoot });
+}
+
+async function versionOf(client: ComposeClient, engine: Engine): Promise<string | undefined> {
+  const [command, ...first] = client;
+  try {
+    return (await runClient(command, [...first, "version", "--short"], onEngine(engine))).trim();
+  } catch (error) {
+    if (error instanceof DockerError || error instanceof NoEngineError) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Compose as it is installed; installs it where that is possible without asking anybody.
+ * @throws CannotTestError
+ */
+export async function ensureCompose(engine: Engine, say: (line: string) => void): Promise<ComposeClient> {
+  for (const client of CLIENTS) {
+    const version = await versionOf(client, engine);
+    if (version === undefined) continue;
+    say(`Compose ${version}`);
+    return client;
+  }
+  ensureCommands({ "docker-compose": "docker-compose" }, say);
+  const client = CLIENTS[1];
+  const version = await versionOf(client, engine);
+  if (version === undefined) throw new CannotTestError("docker-compose does not work here");
+  say(`Compose ${version}`);
+  return client;
+}

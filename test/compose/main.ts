@@ -1,0 +1,45 @@
+/**
+ * `npm run test:compose`: builds the images of docker-compose.yml, starts all of it on a Docker Engine, and compares its
+ * rollups with brute force while replicas are killed, added and taken away. Takes about ten minutes.
+ */
+import { join } from "node:path";
+import { runOnEngine, runTests, type EngineSession } from "../../local/images/engine/runOnEngine";
+import { onEngine } from "../../local/images/engine/engine";
+import { BUILD_STEP } from "../../local/images/build";
+import { freePorts } from "../../local/ports";
+import { compose, ensureCompose, type ComposeClient } from "./compose";
+
+const DOCKERFILES = ["ingest/Dockerfile", "nginx/Dockerfile", "local/Dockerfile"];
+const TEST_TIMEOUT_MS = 300_000;
+
+let client: ComposeClient | undefined;
+let environment: Readonly<Record<string, string>> = {};
+
+async function buildAndTest(session: EngineSession): Promise<boolean> {
+  const { engine, tag, say } = session;
+  client = await ensureCompose(engine, say);
+  const [port, pubsub, bigquery] = (await freePorts(3)).map(String) as [string, string, string];
+  environment = {
+    COMPOSE_PROJECT_NAME: `eventlogger-${tag}`,
+    TAG: tag,
+    PORT: port,
+    PUBSUB_PORT: pubsub,
+    BIGQUERY_PORT: bigquery,
+  };
+  const onLine = (line: string): void => {
+    if (BUILD_STEP.test(line)) say(`  ${line}`);
+  };
+  say("building the images");
+  await compose(client, ["build"], { env: { ...engine.env, ...environment }, onLine });
+  say("images are built");
+  const env = { ...environment, COMPOSE_CLIENT: client.join(" ") };
+  return runTests(session, join(__dirname, "compose.engine.js"), env, TEST_TIMEOUT_MS);
+}
+
+async function cleanUp({ engine }: EngineSession): Promise<void> {
+  if (!client) return;
+  const env = { ...onEngine(engine).env, ...environment };
+  await compose(client, ["down", "--volumes", "--rmi", "all"], { env }).catch(() => {});
+}
+
+runOnEngine(DOCKERFILES, buildAndTest, cleanUp);
