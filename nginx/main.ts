@@ -2,12 +2,12 @@
  * nginx in front of the replicas that some names stand for: looks the names up again and again, and has nginx reload its
  * configuration when, and only when, their addresses have changed.
  */
-import { setTimeout as sleep } from "node:timers/promises";
 import { pino, type Logger } from "pino";
 import yargs from "yargs";
 import { ConfigError, readOptions, yargsOptions } from "../config/options";
 import { configOptions, nginxOptions, nginxOptionsProblems, type NginxOptions } from "./options";
 import { dnsLookup, Replicas, sameAddresses, systemLookup } from "./replicas";
+import { Signals } from "./signals";
 import { Nginx, NginxError } from "./supervisor";
 import { parseUpstream } from "./upstreams";
 
@@ -23,11 +23,14 @@ async function main(): Promise<void> {
   );
   const config = configOptions(options);
 
-  let upstreams = await replicas.addresses();
-  while (upstreams.length === 0) {
-    if (await signals.within(options.resolveInterval)) return;
-    upstreams = await replicas.addresses();
+  let upstreams = await signals.unlessStopped(replicas.addresses());
+  if (upstreams?.length === 0) logger.info({ upstreams: options.upstreams }, "waiting for the first replica");
+  while (upstreams?.length === 0) {
+    await signals.within(options.resolveInterval);
+    signals.takeReload();
+    upstreams = await signals.unlessStopped(replicas.addresses());
   }
+  if (!upstreams) return;
   const nginx = await Nginx.start({ ...config, upstreams });
   logger.info({ host: options.host, port: options.port, replicas: upstreams.length, upstreams }, "listening");
   void nginx.exited.then(({ code, signal }) => {
@@ -36,13 +39,20 @@ async function main(): Promise<void> {
     process.exit(1);
   });
 
-  while (!(await signals.within(options.resolveInterval))) {
-    const next = await replicas.addresses();
+  let current = upstreams;
+  while (!signals.stopping) {
+    await signals.within(options.resolveInterval);
     const asked = signals.takeReload();
-    if (signals.stopping || (sameAddresses(upstreams, next) && !asked)) continue;
-    nginx.reload({ ...config, upstreams: next });
-    logChange(logger, upstreams, next);
-    upstreams = next;
+    const next = await signals.unlessStopped(replicas.addresses());
+    if (!next || (sameAddresses(current, next) && !asked)) continue;
+    try {
+      nginx.reload({ ...config, upstreams: next });
+    } catch (error) {
+      logger.error({ err: error }, "no reload: nginx goes on as it was");
+      continue;
+    }
+    logChange(logger, current, next);
+    current = next;
   }
   await stop(nginx, options, logger);
 }
@@ -57,43 +67,6 @@ async function stop(nginx: Nginx, { drainTimeout }: NginxOptions, logger: Logger
   logger.info({ drainTimeoutMs: drainTimeout }, "stopping");
   if (await nginx.stop(drainTimeout)) logger.info("stopped");
   else logger.warn("stopped by force: not everything was answered within the drain timeout");
-}
-
-/** SIGTERM and SIGINT stop, SIGHUP reloads; each ends the wait between two looks. */
-class Signals {
-  stopping = false;
-  private reload = false;
-  private wake = new AbortController();
-
-  constructor() {
-    for (const signal of ["SIGTERM", "SIGINT"] as const) {
-      process.on(signal, () => {
-        if (this.stopping) process.exit(1);
-        this.stopping = true;
-        this.wake.abort();
-      });
-    }
-    process.on("SIGHUP", () => {
-      this.reload = true;
-      this.wake.abort();
-    });
-  }
-
-  /** Waits, at most until a signal comes. @returns whether it is time to stop */
-  async within(ms: number): Promise<boolean> {
-    if (!this.stopping && !this.reload) {
-      this.wake = new AbortController();
-      await sleep(ms, undefined, { signal: this.wake.signal }).catch(() => {});
-    }
-    return this.stopping;
-  }
-
-  /** @returns whether a reload was asked for since the last call */
-  takeReload(): boolean {
-    const asked = this.reload;
-    this.reload = false;
-    return asked;
-  }
 }
 
 function configuration(): NginxOptions {

@@ -99,7 +99,8 @@ export const nginxOptions = {
   },
   accessLog: {
     type: "string",
-    describe: "Where a line of JSON for each request goes: off, file (access.log in the directory) or stdout",
+    describe:
+      "Where a line of JSON for each request goes: off, file (access.log in the directory) or stdout (not a socket)",
     default: "file",
     check: oneOf(ACCESS_LOGS),
     group: "Logs:",

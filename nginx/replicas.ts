@@ -64,7 +64,7 @@ export class Replicas {
       this.failing.add(upstream);
       const kept = this.known.get(upstream)?.length ?? 0;
       const { code = String(error) } = error as NodeJS.ErrnoException;
-      const message = kept > 0 ? "not found: its replicas are kept as they were" : "not found: waiting for a replica";
+      const message = kept > 0 ? "not found: its replicas are kept as they were" : "not found: it has no replicas yet";
       this.logger.warn({ upstream: formatUpstream(upstream), error: code, kept }, message);
     }
   }

@@ -18,6 +18,7 @@ const TAIL_LINES = 20;
 const START_TIMEOUT_MS = 10_000;
 /** For connections that are still open after SIGQUIT. */
 const CUT_TIMEOUT_MS = 2000;
+const LAST_LINES_MS = 500;
 
 export interface NginxExit {
   readonly code: number | null;
@@ -36,10 +37,14 @@ export class Nginx {
     private readonly child: ChildProcess,
     private readonly directory: string,
   ) {
+    const closed = new Promise((resolve) => child.once("close", resolve));
     this.exited = new Promise((resolve) => {
-      child.once("close", (code, signal) => {
+      child.once("exit", (code, signal) => {
         this.running = false;
-        resolve({ code, signal });
+        // Workers outlive a master that was killed, and hold the port.
+        signalGroup(child, "SIGKILL");
+        // The last lines may come after the end.
+        void Promise.race([closed, sleep(LAST_LINES_MS)]).then(() => resolve({ code, signal }));
       });
     });
     if (child.stderr) createInterface(child.stderr).on("line", (line) => this.note(line));
@@ -122,6 +127,14 @@ export class Nginx {
       if (Date.now() > end) throw new NginxError(`nginx has not started within ${START_TIMEOUT_MS} ms:\n${this.tail}`);
       await sleep(20);
     }
+  }
+}
+
+function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, signal);
+  } catch {
+    // Nobody is left in it.
   }
 }
 
