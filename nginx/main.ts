@@ -11,7 +11,7 @@ import { Signals } from "./signals";
 import { Nginx, NginxError } from "./supervisor";
 import { parseUpstream } from "./upstreams";
 
-/** Exit codes: 0 stopped in order, 1 failed or cut short, 2 wrong configuration. */
+/** Exit codes: 0 stopped, 1 failed or stopped at once, 2 wrong configuration. */
 async function main(): Promise<void> {
   const options = configuration();
   const logger = pino({ level: options.logLevel, base: { service: "nginx", pid: process.pid } });
