@@ -126,6 +126,8 @@ function workersOf(master: number): number[] {
     let sentAgain = 0;
     const failures: string[] = [];
     const CLIENTS = 16;
+    /** Connections that have carried an answer; Node's own note of it (`reusedSocket`) leaves some out. */
+    const kept = new WeakSet<object>();
     const agent = new Agent({ keepAlive: true, maxSockets: CLIENTS });
     cleanUp.push(() => agent.destroy());
     const body = JSON.stringify(sampleEvent());
@@ -134,11 +136,12 @@ function workersOf(master: number): number[] {
     const send = (): Promise<number> =>
       new Promise((resolve, reject) => {
         const req = request(`${running.url}/event/`, { agent, method: "POST", headers }, (res) => {
+          if (req.socket) kept.add(req.socket);
           res.resume().on("end", () => resolve(res.statusCode ?? 0));
           res.on("error", reject);
         });
         req.on("error", (error) => {
-          if (!req.reusedSocket) return reject(error);
+          if (!req.socket || !kept.has(req.socket)) return reject(error);
           sentAgain++;
           resolve(send());
         });
