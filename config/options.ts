@@ -172,6 +172,11 @@ export function wholeNumber(min: number, max: number): (n: number) => string | u
     Number.isInteger(n) && n >= min && n <= max ? undefined : `must be a whole number from ${min} to ${max}`;
 }
 
+/** A check for durations: from min to max, ms. */
+export function between(min: number, max: number): (ms: number) => string | undefined {
+  return (ms) => (ms >= min && ms <= max ? undefined : `must be from ${min} ms to ${max} ms`);
+}
+
 /** A check for text: one of these. */
 export function oneOf(values: readonly string[]): (text: string) => string | undefined {
   return (text) => (values.includes(text) ? undefined : `must be one of ${values.join(", ")}`);

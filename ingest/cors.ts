@@ -13,6 +13,8 @@ export function corsOriginsProblem(origins: readonly string[]): string | undefin
 /** The headers that clients send beyond those that need no permission. */
 const REQUEST_HEADERS =
   "authorization, content-type, content-encoding, idempotency-key, x-read-key, x-request-id, x-write-key";
+/** Headers of answers that pages may read beyond those that need no permission. */
+export const EXPOSED_HEADERS = "retry-after, x-request-id";
 /** Longer than any browser keeps an answer to a preflight, s. */
 const MAX_AGE = "86400";
 
@@ -36,7 +38,7 @@ export function cors(origins: readonly string[]): Middleware {
       ctx.status = 204;
       return;
     }
-    ctx.set("Access-Control-Expose-Headers", "retry-after, x-request-id");
+    ctx.set("Access-Control-Expose-Headers", EXPOSED_HEADERS);
     return next();
   };
 }

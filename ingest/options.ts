@@ -1,14 +1,11 @@
 import { bigqueryOptions, projectOption, pubsubOptions } from "../config/connection";
-import { oneOf, wholeNumber, type Options, type OptionSpecs } from "../config/options";
+import { between, oneOf, wholeNumber, type Options, type OptionSpecs } from "../config/options";
 import { trustedProxiesProblem } from "./access/clientAddress";
 import { keyFileProblem } from "./access/keyFile";
 import { corsOriginsProblem } from "./cors";
 import { ACCESS_LOG_MODES } from "./logging/accessLog";
 
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"];
-
-const between = (min: number, max: number) => (ms: number) =>
-  ms >= min && ms <= max ? undefined : `must be from ${min} ms to ${max} ms`;
 
 const rate = (perSec: number): string | undefined =>
   perSec === 0 || (perSec >= 0.001 && perSec <= 1e9) ? undefined : "must be 0, or from 0.001 to 1000000000";

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import type { IncomingMessage, RequestListener } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { errorsOf, post, postBatch, sampleEvent, sendRaw } from "../ingest/testing/requests";
@@ -10,39 +9,9 @@ import { eventually, useIngest } from "../ingest/testing/fixture";
 import { freePort } from "../local/ports";
 import { startChildProcess, type ChildProcess } from "../pipeline/beam/process/childProcess";
 import { nginxArguments, renderNginxConfig, type NginxConfigOptions } from "./render";
+import { hangUp, noContent, startUpstream, type TestUpstream as Upstream } from "./testing/upstream";
 
 const installed = spawnSync("nginx", ["-v"]).status === 0;
-
-interface Upstream {
-  readonly port: number;
-  readonly requests: string[];
-  readonly connections: Set<Socket>;
-  close(): Promise<void>;
-}
-
-async function startUpstream(answer: RequestListener): Promise<Upstream> {
-  const requests: string[] = [];
-  const connections = new Set<Socket>();
-  const server: Server = createServer((req, res) => {
-    requests.push(`${req.method} ${req.url}`);
-    req.resume().on("end", () => void answer(req, res));
-  });
-  server.on("connection", (socket: Socket) => connections.add(socket));
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return {
-    port: (server.address() as AddressInfo).port,
-    requests,
-    connections,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
-}
-
-const noContent: RequestListener = (_, res) => res.writeHead(204).end();
-const hangUp = (req: IncomingMessage): unknown => req.socket.destroy();
 
 (installed ? describe : describe.skip)("nginx in front of replicas (needs nginx)", function () {
   this.timeout(60_000);
@@ -51,7 +20,7 @@ const hangUp = (req: IncomingMessage): unknown => req.socket.destroy();
     for (const step of cleanUp.splice(0).reverse()) await step();
   });
 
-  async function startNginx(options: Pick<NginxConfigOptions, "upstreamPorts"> & Partial<NginxConfigOptions>): Promise<{
+  async function startNginx(options: Pick<NginxConfigOptions, "upstreams"> & Partial<NginxConfigOptions>): Promise<{
     url: string;
     directory: string;
     process: ChildProcess;
@@ -83,14 +52,14 @@ const hangUp = (req: IncomingMessage): unknown => req.socket.destroy();
   }
 
   async function upstreams(...answers: RequestListener[]): Promise<Upstream[]> {
-    const started = await Promise.all(answers.map(startUpstream));
+    const started = await Promise.all(answers.map((answer) => startUpstream(answer)));
     cleanUp.push(...started.map((upstream) => () => upstream.close()));
     return started;
   }
 
   it("shares requests out evenly, over connections that it keeps", async () => {
     const [a, b] = (await upstreams(noContent, noContent)) as [Upstream, Upstream];
-    const { url } = await startNginx({ upstreamPorts: [a.port, b.port] });
+    const { url } = await startNginx({ upstreams: [a.address, b.address] });
     const before = [a.requests.length, b.requests.length] as const;
     for (let i = 0; i < 40; i++) assert.equal((await post(url, sampleEvent())).status, 204);
     assert.equal(a.requests.length - before[0], 20);
@@ -100,13 +69,13 @@ const hangUp = (req: IncomingMessage): unknown => req.socket.destroy();
 
   it("goes to the other replica when one is down", async () => {
     const [a] = (await upstreams(noContent)) as [Upstream];
-    const { url } = await startNginx({ upstreamPorts: [await freePort(), a.port] });
+    const { url } = await startNginx({ upstreams: [`127.0.0.1:${await freePort()}`, a.address] });
     for (let i = 0; i < 20; i++) assert.equal((await post(url, sampleEvent())).status, 204);
   });
 
   it("does not send a POST twice that may have arrived: 503 with Retry-After", async () => {
     const [a, b] = (await upstreams(hangUp, hangUp)) as [Upstream, Upstream];
-    const { url } = await startNginx({ upstreamPorts: [a.port, b.port] });
+    const { url } = await startNginx({ upstreams: [a.address, b.address] });
     a.requests.length = b.requests.length = 0;
     const response = await post(url, sampleEvent());
     assert.equal(response.status, 503);
@@ -119,7 +88,7 @@ const hangUp = (req: IncomingMessage): unknown => req.socket.destroy();
     const refuse: RequestListener = (_, res) =>
       res.writeHead(503, { "retry-after": "5", "content-type": "application/json" }).end('{"errors":[]}');
     const [a] = (await upstreams(refuse)) as [Upstream];
-    const { url } = await startNginx({ upstreamPorts: [a.port] });
+    const { url } = await startNginx({ upstreams: [a.address] });
     const response = await post(url, sampleEvent());
     assert.equal(response.status, 503);
     assert.equal(response.headers.get("retry-after"), "5");
@@ -128,7 +97,7 @@ const hangUp = (req: IncomingMessage): unknown => req.socket.destroy();
 
   it("refuses what is far too large itself, in the same shape", async () => {
     const [a] = (await upstreams(noContent)) as [Upstream];
-    const { url } = await startNginx({ upstreamPorts: [a.port], bodyLimit: 2048 });
+    const { url } = await startNginx({ upstreams: [a.address], bodyLimit: 2048 });
     const response = await post(url, "x".repeat(40_000));
     assert.equal(response.status, 413);
     assert.match((await errorsOf(response))[0]?.message ?? "", /2048 bytes/);
@@ -136,7 +105,7 @@ const hangUp = (req: IncomingMessage): unknown => req.socket.destroy();
 
   it("lets batches pass that are as large as they may be, and refuses larger ones in the same shape", async () => {
     const [a] = (await upstreams(noContent)) as [Upstream];
-    const { url } = await startNginx({ upstreamPorts: [a.port] });
+    const { url } = await startNginx({ upstreams: [a.address] });
     assert.equal((await postBatch(url, " ".repeat(5_242_880))).status, 204);
     const response = await postBatch(url, " ".repeat(5_242_880 + 1));
     assert.equal(response.status, 413);
@@ -145,7 +114,7 @@ const hangUp = (req: IncomingMessage): unknown => req.socket.destroy();
 
   it("logs a line of JSON for each request without bodies, queries or addresses, and stops at SIGTERM", async () => {
     const [a] = (await upstreams(noContent)) as [Upstream];
-    const { url, directory, process: child } = await startNginx({ upstreamPorts: [a.port] });
+    const { url, directory, process: child } = await startNginx({ upstreams: [a.address] });
     await post(url, sampleEvent({ user_id: "somebody" }));
     await fetch(`${url}/event/?from=2024-01-01`);
     assert.deepEqual(await child.stop(), { code: 0, signal: null });
@@ -168,7 +137,7 @@ const hangUp = (req: IncomingMessage): unknown => req.socket.destroy();
       seen.push(req.headers);
       res.writeHead(204).end();
     })) as [Upstream];
-    const { url } = await startNginx({ upstreamPorts: [a.port] });
+    const { url } = await startNginx({ upstreams: [a.address] });
     seen.length = 0;
     const lies = { "x-forwarded-for": "203.0.113.7", "x-real-ip": "203.0.113.8" };
     await post(url, sampleEvent(), { ...lies, "x-request-id": "trace-1" });
@@ -187,7 +156,7 @@ const hangUp = (req: IncomingMessage): unknown => req.socket.destroy();
   it("limits each client address, which a trusted proxy names, with 429 and Retry-After", async () => {
     const [a] = (await upstreams(noContent)) as [Upstream];
     const { url } = await startNginx({
-      upstreamPorts: [a.port],
+      upstreams: [a.address],
       addressLimit: { perSecond: 1, burst: 4 },
       trustedProxies: ["127.0.0.1"],
     });
@@ -207,7 +176,7 @@ const hangUp = (req: IncomingMessage): unknown => req.socket.destroy();
       directory,
       process: child,
     } = await startNginx({
-      upstreamPorts: [a.port],
+      upstreams: [a.address],
       keyLimit: { perSecond: 1, burst: 1 },
     });
     const places: ((key: string) => Promise<Response>)[] = [
@@ -236,7 +205,7 @@ const hangUp = (req: IncomingMessage): unknown => req.socket.destroy();
       if (req.method === "POST") waiting.push(() => res.writeHead(204).end());
       else res.writeHead(204).end();
     })) as [Upstream];
-    const { url } = await startNginx({ upstreamPorts: [a.port], addressConcurrency: 2 });
+    const { url } = await startNginx({ upstreams: [a.address], addressConcurrency: 2 });
     const held = [post(url, sampleEvent()), post(url, sampleEvent())];
     await eventually(() => waiting.length === 2, "two requests under way");
     assert.equal((await post(url, sampleEvent())).status, 429);
@@ -249,7 +218,7 @@ const hangUp = (req: IncomingMessage): unknown => req.socket.destroy();
     const [a] = (await upstreams((_, res) => res.writeHead(200, { "content-type": "application/json" }).end(json))) as [
       Upstream,
     ];
-    const { url } = await startNginx({ upstreamPorts: [a.port] });
+    const { url } = await startNginx({ upstreams: [a.address] });
     const answer = await fetch(`${url}/event/`, { headers: { "accept-encoding": "gzip" } });
     assert.equal(answer.headers.get("content-encoding"), "gzip");
     assert.equal(await answer.text(), json);
@@ -268,9 +237,30 @@ const hangUp = (req: IncomingMessage): unknown => req.socket.destroy();
     }
   });
 
+  it("lets pages of allowed origins read its own answers, and adds nothing to those of replicas", async () => {
+    const fromReplica: RequestListener = (_, res) =>
+      res.writeHead(200, { "access-control-allow-origin": "https://shop.example", vary: "Origin" }).end();
+    const [a] = (await upstreams(fromReplica)) as [Upstream];
+    const long = `https://${"a.very.long.name.".repeat(8)}example`;
+    const { url } = await startNginx({ upstreams: [a.address], corsOrigins: ["https://shop.example", long] });
+    const ask = (path: string, origin: string): Promise<Response> => fetch(url + path, { headers: { origin } });
+    const allow = "access-control-allow-origin";
+    for (const origin of ["https://shop.example", long]) {
+      const own = await ask("/metrics", origin);
+      assert.equal(own.headers.get(allow), origin);
+      assert.match(own.headers.get("access-control-expose-headers") ?? "", /retry-after, x-request-id/);
+      assert.match(own.headers.get("vary") ?? "", /Origin/);
+    }
+    const other = await ask("/metrics", "https://other.example");
+    assert.equal(other.headers.get(allow), null);
+    assert.equal(other.headers.get("access-control-expose-headers"), null);
+    assert.match(other.headers.get("vary") ?? "", /Origin/);
+    assert.equal((await ask("/event/", "https://shop.example")).headers.get(allow), "https://shop.example");
+  });
+
   it("refuses what is no HTTP, and too many headers, in the same shape", async () => {
     const [a] = (await upstreams(noContent)) as [Upstream];
-    const { url } = await startNginx({ upstreamPorts: [a.port] });
+    const { url } = await startNginx({ upstreams: [a.address] });
     const port = Number(new URL(url).port);
     a.requests.length = 0;
     const large = await sendRaw(port, `GET /event/ HTTP/1.1\r\nHost: a\r\nX: ${"x".repeat(40_000)}\r\n\r\n`);
@@ -289,7 +279,7 @@ const hangUp = (req: IncomingMessage): unknown => req.socket.destroy();
       const topic = await ingest.freshTopic();
       const env = { TOPIC: topic.name };
       const [a, b] = [await ingest.startReplica(env), await ingest.startReplica(env)];
-      const { url } = await startNginx({ upstreamPorts: [a.port, b.port] });
+      const { url } = await startNginx({ upstreams: [a, b].map(({ port }) => `127.0.0.1:${port}`) });
 
       let stop = false;
       const acknowledged: string[] = [];

@@ -2,7 +2,12 @@ import assert from "node:assert/strict";
 import { renderNginxConfig, type NginxConfigOptions } from "./render";
 
 const render = (options: Partial<NginxConfigOptions> = {}): string =>
-  renderNginxConfig({ listenPort: 3000, upstreamPorts: [3001, 3002], directory: "/tmp/some where", ...options });
+  renderNginxConfig({
+    listenPort: 3000,
+    upstreams: ["127.0.0.1:3001", "127.0.0.1:3002"],
+    directory: "/tmp/some where",
+    ...options,
+  });
 
 describe("renderNginxConfig", () => {
   it("names every upstream, the listener, and the directory in quotes", () => {
@@ -20,19 +25,41 @@ describe("renderNginxConfig", () => {
   });
 
   it("can listen and reach elsewhere, for containers", () => {
-    const config = render({ listenHost: "0.0.0.0", upstreamHost: "ingest" });
+    const config = render({ listenHost: "0.0.0.0", upstreams: ["ingest:3001", "[fd00::5]:3000"] });
     assert.match(config, /listen 0\.0\.0\.0:3000;/);
-    assert.match(config, /server ingest:3001 /);
+    assert.match(config, /server ingest:3001 [^]*server \[fd00::5\]:3000 /);
+  });
+
+  it("listens on IPv6, and logs where it is told", () => {
+    const config = render({ listenHost: "::", accessLog: "/dev/stdout", errorLog: "stderr" });
+    assert.match(config, /listen \[::\]:3000;/);
+    assert.match(config, /access_log "\/dev\/stdout" json/);
+    assert.match(config, /error_log "stderr" alert;/);
+    assert.match(render({ accessLog: "off" }), /access_log off;/);
+    assert.match(render(), /access_log "\/tmp\/some where\/access\.log" json/);
+  });
+
+  it("gives workers that a reload replaces longer than a replica may take", () => {
+    assert.match(render({ upstreamTimeoutMs: 20_000 }), /worker_shutdown_timeout 40000ms;/);
+  });
+
+  it("has headers for pages of other origins only where it is told of origins", () => {
+    assert.doesNotMatch(render(), /Access-Control|cors_/);
+    assert.match(render({ corsOrigins: ["*", "https://a.example"] }), /Access-Control-Allow-Origin "\*" always/);
+    assert.match(render({ corsOrigins: ["https://a.example"] }), /"https:\/\/a\.example" \$http_origin;/);
   });
 
   it("refuses what cannot work", () => {
-    assert.throws(() => render({ upstreamPorts: [] }), /at least one upstream/);
+    assert.throws(() => render({ upstreams: [] }), /at least one upstream/);
     assert.throws(
       () => render({ addressLimit: { perSecond: 0.5 } }),
       /limit per address must be a whole number above 0/,
     );
     assert.throws(() => render({ keyLimit: { perSecond: 1, burst: -1 } }), /burst per key must be a whole number/);
     assert.throws(() => render({ trustedProxies: ["10.0.0.0/8; }"] }), /trustedProxies must be addresses/);
+    assert.throws(() => render({ upstreams: ["a:1; }"] }), /upstreams must list upstreams such as .*"a:1; }" is none/);
+    assert.throws(() => render({ corsOrigins: ['https://a"b'] }), /corsOrigins must not contain quotes/);
+    assert.throws(() => render({ accessLog: "somewhere" }), /accessLog must be an absolute path/);
     assert.throws(() => render({ directory: "relative" }), /absolute path, not relative/);
     assert.throws(() => render({ directory: '/tmp/a"b' }), /must not contain quotes/);
     assert.throws(() => render({ directory: "/tmp/$uri" }), /must not contain quotes, \$/);

@@ -1,19 +1,24 @@
 import { readFileSync } from "node:fs";
+import { isIPv6 } from "node:net";
 import { userInfo } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { packageRoot } from "../config/packageRoot";
+import { EXPOSED_HEADERS } from "../ingest/cors";
+import { upstreamsProblem } from "./upstreams";
 
 export interface NginxConfigOptions {
   /** Port nginx listens on. */
   readonly listenPort: number;
   /** Address nginx listens on. @default "127.0.0.1" */
   readonly listenHost?: string;
-  /** Ports of the ingest replicas. */
-  readonly upstreamPorts: readonly number[];
-  /** Address of the ingest replicas. @default "127.0.0.1" */
-  readonly upstreamHost?: string;
+  /** The ingest replicas, as `host:port`; IPv6 addresses in brackets. */
+  readonly upstreams: readonly string[];
   /** Absolute path of an existing directory for pid file, logs and temporary files. */
   readonly directory: string;
+  /** A file with a line for each request, or "off". @default access.log in the directory */
+  readonly accessLog?: string;
+  /** A file, or "stderr". @default error.log in the directory */
+  readonly errorLog?: string;
   /** The replicas' --body-limit, bytes. @default 65536 */
   readonly bodyLimit?: number;
   /** The replicas' --batch-body-limit, bytes. @default 5242880 */
@@ -30,6 +35,8 @@ export interface NginxConfigOptions {
   readonly addressConcurrency?: number;
   /** Addresses and networks of proxies whose X-Forwarded-For is believed. @default none */
   readonly trustedProxies?: readonly string[];
+  /** The replicas' --cors-origins: pages of these can read nginx's own answers, too. @default none */
+  readonly corsOrigins?: readonly string[];
 }
 
 /** Requests (a batch is one) over it are answered with 429 and Retry-After. */
@@ -53,17 +60,14 @@ const SECURITY_HEADERS = {
   "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 };
 
-const headers = (all: Readonly<Record<string, string>>, indent: string): string =>
+type Headers = Readonly<Record<string, string>>;
+
+const headers = (all: Headers, indent: string): string =>
   Object.entries(all)
     .map(([name, value]) => `${indent}add_header ${name} "${value}" always;`)
     .join("\n");
 
-function errorLocation(
-  name: string,
-  status: number,
-  message: string,
-  own: Readonly<Record<string, string>> = {},
-): string {
+function errorLocation(name: string, status: number, message: string, own: Headers): string {
   const body = JSON.stringify({ errors: [{ field: "", message }] });
   const all = { ...SECURITY_HEADERS, "X-Request-Id": "$edge_request_id", ...own };
   return [
@@ -76,18 +80,55 @@ function errorLocation(
   ].join("\n");
 }
 
-function errorLocations(bodyLimit: number, batchBodyLimit: number): string {
+function errorLocations(bodyLimit: number, batchBodyLimit: number, cors: Headers): string {
   const retry = { "Retry-After": String(RETRY_AFTER_SEC) };
+  const location = (name: string, status: number, message: string, own: Headers = {}): string =>
+    errorLocation(name, status, message, { ...cors, ...own });
   return [
-    errorLocation("= /-/bad-request", 400, "The HTTP request cannot be read"),
-    errorLocation("@not_found", 404, "There is nothing at this address"),
-    errorLocation("@bad_method", 405, "This address does not take this method"),
-    errorLocation("@too_large", 413, `must not be larger than ${bodyLimit} bytes`),
-    errorLocation("@batch_too_large", 413, `must not be larger than ${batchBodyLimit} bytes`),
-    errorLocation("@too_many", 429, "Too many requests; nothing was accepted, send the request again later", retry),
-    errorLocation("= /-/headers-too-large", 431, "The address or the headers of the request are too large"),
-    errorLocation("@unavailable", 503, "No replica answers; send the request again", retry),
+    location("= /-/bad-request", 400, "The HTTP request cannot be read"),
+    location("@not_found", 404, "There is nothing at this address"),
+    location("@bad_method", 405, "This address does not take this method"),
+    location("@too_large", 413, `must not be larger than ${bodyLimit} bytes`),
+    location("@batch_too_large", 413, `must not be larger than ${batchBodyLimit} bytes`),
+    location("@too_many", 429, "Too many requests; nothing was accepted, send the request again later", retry),
+    location("= /-/headers-too-large", 431, "The address or the headers of the request are too large"),
+    location("@unavailable", 503, "No replica answers; send the request again", retry),
   ].join("\n");
+}
+
+/**
+ * What browsers need to show a page nginx's own answers; those of replicas have it from there (ingest/cors.ts). nginx
+ * sends no header whose value is empty.
+ */
+function cors(origins: readonly string[]): { readonly maps: string; readonly headers: Headers } {
+  if (origins.length === 0) return { maps: "", headers: {} };
+  const wrong = origins.find((origin) => UNQUOTABLE.test(origin));
+  if (wrong !== undefined) throw new Error(`nginx corsOrigins must not contain quotes, $ or backslashes: ${wrong}`);
+  if (origins.includes("*")) {
+    return {
+      maps: "",
+      headers: { "Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": EXPOSED_HEADERS },
+    };
+  }
+  const maps = [
+    "    map $http_origin $cors_origin {",
+    '        default "";',
+    ...origins.map((origin) => `        "${origin}" $http_origin;`),
+    "    }",
+    "    map $cors_origin $cors_exposed {",
+    '        "" "";',
+    `        default "${EXPOSED_HEADERS}";`,
+    "    }",
+    "",
+  ];
+  return {
+    maps: maps.join("\n"),
+    headers: {
+      Vary: "Origin",
+      "Access-Control-Allow-Origin": "$cors_origin",
+      "Access-Control-Expose-Headers": "$cors_exposed",
+    },
+  };
 }
 
 function checkPositive(name: string, value: number | undefined): void {
@@ -141,48 +182,77 @@ function servers(addresses: readonly string[]): string {
 
 const template = (): string => readFileSync(join(packageRoot, "nginx", "nginx.conf.template"), "utf8");
 
-function checkDirectory(directory: string): void {
-  if (!isAbsolute(directory)) throw new Error(`nginx directory must be an absolute path, not ${directory}`);
-  // nginx has no way to write these in every place a path stands in.
-  if (/["$\\\r\n]/.test(directory)) {
-    throw new Error(`nginx directory must not contain quotes, $, backslashes or line breaks: ${directory}`);
+/** nginx has no way to write these in every place a text stands in. */
+const UNQUOTABLE = /["$\\\r\n]/;
+
+function checkPath(name: string, path: string): void {
+  if (!isAbsolute(path)) throw new Error(`nginx ${name} must be an absolute path, not ${path}`);
+  if (UNQUOTABLE.test(path)) {
+    throw new Error(`nginx ${name} must not contain quotes, $, backslashes or line breaks: ${path}`);
   }
 }
 
+/** The directives of both logs. */
+function logs(accessLog: string, errorLog: string): { readonly accessLog: string; readonly errorLog: string } {
+  if (accessLog !== "off") checkPath("accessLog", accessLog);
+  if (errorLog !== "stderr") checkPath("errorLog", errorLog);
+  return {
+    accessLog: accessLog === "off" ? "access_log off;" : `access_log "${accessLog}" json buffer=64k flush=1s;`,
+    errorLog: `error_log "${errorLog}" alert;`,
+  };
+}
+
+/** How long a worker that a reload replaced may take for what is under way: a replica's answer, and the client's pace. */
+const shutdownTimeoutMs = (upstreamTimeoutMs: number): number => 2 * upstreamTimeoutMs;
+
 /**
  * The configuration of an nginx in front of ingest replicas (see nginx.conf.template).
- * @throws Error when there is no upstream or the directory cannot stand in a configuration.
+ * @throws Error when there is no upstream, or a value cannot stand in a configuration.
  */
 export function renderNginxConfig(options: NginxConfigOptions): string {
-  const { listenPort, listenHost = "127.0.0.1", upstreamPorts, upstreamHost = "127.0.0.1", directory } = options;
+  const { listenPort, listenHost = "127.0.0.1", upstreams, directory } = options;
   const {
+    accessLog = join(directory, "access.log"),
+    errorLog = join(directory, "error.log"),
     bodyLimit = 65_536,
     batchBodyLimit = 5_242_880,
     upstreamTimeoutMs = 30_000,
     workerConnections = 4096,
+    corsOrigins = [],
   } = options;
-  if (upstreamPorts.length === 0) throw new Error("nginx needs at least one upstream port");
-  checkDirectory(directory);
+  const wrong = upstreamsProblem(upstreams);
+  if (wrong !== undefined) throw new Error(`nginx upstreams ${wrong}`);
+  checkPath("directory", directory);
+  const { maps: corsMaps, headers: corsHeaders } = cors(corsOrigins);
   const values: Readonly<Record<string, string>> = {
     directory,
     // Started by root, nginx would work as another user, who may not write large bodies to the directory.
     user: process.getuid?.() === 0 ? `user ${userInfo().username};` : "",
+    ...logs(accessLog, errorLog),
     workerConnections: String(workerConnections),
+    shutdownTimeout: `${shutdownTimeoutMs(upstreamTimeoutMs)}ms`,
     clientMaxBodySize: String(bodyLimit * SIZE_MARGIN),
     batchClientMaxBodySize: String(batchBodyLimit),
-    servers: servers(upstreamPorts.map((port) => `${upstreamHost}:${port}`)),
+    servers: servers(upstreams),
     ...limitDirectives(options),
     trustedProxies: realAddress(options.trustedProxies ?? []),
+    corsMaps,
     securityHeaders: headers(SECURITY_HEADERS, "        "),
-    errorLocations: errorLocations(bodyLimit, batchBodyLimit),
-    listen: `${listenHost}:${listenPort}`,
+    errorLocations: errorLocations(bodyLimit, batchBodyLimit, corsHeaders),
+    listen: `${isIPv6(listenHost) ? `[${listenHost}]` : listenHost}:${listenPort}`,
     upstreamTimeout: `${upstreamTimeoutMs}ms`,
   };
   return template().replace(/\$\{(\w*)\}/g, (placeholder, name: string) => values[name] ?? placeholder);
 }
 
-/** Arguments for nginx to run with a configuration file, writing nothing outside `directory`. */
-export function nginxArguments(configFile: string, directory: string): string[] {
-  // -e: the place for errors until the configuration has been read; the built-in one may need root.
-  return ["-p", directory, "-e", join(directory, "error.log"), "-c", configFile];
+/**
+ * Arguments for nginx to run with a configuration file, writing nothing outside `directory`.
+ * @param errorLog for errors until the configuration has been read: the built-in place may need root
+ */
+export function nginxArguments(
+  configFile: string,
+  directory: string,
+  errorLog = join(directory, "error.log"),
+): string[] {
+  return ["-p", directory, "-e", errorLog, "-c", configFile];
 }

@@ -8,6 +8,7 @@ import { nginxArguments, renderNginxConfig } from "./render";
 /**
  * Starts an nginx with its default limits on a free port of 127.0.0.1, and waits until a replica answers through it.
  * @param directory absolute, for its configuration, logs and pid
+ * @param upstreamPorts of replicas on 127.0.0.1
  * @throws Error when nginx ends, or no replica answers within 20 s
  */
 export async function startNginx(
@@ -16,7 +17,8 @@ export async function startNginx(
 ): Promise<{ readonly port: number; readonly process: ChildProcess }> {
   const port = await freePort();
   const configFile = join(directory, "nginx.conf");
-  writeFileSync(configFile, renderNginxConfig({ listenPort: port, upstreamPorts, directory }));
+  const upstreams = upstreamPorts.map((upstream) => `127.0.0.1:${upstream}`);
+  writeFileSync(configFile, renderNginxConfig({ listenPort: port, upstreams, directory }));
   const child = await startChildProcess({
     name: "nginx",
     command: "nginx",

@@ -1,5 +1,5 @@
 /**
- * Puts together what an image holds: `node dist/local/images/assemble.js worker|ingest DIR`, in a checkout that is
+ * Puts together what an image holds: `node dist/local/images/assemble.js worker|ingest|nginx DIR`, in a checkout that is
  * installed and built. The Dockerfiles run it, and the tests do: what is tested is what is shipped.
  */
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
@@ -11,6 +11,8 @@ import { neededPackages, type PackageLock } from "./packages";
 interface Contents {
   /** The modules that are run or loaded by name; what they import comes along. */
   readonly entries: readonly string[];
+  /** Files that they read. */
+  readonly data: readonly string[];
   /** The folder of the package, relative to that of the image. */
   readonly packageFolder: string;
   /** Commands in `node_modules/.bin`, and the modules that they run. */
@@ -26,10 +28,23 @@ const IMAGES = {
       "dist/pipeline/bigquery/writeRows.js",
       "dist/pipeline/runners/dataflow/ends.js",
     ],
+    data: [],
     packageFolder: "node_modules/eventlogger",
     commands: { "apache-beam-worker": "dist/pipeline/beam/worker/containerMain.js" },
   },
-  ingest: { entries: ["dist/ingest/main.js", "dist/ingest/healthcheck.js"], packageFolder: ".", commands: {} },
+  ingest: {
+    entries: ["dist/ingest/main.js", "dist/ingest/healthcheck.js"],
+    data: [],
+    packageFolder: ".",
+    commands: {},
+  },
+  nginx: {
+    // The check goes through nginx to a replica.
+    entries: ["dist/nginx/main.js", "dist/ingest/healthcheck.js"],
+    data: ["nginx/nginx.conf.template"],
+    packageFolder: ".",
+    commands: {},
+  },
 } as const satisfies Record<string, Contents>;
 
 export type ImageName = keyof typeof IMAGES;
@@ -54,12 +69,12 @@ function copyPackage(path: string, target: string): void {
 
 /** Fills a folder, which must not be there yet, with all that an image runs, npm packages included. */
 export function assembleImage(image: ImageName, target: string): void {
-  const { entries, packageFolder, commands }: Contents = IMAGES[image];
+  const { entries, data, packageFolder, commands }: Contents = IMAGES[image];
   mkdirSync(target, { recursive: true });
   const { files, packages } = traceModules(packageRoot, entries);
   for (const path of neededPackages(readJson<PackageLock>("package-lock.json"), packages)) copyPackage(path, target);
   const home = join(target, packageFolder);
-  for (const file of files) cpSync(join(packageRoot, file), join(home, file));
+  for (const file of [...files, ...data]) cpSync(join(packageRoot, file), join(home, file));
   const { name, version, license, type, exports } = readJson<Record<string, unknown>>("package.json");
   writeFileSync(join(home, "package.json"), JSON.stringify({ name, version, license, type, exports }, null, 2) + "\n");
   // Beam's boot program shows the package.json of its working directory.

@@ -8,6 +8,7 @@ import { docker, type DockerOptions } from "./docker";
 export const DOCKERFILES: Readonly<Record<ImageName, string>> = {
   worker: "pipeline/Dockerfile",
   ingest: "ingest/Dockerfile",
+  nginx: "nginx/Dockerfile",
 };
 
 export interface BuildOptions {
@@ -21,6 +22,7 @@ export interface BuildOptions {
   readonly npmRegistry?: string | undefined;
   readonly goProxy?: string | undefined;
   readonly goSumdb?: string | undefined;
+  readonly debianMirror?: string | undefined;
   /** How to reach the engine. */
   readonly docker?: DockerOptions;
   /** Told each step of a build. */
@@ -50,6 +52,7 @@ function buildArguments(options: BuildOptions): string[] {
     NPM_REGISTRY: options.npmRegistry,
     GOPROXY: options.goProxy,
     GOSUMDB: options.goSumdb,
+    DEBIAN_MIRROR: options.debianMirror,
   };
   return Object.entries(values).flatMap(([name, value]) => (value ? ["--build-arg", `${name}=${value}`] : []));
 }

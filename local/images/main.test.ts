@@ -43,7 +43,7 @@ describe("npm run images", function () {
     });
   }
 
-  it("builds both from their Dockerfiles, for Dataflow's machines", async () => {
+  it("builds all from their Dockerfiles, for Dataflow's machines", async () => {
     const { code, stdout, asked } = await images([]);
     assert.equal(code, 0);
     const rest = `--platform linux/amd64 --build-arg VERSION=${packageVersion} .`;
@@ -52,6 +52,7 @@ describe("npm run images", function () {
       [
         `build --file pipeline/Dockerfile --tag eventlogger-worker:${packageVersion} ${rest}`,
         `build --file ingest/Dockerfile --tag eventlogger-ingest:${packageVersion} ${rest}`,
+        `build --file nginx/Dockerfile --tag eventlogger-nginx:${packageVersion} ${rest}`,
       ],
     );
     assert.match(stdout, /worker {2}Step 1\/2 : FROM x/);
@@ -64,6 +65,7 @@ describe("npm run images", function () {
       "--go-image=m/go:1.26",
       "--npm-registry=http://m/npm",
       "--go-proxy=http://m/go",
+      "--debian-mirror=http://m",
     ];
     const { stdout, asked } = await images([
       "--repository=europe-docker.pkg.dev/p/r",
@@ -77,6 +79,7 @@ describe("npm run images", function () {
       "GO_IMAGE=m/go:1.26",
       "NPM_REGISTRY=http://m/npm",
       "GOPROXY=http://m/go",
+      "DEBIAN_MIRROR=http://m",
     ]) {
       assert(build.includes(`--build-arg ${argument}`), build);
     }

@@ -1,4 +1,4 @@
-/** `npm run images`: builds the images of worker and ingest, and pushes them when asked to. */
+/** `npm run images`: builds the images of worker, ingest and nginx, and pushes them when asked to. */
 import yargs from "yargs";
 import { ConfigError, readOptions, yargsOptions, type OptionSpecs } from "../../config/options";
 import { colours } from "../../pipeline/cli/terminal";
@@ -15,7 +15,7 @@ const TAG = /^\w[\w.-]{0,127}$/;
 const options = {
   tag: {
     type: "string",
-    describe: "Tag of both images",
+    describe: "Tag of all images",
     default: packageVersion,
     check: (tag) => (TAG.test(tag) ? undefined : "must be letters, digits, dots, dashes and underscores, at most 128"),
   },
@@ -37,6 +37,13 @@ const options = {
   npmRegistry: { type: "string", describe: "npm registry for the build", optional: true, group: "Mirrors:" },
   goProxy: { type: "string", describe: "GOPROXY for the build", optional: true, group: "Mirrors:" },
   goSumdb: { type: "string", describe: "GOSUMDB for the build", optional: true, group: "Mirrors:" },
+  debianMirror: {
+    type: "string",
+    describe: "In place of http://deb.debian.org for the build",
+    optional: true,
+    check: (url) => (/^https?:\/\/[\w.:[\]/-]+$/.test(url) ? undefined : "must be such as http://mirror.example"),
+    group: "Mirrors:",
+  },
 } as const satisfies OptionSpecs;
 
 async function size(reference: string): Promise<string> {
@@ -71,7 +78,9 @@ async function run(flags: Readonly<Record<string, unknown>>): Promise<void> {
 async function main(): Promise<number> {
   const flags = yargs(process.argv.slice(2))
     .scriptName("npm run images --")
-    .usage("$0 [options]\n\nBuilds the images of the pipeline's worker and of ingest with Docker.")
+    .usage(
+      "$0 [options]\n\nBuilds the images of the pipeline's worker, of ingest and of the nginx in front of it with Docker.",
+    )
     .options(yargsOptions(options))
     .example("$0", "for this machine's engine alone")
     .example("$0 --repository europe-docker.pkg.dev/my-project/images --push", "for Dataflow")

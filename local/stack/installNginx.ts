@@ -1,5 +1,5 @@
 import { aptInstall } from "../aptInstall";
-import { findNginx } from "./nginx";
+import { findNginx } from "../../nginx/findNginx";
 
 /** Installs nginx where that is possible without asking anybody; says so where it is not. */
 export function ensureNginx(say: (line: string) => void): void {

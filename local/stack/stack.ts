@@ -11,7 +11,7 @@ import { prepareLocal } from "../prepare";
 import { answers, awaitReady, NotReadyError } from "../readiness";
 import { StackDirectory } from "./directory";
 import { killMarked, MARK } from "./mark";
-import { findNginx } from "./nginx";
+import { findNginx } from "../../nginx/findNginx";
 
 export interface StackOptions {
   /** Where events are posted to. @default 3000 */
@@ -131,11 +131,12 @@ class LocalStack {
       this.say(`no nginx (apt-get install nginx): one ingest replica serves port ${this.port} directly`);
       return;
     }
-    const upstreamPorts = await freePorts(REPLICAS);
-    await Promise.all(upstreamPorts.map((port, i) => this.startReplica(`ingest-${i + 1}`, port, BEHIND_NGINX)));
+    const ports = await freePorts(REPLICAS);
+    await Promise.all(ports.map((port, i) => this.startReplica(`ingest-${i + 1}`, port, BEHIND_NGINX)));
+    const upstreams = ports.map((port) => `127.0.0.1:${port}`);
     const { nginx: directory } = this.directory;
     const configFile = join(directory, "nginx.conf");
-    writeFileSync(configFile, renderNginxConfig({ listenPort: this.port, upstreamPorts, directory }));
+    writeFileSync(configFile, renderNginxConfig({ listenPort: this.port, upstreams, directory }));
     const child = await this.child("nginx", nginx, nginxArguments(configFile, directory));
     this.nginx = child;
     this.watch(child);

@@ -19,6 +19,7 @@ import { launchBounded } from "../testing/launchBounded";
 const tag = process.env["IMAGES_TAG"] ?? "";
 const WORKER = imageReference("worker", { tag });
 const INGEST = imageReference("ingest", { tag });
+const NGINX = imageReference("nginx", { tag });
 
 interface ImageConfig {
   readonly User: string;
@@ -36,11 +37,21 @@ async function inContainer(image: string, command: string): Promise<string[]> {
   return output.split(/\s+/).filter((word) => word);
 }
 
+async function untilHealthy(id: string): Promise<void> {
+  const deadline = Date.now() + 30_000;
+  for (;;) {
+    const health = (await docker(["inspect", "--format", "{{.State.Health.Status}}", id])).trim();
+    if (health === "healthy") return;
+    if (Date.now() > deadline) throw new Error(`still ${health}:\n${await docker(["logs", id])}`);
+    await sleep(200);
+  }
+}
+
 /** Programs that build, install or fetch. */
 const TOOLS = ["npm", "yarn", "corepack", "tsc", "gcc", "cc", "make", "go", "python3", "git", "curl", "wget"];
 const TOOLS_THERE = `for tool in ${TOOLS.join(" ")}; do command -v $tool; done; true`;
 
-for (const image of [WORKER, INGEST]) {
+for (const image of [WORKER, INGEST, NGINX]) {
   describe(`Image ${image}`, () => {
     it("runs as a user that is not root, by number", async () => {
       assert.equal((await inspect(image)).User, "1000:1000");
@@ -127,16 +138,6 @@ describe("Ingest image on an engine", function () {
     return id;
   }
 
-  async function untilHealthy(id: string): Promise<void> {
-    const deadline = Date.now() + 30_000;
-    for (;;) {
-      const health = (await docker(["inspect", "--format", "{{.State.Health.Status}}", id])).trim();
-      if (health === "healthy") return;
-      if (Date.now() > deadline) throw new Error(`still ${health}:\n${await docker(["logs", id])}`);
-      await sleep(200);
-    }
-  }
-
   it("takes an event, on a read-only file system, and ends in order", async () => {
     const client = pubSubClient({ project: PROJECT });
     await setUpPubSub(client, { topic: "events", subscription: "events-pipeline" });
@@ -177,5 +178,53 @@ describe("Ingest image on an engine", function () {
   it("is not healthy when nothing listens", async () => {
     const check = docker(["run", "--rm", "--entrypoint", "node", INGEST, "dist/ingest/healthcheck.js"]);
     await assert.rejects(check, (error: unknown) => error instanceof DockerError && /ECONNREFUSED/.test(error.message));
+  });
+});
+
+describe("Nginx image on an engine", function () {
+  const network = `eventlogger-${process.pid}`;
+  const containers: string[] = [];
+
+  before(() => docker(["network", "create", network]));
+  after(async () => {
+    for (const id of containers) await docker(["rm", "--force", id]);
+    await docker(["network", "rm", network]);
+  });
+
+  async function start(image: string, ...args: string[]): Promise<string> {
+    const everywhere = ["--detach", "--read-only", "--health-interval=1s", `--network=${network}`];
+    const id = (await docker(["run", ...everywhere, ...args, image])).trim();
+    containers.push(id);
+    return id;
+  }
+
+  const startReplica = (): Promise<string> => start(INGEST, "--network-alias=api");
+
+  async function untilLogged(id: string, text: string): Promise<void> {
+    const deadline = Date.now() + 20_000;
+    for (;;) {
+      const log = await docker(["logs", id]);
+      if (log.includes(text)) return;
+      if (Date.now() > deadline) throw new Error(`no ${JSON.stringify(text)} in:\n${log}`);
+      await sleep(200);
+    }
+  }
+
+  it("follows the replicas of a name, on a read-only file system, and ends in order", async () => {
+    await startReplica();
+    const second = await startReplica();
+    const port = await freePort();
+    const args = ["--tmpfs=/run/nginx", "--env=UPSTREAMS=api:3000", `--publish=127.0.0.1:${port}:8080`];
+    const id = await start(NGINX, ...args);
+    await untilHealthy(id);
+    await untilLogged(id, '"replicas":2');
+    await untilHealthy(await startReplica());
+    await untilLogged(id, "replicas: 2 -> 3");
+    await docker(["stop", "--time", "20", second]);
+    await untilLogged(id, "replicas: 3 -> 2");
+    for (let i = 0; i < 10; i++) assert.equal((await fetch(`http://127.0.0.1:${port}/healthz`)).status, 200);
+    await untilLogged(id, '"path":"/healthz","status":200');
+    await docker(["stop", "--time", "20", id]);
+    assert.equal((await docker(["inspect", "--format", "{{.State.ExitCode}}", id])).trim(), "0");
   });
 });
