@@ -64,10 +64,13 @@ export class Traffic {
     await interruption;
   }
 
-  /** What `GET /event/` answers. */
+  /**
+   * What `GET /event/` answers.
+   * @throws Error with the answer when it is none, such as a 503 while BigQuery is slow
+   */
   async rollups(): Promise<RollupReport> {
     const response = await fetch(`${this.url}/event/`);
-    assert.equal(response.status, 200);
+    if (response.status !== 200) throw new Error(`GET /event/ gave ${response.status}: ${await response.text()}`);
     const { total_users, daily_stats } = (await response.json()) as RollupReport;
     return { total_users, daily_stats };
   }
@@ -77,13 +80,13 @@ export class Traffic {
     const lastPost = Date.now();
     const want = bruteForceRollups(this.all);
     for (;;) {
-      const got = await this.rollups();
       try {
-        assert.deepEqual(got, want);
+        assert.deepEqual(await this.rollups(), want);
         console.log(`      exact ${((Date.now() - lastPost) / 1000).toFixed(1)} s after the last POST`);
         return;
       } catch (error) {
         if (Date.now() - lastPost > withinMs) throw error;
+        if (!(error instanceof assert.AssertionError)) console.log(`      ${String(error)}`);
       }
       await sleep(500);
     }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Outcome } from "./eventSender";
 
@@ -29,6 +30,8 @@ export async function sendAll<E>(
   const counts: Counts = { accepted: 0, refused: 0, failed: 0 };
   const startedAt = Date.now();
   let begun = 0;
+  // Each lane may wait on it, beside others: that is no leak.
+  setMaxListeners(0, signal);
 
   async function lane(): Promise<void> {
     while (!signal.aborted) {
