@@ -120,6 +120,7 @@ function workersOf(master: number): number[] {
     await listening(running);
 
     let stop = false;
+    cleanUp.push(() => (stop = true));
     let answered = 0;
     let sentAgain = 0;
     const failures: string[] = [];
