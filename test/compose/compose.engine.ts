@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
+import { envName } from "../../config/options";
+import { ingestOptions } from "../../ingest/options";
+import { nginxOptions } from "../../nginx/options";
 import { answers } from "../../local/readiness";
 import { docker } from "../../local/images/docker";
 import { Traffic } from "../e2e/traffic";
@@ -24,7 +27,8 @@ interface Container {
     readonly Running: boolean;
     readonly Health?: { readonly Status: string };
   };
-  readonly Config: { readonly User: string };
+  readonly Image: string;
+  readonly Config: { readonly User: string; readonly Env: readonly string[] };
   readonly HostConfig: {
     readonly ReadonlyRootfs: boolean;
     readonly Memory: number;
@@ -84,6 +88,12 @@ function upstreams(log: string): Set<string> {
   return found;
 }
 
+/** The names of the environment variables that docker-compose.yml gives a container, beside those of its image. */
+async function variables({ Image, Config }: Container): Promise<string[]> {
+  const [image] = (await inspect([Image])) as [Container];
+  return Config.Env.filter((line) => !image.Config.Env.includes(line)).map((line) => line.replace(/=.*/s, ""));
+}
+
 describe("docker-compose.yml: nginx, three replicas, emulators and the pipeline", function () {
   this.bail(true); // each test adds to the data of the one before
   const traffic = new Traffic(URL);
@@ -112,6 +122,23 @@ describe("docker-compose.yml: nginx, three replicas, emulators and the pipeline"
         assert.deepEqual(HostConfig.CapDrop, ["ALL"], Name);
         assert.deepEqual(HostConfig.SecurityOpt, ["no-new-privileges:true"], Name);
       }
+    }
+  });
+
+  it("gives nginx and ingest only variables that they know", async () => {
+    const known = {
+      nginx: Object.keys(nginxOptions).map(envName),
+      api: [...Object.keys(ingestOptions).map(envName), "PUBSUB_EMULATOR_HOST", "GOOGLE_APPLICATION_CREDENTIALS"],
+    };
+    for (const service of ["nginx", "api"] as const) {
+      const [container] = (await containersOf(service)) as [Container];
+      const given = await variables(container);
+      assert.ok(given.length > 5, given.join());
+      assert.deepEqual(
+        given.filter((name) => !known[service].includes(name)),
+        [],
+        service,
+      );
     }
   });
 
