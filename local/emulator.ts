@@ -45,15 +45,17 @@ async function main(): Promise<number> {
     .options(yargsOptions(options))
     .example("$0 pubsub --host 0.0.0.0", "reached from other machines at port 8085")
     .example("$0 bigquery --data-dir /data", "with tables that stay")
-    .demandCommand(1, 1)
-    .check(({ _: [name] }) => EMULATORS.includes(name as "pubsub") || `must be one of ${EMULATORS.join(", ")}`)
-    .strict()
+    .strictOptions()
     .version(false)
     .wrap(110)
     .parseSync();
   const o = readOptions(options, flags);
+  const [name, ...more] = flags._;
+  if (!EMULATORS.some((known) => known === name) || more.length) {
+    throw new ConfigError([`say which emulator to run: ${EMULATORS.join(" or ")}`]);
+  }
   return runInForeground(
-    flags._[0] === "pubsub"
+    name === "pubsub"
       ? await pubSubEmulatorProgram(o.host, o.pubsubPort)
       : await bigQueryEmulatorProgram({ ...o, port: o.bigqueryPort, grpcPort: o.bigqueryGrpcPort }),
   );

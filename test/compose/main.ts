@@ -1,6 +1,6 @@
 /**
  * `npm run test:compose`: builds the images of docker-compose.yml, starts all of it on a Docker Engine, and compares its
- * rollups with brute force while replicas are killed, added and taken away. Takes about ten minutes.
+ * rollups with brute force while replicas are killed, added and taken away. Takes about eight minutes.
  */
 import { join } from "node:path";
 import { runOnEngine, runTests, type EngineSession } from "../../local/images/engine/runOnEngine";

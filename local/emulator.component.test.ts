@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { startChildProcess, type ChildProcess } from "../pipeline/beam/process/childProcess";
+import { freePorts } from "./ports";
+import { answers, awaitReady } from "./readiness";
+
+const MAIN = join(__dirname, "emulator.js");
+
+describe("an emulator in the foreground", function () {
+  this.timeout(60_000);
+  let dir: string;
+  beforeEach(() => (dir = mkdtempSync(join(tmpdir(), "emulator-"))));
+  afterEach(() => rmSync(dir, { recursive: true }));
+
+  function start(...args: string[]): Promise<ChildProcess> {
+    const logFile = join(dir, "log");
+    return startChildProcess({ name: "emulator", command: process.execPath, args: [MAIN, ...args], logFile });
+  }
+
+  it("serves Pub/Sub, and ends with 0 when it is stopped", async () => {
+    const [port] = (await freePorts(1)) as [number];
+    const child = await start("pubsub", "--pubsub-port", String(port));
+    await awaitReady(child, () => answers(`http://127.0.0.1:${port}/`), 30_000);
+    process.kill(child.pid, "SIGTERM");
+    assert.equal((await child.exited).code, 0);
+    await assert.rejects(fetch(`http://127.0.0.1:${port}/`));
+  });
+
+  it("serves BigQuery from a folder, and ends with 0 when it is stopped", async () => {
+    const [port, grpcPort] = (await freePorts(2)).map(String) as [string, string];
+    const ports = ["--bigquery-port", port, "--bigquery-grpc-port", grpcPort];
+    const child = await start("bigquery", "--data-dir", join(dir, "made when absent"), ...ports);
+    await awaitReady(child, () => answers(`http://127.0.0.1:${port}/readyz`), 30_000);
+    process.kill(child.pid, "SIGTERM");
+    assert.equal((await child.exited).code, 0);
+  });
+
+  it("ends with 2 and says what is wrong", () => {
+    for (const args of [[], ["redis"], ["pubsub", "--pubsub-port", "0"]]) {
+      const { status, stderr } = spawnSync(process.execPath, [MAIN, ...args], { encoding: "utf8" });
+      assert.equal(status, 2);
+      assert.match(stderr, args.length > 1 ? /--pubsub-port/ : /pubsub or bigquery/);
+    }
+  });
+});
