@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import type { IncomingMessage, RequestListener } from "node:http";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { errorsOf, post, postBatch, sampleEvent, sendRaw } from "../ingest/testing/requests";
@@ -211,6 +212,17 @@ const installed = spawnSync("nginx", ["-v"]).status === 0;
     assert.equal((await post(url, sampleEvent())).status, 429);
     for (const answer of waiting) answer();
     assert.deepEqual(await Promise.all(held.map(async (answer) => (await answer).status)), [204, 204]);
+  });
+
+  it("counts a client that sends its body byte by byte as under way", async () => {
+    const [a] = (await upstreams(noContent)) as [Upstream];
+    const { url } = await startNginx({ upstreams: [a.address], addressConcurrency: 2 });
+    const slow = [connect(Number(new URL(url).port)), connect(Number(new URL(url).port))];
+    cleanUp.push(() => slow.forEach((socket) => socket.destroy()));
+    for (const socket of slow) socket.write("POST /event/ HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n{");
+    await eventually(async () => (await post(url, sampleEvent())).status === 429, "both are under way");
+    slow.forEach((socket) => socket.destroy());
+    await eventually(async () => (await post(url, sampleEvent())).status === 204, "both have gone");
   });
 
   it("keeps metrics inside, compresses answers, and sends security headers with all of them", async () => {
