@@ -97,8 +97,11 @@ describe("one-machine stack", function () {
     assert.ok(lines.some((line) => /^no nginx .*one ingest replica/.test(line)));
   });
 
-  it("tells which process died, with the end of its log", async () => {
-    const { failed, pids } = await start();
+  it("hands the environment's options on to nginx, and tells which process died, with the end of its log", async () => {
+    process.env["ADDRESS_REQUEST_LIMIT"] = "1";
+    const { url, failed, pids } = await start().finally(() => delete process.env["ADDRESS_REQUEST_LIMIT"]);
+    const statuses = await Promise.all(Array.from({ length: 10 }, async () => (await post(url, anEvent())).status));
+    assert.deepEqual([...new Set(statuses)].sort(), [204, 429]);
     process.kill(pids()["BigQuery emulator"] as number, "SIGKILL");
     assert.match((await failed).message, /^BigQuery emulator ended \(SIGKILL\)\. The end of .*bigquery-emulator\.log:/);
   });

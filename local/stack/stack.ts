@@ -2,6 +2,8 @@ import { randomUUID } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { readOptions } from "../../config/options";
+import { configOptions, nginxOptions, nginxOptionsProblems } from "../../nginx/options";
 import { nginxArguments, renderNginxConfig } from "../../nginx/render";
 import { startChildProcess, type ChildProcess } from "../../pipeline/beam/process/childProcess";
 import { startBigQueryEmulator, startPubSubEmulator, type BigQueryEmulator, type PubSubEmulator } from "../emulators";
@@ -136,7 +138,10 @@ class LocalStack {
     const upstreams = ports.map((port) => `127.0.0.1:${port}`);
     const { nginx: directory } = this.directory;
     const configFile = join(directory, "nginx.conf");
-    writeFileSync(configFile, renderNginxConfig({ listenPort: this.port, upstreams, directory }));
+    // All else is what the environment says, as for the replicas; their ACCESS_LOG has other values.
+    const own = { upstreams, host: "127.0.0.1", port: this.port, directory, accessLog: "file" };
+    const options = readOptions(nginxOptions, own, process.env, nginxOptionsProblems);
+    writeFileSync(configFile, renderNginxConfig({ ...configOptions(options), upstreams }));
     const child = await this.child("nginx", nginx, nginxArguments(configFile, directory));
     this.nginx = child;
     this.watch(child);
