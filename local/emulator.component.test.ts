@@ -33,7 +33,7 @@ describe("an emulator in the foreground", function () {
     const [port, grpcPort] = (await freePorts(2)).map(String) as [string, string];
     const ports = ["--bigquery-port", port, "--bigquery-grpc-port", grpcPort];
     const child = await start("bigquery", "--data-dir", join(dir, "made when absent"), ...ports);
-    await awaitReady(child, () => answers(`http://127.0.0.1:${port}/readyz`), 30_000);
+    await awaitReady(child, () => answers(`http://127.0.0.1:${port}/healthz`), 30_000);
     process.kill(child.pid, "SIGTERM");
     assert.equal((await child.exited).code, 0);
   });

@@ -128,6 +128,7 @@ export async function startBigQueryEmulator(options: {
   const env = { ...options.env, ...program.env };
   const child = await startChildProcess({ name: "BigQuery emulator", ...program, env, logFile });
   const url = `http://127.0.0.1:${port}`;
-  await awaitReady(child, () => answers(`${url}/readyz`), READY_WITHIN_MS);
+  // Not /readyz: it queries in a thread of its own, which locks the emulator up for good when others query, too.
+  await awaitReady(child, () => answers(`${url}/healthz`), READY_WITHIN_MS);
   return { url, grpcHost: `127.0.0.1:${grpcPort}`, process: child, stop: async () => void (await child.stop()) };
 }

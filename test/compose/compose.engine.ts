@@ -98,6 +98,11 @@ describe("docker-compose.yml: nginx, three replicas, emulators and the pipeline"
   this.bail(true); // each test adds to the data of the one before
   const traffic = new Traffic(URL);
 
+  afterEach(async function () {
+    if (this.currentTest?.state !== "failed") return;
+    console.log(await compose(CLIENT, ["ps", "--all"]));
+    console.log(await compose(CLIENT, ["logs", "--no-color", "--tail", "30"]));
+  });
   after(async () => {
     await compose(CLIENT, ["down", "--volumes"]);
   });
