@@ -4,8 +4,8 @@ import { CONNECT_TIMEOUT_OPTION, supportConnectTimeout } from "./connectTimeout"
 
 const CHANNEL_OPTIONS: ClientConfig & Record<string, unknown> = {
   // google-gax takes one "grpc." off. Without this the pause between attempts to connect grows to two minutes.
-  "grpc.grpc.max_reconnect_backoff_ms": 2000,
-  [CONNECT_TIMEOUT_OPTION]: 3000,
+  "grpc.grpc.max_reconnect_backoff_ms": 1000,
+  [CONNECT_TIMEOUT_OPTION]: 2000,
 };
 
 /**
