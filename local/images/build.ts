@@ -22,7 +22,6 @@ export interface BuildOptions {
   readonly npmRegistry?: string | undefined;
   readonly goProxy?: string | undefined;
   readonly goSumdb?: string | undefined;
-  readonly debianMirror?: string | undefined;
   /** How to reach the engine. */
   readonly docker?: DockerOptions;
   /** Told each step of a build. */
@@ -52,7 +51,6 @@ function buildArguments(options: BuildOptions): string[] {
     NPM_REGISTRY: options.npmRegistry,
     GOPROXY: options.goProxy,
     GOSUMDB: options.goSumdb,
-    DEBIAN_MIRROR: options.debianMirror,
   };
   return Object.entries(values).flatMap(([name, value]) => (value ? ["--build-arg", `${name}=${value}`] : []));
 }

@@ -65,7 +65,6 @@ describe("npm run images", function () {
       "--go-image=m/go:1.26",
       "--npm-registry=http://m/npm",
       "--go-proxy=http://m/go",
-      "--debian-mirror=http://m",
     ];
     const { stdout, asked } = await images([
       "--repository=europe-docker.pkg.dev/p/r",
@@ -79,7 +78,6 @@ describe("npm run images", function () {
       "GO_IMAGE=m/go:1.26",
       "NPM_REGISTRY=http://m/npm",
       "GOPROXY=http://m/go",
-      "DEBIAN_MIRROR=http://m",
     ]) {
       assert(build.includes(`--build-arg ${argument}`), build);
     }

@@ -37,13 +37,6 @@ const options = {
   npmRegistry: { type: "string", describe: "npm registry for the build", optional: true, group: "Mirrors:" },
   goProxy: { type: "string", describe: "GOPROXY for the build", optional: true, group: "Mirrors:" },
   goSumdb: { type: "string", describe: "GOSUMDB for the build", optional: true, group: "Mirrors:" },
-  debianMirror: {
-    type: "string",
-    describe: "In place of http://deb.debian.org for the build",
-    optional: true,
-    check: (url) => (/^https?:\/\/[\w.:[\]/-]+$/.test(url) ? undefined : "must be such as http://mirror.example"),
-    group: "Mirrors:",
-  },
 } as const satisfies OptionSpecs;
 
 async function size(reference: string): Promise<string> {
