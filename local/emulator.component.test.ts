@@ -38,6 +38,33 @@ describe("an emulator in the foreground", function () {
     assert.equal((await child.exited).code, 0);
   });
 
+  /** The process of the emulator itself. */
+  function emulatorOf(child: ChildProcess): number {
+    return Number(spawnSync("pgrep", ["-P", String(child.pid)], { encoding: "utf8" }).stdout);
+  }
+
+  async function startPubSub(): Promise<ChildProcess> {
+    const [port] = (await freePorts(1)) as [number];
+    const child = await start("pubsub", "--pubsub-port", String(port));
+    await awaitReady(child, () => answers(`http://127.0.0.1:${port}/`), 30_000);
+    return child;
+  }
+
+  it("kills an emulator that does not end when it is told to", async () => {
+    const child = await startPubSub();
+    process.kill(emulatorOf(child), "SIGSTOP");
+    process.kill(child.pid, "SIGTERM");
+    assert.equal((await child.exited).code, 0);
+    assert.match(child.logTail(), /has not ended 5 s after SIGTERM: it is killed/);
+  });
+
+  it("fails when the emulator ends by itself", async () => {
+    const child = await startPubSub();
+    process.kill(emulatorOf(child), "SIGKILL");
+    assert.equal((await child.exited).code, 1);
+    assert.match(child.logTail(), /ended by itself \(SIGKILL\)/);
+  });
+
   it("ends with 2 and says what is wrong", () => {
     for (const args of [[], ["redis"], ["pubsub", "--pubsub-port", "0"]]) {
       const { status, stderr } = spawnSync(process.execPath, [MAIN, ...args], { encoding: "utf8" });

@@ -1,6 +1,6 @@
 /**
- * Runs one emulator in the foreground, as containers do: `node dist/local/emulator.js pubsub|bigquery`. It ends with the
- * emulator's exit code, and passes SIGTERM and SIGINT on to it.
+ * Runs one emulator in the foreground, as containers do: `node dist/local/emulator.js pubsub|bigquery`. SIGTERM and
+ * SIGINT stop it, by force when it takes too long.
  */
 import { spawn } from "node:child_process";
 import yargs from "yargs";
@@ -23,18 +23,32 @@ const options = {
 const EMULATORS = ["pubsub", "bigquery"] as const;
 const WRONG_USE = 2;
 const FAILED = 1;
+/** BigQuery's waits for requests under way, for ever when one hangs. Its tables are safe: DuckDB logs what it commits. */
+const STOP_GRACE_MS = 5000;
 
+/** @returns the exit code: 0 when it was asked to stop, otherwise the emulator's */
 function runInForeground({ command, args, cwd, env }: Program): Promise<number> {
   const child = spawn(command, [...args], {
     cwd,
     env: { ...process.env, ...env },
     stdio: ["ignore", "inherit", "inherit"],
   });
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => child.kill(signal));
+  let asked = false;
+  const stop = (signal: NodeJS.Signals): void => {
+    asked = true;
+    child.kill(signal);
+    setTimeout(() => {
+      process.stderr.write(`the emulator has not ended ${STOP_GRACE_MS / 1000} s after ${signal}: it is killed\n`);
+      child.kill("SIGKILL");
+    }, STOP_GRACE_MS).unref();
+  };
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stop(signal));
   return new Promise((resolve, reject) => {
     child.once("error", reject);
-    // Java ends with 143 at SIGTERM, which is what was asked for.
-    child.once("close", (code, signal) => resolve(signal || code === 143 ? 0 : (code ?? FAILED)));
+    child.once("close", (code, signal) => {
+      if (!asked) process.stderr.write(`the emulator ended by itself (${signal ?? `exit code ${code}`})\n`);
+      resolve(asked ? 0 : code || FAILED);
+    });
   });
 }
 
