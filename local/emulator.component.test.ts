@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startChildProcess, type ChildProcess } from "../pipeline/beam/process/childProcess";
@@ -40,7 +40,7 @@ describe("an emulator in the foreground", function () {
 
   /** The process of the emulator itself. */
   function emulatorOf(child: ChildProcess): number {
-    return Number(spawnSync("pgrep", ["-P", String(child.pid)], { encoding: "utf8" }).stdout);
+    return Number(readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, "utf8"));
   }
 
   async function startPubSub(): Promise<ChildProcess> {
