@@ -20,13 +20,19 @@ describe("an emulator in the foreground", function () {
     return startChildProcess({ name: "emulator", command: process.execPath, args: [MAIN, ...args], logFile });
   }
 
-  it("serves Pub/Sub, and ends with 0 when it is stopped", async () => {
+  async function startPubSub(): Promise<{ readonly child: ChildProcess; readonly url: string }> {
     const [port] = (await freePorts(1)) as [number];
+    const url = `http://127.0.0.1:${port}/`;
     const child = await start("pubsub", "--pubsub-port", String(port));
-    await awaitReady(child, () => answers(`http://127.0.0.1:${port}/`), 30_000);
+    await awaitReady(child, () => answers(url), 30_000);
+    return { child, url };
+  }
+
+  it("serves Pub/Sub, and ends with 0 when it is stopped", async () => {
+    const { child, url } = await startPubSub();
     process.kill(child.pid, "SIGTERM");
     assert.equal((await child.exited).code, 0);
-    await assert.rejects(fetch(`http://127.0.0.1:${port}/`));
+    await assert.rejects(fetch(url));
   });
 
   it("serves BigQuery from a folder, and ends with 0 when it is stopped", async () => {
@@ -43,15 +49,8 @@ describe("an emulator in the foreground", function () {
     return Number(readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, "utf8"));
   }
 
-  async function startPubSub(): Promise<ChildProcess> {
-    const [port] = (await freePorts(1)) as [number];
-    const child = await start("pubsub", "--pubsub-port", String(port));
-    await awaitReady(child, () => answers(`http://127.0.0.1:${port}/`), 30_000);
-    return child;
-  }
-
   it("kills an emulator that does not end when it is told to", async () => {
-    const child = await startPubSub();
+    const { child } = await startPubSub();
     process.kill(emulatorOf(child), "SIGSTOP");
     process.kill(child.pid, "SIGTERM");
     assert.equal((await child.exited).code, 0);
@@ -59,7 +58,7 @@ describe("an emulator in the foreground", function () {
   });
 
   it("fails when the emulator ends by itself", async () => {
-    const child = await startPubSub();
+    const { child } = await startPubSub();
     process.kill(emulatorOf(child), "SIGKILL");
     assert.equal((await child.exited).code, 1);
     assert.match(child.logTail(), /ended by itself \(SIGKILL\)/);

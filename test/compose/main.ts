@@ -4,13 +4,11 @@
  */
 import { join } from "node:path";
 import { runOnEngine, runTests, type EngineSession } from "../../local/images/engine/runOnEngine";
-import { onEngine } from "../../local/images/engine/engine";
 import { BUILD_STEP } from "../../local/images/build";
 import { freePorts } from "../../local/ports";
 import { compose, ensureCompose, type ComposeClient } from "./compose";
 
 const DOCKERFILES = ["ingest/Dockerfile", "nginx/Dockerfile", "local/Dockerfile"];
-const TEST_TIMEOUT_MS = 300_000;
 
 let client: ComposeClient | undefined;
 let environment: Readonly<Record<string, string>> = {};
@@ -33,12 +31,12 @@ async function buildAndTest(session: EngineSession): Promise<boolean> {
   await compose(client, ["build"], { env: { ...engine.env, ...environment }, onLine });
   say("images are built");
   const env = { ...environment, COMPOSE_CLIENT: client.join(" ") };
-  return runTests(session, join(__dirname, "compose.engine.js"), env, TEST_TIMEOUT_MS);
+  return runTests(session, join(__dirname, "compose.engine.js"), env);
 }
 
 async function cleanUp({ engine }: EngineSession): Promise<void> {
   if (!client) return;
-  const env = { ...onEngine(engine).env, ...environment };
+  const env = { ...engine.env, ...environment };
   await compose(client, ["down", "--volumes", "--rmi", "all"], { env }).catch(() => {});
 }
 

@@ -25,9 +25,8 @@ export function runTests(
   { engine }: EngineSession,
   file: string,
   env: Readonly<Record<string, string>>,
-  timeoutMs = 300_000,
 ): Promise<boolean> {
-  const args = [MOCHA, "--reporter", REPORTER, "--timeout", String(timeoutMs), file];
+  const args = [MOCHA, "--reporter", REPORTER, "--timeout", "300000", file];
   const child = spawn(process.execPath, args, {
     cwd: packageRoot,
     stdio: "inherit",
