@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -18,15 +21,52 @@ const TABLE = "daily_rollup_versions";
 const row = (version: number): RollupVersionRow => rollupVersion({ date: "2024-05-01", version });
 /** Cannot be a row: the emulator answers 500 to any request that holds it. */
 const poison = { ...row(-1), updated_at: "no time" };
-/** A server that fails every request that holds the poison, and says no more. */
-const stumbles = ({ rows }: InsertRequest): Answer =>
-  rows.some((r) => r.json.version === poison.version)
-    ? {
-        status: 500,
-        body: { error: { code: 500, errors: [{ reason: "internalError", message: "An internal error" }] } },
-      }
-    : undefined;
 const fast = { initialMs: 20, maxMs: 200 };
+
+type SentRow = InsertRequest["rows"][number];
+const isPoison = ({ json }: SentRow): boolean => json.version === poison.version;
+
+function failure(code: number, reason: string): Answer {
+  const message = `The request is refused: ${reason}`;
+  return { status: code, body: { error: { code, message, errors: [{ reason, message }] } } };
+}
+
+/** As BigQuery answers: without `skipInvalidRows`, an invalid row stops the others. */
+function invalidRows({ rows, skipInvalidRows }: InsertRequest, isInvalid: (row: SentRow) => boolean): Answer {
+  const invalid = { reason: "invalid", location: "updated_at", message: "no such field: x" };
+  const insertErrors = rows.flatMap((r, index) => {
+    if (isInvalid(r)) return [{ index, errors: [invalid] }];
+    return skipInvalidRows ? [] : [{ index, errors: [{ reason: "stopped", message: "" }] }];
+  });
+  return { status: 200, body: { insertErrors } };
+}
+
+/** A way to refuse: every request, or those that hold the poison. The emulator answers the others. */
+interface Refusal {
+  readonly all: (request: InsertRequest) => Answer;
+  readonly poison: (request: InsertRequest) => Answer;
+}
+
+function wholeRequest(code: number, reason: string): Refusal {
+  const all = (): Answer => failure(code, reason);
+  return { all, poison: ({ rows }) => (rows.some(isPoison) ? all() : undefined) };
+}
+
+const REFUSALS = {
+  "400 invalid": wholeRequest(400, "invalid"),
+  "413": wholeRequest(413, "uploadTooLarge"),
+  "500": wholeRequest(500, "internalError"),
+  "200 with invalid rows": {
+    all: (request) => invalidRows(request, () => true),
+    // The emulator, too, inserts the others when it skips invalid rows.
+    poison: (request) =>
+      request.rows.every(isPoison) || (request.rows.some(isPoison) && !request.skipInvalidRows)
+        ? invalidRows(request, isPoison)
+        : undefined,
+  },
+} satisfies Record<string, Refusal>;
+const refusals: [string, Refusal][] = Object.entries(REFUSALS);
+const stumbles = REFUSALS["500"].poison;
 
 describe("RowWriter", function () {
   this.timeout(60_000);
@@ -144,7 +184,10 @@ describe("RowWriter", function () {
           (await target.flush()).map((f) => [f.insertId, f.reason]),
           [["id--1", "internalError"]],
         );
-        assert.deepEqual(await counts(), { rows: 100, versions: 100 });
+        const { rows, versions } = await counts();
+        assert.equal(versions, 100);
+        // A row that was accepted is sent again to see whether the table still accepts rows.
+        assert.ok(rows < 110, `${rows} rows`);
       });
     });
 
@@ -155,13 +198,93 @@ describe("RowWriter", function () {
       });
     });
 
-    it("are known at the deadline when there is nothing to compare with", async () => {
-      await throughProxy({ retryForMs: 1500 }, stumbles, async (target) => {
-        await write(target, [poison]);
-        const start = Date.now();
-        assert.equal((await target.flush()).length, 1);
-        assert.ok(Date.now() - start >= 1000);
+    for (const [name, { poison: fault }] of refusals) {
+      it(`are the only ones that are not written when BigQuery answers ${name}`, async () => {
+        for (const at of [0, 37, 99]) {
+          dataset = await fixture.freshDataset();
+          await throughProxy({}, fault, async (target) => {
+            await write(target, [...range(100).slice(0, at), poison, ...range(100).slice(at)]);
+            assert.deepEqual(
+              (await target.flush()).map((f) => f.insertId),
+              ["id--1"],
+            );
+            assert.equal((await counts()).versions, 100);
+          });
+        }
       });
+
+      it(`fail the flush at the deadline when nothing else is written and BigQuery answers ${name}`, async () => {
+        const notices: RetryNotice[] = [];
+        const onRetry = (notice: RetryNotice): number => notices.push(notice);
+        await throughProxy({ retryForMs: 1500, onRetry }, fault, async (target, inserts) => {
+          await write(target, [poison]);
+          const start = performance.now();
+          await assert.rejects(target.flush(), (error: Error) => {
+            assert.ok(error instanceof RowsNotWrittenError);
+            assert.match(
+              error.message,
+              /^BigQuery did not accept 1 row for table daily_rollup_versions \(\d+ attempts\)/,
+            );
+            assert.match(error.message, /Last answer: \w+: .+\. The bundle fails and its messages are redelivered$/);
+            return true;
+          });
+          assert.ok(performance.now() - start >= 1400);
+          assert.ok(inserts.length <= 40, `${inserts.length} requests`);
+          assert.ok(notices.length >= 5 && notices.every((notice) => notice.delayMs > 0));
+        });
+      });
+
+      it(`are reported once another row of the table is accepted and BigQuery answers ${name}`, async () => {
+        await throughProxy({}, fault, async (target) => {
+          await write(target, [poison]);
+          let settled = false;
+          const refused = target.flush().finally(() => (settled = true));
+          await sleep(1000);
+          assert.equal(settled, false, "nothing was accepted yet");
+          await write(target, [row(1)]);
+          assert.deepEqual(await target.flush(), []);
+          assert.deepEqual(
+            (await refused).map((f) => f.insertId),
+            ["id--1"],
+          );
+          assert.equal((await counts()).versions, 1);
+        });
+      });
+
+      it(`fail the flush when they must not be reported and BigQuery answers ${name}`, async () => {
+        await throughProxy({ refusedRows: "fail", retryForMs: 1500 }, fault, async (target) => {
+          await write(target, [...range(10), poison, ...range(20).slice(10)]);
+          await assert.rejects(target.flush(), /did not accept \d+ rows? for table daily_rollup_versions/);
+          assert.deepEqual(await counts(), { rows: 20, versions: 20 });
+        });
+      });
+    }
+
+    it("are not known by what was accepted before they were refused", async () => {
+      await throughProxy({ retryForMs: 1500 }, REFUSALS["200 with invalid rows"].poison, async (target) => {
+        await write(target, range(20));
+        assert.deepEqual(await target.flush(), []);
+        await write(target, [poison]);
+        await assert.rejects(target.flush(), RowsNotWrittenError);
+      });
+    });
+
+    it("are known without a request when they are larger than BigQuery accepts", async () => {
+      const large = { ...row(-1), updated_at: "x".repeat(10 * 1024 * 1024) };
+      await throughProxy(
+        {},
+        () => undefined,
+        async (target, inserts) => {
+          await write(target, [large, ...range(3)]);
+          const [failed, ...more] = await target.flush();
+          assert.deepEqual([failed?.insertId, failed?.reason, more.length], ["id--1", "rowTooLarge", 0]);
+          assert.match(failed?.message ?? "", /^The row has \d{8} bytes; BigQuery accepts up to 10485760$/);
+          assert.deepEqual(
+            inserts.map((i) => i.rows.length),
+            [3],
+          );
+        },
+      );
     });
 
     it("are told by BigQuery itself, which stops the rest of the request", async () => {
@@ -183,7 +306,7 @@ describe("RowWriter", function () {
         );
         assert.deepEqual(
           inserts.map((i) => i.rows.length),
-          [5, 4],
+          [5, 5],
         );
         assert.deepEqual(await counts(), { rows: 4, versions: 4 });
       });
@@ -200,8 +323,90 @@ describe("RowWriter", function () {
           (await target.flush()).map((f) => f.insertId),
           ["id-7"],
         );
-        assert.deepEqual(await counts(), { rows: 19, versions: 19 });
+        assert.equal((await counts()).versions, 19);
       });
+    });
+  });
+
+  describe("when BigQuery refuses every row for a while", () => {
+    for (const [name, { all, poison: ofPoison }] of refusals) {
+      it(`writes every row and reports none as refused after answers ${name}`, async () => {
+        const until = performance.now() + 3000;
+        const fault = (request: InsertRequest): Answer => (performance.now() < until ? all(request) : undefined);
+        await throughProxy({ maxBatchRows: 10 }, fault, async (target, inserts) => {
+          await write(target, range(40));
+          assert.deepEqual(await target.flush(), []);
+          assert.ok(performance.now() > until);
+          assert.deepEqual(await counts(), { rows: 40, versions: 40 });
+          assert.ok(inserts.length < 300, `${inserts.length} requests`);
+        });
+      });
+
+      it(`reports only the poisoned row when answers ${name} begin while it is looked for`, async () => {
+        let until = Infinity;
+        let accepted = false;
+        const fault = (request: InsertRequest): Answer => {
+          const answer = ofPoison(request);
+          if (accepted) return performance.now() < until ? all(request) : answer;
+          if (answer) return answer;
+          accepted = true;
+          until = performance.now() + 3000;
+          return undefined;
+        };
+        await throughProxy({}, fault, async (target) => {
+          await write(target, [...range(20), poison, ...range(40).slice(20)]);
+          assert.deepEqual(
+            (await target.flush()).map((f) => f.insertId),
+            ["id--1"],
+          );
+          assert.ok(performance.now() > until);
+          assert.equal((await counts()).versions, 40);
+        });
+      });
+    }
+
+    it("writes every row when one of two servers refuses all of its rows", async () => {
+      const { all } = REFUSALS["200 with invalid rows"];
+      // In long turns and in short ones, from the first request on.
+      const fault = (request: InsertRequest, nth: number): Answer =>
+        nth < 60 && (nth % 2 || nth % 10 < 6) ? all(request) : undefined;
+      await throughProxy({ maxBatchRows: 5 }, fault, async (target) => {
+        await write(target, range(100));
+        assert.deepEqual(await target.flush(), []);
+        assert.equal((await counts()).versions, 100);
+      });
+    });
+
+    it("stops at once when its rows are discarded while flush waits", async () => {
+      const backoff = { initialMs: 30_000, maxMs: 30_000 };
+      await throughProxy({ backoff }, REFUSALS["400 invalid"].all, async (target, inserts) => {
+        await write(target, range(5));
+        const flushed = target.flush();
+        const rejected = assert.rejects(flushed, /The rows were discarded/);
+        await sleep(500);
+        const start = performance.now();
+        const { length } = inserts;
+        assert.ok(length > 0);
+        target.discard();
+        await rejected;
+        assert.ok(performance.now() - start < 500);
+        await sleep(500);
+        assert.equal(inserts.length, length);
+      });
+    });
+
+    it("fails the flush when a proxy answers 200 with a page", async () => {
+      const proxy = createServer((_, response) => response.end("<html>Sign in</html>")).listen(0, "127.0.0.1");
+      await once(proxy, "listening");
+      const { port } = proxy.address() as AddressInfo;
+      try {
+        const target = writer({ endpoint: `http://127.0.0.1:${port}`, retryForMs: 500 });
+        await write(target, range(3));
+        await assert.rejects(target.flush(), /did not accept 3 rows .*not a JSON object/);
+      } finally {
+        proxy.closeAllConnections();
+        proxy.close();
+      }
     });
   });
 
@@ -252,7 +457,7 @@ describe("RowWriter", function () {
           assert.ok(error instanceof RowsNotWrittenError);
           assert.match(
             error.message,
-            /did not take 1 rows for table daily_rollup_versions \(1 attempts\): Access Denied/,
+            /did not accept 1 row for table daily_rollup_versions \(1 attempt\)\. Last answer: Access Denied/,
           );
           return true;
         });

@@ -4,6 +4,7 @@ import type { Backoff } from "./insert/backoff";
 import { BatchDelivery, type FailedRow, type PendingRow, type RetryNotice } from "./insert/batchDelivery";
 import { insertAll, insertAllRow } from "./insert/insertAll";
 import { Slots } from "./insert/slots";
+import { TableEvidence } from "./insert/tableEvidence";
 
 export { RowsNotWrittenError, type FailedRow, type RetryNotice } from "./insert/batchDelivery";
 
@@ -22,6 +23,11 @@ export interface RowWriterOptions extends BigQueryConnection {
   readonly requestTimeoutMs?: number;
   /** @default 100 ms to 10 s */
   readonly backoff?: Backoff;
+  /**
+   * What happens to a row that BigQuery refuses while it accepts others: `return` reports it from flush; `fail` retries it
+   * until the deadline, then flush rejects. @default "return"
+   */
+  readonly refusedRows?: "return" | "fail";
   /** Called before each wait for another attempt. */
   readonly onRetry?: (notice: RetryNotice) => void;
 }
@@ -36,7 +42,8 @@ interface Generation<Row> {
 
 /**
  * Writes rows to a table by tabledata.insertAll, in batches, several at a time. Every row is written (maybe twice, with
- * the same insertId, when an answer was lost), or reported as refused, or flush rejects: nothing is lost silently.
+ * the same insertId), or reported as refused, or flush rejects: nothing is lost silently. A row is only reported as refused
+ * when BigQuery accepts other rows of the table meanwhile.
  *
  * ```
  * for (const row of rows) await writer.write(row, id);
@@ -47,7 +54,7 @@ export class RowWriter<Row extends object> {
   private readonly options: Required<Omit<RowWriterOptions, "onRetry" | "endpoint">> & RowWriterOptions;
   private readonly bigquery: BigQuery;
   private readonly slots: Slots;
-  private readonly health = { lastWrittenAt: -Infinity };
+  private readonly evidence = new TableEvidence();
   private stopped: Error | undefined;
   /** Those that are not flushed yet. */
   private readonly live = new Set<Generation<Row>>();
@@ -63,6 +70,7 @@ export class RowWriter<Row extends object> {
       maxInFlight: options.maxInFlight ?? 4,
       retryForMs: options.retryForMs ?? 90_000,
       requestTimeoutMs: options.requestTimeoutMs ?? 20_000,
+      refusedRows: options.refusedRows ?? "return",
       backoff: options.backoff ?? { initialMs: 100, maxMs: 10_000 },
     };
     this.slots = new Slots(this.options.maxInFlight);
@@ -91,7 +99,7 @@ export class RowWriter<Row extends object> {
   /**
    * Resolves when every row since the last flush is written or refused.
    * @returns the refused rows.
-   * @throws RowsNotWrittenError when that did not come to be in time; then the rows since the last flush must be written
+   * @throws RowsNotWrittenError when that did not happen in time; then the rows since the last flush must be written
    *   again, all of them. The writer can be used on.
    */
   async flush(): Promise<FailedRow<Row>[]> {
@@ -105,9 +113,12 @@ export class RowWriter<Row extends object> {
     return generation.failed;
   }
 
-  /** Forgets the rows since the last flush, such as those of a bundle that failed. Some may be written all the same. */
+  /**
+   * Forgets the rows that are not flushed, such as those of a bundle that failed; a flush that waits rejects at once. Some
+   * rows may be written all the same.
+   */
   discard(): void {
-    this.end(this.generation, new Error("The rows were discarded"));
+    for (const generation of this.live) this.end(generation, new Error("The rows were discarded"));
     this.batch = [];
     this.batchBytes = 0;
     this.generation = this.begin();
@@ -152,22 +163,13 @@ export class RowWriter<Row extends object> {
     const delivery = new BatchDelivery<Row>({
       table,
       insert: (texts, skipInvalidRows) => insertAll(this.bigquery, { dataset, table }, texts, skipInvalidRows),
-      serverAnswers: () => this.serverAnswers(),
-      health: this.health,
-      deadline: Date.now() + this.options.retryForMs,
+      evidence: this.evidence,
+      returnsRefusedRows: this.options.refusedRows === "return",
+      deadline: performance.now() + this.options.retryForMs,
       backoff,
       signal: generation.abort.signal,
       onRetry,
     });
     return delivery.deliver(rows);
-  }
-
-  private async serverAnswers(): Promise<boolean> {
-    try {
-      await this.bigquery.dataset(this.options.dataset).table(this.options.table).getMetadata();
-      return true;
-    } catch {
-      return false;
-    }
   }
 }

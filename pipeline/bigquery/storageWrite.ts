@@ -48,7 +48,10 @@ interface RefusedBeamRow {
   readonly error_message: string;
 }
 
-/** What the Java sink gives out for a row that it could not write becomes a dead letter. */
+/**
+ * What the Java sink gives out for a row that it could not write becomes a dead letter; a refused dead letter or rollup
+ * version fails the bundle. The sink does not tell whether BigQuery accepts other rows.
+ */
 export class RefusedToDeadLetter implements BundleDoFn<RefusedBeamRow, DeadLetterRow> {
   constructor(readonly table: TableName) {}
 
@@ -60,7 +63,7 @@ export class RefusedToDeadLetter implements BundleDoFn<RefusedBeamRow, DeadLette
       reason: "invalid",
       message: error_message,
     });
-    if (deadLetter) emit(deadLetter, Date.now());
+    emit(deadLetter, Date.now());
   }
 }
 

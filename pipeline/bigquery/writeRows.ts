@@ -5,7 +5,7 @@ import { GeneralObjectCoder } from "apache-beam/coders/js_coders";
 import { requireForSerialization } from "apache-beam/serialization";
 import { createHash } from "node:crypto";
 import { bundleParDo, type BundleDoFn, type Emit, type EmitTimestamped } from "../beam";
-import { deadLetterOfRefusedRow } from "./refusedRow";
+import { canBeDeadLetter, deadLetterOfRefusedRow } from "./refusedRow";
 import { RowWriter } from "./rowWriter";
 import type { DeadLetterRow, TableName, TableRows } from "./tables";
 
@@ -23,8 +23,9 @@ const INSERT_IDS: { readonly [T in TableName]: (row: TableRows[T]) => string } =
 };
 
 /**
- * Writes the rows of a bundle and gives out dead letters for those that BigQuery refused. The bundle ends when every row
- * is written or refused, and fails when that does not come to be in time: the runner then brings the rows again.
+ * Writes the rows of a bundle and gives out dead letters for those that BigQuery refuses while it accepts others. The bundle
+ * ends when every row is written or refused, and fails when that does not happen in time: the runner then retries it. A
+ * refused dead letter or rollup version always fails the bundle.
  */
 export class WriteRows<T extends TableName> implements BundleDoFn<TableRows[T], DeadLetterRow> {
   private writer: RowWriter<TableRows[T]> | undefined;
@@ -32,12 +33,16 @@ export class WriteRows<T extends TableName> implements BundleDoFn<TableRows[T], 
   constructor(
     readonly target: TableTarget,
     readonly table: T,
+    /** How long BigQuery may refuse rows or not answer before the bundle fails; ms. */
+    readonly retryForMs?: number,
   ) {}
 
   private open(): RowWriter<TableRows[T]> {
     this.writer ??= new RowWriter<TableRows[T]>({
       ...this.target,
       table: this.table,
+      refusedRows: canBeDeadLetter(this.table) ? "return" : "fail",
+      retryForMs: this.retryForMs,
       onRetry: (notice) => console.warn(`BigQuery table ${this.table}: ${JSON.stringify(notice)}`),
     });
     return this.writer;
@@ -50,8 +55,7 @@ export class WriteRows<T extends TableName> implements BundleDoFn<TableRows[T], 
   async finishBundle(emit: EmitTimestamped<DeadLetterRow>): Promise<void> {
     if (!this.writer) return;
     for (const { row, reason, message } of await this.writer.flush()) {
-      const deadLetter = deadLetterOfRefusedRow({ table: this.table, row, reason, message });
-      if (deadLetter) emit(deadLetter, Date.now());
+      emit(deadLetterOfRefusedRow({ table: this.table, row, reason, message }), Date.now());
     }
   }
 

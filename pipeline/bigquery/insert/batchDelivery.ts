@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Backoff } from "./backoff";
 import { backoffMs } from "./backoff";
-import type { RowError } from "./insertAll";
+import { MAX_ROW_BYTES, type RowError } from "./insertAll";
 import { failureReason, judgeRequestFailure } from "./requestFailure";
+import type { TableEvidence } from "./tableEvidence";
 
-/** A row on its way. */
+/** A row that waits to be written. */
 export interface PendingRow<Row> {
   readonly row: Row;
   readonly insertId: string;
@@ -12,7 +13,7 @@ export interface PendingRow<Row> {
   readonly text: string;
 }
 
-/** A row that BigQuery refused for good. */
+/** A row that BigQuery refuses while it accepts others of the same table. */
 export interface FailedRow<Row> {
   readonly row: Row;
   readonly insertId: string;
@@ -21,11 +22,19 @@ export interface FailedRow<Row> {
   readonly message: string;
 }
 
-/** BigQuery could not be brought to take rows (nor to refuse them); nobody knows whether they were written. */
+/**
+ * Thrown when BigQuery did not accept rows in time, or cannot accept them, such as when a permission is missing. Whether some
+ * of the rows were written is unknown: write all of them again.
+ */
 export class RowsNotWrittenError extends Error {
   constructor(table: string, rows: number, attempts: number, cause: unknown) {
+    const what = `${rows} ${rows === 1 ? "row" : "rows"} for table ${table}`;
+    const tries = `${attempts} ${attempts === 1 ? "attempt" : "attempts"}`;
     const why = cause instanceof Error ? cause.message : String(cause);
-    super(`BigQuery did not take ${rows} rows for table ${table} (${attempts} attempts): ${why}`, { cause });
+    super(
+      `BigQuery did not accept ${what} (${tries}). Last answer: ${why}. The bundle fails and its messages are redelivered`,
+      { cause },
+    );
     this.name = "RowsNotWrittenError";
   }
 }
@@ -39,29 +48,26 @@ export interface RetryNotice {
   readonly error: string;
 }
 
-/** What the deliveries of one writer know together. */
-export interface ServerHealth {
-  /** When the server last wrote a row, epoch ms. */
-  lastWrittenAt: number;
-}
-
 /** What a delivery needs; the times are in ms. */
 export interface Delivery {
   readonly table: string;
   /** Sends rows; returns those that were not inserted; throws when the request failed as a whole. */
   insert(rows: readonly string[], skipInvalidRows: boolean): Promise<RowError[]>;
-  /** Whether the server answers other requests about the table. */
-  serverAnswers(): Promise<boolean>;
-  readonly health: ServerHealth;
-  /** Epoch ms after which nothing is sent again. */
+  readonly evidence: TableEvidence;
+  /** False: a row that BigQuery refuses is retried like any other, until the deadline. */
+  readonly returnsRefusedRows: boolean;
+  /** By `performance.now()`: nothing is sent after it. */
   readonly deadline: number;
   readonly backoff: Backoff;
   readonly signal: AbortSignal;
   onRetry?(notice: RetryNotice): void;
 }
 
-/** A single row is only called poison after this many failures of its own. */
-const FAILURES_OF_POISON = 3;
+/**
+ * A row whose request is refused as a whole is refused for good when that happens again this often, each time after another
+ * row was accepted. Several times, because of two servers one may know an old schema and refuse every row.
+ */
+const CONFIRMATIONS = 4;
 
 /** Not inserted, though nothing is wrong with the row. */
 const TRANSIENT_ROW_REASONS = new Set(["stopped", "timeout", "backendError", "internalError", "rateLimitExceeded"]);
@@ -69,122 +75,264 @@ const TRANSIENT_ROW_REASONS = new Set(["stopped", "timeout", "backendError", "in
 /** How one request went. */
 type Attempt = { readonly ok: true; readonly rowErrors: RowError[] } | { readonly ok: false; readonly error: Error };
 
+/** A request and what was known when it started; ticks of the evidence. */
+interface Sent {
+  readonly attempt: Attempt;
+  readonly startedAt: number;
+  /** `lastAcceptedAt` when it started. */
+  readonly acceptedBefore: number;
+}
+
+/** Rows that are sent in one request. */
+interface Part<Row> {
+  readonly rows: readonly PendingRow<Row>[];
+  /** How often a request with just these rows was answered with 500. */
+  readonly suspects: number;
+}
+
+interface Refusal {
+  /** The tick at which the row was last seen refused, alone or as part of a refused request. */
+  readonly seenAt: number;
+  /** Whether the answer named the row, or refused the request as a whole. */
+  readonly named: boolean;
+  readonly confirmations: number;
+}
+
 /**
- * Delivers one batch: sends it again until every row is either written or refused.
+ * Delivers one batch: sends it again until every row is either written or refused for good.
  *
- * A batch that the server fails as a whole, while it answers otherwise, is cut in halves until the row that it stumbles
- * over is alone. That row counts as refused once the server has written other rows since. A server that answers nothing,
- * or fails everything, is one in trouble: then the rows wait.
+ * A refusal alone proves nothing: a table whose schema is wrong, or a proxy, refuses every row. A row that an answer names is
+ * refused for good when the same answer accepts another row. A row whose request is refused as a whole is refused for good
+ * when a later request has another row accepted, and then the row is refused again, {@link CONFIRMATIONS} times. Otherwise
+ * rows wait, and are sent again until the deadline.
+ *
+ * A request that is refused as a whole is split in halves once the table is known to accept rows. To find out, one row is
+ * sent alone. Where no other row is left to compare with, a control is sent: a row that was accepted since the first refusal,
+ * again, with its insertId.
  */
 export class BatchDelivery<Row> {
   private readonly failed: FailedRow<Row>[] = [];
+  private readonly refusals = new Map<PendingRow<Row>, Refusal>();
+  /** The tick of the first refusal. */
+  private firstRefusedAt = Infinity;
   private attempts = 0;
-  /** When the server first stumbled, epoch ms; the rows that are left have been in every such request since. */
-  private firstSuspectAt: number | undefined;
+  /** The round ends: the server is in trouble, so the parts that are left wait for the next round. */
+  private roundEnded = false;
+  private lastError = new Error("nothing was sent");
 
   constructor(private readonly delivery: Delivery) {}
 
   /**
-   * @returns the rows that were refused.
+   * @returns the rows that were refused for good.
    * @throws RowsNotWrittenError when the deadline has passed, or sending again cannot help; the signal's reason when
    *   aborted.
    */
   async deliver(rows: readonly PendingRow<Row>[]): Promise<FailedRow<Row>[]> {
-    await this.send(rows);
+    const sendable = rows.filter((row) => !this.isTooLarge(row));
+    let parts: Part<Row>[] = sendable.length ? [{ rows: sendable, suspects: 0 }] : [];
+    let left = sendable.length;
+    let failures = 0;
+    while (parts.length) {
+      const isControlAccepted = await this.isControlAccepted();
+      this.roundEnded = false;
+      if (isControlAccepted) parts = await this.sendAll(parts);
+      const count = parts.reduce((sum, part) => sum + part.rows.length, 0);
+      if (count === 0) break;
+      failures = count < left ? 1 : failures + 1;
+      left = count;
+      await this.wait(count, failures);
+    }
     return this.failed;
   }
 
-  private async send(batch: readonly PendingRow<Row>[]): Promise<void> {
-    let rows = batch;
-    // Good rows are not held up by bad ones; not from the start, for then servers check every row by itself.
-    let skipInvalidRows = this.attempts > 0;
-    let suspects = 0;
-    for (let failures = 1; ; failures++) {
-      const attempt = await this.attempt(rows, skipInvalidRows);
-      if (attempt.ok) {
-        const rest = this.settle(rows, attempt.rowErrors);
-        if (rest.length === 0) return;
-        const [first] = attempt.rowErrors;
-        await this.wait(rest, failures, new Error(`${rest.length} rows not inserted: ${first?.reason}`));
-        rows = rest;
-        skipInvalidRows = true;
-        continue;
-      }
-      const { error } = attempt;
-      switch (judgeRequestFailure(error)) {
-        case "fatal":
-          throw new RowsNotWrittenError(this.delivery.table, rows.length, this.attempts, error);
-        case "refused":
-          return this.isolate(rows, error);
-        case "suspect":
-          this.firstSuspectAt ??= Date.now();
-          if (await this.isPoisoned(rows, ++suspects)) return this.isolate(rows, error);
-          skipInvalidRows = true;
-          break;
-        case "retry":
-          break;
-      }
-      await this.wait(rows, failures, error);
-    }
+  /** Sends parts one after the other; returns what is left for the next round. */
+  private async sendAll(parts: readonly Part<Row>[]): Promise<Part<Row>[]> {
+    const left: Part<Row>[] = [];
+    for (const part of parts) left.push(...(await this.send(part)));
+    return left;
   }
 
-  private async attempt(rows: readonly PendingRow<Row>[], skipInvalidRows: boolean): Promise<Attempt> {
-    const { signal } = this.delivery;
-    signal.throwIfAborted();
-    this.attempts++;
+  private async send(part: Part<Row>): Promise<Part<Row>[]> {
+    const { rows } = part;
+    if (rows.length === 0) return [];
+    if (this.roundEnded) return [part];
     const texts = rows.map((row) => row.text);
-    try {
-      return { ok: true, rowErrors: await unlessAborted(this.delivery.insert(texts, skipInvalidRows), signal) };
-    } catch (error) {
-      signal.throwIfAborted();
-      return { ok: false, error: error as Error };
+    const control = rows.some((row) => this.refusals.get(row)?.named) ? this.control : undefined;
+    const sent = await this.attempt(control === undefined ? texts : [...texts, control]);
+    const { attempt } = sent;
+    if (attempt.ok) {
+      const again = this.settle(rows, control, attempt.rowErrors, sent);
+      return again.length ? [{ rows: again, suspects: 0 }] : [];
+    }
+    const { error } = attempt;
+    const verdict = judgeRequestFailure(error);
+    switch (verdict) {
+      case "fatal":
+        throw new RowsNotWrittenError(this.delivery.table, rows.length, this.attempts, error);
+      case "retry":
+        this.roundEnded = true;
+        return [part];
+      case "refused":
+      case "suspect":
+        return this.refused(part, sent, error, { suspect: verdict === "suspect", alone: texts.length === 1 });
     }
   }
 
-  /** Notes what became of the rows of a request; returns those to send again. */
-  private settle(rows: readonly PendingRow<Row>[], errors: readonly RowError[]): PendingRow<Row>[] {
-    if (errors.length < rows.length) this.delivery.health.lastWrittenAt = Date.now();
-    const again: PendingRow<Row>[] = [];
-    for (const error of errors) {
-      const row = rows[error.index];
-      if (!row) continue;
-      if (TRANSIENT_ROW_REASONS.has(error.reason)) again.push(row);
-      else this.refuse(row, error.reason, error.message);
+  /** What to do with rows whose request was refused as a whole. */
+  private async refused(
+    part: Part<Row>,
+    sent: Sent,
+    error: Error,
+    { suspect, alone }: { suspect: boolean; alone: boolean },
+  ): Promise<Part<Row>[]> {
+    const { rows } = part;
+    const again: Part<Row> = { rows, suspects: part.suspects + (suspect ? 1 : 0) };
+    const [first] = rows;
+    if (alone && first) return this.isRefusedForGood(first, sent, error) ? [] : [again];
+    // Others were accepted since the rows were last refused, so it may be a row: otherwise it is the table, or the server.
+    const othersAccepted = rows.every((row) => sent.acceptedBefore > (this.refusals.get(row)?.seenAt ?? Infinity));
+    const seenAt = this.seeRefusal();
+    for (const row of rows) this.refusals.set(row, { seenAt, named: false, confirmations: 0 });
+    if (rows.length === 1) return [again];
+    if (othersAccepted) return this.sendAll(halves(rows));
+    // One failure with 500 is a matter of the server much more often than of a row.
+    if (suspect && again.suspects < 2) return [again];
+    const probe = rows[Math.floor(Math.random() * rows.length)] as PendingRow<Row>;
+    const probeLeft = await this.send({ rows: [probe], suspects: 0 });
+    if (this.delivery.evidence.lastAcceptedAt <= seenAt) return [again];
+    return [...probeLeft, ...(await this.sendAll(halves(rows.filter((row) => row !== probe))))];
+  }
+
+  /** Notes what became of the rows of a request, and of a control that came after them; returns those to send again. */
+  private settle(
+    rows: readonly PendingRow<Row>[],
+    control: string | undefined,
+    errors: readonly RowError[],
+    sent: Sent,
+  ): PendingRow<Row>[] {
+    const byIndex = new Map(errors.map((error) => [error.index, error]));
+    const texts = [...rows.map((row) => row.text), ...(control === undefined ? [] : [control])];
+    const unknown = errors.find(({ index }) => texts[index] === undefined);
+    if (unknown) {
+      this.lastError = new Error(`The answer names row ${unknown.index} of a request of ${texts.length} rows`);
+      return [...rows];
     }
+    const accepted = texts.find((_, index) => !byIndex.has(index));
+    if (accepted !== undefined) this.delivery.evidence.accept(sent.startedAt, accepted);
+    const again: PendingRow<Row>[] = [];
+    for (const [index, row] of rows.entries()) {
+      const error = byIndex.get(index);
+      if (!error) {
+        this.refusals.delete(row);
+      } else if (TRANSIENT_ROW_REASONS.has(error.reason)) {
+        again.push(row);
+      } else if (accepted !== undefined && this.delivery.returnsRefusedRows) {
+        this.refuse(row, error.reason, error.message);
+      } else {
+        this.refusals.set(row, { seenAt: this.seeRefusal(), named: true, confirmations: 0 });
+        again.push(row);
+      }
+    }
+    const [first] = errors.slice().sort((a, b) => weight(a) - weight(b));
+    if (first && again.length) this.lastError = new Error(`${first.reason}: ${first.message}`);
     return again;
   }
 
-  /** Whether it is a row that makes the server fail, after `suspects` failures of just these rows. */
-  private async isPoisoned(rows: readonly PendingRow<Row>[], suspects: number): Promise<boolean> {
-    const { health, deadline } = this.delivery;
-    const wroteOthers = health.lastWrittenAt >= (this.firstSuspectAt ?? Infinity);
-    // To cut a batch in halves needlessly costs little; to give up a good row must not happen.
-    if (rows.length > 1) return wroteOthers || (suspects > 1 && (await this.delivery.serverAnswers()));
-    if (suspects < FAILURES_OF_POISON) return false;
-    return wroteOthers || (Date.now() >= deadline && (await this.delivery.serverAnswers()));
+  /** Notes that a request with just this row was refused, and decides whether that is proved to be because of the row. */
+  private isRefusedForGood(row: PendingRow<Row>, sent: Sent, error: Error): boolean {
+    const before = this.refusals.get(row);
+    const confirmed = before !== undefined && sent.acceptedBefore > before.seenAt;
+    const confirmations = (before?.confirmations ?? 0) + (confirmed ? 1 : 0);
+    this.refusals.set(row, { seenAt: this.seeRefusal(), named: false, confirmations });
+    if (confirmations < CONFIRMATIONS || !this.delivery.returnsRefusedRows) return false;
+    this.refuse(row, failureReason(error), error.message);
+    return true;
   }
 
-  /** Cuts in halves, or refuses the row when it is alone. */
-  private async isolate(rows: readonly PendingRow<Row>[], error: Error): Promise<void> {
-    const [first] = rows;
-    if (rows.length === 1 && first) return this.refuse(first, failureReason(error), error.message);
-    const middle = Math.ceil(rows.length / 2);
-    await this.send(rows.slice(0, middle));
-    await this.send(rows.slice(middle));
+  private seeRefusal(): number {
+    const tick = this.delivery.evidence.tick();
+    this.firstRefusedAt = Math.min(this.firstRefusedAt, tick);
+    return tick;
   }
 
-  private refuse({ row, insertId }: PendingRow<Row>, reason: string, message: string): void {
+  /** BigQuery documents that it accepts no such row: it need not be sent to know that. */
+  private isTooLarge(row: PendingRow<Row>): boolean {
+    // UTF-8 takes at most 3 bytes for a UTF-16 unit: most rows need not be measured.
+    if (row.text.length * 3 <= MAX_ROW_BYTES || !this.delivery.returnsRefusedRows) return false;
+    const bytes = Buffer.byteLength(row.text);
+    if (bytes <= MAX_ROW_BYTES) return false;
+    this.refuse(row, "rowTooLarge", `The row has ${bytes} bytes; BigQuery accepts up to ${MAX_ROW_BYTES}`);
+    return true;
+  }
+
+  private refuse(pending: PendingRow<Row>, reason: string, message: string): void {
+    this.refusals.delete(pending);
+    const { row, insertId } = pending;
     this.failed.push({ row, insertId, reason, message });
   }
 
-  private async wait(rows: readonly PendingRow<Row>[], failures: number, error: Error): Promise<void> {
+  /** A row that the table accepted since the first refusal; undefined when there is none, or nothing to compare. */
+  private get control(): string | undefined {
+    const { evidence, returnsRefusedRows } = this.delivery;
+    return returnsRefusedRows ? evidence.rowAcceptedAfter(this.firstRefusedAt) : undefined;
+  }
+
+  /**
+   * Sends the control, to find out whether the table still accepts rows.
+   * @returns false when it does not: then the others need not be sent. True also when there is nothing to find out.
+   */
+  private async isControlAccepted(): Promise<boolean> {
+    const { evidence } = this.delivery;
+    const unnamed = [...this.refusals.values()].filter((refusal) => !refusal.named);
+    const seenAt = unnamed.reduce((latest, refusal) => Math.max(latest, refusal.seenAt), 0);
+    const { control } = this;
+    if (unnamed.length === 0 || control === undefined || evidence.lastAcceptedAt > seenAt) return true;
+    const { attempt, startedAt } = await this.attempt([control]);
+    if (!attempt.ok || attempt.rowErrors.length > 0) return false;
+    evidence.accept(startedAt, control);
+    return true;
+  }
+
+  private async attempt(texts: readonly string[]): Promise<Sent> {
+    const { signal, evidence } = this.delivery;
+    signal.throwIfAborted();
+    // Good rows are not held up by bad ones; not from the start, for then servers check every row by itself.
+    const skipInvalidRows = this.attempts > 0;
+    this.attempts++;
+    const acceptedBefore = evidence.lastAcceptedAt;
+    const startedAt = evidence.tick();
+    try {
+      const rowErrors = await unlessAborted(this.delivery.insert(texts, skipInvalidRows), signal);
+      return { attempt: { ok: true, rowErrors }, startedAt, acceptedBefore };
+    } catch (cause) {
+      signal.throwIfAborted();
+      const error = cause as Error;
+      this.lastError = new Error(`${failureReason(error)}: ${error.message}`, { cause });
+      return { attempt: { ok: false, error }, startedAt, acceptedBefore };
+    } finally {
+      if (performance.now() >= this.delivery.deadline) this.roundEnded = true;
+    }
+  }
+
+  private async wait(rows: number, failures: number): Promise<void> {
     const { table, backoff, signal, deadline } = this.delivery;
-    if (Date.now() >= deadline) throw new RowsNotWrittenError(table, rows.length, this.attempts, error);
+    const left = deadline - performance.now();
+    if (left <= 0) throw new RowsNotWrittenError(table, rows, this.attempts, this.lastError);
     // The last attempt is made at the deadline.
-    const delayMs = Math.max(0, Math.min(backoffMs(failures, backoff), deadline - Date.now()));
-    this.delivery.onRetry?.({ table, rows: rows.length, attempt: this.attempts, delayMs, error: error.message });
+    const delayMs = Math.ceil(Math.min(backoffMs(failures, backoff), left));
+    this.delivery.onRetry?.({ table, rows, attempt: this.attempts, delayMs, error: this.lastError.message });
     await sleep(delayMs, undefined, { signal }).catch(() => signal.throwIfAborted());
   }
+}
+
+/** What is wrong with a row tells more than that it was stopped because of another one. */
+function weight({ reason }: RowError): number {
+  return TRANSIENT_ROW_REASONS.has(reason) ? 1 : 0;
+}
+
+function halves<Row>(rows: readonly PendingRow<Row>[]): Part<Row>[] {
+  const middle = Math.ceil(rows.length / 2);
+  return [rows.slice(0, middle), rows.slice(middle)].map((half) => ({ rows: half, suspects: 0 }));
 }
 
 /** The result of a promise, or the signal's reason when that comes first. */

@@ -14,8 +14,15 @@ interface InsertAllResponse {
   insertErrors?: { index?: number; errors?: { reason?: string; message?: string; location?: string }[] }[];
 }
 
+function isInsertAllResponse(body: unknown): body is InsertAllResponse {
+  return typeof body === "object" && body !== null;
+}
+
 /** What BigQuery takes as an insertId, in bytes. */
 const MAX_INSERT_ID_BYTES = 128;
+
+/** BigQuery documents a limit of 10 MB for a row and for a request. In bytes; the larger of the two meanings of MB. */
+export const MAX_ROW_BYTES = 10 * 1024 * 1024;
 
 /** A row as insertAll takes it: JSON text of `{insertId, json}`, made once. Longer ids are hashed. */
 export function insertAllRow(row: object, insertId: string): string {
@@ -30,7 +37,8 @@ export function insertAllRow(row: object, insertId: string): string {
  * @param rows made by {@link insertAllRow}.
  * @param skipInvalidRows true: good rows are inserted though others are refused.
  * @returns the rows that were not inserted.
- * @throws ApiError (numeric `code`) or a network error when the request as a whole failed.
+ * @throws ApiError (numeric `code`) or a network error when the request as a whole failed; Error when the answer is not
+ *   BigQuery's, such as a page of a proxy.
  */
 export async function insertAll(
   bigquery: BigQuery,
@@ -46,7 +54,11 @@ export async function insertAll(
         headers: { "Content-Type": "application/json" },
         body: `{${skipInvalidRows ? '"skipInvalidRows":true,' : ""}"rows":[${rows.join(",")}]}`,
       },
-      (error: Error | null, body: InsertAllResponse | undefined) => (error ? reject(error) : resolve(body ?? {})),
+      (error: Error | null, body: unknown) => {
+        if (error) reject(error);
+        else if (isInsertAllResponse(body)) resolve(body);
+        else reject(new Error(`The answer to insertAll is not a JSON object: ${String(body).slice(0, 100)}`));
+      },
     );
   });
   return (response.insertErrors ?? []).map(({ index = 0, errors = [] }) => {

@@ -1,7 +1,7 @@
 /**
  * What a failed insertAll request calls for.
  * - `retry`: nothing is wrong with the rows; send them again later.
- * - `refused`: something is wrong with a row (or the size) of the request.
+ * - `refused`: something is wrong with a row of the request, its size, the table, or a proxy on the way.
  * - `suspect`: a server in trouble, or a server that a row makes stumble (emulators answer 500 to an invalid row).
  * - `fatal`: sending again cannot help, such as a missing permission.
  */
