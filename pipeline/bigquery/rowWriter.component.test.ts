@@ -43,13 +43,14 @@ function invalidRows({ rows, skipInvalidRows }: InsertRequest, isInvalid: (row: 
 
 /** A way to refuse: every request, or those that hold the poison. The emulator answers the others. */
 interface Refusal {
+  readonly isOfWholeRequest: boolean;
   readonly all: (request: InsertRequest) => Answer;
   readonly poison: (request: InsertRequest) => Answer;
 }
 
 function wholeRequest(code: number, reason: string): Refusal {
   const all = (): Answer => failure(code, reason);
-  return { all, poison: ({ rows }) => (rows.some(isPoison) ? all() : undefined) };
+  return { isOfWholeRequest: true, all, poison: ({ rows }) => (rows.some(isPoison) ? all() : undefined) };
 }
 
 const REFUSALS = {
@@ -57,6 +58,7 @@ const REFUSALS = {
   "413": wholeRequest(413, "uploadTooLarge"),
   "500": wholeRequest(500, "internalError"),
   "200 with invalid rows": {
+    isOfWholeRequest: false,
     all: (request) => invalidRows(request, () => true),
     // The emulator, too, inserts the others when it skips invalid rows.
     poison: (request) =>
@@ -287,28 +289,21 @@ describe("RowWriter", function () {
       );
     });
 
-    it("are told by BigQuery itself, which stops the rest of the request", async () => {
-      const asBigQuery = ({ rows, skipInvalidRows }: InsertRequest): Answer => {
-        const insertErrors = rows.flatMap((r, index) => {
-          if (r.json.version === 3) {
-            return [{ index, errors: [{ reason: "invalid", location: "updated_at", message: "no such field: x" }] }];
-          }
-          return skipInvalidRows ? [] : [{ index, errors: [{ reason: "stopped", message: "" }] }];
-        });
-        return insertErrors.length ? { status: 200, body: { insertErrors } } : undefined;
-      };
-      await throughProxy({}, asBigQuery, async (target, inserts) => {
-        await write(target, range(5));
-        const failed = await target.flush();
+    it("are named by BigQuery, which stops the rest of the request", async () => {
+      await throughProxy({}, REFUSALS["200 with invalid rows"].poison, async (target, inserts) => {
+        await write(target, [...range(3), poison, ...range(5).slice(3)]);
         assert.deepEqual(
-          failed.map((f) => [f.insertId, f.reason, f.message]),
-          [["id-3", "invalid", "no such field: x (updated_at)"]],
+          (await target.flush()).map((f) => f.insertId),
+          ["id--1"],
         );
         assert.deepEqual(
-          inserts.map((i) => i.rows.length),
-          [5, 5],
+          inserts.map((i) => [i.rows.length, i.skipInvalidRows ?? false]),
+          [
+            [6, false],
+            [6, true],
+          ],
         );
-        assert.deepEqual(await counts(), { rows: 4, versions: 4 });
+        assert.deepEqual(await counts(), { rows: 5, versions: 5 });
       });
     });
 
@@ -329,7 +324,7 @@ describe("RowWriter", function () {
   });
 
   describe("when BigQuery refuses every row for a while", () => {
-    for (const [name, { all, poison: ofPoison }] of refusals) {
+    for (const [name, { all }] of refusals) {
       it(`writes every row and reports none as refused after answers ${name}`, async () => {
         const until = performance.now() + 3000;
         const fault = (request: InsertRequest): Answer => (performance.now() < until ? all(request) : undefined);
@@ -341,7 +336,10 @@ describe("RowWriter", function () {
           assert.ok(inserts.length < 300, `${inserts.length} requests`);
         });
       });
+    }
 
+    // An answer that names the rows ends the search at once.
+    for (const [name, { all, poison: ofPoison }] of refusals.filter(([, refusal]) => refusal.isOfWholeRequest)) {
       it(`reports only the poisoned row when answers ${name} begin while it is looked for`, async () => {
         let until = Infinity;
         let accepted = false;

@@ -95,6 +95,7 @@ interface Refusal {
   readonly seenAt: number;
   /** Whether the answer named the row, or refused the request as a whole. */
   readonly named: boolean;
+  /** How often the row was refused again after another one was accepted. */
   readonly confirmations: number;
 }
 
@@ -157,7 +158,7 @@ export class BatchDelivery<Row> {
     if (rows.length === 0) return [];
     if (this.roundEnded) return [part];
     const texts = rows.map((row) => row.text);
-    const control = rows.some((row) => this.refusals.get(row)?.named) ? this.control : undefined;
+    const control = rows.some((row) => this.needsControl(row)) ? this.control : undefined;
     const sent = await this.attempt(control === undefined ? texts : [...texts, control]);
     const { attempt } = sent;
     if (attempt.ok) {
@@ -229,7 +230,7 @@ export class BatchDelivery<Row> {
       } else if (accepted !== undefined && this.delivery.returnsRefusedRows) {
         this.refuse(row, error.reason, error.message);
       } else {
-        this.refusals.set(row, { seenAt: this.seeRefusal(), named: true, confirmations: 0 });
+        this.see(row, sent, true);
         again.push(row);
       }
     }
@@ -240,13 +241,26 @@ export class BatchDelivery<Row> {
 
   /** Notes that a request with just this row was refused, and decides whether that is proved to be because of the row. */
   private isRefusedForGood(row: PendingRow<Row>, sent: Sent, error: Error): boolean {
-    const before = this.refusals.get(row);
-    const confirmed = before !== undefined && sent.acceptedBefore > before.seenAt;
-    const confirmations = (before?.confirmations ?? 0) + (confirmed ? 1 : 0);
-    this.refusals.set(row, { seenAt: this.seeRefusal(), named: false, confirmations });
+    const { confirmations } = this.see(row, sent, false);
     if (confirmations < CONFIRMATIONS || !this.delivery.returnsRefusedRows) return false;
     this.refuse(row, failureReason(error), error.message);
     return true;
+  }
+
+  /** Notes that this row was refused, alone or by name. */
+  private see(row: PendingRow<Row>, sent: Sent, named: boolean): Refusal {
+    const before = this.refusals.get(row);
+    const confirmed = before !== undefined && sent.acceptedBefore > before.seenAt;
+    const confirmations = (before?.confirmations ?? 0) + (confirmed ? 1 : 0);
+    const refusal = { seenAt: this.seeRefusal(), named, confirmations };
+    this.refusals.set(row, refusal);
+    return refusal;
+  }
+
+  /** Whether a row was refused by name, and once more after another row was accepted. */
+  private needsControl(row: PendingRow<Row>): boolean {
+    const refusal = this.refusals.get(row);
+    return refusal !== undefined && refusal.named && refusal.confirmations > 0;
   }
 
   private seeRefusal(): number {
