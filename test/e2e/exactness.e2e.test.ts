@@ -9,6 +9,11 @@ import { packageRoot } from "../../config/packageRoot";
 import { startStack, type Stack } from "../../local/stack/stack";
 import { startChildProcess, type ChildProcess } from "../../pipeline/beam/process/childProcess";
 import { isRunning, type ProcessIdentity } from "../../pipeline/beam/process/processIdentity";
+import {
+  assertOnlyLoopback,
+  listeningSockets,
+  skipUnlessSocketsAreListed,
+} from "../../pipeline/beam/testing/listeningSockets";
 import { bigQueryClient } from "../../pipeline/bigquery/client";
 import { pubSubClient } from "../../pipeline/pubsub/client";
 import { Traffic } from "./traffic";
@@ -89,6 +94,26 @@ describe("end to end: the rollups are exact", function () {
     const { daily_stats } = await traffic.rollups();
     assert.equal(daily_stats.length, 6);
     assert.match(daily_stats[0]?.date ?? "", /\/2020$/);
+  });
+
+  it("all ports of run, ingest, nginx and the emulators are on loopback only", function () {
+    skipUnlessSocketsAreListed(this);
+    const { PUBSUB_EMULATOR_HOST, BIGQUERY_ENDPOINT } = stack.environment;
+    const ports = [stack.url, `http://${PUBSUB_EMULATOR_HOST}`, BIGQUERY_ENDPOINT].map((url) =>
+      Number(new URL(url).port),
+    );
+    // This process started everything.
+    assertOnlyLoopback(process.pid, ports);
+    const jobServer = processes().children[0]?.pid;
+    const ofRun = listeningSockets(run.pid);
+    assert(
+      ofRun.filter(({ pid }) => pid === jobServer).length >= 10,
+      "the job server and its worker's services listen",
+    );
+    assert(
+      ofRun.some(({ pid }) => pid === run.pid),
+      "the worker pool listens",
+    );
   });
 
   it("when the worker is killed half-way, and late events join sessions that were counted", async () => {

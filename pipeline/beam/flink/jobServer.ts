@@ -54,12 +54,22 @@ java.util.logging.ConsoleHandler.formatter=java.util.logging.SimpleFormatter
 org.apache.flink.runtime.checkpoint.level=WARNING
 `;
 
-function writeConfiguration(options: JobServerOptions): string {
+/**
+ * Where an embedded Flink listens: by default its REST endpoint and its blob server accept connections on every network
+ * interface. Its task manager opens no port. A cluster has its own configuration.
+ */
+const EMBEDDED_FLINK_ADDRESSES = {
+  "rest.bind-address": "127.0.0.1",
+  "jobmanager.bind-host": "127.0.0.1",
+};
+
+function writeConfiguration(options: JobServerOptions, flinkMaster: string): string {
   const confDir = path.join(options.workDir, "conf");
   mkdirSync(confDir, { recursive: true });
   const settings: Record<string, string | number> = {
     // One more than needed: a checkpoint that turns out to be unreadable is not the only one.
     "state.checkpoints.num-retained": 2,
+    ...(flinkMaster === EMBEDDED ? EMBEDDED_FLINK_ADDRESSES : {}),
     ...options.flinkConfiguration,
   };
   if (options.restoreFrom) settings["execution.savepoint.path"] = `file://${options.restoreFrom}`;
@@ -69,6 +79,7 @@ function writeConfiguration(options: JobServerOptions): string {
   return confDir;
 }
 
+const EMBEDDED = "[local]";
 const READY = /JobService started on [^\s:]+:(\d+)/;
 
 /**
@@ -76,7 +87,8 @@ const READY = /JobService started on [^\s:]+:(\d+)/;
  * @throws Error with the end of its log when it does not start
  */
 export async function startJobServer(options: JobServerOptions): Promise<JobServer> {
-  const confDir = writeConfiguration(options);
+  const { flinkMaster = EMBEDDED } = options;
+  const confDir = writeConfiguration(options, flinkMaster);
   const from = logLength(options.logFile);
   const child = await startChildProcess({
     name: "Flink job server",
@@ -89,12 +101,13 @@ export async function startJobServer(options: JobServerOptions): Promise<JobServ
       "-cp",
       options.classpath,
       "org.apache.beam.runners.flink.FlinkJobServerDriver",
-      `--flink-master=${options.flinkMaster ?? "[local]"}`,
+      `--flink-master=${flinkMaster}`,
       `--flink-conf-dir=${confDir}`,
       "--job-host=127.0.0.1",
       "--job-port=0",
       "--artifact-port=0",
-      "--expansion-port=0",
+      // No expansion service: pipelines expand their transforms before they are submitted.
+      "--expansion-port=-1",
       `--artifacts-dir=${path.join(options.workDir, "artifacts")}`,
     ],
     env: { FLINK_CONF_DIR: confDir },

@@ -1,0 +1,105 @@
+package org.apache.beam.sdk.fn.server;
+
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.SocketAddress;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
+import org.apache.beam.model.pipeline.v1.Endpoints.ApiServiceDescriptor;
+import org.apache.beam.sdk.fn.channel.SocketAddressFactory;
+import org.apache.beam.vendor.grpc.v1p54p0.io.grpc.BindableService;
+import org.apache.beam.vendor.grpc.v1p54p0.io.grpc.Server;
+import org.apache.beam.vendor.grpc.v1p54p0.io.grpc.ServerInterceptors;
+import org.apache.beam.vendor.grpc.v1p54p0.io.grpc.netty.NettyServerBuilder;
+
+/**
+ * Takes the place of the class of the same name in Beam 2.49, whose servers announce an address on loopback but listen on
+ * every network interface. None of them asks for credentials: one hands out any file that this user can read, and
+ * another runs any command. Here a server listens only on the address that it announces.
+ *
+ * <p>Written anew. Of Beam's methods, those for Unix domain sockets and epoll are left out, as nothing calls them.
+ */
+public abstract class ServerFactory {
+
+  /** Makes the URL that clients are told, from the address and port of a server. */
+  @FunctionalInterface
+  public interface UrlFactory {
+    String createUrl(String address, int port);
+
+    static UrlFactory createDefault() {
+      return (address, port) -> address + ":" + port;
+    }
+  }
+
+  public static ServerFactory createDefault() {
+    return createWithUrlFactory(UrlFactory.createDefault());
+  }
+
+  public static ServerFactory createWithUrlFactory(UrlFactory urls) {
+    return createWithUrlFactoryAndPortSupplier(urls, () -> 0);
+  }
+
+  public static ServerFactory createWithPortSupplier(Supplier<Integer> ports) {
+    return createWithUrlFactoryAndPortSupplier(UrlFactory.createDefault(), ports);
+  }
+
+  public static ServerFactory createWithUrlFactoryAndPortSupplier(UrlFactory urls, Supplier<Integer> ports) {
+    return new SingleAddressServerFactory(urls, ports);
+  }
+
+  /** Starts a server on an address of its own choice and writes its URL to {@code descriptor}. */
+  public abstract Server allocateAddressAndCreate(
+      List<BindableService> services, ApiServiceDescriptor.Builder descriptor) throws IOException;
+
+  /** Starts a server on the address of {@code descriptor}. */
+  public abstract Server create(List<BindableService> services, ApiServiceDescriptor descriptor) throws IOException;
+
+  /** Binds one address, never the wildcard unless a descriptor names it. */
+  private static final class SingleAddressServerFactory extends ServerFactory {
+    /** Not "localhost": that may resolve to ::1 as well, where nothing listens. */
+    private static final String LOOPBACK = "127.0.0.1";
+
+    /** Clients may send keep-alive pings this often; seconds, as in Beam. */
+    private static final int KEEP_ALIVE_S = 20;
+
+    private final UrlFactory urls;
+    private final Supplier<Integer> ports;
+
+    private SingleAddressServerFactory(UrlFactory urls, Supplier<Integer> ports) {
+      this.urls = urls;
+      this.ports = ports;
+    }
+
+    @Override
+    public Server allocateAddressAndCreate(List<BindableService> services, ApiServiceDescriptor.Builder descriptor)
+        throws IOException {
+      Server server = start(services, new InetSocketAddress(InetAddress.getByName(LOOPBACK), ports.get()));
+      descriptor.setUrl(urls.createUrl(LOOPBACK, server.getPort()));
+      return server;
+    }
+
+    @Override
+    public Server create(List<BindableService> services, ApiServiceDescriptor descriptor) throws IOException {
+      SocketAddress address = SocketAddressFactory.createFrom(descriptor.getUrl());
+      if (!(address instanceof InetSocketAddress)) {
+        throw new IllegalArgumentException("Not a host and a port: " + descriptor.getUrl());
+      }
+      return start(services, address);
+    }
+
+    private static Server start(List<BindableService> services, SocketAddress address) throws IOException {
+      NettyServerBuilder builder =
+          NettyServerBuilder.forAddress(address)
+              // Beam bounds its messages itself.
+              .maxInboundMessageSize(Integer.MAX_VALUE)
+              .permitKeepAliveTime(KEEP_ALIVE_S, TimeUnit.SECONDS);
+      for (BindableService service : services) {
+        // The services learn from the headers which worker calls.
+        builder.addService(ServerInterceptors.intercept(service, GrpcContextHeaderAccessorProvider.interceptor()));
+      }
+      return builder.build().start();
+    }
+  }
+}
