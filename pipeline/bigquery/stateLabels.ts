@@ -6,6 +6,7 @@ import { tableReference } from "./views";
 
 const STATE_LABEL = "eventlogger_state";
 const RUN_LABEL = "eventlogger_run";
+const CHECKPOINT_LABEL = "eventlogger_checkpoint";
 
 /** The pipeline's state that counted what is in the tables. */
 export interface StateLabels {
@@ -13,7 +14,15 @@ export interface StateLabels {
   readonly state: string;
   /** The newest run on that state. */
   readonly run: number;
+  /** A checkpoint that was recorded: never above the newest one, and some minutes old. 0: none yet. */
+  readonly checkpoint: number;
 }
+
+const textOf = ({ state, run, checkpoint }: StateLabels): Record<string, string> => ({
+  [STATE_LABEL]: state,
+  [RUN_LABEL]: String(run),
+  [CHECKPOINT_LABEL]: String(checkpoint),
+});
 
 /** The table whose labels tell which state the numbers come from. */
 export class LabelledTables {
@@ -32,11 +41,9 @@ export class LabelledTables {
   }
 
   /** Command that sets the labels by hand. */
-  labelCommand({ state, run }: StateLabels): string {
-    return (
-      `bq update --set_label ${STATE_LABEL}:${state} --set_label ${RUN_LABEL}:${run} ` +
-      `${this.bigquery.projectId}:${this.name}`
-    );
+  labelCommand(labels: StateLabels): string {
+    const flags = Object.entries(textOf(labels)).map(([key, value]) => `--set_label ${key}:${value}`);
+    return `bq update ${flags.join(" ")} ${this.bigquery.projectId}:${this.name}`;
   }
 
   /** The labels; undefined when the table has none. @throws Error that names the missing permission */
@@ -47,7 +54,13 @@ export class LabelledTables {
     ];
     const labels = metadata.labels as Readonly<Record<string, string | undefined>> | undefined;
     const state = labels?.[STATE_LABEL];
-    return state === undefined ? undefined : { state, run: Number(labels?.[RUN_LABEL] ?? 0) };
+    return state === undefined
+      ? undefined
+      : {
+          state,
+          run: Number(labels?.[RUN_LABEL] ?? 0),
+          checkpoint: Number(labels?.[CHECKPOINT_LABEL] ?? 0),
+        };
   }
 
   /** Whether there are numbers of any day. @throws Error that names the missing permission */
@@ -60,10 +73,8 @@ export class LabelledTables {
   }
 
   /** Sets the labels. @throws Error that names the missing permission */
-  async label({ state, run }: StateLabels): Promise<void> {
-    await this.allowed("bigquery.tables.update", () =>
-      this.table.setMetadata({ labels: { [STATE_LABEL]: state, [RUN_LABEL]: String(run) } }),
-    );
+  async label(labels: StateLabels): Promise<void> {
+    await this.allowed("bigquery.tables.update", () => this.table.setMetadata({ labels: textOf(labels) }));
   }
 
   private allowed<T>(permission: string, call: () => Promise<T>): Promise<T> {

@@ -69,6 +69,9 @@ const options = {
   },
 } as const satisfies OptionSpecs;
 
+/** Between labels that tell the tables the last checkpoint; ms. */
+const LABEL_EVERY_MS = 5 * 60_000;
+
 /** Finds out before anything starts what would only fail in a worker. @throws Error that says what to do */
 async function checkEnds(project: string, subscription: string, dataset: string, endpoint?: string): Promise<Findings> {
   const pubsub = pubSubClient({ project });
@@ -149,22 +152,28 @@ export const runCommand = defineCommand({
     const say = (text: string): void => void process.stdout.write(`${dim(text)}\n`);
     // Loaded only here: Beam takes a while to load, and the other commands do without it.
     const { StateDirectory } = await import("../runners/stateDirectory.js");
-    const { beginBoundRun } = await import("../runners/stateBinding.js");
+    const { beginBoundRun, labelProgress } = await import("../runners/stateBinding.js");
     const { runEventPipelineOnFlink, stateSettings } = await import("../runners/flink.js");
     const state = await StateDirectory.open(o.stateDir);
     const stopped = stopSignal(() => void state.endChildren(0).finally(() => process.exit(130)));
     let run: FlinkRun | undefined;
     let hideCounts = (): void => {};
+    let lastLabel = async (): Promise<void> => {};
     try {
       const { warnings } = await checkEnds(o.project, o.subscription, o.dataset, o.bigqueryEndpoint);
       for (const warning of warnings) process.stdout.write(`${yellow("warning")} ${warning}\n`);
       const settings = stateSettings({ ...o, sessionGapMs: o.sessionGap });
       const bigquery = bigQueryClient({ project: o.project, endpoint: o.bigqueryEndpoint });
-      const start = await beginBoundRun(state, new LabelledTables(bigquery, o.dataset), settings, o);
+      const tables = new LabelledTables(bigquery, o.dataset);
+      const start = await beginBoundRun(state, tables, settings, o);
       if (o.fresh) say("the state was emptied");
       if (o.acceptWrongNumbers) {
         process.stdout.write(`${yellow("warning")} the numbers lack every event that was counted before this start\n`);
       }
+      lastLabel = labelProgress(state, tables, {
+        everyMs: LABEL_EVERY_MS,
+        onError: (error) => say(`the tables cannot be labelled with the last checkpoint: ${error.message}`),
+      });
       const starting = runEventPipelineOnFlink(
         {
           ...o,
@@ -198,6 +207,7 @@ export const runCommand = defineCommand({
     } finally {
       hideCounts();
       await run?.stop();
+      await lastLabel();
       state.close();
     }
   },

@@ -10,7 +10,7 @@ import { LabelledTables } from "../bigquery/stateLabels";
 import { useBigQueryEmulator } from "../bigquery/testing/emulator";
 import { rollupVersion } from "../bigquery/testing/rows";
 import { stateSettings } from "../runners/flink";
-import { beginBoundRun, StateTablesMismatchError } from "../runners/stateBinding";
+import { beginBoundRun, labelProgress, StateTablesMismatchError } from "../runners/stateBinding";
 import { StateDirectory, type RunStart } from "../runners/stateDirectory";
 import { eventlogger, type CliRun } from "./testing/eventlogger";
 
@@ -79,7 +79,7 @@ describe("eventlogger run and the state of its tables", function () {
     assert.equal(labels?.run, 1);
     const next = await begin(stateDir);
     assert.equal(next.restoreFrom?.directory, folder);
-    assert.deepEqual(await tables().labels(), { state: labels.state, run: 2 });
+    assert.deepEqual(await tables().labels(), { state: labels.state, run: 2, checkpoint: 7 });
   });
 
   it("refuses another state directory over tables with numbers, says what would happen and what to do", async () => {
@@ -160,7 +160,27 @@ describe("eventlogger run and the state of its tables", function () {
     assert.equal((await begin(copy)).restoreFrom?.number, 7);
     const { code, stderr } = await run(stateDir);
     assert.equal(code, 1);
-    assert.match(stderr, /holds an old copy of the state: its newest run is 1, but run 2 wrote/);
+    assert.match(stderr, /holds an old copy of the state: it ends with run 1 and .* was written by run 2 and/);
+  });
+
+  it("refuses a copy of the state that was made earlier in the same run", async () => {
+    const start = await begin(stateDir);
+    await completeCheckpoint(start, 6);
+    const copy = `${stateDir}-copy`;
+    cpSync(stateDir, copy, { recursive: true });
+    const state = await StateDirectory.open(stateDir);
+    const failed = (error: Error): never => assert.fail(error);
+    const lastLabel = labelProgress(state, tables(), { everyMs: 60_000, onError: failed });
+    await completeCheckpoint(start, 7);
+    await lastLabel();
+    state.close();
+    const { code, stderr } = await run(copy);
+    assert.equal(code, 1);
+    assert.match(
+      stderr,
+      /an old copy of the state: it ends with run 1 and checkpoint 6, but .* run 1 and checkpoint 7/,
+    );
+    assert.equal((await begin(stateDir)).restoreFrom?.number, 7);
   });
 
   it("adopts, once, the state and the tables of a version that gave no ids", async () => {
@@ -189,6 +209,7 @@ describe("eventlogger run and the state of its tables", function () {
     assert.equal(code, 1);
     assert.match(stderr, /has no label of a state: the table was made again, or its labels were removed/);
     assert(stderr.includes(`bq update --set_label eventlogger_state:${labels?.state} --set_label eventlogger_run:1 `));
+    assert(stderr.includes("--set_label eventlogger_checkpoint:7 "));
     assert.equal((await begin(stateDir, { fresh: true, acceptWrongNumbers: false })).restoreFrom, undefined);
   });
 });
@@ -200,7 +221,7 @@ describe("labels of the tables on the BigQuery emulator", function () {
     const directory = mkdtempSync(path.join(tmpdir(), "labels-"));
     const project = "demo-project";
     const options = { dataDir: path.join(directory, "data"), logFile: path.join(directory, "log"), project };
-    const labels = { state: "0b9c4c1e-4a44-4b8e-9a4e-2f6f6a8f0c11", run: 3 };
+    const labels = { state: "0b9c4c1e-4a44-4b8e-9a4e-2f6f6a8f0c11", run: 3, checkpoint: 1234 };
     let emulator = await startBigQueryEmulator(options);
     try {
       let bigquery = bigQueryClient({ project, endpoint: emulator.url });

@@ -60,14 +60,15 @@ async function requireMatch(
   labels: StateLabels | undefined,
   tables: BoundTables,
 ): Promise<void> {
-  const { directory, identity, newestRun } = state;
+  const { directory, identity, newestRun, recordedCheckpoint } = state;
   const refuse = (what: string, consequence: string, fix: string): never => {
     throw new StateTablesMismatchError(what, consequence, fix);
   };
   if (labels && identity?.id === labels.state) {
-    if (newestRun >= labels.run) return;
+    if (newestRun >= labels.run && recordedCheckpoint >= labels.checkpoint) return;
     refuse(
-      `${directory} holds an old copy of the state: its newest run is ${newestRun}, but run ${labels.run} wrote ${tables.name}.`,
+      `${directory} holds an old copy of the state: it ends with run ${newestRun} and checkpoint ` +
+        `${recordedCheckpoint}, but ${tables.name} was written by run ${labels.run} and checkpoint ${labels.checkpoint}.`,
       "what was acknowledged since the copy was made is not in it and would be missing in the numbers for good",
       waysOut(tables.name),
     );
@@ -88,7 +89,7 @@ async function requireMatch(
       "its labels were removed.",
     "the state counts events that may not be in these tables",
     "If only the labels were removed, set them again: " +
-      `${tables.labelCommand({ state: identity.id, run: newestRun })}\n` +
+      `${tables.labelCommand({ state: identity.id, run: newestRun, checkpoint: recordedCheckpoint })}\n` +
       "If the tables were made again, start with --fresh; with numbers in them that also takes --accept-wrong-numbers",
   );
 }
@@ -116,7 +117,34 @@ export async function beginBoundRun(
     state.identify(settings);
   }
   const start = await state.beginRun();
-  await tables.label({ state: state.identify(settings).id, run: start.run });
+  await labelTables(state, tables);
   state.recordTablesLabelled(settings);
   return start;
+}
+
+async function labelTables(state: StateDirectory, tables: BoundTables): Promise<void> {
+  const { identity, newestRun, recordedCheckpoint } = state;
+  if (identity) await tables.label({ state: identity.id, run: newestRun, checkpoint: recordedCheckpoint });
+}
+
+/** At most this long a stop waits for the last label; ms. */
+const LAST_LABEL_MS = 1000;
+
+/**
+ * Labels the tables with the recorded checkpoint from time to time, so that a copy of the state that was made earlier in
+ * the same run is recognised as old. A label that cannot be set is told, and the run goes on.
+ * @returns a function that sets the label for the last time; call it when the run has stopped
+ */
+export function labelProgress(
+  state: StateDirectory,
+  tables: BoundTables,
+  { everyMs, onError }: { readonly everyMs: number; readonly onError: (error: Error) => void },
+): () => Promise<void> {
+  let busy: Promise<void> = Promise.resolve();
+  const next = (): Promise<void> => (busy = busy.then(() => labelTables(state, tables)).catch(onError));
+  const timer = setInterval(() => void next(), everyMs);
+  return async () => {
+    clearInterval(timer);
+    await Promise.race([next(), new Promise((resolve) => setTimeout(resolve, LAST_LABEL_MS))]);
+  };
 }

@@ -170,6 +170,11 @@ export class StateDirectory {
     return readCheckpointRecord(this.recordFile)?.newestRun ?? 0;
   }
 
+  /** The recorded checkpoint; 0 when there is none yet. */
+  get recordedCheckpoint(): number {
+    return readCheckpointRecord(this.recordFile)?.restorePoint?.checkpoint ?? 0;
+  }
+
   /** Whether events were counted in this state. */
   hasState(): boolean {
     const record = readCheckpointRecord(this.recordFile);

@@ -12,7 +12,17 @@
  * holds everything that an older one holds.
  */
 import { createHash } from "node:crypto";
-import { closeSync, fsyncSync, openSync, readFileSync, readdirSync, renameSync, statSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { open, readFile, readdir, rm, stat } from "node:fs/promises";
 import path = require("node:path");
 import { completeCheckpoints, newestCheckpoint, type Checkpoint } from "./checkpoints";
@@ -116,14 +126,13 @@ function syncFolder(directory: string): void {
 /** Replaces a file as a whole. After it returns, a power loss leaves the new content; before, the old or the new one. */
 export function replaceFile(file: string, content: string): void {
   const temporary = `${file}.${process.pid}`;
-  const descriptor = openSync(temporary, "w");
   try {
-    writeSync(descriptor, content);
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
+    writeFileSync(temporary, content, { flush: true });
+    renameSync(temporary, file);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
   }
-  renameSync(temporary, file);
   syncFolder(path.dirname(file));
 }
 
