@@ -46,12 +46,12 @@ export class AmbiguousCheckpointsError extends Error {
   }
 }
 
-/** The state belongs to other settings: run with those, or start anew with `--fresh`. */
+/** The state was made with other settings: run with those, or start with `--fresh` over empty tables. */
 export class StateMismatchError extends Error {
   constructor(directory: string, differences: readonly string[]) {
     super(
       `The state in ${directory} was made with other settings (${differences.join("; ")}). Run with those settings, or ` +
-        `start anew with --fresh, which makes right rollups only when the tables are empty, too`,
+        `start with empty state (--fresh), which takes empty tables`,
     );
     this.name = "StateMismatchError";
   }
