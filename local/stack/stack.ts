@@ -119,7 +119,7 @@ class LocalStack {
   }
 
   async startPipeline(args: readonly string[]): Promise<void> {
-    const child = await this.node("pipeline", [BIN, "run", "--state-dir", this.directory.pipeline, "--fresh", ...args]);
+    const child = await this.node("pipeline", [BIN, "run", "--state-dir", this.directory.pipeline, ...args]);
     this.pipeline = child;
     this.watch(child);
     this.say("starting the pipeline");

@@ -10,7 +10,7 @@ export { bagState, foldedState, valueState } from "./state/cells";
 export type { BagCell, Fold, FoldedCell, StateDeclaration, ValueCell } from "./state/cells";
 export { splittableParDo, type Residual, type SliceContext, type SplittableDoFn } from "./splittable/splittableParDo";
 export { count } from "./worker/counters";
-export { onWorkerGone, workerStats } from "./repairs/control";
+export { beforeFinalize, onWorkerGone, workerStats } from "./repairs/control";
 export * from "./windowing/triggers";
 export { sessionWindows, windowingStrategy, type WindowingOptions } from "./windowing/strategy";
 export { END_OF_TIME_MS, testStream, type TestStreamEvent } from "./testing/testStream";
@@ -18,7 +18,20 @@ export { buildPipeline, JobFailedError, replaceDefaultEnvironment, runJob, type 
 export type { FlinkJobOptions } from "./flink/job";
 export { ClasspathError } from "./java/mavenBuild";
 export { ensureFlinkClasspath } from "./flink/classpath";
-export { newestCheckpoint, type Checkpoint } from "./flink/checkpoints";
+export { completeCheckpoints, newestCheckpoint, type Checkpoint } from "./flink/checkpoints";
+export {
+  CheckpointRecordError,
+  checkpointToRestore,
+  DamagedCheckpointError,
+  readCheckpointRecord,
+  replaceFile,
+  restorePointOf,
+  runDirectory,
+  writeCheckpointRecord,
+  type CheckpointRecord,
+  type CheckpointRecorderOptions,
+  type RestorePoint,
+} from "./flink/checkpointRecord";
 export { runOnFlink, type FlinkRun, type FlinkRunnerOptions } from "./flink/runner";
 export { ensureExpansionClasspath } from "./expansion/classpath";
 export { startExpansionService, type ExpansionService, type ExpansionServiceOptions } from "./expansion/service";

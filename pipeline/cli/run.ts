@@ -2,6 +2,7 @@ import { bigqueryOptions, projectOption, pubsubOptions } from "../../config/conn
 import { wholeNumber, type OptionSpecs } from "../../config/options";
 import type { FlinkRun } from "../beam";
 import { bigQueryClient } from "../bigquery/client";
+import { LabelledTables } from "../bigquery/stateLabels";
 import { checkTables } from "../bigquery/checkTables";
 import { allFindings, type Findings } from "../findings";
 import { checkSubscription } from "../pubsub/checkSubscription";
@@ -29,13 +30,19 @@ const options = {
   },
   stateDir: {
     type: "string",
-    describe: "Folder for checkpoints and logs; a run goes on from the newest checkpoint in it",
+    describe: "Folder for checkpoints and logs. It belongs to the tables: a run resumes from its last checkpoint",
     default: ".eventlogger",
     group: "Flink:",
   },
   fresh: {
     type: "boolean",
-    describe: "Forget the state in the folder and start anew (right only with empty tables)",
+    describe: "Delete the state in the folder and start with empty state. Refused when the tables hold numbers",
+    default: false,
+    group: "Flink:",
+  },
+  acceptWrongNumbers: {
+    type: "boolean",
+    describe: "With --fresh: start even when the tables hold numbers, which then lack every event counted before",
     default: false,
     group: "Flink:",
   },
@@ -61,6 +68,9 @@ const options = {
     group: "Flink:",
   },
 } as const satisfies OptionSpecs;
+
+/** Between labels that tell the tables the last checkpoint; ms. */
+const LABEL_EVERY_MS = 5 * 60_000;
 
 /** Finds out before anything starts what would only fail in a worker. @throws Error that says what to do */
 async function checkEnds(project: string, subscription: string, dataset: string, endpoint?: string): Promise<Findings> {
@@ -126,8 +136,8 @@ export const runCommand = defineCommand({
   summary: "Run the pipeline on Flink until Ctrl-C",
   details:
     "Reads the subscription and writes raw events, dead letters and versions of the daily rollups to BigQuery.\n" +
-    "Stopping and starting again loses nothing: it goes on from the newest checkpoint in --state-dir, and\n" +
-    "what was not acknowledged by then comes again. One run for each subscription and state directory.",
+    "Stopping and starting again loses nothing: it resumes from the last checkpoint in --state-dir, and\n" +
+    "what was not acknowledged by then is delivered again. One run for each subscription and state directory.",
   options,
   examples: [
     ["$0 run --project my-project --state-dir /var/lib/eventlogger", "Flink in one process"],
@@ -135,23 +145,35 @@ export const runCommand = defineCommand({
     ["$0 run --flink-master flink-jobmanager:8081", "on a Flink cluster that can reach this machine"],
     ["PUBSUB_EMULATOR_HOST=127.0.0.1:8085 $0 run --bigquery-endpoint http://127.0.0.1:9050", "on emulators"],
   ],
+  check: ({ fresh, acceptWrongNumbers }) =>
+    acceptWrongNumbers && !fresh ? ["--accept-wrong-numbers (ACCEPT_WRONG_NUMBERS) is only used with --fresh"] : [],
   async run(o) {
     const { dim, yellow, green } = colours(process.stdout);
     const say = (text: string): void => void process.stdout.write(`${dim(text)}\n`);
     // Loaded only here: Beam takes a while to load, and the other commands do without it.
     const { StateDirectory } = await import("../runners/stateDirectory.js");
-    const { runEventPipelineOnFlink } = await import("../runners/flink.js");
+    const { beginBoundRun, labelProgress } = await import("../runners/stateBinding.js");
+    const { runEventPipelineOnFlink, stateSettings } = await import("../runners/flink.js");
     const state = await StateDirectory.open(o.stateDir);
     const stopped = stopSignal(() => void state.endChildren(0).finally(() => process.exit(130)));
     let run: FlinkRun | undefined;
     let hideCounts = (): void => {};
+    let lastLabel = async (): Promise<void> => {};
     try {
       const { warnings } = await checkEnds(o.project, o.subscription, o.dataset, o.bigqueryEndpoint);
       for (const warning of warnings) process.stdout.write(`${yellow("warning")} ${warning}\n`);
-      if (o.fresh) {
-        state.clear();
-        process.stdout.write(`${yellow("fresh")} the state is empty; rollups are right only if the tables are, too\n`);
+      const settings = stateSettings({ ...o, sessionGapMs: o.sessionGap });
+      const bigquery = bigQueryClient({ project: o.project, endpoint: o.bigqueryEndpoint });
+      const tables = new LabelledTables(bigquery, o.dataset);
+      const start = await beginBoundRun(state, tables, settings, o);
+      if (o.fresh) say("the state was emptied");
+      if (o.acceptWrongNumbers) {
+        process.stdout.write(`${yellow("warning")} the numbers lack every event that was counted before this start\n`);
       }
+      lastLabel = labelProgress(state, tables, {
+        everyMs: LABEL_EVERY_MS,
+        onError: (error) => say(`the tables cannot be labelled with the last checkpoint: ${error.message}`),
+      });
       const starting = runEventPipelineOnFlink(
         {
           ...o,
@@ -164,6 +186,7 @@ export const runCommand = defineCommand({
           maxBundleMs: 200,
         },
         state,
+        start,
         say,
       );
       run = await Promise.race([starting, stopped.then(() => undefined)]);
@@ -179,11 +202,12 @@ export const runCommand = defineCommand({
       const signal = await Promise.race([stopped, run.finished]);
       hideCounts();
       if (signal === undefined) throw new Error("The job ended, though its source has no end");
-      process.stdout.write(`${signal}: stopping; the next run goes on from the last checkpoint\n`);
+      process.stdout.write(`${signal}: stopping; the next run resumes from the last checkpoint\n`);
       return 0;
     } finally {
       hideCounts();
       await run?.stop();
+      await lastLabel();
       state.close();
     }
   },

@@ -4,7 +4,7 @@ import { writeRows } from "../bigquery/writeRows";
 import { eventPipeline, type EventPipelineOptions } from "../eventPipeline";
 import { readFromPubSub } from "../pubsub/source/readFromPubSub";
 import { SESSION_BUCKETS_PER_DAY, USER_BUCKETS } from "../transforms/buckets";
-import type { StateDirectory } from "./stateDirectory";
+import type { RunStart, StateDirectory, StateSettings } from "./stateDirectory";
 
 export interface FlinkPipelineOptions extends EventPipelineOptions {
   readonly project: string;
@@ -27,30 +27,34 @@ const SLICE_MS = 500;
 /** An idle slice waits this long; checkpoints wait with it. */
 const IDLE_SLICE_MS = 5000;
 
+/** What the state of a pipeline with these options depends on. */
+export function stateSettings(
+  options: Pick<FlinkPipelineOptions, "project" | "subscription" | "dataset" | "sessionGapMs">,
+): StateSettings {
+  const { project, subscription, dataset, sessionGapMs } = options;
+  return {
+    project,
+    subscription,
+    dataset,
+    sessionGapMs,
+    userBuckets: USER_BUCKETS,
+    sessionBucketsPerDay: SESSION_BUCKETS_PER_DAY,
+  };
+}
+
 /**
- * Runs the event pipeline on Flink, with the ends for it: our own Pub/Sub source, BigQuery by streaming inserts. Goes on
- * from the newest checkpoint of the state directory.
+ * Runs the event pipeline on Flink, with the ends for it: our own Pub/Sub source, BigQuery by streaming inserts.
+ * @param start from `beginBoundRun`: the checkpoint to resume from, and where to record new ones
  */
 export async function runEventPipelineOnFlink(
   options: FlinkPipelineOptions,
   state: StateDirectory,
+  start: RunStart,
   onProgress: (line: string) => void,
 ): Promise<FlinkRun> {
   const { project, subscription, dataset, bigqueryEndpoint, checkpointIntervalMs } = options;
   const classpath = await ensureFlinkClasspath({ cacheDir, onProgress });
-  const checkpoint = state.resume({
-    project,
-    subscription,
-    dataset,
-    sessionGapMs: options.sessionGapMs,
-    userBuckets: USER_BUCKETS,
-    sessionBucketsPerDay: SESSION_BUCKETS_PER_DAY,
-  });
-  onProgress(
-    checkpoint
-      ? `going on from checkpoint ${checkpoint.number} of ${new Date(checkpoint.completedAt).toISOString()}`
-      : "starting with empty state",
-  );
+  onProgress(start.restoreFrom ? `resuming from checkpoint ${start.restoreFrom.number}` : "starting with empty state");
   // Longer than three checkpoints, after which messages are acknowledged: leases then need no extension.
   const ackDeadlineSec = Math.min(600, Math.max(10, Math.ceil((4 * checkpointIntervalMs) / 1000)));
   const target = { project, dataset, endpoint: bigqueryEndpoint };
@@ -88,11 +92,11 @@ export async function runEventPipelineOnFlink(
     logDir: state.logs,
     flinkMaster: options.flinkMaster,
     heap: options.heap,
-    restoreFrom: checkpoint?.directory,
+    restoreFrom: start.restoreFrom?.directory,
     requireFrom: packageRoot,
     workerNodeArgs: [`--max-old-space-size=${options.workerMemoryMiB}`],
     checkpointingInterval: checkpointIntervalMs,
-    checkpointDir: state.checkpoints,
+    checkpointRecord: start.checkpointRecord,
     maxBundleTimeMills: options.maxBundleMs,
     onProcesses: (pids) => state.recordChildren(pids),
     onWorkerExit: (id, status) =>

@@ -1,6 +1,17 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path = require("node:path");
-import { newestCheckpoint, type Checkpoint } from "../beam";
+import {
+  CheckpointRecordError,
+  checkpointToRestore,
+  completeCheckpoints,
+  readCheckpointRecord,
+  replaceFile,
+  restorePointOf,
+  writeCheckpointRecord,
+  type CheckpointRecord,
+  type CheckpointRecorderOptions,
+} from "../beam";
 import { endProcess, identifyProcess, isRunning, type ProcessIdentity } from "../beam/process/processIdentity";
 
 /** What the stored state depends on: a run with other values cannot go on from it. */
@@ -21,15 +32,48 @@ export class StateDirectoryInUseError extends Error {
   }
 }
 
-/** The state belongs to other settings: run with those, or start anew with `--fresh`. */
+/**
+ * An earlier version left checkpoints, and it is not certain which one is the newest: remove the folders of the jobs that
+ * are older.
+ */
+export class AmbiguousCheckpointsError extends Error {
+  constructor(directories: readonly string[]) {
+    super(
+      `It is not certain which checkpoint is the newest: ${directories.join(", ")} have the same number and were made by ` +
+        "different jobs. Remove the folder of the job that ran earlier; its checkpoint lacks what was acknowledged since",
+    );
+    this.name = "AmbiguousCheckpointsError";
+  }
+}
+
+/** The state was made with other settings: run with those, or start with `--fresh` over empty tables. */
 export class StateMismatchError extends Error {
   constructor(directory: string, differences: readonly string[]) {
     super(
       `The state in ${directory} was made with other settings (${differences.join("; ")}). Run with those settings, or ` +
-        `start anew with --fresh, which makes right rollups only when the dataset is empty, too`,
+        `start with empty state (--fresh), which takes empty tables`,
     );
     this.name = "StateMismatchError";
   }
+}
+
+/** The state that a directory holds, as its tables know it. */
+export interface StateIdentity {
+  /** Random; the tables carry it as a label. */
+  readonly id: string;
+  /** Whether the tables were labelled with the id. */
+  readonly tablesLabelled: boolean;
+}
+
+type Settings = StateSettings & { readonly stateId?: string; readonly tablesLabelled?: boolean };
+
+/** How a run begins. */
+export interface RunStart {
+  /** Grows with every run on this state. */
+  readonly run: number;
+  /** undefined: nothing was acknowledged yet, so the state is empty. */
+  readonly restoreFrom: { readonly directory: string; readonly number: number } | undefined;
+  readonly checkpointRecord: CheckpointRecorderOptions;
 }
 
 interface Processes {
@@ -69,6 +113,10 @@ export class StateDirectory {
   private get processesFile(): string {
     return path.join(this.directory, "processes.json");
   }
+  /** Names the checkpoint to resume from. */
+  private get recordFile(): string {
+    return path.join(this.directory, "current.json");
+  }
   private get settingsFile(): string {
     return path.join(this.directory, "settings.json");
   }
@@ -101,28 +149,122 @@ export class StateDirectory {
     for (const child of readJson<Processes>(this.processesFile)?.children ?? []) await endProcess(child, graceMs);
   }
 
-  /** Forgets all state. */
-  clear(): void {
+  /** @throws StateMismatchError when the state was made with other settings */
+  requireSettings(settings: StateSettings): void {
+    const before = this.settings();
+    if (!before || !this.hasState()) return;
+    const differences = (Object.keys(settings) as (keyof StateSettings)[])
+      .filter((key) => before[key] !== settings[key])
+      .map((key) => `${key} ${before[key]}, now ${settings[key]}`);
+    if (differences.length) throw new StateMismatchError(this.directory, differences);
+  }
+
+  /** undefined for a new folder, and for one of a version that gave no ids. */
+  get identity(): StateIdentity | undefined {
+    const { stateId, tablesLabelled } = this.settings() ?? {};
+    return stateId === undefined ? undefined : { id: stateId, tablesLabelled: tablesLabelled === true };
+  }
+
+  /** The newest run that was started on this state; 0 when there was none. */
+  get newestRun(): number {
+    return readCheckpointRecord(this.recordFile)?.newestRun ?? 0;
+  }
+
+  /** The recorded checkpoint; 0 when there is none yet. */
+  get recordedCheckpoint(): number {
+    return readCheckpointRecord(this.recordFile)?.restorePoint?.checkpoint ?? 0;
+  }
+
+  /** Whether events were counted in this state. */
+  hasState(): boolean {
+    const record = readCheckpointRecord(this.recordFile);
+    return record ? record.restorePoint !== null : completeCheckpoints(this.checkpoints).length > 0;
+  }
+
+  /** Forgets all state; the folder then has a new identity. */
+  clear(settings: StateSettings): StateIdentity {
+    // The settings last: without them the folder counts as new.
+    rmSync(this.recordFile, { force: true });
     rmSync(this.checkpoints, { recursive: true, force: true });
     rmSync(this.settingsFile, { force: true });
     mkdirSync(this.checkpoints, { recursive: true });
+    return this.identify(settings);
+  }
+
+  /** Gives the state an id where it has none, and remembers the settings. */
+  identify(settings: StateSettings): StateIdentity {
+    const identity = this.identity ?? { id: randomUUID(), tablesLabelled: false };
+    this.saveSettings(settings, identity);
+    return identity;
+  }
+
+  /** Remembers that the tables carry the label. */
+  recordTablesLabelled(settings: StateSettings): void {
+    this.saveSettings(settings, { ...this.identify(settings), tablesLabelled: true });
   }
 
   /**
-   * The checkpoint to go on from; undefined when there is none yet. Remembers the settings.
-   * @throws StateMismatchError
+   * The checkpoint to resume from; undefined when nothing was acknowledged yet.
+   * @throws CheckpointRecordError, DamagedCheckpointError, AmbiguousCheckpointsError: never an older one instead
    */
-  resume(settings: StateSettings): Checkpoint | undefined {
-    const checkpoint = newestCheckpoint(this.checkpoints);
-    const before = readJson<StateSettings>(this.settingsFile);
-    if (checkpoint && before) {
-      const differences = (Object.keys(settings) as (keyof StateSettings)[])
-        .filter((key) => before[key] !== settings[key])
-        .map((key) => `${key} ${before[key]}, now ${settings[key]}`);
-      if (differences.length) throw new StateMismatchError(this.directory, differences);
+  async restorePoint(): Promise<RunStart["restoreFrom"]> {
+    const { restorePoint } = await this.record();
+    return restorePoint ? checkpointToRestore(this.recordFile, this.checkpoints, restorePoint) : undefined;
+  }
+
+  /**
+   * Begins a run: from now on an earlier one cannot record checkpoints any more.
+   * @throws as `restorePoint`
+   */
+  async beginRun(): Promise<RunStart> {
+    const restoreFrom = await this.restorePoint();
+    const record = await this.record();
+    const run = record.newestRun + 1;
+    this.removeUnrecordedRuns(restoreFrom?.directory);
+    writeCheckpointRecord(this.recordFile, { ...record, newestRun: run });
+    return { run, restoreFrom, checkpointRecord: { file: this.recordFile, checkpoints: this.checkpoints, run } };
+  }
+
+  private async record(): Promise<CheckpointRecord> {
+    const record = readCheckpointRecord(this.recordFile);
+    if (record) return record;
+    if (this.identity?.tablesLabelled) {
+      throw new CheckpointRecordError(
+        this.recordFile,
+        "is missing. It names the checkpoint to resume from, and no other one is safe: put it back from a copy",
+      );
     }
-    writeJson(this.settingsFile, settings);
-    return checkpoint;
+    return { newestRun: 0, restorePoint: await this.unrecordedCheckpoint() };
+  }
+
+  /** Runs that ended before they recorded a checkpoint acknowledged nothing; what they left would fill the disk. */
+  private removeUnrecordedRuns(restoreFrom: string | undefined): void {
+    for (const name of readdirSync(this.checkpoints)) {
+      const folder = path.join(this.checkpoints, name);
+      if (!/^run-\d+$/.test(name) || restoreFrom?.startsWith(folder + path.sep)) continue;
+      rmSync(folder, { recursive: true, force: true });
+    }
+  }
+
+  /**
+   * The newest checkpoint of a version that kept no record. A job that resumes from a checkpoint goes on with its number,
+   * so the highest number is the newest.
+   */
+  private async unrecordedCheckpoint(): Promise<CheckpointRecord["restorePoint"]> {
+    const [newest, ...others] = completeCheckpoints(this.checkpoints);
+    if (!newest) return null;
+    const equal = others.filter((c) => c.number === newest.number);
+    if (equal.length) throw new AmbiguousCheckpointsError([newest, ...equal].map((c) => c.directory));
+    return restorePointOf(newest, 0, this.recordFile);
+  }
+
+  private settings(): Settings | undefined {
+    return readJson<Settings>(this.settingsFile);
+  }
+
+  private saveSettings(settings: StateSettings, { id, tablesLabelled }: StateIdentity): void {
+    const saved: Settings = { ...settings, stateId: id, tablesLabelled };
+    replaceFile(this.settingsFile, JSON.stringify(saved, null, 2) + "\n");
   }
 
   /** Gives the folder back. */

@@ -182,7 +182,7 @@ describe("docker-compose.yml: nginx, three replicas, emulators and the pipeline"
     await traffic.assertExact(EXACT_WITHIN_MS);
     const [{ RestartCount }] = (await inspect([id])) as [Container];
     assert.equal(RestartCount, 1);
-    assert.match(await logOf("pipeline"), /going on from checkpoint \d+/);
+    assert.match(await logOf("pipeline"), /resuming from checkpoint \d+/);
   });
 
   it("has rollups that SQL over the raw events gives, too", async () => {

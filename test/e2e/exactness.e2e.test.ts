@@ -137,7 +137,7 @@ describe("end to end: the rollups are exact", function () {
     });
     await traffic.assertExact(RECOVERS_WITHIN_MS);
     await assertVerified();
-    assert.match(readFileSync(runLog, "utf8"), /going on from checkpoint \d+/);
+    assert.match(readFileSync(runLog, "utf8"), /resuming from checkpoint \d+/);
   });
 
   it("when only the launcher is killed: the next run ends what it left", async () => {
@@ -202,7 +202,7 @@ describe("end to end: the rollups are exact", function () {
     await traffic.post({ seed: 7, count: 500, users: 100 });
     await traffic.assertExact(RECOVERS_WITHIN_MS);
     await assertVerified();
-    assert.match(readFileSync(runLog, "utf8").slice(before), /going on from checkpoint \d+/);
+    assert.match(readFileSync(runLog, "utf8").slice(before), /resuming from checkpoint \d+/);
   });
 
   it("and a stop while it starts leaves no process behind, either", async () => {

@@ -19,14 +19,14 @@ describe("newestCheckpoint", () => {
     return folder;
   }
 
-  it("is the last one that completed, of any job", () => {
-    checkpoint("first", "chk-98", "m", 100);
-    const newest = checkpoint("second", "chk-2", "m", 300);
-    checkpoint("second", "chk-1", "m", 200);
-    assert.deepEqual(newestCheckpoint(directory), { directory: newest, number: 2, completedAt: 300_000 });
+  it("finds the checkpoint with the highest number, whatever the times of the files are", () => {
+    checkpoint("first", "chk-98", "m", 900);
+    checkpoint("first", "chk-9", "m", 1000);
+    const newest = checkpoint("second", "chk-102", "m", 300);
+    assert.deepEqual(newestCheckpoint(directory), { job: "second", directory: newest, number: 102 });
   });
 
-  it("is none that was cut off", () => {
+  it("ignores checkpoints that did not complete", () => {
     const complete = checkpoint("job", "chk-1", "m", 100);
     checkpoint("job", "chk-2", undefined, 200);
     checkpoint("job", "chk-3", "", 300);
@@ -34,7 +34,7 @@ describe("newestCheckpoint", () => {
     assert.equal(newestCheckpoint(directory)?.directory, complete);
   });
 
-  it("is undefined when there is none, or no folder", () => {
+  it("finds nothing in an empty folder, and in one that does not exist", () => {
     assert.equal(newestCheckpoint(directory), undefined);
     assert.equal(newestCheckpoint(path.join(directory, "absent")), undefined);
   });

@@ -1,6 +1,7 @@
 import "../sdk";
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, utimesSync } from "node:fs";
+import path = require("node:path");
 import { parDo, impulse, withName, windowInto } from "apache-beam";
 import type { PCollection, Root } from "apache-beam";
 import { groupByKey } from "apache-beam/transforms/internal";
@@ -9,10 +10,11 @@ import {
   afterProcessingTime,
   afterWatermark,
   bundleParDo,
+  checkpointToRestore,
   END_OF_TIME_MS,
   JobFailedError,
   pipe,
-  newestCheckpoint,
+  readCheckpointRecord,
   sessionWindows,
   splittableParDo,
   statefulParDo,
@@ -21,6 +23,8 @@ import {
   textKvCoder,
   windowingStrategy,
   withKvCoder,
+  writeCheckpointRecord,
+  type CheckpointRecorderOptions,
 } from "../index";
 import * as fixtures from "../testing/fixtures";
 
@@ -166,21 +170,53 @@ describe("Flink runner", function () {
     });
   }
 
-  it("goes on from a retained checkpoint after everything was killed", async () => {
-    const options = { checkpointingInterval: 500, checkpointDir: h.file("checkpoints"), maxBundleTimeMills: 100 };
-    const first = await h.start((root) => sumCounts(h, root, 1000, 100), options);
-    await h.until(() => h.text("finalized").includes("-1000\n"), 60_000, "the first run is durable");
-    for (const pid of [first.jobServer.process.pid, ...first.workers.pids]) process.kill(pid, "SIGKILL");
-    await assert.rejects(first.finished, /The Flink job server ended \(SIGKILL\)/);
-    await first.stop();
+  it("records a checkpoint before its bundles are finalised, and resumes from a copy after everything was killed", async () => {
+    const record = (directory: string, run: number): CheckpointRecorderOptions => ({
+      file: path.join(directory, "current.json"),
+      checkpoints: path.join(directory, "checkpoints"),
+      run,
+    });
+    /** Runs until the source has finalised `count` numbers, and kills everything. */
+    const runAndKill = async (directory: string, run: number, count: number): Promise<void> => {
+      const { file, checkpoints } = record(directory, run);
+      const before = readCheckpointRecord(file)?.restorePoint ?? null;
+      writeCheckpointRecord(file, { newestRun: run, restorePoint: before });
+      const started = await h.start((root) => sumCounts(h, root, count, 100), {
+        checkpointingInterval: 500,
+        checkpointRecord: record(directory, run),
+        maxBundleTimeMills: 100,
+        restoreFrom: before ? checkpointToRestore(file, checkpoints, before).directory : undefined,
+      });
+      await h.until(() => h.text("finalized").includes(`-${count}\n`), 60_000, `run ${run} is durable`);
+      const after = readCheckpointRecord(file)?.restorePoint;
+      assert.equal(after?.run, run, "the checkpoint is recorded before the source is told");
+      assert((after?.checkpoint ?? 0) > (before?.checkpoint ?? 0));
+      for (const pid of [started.jobServer.process.pid, ...started.workers.pids]) process.kill(pid, "SIGKILL");
+      await assert.rejects(started.finished, /The Flink job server ended \(SIGKILL\)/);
+      await started.stop();
+    };
+    const original = h.file("original");
+    mkdirSync(path.join(original, "checkpoints"), { recursive: true });
+    await runAndKill(original, 1, 1000);
+    const first = h.file("first");
+    cpSync(original, first, { recursive: true });
+    await runAndKill(original, 2, 2000);
+    assert.deepEqual(readdirSync(path.join(original, "checkpoints")), ["run-2"], "the first run's were removed");
+
+    // The first run's checkpoints come back, 10 minutes newer than all others, and everything is in another place.
+    const copy = h.file("copy");
+    renameSync(original, copy);
+    cpSync(path.join(first, "checkpoints", "run-1"), path.join(copy, "checkpoints", "run-1"), { recursive: true });
+    const later = Date.now() / 1000 + 600;
+    for (const name of readdirSync(path.join(copy, "checkpoints", "run-1"), { recursive: true, encoding: "utf8" })) {
+      utimesSync(path.join(copy, "checkpoints", "run-1", name), later, later);
+    }
     const before = h.lines<string>("out").length;
-    const restoreFrom = newestCheckpoint(h.file("checkpoints"))?.directory;
-    assert(restoreFrom);
-    await h.start((root) => sumCounts(h, root, 2000, 100), { ...options, restoreFrom });
-    const want = JSON.stringify(expectedSums(2000));
-    const after = (): string[] => h.lines<string>("out").slice(before);
-    // The source goes on where it was: the second run reads only the second thousand, on top of the first one's state.
-    await h.until(() => JSON.stringify(sorted(latest(after()))) === want, 60_000, "totals of both runs");
-    assert(!h.text("finalized").slice(h.text("finalized").indexOf("-1000")).includes("\n0-"));
+    const finalizedBefore = h.text("finalized").length;
+    await runAndKill(copy, 3, 3000);
+    const after = h.lines<string>("out").slice(before);
+    // The source goes on where it was: the third run reads only the third thousand, on top of the state of the second.
+    assert.deepEqual(sorted(latest(after)), expectedSums(3000));
+    assert.match(h.text("finalized").slice(finalizedBefore), /^(?:2\d\d\d-[23]\d\d\d\n|abort .*\n|3000-3000\n)+$/);
   });
 });

@@ -67,7 +67,7 @@ function writeConfiguration(options: JobServerOptions, flinkMaster: string): str
   const confDir = path.join(options.workDir, "conf");
   mkdirSync(confDir, { recursive: true });
   const settings: Record<string, string | number> = {
-    // One more than needed: a checkpoint that turns out to be unreadable is not the only one.
+    // The recorded checkpoint stays while a newer one is complete, but not recorded yet.
     "state.checkpoints.num-retained": 2,
     ...(flinkMaster === EMBEDDED ? EMBEDDED_FLINK_ADDRESSES : {}),
     ...options.flinkConfiguration,

@@ -5,6 +5,7 @@ import { setTimeout } from "node:timers/promises";
 import type * as runnerApi from "apache-beam/proto/beam_runner_api";
 import { startWorkerPool, type WorkerPool } from "../worker/pool";
 import { JobFailedError, type Job } from "../job";
+import { CHECKPOINT_RECORD_VARIABLE, runDirectory, type CheckpointRecorderOptions } from "./checkpointRecord";
 import { submitJob, type FlinkJobOptions } from "./job";
 import { startJobServer, type JobServer } from "./jobServer";
 
@@ -18,6 +19,11 @@ export interface FlinkRunnerOptions extends FlinkJobOptions {
   readonly heap?: string;
   /** Checkpoint folder to go on from. */
   readonly restoreFrom?: string;
+  /**
+   * Records each checkpoint before what it holds is acknowledged, and keeps the checkpoints of each run in a folder of its
+   * own; instead of `checkpointDir`. `restoreFrom` is then what `checkpointToRestore` gives for the record.
+   */
+  readonly checkpointRecord?: CheckpointRecorderOptions;
   /** Folder from which the registered modules resolve; default: the working directory. */
   readonly requireFrom?: string;
   readonly workerEnv?: Readonly<Record<string, string>>;
@@ -40,11 +46,16 @@ export interface FlinkRun {
 
 /** Starts job server and worker pool and submits the pipeline. What it started is stopped again when it fails. */
 export async function runOnFlink(pipeline: runnerApi.Pipeline, options: FlinkRunnerOptions): Promise<FlinkRun> {
+  const record = options.checkpointRecord;
+  const checkpointDir = record ? runDirectory(record.checkpoints, record.run) : options.checkpointDir;
   for (const dir of [options.workDir, options.logDir]) mkdirSync(dir, { recursive: true });
   const workers = await startWorkerPool({
     logFile: path.join(options.logDir, "workers.log"),
     requireFrom: options.requireFrom,
-    env: options.workerEnv,
+    env: {
+      ...options.workerEnv,
+      ...(record && { [CHECKPOINT_RECORD_VARIABLE]: JSON.stringify(record) }),
+    },
     nodeArgs: options.workerNodeArgs,
     onUnexpectedExit: options.onWorkerExit,
     onWorkersChanged: () => tellProcesses(),
@@ -68,7 +79,7 @@ export async function runOnFlink(pipeline: runnerApi.Pipeline, options: FlinkRun
       },
     });
     const server = jobServer;
-    const job = await submitJob(server.endpoint, workers.address, pipeline, options);
+    const job = await submitJob(server.endpoint, workers.address, pipeline, { ...options, checkpointDir });
     let stopping = false;
     const serverEnded = server.process.exited.then(({ code, signal }) => {
       if (stopping) return;

@@ -3,7 +3,16 @@ import * as fnApi from "apache-beam/proto/beam_fn_api";
 import { withName, parDo } from "apache-beam";
 import { MiniRunner } from "../testing/miniRunner";
 import * as fixtures from "../testing/fixtures";
-import { bundleParDo, pipe, splittableParDo, statefulParDo, stringCoder, textKvCoder, withKvCoder } from "../index";
+import {
+  beforeFinalize,
+  bundleParDo,
+  pipe,
+  splittableParDo,
+  statefulParDo,
+  stringCoder,
+  textKvCoder,
+  withKvCoder,
+} from "../index";
 
 const texts = (count: number): string[] => Array.from({ length: count }, (_, i) => `k=${i}`);
 const sized = (restriction: string): unknown => ({
@@ -120,6 +129,27 @@ export const scenarios = {
         before,
         settled: [...fixtures.settled],
       };
+    }),
+
+  /** What a finalizer was told before and after its listener was done, and when the listener fails. */
+  listenerBeforeFinalize: () =>
+    withRunner(async (runner) => {
+      const finalize = async (restriction: string): Promise<string> => {
+        const { id } = await runner.run("slice", [[sized(restriction)]]);
+        const request = { oneofKind: "finalizeBundle", finalizeBundle: { instructionId: id } } as const;
+        return (await runner.instruct(request).response).error;
+      };
+      const whileListening: string[] = [];
+      const takeOffSlow = beforeFinalize(async () => {
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        whileListening.push(...fixtures.settled);
+      });
+      const first = await finalize("a");
+      takeOffSlow();
+      const takeOffFailing = beforeFinalize(() => Promise.reject(new Error("the disk is full")));
+      const second = await finalize("b");
+      takeOffFailing();
+      return { whileListening, errors: [first, second], settled: [...fixtures.settled] };
     }),
 
   /** The control stream ends while a finalizer waits and while a slice runs. */

@@ -49,6 +49,14 @@ describe("Repair of the control stream", function () {
     assert.deepEqual([broken.residuals, broken.requiresFinalization, broken.settled], [[], false, []]);
   });
 
+  it("finalizes a bundle only after the listener is done, and aborts its finalizers when the listener fails", async () => {
+    const { whileListening, errors, settled } = await scenarios.listenerBeforeFinalize();
+    assert.deepEqual(whileListening, []);
+    assert.equal(errors[0], "");
+    assert.match(errors[1] ?? "", /the disk is full/);
+    assert.deepEqual(settled, ["commit a", "abort b"]);
+  });
+
   it("aborts what waits and what runs when the control stream ends", async () => {
     assert.deepEqual(await scenarios.streamEnds(), ["abort a", "abort wait", "stopped wait"]);
     assert.deepEqual(valueWithout("streamEnds"), []);

@@ -48,6 +48,19 @@ export function onWorkerGone(listener: GoneListener): void {
   goneListeners.add(listener);
 }
 
+type BeforeFinalize = () => Promise<void>;
+const beforeFinalizeListeners = new Set<BeforeFinalize>();
+
+/**
+ * Has the finalizers of a bundle wait for the listener: what they acknowledge is only safe afterwards. When it fails, the
+ * bundle is not finalised: its finalizers are aborted, and what they hold is delivered again.
+ * @returns a function that takes the listener off
+ */
+export function beforeFinalize(listener: BeforeFinalize): () => void {
+  beforeFinalizeListeners.add(listener);
+  return () => void beforeFinalizeListeners.delete(listener);
+}
+
 function operatorsOf(processor: BundleProcessor): ExtendedOperator[] {
   return processor.topologicallyOrderedOperators;
 }
@@ -138,8 +151,16 @@ function split(worker: Worker, request: fnApi.ProcessBundleSplitRequest): fnApi.
 async function finalize(worker: Worker, instructionId: string): Promise<void> {
   const { pending } = stateOf(worker);
   const entry = pending.get(instructionId);
-  pending.delete(instructionId);
-  for (const f of entry?.finalizers ?? []) {
+  if (!entry) return;
+  try {
+    for (const listener of beforeFinalizeListeners) await listener();
+  } catch (error) {
+    console.error(`Bundle ${instructionId} is not finalised: ${String(error)}`);
+    if (pending.delete(instructionId)) abortAll(entry.finalizers);
+    throw error;
+  }
+  if (!pending.delete(instructionId)) return; // aborted meanwhile: the worker is gone
+  for (const f of entry.finalizers) {
     workerStats.finalized++;
     await f.commit();
   }

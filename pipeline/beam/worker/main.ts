@@ -5,7 +5,12 @@
  */
 import "../sdk";
 import { parseArgs } from "node:util";
-import { workerStats } from "../repairs/control";
+import {
+  CHECKPOINT_RECORD_VARIABLE,
+  CheckpointRecorder,
+  type CheckpointRecorderOptions,
+} from "../flink/checkpointRecord";
+import { beforeFinalize, workerStats } from "../repairs/control";
 import { stateStats } from "../state/statefulParDo";
 import { gauge, reportCounters } from "./counters";
 import { serve } from "./serve";
@@ -33,6 +38,11 @@ async function main(): Promise<void> {
     gauge("worker.failedBundles", workerStats.failedBundles);
     for (const [name, value] of Object.entries(stateStats())) gauge(`state.${name}`, value);
   });
+  const toRecord = process.env[CHECKPOINT_RECORD_VARIABLE];
+  if (toRecord) {
+    const recorder = new CheckpointRecorder(JSON.parse(toRecord) as CheckpointRecorderOptions);
+    beforeFinalize(() => recorder.record());
+  }
   const modules = JSON.parse(values.modules ?? "[]") as string[];
   await serve({ id, controlUrl, modules, requireFrom: values["require-from"] ?? process.cwd() });
 }

@@ -1,0 +1,245 @@
+import assert from "node:assert/strict";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path = require("node:path");
+import { startBigQueryEmulator, startPubSubEmulator, type PubSubEmulator } from "../../local/emulators";
+import { CheckpointRecorder } from "../beam/flink/checkpointRecord";
+import { bigQueryClient } from "../bigquery/client";
+import { setUpBigQuery } from "../bigquery/setup";
+import { LabelledTables } from "../bigquery/stateLabels";
+import { useBigQueryEmulator } from "../bigquery/testing/emulator";
+import { rollupVersion } from "../bigquery/testing/rows";
+import { stateSettings } from "../runners/flink";
+import { beginBoundRun, labelProgress, StateTablesMismatchError } from "../runners/stateBinding";
+import { StateDirectory, type RunStart } from "../runners/stateDirectory";
+import { eventlogger, type CliRun } from "./testing/eventlogger";
+
+const NEITHER = { fresh: false, acceptWrongNumbers: false };
+
+describe("eventlogger run and the state of its tables", function () {
+  this.timeout(60_000);
+  const bigquery = useBigQueryEmulator();
+  let directory: string;
+  let pubsub: PubSubEmulator;
+  let dataset: string;
+  let stateDir: string;
+  before(async () => {
+    directory = mkdtempSync(path.join(tmpdir(), "run-state-"));
+    pubsub = await startPubSubEmulator({ logFile: path.join(directory, "log") });
+    const env = { PUBSUB_EMULATOR_HOST: pubsub.host, BIGQUERY_ENDPOINT: bigquery.emulator.url };
+    const setup = await eventlogger(["setup"], { env });
+    assert.equal(setup.code, 0, setup.stderr);
+  });
+  after(async () => {
+    await pubsub?.stop();
+    rmSync(directory, { recursive: true, force: true });
+  });
+  beforeEach(async () => {
+    dataset = await bigquery.freshDataset();
+    stateDir = path.join(directory, dataset);
+  });
+
+  const tables = (): LabelledTables => new LabelledTables(bigquery.bigquery, dataset);
+  const settings = (): ReturnType<typeof stateSettings> =>
+    stateSettings({ project: bigquery.project, subscription: "events-pipeline", dataset, sessionGapMs: 1_800_000 });
+
+  /** Begins a run as the command does, without a pipeline. */
+  async function begin(at: string, options = NEITHER): Promise<RunStart> {
+    const state = await StateDirectory.open(at);
+    return beginBoundRun(state, tables(), settings(), options).finally(() => state.close());
+  }
+  /** Completes and records a checkpoint, as the worker of a run does. @returns its folder */
+  async function completeCheckpoint({ checkpointRecord }: RunStart, number: number): Promise<string> {
+    const { checkpoints, run } = checkpointRecord;
+    const folder = path.join(checkpoints, `run-${run}`, `job-${run}`, `chk-${number}`);
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(path.join(folder, "_metadata"), `metadata of ${number}`);
+    await new CheckpointRecorder(checkpointRecord).record();
+    return folder;
+  }
+  async function addNumbers(): Promise<void> {
+    const table = bigquery.bigquery.dataset(dataset).table("daily_rollup_versions");
+    await table.insert([rollupVersion({ date: "2026-05-01", session_count: 27 })]);
+  }
+  /** A run that counted events, stopped. @returns the folder of its checkpoint */
+  async function counted(): Promise<string> {
+    const folder = await completeCheckpoint(await begin(stateDir), 7);
+    await addNumbers();
+    return folder;
+  }
+  /** The command; everything here must end before Flink is started. */
+  function run(at: string, ...args: string[]): Promise<CliRun> {
+    const env = { PUBSUB_EMULATOR_HOST: pubsub.host, BIGQUERY_ENDPOINT: bigquery.emulator.url };
+    return eventlogger(["run", "--dataset", dataset, "--state-dir", at, ...args], { env });
+  }
+
+  it("labels empty tables with the state at the first start, and resumes from its last checkpoint", async () => {
+    const folder = await counted();
+    const labels = await tables().labels();
+    assert.equal(labels?.run, 1);
+    const next = await begin(stateDir);
+    assert.equal(next.restoreFrom?.directory, folder);
+    assert.deepEqual(await tables().labels(), { state: labels.state, run: 2, checkpoint: 7 });
+  });
+
+  it("refuses another state directory over tables with numbers, says what would happen and what to do", async () => {
+    await counted();
+    const other = `${stateDir}-other`;
+    const { code, stdout, stderr } = await run(other);
+    assert.equal(code, 1, stdout);
+    assert.match(stderr, new RegExp(`${other} holds no state, and ${dataset}\\.daily_rollup_versions holds numbers`));
+    assert.match(stderr, /would be counted from zero/);
+    assert.match(stderr, /Use the --state-dir that belongs to these tables/);
+    assert.match(stderr, /--fresh --accept-wrong-numbers/);
+    assert(!existsSync(path.join(other, "logs", "job-server.log")), "Flink was not started");
+  });
+
+  it("refuses state that belongs to other tables", async () => {
+    await counted();
+    const mine = (await tables().labels())?.state;
+    const other = `${stateDir}-other`;
+    cpSync(stateDir, other, { recursive: true });
+    const identity = { stateId: "00000000-0000-4000-8000-000000000000", tablesLabelled: true };
+    writeFileSync(path.join(other, "settings.json"), JSON.stringify({ ...settings(), ...identity }));
+    const { code, stderr } = await run(other);
+    assert.equal(code, 1);
+    assert(stderr.includes("holds the state 00000000-0000-4000-8000-000000000000"));
+    assert(stderr.includes(`come from the state ${mine}`));
+  });
+
+  it("refuses --fresh over tables with numbers, and keeps the state", async () => {
+    const folder = await counted();
+    const { code, stderr } = await run(stateDir, "--fresh");
+    assert.equal(code, 1);
+    assert.match(stderr, /--fresh empties the state, and .* holds numbers that come from the state/);
+    assert(existsSync(path.join(folder, "_metadata")));
+    assert.equal((await begin(stateDir)).restoreFrom?.directory, folder);
+  });
+
+  it("starts with empty state when wrong numbers are accepted, and labels the tables anew", async () => {
+    await counted();
+    const before = await tables().labels();
+    const start = await begin(stateDir, { fresh: true, acceptWrongNumbers: true });
+    assert.equal(start.restoreFrom, undefined);
+    const after = await tables().labels();
+    assert.notEqual(after?.state, before?.state);
+    assert.deepEqual(readdirSync(path.join(stateDir, "checkpoints")), []);
+    await begin(stateDir); // the new state belongs to the tables
+  });
+
+  it("exits with 2 when wrong numbers are accepted without --fresh", async () => {
+    const { code, stderr } = await run(stateDir, "--accept-wrong-numbers");
+    assert.equal(code, 2);
+    assert.match(stderr, /--accept-wrong-numbers \(ACCEPT_WRONG_NUMBERS\) is only used with --fresh/);
+    assert(!existsSync(stateDir));
+  });
+
+  it("takes --fresh, and a new state directory, over tables without numbers", async () => {
+    await completeCheckpoint(await begin(stateDir), 1);
+    assert.equal((await begin(stateDir, { fresh: true, acceptWrongNumbers: false })).restoreFrom, undefined);
+    assert.equal((await begin(`${stateDir}-other`)).restoreFrom, undefined);
+  });
+
+  it("refuses a checkpoint that was cut off, names the file, and does not take the older one", async () => {
+    const start = await begin(stateDir);
+    const older = await completeCheckpoint(start, 6);
+    const newest = await completeCheckpoint(start, 7);
+    await addNumbers();
+    writeFileSync(path.join(newest, "_metadata"), "meta");
+    const { code, stderr } = await run(stateDir);
+    assert.equal(code, 1);
+    assert(stderr.includes(`${path.join(newest, "_metadata")} has 4 bytes`), stderr);
+    assert(stderr.includes(`Older checkpoints exist (${older})`), stderr);
+    assert.match(stderr, /would lose the events that were acknowledged since/);
+  });
+
+  it("resumes a copy of the state, and then refuses the original, which lacks what the copy acknowledged", async () => {
+    await counted();
+    const copy = `${stateDir}-copy`;
+    cpSync(stateDir, copy, { recursive: true });
+    assert.equal((await begin(copy)).restoreFrom?.number, 7);
+    const { code, stderr } = await run(stateDir);
+    assert.equal(code, 1);
+    assert.match(stderr, /holds an old copy of the state: it ends with run 1 and .* was written by run 2 and/);
+  });
+
+  it("refuses a copy of the state that was made earlier in the same run", async () => {
+    const start = await begin(stateDir);
+    await completeCheckpoint(start, 6);
+    const copy = `${stateDir}-copy`;
+    cpSync(stateDir, copy, { recursive: true });
+    const state = await StateDirectory.open(stateDir);
+    const failed = (error: Error): never => assert.fail(error);
+    const lastLabel = labelProgress(state, tables(), { everyMs: 60_000, onError: failed });
+    await completeCheckpoint(start, 7);
+    await lastLabel();
+    state.close();
+    const { code, stderr } = await run(copy);
+    assert.equal(code, 1);
+    assert.match(
+      stderr,
+      /an old copy of the state: it ends with run 1 and checkpoint 6, but .* run 1 and checkpoint 7/,
+    );
+    assert.equal((await begin(stateDir)).restoreFrom?.number, 7);
+  });
+
+  it("adopts, once, the state and the tables of a version that gave no ids", async () => {
+    const folder = path.join(stateDir, "checkpoints", "job", "chk-9");
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(path.join(folder, "_metadata"), "metadata");
+    writeFileSync(path.join(stateDir, "settings.json"), JSON.stringify(settings()));
+    await addNumbers();
+    assert.equal((await begin(stateDir)).restoreFrom?.directory, folder);
+    const labels = await tables().labels();
+    assert.equal(labels?.run, 1);
+    // A second one of that version no longer belongs to the tables.
+    const other = `${stateDir}-other`;
+    cpSync(path.join(stateDir, "checkpoints"), path.join(other, "checkpoints"), { recursive: true });
+    writeFileSync(path.join(other, "settings.json"), JSON.stringify(settings()));
+    await assert.rejects(begin(other), StateTablesMismatchError);
+  });
+
+  it("refuses tables that were made again, and tells how to set labels that were removed", async () => {
+    await counted();
+    const labels = await tables().labels();
+    const table = bigquery.bigquery.dataset(dataset).table("daily_rollup_versions");
+    await table.delete();
+    await setUpBigQuery(bigquery.bigquery, { dataset });
+    const { code, stderr } = await run(stateDir);
+    assert.equal(code, 1);
+    assert.match(stderr, /has no label of a state: the table was made again, or its labels were removed/);
+    assert(stderr.includes(`bq update --set_label eventlogger_state:${labels?.state} --set_label eventlogger_run:1 `));
+    assert(stderr.includes("--set_label eventlogger_checkpoint:7 "));
+    assert.equal((await begin(stateDir, { fresh: true, acceptWrongNumbers: false })).restoreFrom, undefined);
+  });
+});
+
+describe("labels of the tables on the BigQuery emulator", function () {
+  this.timeout(60_000);
+
+  it("outlive rows, new columns and a restart of the emulator, as on Google's service", async () => {
+    const directory = mkdtempSync(path.join(tmpdir(), "labels-"));
+    const project = "demo-project";
+    const options = { dataDir: path.join(directory, "data"), logFile: path.join(directory, "log"), project };
+    const labels = { state: "0b9c4c1e-4a44-4b8e-9a4e-2f6f6a8f0c11", run: 3, checkpoint: 1234 };
+    let emulator = await startBigQueryEmulator(options);
+    try {
+      let bigquery = bigQueryClient({ project, endpoint: emulator.url });
+      await setUpBigQuery(bigquery, { dataset: "analytics" });
+      const table = bigquery.dataset("analytics").table("daily_rollup_versions");
+      assert.equal(await new LabelledTables(bigquery, "analytics").labels(), undefined);
+      await new LabelledTables(bigquery, "analytics").label(labels);
+      await table.insert([rollupVersion({ date: "2026-05-01" })]);
+      await bigquery.query("ALTER TABLE `demo-project.analytics.daily_rollup_versions` ADD COLUMN extra STRING");
+      await setUpBigQuery(bigquery, { dataset: "analytics" });
+      await emulator.stop();
+      emulator = await startBigQueryEmulator(options);
+      bigquery = bigQueryClient({ project, endpoint: emulator.url });
+      assert.deepEqual(await new LabelledTables(bigquery, "analytics").labels(), labels);
+      assert.equal(await new LabelledTables(bigquery, "analytics").hasNumbers(), true);
+    } finally {
+      await emulator.stop();
+      rmSync(directory, { recursive: true, force: true });
+    }
+  });
+});
