@@ -77,6 +77,12 @@ function unknownFlag(words: readonly string[], help: string): string | undefined
 /** `--no-check` is the negation of `--check`. */
 const positive = (flag: string): string => flag.replace(/^--no-/, "--");
 
+/** The commands of the command line, from its help. */
+export async function cliCommands(readHelp: ReadHelp): Promise<string[]> {
+  const help = await readHelp(CLI, []);
+  return [...help.matchAll(/^\s+eventlogger ([a-z][a-z-]*) /gm)].map(([, name = ""]) => name);
+}
+
 async function cliProblem(words: readonly string[], readHelp: ReadHelp): Promise<string | undefined> {
   const [command, ...rest] = words;
   const general = await readHelp(CLI, []);
@@ -85,8 +91,7 @@ async function cliProblem(words: readonly string[], readHelp: ReadHelp): Promise
     const flag = unknownFlag(words, general);
     return flag && `eventlogger has no option ${flag}`;
   }
-  const commands = [...general.matchAll(/^\s+eventlogger ([a-z][a-z-]*) /gm)].map(([, name]) => name);
-  if (!commands.includes(command)) return `eventlogger has no command ${command}`;
+  if (!(await cliCommands(readHelp)).includes(command)) return `eventlogger has no command ${command}`;
   const flag = unknownFlag(rest, await readHelp(CLI, [command]));
   return flag && `eventlogger ${command} has no option ${flag}`;
 }
