@@ -3,13 +3,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path = require("node:path");
 import { setTimeout as sleep } from "node:timers/promises";
-import { ConfigError, readOptions, wholeNumber, yargsOptions, type Options, type OptionSpecs } from "../config/options";
+import { ConfigError, readOptions, wholeNumber, yargsOptions, type Options, type OptionSpecs } from "@eventlogger/options/options";
 import yargs from "yargs";
-import { freePort } from "../local/ports";
-import { packageRoot } from "../config/packageRoot";
-import { startStack, type Stack } from "../local/stack/stack";
-import { startChildProcess, type ChildProcess } from "../pipeline/beam/process/childProcess";
-import { dayOf, dayStart, dayToDdMmYyyy } from "../pipeline/domain/day";
+import { freePort } from "@eventlogger/process/ports";
+import { packageRoot } from "@eventlogger/process/packageRoot";
+import { startStack, type Stack } from "@eventlogger/local/stack/stack";
+import { startChildProcess, type ChildProcess } from "@eventlogger/process/childProcess";
+import { dayOf, dayStart, dayToDdMmYyyy } from "@eventlogger/events/day";
 
 const benchOptions = {
   rate: { type: "number", describe: "Events a second of the traffic", default: 200, check: wholeNumber(0, 10_000) },

@@ -1,5 +1,5 @@
 import { cpus } from "node:os";
-import type { LoadReport } from "./load/loadProcess";
+import type { LoadReport } from "@eventlogger/traffic/load/loadProcess";
 
 const ms = (n: number): string => n.toFixed(1);
 

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ConfigError } from "../config/options";
+import { ConfigError } from "@eventlogger/options/options";
 
 /** What a benchmark has started, stopped in the other order. */
 export interface Cleanup {

@@ -3,7 +3,7 @@
  * variable (PORT) as the replica.
  */
 import { get } from "node:http";
-import { readOptions } from "../config/options";
+import { readOptions } from "@eventlogger/options/options";
 import { ingestOptions } from "./options";
 
 const TIMEOUT_MS = 2500;

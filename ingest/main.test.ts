@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
-import { packageRoot } from "../config/packageRoot";
+import { packageRoot } from "@eventlogger/process/packageRoot";
 
 function run(args: string[], env: Record<string, string> = {}): { status: number | null; out: string; err: string } {
   const main = join(packageRoot, "dist", "ingest", "main.js");

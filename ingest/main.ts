@@ -1,6 +1,6 @@
 import { pino } from "pino";
 import yargs from "yargs";
-import { ConfigError, readOptions, yargsOptions } from "../config/options";
+import { ConfigError, readOptions, yargsOptions } from "@eventlogger/options/options";
 import { ingestOptions, ingestOptionsProblems, type IngestOptions } from "./options";
 import { startReplica } from "./replica";
 

@@ -1,9 +1,9 @@
-import { bigqueryOptions, projectOption, pubsubOptions } from "../config/connection";
-import { between, oneOf, wholeNumber, type Options, type OptionSpecs } from "../config/options";
+import { bigqueryOptions, projectOption, pubsubOptions } from "@eventlogger/gcp/connectionOptions";
+import { between, oneOf, wholeNumber, type Options, type OptionSpecs } from "@eventlogger/options/options";
 import { trustedProxiesProblem } from "./access/clientAddress";
 import { keyFileProblem } from "./access/keyFile";
-import { corsOriginsProblem } from "./cors";
-import { ACCESS_LOG_MODES } from "./logging/accessLog";
+import { corsOriginsProblem } from "./http/cors";
+import { ACCESS_LOG_MODES } from "./telemetry/accessLog";
 
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"];
 

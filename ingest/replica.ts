@@ -1,17 +1,17 @@
 import type { Logger } from "pino";
-import { bigQueryClient } from "../pipeline/bigquery/client";
-import { readDailyRollups } from "../pipeline/bigquery/dailyRollups";
+import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
+import { readDailyRollups } from "@eventlogger/gcp/bigquery/dailyRollups";
 import type { RateLimit } from "./access/tokenBuckets";
 import type { Purpose } from "./access/presentedKey";
 import { WatchedKeys } from "./access/watchedKeys";
-import { createApp } from "./app";
-import { LoopLag } from "./loopLag";
+import { createApp } from "./http/app";
+import { LoopLag } from "./http/loopLag";
 import type { IngestOptions } from "./options";
-import { AccessLog, type AccessLogMode } from "./logging/accessLog";
-import { Metrics } from "./metrics/metrics";
-import { EventPublisher } from "./publisher";
-import { RollupCache } from "./rollupCache";
-import { startHttpServer, type HttpServer } from "./server";
+import { AccessLog, type AccessLogMode } from "./telemetry/accessLog";
+import { Metrics } from "./telemetry/metrics";
+import { EventPublisher } from "./publishing/publisher";
+import { RollupCache } from "./rollups/rollupCache";
+import { startHttpServer, type HttpServer } from "./http/server";
 
 /** A running ingest service. */
 export interface Replica {

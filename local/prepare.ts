@@ -1,9 +1,9 @@
 /** What a machine, or an image, needs to run everything: `node dist/local/prepare.js` gets it, once. */
-import { cacheDir } from "../config/packageRoot";
-import { ensureFlinkClasspath } from "../pipeline/beam/flink/classpath";
-import { pubSubEmulatorPatch } from "./pubsubEmulatorPatch";
-import { ensurePythonEnvironment } from "./python/environment";
-import { findPubSubEmulatorJar } from "./toolchain";
+import { cacheDir } from "@eventlogger/process/packageRoot";
+import { ensureFlinkClasspath } from "@eventlogger/beam/flink/classpath";
+import { pubSubEmulatorPatch } from "@eventlogger/gcp/emulators/pubsubEmulatorPatch";
+import { ensurePythonEnvironment } from "@eventlogger/gcp/emulators/python/environment";
+import { findPubSubEmulatorJar } from "@eventlogger/gcp/emulators/toolchain";
 
 /** Of what Maven says while it works, only that it works. */
 function firstLineOnly(say: (line: string) => void): (line: string) => void {

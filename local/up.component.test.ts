@@ -5,8 +5,8 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { packageRoot } from "../config/packageRoot";
-import { freePort } from "./ports";
+import { packageRoot } from "@eventlogger/process/packageRoot";
+import { freePort } from "@eventlogger/process/ports";
 import { markedProcesses } from "./stack/mark";
 
 /** The product's promise for Ctrl-C and SIGTERM. */

@@ -1,6 +1,6 @@
 import yargs from "yargs";
-import { ConfigError, readOptions, wholeNumber, yargsOptions, type OptionSpecs } from "../config/options";
-import { colours } from "../pipeline/cli/terminal";
+import { ConfigError, readOptions, wholeNumber, yargsOptions, type OptionSpecs } from "@eventlogger/options/options";
+import { colours } from "@eventlogger/options/terminal";
 import { startStack, type Stack } from "./stack/stack";
 
 const options = {

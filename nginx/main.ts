@@ -4,7 +4,7 @@
  */
 import { pino, type Logger } from "pino";
 import yargs from "yargs";
-import { ConfigError, readOptions, yargsOptions } from "../config/options";
+import { ConfigError, readOptions, yargsOptions } from "@eventlogger/options/options";
 import { configOptions, nginxOptions, nginxOptionsProblems, type NginxOptions } from "./options";
 import { dnsLookup, Replicas, sameAddresses, systemLookup } from "./replicas";
 import { Signals } from "./signals";

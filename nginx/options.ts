@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import { isAbsolute, join } from "node:path";
-import { between, oneOf, wholeNumber, type Options, type OptionSpecs } from "../config/options";
-import { ingestOptions } from "../ingest/options";
+import { between, oneOf, wholeNumber, type Options, type OptionSpecs } from "@eventlogger/options/options";
+import { ingestOptions } from "@eventlogger/ingest/options";
 import type { NginxConfigOptions, RequestLimit } from "./render";
 import { upstreamsProblem } from "./upstreams";
 

@@ -2,8 +2,8 @@ import { readFileSync } from "node:fs";
 import { isIPv6 } from "node:net";
 import { userInfo } from "node:os";
 import { isAbsolute, join } from "node:path";
-import { packageRoot } from "../config/packageRoot";
-import { EXPOSED_HEADERS } from "../ingest/cors";
+import { packageRoot } from "@eventlogger/process/packageRoot";
+import { EXPOSED_HEADERS } from "@eventlogger/ingest/http/cors";
 import { upstreamsProblem } from "./upstreams";
 
 export interface NginxConfigOptions {

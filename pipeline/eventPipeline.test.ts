@@ -1,12 +1,12 @@
-import "./beam/sdk";
+import "@eventlogger/beam/sdk";
 import assert from "node:assert/strict";
 import { impulse, parDo, withName, type PCollection, type Root } from "apache-beam";
 import { GeneralObjectCoder } from "apache-beam/coders/js_coders";
-import { buildPipeline, bundleParDo, pipe } from "./beam";
+import { buildPipeline, bundleParDo, pipe } from "@eventlogger/beam";
 import { eventPipeline, type Sink } from "./eventPipeline";
-import type { PubSubMessage } from "./pubsub/message";
+import type { PubSubMessage } from "./io/pubsub/message";
 
-import * as fixtures from "./beam/testing/fixtures";
+import * as fixtures from "@eventlogger/beam/testing/fixtures";
 
 const sink = <Row>(name: string): Sink<Row> =>
   bundleParDo(name, new fixtures.AppendToFile("unused"), new GeneralObjectCoder<never>());

@@ -1,4 +1,4 @@
-import "./beam/sdk";
+import "@eventlogger/beam/sdk";
 import { flatten, P, parDo, split, windowInto, withName, type PCollection, type Root } from "apache-beam";
 import { GeneralObjectCoder } from "apache-beam/coders/js_coders";
 import { groupByKey } from "apache-beam/transforms/internal";
@@ -17,19 +17,19 @@ import {
   windowingStrategy,
   withKvCoder,
   type AnyPTransform,
-} from "./beam";
-import type { DeadLetterRow, EventRow, RollupVersionRow } from "./bigquery/tables";
-import type { DayDelta } from "./domain/totals";
-import type { PubSubMessage } from "./pubsub/message";
-import { DayTotals } from "./transforms/dayTotals";
-import type { ParsedEvent } from "./transforms/parsedEvent";
-import { ParseMessages, type ParseResult } from "./transforms/parseMessages";
-import { SessionLedger } from "./transforms/sessionLedger";
-import { FreshSessionIntervals, LateSessionPartials, PaneIntervals, PanePartials } from "./transforms/sessionPartials";
-import { SumDeltas } from "./transforms/sumDeltas";
-import { ToEventRows } from "./transforms/toEventRows";
-import { CollectUserDays } from "./transforms/userDays";
-import { UserLedger } from "./transforms/userLedger";
+} from "@eventlogger/beam";
+import type { DeadLetterRow, EventRow, RollupVersionRow } from "@eventlogger/gcp/bigquery/tables";
+import type { DayDelta } from "@eventlogger/events/totals/totals";
+import type { PubSubMessage } from "./io/pubsub/message";
+import { DayTotals } from "./totals/dayTotals";
+import type { ParsedEvent } from "./parse/parsedEvent";
+import { ParseMessages, type ParseResult } from "./parse/parseMessages";
+import { SessionLedger } from "./sessions/sessionLedger";
+import { FreshSessionIntervals, LateSessionPartials, PaneIntervals, PanePartials } from "./sessions/sessionPartials";
+import { SumDeltas } from "./totals/sumDeltas";
+import { ToEventRows } from "./io/bigquery/toEventRows";
+import { CollectUserDays } from "./users/userDays";
+import { UserLedger } from "./users/userLedger";
 
 /** What the numbers depend on, and when they come. */
 export interface EventPipelineOptions {

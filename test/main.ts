@@ -4,14 +4,14 @@
  */
 import { spawn, spawnSync } from "node:child_process";
 import path = require("node:path");
-import { ensureBootProgram } from "../local/images/bootProgram";
-import { ensureChromium } from "../client/testing/chromium";
-import { ensureNginx } from "../local/stack/installNginx";
-import { cacheDir, packageRoot } from "../config/packageRoot";
-import { ensurePythonEnvironment } from "../local/python/environment";
-import { ensureExpansionClasspath } from "../pipeline/beam/expansion/classpath";
-import { ensureFlinkClasspath } from "../pipeline/beam/flink/classpath";
-import { ensureSubmitter } from "../pipeline/runners/dataflow/submitter/environment";
+import { ensureBootProgram } from "@eventlogger/tools/images/bootProgram";
+import { ensureChromium } from "./client/testing/chromium";
+import { ensureNginx } from "./setup/installNginx";
+import { cacheDir, packageRoot } from "@eventlogger/process/packageRoot";
+import { ensurePythonEnvironment } from "@eventlogger/gcp/emulators/python/environment";
+import { ensureExpansionClasspath } from "@eventlogger/beam/expansion/classpath";
+import { ensureFlinkClasspath } from "@eventlogger/beam/flink/classpath";
+import { ensureSubmitter } from "@eventlogger/pipeline/runners/dataflow/submitter/environment";
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 

@@ -4,11 +4,11 @@
  */
 import { join } from "node:path";
 import yargs from "yargs";
-import { readOptions, wholeNumber, yargsOptions, type Options, type OptionSpecs } from "../../config/options";
-import { startPubSubEmulator } from "../../local/emulators";
+import { readOptions, wholeNumber, yargsOptions, type Options, type OptionSpecs } from "@eventlogger/options/options";
+import { startPubSubEmulator } from "@eventlogger/gcp/emulators/emulators";
 import { createTopic, startReplica, startService, type Service } from "../ingest/services";
-import { postLoadFromProcess, type LoadReport } from "../load/loadProcess";
-import { processUsage } from "../load/processUsage";
+import { postLoadFromProcess, type LoadReport } from "@eventlogger/traffic/load/loadProcess";
+import { processUsage } from "@eventlogger/process/processUsage";
 import { answers, clientLoad, latency, machine, median, rate } from "../report";
 import { runBenchmark, type Cleanup } from "../runBenchmark";
 

@@ -1,12 +1,12 @@
 /** `npm run bench:ingest`: POSTs of single events or of batches to one replica, with the Pub/Sub emulator, all on this machine. */
 import { join } from "node:path";
 import yargs from "yargs";
-import { readOptions, wholeNumber, yargsOptions, type Options, type OptionSpecs } from "../../config/options";
-import { startPubSubEmulator } from "../../local/emulators";
-import { startNginx } from "../../nginx/start";
-import { batchBodies } from "../load/events";
-import { postLoadFromProcess } from "../load/loadProcess";
-import { processUsage } from "../load/processUsage";
+import { readOptions, wholeNumber, yargsOptions, type Options, type OptionSpecs } from "@eventlogger/options/options";
+import { startPubSubEmulator } from "@eventlogger/gcp/emulators/emulators";
+import { startNginx } from "@eventlogger/nginx/testing/startNginx";
+import { batchBodies } from "@eventlogger/traffic/load/events";
+import { postLoadFromProcess } from "@eventlogger/traffic/load/loadProcess";
+import { processUsage } from "@eventlogger/process/processUsage";
 import { answers, clientLoad, latency, machine, rate } from "../report";
 import { runBenchmark, type Cleanup } from "../runBenchmark";
 import { profileFlags, readProfile, reportProfile } from "./profile";

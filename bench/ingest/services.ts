@@ -1,10 +1,10 @@
 import { join } from "node:path";
-import { packageRoot } from "../../config/packageRoot";
-import type { PubSubEmulator } from "../../local/emulators";
-import { freePort } from "../../local/ports";
-import { answers, awaitReady } from "../../local/readiness";
-import { startChildProcess, type ChildProcess } from "../../pipeline/beam/process/childProcess";
-import { pubSubClient } from "../../pipeline/pubsub/client";
+import { packageRoot } from "@eventlogger/process/packageRoot";
+import type { PubSubEmulator } from "@eventlogger/gcp/emulators/emulators";
+import { freePort } from "@eventlogger/process/ports";
+import { answers, awaitReady } from "@eventlogger/process/readiness";
+import { startChildProcess, type ChildProcess } from "@eventlogger/process/childProcess";
+import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
 
 export const PROJECT = "demo-project";
 export const TOPIC = "events";

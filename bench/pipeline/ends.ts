@@ -1,16 +1,16 @@
 /** Ends for measuring the pipeline alone: a source that makes messages as fast as they are taken, sinks that count. */
-import "../../pipeline/beam/sdk";
+import "@eventlogger/beam/sdk";
 import { impulse, withName, type PCollection, type Root } from "apache-beam";
 import { GeneralObjectCoder } from "apache-beam/coders/js_coders";
-import { requireForSerialization } from "apache-beam/serialization";
 import type { PTransform } from "apache-beam/transforms/transform";
 import { appendFileSync } from "node:fs";
-import { bundleParDo, count, pipe, splittableParDo } from "../../pipeline/beam";
-import type { BundleDoFn, Residual, SliceContext, SplittableDoFn } from "../../pipeline/beam";
-import type { DeadLetterRow } from "../../pipeline/bigquery/tables";
-import type { Sink } from "../../pipeline/eventPipeline";
-import { pubSubMessageCoder, type PubSubMessage } from "../../pipeline/pubsub/message";
+import { bundleParDo, count, pipe, splittableParDo } from "@eventlogger/beam";
+import type { BundleDoFn, Residual, SliceContext, SplittableDoFn } from "@eventlogger/beam";
+import type { DeadLetterRow } from "@eventlogger/gcp/bigquery/tables";
+import type { Sink } from "@eventlogger/pipeline/eventPipeline";
+import { pubSubMessageCoder, type PubSubMessage } from "@eventlogger/pipeline/io/pubsub/message";
 import { messageData, syntheticEvents, type SyntheticEvent, type SyntheticTraffic } from "./syntheticTraffic";
+import { registerModule } from "@eventlogger/beam/registerModule";
 
 const YIELD_EVERY = 256;
 
@@ -91,4 +91,4 @@ export function countRows<Row>(name: string, counter: string, file?: string): Si
   return bundleParDo(name, new CountRows(counter, file), new GeneralObjectCoder<DeadLetterRow>());
 }
 
-requireForSerialization("eventlogger/dist/bench/pipeline/ends", exports as object);
+registerModule(module);

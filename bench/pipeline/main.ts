@@ -3,11 +3,11 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { cpus, tmpdir, totalmem } from "node:os";
 import path = require("node:path");
 import yargs from "yargs";
-import { buildPipeline, ensureFlinkClasspath, runOnFlink, type FlinkRun } from "../../pipeline/beam";
-import type { RollupVersionRow } from "../../pipeline/bigquery/tables";
-import { eventPipeline } from "../../pipeline/eventPipeline";
-import { dayOf, dayToIso } from "../../pipeline/domain/day";
-import { processUsage } from "../load/processUsage";
+import { buildPipeline, ensureFlinkClasspath, runOnFlink, type FlinkRun } from "@eventlogger/beam";
+import type { RollupVersionRow } from "@eventlogger/gcp/bigquery/tables";
+import { eventPipeline } from "@eventlogger/pipeline/eventPipeline";
+import { dayOf, dayToIso } from "@eventlogger/events/day";
+import { processUsage } from "@eventlogger/process/processUsage";
 import { countRows, readSynthetic } from "./ends";
 import { syntheticEvents, type SyntheticTraffic } from "./syntheticTraffic";
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Context } from "koa";
-import { RequestError } from "../errors";
-import { findingsOf } from "../findings";
+import { RequestError } from "../http/errors";
+import { findingsOf } from "../telemetry/requestContext";
 import type { ClientIds } from "./clientAddress";
 import type { Keys } from "./keySet";
 import { KEY_PLACES, presentedKey, type Purpose } from "./presentedKey";

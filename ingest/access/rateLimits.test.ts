@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { request, type IncomingMessage } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import { RequestError } from "../errors";
+import { RequestError } from "../http/errors";
 import { appDeps, useAppServer, type AppServer } from "../testing/appServer";
 import { metricsOf } from "../testing/metrics";
 import { errorsOf, post, postBatch, sampleEvent } from "../testing/requests";

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
 import Ajv2020 from "ajv/dist/2020";
-import { createRouter, documentedSettings, type AppDeps } from "../app";
+import { createRouter, documentedSettings, type AppDeps } from "../http/app";
 import { KeySet } from "../access/keySet";
-import { errorKinds, RequestError, type ErrorCode } from "../errors";
-import { Metrics } from "../metrics/metrics";
+import { errorKinds, RequestError, type ErrorCode } from "../http/errors";
+import { Metrics } from "../telemetry/metrics";
 import { acceptingPublisher, appDeps, useAppServer } from "../testing/appServer";
 import { answerOf, conformance } from "../testing/conformance";
 import { sampleEvent } from "../testing/requests";

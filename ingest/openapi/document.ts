@@ -4,10 +4,10 @@
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { packageRoot } from "../../config/packageRoot";
-import { JSON_OR_NDJSON_TYPES, JSON_TYPES } from "../contentHeaders";
-import { errorKinds, type ErrorCode } from "../errors";
-import { REQUEST_ID_PATTERN } from "../logging/requestId";
+import { packageRoot } from "@eventlogger/process/packageRoot";
+import { JSON_OR_NDJSON_TYPES, JSON_TYPES } from "../http/contentHeaders";
+import { errorKinds, type ErrorCode } from "../http/errors";
+import { REQUEST_ID_PATTERN } from "../telemetry/requestId";
 import { MAX_IDEMPOTENCY_KEY } from "../routes/postEvents";
 import { ref, schemas, type JsonSchema } from "./schemas";
 

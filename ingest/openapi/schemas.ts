@@ -1,4 +1,4 @@
-import { postedEventSchema } from "../../pipeline/domain/eventSchema";
+import { postedEventSchema } from "@eventlogger/events/eventSchema";
 import type { BatchAnswer } from "../routes/postEvents";
 import type { DailyStats, EventStatistics } from "../routes/getEvent";
 

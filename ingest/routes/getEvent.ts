@@ -1,8 +1,8 @@
 import type { Middleware } from "koa";
-import type { DailyRollup } from "../../pipeline/bigquery/dailyRollups";
+import type { DailyRollup } from "@eventlogger/gcp/bigquery/dailyRollups";
 import { admit, type Gate } from "../access/gate";
-import { parseDateRange, type DateRange } from "../dateRange";
-import type { RollupCache } from "../rollupCache";
+import { parseDateRange, type DateRange } from "./dateRange";
+import type { RollupCache } from "../rollups/rollupCache";
 
 /** One day in the answer; `date` is `dd/mm/yyyy`. */
 export interface DailyStats {

@@ -1,5 +1,5 @@
 import type { Middleware } from "koa";
-import type { Metrics } from "../metrics/metrics";
+import type { Metrics } from "../telemetry/metrics";
 
 /** `GET /metrics`: for Prometheus. */
 export function createGetMetrics(metrics: Metrics): Middleware {

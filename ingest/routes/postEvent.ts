@@ -1,11 +1,11 @@
 import type { Middleware } from "koa";
-import { validateEvent } from "../../pipeline/domain/validation";
-import { encodeMessage, type EventMessage } from "../../pipeline/domain/wire";
+import { validateEvent } from "@eventlogger/events/validation";
+import { encodeMessage, type EventMessage } from "@eventlogger/events/eventMessage";
 import { admit, type Gate } from "../access/gate";
-import { parseJson, readBody, type BodyOptions } from "../body";
-import { bodyFormat, JSON_TYPES } from "../contentHeaders";
-import { RequestError } from "../errors";
-import type { EventMetrics } from "../metrics/eventMetrics";
+import { parseJson, readBody, type BodyOptions } from "../http/body";
+import { bodyFormat, JSON_TYPES } from "../http/contentHeaders";
+import { RequestError } from "../http/errors";
+import type { EventMetrics } from "../telemetry/eventMetrics";
 
 export interface PostEventDeps {
   readonly publisher: {

@@ -1,11 +1,11 @@
 import type { Middleware } from "koa";
-import type { EventMessage } from "../../pipeline/domain/wire";
+import type { EventMessage } from "@eventlogger/events/eventMessage";
 import { admit, type Gate } from "../access/gate";
-import { readBatch, type RejectedEvent } from "../batch";
-import { readBody, type BodyOptions } from "../body";
-import { bodyFormat, JSON_OR_NDJSON_TYPES } from "../contentHeaders";
-import { RequestError } from "../errors";
-import type { EventMetrics } from "../metrics/eventMetrics";
+import { readBatch, type RejectedEvent } from "./batch";
+import { readBody, type BodyOptions } from "../http/body";
+import { bodyFormat, JSON_OR_NDJSON_TYPES } from "../http/contentHeaders";
+import { RequestError } from "../http/errors";
+import type { EventMetrics } from "../telemetry/eventMetrics";
 
 export interface PostEventsDeps {
   readonly publisher: {

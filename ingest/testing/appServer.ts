@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { pino } from "pino";
-import type { DailyRollup } from "../../pipeline/bigquery/dailyRollups";
-import { createApp, documentedSettings, type AppDeps } from "../app";
-import { AccessLog } from "../logging/accessLog";
-import { Metrics } from "../metrics/metrics";
+import type { DailyRollup } from "@eventlogger/gcp/bigquery/dailyRollups";
+import { createApp, documentedSettings, type AppDeps } from "../http/app";
+import { AccessLog } from "../telemetry/accessLog";
+import { Metrics } from "../telemetry/metrics";
 import { openApiDocument } from "../openapi/document";
-import { RollupCache } from "../rollupCache";
-import { startHttpServer, type HttpServer } from "../server";
+import { RollupCache } from "../rollups/rollupCache";
+import { startHttpServer, type HttpServer } from "../http/server";
 import { conformance } from "./conformance";
 
 const DAYS: DailyRollup[] = [

@@ -3,12 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Message, PubSub, Subscription, Topic } from "@google-cloud/pubsub";
-import { startPubSubEmulator, type PubSubEmulator } from "../../local/emulators";
-import { packageRoot } from "../../config/packageRoot";
-import { freePort } from "../../local/ports";
-import { answers, awaitReady } from "../../local/readiness";
-import { startChildProcess, type ChildProcess } from "../../pipeline/beam/process/childProcess";
-import { pubSubClient } from "../../pipeline/pubsub/client";
+import { startPubSubEmulator, type PubSubEmulator } from "@eventlogger/gcp/emulators/emulators";
+import { packageRoot } from "@eventlogger/process/packageRoot";
+import { freePort } from "@eventlogger/process/ports";
+import { answers, awaitReady } from "@eventlogger/process/readiness";
+import { startChildProcess, type ChildProcess } from "@eventlogger/process/childProcess";
+import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
 
 const PROJECT = "demo-project";
 

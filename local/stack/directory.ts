@@ -5,7 +5,7 @@ import {
   identifyProcess,
   isRunning,
   type ProcessIdentity,
-} from "../../pipeline/beam/process/processIdentity";
+} from "@eventlogger/process/processIdentity";
 import { killMarked } from "./mark";
 
 /** What is written down about a stack while it runs, so that the next one can clean up after it. */

@@ -7,9 +7,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
-import { packageRoot } from "../../config/packageRoot";
-import { freePort } from "../ports";
-import { answers } from "../readiness";
+import { packageRoot } from "@eventlogger/process/packageRoot";
+import { freePort } from "@eventlogger/process/ports";
+import { answers } from "@eventlogger/process/readiness";
 import { markedProcesses } from "./mark";
 import { startStack, type Stack } from "./stack";
 

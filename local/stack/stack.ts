@@ -2,18 +2,18 @@ import { randomUUID } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { readOptions } from "../../config/options";
-import { configOptions, nginxOptions, nginxOptionsProblems } from "../../nginx/options";
-import { nginxArguments, renderNginxConfig } from "../../nginx/render";
-import { startChildProcess, type ChildProcess } from "../../pipeline/beam/process/childProcess";
-import { startBigQueryEmulator, startPubSubEmulator, type BigQueryEmulator, type PubSubEmulator } from "../emulators";
-import { packageRoot } from "../../config/packageRoot";
-import { freePorts, isPortFree } from "../ports";
+import { readOptions } from "@eventlogger/options/options";
+import { configOptions, nginxOptions, nginxOptionsProblems } from "@eventlogger/nginx/options";
+import { nginxArguments, renderNginxConfig } from "@eventlogger/nginx/render";
+import { startChildProcess, type ChildProcess } from "@eventlogger/process/childProcess";
+import { startBigQueryEmulator, startPubSubEmulator, type BigQueryEmulator, type PubSubEmulator } from "@eventlogger/gcp/emulators/emulators";
+import { packageRoot } from "@eventlogger/process/packageRoot";
+import { freePorts, isPortFree } from "@eventlogger/process/ports";
 import { prepareLocal } from "../prepare";
-import { answers, awaitReady, NotReadyError } from "../readiness";
+import { answers, awaitReady, NotReadyError } from "@eventlogger/process/readiness";
 import { StackDirectory } from "./directory";
 import { killMarked, MARK } from "./mark";
-import { findNginx } from "../../nginx/findNginx";
+import { findNginx } from "@eventlogger/nginx/findNginx";
 
 export interface StackOptions {
   /** Where events are posted to. @default 3000 */

@@ -3,15 +3,15 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { startPubSubEmulator, type PubSubEmulator } from "../../local/emulators";
-import { eventRow } from "../bigquery/eventRow";
-import { useBigQueryEmulator } from "../bigquery/testing/emulator";
-import { event, rollupVersion } from "../bigquery/testing/rows";
-import { validateEvent } from "../domain/validation";
-import { startFakeGoogle } from "../runners/dataflow/testing/fakeGoogle";
-import type { SetupStep } from "../setupStep";
+import { startPubSubEmulator, type PubSubEmulator } from "@eventlogger/gcp/emulators/emulators";
+import { eventRow } from "../io/bigquery/eventRow";
+import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/emulator";
+import { event, rollupVersion } from "@eventlogger/gcp/bigquery/testing/rows";
+import { validateEvent } from "@eventlogger/events/validation";
+import { startFakeGoogle } from "@eventlogger/gcp/testing/fakeGoogle";
+import type { SetupStep } from "@eventlogger/gcp/setupStep";
 import { eventlogger, type CliRun } from "./testing/eventlogger";
-import { startEventServer, type EventServer } from "./testing/eventServer";
+import { startEventServer, type EventServer } from "@eventlogger/traffic/testing/eventServer";
 
 describe("eventlogger", function () {
   this.timeout(60_000);

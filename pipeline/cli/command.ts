@@ -1,4 +1,4 @@
-import type { Options, OptionSpecs } from "../../config/options";
+import type { Options, OptionSpecs } from "@eventlogger/options/options";
 
 /** One command of `eventlogger`. */
 export interface Command {

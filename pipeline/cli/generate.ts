@@ -1,12 +1,12 @@
-import { httpUrl } from "../../config/connection";
-import { wholeNumber, type OptionSpecs } from "../../config/options";
-import { generateTraffic } from "../domain/traffic/trafficGenerator";
-import { TRAFFIC_DEFAULTS } from "../domain/traffic/trafficOptions";
+import { httpUrl } from "@eventlogger/gcp/connectionOptions";
+import { wholeNumber, type OptionSpecs } from "@eventlogger/options/options";
+import { generateTraffic } from "@eventlogger/traffic/generator/trafficGenerator";
+import { TRAFFIC_DEFAULTS } from "@eventlogger/traffic/generator/trafficOptions";
 import { defineCommand } from "./command";
-import { EventSender, type Outcome } from "./generate/eventSender";
-import { progressText, summaryText } from "./generate/progress";
-import { sendAll, type Counts } from "./generate/sendAll";
-import { colours, LiveLine } from "./terminal";
+import { EventSender, type Outcome } from "@eventlogger/traffic/client/eventSender";
+import { progressText, summaryText } from "@eventlogger/traffic/client/progress";
+import { sendAll, type Counts } from "@eventlogger/traffic/client/sendAll";
+import { colours, LiveLine } from "@eventlogger/options/terminal";
 
 /** Of events that the server refused, this many are shown. */
 const SHOWN_REFUSALS = 3;

@@ -1,4 +1,4 @@
-import { killRunningChildren } from "../beam/process/childProcess";
+import { killRunningChildren } from "@eventlogger/process/childProcess";
 
 /** By convention 128 + SIGINT. */
 export const INTERRUPTED = 130;

@@ -1,5 +1,5 @@
-import type { OptionSpecs } from "../../config/options";
-import type { Output } from "./terminal";
+import type { OptionSpecs } from "@eventlogger/options/options";
+import type { Output } from "@eventlogger/options/terminal";
 
 /** Every command that has a result can give it to a program. */
 export const jsonOption = {

@@ -5,7 +5,7 @@ import { checkLaunchOptions, jobSettings, launchOptions } from "./dataflow/launc
 import { checkBeforeLaunch } from "./dataflow/preflight";
 import { SubmissionRun } from "./dataflow/submission";
 import { writeResult } from "./jsonOption";
-import { colours } from "./terminal";
+import { colours } from "@eventlogger/options/terminal";
 
 export const launchCommand = defineCommand({
   name: "launch",

@@ -1,5 +1,5 @@
 import { setTimeout } from "node:timers/promises";
-import { oneOf, wholeNumber } from "../../config/options";
+import { oneOf, wholeNumber } from "@eventlogger/options/options";
 import { IMPORTANCES, type DataflowJobs, type Importance, type Job, type JobMessage } from "../runners/dataflow/jobs";
 import { hasEnded, stateName } from "../runners/dataflow/jobState";
 import { defineCommand } from "./command";
@@ -7,7 +7,7 @@ import { chosenJob, jobsOf } from "./dataflow/job";
 import { checkJobChoice, jobChoiceOptions } from "./dataflow/jobOptions";
 import { catchInterrupt } from "./interrupt";
 import { jsonOption, writeResult } from "./jsonOption";
-import { colours } from "./terminal";
+import { colours } from "@eventlogger/options/terminal";
 
 const POLL_MS = 5000;
 

@@ -1,8 +1,8 @@
 import yargs from "yargs";
-import { ConfigError, yargsOptions } from "../../config/options";
+import { ConfigError, yargsOptions } from "@eventlogger/options/options";
 import { commands } from "./commands";
 import type { Command } from "./command";
-import { colours } from "./terminal";
+import { colours } from "@eventlogger/options/terminal";
 import { closest, readCommandLine } from "./usage";
 
 /** Exit codes: 0 done, 1 failed (or `verify` found a difference), 2 wrong use; 130 stopped by Ctrl-C. */

@@ -1,4 +1,4 @@
-import type { OptionSpecs } from "../../config/options";
+import type { OptionSpecs } from "@eventlogger/options/options";
 
 export const atLeast =
   (minMs: number, text: string) =>

@@ -1,12 +1,12 @@
-import { bigqueryOptions, projectOption, pubsubName, pubsubOptions } from "../../config/connection";
-import { wholeNumber, type Options, type OptionSpecs } from "../../config/options";
-import { serviceAgentNote, type PubSubSetup } from "../pubsub/setup/setUpPubSub";
-import { parseGsUrl } from "../google/storage";
-import { setUp } from "../setup";
-import type { SetupStep } from "../setupStep";
+import { bigqueryOptions, projectOption, pubsubName, pubsubOptions } from "@eventlogger/gcp/connectionOptions";
+import { wholeNumber, type Options, type OptionSpecs } from "@eventlogger/options/options";
+import { serviceAgentNote, type PubSubSetup } from "@eventlogger/gcp/pubsub/setup/setUpPubSub";
+import { parseGsUrl } from "@eventlogger/gcp/storage/client";
+import { setUp } from "@eventlogger/gcp/setup";
+import type { SetupStep } from "@eventlogger/gcp/setupStep";
 import { defineCommand } from "./command";
 import { jsonOption, progressOutput, writeResult } from "./jsonOption";
-import { colours, type Output } from "./terminal";
+import { colours, type Output } from "@eventlogger/options/terminal";
 
 const DAY_MS = 86_400_000;
 

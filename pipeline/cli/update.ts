@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
-import type { OptionSpecs } from "../../config/options";
-import { GoogleApi } from "../google/googleApi";
+import type { OptionSpecs } from "@eventlogger/options/options";
+import { GoogleApi } from "@eventlogger/gcp/api/googleApi";
 import { consoleUrl, DataflowJobs, type Job } from "../runners/dataflow/jobs";
 import { canBeUpdated, stateName } from "../runners/dataflow/jobState";
 import { planUpdate, type UpdatePlan } from "../runners/dataflow/update/updatePlan";
@@ -11,7 +11,7 @@ import { checkBeforeLaunch } from "./dataflow/preflight";
 import { planLines } from "./dataflow/showPlan";
 import { SubmissionRun } from "./dataflow/submission";
 import { progressOutput, writeResult } from "./jsonOption";
-import { colours } from "./terminal";
+import { colours } from "@eventlogger/options/terminal";
 
 const options = {
   ...launchOptions,

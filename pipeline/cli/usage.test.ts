@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ConfigError, type OptionSpecs } from "../../config/options";
+import { ConfigError, type OptionSpecs } from "@eventlogger/options/options";
 import { closest, readCommandLine } from "./usage";
 
 describe("readCommandLine", () => {

@@ -1,4 +1,4 @@
-import { ConfigError, flagName, readOptions, type Options, type OptionSpecs } from "../../config/options";
+import { ConfigError, flagName, readOptions, type Options, type OptionSpecs } from "@eventlogger/options/options";
 
 const ALWAYS_KNOWN = new Set(["_", "$0", "help", "h", "version"]);
 

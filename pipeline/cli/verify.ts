@@ -1,10 +1,10 @@
-import { bigqueryOptions, projectOption } from "../../config/connection";
-import { bigQueryClient } from "../bigquery/client";
-import { verifyRollups, type Difference } from "../bigquery/verify";
+import { bigqueryOptions, projectOption } from "@eventlogger/gcp/connectionOptions";
+import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
+import { verifyRollups, type Difference } from "@eventlogger/gcp/bigquery/verify";
 import { defineCommand } from "./command";
 import { jsonOption, writeResult } from "./jsonOption";
 import { numberOptions } from "./numberOptions";
-import { colours } from "./terminal";
+import { colours } from "@eventlogger/options/terminal";
 
 function describe({ date, number, expected, actual }: Difference): string {
   if (number !== "day") return `${date}  ${number}: ${actual}, but the raw events give ${expected}`;

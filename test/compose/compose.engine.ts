@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import { envName } from "../../config/options";
-import { ingestOptions } from "../../ingest/options";
-import { nginxOptions } from "../../nginx/options";
-import { answers } from "../../local/readiness";
-import { docker } from "../../local/images/docker";
+import { envName } from "@eventlogger/options/options";
+import { ingestOptions } from "@eventlogger/ingest/options";
+import { nginxOptions } from "@eventlogger/nginx/options";
+import { answers } from "@eventlogger/process/readiness";
+import { docker } from "@eventlogger/tools/images/docker";
 import { Traffic } from "../e2e/traffic";
 import { compose, type ComposeClient } from "./compose";
 

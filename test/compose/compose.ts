@@ -1,7 +1,7 @@
 import { join } from "node:path";
-import { packageRoot } from "../../config/packageRoot";
-import { DockerError, NoEngineError, runClient, type DockerOptions } from "../../local/images/docker";
-import { CannotTestError, ensureCommands, onEngine, type Engine } from "../../local/images/engine/engine";
+import { packageRoot } from "@eventlogger/process/packageRoot";
+import { DockerError, NoEngineError, runClient, type DockerOptions } from "@eventlogger/tools/images/docker";
+import { CannotTestError, ensureCommands, onEngine, type Engine } from "../engine/engine";
 
 /** The plugin of docker (v2), and the program (1.29), in the order in which they are looked for. */
 const CLIENTS = [["docker", "compose"], ["docker-compose"]] as const;

@@ -3,9 +3,9 @@
  * rollups with brute force while replicas are killed, added and taken away. Takes about eight minutes.
  */
 import { join } from "node:path";
-import { runOnEngine, runTests, type EngineSession } from "../../local/images/engine/runOnEngine";
-import { BUILD_STEP } from "../../local/images/build";
-import { freePorts } from "../../local/ports";
+import { runOnEngine, runTests, type EngineSession } from "../engine/runOnEngine";
+import { BUILD_STEP } from "@eventlogger/tools/images/build";
+import { freePorts } from "@eventlogger/process/ports";
 import { compose, ensureCompose, type ComposeClient } from "./compose";
 
 const DOCKERFILES = ["ingest/Dockerfile", "nginx/Dockerfile", "local/Dockerfile"];

@@ -4,18 +4,18 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path = require("node:path");
 import { setTimeout as sleep } from "node:timers/promises";
-import { freePort } from "../../local/ports";
-import { packageRoot } from "../../config/packageRoot";
-import { startStack, type Stack } from "../../local/stack/stack";
-import { startChildProcess, type ChildProcess } from "../../pipeline/beam/process/childProcess";
-import { isRunning, type ProcessIdentity } from "../../pipeline/beam/process/processIdentity";
+import { freePort } from "@eventlogger/process/ports";
+import { packageRoot } from "@eventlogger/process/packageRoot";
+import { startStack, type Stack } from "@eventlogger/local/stack/stack";
+import { startChildProcess, type ChildProcess } from "@eventlogger/process/childProcess";
+import { isRunning, type ProcessIdentity } from "@eventlogger/process/processIdentity";
 import {
   assertOnlyLoopback,
   listeningSockets,
   skipUnlessSocketsAreListed,
-} from "../../pipeline/beam/testing/listeningSockets";
-import { bigQueryClient } from "../../pipeline/bigquery/client";
-import { pubSubClient } from "../../pipeline/pubsub/client";
+} from "@eventlogger/beam/testing/listeningSockets";
+import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
+import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
 import { Traffic } from "./traffic";
 
 const BIN = path.join(packageRoot, "bin", "eventlogger.js");

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import { EventSender } from "../../pipeline/cli/generate/eventSender";
-import { sendAll } from "../../pipeline/cli/generate/sendAll";
-import type { AnalyticsEvent, EventInput } from "../../pipeline/domain/event";
-import { bruteForceRollups, type RollupReport } from "../../pipeline/domain/testing/bruteForce";
-import { generateTraffic } from "../../pipeline/domain/traffic/trafficGenerator";
-import type { TrafficOptions } from "../../pipeline/domain/traffic/trafficOptions";
-import { validateEvent } from "../../pipeline/domain/validation";
+import { EventSender } from "@eventlogger/traffic/client/eventSender";
+import { sendAll } from "@eventlogger/traffic/client/sendAll";
+import type { AnalyticsEvent, EventInput } from "@eventlogger/events/event";
+import { bruteForceRollups, type RollupReport } from "@eventlogger/traffic/bruteForce";
+import { generateTraffic } from "@eventlogger/traffic/generator/trafficGenerator";
+import type { TrafficOptions } from "@eventlogger/traffic/generator/trafficOptions";
+import { validateEvent } from "@eventlogger/events/validation";
 
 /** How long after the last POST the numbers may take when nothing is killed. */
 const EXACT_WITHIN_MS = 60_000;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { useIngest, type TestReplica } from "../../ingest/testing/fixture";
-import { post, sampleEvent } from "../../ingest/testing/requests";
+import { useIngest, type TestReplica } from "@eventlogger/ingest/testing/fixture";
+import { post, sampleEvent } from "@eventlogger/ingest/testing/requests";
 import { printFigures, statusesText } from "./figures";
 import { badBodies, garbageBodies, headerFlood, idleConnections, slowRequests, type Answers } from "./hostileClients";
 import { nginxInstalled, passTierFault, type Tier, type TierFault } from "./tier";

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { useIngest } from "../../ingest/testing/fixture";
-import { metricsOf } from "../../ingest/testing/metrics";
-import { useBigQueryEmulator } from "../../pipeline/bigquery/testing/emulator";
-import { pubSubClient } from "../../pipeline/pubsub/client";
+import { useIngest } from "@eventlogger/ingest/testing/fixture";
+import { metricsOf } from "@eventlogger/ingest/testing/metrics";
+import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/emulator";
+import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
 import { printFigures } from "./figures";
 import { fuzz } from "./fuzz/schemathesis";
 

@@ -5,9 +5,9 @@
 import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { packageRoot } from "../../config/packageRoot";
-import { machine } from "../../bench/report";
-import { ensureNginx } from "../../local/stack/installNginx";
+import { packageRoot } from "@eventlogger/process/packageRoot";
+import { machine } from "@eventlogger/bench/report";
+import { ensureNginx } from "../setup/installNginx";
 
 const MOCHA = join(packageRoot, "node_modules", "mocha", "bin", "mocha.js");
 const REPORTER = join(packageRoot, "dist", "test", "reporter.js");

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { processUsage } from "../../bench/load/processUsage";
+import { processUsage } from "@eventlogger/process/processUsage";
 
 /** How long memory has to come back, ms: V8 gives pages back when it has had time to. */
 const SETTLE_MS = 30_000;

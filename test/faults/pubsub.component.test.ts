@@ -1,4 +1,4 @@
-import { useIngest } from "../../ingest/testing/fixture";
+import { useIngest } from "@eventlogger/ingest/testing/fixture";
 import { passFault, slow, unreachable } from "./pubsubFault";
 
 /** Short; `npm run test:faults` does it at length. */

@@ -1,4 +1,4 @@
-import { useIngest } from "../../ingest/testing/fixture";
+import { useIngest } from "@eventlogger/ingest/testing/fixture";
 import { printFigures } from "./figures";
 import { frozen, passFault, slow, swallowing, unreachable } from "./pubsubFault";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { IngestFixture } from "../../ingest/testing/fixture";
-import { startRelay, type Relay } from "../../ingest/testing/relay";
+import type { IngestFixture } from "@eventlogger/ingest/testing/fixture";
+import { startRelay, type Relay } from "@eventlogger/ingest/testing/relay";
 import { memoryText, recoveryText, statusesText, topicText } from "./figures";
 import { MemoryWatch } from "./memory";
 import { RecordingLoad } from "./recordingLoad";

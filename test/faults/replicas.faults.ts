@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { TestReplica } from "../../ingest/testing/fixture";
-import { useIngest } from "../../ingest/testing/fixture";
+import type { TestReplica } from "@eventlogger/ingest/testing/fixture";
+import { useIngest } from "@eventlogger/ingest/testing/fixture";
 import { printFigures } from "./figures";
 import { nginxInstalled, passTierFault, type Tier } from "./tier";
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { metricsOf } from "../../ingest/testing/metrics";
+import { metricsOf } from "@eventlogger/ingest/testing/metrics";
 
 /** @throws AssertionError when a replica cannot publish, or holds anything of what was under way */
 export async function assertWell(url: string): Promise<void> {

@@ -1,9 +1,9 @@
-import type { Options, OptionSpecs } from "../../../config/options";
+import type { Options, OptionSpecs } from "@eventlogger/options/options";
 import type { DataflowJobs, Job } from "../../runners/dataflow/jobs";
 import { hasEnded, stateName, type JobState } from "../../runners/dataflow/jobState";
 import { catchInterrupt, INTERRUPTED } from "../interrupt";
 import { jsonOption, progressOutput, writeResult } from "../jsonOption";
-import { colours } from "../terminal";
+import { colours } from "@eventlogger/options/terminal";
 import { awaitState, chosenJob, jobDocument, jobsOf, locationOf } from "./job";
 import { jobChoiceOptions } from "./jobOptions";
 

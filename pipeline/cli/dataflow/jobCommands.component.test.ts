@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { EXPIRED } from "../../runners/dataflow/testing/fakeCredentials";
-import { startFakeGoogle, type FakeGoogle } from "../../runners/dataflow/testing/fakeGoogle";
-import { googleError } from "../../runners/dataflow/testing/fakeServer";
+import { EXPIRED } from "@eventlogger/gcp/testing/fakeCredentials";
+import { startFakeGoogle, type FakeGoogle } from "@eventlogger/gcp/testing/fakeGoogle";
+import { googleError } from "@eventlogger/gcp/testing/fakeServer";
 import { eventlogger, type CliRun } from "../testing/eventlogger";
 
 describe("Commands for jobs on Dataflow", function () {

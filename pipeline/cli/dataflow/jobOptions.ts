@@ -1,5 +1,5 @@
-import { httpUrl } from "../../../config/connection";
-import type { OptionSpecs } from "../../../config/options";
+import { httpUrl } from "@eventlogger/gcp/connectionOptions";
+import type { OptionSpecs } from "@eventlogger/options/options";
 
 const rule =
   (pattern: RegExp, what: string) =>

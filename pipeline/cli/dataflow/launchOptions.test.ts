@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ConfigError } from "../../../config/options";
+import { ConfigError } from "@eventlogger/options/options";
 import { readCommandLine } from "../usage";
 import { checkLaunchOptions, jobSettings, launchOptions, type LaunchOptions } from "./launchOptions";
 

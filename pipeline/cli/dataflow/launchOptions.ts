@@ -1,6 +1,6 @@
-import { bigqueryOptions, pubsubOptions } from "../../../config/connection";
-import { wholeNumber, type Options, type OptionSpecs } from "../../../config/options";
-import { parseGsUrl } from "../../google/storage";
+import { bigqueryOptions, pubsubOptions } from "@eventlogger/gcp/connectionOptions";
+import { wholeNumber, type Options, type OptionSpecs } from "@eventlogger/options/options";
+import { parseGsUrl } from "@eventlogger/gcp/storage/client";
 import type { JobSettings } from "../../runners/dataflow/submitter/beamFlags";
 import { jsonOption } from "../jsonOption";
 import { numberOptions } from "../numberOptions";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ConfigError, readOptions } from "../../../config/options";
+import { ConfigError, readOptions } from "@eventlogger/options/options";
 import { launchOptions } from "./launchOptions";
 
 describe("--dataflow-service-options", () => {

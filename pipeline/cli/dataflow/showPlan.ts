@@ -1,6 +1,6 @@
 import type { UpdatePlan } from "../../runners/dataflow/update/updatePlan";
-import type { Output } from "../terminal";
-import { colours } from "../terminal";
+import type { Output } from "@eventlogger/options/terminal";
+import { colours } from "@eventlogger/options/terminal";
 
 /** What an update would do to the steps, in lines. */
 export function planLines({ renamed, added, removed, losses, wrongMappings }: UpdatePlan, output: Output): string[] {

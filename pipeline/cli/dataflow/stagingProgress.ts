@@ -1,5 +1,5 @@
 import type { SubmissionProgress } from "../../runners/dataflow/submitter/submit";
-import { LiveLine, type Output } from "../terminal";
+import { LiveLine, type Output } from "@eventlogger/options/terminal";
 
 /** A file that workers load. */
 export interface StagedFile {

@@ -1,15 +1,15 @@
 import { mkdirSync } from "node:fs";
 import { resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { cacheDir } from "../../../config/packageRoot";
+import { cacheDir } from "@eventlogger/process/packageRoot";
 import type { BuiltPipeline } from "../../runners/dataflow/builtPipeline";
-import { killRunningChildren } from "../../beam/process/childProcess";
+import { killRunningChildren } from "@eventlogger/process/childProcess";
 import { ensureSubmitter } from "../../runners/dataflow/submitter/environment";
 import { beamFlags, type UpdateSettings } from "../../runners/dataflow/submitter/beamFlags";
 import { InterruptedError, submit } from "../../runners/dataflow/submitter/submit";
 import { catchInterrupt, INTERRUPTED } from "../interrupt";
 import { progressOutput } from "../jsonOption";
-import { colours } from "../terminal";
+import { colours } from "@eventlogger/options/terminal";
 import { jobSettings, type LaunchOptions } from "./launchOptions";
 import { StagingProgress, type StagedFile } from "./stagingProgress";
 

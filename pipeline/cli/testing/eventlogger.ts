@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { packageRoot } from "../../../config/packageRoot";
+import { packageRoot } from "@eventlogger/process/packageRoot";
 
 /** How a run of the command line ended. */
 export interface CliRun {

@@ -1,4 +1,4 @@
-import "../../beam/sdk";
+import "@eventlogger/beam/sdk";
 import { Pipeline } from "apache-beam/proto/beam_runner_api";
 import { buildDataflowPipeline, type DataflowPipelineOptions } from "./pipeline";
 import type { Step } from "./update/step";

@@ -1,18 +1,18 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
-import { FlinkHarness } from "../../beam/testing/flinkHarness";
-import { readDailyRollups } from "../../bigquery/dailyRollups";
-import { runQuery } from "../../bigquery/query";
-import { useBigQueryEmulator } from "../../bigquery/testing/emulator";
-import { startJavaSinks, type JavaSinks } from "../../bigquery/testing/javaSinks";
-import type { AnalyticsEvent } from "../../domain/event";
-import { bruteForceRollups, type RollupReport } from "../../domain/testing/bruteForce";
-import { generateTraffic } from "../../domain/traffic/trafficGenerator";
-import { validateEvent } from "../../domain/validation";
-import { encodeMessage } from "../../domain/wire";
+import { FlinkHarness } from "@eventlogger/beam/testing/flinkHarness";
+import { readDailyRollups } from "@eventlogger/gcp/bigquery/dailyRollups";
+import { runQuery } from "@eventlogger/gcp/bigquery/query";
+import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/emulator";
+import { startJavaSinks, type JavaSinks } from "../../io/bigquery/testing/javaSinks";
+import type { AnalyticsEvent } from "@eventlogger/events/event";
+import { bruteForceRollups, type RollupReport } from "@eventlogger/traffic/bruteForce";
+import { generateTraffic } from "@eventlogger/traffic/generator/trafficGenerator";
+import { validateEvent } from "@eventlogger/events/validation";
+import { encodeMessage } from "@eventlogger/events/eventMessage";
 import { eventPipeline } from "../../eventPipeline";
-import { dataflowEnds } from "./ends";
+import { dataflowEnds } from "./io";
 import { readMessages, type SentMessage } from "./testing/messageSource";
 
 /** Three days and one of 2020, repeated and late events among them. */

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { GoogleApi } from "../../google/googleApi";
-import { CredentialsError, GoogleApiError } from "../../google/googleApiError";
+import { GoogleApi } from "@eventlogger/gcp/api/googleApi";
+import { CredentialsError, GoogleApiError } from "@eventlogger/gcp/api/googleApiError";
 import { DataflowJobs, type JobMessage } from "./jobs";
 import { canBeUpdated, hasEnded, stateName } from "./jobState";
-import { EXPIRED } from "./testing/fakeCredentials";
-import type { FakeGoogle } from "./testing/fakeGoogle";
-import { googleError } from "./testing/fakeServer";
+import { EXPIRED } from "@eventlogger/gcp/testing/fakeCredentials";
+import type { FakeGoogle } from "@eventlogger/gcp/testing/fakeGoogle";
+import { googleError } from "@eventlogger/gcp/testing/fakeServer";
 import { useFakeGoogle } from "./testing/useFakeGoogle";
 
 describe("DataflowJobs", function () {

@@ -1,5 +1,5 @@
-import type { GoogleApi } from "../../google/googleApi";
-import { GoogleApiError } from "../../google/googleApiError";
+import type { GoogleApi } from "@eventlogger/gcp/api/googleApi";
+import { GoogleApiError } from "@eventlogger/gcp/api/googleApiError";
 import type { JobState } from "./jobState";
 
 /** Where jobs are. */

@@ -1,13 +1,13 @@
-import "../../beam/sdk";
+import "@eventlogger/beam/sdk";
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path = require("node:path");
 import * as runnerApi from "apache-beam/proto/beam_runner_api";
-import { packageRoot } from "../../../config/packageRoot";
-import { ensureExpansionClasspath } from "../../beam";
-import { CACHE_DIR } from "../../beam/testing/flinkHarness";
+import { packageRoot } from "@eventlogger/process/packageRoot";
+import { ensureExpansionClasspath } from "@eventlogger/beam";
+import { CACHE_DIR } from "@eventlogger/beam/testing/flinkHarness";
 import { describePipeline, type PipelineDescription } from "./testing/describePipeline";
 
 const OPTIONS = {

@@ -1,14 +1,14 @@
-import "../../beam/sdk";
+import "@eventlogger/beam/sdk";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path = require("node:path");
 import { asDockerEnvironment } from "apache-beam/internal/environments";
 import * as runnerApi from "apache-beam/proto/beam_runner_api";
 import { getRegisteredModules } from "apache-beam/serialization";
-import { cacheDir } from "../../../config/packageRoot";
-import { buildPipeline, ensureExpansionClasspath, replaceDefaultEnvironment, startExpansionService } from "../../beam";
+import { cacheDir } from "@eventlogger/process/packageRoot";
+import { buildPipeline, ensureExpansionClasspath, replaceDefaultEnvironment, startExpansionService } from "@eventlogger/beam";
 import { eventPipeline, type EventPipelineOptions } from "../../eventPipeline";
-import { dataflowEnds, type DataflowEndsOptions } from "./ends";
+import { dataflowEnds, type DataflowEndsOptions } from "./io";
 
 export interface DataflowPipelineOptions extends EventPipelineOptions, DataflowEndsOptions {
   /** Image of the TypeScript workers, with its registry and tag. */

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
-import { cacheDir, packageRoot } from "../../../config/packageRoot";
-import { ensureVenv, interpreterOf } from "../../../pipeline/python/venv";
+import { cacheDir, packageRoot } from "@eventlogger/process/packageRoot";
+import { ensureVenv, interpreterOf } from "@eventlogger/process/python/venv";
 
 /** What every answer is held to: no 5xx, and nothing that the description does not say. */
 const CHECKS = [

@@ -1,7 +1,7 @@
-import type { Findings } from "../../../findings";
-import type { GoogleApi } from "../../../google/googleApi";
-import { GoogleApiError } from "../../../google/googleApiError";
-import { bucketPermissions, getBucket, parseGsUrl } from "../../../google/storage";
+import type { Findings } from "@eventlogger/gcp/diagnostics";
+import type { GoogleApi } from "@eventlogger/gcp/api/googleApi";
+import { GoogleApiError } from "@eventlogger/gcp/api/googleApiError";
+import { bucketPermissions, getBucket, parseGsUrl } from "@eventlogger/gcp/storage/client";
 
 /** What launching a job does in its bucket. */
 const NEEDED = ["storage.objects.create", "storage.objects.get", "storage.objects.list"];

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { FakeRegistry } from "../testing/fakeRegistry";
-import { FakeServer, googleError } from "../testing/fakeServer";
+import { FakeRegistry } from "@eventlogger/gcp/testing/fakeRegistry";
+import { FakeServer, googleError } from "@eventlogger/gcp/testing/fakeServer";
 import { checkImage, WORKER_LABEL, type ImageCheck } from "./checkImage";
 
 describe("checkImage", () => {

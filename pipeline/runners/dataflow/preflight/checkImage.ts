@@ -1,4 +1,4 @@
-import { NOTHING_FOUND, type Findings } from "../../../findings";
+import { NOTHING_FOUND, type Findings } from "@eventlogger/gcp/diagnostics";
 import { parseImageReference } from "./imageReference";
 import { Registry, type Platform } from "./registry";
 

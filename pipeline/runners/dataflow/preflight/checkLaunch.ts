@@ -1,11 +1,11 @@
-import { bigQueryClient } from "../../../bigquery/client";
-import { checkTables } from "../../../bigquery/checkTables";
-import { allFindings, NOTHING_FOUND, type Findings } from "../../../findings";
-import { GoogleApi } from "../../../google/googleApi";
-import { parseGsUrl } from "../../../google/storage";
+import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
+import { checkTables } from "@eventlogger/gcp/bigquery/checkTables";
+import { allFindings, NOTHING_FOUND, type Findings } from "@eventlogger/gcp/diagnostics";
+import { GoogleApi } from "@eventlogger/gcp/api/googleApi";
+import { parseGsUrl } from "@eventlogger/gcp/storage/client";
 import { packageVersion } from "../../../packageVersion";
-import { checkSubscription } from "../../../pubsub/checkSubscription";
-import { pubSubClient } from "../../../pubsub/client";
+import { checkSubscription } from "@eventlogger/gcp/pubsub/checkSubscription";
+import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
 import { DataflowJobs } from "../jobs";
 import { checkBucket } from "./checkBucket";
 import { checkImage } from "./checkImage";

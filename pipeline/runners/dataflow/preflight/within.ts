@@ -1,6 +1,6 @@
-import type { Findings } from "../../../findings";
-import { CredentialsError, GoogleApiError } from "../../../google/googleApiError";
-import { ApiDisabledError, disabledApi } from "../../../google/permission";
+import type { Findings } from "@eventlogger/gcp/diagnostics";
+import { CredentialsError, GoogleApiError } from "@eventlogger/gcp/api/googleApiError";
+import { ApiDisabledError, disabledApi } from "@eventlogger/gcp/api/permission";
 
 const GRPC_UNAUTHENTICATED = 16;
 

@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import { cacheDir, packageRoot } from "../../../../config/packageRoot";
-import { ensureVenv, interpreterOf } from "../../../python/venv";
+import { cacheDir, packageRoot } from "@eventlogger/process/packageRoot";
+import { ensureVenv, interpreterOf } from "@eventlogger/process/python/venv";
 
 /** Where submit.py and its requirements are; neither is compiled. */
 export const submitterDir = join(packageRoot, "pipeline", "runners", "dataflow", "submitter");

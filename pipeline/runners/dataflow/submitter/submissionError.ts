@@ -1,4 +1,4 @@
-import { CredentialsError, GoogleApiError } from "../../../google/googleApiError";
+import { CredentialsError, GoogleApiError } from "@eventlogger/gcp/api/googleApiError";
 
 /** How submit.py says what went wrong. */
 export interface Failure {

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { startChildProcess } from "../../../beam/process/childProcess";
+import { startChildProcess } from "@eventlogger/process/childProcess";
 import { submitterDir } from "./environment";
 import { submissionError, type Failure } from "./submissionError";
 

@@ -3,7 +3,7 @@
  * are those that this process has loaded. `buildPipeline.js FILE OPTIONS-AS-JSON` writes the proto to a file, and the
  * modules to standard output as JSON.
  */
-import "../../../beam/sdk";
+import "@eventlogger/beam/sdk";
 import { writeFileSync } from "node:fs";
 import * as runnerApi from "apache-beam/proto/beam_runner_api";
 import { buildDataflowPipeline, type DataflowPipelineOptions } from "../pipeline";

@@ -1,5 +1,5 @@
-import "../../../beam/sdk";
-import { tables } from "../../../bigquery/tables";
+import "@eventlogger/beam/sdk";
+import { tables } from "@eventlogger/gcp/bigquery/tables";
 import * as runnerApi from "apache-beam/proto/beam_runner_api";
 
 /** What must not change unnoticed about a pipeline for Dataflow; plain JSON. */

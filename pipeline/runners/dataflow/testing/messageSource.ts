@@ -1,10 +1,10 @@
-import "../../../beam/sdk";
+import "@eventlogger/beam/sdk";
 import type { PCollection, Root } from "apache-beam";
-import { requireForSerialization } from "apache-beam/serialization";
 import { impulse } from "apache-beam/transforms/internal";
 import { withName, type PTransform } from "apache-beam/transforms/transform";
-import { pipe, splittableParDo, type Residual, type SliceContext, type SplittableDoFn } from "../../../beam";
-import { pubSubMessageCoder, type PubSubMessage } from "../../../pubsub/message";
+import { pipe, splittableParDo, type Residual, type SliceContext, type SplittableDoFn } from "@eventlogger/beam";
+import { pubSubMessageCoder, type PubSubMessage } from "../../../io/pubsub/message";
+import { registerModule } from "@eventlogger/beam/registerModule";
 
 /** A message that a test sends. */
 export interface SentMessage {
@@ -38,4 +38,4 @@ export function readMessages(messages: readonly SentMessage[]): PTransform<Root,
   );
 }
 
-requireForSerialization("eventlogger/dist/pipeline/runners/dataflow/testing/messageSource", exports as object);
+registerModule(module);

@@ -1,4 +1,4 @@
-import { startFakeGoogle, type FakeGoogle } from "./fakeGoogle";
+import { startFakeGoogle, type FakeGoogle } from "@eventlogger/gcp/testing/fakeGoogle";
 
 /** Fakes for the tests of a suite, afresh for each; Google's libraries in this process are led to them. */
 export function useFakeGoogle(): { readonly google: FakeGoogle } {

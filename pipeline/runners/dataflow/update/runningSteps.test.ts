@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { GoogleApi } from "../../../google/googleApi";
+import { GoogleApi } from "@eventlogger/gcp/api/googleApi";
 import type { Job } from "../jobs";
 import { useFakeGoogle } from "../testing/useFakeGoogle";
 import { runningSteps } from "./runningSteps";

@@ -1,6 +1,6 @@
-import type { GoogleApi } from "../../../google/googleApi";
-import { GoogleApiError } from "../../../google/googleApiError";
-import { readObject } from "../../../google/storage";
+import type { GoogleApi } from "@eventlogger/gcp/api/googleApi";
+import { GoogleApiError } from "@eventlogger/gcp/api/googleApiError";
+import { readObject } from "@eventlogger/gcp/storage/client";
 import type { Job } from "../jobs";
 import type { Step } from "./step";
 import { stepsByKind } from "./stepsByKind";

@@ -1,7 +1,7 @@
-import "../../../beam/sdk";
+import "@eventlogger/beam/sdk";
 import { Components, ParDoPayload, Pipeline, type PTransform } from "apache-beam/proto/beam_runner_api";
 import { SessionWindowsPayload } from "apache-beam/proto/standard_window_fns";
-import { formatDuration } from "../../../../config/options";
+import { formatDuration } from "@eventlogger/options/options";
 import type { Step } from "./step";
 
 const GROUP = "beam:transform:group_by_key:v1";

@@ -1,10 +1,10 @@
-import "../../../../beam/sdk";
+import "@eventlogger/beam/sdk";
 import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { impulse } from "apache-beam";
 import { asDockerEnvironment } from "apache-beam/internal/environments";
 import * as runnerApi from "apache-beam/proto/beam_runner_api";
-import { buildPipeline } from "../../../../beam";
+import { buildPipeline } from "@eventlogger/beam";
 
 /** A streaming pipeline of one step whose workers need one file, of 2 MB, at a path; encoded. */
 export async function smallPipeline(file: string, image: string): Promise<Uint8Array> {

@@ -1,0 +1,324 @@
+import assert from "node:assert/strict";
+import { connect } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { brotliCompressSync, gzipSync } from "node:zlib";
+import { RollupCache } from "../rollups/rollupCache";
+import { acceptingPublisher, useAppServer } from "../testing/appServer";
+import { eventually } from "../testing/fixture";
+import { errorsOf, post, postBatch, sampleEvent, sendRaw } from "../testing/requests";
+
+describe("the HTTP interface", () => {
+  const serve = useAppServer();
+
+  describe("GET /event/", () => {
+    it("answers with all days, ascending, with or without the slash", async () => {
+      const { url } = await serve();
+      for (const path of ["/event/", "/event"]) {
+        const before = Date.now();
+        const response = await fetch(url + path);
+        assert.equal(response.status, 200);
+        assert.match(response.headers.get("content-type") ?? "", /^application\/json/);
+        const body = (await response.json()) as { as_of: string; daily_stats: unknown[]; total_users: number };
+        assert.deepEqual(Object.keys(body), ["total_users", "daily_stats", "as_of"]);
+        assert.equal(body.total_users, 3);
+        assert.ok(Math.abs(new Date(body.as_of).getTime() - before) < 2000);
+        assert.deepEqual(body.daily_stats, [
+          {
+            date: "31/01/2020",
+            average_session_duration_min: 1.5,
+            average_session_duration_sec: 90,
+            active_user_count: 1,
+            new_user_count: 0,
+            session_count: 5,
+          },
+          {
+            date: "16/05/2024",
+            average_session_duration_min: 0,
+            average_session_duration_sec: 0,
+            active_user_count: 3,
+            new_user_count: 1,
+            session_count: 6,
+          },
+          {
+            date: "17/05/2024",
+            average_session_duration_min: 1.02,
+            average_session_duration_sec: 61,
+            active_user_count: 2,
+            new_user_count: 2,
+            session_count: 7,
+          },
+        ]);
+      }
+    });
+
+    it("filters by from and to, both included; total_users stays that of all events", async () => {
+      const { url } = await serve();
+      const cases: [string, string[]][] = [
+        ["from=2024-05-16", ["16/05/2024", "17/05/2024"]],
+        ["to=16/05/2024", ["31/01/2020", "16/05/2024"]],
+        ["from=16/05/2024&to=2024-05-16", ["16/05/2024"]],
+        ["from=2021-01-01&to=2021-12-31", []],
+      ];
+      for (const [query, dates] of cases) {
+        const body = (await (await fetch(`${url}/event/?${query}`)).json()) as {
+          total_users: number;
+          daily_stats: { date: string }[];
+        };
+        assert.deepEqual([query, body.daily_stats.map((d) => d.date)], [query, dates]);
+        assert.equal(body.total_users, 3);
+      }
+    });
+
+    it("names the parameter that is wrong", async () => {
+      const { url } = await serve();
+      const response = await fetch(`${url}/event/?from=2024-05-01&to=tomorrow`);
+      assert.equal(response.status, 400);
+      const [error] = await errorsOf(response);
+      assert.equal(error?.field, "to");
+      assert.match(error?.message ?? "", /YYYY-MM-DD or dd\/mm\/yyyy, not "tomorrow"/);
+    });
+
+    it("is 503 with Retry-After when BigQuery fails", async () => {
+      const read = (): Promise<never> => Promise.reject(new Error("secret connection string"));
+      const { url } = await serve({ rollups: new RollupCache({ read, ttlMs: 0, timeoutMs: 100, onError: () => {} }) });
+      const response = await fetch(`${url}/event/`);
+      assert.equal(response.status, 503);
+      assert.ok(Number(response.headers.get("retry-after")) >= 1);
+      assert.doesNotMatch(await response.text(), /secret/);
+    });
+  });
+
+  describe("addresses and methods", () => {
+    it("answers 404 in the common shape", async () => {
+      const { url } = await serve();
+      for (const path of ["/", "/eventss", "/event/x", "/events/x", "/event//", "/%ff", "/healthz/x"]) {
+        const response = await fetch(url + path);
+        assert.deepEqual([path, response.status], [path, 404]);
+        assert.equal((await errorsOf(response)).length, 1);
+      }
+    });
+
+    it("answers 405 naming what is allowed", async () => {
+      const { url } = await serve();
+      for (const method of ["PUT", "DELETE", "PATCH", "OPTIONS"]) {
+        const response = await fetch(`${url}/event/`, { method });
+        assert.deepEqual([method, response.status], [method, 405]);
+        const allowed = (response.headers.get("allow") ?? "").split(", ").sort();
+        assert.deepEqual(allowed, ["GET", "HEAD", "POST"]);
+        assert.equal((await errorsOf(response)).length, 1);
+      }
+    });
+
+    it("answers HEAD without a body", async () => {
+      const { url } = await serve();
+      const response = await fetch(`${url}/event/`, { method: "HEAD" });
+      assert.equal(response.status, 200);
+      assert.equal(await response.text(), "");
+    });
+  });
+
+  it("refuses requests without their bodies while it is overloaded, and takes them again afterwards", async () => {
+    let overloaded = true;
+    const { url, port } = await serve({ isOverloaded: () => overloaded });
+    for (const path of ["/event/", "/events/"]) {
+      const head = `POST ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n`;
+      // The body never comes.
+      const answer = await sendRaw(port, `${head}Content-Length: 100\r\n\r\n`);
+      assert.match(answer, /^HTTP\/1\.1 503 [^]*retry-after: 1\r\n[^]*nothing was accepted/i);
+    }
+    overloaded = false;
+    assert.equal((await post(url, sampleEvent())).status, 204);
+  });
+
+  describe("pages of other origins", () => {
+    const SHOP = "https://shop.example";
+    const preflight = (url: string, origin: string): Promise<Response> =>
+      fetch(`${url}/events/`, {
+        method: "OPTIONS",
+        headers: { origin, "access-control-request-method": "POST", "access-control-request-headers": "content-type" },
+      });
+
+    it("are told that they may send when they are listed, also in errors", async () => {
+      const { url } = await serve({ corsOrigins: [SHOP, "http://localhost:8080"] });
+      for (const origin of [SHOP, "http://localhost:8080"]) {
+        const allowed = await preflight(url, origin);
+        assert.equal(allowed.status, 204);
+        assert.equal(allowed.headers.get("access-control-allow-origin"), origin);
+        assert.match(allowed.headers.get("access-control-allow-methods") ?? "", /POST/);
+        assert.deepEqual(allowed.headers.get("access-control-allow-headers")?.split(", "), [
+          "authorization",
+          "content-type",
+          "content-encoding",
+          "idempotency-key",
+          "x-read-key",
+          "x-request-id",
+          "x-write-key",
+        ]);
+        for (const body of [[sampleEvent()], "no batch"]) {
+          const answer = await postBatch(url, body, { origin });
+          assert.equal(answer.status, typeof body === "string" ? 400 : 200);
+          assert.equal(answer.headers.get("access-control-allow-origin"), origin);
+          assert.equal(answer.headers.get("access-control-expose-headers"), "retry-after, x-request-id");
+          assert.equal(answer.headers.get("vary"), "Origin");
+        }
+      }
+    });
+
+    it("are told nothing when they are not listed, and pages of this origin neither", async () => {
+      const { url } = await serve({ corsOrigins: [SHOP] });
+      for (const origin of ["https://shop.example.evil", "https://other.example", "null"]) {
+        assert.equal((await preflight(url, origin)).status, 405);
+        const answer = await postBatch(url, [sampleEvent()], { origin });
+        assert.equal(answer.headers.get("access-control-allow-origin"), null);
+        // A cache must not give the answer for one origin to another.
+        assert.equal(answer.headers.get("vary"), "Origin");
+      }
+      assert.equal((await postBatch(url, [])).headers.get("access-control-allow-origin"), null);
+    });
+
+    it("may all send when any origin may", async () => {
+      const { url } = await serve({ corsOrigins: ["*"] });
+      for (const origin of ["https://any.example", "null"]) {
+        assert.equal((await preflight(url, origin)).headers.get("access-control-allow-origin"), "*");
+        assert.equal((await post(url, sampleEvent(), { origin })).headers.get("access-control-allow-origin"), "*");
+      }
+    });
+
+    it("OPTIONS that is no preflight is no method here", async () => {
+      const { url } = await serve({ corsOrigins: ["*"] });
+      assert.equal((await fetch(`${url}/events/`, { method: "OPTIONS", headers: { origin: SHOP } })).status, 405);
+    });
+  });
+
+  it("answers what nobody foresaw with 500, logs it, and gives nothing away", async () => {
+    const publish = (): Promise<never> => Promise.reject(new TypeError("the inner secret"));
+    const { url, lines } = await serve({
+      publisher: { ...acceptingPublisher, publish },
+    });
+    const response = await post(url, sampleEvent());
+    assert.equal(response.status, 500);
+    assert.deepEqual(await errorsOf(response), [{ field: "", message: "Internal error" }]);
+    const id = response.headers.get("x-request-id") ?? "none";
+    const [error, access, ...more] = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+    assert.match(JSON.stringify(error?.err), /the inner secret/);
+    assert.deepEqual([error?.requestId, error?.method, error?.route], [id, "POST", "/event/"]);
+    assert.deepEqual([access?.requestId, access?.status, access?.error, more.length], [id, 500, "INTERNAL", 0]);
+    assert.doesNotMatch(lines.join(), /session-1|user-1|127\.0\.0\.1/);
+  });
+
+  it("asks clients to close their connection while it stops, and is not ready then", async () => {
+    const { url } = await serve({ isDraining: () => true });
+    const response = await post(url, sampleEvent());
+    assert.equal(response.status, 204);
+    assert.equal(response.headers.get("connection"), "close");
+    const readiness = await fetch(`${url}/readyz`);
+    assert.equal(readiness.status, 503);
+    assert.match(await readiness.text(), /stopping/);
+    assert.equal((await fetch(`${url}/healthz`)).status, 200);
+  });
+
+  describe("bodies", () => {
+    const HEAD = "POST /event/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n";
+
+    it("takes one in pieces, chunked or not", async () => {
+      const { url, port } = await serve();
+      const json = JSON.stringify(sampleEvent());
+      const chunks = [...json].map((c) => `1\r\n${c}\r\n`).join("") + "0\r\n\r\n";
+      assert.match(await sendRaw(port, `${HEAD}Transfer-Encoding: chunked\r\n\r\n${chunks}`), /^HTTP\/1\.1 204 /);
+      assert.equal((await post(url, json)).status, 204);
+    });
+
+    it("refuses one over the limit with 413, and serves the next request on the same connection", async () => {
+      const { port } = await serve();
+      const large = "x".repeat(1025);
+      const head = HEAD.replace("Connection: close\r\n", "");
+      const answer = await sendRaw(
+        port,
+        `${head}Content-Length: 1025\r\n\r\n${large}GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`,
+      );
+      assert.match(answer, /^HTTP\/1\.1 413 [^]*1024 bytes[^]*HTTP\/1\.1 200 /);
+    });
+
+    it("takes one of just the limit", async () => {
+      const { url } = await serve();
+      const json = JSON.stringify(sampleEvent());
+      assert.equal((await post(url, json + " ".repeat(1024 - json.length))).status, 204);
+      assert.equal((await post(url, json + " ".repeat(1025 - json.length))).status, 413);
+    });
+
+    it("does not read on when one is far over the limit, announced or not", async () => {
+      const { port } = await serve();
+      assert.match(await sendRaw(port, `${HEAD}Content-Length: 999999999\r\n\r\n{`), /^HTTP\/1\.1 413 /);
+      const chunk = `4000\r\n${"x".repeat(0x4000)}\r\n`;
+      assert.match(
+        await sendRaw(port, `${HEAD}Transfer-Encoding: chunked\r\n\r\n${chunk}${chunk}`),
+        /^HTTP\/1\.1 413 /,
+      );
+    });
+
+    it("answers what is no HTTP in the common shape, and lives", async () => {
+      const { url, port } = await serve();
+      for (const garbage of [
+        "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        "GARBAGE\r\n\r\n",
+        "GET / HTTP/9.9\r\n\r\n",
+      ]) {
+        const answer = await sendRaw(port, Buffer.from(garbage, "latin1"));
+        assert.match(answer, /^HTTP\/1\.1 400 [^]*\{"errors":\[\{"field":"","message":"/);
+      }
+      const answer = await sendRaw(port, `GET / HTTP/1.1\r\nHost: x\r\nX: ${"x".repeat(70_000)}\r\n\r\n`);
+      assert.match(answer, /^HTTP\/1\.1 431 /);
+      assert.equal((await fetch(`${url}/healthz`)).status, 200);
+    });
+
+    it("takes compressed ones, and counts their limit after decompression", async () => {
+      const { url } = await serve();
+      const json = JSON.stringify(sampleEvent());
+      const full = json + " ".repeat(1024 - json.length);
+      for (const [encoding, compress] of [["gzip", gzipSync] as const, ["br", brotliCompressSync] as const]) {
+        const headers = { "content-encoding": encoding };
+        assert.equal((await post(url, compress(full), headers)).status, 204);
+        assert.equal((await post(url, compress(full + " "), headers)).status, 413);
+        const bomb = compress(Buffer.alloc(50_000_000, " "));
+        const answer = await post(url, bomb.subarray(0, 1024), headers);
+        assert.equal(answer.status, 413);
+        const garbage = await post(url, json, headers);
+        assert.deepEqual([garbage.status, (await errorsOf(garbage)).length], [400, 1]);
+        assert.equal((await post(url, compress(full).subarray(0, -5), headers)).status, 400);
+      }
+    });
+
+    it("refuses with 503 what does not fit in memory beside the bodies that are being read", async () => {
+      const { url, port } = await serve({ maxBodyBytes: 1500 });
+      const batchHead = HEAD.replace("/event/", "/events/");
+      // Half of a body of 2,000 bytes: it waits for the rest.
+      const slow = connect(port, "127.0.0.1");
+      slow.write(`${batchHead}Content-Length: 2000\r\n\r\n[${" ".repeat(999)}`);
+      const json = JSON.stringify(sampleEvent());
+      const padded = json + " ".repeat(600 - json.length);
+      await eventually(async () => (await post(url, padded)).status === 503, "no room for 600 bytes");
+      const refused = await post(url, padded);
+      assert.equal(refused.headers.get("retry-after"), "1");
+      assert.match((await errorsOf(refused))[0]?.message ?? "", /nothing was accepted/);
+      assert.equal((await post(url, json)).status, 204);
+      slow.destroy();
+      await eventually(async () => (await post(url, padded)).status === 204, "room again");
+      // What was refused has given back what it held.
+      for (let i = 0; i < 20; i++) {
+        assert.equal((await post(url, " ".repeat(1400))).status, 413);
+        assert.equal((await post(url, gzipSync(" ".repeat(1400)), { "content-encoding": "gzip" })).status, 413);
+      }
+      assert.equal((await post(url, padded)).status, 204);
+    });
+
+    it("does not mind clients that go away in the middle", async () => {
+      const { url, port, lines } = await serve();
+      await Promise.all(
+        Array.from({ length: 20 }, () => sendRaw(port, `${HEAD}Content-Length: 500\r\n\r\n{"type"`, 20)),
+      );
+      await sleep(50);
+      assert.equal((await post(url, sampleEvent())).status, 204);
+      assert.deepEqual(lines, []);
+    });
+  });
+});

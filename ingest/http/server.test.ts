@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import { connect } from "node:net";
+import { startHttpServer, type HttpServer } from "./server";
+import { sendRaw } from "../testing/requests";
+
+describe("slow clients", () => {
+  let server: HttpServer;
+  before(async () => {
+    server = await startHttpServer({
+      listener: (request, response) => {
+        request.on("error", () => undefined).on("end", () => response.end("done"));
+        request.resume();
+      },
+      host: "127.0.0.1",
+      port: 0,
+      maxConnections: 100,
+      headersTimeoutMs: 200,
+      requestTimeoutMs: 400,
+    });
+  });
+  after(() => {
+    server.abort();
+    return server.drain();
+  });
+
+  for (const [what, begin] of [
+    ["headers", "POST / HTTP/1.1\r\nHost: x\r\nX: "],
+    ["a body", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n"],
+  ] as const) {
+    it(`that send ${what} byte by byte are answered with 408, and their connections end`, async () => {
+      const answers = await Promise.all(
+        Array.from(
+          { length: 20 },
+          () =>
+            new Promise<string>((resolve) => {
+              const socket = connect({ port: server.port, host: "127.0.0.1", allowHalfOpen: true });
+              let received = "";
+              socket.setEncoding("latin1").on("data", (text: string) => (received += text));
+              socket.write(begin);
+              // On and on: it never ends by itself.
+              const trickle = setInterval(() => socket.write("x"), 50);
+              socket.on("error", () => undefined);
+              socket.on("close", () => {
+                clearInterval(trickle);
+                resolve(received);
+              });
+            }),
+        ),
+      );
+      for (const answer of answers) assert.match(answer, /^HTTP\/1\.1 408 [^]*\{"errors":\[\{"field":"",/);
+      const healthy = await sendRaw(server.port, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+      assert.match(healthy, /^HTTP\/1\.1 200 [^]*done$/);
+    });
+  }
+});

@@ -1,0 +1,190 @@
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import { startPubSubEmulator } from "@eventlogger/gcp/emulators/emulators";
+import { eventually, useIngest } from "../testing/fixture";
+import { startRelay } from "../testing/relay";
+import { errorsOf, post, postBatch, sampleEvent } from "../testing/requests";
+
+const TIMEOUT_MS = 1500;
+
+describe("when Pub/Sub is away", function () {
+  this.timeout(60_000);
+  const ingest = useIngest();
+
+  it("is 503 with Retry-After within the timeout while Pub/Sub hangs, and recovers by itself", async () => {
+    const topic = await ingest.freshTopic();
+    const replica = await ingest.startReplica({
+      TOPIC: topic.name,
+      PUBLISH_TIMEOUT: `${TIMEOUT_MS}ms`,
+      MAX_IN_FLIGHT: "20",
+    });
+    assert.equal((await post(replica.url, sampleEvent({ event_id: "before" }))).status, 204);
+
+    process.kill(ingest.emulator.process.pid, "SIGSTOP");
+    try {
+      const start = Date.now();
+      const responses = await Promise.all(
+        Array.from({ length: 20 }, (_, i) => post(replica.url, sampleEvent({ event_id: `during-${i}` }))),
+      );
+      const elapsed = Date.now() - start;
+      assert.ok(elapsed >= TIMEOUT_MS - 50 && elapsed < TIMEOUT_MS + 1000, `${elapsed} ms`);
+      for (const response of responses) {
+        assert.equal(response.status, 503);
+        assert.ok(Number(response.headers.get("retry-after")) >= 1);
+        assert.match((await errorsOf(response))[0]?.message ?? "", /Pub\/Sub did not answer in time/);
+      }
+      const notReady = await fetch(`${replica.url}/readyz`);
+      assert.equal(notReady.status, 503);
+      assert.match(await notReady.text(), /Publishing to Pub\/Sub topic topic-\d+ fails: /);
+      assert.equal((await fetch(`${replica.url}/healthz`)).status, 200);
+    } finally {
+      process.kill(ingest.emulator.process.pid, "SIGCONT");
+    }
+
+    await eventually(async () => (await fetch(`${replica.url}/readyz`)).status === 200, "ready");
+    assert.equal((await post(replica.url, sampleEvent({ event_id: "after" }))).status, 204);
+    await topic.message("after");
+    const messages = replica.process
+      .logTail(100)
+      .split("\n")
+      .map((line) => (JSON.parse(line) as { msg: string }).msg);
+    assert.equal(messages.filter((m) => m === "publishing fails").length, 1, messages.join());
+  });
+
+  it("refuses at once what is more than may wait, and takes events again afterwards", async () => {
+    const topic = await ingest.freshTopic();
+    const replica = await ingest.startReplica({ TOPIC: topic.name, PUBLISH_TIMEOUT: "3s", MAX_IN_FLIGHT: "10" });
+    assert.equal((await post(replica.url, sampleEvent())).status, 204);
+    process.kill(ingest.emulator.process.pid, "SIGSTOP");
+    let waiting: Promise<Response>[] = [];
+    try {
+      waiting = Array.from({ length: 10 }, () => post(replica.url, sampleEvent()));
+      await sleep(300);
+      const start = Date.now();
+      const refused = await Promise.all(Array.from({ length: 30 }, () => post(replica.url, sampleEvent())));
+      assert.ok(Date.now() - start < 1000);
+      for (const response of refused) {
+        assert.equal(response.status, 503);
+        assert.equal(response.headers.get("retry-after"), "1");
+        assert.match((await errorsOf(response))[0]?.message ?? "", /Too many events/);
+      }
+    } finally {
+      process.kill(ingest.emulator.process.pid, "SIGCONT");
+    }
+    // They waited less than the timeout: all are taken.
+    assert.deepEqual(
+      (await Promise.all(waiting)).map((r) => r.status),
+      Array<number>(10).fill(204),
+    );
+    assert.equal((await post(replica.url, sampleEvent())).status, 204);
+  });
+
+  it("is 503 for a batch that is not all acknowledged; sent again it counts once, also without ids", async () => {
+    const topic = await ingest.freshTopic();
+    const replica = await ingest.startReplica({ TOPIC: topic.name, PUBLISH_TIMEOUT: "1s", MAX_IN_FLIGHT: "50" });
+    const batch = Array.from({ length: 100 }, (_, i) => sampleEvent({ page: `/${i}` }));
+    process.kill(ingest.emulator.process.pid, "SIGSTOP");
+    try {
+      // One batch may be larger than the bound, a second one finds no room.
+      const [first, second] = [postBatch(replica.url, batch), sleep(300).then(() => postBatch(replica.url, [{}]))];
+      assert.match((await errorsOf(await second))[0]?.message ?? "", /Too many events/);
+      const answer = await first;
+      assert.equal(answer.status, 503);
+      assert.ok(Number(answer.headers.get("retry-after")) >= 1);
+      assert.match((await errorsOf(answer))[0]?.message ?? "", /Pub\/Sub did not answer in time/);
+    } finally {
+      process.kill(ingest.emulator.process.pid, "SIGCONT");
+    }
+    await eventually(async () => (await postBatch(replica.url, batch)).status === 200, "200");
+    assert.equal((await post(replica.url, sampleEvent({ event_id: "after" }))).status, 204);
+    await topic.message("after");
+    await eventually(() => topic.messages.size >= 101, "all events");
+    // What was frozen may have been taken, too: by the same names.
+    assert.equal(topic.messages.size, 101);
+  });
+
+  it("bounds what waits by its size too", async () => {
+    const topic = await ingest.freshTopic();
+    const replica = await ingest.startReplica({
+      TOPIC: topic.name,
+      PUBLISH_TIMEOUT: "3s",
+      MAX_IN_FLIGHT_BYTES: "20000",
+    });
+    process.kill(ingest.emulator.process.pid, "SIGSTOP");
+    let waiting: Promise<Response>[] = [];
+    try {
+      const large = sampleEvent({ properties: { x: "y".repeat(11_000) } });
+      waiting = [post(replica.url, large), post(replica.url, large)];
+      await sleep(300);
+      assert.equal((await post(replica.url, sampleEvent())).status, 503);
+    } finally {
+      process.kill(ingest.emulator.process.pid, "SIGCONT");
+    }
+    await Promise.all(waiting);
+  });
+
+  it("is 503 for a topic that does not exist, and not ready, saying why", async () => {
+    const replica = await ingest.startReplica({ TOPIC: "no-such-topic" });
+    const unused = await fetch(`${replica.url}/readyz`);
+    assert.equal(unused.status, 503);
+    assert.match(await unused.text(), /no-such-topic cannot be reached: .*NOT_FOUND/);
+    const response = await post(replica.url, sampleEvent());
+    assert.equal(response.status, 503);
+    assert.ok(Number(response.headers.get("retry-after")) >= 1);
+    const readiness = await fetch(`${replica.url}/readyz`);
+    assert.equal(readiness.status, 503);
+    assert.match(await readiness.text(), /Publishing to Pub\/Sub topic no-such-topic fails: .*NOT_FOUND/);
+  });
+
+  it("takes events again after Pub/Sub was gone and has come back, within seconds", async () => {
+    const logFile = `${ingest.emulator.process.logFile}.second`;
+    const first = await startPubSubEmulator({ logFile });
+    const replica = await ingest.startReplica({ PUBSUB_EMULATOR_HOST: first.host, PUBLISH_TIMEOUT: "1s" });
+    await first.stop();
+    for (let i = 0; i < 5; i++) assert.equal((await post(replica.url, sampleEvent())).status, 503);
+    const second = await startPubSubEmulator({ logFile, port: Number(first.host.split(":")[1]) });
+    try {
+      await fetch(`http://${second.host}/v1/projects/demo-project/topics/events`, { method: "PUT" });
+      await eventually(async () => (await post(replica.url, sampleEvent())).status === 204, "204", 6000);
+    } finally {
+      await second.stop();
+    }
+  });
+
+  it("takes events again soon after its connection has died without a word", async () => {
+    const topic = await ingest.freshTopic();
+    const relay = await startRelay(ingest.emulator.host);
+    try {
+      const replica = await ingest.startReplica({
+        TOPIC: topic.name,
+        PUBSUB_EMULATOR_HOST: relay.host,
+        PUBLISH_TIMEOUT: "1s",
+      });
+      assert.equal((await post(replica.url, sampleEvent({ event_id: "before" }))).status, 204);
+      relay.forgetConnections();
+      assert.equal((await post(replica.url, sampleEvent())).status, 503);
+      await eventually(async () => (await post(replica.url, sampleEvent())).status === 204, "204", 20_000);
+      assert.equal((await fetch(`${replica.url}/readyz`)).status, 200);
+    } finally {
+      await relay.stop();
+    }
+  });
+
+  it("takes events again soon after a network that swallowed its attempts to connect works again", async () => {
+    const topic = await ingest.freshTopic();
+    const relay = await startRelay(ingest.emulator.host);
+    try {
+      relay.swallow();
+      const replica = await ingest.startReplica({
+        TOPIC: topic.name,
+        PUBSUB_EMULATOR_HOST: relay.host,
+        PUBLISH_TIMEOUT: "1s",
+      });
+      assert.equal((await post(replica.url, sampleEvent())).status, 503);
+      await relay.restore();
+      await eventually(async () => (await post(replica.url, sampleEvent())).status === 204, "204", 5000);
+    } finally {
+      await relay.stop();
+    }
+  });
+});

@@ -1,0 +1,118 @@
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/emulator";
+import { rollupVersion } from "@eventlogger/gcp/bigquery/testing/rows";
+import type { RollupVersionRow } from "@eventlogger/gcp/bigquery/tables";
+import type { EventStatistics } from "./getEvent";
+import { eventually, useIngest, type TestReplica } from "../testing/fixture";
+
+const HOUR_MS = 3_600_000;
+
+describe("GET /event/ with BigQuery", function () {
+  this.timeout(60_000);
+  const warehouse = useBigQueryEmulator();
+  const ingest = useIngest();
+  let dataset: string;
+  let replica: TestReplica;
+
+  before(async () => {
+    dataset = await warehouse.freshDataset();
+    replica = await ingest.startReplica({
+      PROJECT: warehouse.project,
+      DATASET: dataset,
+      BIGQUERY_ENDPOINT: warehouse.emulator.url,
+      CACHE_TTL: "300ms",
+      QUERY_TIMEOUT: "1500ms",
+    });
+  });
+
+  async function write(...rows: RollupVersionRow[]): Promise<void> {
+    await warehouse.bigquery.dataset(dataset).table("daily_rollup_versions").insert(rows);
+    await sleep(300); // until the replica asks again
+  }
+
+  async function read(query = ""): Promise<EventStatistics> {
+    const response = await fetch(`${replica.url}/event/${query}`);
+    assert.equal(response.status, 200);
+    return (await response.json()) as EventStatistics;
+  }
+
+  it("is empty before anything was counted", async () => {
+    const { total_users, daily_stats } = await read();
+    assert.deepEqual({ total_users, daily_stats }, { total_users: 0, daily_stats: [] });
+  });
+
+  it("shows the newest totals of each day, and new ones once the cache is too old", async () => {
+    await write(
+      rollupVersion({ date: "2024-05-17", version: 1, session_count: 1, active_user_count: 1, new_user_count: 1 }),
+      rollupVersion({
+        date: "2020-02-29",
+        version: 5,
+        session_count: 3,
+        session_duration_ms: 3 * 90_000,
+        new_user_count: 2,
+      }),
+      rollupVersion({
+        date: "2024-05-17",
+        version: 2,
+        session_count: 2,
+        session_duration_ms: HOUR_MS,
+        active_user_count: 4,
+      }),
+    );
+    const { total_users, daily_stats } = await read();
+    assert.equal(total_users, 2);
+    assert.deepEqual(daily_stats, [
+      {
+        date: "29/02/2020",
+        average_session_duration_min: 1.5,
+        average_session_duration_sec: 90,
+        active_user_count: 0,
+        new_user_count: 2,
+        session_count: 3,
+      },
+      {
+        date: "17/05/2024",
+        average_session_duration_min: 30,
+        average_session_duration_sec: 1800,
+        active_user_count: 4,
+        new_user_count: 0,
+        session_count: 2,
+      },
+    ]);
+
+    await write(rollupVersion({ date: "2024-05-17", version: 3, session_count: 9, new_user_count: 1 }));
+    const changed = await read("?from=2024-01-01");
+    assert.deepEqual(
+      changed.daily_stats.map((d) => [d.date, d.session_count]),
+      [["17/05/2024", 9]],
+    );
+    assert.equal(changed.total_users, 3);
+  });
+
+  it("is 503 with Retry-After while BigQuery hangs, takes events all the same, and recovers by itself", async () => {
+    await read();
+    await sleep(300);
+    process.kill(warehouse.emulator.process.pid, "SIGSTOP");
+    try {
+      const start = Date.now();
+      const response = await fetch(`${replica.url}/event/`);
+      assert.equal(response.status, 503);
+      assert.ok(Number(response.headers.get("retry-after")) >= 1);
+      assert.ok(Date.now() - start < 3000);
+      assert.equal((await fetch(`${replica.url}/healthz`)).status, 200);
+    } finally {
+      process.kill(warehouse.emulator.process.pid, "SIGCONT");
+    }
+    await eventually(async () => (await fetch(`${replica.url}/event/`)).status === 200, "200 again");
+  });
+
+  it("is 503 when the dataset is not there, and says why in the log alone", async () => {
+    const env = { PROJECT: warehouse.project, DATASET: "missing", BIGQUERY_ENDPOINT: warehouse.emulator.url };
+    const lost = await ingest.startReplica(env);
+    const response = await fetch(`${lost.url}/event/`);
+    assert.equal(response.status, 503);
+    assert.doesNotMatch(await response.text(), /missing/);
+    assert.match(lost.process.logTail(), /reading the rollups fails/);
+  });
+});

@@ -1,0 +1,117 @@
+import "./sdk";
+import Long = require("long");
+import * as runnerApi from "apache-beam/proto/beam_runner_api";
+import type { Coder } from "apache-beam/coders/coders";
+import { PaneInfoCoder } from "apache-beam/coders/standard_coders";
+import { deserializeFn, serializeFn } from "apache-beam/internal/serialize";
+import type { Pipeline } from "apache-beam/internal/pipeline";
+import type { PCollection } from "apache-beam";
+import { parDo } from "apache-beam/transforms/pardo";
+import { withName, type PTransform } from "apache-beam/transforms/transform";
+import { GlobalWindow, type WindowedValue } from "apache-beam/values";
+import { NonPromise, type ProcessResult, type Receiver } from "apache-beam/worker/operators";
+import { registerParDoOperator } from "./parDoOperators";
+import type { ExtendedOperator } from "./patches/operators";
+
+const ASYNC_DOFN_URN = "beam:dofn:js_async:v1";
+
+/**
+ * A DoFn that knows its bundles and may wait: it is told where a bundle starts, ends and fails, may return promises, and
+ * may emit in `finishBundle`. One instance serves one bundle at a time, and goes on to the next. Instances are
+ * serialised: plain fields only, and the class must be an export of a module registered with `requireForSerialization`.
+ * Input and output are in the global window.
+ */
+export interface BundleDoFn<I, O> {
+  startBundle?(): void;
+  /** @param emit takes an output and its event time in epoch ms (default: the input's) */
+  process(element: I, emit: Emit<O>): void | Promise<void>;
+  finishBundle?(emit: EmitTimestamped<O>): void | Promise<void>;
+  /** The bundle fails, maybe for a reason elsewhere: stop what is under way. */
+  bundleFailed?(error: Error): void;
+}
+
+export type Emit<O> = (value: O, timestampMs?: number) => void;
+export type EmitTimestamped<O> = (value: O, timestampMs: number) => void;
+
+/** Applies a {@link BundleDoFn}. The output is in the global window. */
+export function bundleParDo<I, O>(
+  name: string,
+  doFn: BundleDoFn<I, O>,
+  outputCoder: Coder<O>,
+): PTransform<PCollection<I>, PCollection<O>> {
+  function expandInternal(_input: PCollection<I>, pipeline: Pipeline, proto: runnerApi.PTransform) {
+    proto.spec = runnerApi.FunctionSpec.create({
+      urn: parDo.urn,
+      payload: runnerApi.ParDoPayload.toBinary(
+        runnerApi.ParDoPayload.create({
+          doFn: runnerApi.FunctionSpec.create({ urn: ASYNC_DOFN_URN, payload: serializeFn({ doFn }) }),
+        }),
+      ),
+    });
+    return pipeline.createPCollectionInternal(outputCoder);
+  }
+  return withName(name, expandInternal);
+}
+
+const GLOBAL_WINDOWS = [new GlobalWindow()];
+const PANE = PaneInfoCoder.ONE_AND_ONLY_FIRING;
+
+class BundleParDoOperator implements ExtendedOperator {
+  /** Elements may be in flight when a split is asked for. */
+  readonly refusesSplits = true;
+  private pending: Promise<void>[] = [];
+  private current: WindowedValue<unknown> | undefined;
+
+  constructor(
+    readonly transformId: string,
+    private readonly doFn: BundleDoFn<unknown, unknown>,
+    private readonly receiver: Receiver,
+  ) {}
+
+  private send(value: unknown, timestamp: Long): void {
+    const result = this.receiver.receive({ value, windows: GLOBAL_WINDOWS, pane: PANE, timestamp });
+    if (result !== NonPromise) this.pending.push(result);
+  }
+
+  private readonly emit: Emit<unknown> = (value, timestampMs) => {
+    const timestamp = timestampMs === undefined ? this.current?.timestamp : Long.fromNumber(timestampMs);
+    if (timestamp === undefined) throw new Error(`${this.transformId}: an output outside process() needs a timestamp`);
+    this.send(value, timestamp);
+  };
+
+  private takePending(): ProcessResult {
+    if (!this.pending.length) return NonPromise;
+    const { pending } = this;
+    this.pending = [];
+    return Promise.all(pending).then(() => undefined);
+  }
+
+  startBundle(): Promise<void> {
+    this.pending = [];
+    this.doFn.startBundle?.();
+    return Promise.resolve();
+  }
+
+  process(element: WindowedValue<unknown>): ProcessResult {
+    this.current = element;
+    const result = this.doFn.process(element.value, this.emit);
+    if (!result) return this.takePending();
+    return result.then(() => this.takePending() ?? undefined);
+  }
+
+  async finishBundle(): Promise<void> {
+    this.current = undefined;
+    const emit: EmitTimestamped<unknown> = (value, timestampMs) => this.send(value, Long.fromNumber(timestampMs));
+    await this.doFn.finishBundle?.(emit);
+    await this.takePending();
+  }
+
+  abort(error: Error): void {
+    this.doFn.bundleFailed?.(error);
+  }
+}
+
+registerParDoOperator(ASYNC_DOFN_URN, (id, _transform, spec, _context, receiver) => {
+  const { doFn } = deserializeFn(spec.doFn?.payload as Uint8Array) as { doFn: BundleDoFn<unknown, unknown> };
+  return new BundleParDoOperator(id, doFn, receiver);
+});

@@ -1,0 +1,102 @@
+import "../sdk";
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path = require("node:path");
+import { create, P, withName, type PCollection } from "apache-beam";
+import type { Components, Pipeline } from "apache-beam/proto/beam_runner_api";
+import { RowCoder } from "apache-beam/coders/row_coder";
+import { Schema } from "apache-beam/proto/schema";
+import {
+  bundleParDo,
+  buildPipeline,
+  ensureExpansionClasspath,
+  startExpansionService,
+  type ExpansionService,
+} from "../index";
+import { int64Type, nullable, rowCoder, stringType } from "../rows/schema";
+import { decode } from "../patches/rowCoder.scenario";
+import { CACHE_DIR } from "../testing/flinkHarness";
+import { Identity } from "../testing/fixtures";
+import { discoverConfigurations } from "./discovery";
+import { schemaTransform } from "./schemaTransform";
+
+const URN = "beam:schematransform:org.apache.beam:bigquery_storage_write:v2";
+
+describe("Schema transforms of Java", function () {
+  this.timeout(60_000);
+  let directory: string;
+  let service: ExpansionService;
+  before(async function () {
+    this.timeout(600_000); // the first run builds the service
+    directory = mkdtempSync(path.join(tmpdir(), "schema-transform-"));
+    const classpath = await ensureExpansionClasspath({ cacheDir: CACHE_DIR });
+    service = await startExpansionService({ classpath, logFile: path.join(directory, "log") });
+  });
+  after(async () => {
+    await service?.stop();
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  /** A pipeline that writes rows with this configuration. */
+  const build = (configuration: Record<string, unknown>, urn = URN): Promise<Pipeline> =>
+    buildPipeline((root) => {
+      const coder = rowCoder({ name: stringType, count: nullable(int64Type) });
+      const input = root
+        .apply(withName("Create", create(["text"])))
+        .apply(bundleParDo("ToRows", new Identity(), coder as never)) as PCollection<unknown>;
+      return P({ input }).applyAsync(schemaTransform("Write", urn, configuration, service.address));
+    });
+
+  const good = {
+    table: "some-project:d.t",
+    num_streams: 2,
+    triggering_frequency_seconds: 3,
+    error_handling: { output: "refused" },
+  };
+
+  it("are expanded with their configuration, and give their outputs by name", async () => {
+    const { components } = (await build(good)) as { components: Components };
+    const { transforms, pcollections, coders } = components;
+    const write = Object.values(transforms).find(({ uniqueName }) => uniqueName === "Write");
+    assert.deepEqual(Object.keys(write?.outputs ?? {}).sort(), ["post_write", "refused"]);
+    const refused = coders[pcollections[write?.outputs["refused"] ?? ""]?.coderId ?? ""];
+    assert.equal(refused?.spec?.urn, "beam:coder:row:v1");
+    const { fields } = Schema.fromBinary(refused?.spec?.payload ?? new Uint8Array());
+    assert.deepEqual(
+      fields.map(({ name }) => name),
+      ["failed_row", "error_message"],
+    );
+    // What Java would write for a refused row.
+    const bytes = Buffer.from("0200" + "020102" + "0161" + "03626164", "hex");
+    assert.deepEqual(decode(new RowCoder(refused?.spec?.payload ?? new Uint8Array()), bytes), {
+      failed_row: { name: "a", count: null },
+      error_message: "bad",
+    });
+  });
+
+  it("name an unknown configuration field, and the ones there are", async () => {
+    await assert.rejects(
+      build({ ...good, tabel: "x" }),
+      /bigquery_storage_write:v2 has no configuration field tabel; it has auto_sharding, [^]*table, /,
+    );
+  });
+
+  it("name the configuration field that is missing", async () => {
+    await assert.rejects(build({ num_streams: 1 }), /configuration of [^]*field table is required/);
+  });
+
+  it("say what the service refuses", async () => {
+    await assert.rejects(build({ ...good, create_disposition: "CREATE_SOMETIMES" }), /CREATE_SOMETIMES/);
+  });
+
+  it("are found, or named when there are none such", async () => {
+    const configurations = await discoverConfigurations(service.address);
+    assert.ok(configurations.get(URN)?.fields.some(({ name }) => name === "table"));
+    await assert.rejects(build({}, "beam:nothing:v1"), /knows no schema transform beam:nothing:v1/);
+  });
+
+  it("say which service does not answer", async () => {
+    await assert.rejects(discoverConfigurations("localhost:1"), /Cannot discover the schema transforms of localhost:1/);
+  });
+});

@@ -1,0 +1,39 @@
+/** What the SDK lacks: keyed state, splittable sources, triggers, a test stream, a Flink runner, rows and transforms of other languages, and repairs. */
+import "./sdk";
+
+export { SDK_VERSION, UnsupportedSdkVersionError } from "./version";
+export { bundleParDo, type BundleDoFn, type Emit, type EmitTimestamped } from "./bundleParDo";
+export { applyAsync, pipe, type AnyPTransform } from "./pipe";
+export { jsonCoder, stringCoder, textKvCoder, withKvCoder } from "./coders";
+export { statefulParDo, stateStats, type CellsOf, type StatefulDoFn } from "./state/statefulParDo";
+export { bagState, foldedState, valueState } from "./state/cells";
+export type { BagCell, Fold, FoldedCell, StateDeclaration, ValueCell } from "./state/cells";
+export { splittableParDo, type Residual, type SliceContext, type SplittableDoFn } from "./splittable/splittableParDo";
+export { count } from "./worker/counters";
+export { beforeFinalize, onWorkerGone, workerStats } from "./patches/control";
+export * from "./windowing/triggers";
+export { sessionWindows, windowingStrategy, type WindowingOptions } from "./windowing/strategy";
+export { END_OF_TIME_MS, testStream, type TestStreamEvent } from "./testStream";
+export { buildPipeline, JobFailedError, replaceDefaultEnvironment, runJob, type Job, type JobOptionValue } from "./job";
+export type { FlinkJobOptions } from "./flink/job";
+export { ClasspathError } from "./java/mavenBuild";
+export { ensureFlinkClasspath } from "./flink/classpath";
+export { completeCheckpoints, newestCheckpoint, type Checkpoint } from "./flink/checkpoints";
+export {
+  CheckpointRecordError,
+  checkpointToRestore,
+  DamagedCheckpointError,
+  readCheckpointRecord,
+  replaceFile,
+  restorePointOf,
+  runDirectory,
+  writeCheckpointRecord,
+  type CheckpointRecord,
+  type CheckpointRecorderOptions,
+  type RestorePoint,
+} from "./flink/checkpointRecord";
+export { runOnFlink, type FlinkRun, type FlinkRunnerOptions } from "./flink/runner";
+export { ensureExpansionClasspath } from "./expansion/classpath";
+export { startExpansionService, type ExpansionService, type ExpansionServiceOptions } from "./expansion/service";
+export { schemaTransform, type Collections } from "./expansion/schemaTransform";
+export * from "./rows/schema";

@@ -1,0 +1,34 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import path = require("node:path");
+import { ensureNode, NODE_VERSIONS } from "@eventlogger/process/testing/nodeVersions";
+
+const MOCHA = require.resolve("mocha/bin/mocha.js");
+
+/** Runs test files on another Node: what they printed, which must end without a failure. */
+async function mocha(node: string, ...args: string[]): Promise<string> {
+  const child = spawn(node, [MOCHA, "--reporter", "dot", ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  let output = "";
+  child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  const code = await new Promise((resolve) => child.once("close", resolve));
+  assert.equal(code, 0, output);
+  return output;
+}
+
+for (const version of NODE_VERSIONS) {
+  describe(`On Node ${version}`, function () {
+    this.timeout(180_000);
+    let node: string;
+    before(() => void (node = ensureNode(version)));
+
+    it("the library's own tests pass", async () => {
+      assert.match(await mocha(node, path.join(__dirname, "**/!(*.component).test.js")), /\b\d{2,} passing/);
+    });
+
+    it("a pipeline runs on Flink, launcher and workers", async () => {
+      const file = require.resolve("./flink/flink.component.test");
+      assert.match(await mocha(node, file, "--grep", "every element of a large bundle"), /1 passing/);
+    });
+  });
+}

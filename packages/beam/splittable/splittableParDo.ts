@@ -1,0 +1,257 @@
+import "../sdk";
+import Long = require("long");
+import protobufjs = require("protobufjs");
+import * as runnerApi from "apache-beam/proto/beam_runner_api";
+import type { DelayedBundleApplication } from "apache-beam/proto/beam_fn_api";
+import type { Coder } from "apache-beam/coders/coders";
+import { Context } from "apache-beam/coders/coders";
+import { BytesCoder, FullWindowedValueCoder } from "apache-beam/coders/required_coders";
+import type { PCollection } from "apache-beam";
+import type { Pipeline } from "apache-beam/internal/pipeline";
+import { deserializeFn, serializeFn } from "apache-beam/internal/serialize";
+import { parDo } from "apache-beam/transforms/pardo";
+import { withName, type PTransform } from "apache-beam/transforms/transform";
+import type { KV, WindowedValue } from "apache-beam/values";
+import {
+  NonPromise,
+  registerOperatorConstructor,
+  type OperatorContext,
+  type ProcessResult,
+  type Receiver,
+} from "apache-beam/worker/operators";
+import type { ExtendedOperator, Finalizer } from "../patches/operators";
+
+const SDF_URN = "beam:dofn:js_splittable:v1";
+const PAIR_URN = "beam:transform:sdf_pair_with_restriction:v1";
+const SPLIT_URN = "beam:transform:sdf_split_and_size_restrictions:v1";
+const PROCESS_URN = "beam:transform:sdf_process_sized_element_and_restrictions:v1";
+const TRUNCATE_URN = "beam:transform:sdf_truncate_sized_restrictions:v1";
+const SPLITTABLE_REQUIREMENT_URN = "beam:requirement:pardo:splittable_dofn:v1";
+const FINALIZATION_REQUIREMENT_URN = "beam:requirement:pardo:finalization:v1";
+
+/** What is left to do of a restriction after a slice of it. */
+export interface Residual<R> {
+  readonly restriction: R;
+  /** No later output will be older than this, except late data; epoch ms, non-decreasing. */
+  readonly watermarkMs: number;
+  /** When to go on, at the earliest. */
+  readonly delayMs: number;
+}
+
+export interface SliceContext<O> {
+  /** Gives out an element with its event time (epoch ms). Await the result when it is a promise. */
+  emit(value: O, timestampMs: number): void | Promise<void>;
+  /**
+   * `commit` is called when the runner says the bundle is durable, `abort` when the bundle failed or its job attempt
+   * ended before. Exactly one of them is called, once.
+   */
+  onFinalize(finalizer: Finalizer): void;
+  /** Set when the bundle fails: stop soon, by throwing it. */
+  readonly aborted: Error | undefined;
+}
+
+/**
+ * An unbounded source as a splittable DoFn that checkpoints itself: each `process` reads a slice of the restriction and
+ * returns what is left. Instances are serialised (plain fields only; the class is an export of a registered module).
+ *
+ * @typeParam R restriction; must survive JSON
+ */
+export interface SplittableDoFn<O, R> {
+  /** The restrictions to read, each by itself. */
+  restrictions(): R[];
+  /** Reads a slice; undefined when the restriction is done. */
+  process(restriction: R, context: SliceContext<O>): Promise<Residual<R> | undefined>;
+}
+
+const encodeJson = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
+const decodeJson = <R>(bytes: Uint8Array): R => JSON.parse(new TextDecoder().decode(bytes)) as R;
+
+/** Applies a splittable DoFn to a collection whose elements it does not look at (an impulse). */
+export function splittableParDo<O, R>(
+  name: string,
+  doFn: SplittableDoFn<O, R>,
+  outputCoder: Coder<O>,
+): PTransform<PCollection<Uint8Array>, PCollection<O>> {
+  function expandInternal(_input: PCollection<Uint8Array>, pipeline: Pipeline, proto: runnerApi.PTransform) {
+    proto.spec = runnerApi.FunctionSpec.create({
+      urn: parDo.urn,
+      payload: runnerApi.ParDoPayload.toBinary(
+        runnerApi.ParDoPayload.create({
+          doFn: runnerApi.FunctionSpec.create({ urn: SDF_URN, payload: serializeFn({ doFn }) }),
+          restrictionCoderId: pipeline.context.getCoderId(new BytesCoder()),
+          requestsFinalization: true,
+        }),
+      ),
+    });
+    const { requirements } = pipeline.getProto();
+    for (const urn of [SPLITTABLE_REQUIREMENT_URN, FINALIZATION_REQUIREMENT_URN]) {
+      if (!requirements.includes(urn)) requirements.push(urn);
+    }
+    return pipeline.createPCollectionInternal(outputCoder, undefined, runnerApi.IsBounded_Enum.UNBOUNDED);
+  }
+  return withName(name, expandInternal);
+}
+
+type AnyDoFn = SplittableDoFn<unknown, unknown>;
+/** Element with its encoded restriction. */
+type Restricted = KV<unknown, Uint8Array>;
+
+abstract class SdfOperator implements ExtendedOperator {
+  protected readonly doFn: AnyDoFn;
+  protected readonly receiver: Receiver;
+
+  constructor(
+    readonly transformId: string,
+    transform: runnerApi.PTransform,
+    context: OperatorContext,
+  ) {
+    const spec = runnerApi.ParDoPayload.fromBinary(transform.spec?.payload as Uint8Array);
+    if (spec.doFn?.urn !== SDF_URN) throw new Error(`${transformId}: unknown splittable DoFn ${spec.doFn?.urn}`);
+    this.doFn = (deserializeFn(spec.doFn.payload) as { doFn: AnyDoFn }).doFn;
+    this.receiver = context.getReceiver(Object.values(transform.outputs)[0]);
+  }
+  startBundle(): Promise<void> {
+    return Promise.resolve();
+  }
+  abstract process(element: WindowedValue<unknown>): ProcessResult;
+  finishBundle(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+/** Pairs the element with one restriction that stands for all. */
+class PairOperator extends SdfOperator {
+  process(element: WindowedValue<unknown>): ProcessResult {
+    return this.receiver.receive({ ...element, value: { key: element.value, value: encodeJson(null) } });
+  }
+}
+
+/** Gives out each restriction, with a size of 1. */
+class SplitOperator extends SdfOperator {
+  process(element: WindowedValue<unknown>): ProcessResult {
+    const { key } = element.value as Restricted;
+    const results = this.doFn
+      .restrictions()
+      .map((r) => this.receiver.receive({ ...element, value: { key: { key, value: encodeJson(r) }, value: 1 } }))
+      .filter((result) => result !== NonPromise);
+    return results.length ? Promise.all(results).then(() => undefined) : NonPromise;
+  }
+}
+
+function toTimestamp(ms: number): { seconds: bigint; nanos: number } {
+  const seconds = Math.floor(ms / 1000);
+  return { seconds: BigInt(seconds), nanos: Math.round(ms - seconds * 1000) * 1_000_000 };
+}
+
+/** Runs slices. They start at once and are awaited when the bundle ends, so that several restrictions are read together. */
+class ProcessOperator extends SdfOperator {
+  readonly refusesSplits = true;
+  private readonly inputId: string;
+  private readonly outputIds: readonly string[];
+  private readonly inputCoder: FullWindowedValueCoder<unknown, never>;
+  private residuals: DelayedBundleApplication[] = [];
+  private finalizers: Finalizer[] = [];
+  private running: Promise<void>[] = [];
+  private aborted: Error | undefined;
+
+  constructor(transformId: string, transform: runnerApi.PTransform, context: OperatorContext) {
+    super(transformId, transform, context);
+    const { descriptor, pipelineContext } = context;
+    const [inputId, pcollectionId] = Object.entries(transform.inputs)[0] as [string, string];
+    const pcollection = descriptor.pcollections[pcollectionId] as runnerApi.PCollection;
+    const windowing = descriptor.windowingStrategies[pcollection.windowingStrategyId] as runnerApi.WindowingStrategy;
+    this.inputId = inputId;
+    this.outputIds = Object.keys(transform.outputs);
+    this.inputCoder = new FullWindowedValueCoder(
+      pipelineContext.getCoder(pcollection.coderId),
+      pipelineContext.getCoder(windowing.windowCoderId),
+    );
+  }
+
+  override startBundle(): Promise<void> {
+    this.residuals = [];
+    this.finalizers = [];
+    this.running = [];
+    this.aborted = undefined;
+    return Promise.resolve();
+  }
+
+  private encodeResidual(element: WindowedValue<unknown>, residual: Residual<unknown>): DelayedBundleApplication {
+    const { key: restricted, value: size } = element.value as KV<Restricted, number>;
+    const value = { key: { key: restricted.key, value: encodeJson(residual.restriction) }, value: size };
+    const writer = new protobufjs.Writer();
+    this.inputCoder.encode({ ...element, value }, writer, Context.needsDelimiters);
+    return {
+      application: {
+        transformId: this.transformId,
+        inputId: this.inputId,
+        element: writer.finish(),
+        outputWatermarks: Object.fromEntries(this.outputIds.map((id) => [id, toTimestamp(residual.watermarkMs)])),
+        isBounded: runnerApi.IsBounded_Enum.UNBOUNDED,
+      },
+      requestedTimeDelay: toTimestamp(residual.delayMs),
+    };
+  }
+
+  private async slice(element: WindowedValue<unknown>): Promise<void> {
+    const { key: restricted } = element.value as KV<Restricted, number>;
+    const { windows, pane } = element;
+    const { receiver, finalizers } = this;
+    const aborted = (): Error | undefined => this.aborted;
+    const residual = await this.doFn.process(decodeJson(restricted.value), {
+      emit: (value, timestampMs) => {
+        const result = receiver.receive({ value, windows, pane, timestamp: Long.fromNumber(timestampMs) });
+        return result === NonPromise ? undefined : result;
+      },
+      onFinalize: (finalizer) => void finalizers.push(finalizer),
+      get aborted() {
+        return aborted();
+      },
+    });
+    if (residual) this.residuals.push(this.encodeResidual(element, residual));
+  }
+
+  process(element: WindowedValue<unknown>): ProcessResult {
+    const slice = this.slice(element);
+    slice.catch((error: Error) => (this.aborted ??= error)); // the others stop; reported in finishBundle
+    this.running.push(slice);
+    return NonPromise;
+  }
+
+  override async finishBundle(): Promise<void> {
+    const { running } = this;
+    for (const result of await Promise.allSettled(running)) {
+      if (result.status === "rejected") throw result.reason;
+    }
+    this.running = [];
+  }
+
+  abort(error: Error): void {
+    this.aborted = error;
+  }
+  settled(): Promise<unknown> {
+    return Promise.allSettled(this.running);
+  }
+  takeResidualRoots(): DelayedBundleApplication[] {
+    const { residuals } = this;
+    this.residuals = [];
+    return residuals;
+  }
+  takeFinalizers(): Finalizer[] {
+    const { finalizers } = this;
+    this.finalizers = [];
+    return finalizers;
+  }
+}
+
+/** A drain reads nothing further: what is not read stays where it is. */
+class TruncateOperator extends SdfOperator {
+  process(): ProcessResult {
+    return NonPromise;
+  }
+}
+
+registerOperatorConstructor(PAIR_URN, (id, t, c) => new PairOperator(id, t, c));
+registerOperatorConstructor(SPLIT_URN, (id, t, c) => new SplitOperator(id, t, c));
+registerOperatorConstructor(PROCESS_URN, (id, t, c) => new ProcessOperator(id, t, c));
+registerOperatorConstructor(TRUNCATE_URN, (id, t, c) => new TruncateOperator(id, t, c));

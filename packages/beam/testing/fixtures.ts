@@ -1,0 +1,240 @@
+/** DoFns of this library's own tests; a registered module, so that workers can load it. */
+import "../sdk";
+import { appendFileSync, existsSync, writeFileSync } from "node:fs";
+import type { KV, WindowedValue } from "apache-beam/values";
+import { bagState, foldedState, stringCoder, valueState } from "../index";
+import type {
+  BagCell,
+  BundleDoFn,
+  CellsOf,
+  Emit,
+  EmitTimestamped,
+  FoldedCell,
+  Residual,
+  SliceContext,
+  SplittableDoFn,
+  StatefulDoFn,
+  StateDeclaration,
+  ValueCell,
+} from "../index";
+import { registerModule } from "../registerModule";
+
+/** Appends each element as a line of JSON; how tests see output of workers. */
+export class AppendToFile implements BundleDoFn<unknown, string> {
+  private lines: string[] = [];
+  constructor(private readonly file: string) {}
+  startBundle(): void {
+    this.lines = [];
+  }
+  process(element: unknown): void {
+    this.lines.push(JSON.stringify(element) + "\n");
+  }
+  finishBundle(): void {
+    if (this.lines.length) appendFileSync(this.file, this.lines.join(""));
+  }
+}
+
+/** `"a=1"` -> KV("a", "1"). */
+export class SplitPair {
+  *process(text: string): Iterable<KV<string, string>> {
+    const [key = "", value = ""] = text.split("=");
+    yield { key, value };
+  }
+}
+
+/** `KV(key, values)` -> `[key, sorted values]`. */
+export class SortGroup {
+  *process({ key, value }: KV<string, Iterable<string>>): Iterable<[string, string[]]> {
+    yield [key, [...value].sort()];
+  }
+}
+
+type SumStates = {
+  sum: StateDeclaration<ValueCell<string>>;
+  seen: StateDeclaration<BagCell<string>>;
+  set: StateDeclaration<FoldedCell<Set<string>, string>>;
+};
+
+/** Sums numbers for each key in each kind of state, and emits `key=sum,count of all,count of distinct` for each bundle. */
+export class SumPerKey implements StatefulDoFn<string, string, SumStates> {
+  states(): SumStates {
+    return {
+      sum: valueState(stringCoder),
+      seen: bagState(stringCoder),
+      set: foldedState<Set<string>, string>({
+        coder: stringCoder,
+        create: () => new Set(),
+        fold: (state, record) => void record.split(",").forEach((v) => state.add(v)),
+        snapshot: (state) => [[...state].join(",")],
+        entries: (record) => record.split(",").length,
+        size: (state) => state.size,
+        entryWeight: 50,
+      }),
+    };
+  }
+  process(_key: string, value: string, { sum, seen, set }: CellsOf<SumStates>): void {
+    sum.write(String(Number(sum.read() ?? 0) + Number(value)));
+    seen.add(value);
+    if (!set.state.has(value)) {
+      set.state.add(value);
+      set.log(value);
+    }
+  }
+  *finishKey(key: string, { sum, seen, set }: CellsOf<SumStates>): Iterable<string> {
+    yield `${key}=${sum.read()},${seen.read().length},${set.state.size}`;
+  }
+}
+
+/** Numbers below `count`, `perSlice` a slice, with the number as text; event times 1 s apart. */
+export class CountingSource implements SplittableDoFn<string, { next: number }> {
+  constructor(
+    private readonly count: number,
+    private readonly perSlice: number,
+    private readonly finalizeLog: string,
+  ) {}
+  restrictions(): { next: number }[] {
+    return [{ next: 0 }];
+  }
+  async process(
+    { next }: { next: number },
+    context: SliceContext<string>,
+  ): Promise<Residual<{ next: number }> | undefined> {
+    const end = Math.min(this.count, next + this.perSlice);
+    for (let i = next; i < end; i++) await context.emit(`k${i % 7}=${i}`, i * 1000);
+    context.onFinalize({
+      commit: () => appendFileSync(this.finalizeLog, `${next}-${end}\n`),
+      abort: () => appendFileSync(this.finalizeLog, `abort ${next}-${end}\n`),
+    });
+    if (end === this.count) {
+      // Stays, so that the job goes on and finalises.
+      return { restriction: { next: end }, watermarkMs: end * 1000, delayMs: 1000 };
+    }
+    return { restriction: { next: end }, watermarkMs: end * 1000, delayMs: 0 };
+  }
+}
+
+/** What the finalizers of {@link Slice} were told in this process. */
+export const settled: string[] = [];
+
+/** Reads one slice: emits its restriction, a text, and leaves the same with a `+`; `fail` fails, `wait` runs on. */
+export class Slice implements SplittableDoFn<string, string> {
+  restrictions(): string[] {
+    return [];
+  }
+  async process(restriction: string, context: SliceContext<string>): Promise<Residual<string>> {
+    context.onFinalize({
+      commit: () => void settled.push(`commit ${restriction}`),
+      abort: () => void settled.push(`abort ${restriction}`),
+    });
+    if (restriction === "fail") throw new Error("this slice fails");
+    while (restriction === "wait") {
+      if (context.aborted) {
+        settled.push("stopped wait");
+        throw context.aborted;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    await context.emit(restriction, 0);
+    return { restriction: `${restriction}+`, watermarkMs: 1234, delayMs: 250 };
+  }
+}
+
+/** Several restrictions, read one number a slice; texts `<restriction>=<number>@<epoch ms>`, in order. */
+export class TickingSource implements SplittableDoFn<string, { id: number; next: number }> {
+  constructor(
+    private readonly count: number,
+    private readonly slices: number,
+    private readonly delayMs: number,
+  ) {}
+  restrictions(): { id: number; next: number }[] {
+    return Array.from({ length: this.count }, (_, id) => ({ id, next: 0 }));
+  }
+  async process(
+    { id, next }: { id: number; next: number },
+    context: SliceContext<string>,
+  ): Promise<Residual<{ id: number; next: number }>> {
+    // Having read everything it stays, so that checkpoints go on.
+    if (next === this.slices) return { restriction: { id, next }, watermarkMs: next, delayMs: 500 };
+    await context.emit(`${id}=${next}@${Date.now()}`, next);
+    return { restriction: { id, next: next + 1 }, watermarkMs: next + 1, delayMs: this.delayMs };
+  }
+}
+
+/** Throws, or kills its process, at the nth element; once, as told by a marker file. */
+export class FailOnce implements BundleDoFn<string, string> {
+  private count = 0;
+  constructor(
+    private readonly at: number,
+    private readonly how: "throw" | "kill",
+    private readonly marker: string,
+  ) {}
+  process(element: string, emit: Emit<string>): void {
+    if (++this.count >= this.at && !existsSync(this.marker)) {
+      writeFileSync(this.marker, "");
+      if (this.how === "kill") process.kill(process.pid, "SIGKILL");
+      throw new Error("this element is the one that throws");
+    }
+    emit(element);
+  }
+}
+
+export class AlwaysThrow {
+  *process(element: string): Iterable<string> {
+    throw new Error(`cannot process ${element}`);
+  }
+}
+
+/** Throws at this element. */
+export class ThrowAt implements BundleDoFn<string, string> {
+  constructor(private readonly at: string) {}
+  process(element: string, emit: Emit<string>): void {
+    if (element === this.at) throw new Error(`cannot process ${element}`);
+    emit(element);
+  }
+}
+
+/** Waits in the middle and at the end, and emits the count of the bundle at its end. */
+export class SlowCount implements BundleDoFn<string, string> {
+  private count = 0;
+  startBundle(): void {
+    this.count = 0;
+  }
+  async process(): Promise<void> {
+    this.count++;
+    if (this.count % 100 === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  async finishBundle(emit: EmitTimestamped<string>): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    emit(String(this.count), 0);
+  }
+}
+
+/** Gives out what it gets. */
+export class Identity implements BundleDoFn<string, string> {
+  process(element: string, emit: Emit<string>): void {
+    emit(element);
+  }
+}
+
+/** Gives out what it gets, a moment later. */
+export class SlowIdentity implements BundleDoFn<string, string> {
+  async process(element: string, emit: Emit<string>): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    emit(element);
+  }
+}
+
+/** An impulse becomes texts `0` to `count - 1`, each `width` characters wide. */
+export class Numbers {
+  constructor(
+    private readonly count: number,
+    private readonly width = 1,
+  ) {}
+  *process(_impulse: unknown): Iterable<string> {
+    for (let i = 0; i < this.count; i++) yield String(i).padStart(this.width, "0");
+  }
+}
+
+export type { WindowedValue };
+
+registerModule(module);

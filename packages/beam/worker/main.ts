@@ -1,0 +1,56 @@
+/**
+ * A worker of a {@link WorkerPool}, in a process of its own: `node main.js --id ID --control_endpoint HOST:PORT
+ * --modules '["a","b"]' --require-from DIR`. It serves one runner and reports its counters to the pool. It ends when the
+ * runner closes the control stream, or it gets SIGTERM, after giving its sources time to hand back what they hold.
+ */
+import "../sdk";
+import { parseArgs } from "node:util";
+import {
+  CHECKPOINT_RECORD_VARIABLE,
+  CheckpointRecorder,
+  type CheckpointRecorderOptions,
+} from "../flink/checkpointRecord";
+import { beforeFinalize, workerStats } from "../patches/control";
+import { stateStats } from "../state/statefulParDo";
+import { gauge, reportCounters } from "./counters";
+import { serve } from "./serve";
+
+const COUNTERS_EVERY_MS = 1000;
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      id: { type: "string" },
+      control_endpoint: { type: "string" },
+      modules: { type: "string" },
+      "require-from": { type: "string" },
+    },
+  });
+  const { id, control_endpoint: controlUrl } = values;
+  if (!id || !controlUrl) throw new Error("--id and --control_endpoint are required");
+  reportCounters(COUNTERS_EVERY_MS, () => {
+    const { rss, heapUsed } = process.memoryUsage();
+    const { user, system } = process.cpuUsage();
+    gauge("worker.rssMiB", rss >> 20);
+    gauge("worker.heapMiB", heapUsed >> 20);
+    gauge("worker.cpuMs", Math.round((user + system) / 1000));
+    gauge("worker.bundles", workerStats.bundles);
+    gauge("worker.failedBundles", workerStats.failedBundles);
+    for (const [name, value] of Object.entries(stateStats())) gauge(`state.${name}`, value);
+  });
+  const toRecord = process.env[CHECKPOINT_RECORD_VARIABLE];
+  if (toRecord) {
+    const recorder = new CheckpointRecorder(JSON.parse(toRecord) as CheckpointRecorderOptions);
+    beforeFinalize(() => recorder.record());
+  }
+  const modules = JSON.parse(values.modules ?? "[]") as string[];
+  await serve({ id, controlUrl, modules, requireFrom: values["require-from"] ?? process.cwd() });
+}
+
+void main().then(
+  () => process.exit(0),
+  (error: unknown) => {
+    console.error(error);
+    process.exit(1);
+  },
+);

@@ -1,0 +1,172 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import type { AnalyticsEvent } from "./event";
+import { validInputs } from "./testing/validInputs";
+import { validateEvent } from "./validation";
+import { decodeMessage, encodeMessage, type DecodedMessage } from "./eventMessage";
+
+const NOW = Date.UTC(2024, 4, 17, 12);
+const META = { messageId: "4711", publishTime: NOW + 5 };
+
+const decodeText = (text: string, meta = META): DecodedMessage => decodeMessage(Buffer.from(text, "utf8"), meta);
+const refused = (decoded: DecodedMessage): { errorType: string; message: string } =>
+  decoded.ok ? assert.fail("was accepted") : decoded;
+const acceptedEvent = (decoded: DecodedMessage): AnalyticsEvent =>
+  decoded.ok ? decoded.event : assert.fail(decoded.message);
+
+describe("wire", () => {
+  it("carries every valid event unchanged, whatever the message id and publish time", () => {
+    fc.assert(
+      fc.property(validInputs(NOW), fc.integer({ min: 0, max: 1e9 }), (input, later) => {
+        const validated = validateEvent(input, NOW);
+        if (!validated.ok) assert.fail(JSON.stringify(validated.errors));
+        const { data, attributes } = encodeMessage(validated.event);
+        assert.deepEqual(
+          acceptedEvent(decodeMessage(data, { messageId: "m", publishTime: NOW + later })),
+          validated.event,
+        );
+        assert.deepEqual(attributes, {
+          event_id: validated.event.event_id,
+          event_time: String(validated.event.event_time),
+        });
+      }),
+      { numRuns: 1000 },
+    );
+  }).timeout(20_000);
+
+  it("writes every field, in Avro's JSON encoding", () => {
+    const validated = validateEvent(
+      { type: "event", event_id: "e", session_id: "s", event_name: "n", event_time: NOW + 50, city: "Rome" },
+      NOW,
+    );
+    assert.ok(validated.ok);
+    assert.equal(
+      encodeMessage(validated.event).data.toString("utf8"),
+      '{"type":"event","event_id":"e","session_id":"s","event_name":"n","event_time":1715947200.050,' +
+        '"user_id":null,"page":null,"country":null,"region":null,"city":{"string":"Rome"},' +
+        '"properties":"null","received_at":1715947200000}',
+    );
+  });
+
+  it("reads messages in plain JSON, as earlier releases wrote them", () => {
+    fc.assert(
+      fc.property(validInputs(NOW), (input) => {
+        const validated = validateEvent(input, NOW);
+        if (!validated.ok) assert.fail(JSON.stringify(validated.errors));
+        const { event } = validated;
+        const absent = (value: unknown): unknown => value ?? undefined;
+        const plain = {
+          ...event,
+          event_time: new Date(event.event_time).toISOString(),
+          user_id: absent(event.user_id),
+          page: absent(event.page),
+          country: absent(event.country),
+          region: absent(event.region),
+          city: absent(event.city),
+          properties: absent(event.properties),
+        };
+        assert.deepEqual(acceptedEvent(decodeText(JSON.stringify(plain))), event);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it("takes properties that look like a union for what they are", () => {
+    const properties = { string: "{}" };
+    const plain = { type: "event", session_id: "s", event_name: "n", event_time: NOW, properties };
+    const event = acceptedEvent(decodeText(JSON.stringify(plain)));
+    assert.deepEqual(event.properties, properties);
+    assert.deepEqual(acceptedEvent(decodeMessage(encodeMessage(event).data, META)).properties, properties);
+  });
+
+  it("refuses what only looks like Avro's JSON encoding", () => {
+    const body = { type: "event", session_id: "s", event_name: "n", event_time: NOW };
+    const messageOf = (field: object): string => refused(decodeText(JSON.stringify({ ...body, ...field }))).message;
+    assert.match(messageOf({ user_id: { string: 5 } }), /^user_id must be null or a string/);
+    assert.match(messageOf({ user_id: { string: "a", more: "b" } }), /^user_id must be null or a string/);
+    assert.match(messageOf({ user_id: { text: "a" } }), /^user_id must be null or a string/);
+    assert.match(messageOf({ session_id: { string: "a" } }), /^session_id must be a string/);
+    for (const properties of ["", "{", "[]", "5", '"{}"']) {
+      assert.match(messageOf({ properties }), /^properties must be a JSON object/);
+    }
+  });
+
+  it("keeps moments before March 1973, whose milliseconds look like seconds", () => {
+    const validated = validateEvent({ type: "event", session_id: "s", event_name: "n", event_time: 0.5 }, NOW);
+    assert.ok(validated.ok);
+    assert.equal(validated.event.event_time, 500);
+    assert.equal(acceptedEvent(decodeMessage(encodeMessage(validated.event).data, META)).event_time, 500);
+  });
+
+  it("gives another publisher's message its id and publish time, the same on a redelivery", () => {
+    const text = '{"type":"event","session_id":"s","event_name":"n","event_time":1700000000}';
+    const event = acceptedEvent(decodeText(text));
+    assert.equal(event.event_id, "4711");
+    assert.equal(event.received_at, NOW + 5);
+    assert.equal(event.event_time, 1_700_000_000_000);
+    assert.deepEqual(acceptedEvent(decodeText(text)), event);
+  });
+
+  it("measures the future from the time of receipt", () => {
+    const body = { type: "event", session_id: "s", event_name: "n", event_time: NOW + 86_400_000 };
+    assert.ok(decodeText(JSON.stringify({ ...body, received_at: NOW })).ok);
+    assert.match(
+      refused(decodeText(JSON.stringify({ ...body, received_at: NOW - 1 }))).message,
+      /24 hours in the future/,
+    );
+    const late = { ...body, event_time: NOW * 2, received_at: NOW * 2 };
+    assert.match(
+      refused(decodeText(JSON.stringify(late))).message,
+      /^received_at must not be more than 24 hours after/,
+    );
+  });
+
+  it("refuses a received_at that is no integer of milliseconds", () => {
+    const body = { type: "event", session_id: "s", event_name: "n", event_time: NOW };
+    for (const received_at of ["2024-05-17", 1.5, -1, null, 1e300]) {
+      const { errorType, message } = refused(decodeText(JSON.stringify({ ...body, received_at })));
+      assert.equal(errorType, "invalid_event");
+      assert.match(message, /^received_at must be an integer/);
+    }
+  });
+
+  it("says why a message is no event", () => {
+    assert.deepEqual(refused(decodeMessage(Uint8Array.of(0xff, 0xfe), META)), {
+      ok: false,
+      errorType: "not_utf8",
+      message: "The message is not UTF-8 text",
+    });
+    for (const text of ["", "hello", "{", '{"a":1}}']) assert.equal(refused(decodeText(text)).errorType, "not_json");
+    assert.deepEqual(refused(decodeText("[]")), {
+      ok: false,
+      errorType: "invalid_event",
+      message: "The message must be a JSON object",
+    });
+    assert.equal(
+      refused(decodeText('{"type":"event","session_id":"s","event_time":1,"x":1}')).message,
+      "event_name is required; x is not a field of an event",
+    );
+  });
+
+  it("reads a view into a larger buffer", () => {
+    const text = '{"type":"event","session_id":"s","event_name":"n","event_time":1}';
+    const large = Buffer.from(`xx${text}yy`);
+    assert.ok(decodeMessage(new Uint8Array(large.buffer, large.byteOffset + 2, text.length), META).ok);
+  });
+
+  it("never throws on any bytes", () => {
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.uint8Array(),
+          fc.json().map((text) => new Uint8Array(Buffer.from(text))),
+        ),
+        (data) => {
+          const decoded = decodeMessage(data, META);
+          assert.equal(typeof decoded.ok, "boolean");
+        },
+      ),
+      { numRuns: 1000 },
+    );
+  }).timeout(20_000);
+});

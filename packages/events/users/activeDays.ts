@@ -1,0 +1,97 @@
+import type { DayDelta } from "../totals/totals";
+
+/**
+ * The days on which a user was active, as a bitmap: 46 bytes for a year, 300 bytes from 2020 to 2026, whatever the
+ * number of events. Union of sets is idempotent, commutative and associative. Values are immutable.
+ */
+export interface ActiveDays {
+  /** Epoch day of the bitmap's first bit, a multiple of 8: bitmaps of different users and times line up by bytes. */
+  readonly start: number;
+  /** Bit `i & 7` of byte `i >> 3` stands for the day `start + i`. First and last byte are not 0. */
+  readonly bits: Uint8Array;
+}
+
+/** The set after an addition, and what the addition changed in the counts of days. */
+export interface ActiveDaysChange {
+  readonly set: ActiveDays;
+  readonly deltas: DayDelta[];
+}
+
+const byteOf = (day: number): number => Math.floor(day / 8);
+const bitOf = (day: number): number => 1 << (day & 7);
+
+/** The user's first active day: the one on which the user counts as new. */
+export function firstActiveDay(set: ActiveDays): number {
+  const byte = set.bits[0] ?? 0;
+  return set.start + (31 - Math.clz32(byte & -byte));
+}
+
+/** Whether the user was active on a day. */
+export function hasDay(set: ActiveDays, day: number): boolean {
+  return ((set.bits[byteOf(day) - set.start / 8] ?? 0) & bitOf(day)) !== 0;
+}
+
+/** The active days in ascending order. */
+export function listDays(set: ActiveDays): number[] {
+  const days: number[] = [];
+  for (let day = set.start; day < set.start + set.bits.length * 8; day++) if (hasDay(set, day)) days.push(day);
+  return days;
+}
+
+/** The union of two sets. */
+export function mergeActiveDays(a: ActiveDays, b: ActiveDays): ActiveDays {
+  const first = Math.min(a.start, b.start) / 8;
+  const end = Math.max(a.start / 8 + a.bits.length, b.start / 8 + b.bits.length);
+  const bits = new Uint8Array(end - first);
+  bits.set(a.bits, a.start / 8 - first);
+  const shift = b.start / 8 - first;
+  b.bits.forEach((byte, i) => (bits[shift + i] = (bits[shift + i] ?? 0) | byte));
+  return { start: first * 8, bits };
+}
+
+/**
+ * Adds a day. A day before the first one moves the new user: -1 on the old first day, +1 on the new.
+ * @param set undefined for a user not seen before
+ * @param day epoch day
+ * @returns undefined when the day is in the set
+ */
+export function addDay(set: ActiveDays | undefined, day: number): ActiveDaysChange | undefined {
+  if (set !== undefined && hasDay(set, day)) return undefined;
+  const added: ActiveDays = { start: byteOf(day) * 8, bits: Uint8Array.of(bitOf(day)) };
+  const oldFirst = set === undefined ? undefined : firstActiveDay(set);
+  const becomesFirst = oldFirst === undefined || day < oldFirst;
+  const deltas: DayDelta[] = [{ day, sessions: 0, durationMs: 0, activeUsers: 1, newUsers: becomesFirst ? 1 : 0 }];
+  if (becomesFirst && oldFirst !== undefined) {
+    deltas.push({ day: oldFirst, sessions: 0, durationMs: 0, activeUsers: 0, newUsers: -1 });
+  }
+  return { set: set === undefined ? added : mergeActiveDays(set, added), deltas };
+}
+
+/** First byte of the encoded form; another layout gets another number. */
+const FORMAT = 1;
+const HEADER_BYTES = 5;
+
+/** The set as bytes: format (1 byte), start / 8 (4 bytes, big endian), bitmap. Equal sets have equal bytes. */
+export function encodeActiveDays(set: ActiveDays): Uint8Array {
+  const bytes = new Uint8Array(HEADER_BYTES + set.bits.length);
+  const view = new DataView(bytes.buffer);
+  view.setUint8(0, FORMAT);
+  view.setInt32(1, set.start / 8);
+  bytes.set(set.bits, HEADER_BYTES);
+  return bytes;
+}
+
+/**
+ * Reads what {@link encodeActiveDays} wrote.
+ * @throws Error when the bytes are of another format: state written by another version of this program
+ */
+export function decodeActiveDays(bytes: Uint8Array): ActiveDays {
+  if (bytes[0] !== FORMAT || bytes.length <= HEADER_BYTES) {
+    throw new Error(
+      `The state of a user's active days has format ${bytes[0] ?? "none"} and ${bytes.length} bytes; this version reads ` +
+        `format ${FORMAT} only. Start the version that wrote it, or start anew without the old state`,
+    );
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return { start: view.getInt32(1) * 8, bits: bytes.slice(HEADER_BYTES) };
+}

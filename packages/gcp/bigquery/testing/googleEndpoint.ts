@@ -1,0 +1,84 @@
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import net = require("node:net");
+import { join } from "node:path";
+import tls = require("node:tls");
+import { promisify } from "node:util";
+import type { BigQueryEmulator } from "../../emulators/emulators";
+
+/** An endpoint for Google's Java clients, which know one address for everything. */
+export interface GoogleEndpoint {
+  /** `http://localhost:PORT`, for `--bigQueryEndpoint`. */
+  readonly url: string;
+  /** What makes a JVM trust its certificate. */
+  readonly jvmArgs: readonly string[];
+  stop(): Promise<void>;
+}
+
+const PASSWORD = "changeit";
+/** The first byte of a TLS connection: a handshake record. */
+const TLS_HANDSHAKE = 0x16;
+
+/** A key with a certificate that it signed itself for `localhost`; the file is key store and trust store in one. */
+async function makeCertificate(file: string): Promise<void> {
+  const arguments_ = ["-genkeypair", "-keyalg", "EC", "-alias", "localhost", "-dname", "CN=localhost"];
+  arguments_.push("-ext", "SAN=dns:localhost", "-validity", "2");
+  arguments_.push("-storetype", "PKCS12", "-keystore", file, "-storepass", PASSWORD);
+  await promisify(execFile)("keytool", arguments_);
+}
+
+function connect(a: net.Socket, b: net.Socket): void {
+  for (const [from, to] of [
+    [a, b],
+    [b, a],
+  ] as const) {
+    from.on("error", () => to.destroy());
+    from.on("close", () => to.destroy());
+    from.pipe(to);
+  }
+}
+
+function connectTo(address: string, socket: net.Socket): void {
+  const { hostname, port } = new URL(`http://${address}`);
+  connect(socket, net.connect(Number(port), hostname));
+}
+
+/**
+ * Puts both APIs of a BigQuery emulator behind one port, as Google's Java clients need them when they are told another
+ * endpoint: REST without TLS, gRPC always with. Which of them it is, the first byte tells.
+ *
+ * @param directory for the certificate
+ */
+export async function startGoogleEndpoint(emulator: BigQueryEmulator, directory: string): Promise<GoogleEndpoint> {
+  const trustStore = join(directory, "certificate.p12");
+  await makeCertificate(trustStore);
+  const sockets = new Set<net.Socket>();
+  const encrypted = tls.createServer(
+    { pfx: readFileSync(trustStore), passphrase: PASSWORD, ALPNProtocols: ["h2"] },
+    (socket) => connectTo(emulator.grpcHost, socket),
+  );
+  const server = net.createServer((socket) => {
+    sockets.add(socket);
+    socket.on("error", () => {}).on("close", () => sockets.delete(socket));
+    socket.once("readable", () => {
+      const first = socket.read() as Buffer | null;
+      if (!first) return;
+      socket.unshift(first);
+      if (first[0] === TLS_HANDSHAKE) encrypted.emit("connection", socket);
+      else connectTo(new URL(emulator.url).host, socket);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    url: `http://localhost:${(server.address() as net.AddressInfo).port}`,
+    jvmArgs: [
+      `-Djavax.net.ssl.trustStore=${trustStore}`,
+      `-Djavax.net.ssl.trustStorePassword=${PASSWORD}`,
+      "-Djavax.net.ssl.trustStoreType=PKCS12",
+    ],
+    stop: async () => {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}

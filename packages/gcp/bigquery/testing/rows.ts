@@ -1,0 +1,33 @@
+import type { AnalyticsEvent } from "@eventlogger/events/event";
+import type { RollupVersionRow } from "../tables";
+
+/** An event with everything that a test does not care about filled in. */
+export function event(fields: Partial<AnalyticsEvent> & { event_time: number }): AnalyticsEvent {
+  return {
+    type: "event",
+    event_id: `id-${fields.session_id}-${fields.event_time}`,
+    session_id: "s",
+    event_name: "view",
+    user_id: null,
+    page: null,
+    country: null,
+    region: null,
+    city: null,
+    properties: null,
+    received_at: fields.event_time + 1000,
+    ...fields,
+  };
+}
+
+/** A row of totals, zero where a test does not say otherwise. */
+export function rollupVersion(fields: Partial<RollupVersionRow> & { date: string }): RollupVersionRow {
+  return {
+    version: 1,
+    session_count: 0,
+    session_duration_ms: 0,
+    active_user_count: 0,
+    new_user_count: 0,
+    updated_at: "2024-05-01T00:00:00.000Z",
+    ...fields,
+  };
+}

@@ -1,0 +1,32 @@
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { promisify } from "node:util";
+import { cacheDir } from "@eventlogger/process/packageRoot";
+
+const GRPC_API = "grpc-api-1.68.1.jar";
+
+/**
+ * Emulator 0.8.20 is packed with gRPC libraries of two versions: when a client goes away without a farewell, its server
+ * throws NoSuchMethodError (`InternalStatus.asRuntimeException`) instead of closing the stream. It then sends messages to
+ * the dead stream again and again, each time for a whole ack deadline: after a kill, redelivery takes minutes. With
+ * grpc-api of the version of its grpc-core in front, it takes one deadline.
+ *
+ * @returns jars to put before the emulator's own, fetched by Maven once; none for other versions
+ */
+export async function pubSubEmulatorPatch(emulatorJar: string): Promise<string[]> {
+  if (!/-0\.8\.20-all\.jar$/.test(basename(emulatorJar))) return [];
+  const directory = join(cacheDir, "pubsub-emulator-patch");
+  const jar = join(directory, GRPC_API);
+  if (!existsSync(jar)) {
+    await mkdir(directory, { recursive: true });
+    const fetched = await mkdtemp(join(directory, "fetching-"));
+    const artifact = "io.grpc:grpc-api:1.68.1";
+    const plugin = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy";
+    await promisify(execFile)("mvn", ["-q", "-B", plugin, `-Dartifact=${artifact}`, `-DoutputDirectory=${fetched}`]);
+    await rename(join(fetched, GRPC_API), jar);
+    await rm(fetched, { recursive: true, force: true });
+  }
+  return [jar];
+}

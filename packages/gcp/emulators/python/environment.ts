@@ -1,0 +1,38 @@
+import { join } from "node:path";
+import { cacheDir, packageRoot } from "@eventlogger/process/packageRoot";
+import { ensureVenv, interpreterOf } from "@eventlogger/process/python/venv";
+
+/** A Python environment that holds the BigQuery emulator. */
+export interface PythonEnvironment {
+  /** The interpreter. */
+  readonly python: string;
+  /** Home directory for the emulator: duckdb looks there for its extensions. */
+  readonly home: string;
+}
+
+/** Copies the spatial extension to where duckdb looks for it; otherwise it would download it. */
+const INSTALL_SPATIAL = `
+import duckdb, duckdb_extension_spatial, pathlib, shutil, sys
+platform = duckdb.sql("PRAGMA platform").fetchone()[0]
+version = duckdb.sql("SELECT library_version FROM pragma_version()").fetchone()[0]
+source = pathlib.Path(duckdb_extension_spatial.__file__).parent / "extensions" / version / "spatial.duckdb_extension"
+target = pathlib.Path(sys.argv[1]) / "home" / ".duckdb" / "extensions" / version / platform
+target.mkdir(parents=True)
+shutil.copy(source, target)
+`;
+
+/**
+ * The environment of the BigQuery emulator, made under the cache directory when it is absent (about a minute).
+ * @param onInstall called when it has to be made.
+ * @throws Error with the end of pip's log when it cannot be made.
+ */
+export async function ensurePythonEnvironment(onInstall?: () => void): Promise<PythonEnvironment> {
+  const venv = await ensureVenv({
+    name: "bqemulator",
+    cacheDir,
+    requirements: join(packageRoot, "local", "python", "requirements.txt"),
+    finish: INSTALL_SPATIAL,
+    onInstall,
+  });
+  return { python: interpreterOf(venv), home: join(venv, "home") };
+}

@@ -1,0 +1,206 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Message, PubSub } from "@google-cloud/pubsub";
+import fc from "fast-check";
+import { startPubSubEmulator, type PubSubEmulator } from "../../emulators/emulators";
+import { eventAvroSchema } from "@eventlogger/events/avroSchema";
+import type { AnalyticsEvent } from "@eventlogger/events/event";
+import { validInputs } from "@eventlogger/events/testing/validInputs";
+import { validateEvent } from "@eventlogger/events/validation";
+import { encodeMessage } from "@eventlogger/events/eventMessage";
+import type { SetupStep } from "../../setupStep";
+import { pubSubClient } from "../client";
+import { setUpPubSub, type PubSubSetup } from "./setUpPubSub";
+
+describe("setUpPubSub", function () {
+  this.timeout(60_000);
+  let dir: string;
+  let emulator: PubSubEmulator;
+  let pubsub: PubSub;
+  before(async () => {
+    dir = mkdtempSync(join(tmpdir(), "pubsub-setup-"));
+    emulator = await startPubSubEmulator({ logFile: join(dir, "log") });
+    process.env.PUBSUB_EMULATOR_HOST = emulator.host;
+    pubsub = pubSubClient({ project: "demo-project" });
+  });
+  after(async () => {
+    delete process.env.PUBSUB_EMULATOR_HOST;
+    await pubsub?.close();
+    await emulator?.stop();
+    rmSync(dir, { recursive: true });
+  });
+
+  const names = {
+    topic: "events",
+    subscription: "events-pipeline",
+    schema: "events",
+    deadLetterTopic: "events-dead-letters",
+  };
+  const summary = async (options: PubSubSetup): Promise<string[]> =>
+    (await setUpPubSub(pubsub, options)).map(({ kind, name, outcome }) => `${kind} ${name} ${outcome}`);
+  const step = async (kind: string, name: string, options: PubSubSetup): Promise<SetupStep | undefined> =>
+    (await setUpPubSub(pubsub, options)).find((one) => one.kind === kind && one.name === name);
+
+  it("makes everything, then finds it there", async () => {
+    const things = [
+      "schema events",
+      "topic events",
+      "topic events-dead-letters",
+      "subscription events-dead-letters",
+      "subscription events-pipeline",
+    ];
+    assert.deepEqual(
+      await summary(names),
+      things.map((thing) => `${thing} created`),
+    );
+    assert.deepEqual(
+      await setUpPubSub(pubsub, names),
+      things.map((thing) => {
+        const [kind, name] = thing.split(" ");
+        return { kind, name, outcome: "exists" };
+      }),
+    );
+    const [metadata] = await pubsub.subscription("events-pipeline").getMetadata();
+    assert.equal(metadata.ackDeadlineSeconds, 10);
+    assert.equal(metadata.expirationPolicy?.ttl ?? null, null);
+    assert.equal(metadata.enableMessageOrdering, false);
+    assert.equal(Number(metadata.messageRetentionDuration?.seconds), 7 * 86_400);
+    assert.deepEqual(metadata.deadLetterPolicy, {
+      deadLetterTopic: "projects/demo-project/topics/events-dead-letters",
+      maxDeliveryAttempts: 100,
+    });
+    const [deadLetters] = await pubsub.subscription("events-dead-letters").getMetadata();
+    assert.equal(Number(deadLetters.messageRetentionDuration?.seconds), 7 * 86_400);
+    assert.equal(deadLetters.expirationPolicy?.ttl ?? null, null);
+  });
+
+  it("makes a topic that takes the message of every event, and nothing else", async () => {
+    await setUpPubSub(pubsub, names);
+    const topic = pubsub.topic("events");
+    const now = Date.now();
+    const events = fc.sample(validInputs(now), 300).map((input) => {
+      const validated = validateEvent(input, now);
+      return validated.ok ? validated.event : assert.fail(JSON.stringify(validated.errors));
+    });
+    await Promise.all(events.map((event) => topic.publishMessage(encodeMessage(event))));
+    const good = JSON.parse(encodeMessage(events[0] as AnalyticsEvent).data.toString()) as object;
+    for (const wrong of ["hello", "{}", { ...good, type: "other" }, { ...good, user_id: "u" }, { ...good, page: 5 }]) {
+      const data = Buffer.from(typeof wrong === "string" ? wrong : JSON.stringify(wrong));
+      await assert.rejects(topic.publishMessage({ data }), { code: 3 }, data.toString());
+    }
+  });
+
+  it("adds a revision to the schema of an earlier release, and takes nothing back of a later one", async () => {
+    const client = await pubsub.getSchemaClient();
+    const name = "projects/demo-project/schemas/evolving";
+    const field = eventAvroSchema.fields.filter(({ name }) => name !== "city");
+    const earlier = JSON.stringify({ ...eventAvroSchema, fields: field });
+    const later = JSON.stringify({
+      ...eventAvroSchema,
+      fields: [...eventAvroSchema.fields, { name: "device", type: ["null", "string"], default: null }],
+    });
+    await client.createSchema({
+      parent: "projects/demo-project",
+      schemaId: "evolving",
+      schema: { name, type: "AVRO", definition: earlier },
+    });
+    const options = { topic: "evolving", subscription: "evolving", schema: "evolving" };
+    const updated = await step("schema", "evolving", options);
+    assert.equal(updated?.outcome, "updated");
+    assert.match(updated?.detail ?? "", /^new revision \w+$/);
+    assert.equal((await step("schema", "evolving", options))?.outcome, "exists");
+    await client.commitSchema({ name, schema: { name, type: "AVRO", definition: later } });
+    assert.equal((await step("schema", "evolving", options))?.outcome, "exists");
+    const [revisions] = await client.listSchemaRevisions({ name });
+    assert.equal(revisions.length, 3);
+    const event = validateEvent({ type: "event", session_id: "s", event_name: "n", event_time: 1 }, Date.now());
+    assert.ok(event.ok);
+    const { data } = encodeMessage(event.event);
+    const topic = pubsub.topic("evolving");
+    await topic.publishMessage({ data });
+    await topic.publishMessage({ data: Buffer.from(data.toString().replace('"city":null,', "")) });
+  });
+
+  it("says that a topic of an earlier release has no schema, and binds it when asked to", async () => {
+    await setUpPubSub(pubsub, { topic: "unbound", subscription: "unbound" });
+    const options = { ...names, topic: "unbound", subscription: "unbound" };
+    const left = await step("topic", "unbound", options);
+    assert.deepEqual(left, {
+      kind: "topic",
+      name: "unbound",
+      outcome: "exists",
+      differences: ["no schema, any message is taken"],
+    });
+    await pubsub.topic("unbound").publishMessage({ data: Buffer.from("anything") });
+    const updated = await step("topic", "unbound", { ...options, updateExisting: true });
+    assert.deepEqual([updated?.outcome, updated?.detail], ["updated", "bound to schema events"]);
+    await assert.rejects(pubsub.topic("unbound").publishMessage({ data: Buffer.from("anything") }), { code: 3 });
+    assert.deepEqual(await step("topic", "unbound", options), { kind: "topic", name: "unbound", outcome: "exists" });
+  });
+
+  it("says what differs in a subscription of an earlier release, and changes it when asked to", async () => {
+    await pubsub.createTopic("plain");
+    await pubsub.topic("plain").createSubscription("plain", { messageRetentionDuration: { seconds: 3600 } });
+    const options = { topic: "plain", subscription: "plain", deadLetterTopic: "plain-dead-letters" };
+    const differences = [
+      "messages are kept for 1h only",
+      "no dead-letter topic",
+      "pauses before another delivery of at most 0 s",
+    ];
+    assert.deepEqual((await step("subscription", "plain", options))?.differences, differences);
+    const [before] = await pubsub.subscription("plain").getMetadata();
+    assert.equal(before.deadLetterPolicy, null);
+    const updated = await step("subscription", "plain", { ...options, updateExisting: true });
+    assert.equal(updated?.detail, differences.map((difference) => `was: ${difference}`).join(", "));
+    assert.equal((await step("subscription", "plain", options))?.differences, undefined);
+    const fewer = { ...options, maxDeliveryAttempts: 5 };
+    assert.deepEqual((await step("subscription", "plain", fewer))?.differences, ["dead letters after 100 deliveries"]);
+  });
+
+  it("keeps a message that was delivered too often", async () => {
+    const options = { topic: "poison", subscription: "poison", deadLetterTopic: "poison-kept", maxDeliveryAttempts: 5 };
+    await setUpPubSub(pubsub, options);
+    // The pauses between deliveries are for outages of hours.
+    await pubsub.subscription("poison").setMetadata({ retryPolicy: null });
+    const [subscription, kept] = [pubsub.subscription("poison"), pubsub.subscription("poison-kept")];
+    subscription.on("message", (message) => message.nack());
+    const received = once(kept, "message") as Promise<[Message]>;
+    await pubsub.topic("poison").publishMessage({ data: Buffer.from("x"), attributes: { event_id: "e" } });
+    const [message] = await received;
+    message.ack();
+    assert.equal(message.attributes.event_id, "e");
+    assert.equal(message.data.toString(), "x");
+    await Promise.all([subscription.close(), kept.close()]);
+  });
+
+  it("can be run by two at the same time", async () => {
+    const options = { topic: "twice", subscription: "twice", schema: "twice", deadLetterTopic: "twice-dead-letters" };
+    const both = await Promise.all([summary(options), summary(options)]);
+    assert.deepEqual(
+      both.map((steps) => steps.length),
+      [5, 5],
+    );
+  });
+
+  it("refuses a subscription of another topic", async () => {
+    await setUpPubSub(pubsub, { topic: "other", subscription: "taken" });
+    await assert.rejects(
+      setUpPubSub(pubsub, { topic: "events", subscription: "taken" }),
+      /Subscription taken .*topics\/other, not to .*topics\/events.*--subscription/,
+    );
+  });
+
+  it("refuses a schema of something else", async () => {
+    const client = await pubsub.getSchemaClient();
+    const definition = JSON.stringify({ type: "record", name: "Other", fields: [{ name: "x", type: "string" }] });
+    const schema = { type: "AVRO", definition } as const;
+    await client.createSchema({ parent: "projects/demo-project", schemaId: "other", schema });
+    await assert.rejects(
+      setUpPubSub(pubsub, { topic: "events", subscription: "events-pipeline", schema: "other" }),
+      /Schema other exists and is not one of events.*--schema/,
+    );
+  });
+});

@@ -1,0 +1,86 @@
+import { createHash, randomUUID } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { mkdir, readdir, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { startChildProcess } from "../childProcess";
+import { findPython, type Python } from "./findPython";
+
+export interface VenvOptions {
+  /** For the folder's name and for messages. */
+  readonly name: string;
+  /** Folder that environments are kept in, one for each content of the requirements and each Python. */
+  readonly cacheDir: string;
+  /** Path of a requirements.txt. */
+  readonly requirements: string;
+  /** Python code that is run inside at the end; gets the environment's folder as its argument. */
+  readonly finish?: string;
+  /** Called when the environment has to be made. */
+  readonly onInstall?: () => void;
+}
+
+const PARTIAL = /\.partial-(\d+)-\w+$/;
+
+export const interpreterOf = (venv: string): string => join(venv, "bin", "python");
+
+/** Takes away what installs that were cut off have left (their names carry the process id). */
+async function removeLeftovers(cacheDir: string): Promise<void> {
+  for (const entry of await readdir(cacheDir)) {
+    const pid = PARTIAL.exec(entry)?.[1];
+    if (pid === undefined) continue;
+    try {
+      process.kill(Number(pid), 0);
+    } catch {
+      await rm(join(cacheDir, entry), { recursive: true, force: true });
+    }
+  }
+}
+
+async function install(python: Python, target: string, options: VenvOptions): Promise<void> {
+  const logFile = join(options.cacheDir, `${options.name}-install.log`);
+  const partial = `${target}.partial-${process.pid}-${randomUUID().slice(0, 8)}`;
+  const run = async (command: string, args: readonly string[]): Promise<void> => {
+    const child = await startChildProcess({ name: `${command} ${args[0]} ${args[1]}`, command, args, logFile });
+    const { code, signal } = await child.exited;
+    if (code === 0) return;
+    throw new Error(
+      `Cannot install ${options.name}: ${command} ${args.slice(0, 3).join(" ")} failed ` +
+        `(${signal ?? `exit code ${code}`}). The end of ${logFile}:\n${child.logTail(20)}`,
+    );
+  };
+  try {
+    await run(python.command, ["-m", "venv", partial]);
+    const inside = interpreterOf(partial);
+    const quiet = ["--disable-pip-version-check", "--no-input"];
+    await run(inside, ["-m", "pip", "install", ...quiet, "-r", options.requirements]);
+    if (options.finish !== undefined) await run(inside, ["-c", options.finish, partial]);
+    await rename(partial, target).catch((error: unknown) => {
+      if (!existsSync(interpreterOf(target))) throw error;
+    });
+  } finally {
+    await rm(partial, { recursive: true, force: true });
+  }
+}
+
+/**
+ * The folder of a Python environment that holds the requirements; made when it is absent. Made under another name and
+ * renamed when whole: an install that was cut off is never taken for a good one, and of two installs at the same time
+ * the second to finish gives way.
+ * @throws Error with the end of pip's log when it cannot be made.
+ */
+export async function ensureVenv(options: VenvOptions): Promise<string> {
+  const python = await findPython();
+  if (!python?.canMakeEnvironments) throw new Error("Python 3.11 or newer with its venv module is needed");
+  const hash = createHash("sha256")
+    .update(readFileSync(options.requirements))
+    .update(`${options.finish} ${python.version} ${process.platform} ${process.arch}`)
+    .digest("hex");
+  const target = join(options.cacheDir, `${options.name}-${hash.slice(0, 12)}`);
+  if (existsSync(interpreterOf(target))) return target;
+  const broken = existsSync(target); // the Python that it was made of has been taken away
+  options.onInstall?.();
+  await mkdir(options.cacheDir, { recursive: true });
+  await removeLeftovers(options.cacheDir);
+  if (broken) await rm(target, { recursive: true, force: true });
+  await install(python, target, options);
+  return target;
+}

@@ -1,0 +1,117 @@
+import { Agent as HttpAgent, request as httpRequest } from "node:http";
+import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import { setTimeout as sleep } from "node:timers/promises";
+import { backoffMs } from "@eventlogger/process/backoff";
+
+/** What became of an event. */
+export type Outcome =
+  | { readonly kind: "accepted" }
+  /** The server will never take it: 4xx. */
+  | { readonly kind: "refused"; readonly status: number; readonly body: string }
+  /** Given up: the server was away or busy for too long, or the sender was stopped. */
+  | { readonly kind: "failed"; readonly reason: string };
+
+export interface EventSenderOptions {
+  /** Events are posted to this address. */
+  readonly url: URL;
+  /** Where the service needs one. */
+  readonly writeKey?: string;
+  /** Connections at a time, kept open. */
+  readonly connections: number;
+  /** How long an event is tried for, in ms. */
+  readonly retryForMs: number;
+  /** Ends waiting for another attempt; a request that is under way ends by its timeout. */
+  readonly signal: AbortSignal;
+  readonly onRetry?: (reason: string) => void;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly retryAfter: string | undefined;
+  readonly body: string;
+}
+
+const REQUEST_TIMEOUT_MS = 30_000;
+const BACKOFF = { initialMs: 100, maxMs: 5000 };
+
+/** Milliseconds of a Retry-After header, which is seconds or a date; undefined when there is none. */
+export function retryAfterMs(header: string | undefined, now = Date.now()): number | undefined {
+  if (header === undefined) return undefined;
+  if (/^\d+$/.test(header)) return Number(header) * 1000;
+  const date = Date.parse(header);
+  return Number.isNaN(date) ? undefined : Math.max(0, date - now);
+}
+
+/** Posts events one by one over connections that stay open, and sends again what a busy or absent server did not take. */
+export class EventSender {
+  private readonly agent: HttpAgent | HttpsAgent;
+  private readonly headers: Readonly<Record<string, string>>;
+
+  constructor(private readonly options: EventSenderOptions) {
+    const { writeKey } = options;
+    this.headers = {
+      "Content-Type": "application/json",
+      ...(writeKey === undefined ? {} : { "X-Write-Key": writeKey }),
+    };
+    const agentOptions = { keepAlive: true, maxSockets: options.connections };
+    this.agent = options.url.protocol === "https:" ? new HttpsAgent(agentOptions) : new HttpAgent(agentOptions);
+  }
+
+  /** Sends an event until it is accepted, refused, or given up. Never rejects. */
+  async send(event: object): Promise<Outcome> {
+    const { signal, retryForMs, onRetry } = this.options;
+    const body = JSON.stringify(event);
+    const deadline = Date.now() + retryForMs;
+    for (let failures = 1; ; failures++) {
+      let reason: string;
+      let wait: number | undefined;
+      try {
+        const answer = await this.post(body);
+        if (answer.status >= 200 && answer.status < 300) return { kind: "accepted" };
+        if (answer.status < 500 && answer.status !== 429 && answer.status !== 408) {
+          return { kind: "refused", status: answer.status, body: answer.body };
+        }
+        reason = `status ${answer.status}`;
+        wait = retryAfterMs(answer.retryAfter);
+      } catch (error) {
+        const { code, message } = error as NodeJS.ErrnoException;
+        reason = code ?? message;
+      }
+      wait ??= backoffMs(failures, BACKOFF);
+      if (signal.aborted) return { kind: "failed", reason: `stopped after ${reason}` };
+      if (Date.now() + wait > deadline) return { kind: "failed", reason };
+      onRetry?.(reason);
+      await sleep(wait, undefined, { signal }).catch(() => {});
+      if (signal.aborted) return { kind: "failed", reason: `stopped after ${reason}` };
+    }
+  }
+
+  /** Closes the connections. */
+  close(): void {
+    this.agent.destroy();
+  }
+
+  private post(body: string): Promise<Answer> {
+    const { url } = this.options;
+    const request = url.protocol === "https:" ? httpsRequest : httpRequest;
+    return new Promise((resolve, reject) => {
+      const headers = { ...this.headers, "Content-Length": Buffer.byteLength(body) };
+      const outgoing = request(url, { method: "POST", headers, agent: this.agent, timeout: REQUEST_TIMEOUT_MS });
+      outgoing.once("error", reject);
+      outgoing.once("timeout", () => outgoing.destroy(new Error("no answer in time")));
+      outgoing.once("response", (response) => {
+        const chunks: Buffer[] = [];
+        response.on("data", (chunk: Buffer) => chunks.push(chunk));
+        response.once("error", reject);
+        response.once("end", () =>
+          resolve({
+            status: response.statusCode ?? 0,
+            retryAfter: response.headers["retry-after"],
+            body: Buffer.concat(chunks).toString(),
+          }),
+        );
+      });
+      outgoing.end(body);
+    });
+  }
+}

@@ -1,0 +1,168 @@
+import assert from "node:assert/strict";
+import { dayOf, dayToIso } from "@eventlogger/events/day";
+import type { AnalyticsEvent, EventInput } from "@eventlogger/events/event";
+import { addInterval, type Interval } from "@eventlogger/events/sessions/sessionIntervals";
+import { validateEvent } from "@eventlogger/events/validation";
+import { generateTraffic } from "./trafficGenerator";
+import { trafficOptions, type TrafficOptions } from "./trafficOptions";
+
+const NOW = Date.UTC(2024, 4, 17, 12);
+const GAP = 30 * 60_000;
+
+const make = (options: Partial<TrafficOptions> = {}): EventInput[] => [...generateTraffic({ now: NOW, ...options })];
+
+function validated(inputs: readonly EventInput[], now = NOW): AnalyticsEvent[] {
+  return inputs.map((input) => {
+    const result = validateEvent(JSON.parse(JSON.stringify(input)), now);
+    return result.ok ? result.event : assert.fail(JSON.stringify([result.errors, input]));
+  });
+}
+
+const share = (part: number, whole: number): number => part / whole;
+const distinct = <T>(items: readonly T[]): number => new Set(items).size;
+function assertAbout(actual: number, expected: number, tolerance: number, what: string): void {
+  assert.ok(Math.abs(actual - expected) <= tolerance, `${what}: ${actual}, expected about ${expected}`);
+}
+
+/** Counts what happens when the events reach the session ledgers in this order. */
+function ledgerStory(events: readonly AnalyticsEvent[]): { bridges: number; exactGaps: number } {
+  const ledgers = new Map<string, Interval[]>();
+  let bridges = 0;
+  for (const { event_time: time, session_id } of events) {
+    const key = `${dayOf(time)} ${session_id}`;
+    const change = addInterval(ledgers.get(key) ?? [], [time, time], GAP);
+    if (!change) continue;
+    if (change.sessions < 0) bridges++;
+    ledgers.set(key, change.intervals);
+  }
+  let exactGaps = 0;
+  for (const intervals of ledgers.values()) {
+    intervals.forEach((interval, i) => {
+      if (i > 0 && interval[0] - (intervals[i - 1]?.[1] ?? 0) === GAP) exactGaps++;
+    });
+  }
+  return { bridges, exactGaps };
+}
+
+describe("generateTraffic", () => {
+  const endToEnd: Partial<TrafficOptions> = {
+    count: 20_000,
+    days: 5,
+    users: 2000,
+    eventsPerSession: 4,
+    duplicateShare: 0.1,
+    anonymousShare: 0.1,
+    shuffleWindow: 20_000,
+  };
+
+  it("gives 20,000 valid events over 6 days, one of them in 2020, of 2,000 users", () => {
+    const events = validated(make(endToEnd));
+    assert.equal(events.length, 20_000);
+    const days = [...new Set(events.map((e) => dayToIso(dayOf(e.event_time))))].sort();
+    assert.deepEqual(days, ["2020-02-29", "2024-05-13", "2024-05-14", "2024-05-15", "2024-05-16", "2024-05-17"]);
+    assert.ok(events.every((e) => e.event_time <= NOW));
+    assert.equal(distinct(events.map((e) => e.user_id).filter((user) => user !== null)), 2000);
+    assertAbout(share(events.filter((e) => e.user_id === null).length, 20_000), 0.1, 0.02, "anonymous");
+    assertAbout(1 - share(distinct(events.map((e) => e.event_id)), 20_000), 0.1, 0.01, "duplicates");
+    const { bridges, exactGaps } = ledgerStory(events);
+    assert.ok(bridges > 50, `${bridges} bridges`);
+    assert.ok(exactGaps > 20, `${exactGaps} neighbours exactly the gap apart`);
+    const spans = new Map<string, Set<number>>();
+    for (const e of events) spans.set(e.session_id, (spans.get(e.session_id) ?? new Set()).add(dayOf(e.event_time)));
+    assert.ok([...spans.values()].filter((daysOf) => daysOf.size === 2).length > 50, "sessions across midnight");
+    assert.ok(
+      events.some((e) => e.event_time % 86_400_000 === 0),
+      "an event at midnight exactly",
+    );
+    const userDays = new Map<string | null, Set<number>>();
+    for (const e of events) userDays.set(e.user_id, (userDays.get(e.user_id) ?? new Set()).add(dayOf(e.event_time)));
+    assert.ok([...userDays.values()].filter((daysOf) => daysOf.size > 1).length > 300, "users come back");
+  }).timeout(20_000);
+
+  it("repeats events in every byte", () => {
+    const seen = new Map<string, string>();
+    let repeats = 0;
+    for (const input of make({ duplicateShare: 0.3 })) {
+      const json = JSON.stringify(input);
+      const before = seen.get(input.event_id ?? "");
+      if (before !== undefined) {
+        assert.equal(json, before);
+        repeats++;
+      }
+      seen.set(input.event_id ?? "", json);
+    }
+    assertAbout(share(repeats, 10_000), 0.3, 0.03, "repeats");
+  });
+
+  it("is the same for the same options, and shares no id with other options", () => {
+    assert.deepEqual(make({ count: 500 }), make({ count: 500 }));
+    const ids = (options: Partial<TrafficOptions>): string[] =>
+      make({ count: 500, ...options }).map((e) => e.event_id ?? "");
+    const known = new Set(ids({}));
+    for (const other of [{ seed: 2 }, { now: NOW + 1 }, { count: 501 }, { users: 10 }] as Partial<TrafficOptions>[]) {
+      assert.ok(!ids(other).some((id) => known.has(id)), JSON.stringify(other));
+    }
+  });
+
+  it("has sessions of about the mean asked for, with a heavy tail", () => {
+    const events = make({ count: 50_000, duplicateShare: 0, gapEdgeShare: 0, bridgeShare: 0, midnightShare: 0 });
+    const sizes = new Map<string, number>();
+    for (const e of events) sizes.set(e.session_id, (sizes.get(e.session_id) ?? 0) + 1);
+    assertAbout(50_000 / sizes.size, 8, 1, "events a session");
+    const sorted = [...sizes.values()].sort((a, b) => a - b);
+    assert.ok((sorted[sorted.length >> 1] ?? 9) <= 5, "the median is well below the mean");
+    assert.ok((sorted[sorted.length - 1] ?? 0) >= 80, "the largest is ten times the mean");
+  }).timeout(20_000);
+
+  it("can make every event a new user in a new session", () => {
+    const only = { bridgeShare: 0, gapEdgeShare: 0, midnightShare: 0, duplicateShare: 0, anonymousShare: 0 };
+    const events = make({ ...only, count: 2000, users: 2000, eventsPerSession: 1 });
+    assert.equal(distinct(events.map((e) => e.session_id)), 2000);
+    assert.equal(distinct(events.map((e) => e.user_id)), 2000);
+  });
+
+  it("goes with time when nothing disturbs the order", () => {
+    const calm = { duplicateShare: 0, lateShare: 0, oldShare: 0, bridgeShare: 0, midnightShare: 0, shuffleWindow: 0 };
+    const events = validated(make({ ...calm, days: 3, count: 5000 }));
+    const starts = [...new Map(events.map((e) => [e.session_id, e.event_time] as const).reverse()).values()].reverse();
+    const back = starts.filter((time, i) => time < (starts[i - 1] ?? 0) - 3 * 3_600_000);
+    assertAbout(share(back.length, starts.length), 0, 0.05, "sessions that start far earlier than the one before");
+  });
+
+  it("ends live sessions now", () => {
+    let clock = NOW;
+    const live = generateTraffic({ now: () => clock, count: Infinity, oldShare: 0, shuffleWindow: 0, lateBy: 10 });
+    const recent: AnalyticsEvent[] = [];
+    for (let i = 0; i < 5000; i++) {
+      clock += 1000;
+      const { value } = live.next();
+      if (!value) assert.fail("ended");
+      recent.push(...validated([value], clock));
+      const latest = recent[recent.length - 1]?.event_time ?? 0;
+      assert.ok(latest <= clock, "not in the future");
+    }
+    const fresh = recent.filter((e, i) => NOW + (i + 1) * 1000 - e.event_time < 3_600_000);
+    assert.ok(share(fresh.length, 5000) > 0.8, `${fresh.length} of 5000 within the hour`);
+  });
+
+  it("just after midnight gives today its part, none in the future", () => {
+    const now = Date.UTC(2024, 4, 17, 0, 0, 5);
+    const events = validated(make({ now, days: 3, count: 3000, oldShare: 0 }), now);
+    assert.equal(events.length, 3000);
+    assert.ok(events.every((e) => e.event_time <= now));
+    assert.equal(distinct(events.map((e) => dayOf(e.event_time))), 3);
+  });
+
+  it("names an option that is wrong", () => {
+    assert.throws(
+      () => generateTraffic({ lateShare: 2 }),
+      /Traffic option lateShare must be a share from 0 to 1, not 2/,
+    );
+    assert.throws(() => generateTraffic({ count: Infinity, now: NOW }), /count must be finite unless/);
+    assert.throws(() => generateTraffic({ duplicateShare: 0.6 }), /duplicateShare must be at most 0.5/);
+    assert.throws(() => generateTraffic({ oldDays: ["2020-02-30"] }), /oldDays must be dates/);
+    assert.throws(() => generateTraffic({ users: 1.5 }), /users must be a whole number/);
+    assert.throws(() => generateTraffic({ eventsPerSession: NaN }), /eventsPerSession must be at least 1/);
+    assert.equal(trafficOptions({ users: undefined }).users, 2000);
+  });
+});

@@ -1,0 +1,22 @@
+import { dayOf, dayToIso } from "@eventlogger/events/day";
+import type { AnalyticsEvent } from "@eventlogger/events/event";
+import type { EventRow } from "@eventlogger/gcp/bigquery/tables";
+
+/** The row of an event in the raw table. */
+export function eventRow(event: AnalyticsEvent): EventRow {
+  return {
+    event_id: event.event_id,
+    session_id: event.session_id,
+    event_name: event.event_name,
+    // As text: BigQuery would read a number as seconds.
+    event_time: new Date(event.event_time).toISOString(),
+    event_date: dayToIso(dayOf(event.event_time)),
+    user_id: event.user_id,
+    page: event.page,
+    country: event.country,
+    region: event.region,
+    city: event.city,
+    properties: event.properties && JSON.stringify(event.properties),
+    received_at: new Date(event.received_at).toISOString(),
+  };
+}

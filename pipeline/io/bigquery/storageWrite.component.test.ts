@@ -1,0 +1,269 @@
+import "@eventlogger/beam/sdk";
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import { flatten, P, parDo, withName, type PCollection, type Root } from "apache-beam";
+import { GeneralObjectCoder } from "apache-beam/coders/js_coders";
+import { impulse } from "apache-beam/transforms/internal";
+import { applyAsync, pipe, splittableParDo, type AnyPTransform } from "@eventlogger/beam";
+import { FlinkHarness } from "@eventlogger/beam/testing/flinkHarness";
+import { runQuery } from "@eventlogger/gcp/bigquery/query";
+import { storageWrite, type StorageWriteOptions } from "./storageWrite";
+import {
+  tableByName,
+  type DeadLetterRow,
+  type EventRow,
+  type RollupVersionRow,
+  type TableName,
+  type TableRows,
+} from "@eventlogger/gcp/bigquery/tables";
+import { EmitRows, RowSource } from "./testing/emitRows";
+import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/emulator";
+import { startJavaSinks, type JavaSinks } from "./testing/javaSinks";
+import { writeRows } from "./writeRows";
+
+type Rows = { readonly [T in TableName]: readonly TableRows[T][] };
+type Sinks = { readonly [T in TableName]: AnyPTransform<PCollection<TableRows[T]>, DeadLetterRow> };
+
+const TEXTS = [
+  "",
+  "plain",
+  "Grüße, мир, 世界, 👩‍🚀, e\u0301",
+  'quotes " \' ` and \\ and {"json": "in text"}',
+  "lines\nand\ttabs\r\n\u0001",
+  "x".repeat(50_000),
+];
+/** Around midnight, 1970, 2000, a leap day, and a second's fractions. */
+const TIMES = [
+  "1970-01-01T00:00:00.000Z",
+  "1970-01-01T00:00:00.001Z",
+  "1999-12-31T23:59:59.999Z",
+  "2000-01-01T00:00:00.000Z",
+  "2024-02-29T12:34:56.789Z",
+  "2026-05-17T23:59:59.999Z",
+  "2026-05-18T00:00:00.000Z",
+];
+const JSONS = ["{}", '{"a":1,"b":[true,null,1.5e-7],"ü":"\\"👍\\"","c":{"d":{}}}', '{"n":9007199254740993}', null];
+const DATES = [
+  "0001-01-01",
+  "1582-10-15",
+  "1969-12-31",
+  "1970-01-01",
+  "1999-12-31",
+  "2000-02-29",
+  "2026-05-17",
+  "9999-12-31",
+];
+const COUNTS = [0, 1, 2 ** 31 - 1, 2 ** 31, 2 ** 32 + 1, 1_779_062_400_123, Number.MAX_SAFE_INTEGER];
+
+const at = <T>(values: readonly T[], i: number): T => values[i % values.length] as T;
+
+function eventRow(i: number): EventRow {
+  const text = (n: number): string | null => (i % n === 0 ? null : at(TEXTS, i + n));
+  const time = at(TIMES, i);
+  return {
+    event_id: `e-${i}`,
+    session_id: at(TEXTS, i + 1),
+    event_name: at(TEXTS, i),
+    event_time: time,
+    event_date: time.slice(0, 10),
+    user_id: text(2),
+    page: text(3),
+    country: text(4),
+    region: text(5),
+    city: text(7),
+    properties: at(JSONS, i),
+    received_at: at(TIMES, i + 3),
+  };
+}
+
+function versionRow(i: number): RollupVersionRow {
+  return {
+    date: at(DATES, i),
+    version: at(COUNTS, i),
+    session_count: at(COUNTS, i + 1),
+    session_duration_ms: at(COUNTS, i + 2),
+    active_user_count: i,
+    new_user_count: at(COUNTS, i + 4),
+    updated_at: at(TIMES, i),
+  };
+}
+
+function deadLetter(i: number): DeadLetterRow {
+  return {
+    error_type: "not_json",
+    error_message: at(TEXTS, i),
+    payload: at(TEXTS, i + 1),
+    payload_encoding: at(["utf8", "base64"] as const, i),
+    source: `message ${i}`,
+    failed_at: at(TIMES, i),
+  };
+}
+
+const range = <T>(n: number, row: (i: number) => T): T[] => Array.from({ length: n }, (_, i) => row(i));
+
+/** One row of each table is there twice. */
+const ROWS: Rows = {
+  events: [...range(120, eventRow), eventRow(1)],
+  daily_rollup_versions: [...range(60, versionRow), versionRow(1)],
+  dead_letters: [...range(40, deadLetter), deadLetter(1)],
+};
+
+/** No JSON: gets so far only by a mistake of ours, and BigQuery refuses it. */
+const REFUSED: EventRow = { ...eventRow(5), event_id: "refused", properties: "{no json" };
+/** In the middle: what comes with it in a request must not suffer. */
+const WITH_REFUSED: Rows = { ...ROWS, events: [...ROWS.events.slice(0, 50), REFUSED, ...ROWS.events.slice(50)] };
+
+type Read = <Row>(root: Root, name: string, rows: readonly Row[]) => PCollection<Row>;
+
+const bounded: Read = <Row>(root: Root, name: string, rows: readonly Row[]) =>
+  pipe(
+    root,
+    withName(name, (r: Root) => pipe(r, impulse(), withName("Emit", parDo(new EmitRows(rows))))),
+  );
+
+const unbounded: Read = <Row>(root: Root, name: string, rows: readonly Row[]) =>
+  pipe(
+    root,
+    withName(name, (r: Root) =>
+      pipe(r, impulse(), splittableParDo("Source", new RowSource(rows, 20), new GeneralObjectCoder<Row>())),
+    ),
+  );
+
+/** Rows into a table each; what is refused goes to the dead letters. */
+async function writeAll(root: Root, name: string, read: Read, rows: Rows, sinks: Sinks): Promise<void> {
+  const refused = await applyAsync(read(root, `${name} Events`, rows.events), sinks.events);
+  await applyAsync(read(root, `${name} Versions`, rows.daily_rollup_versions), sinks.daily_rollup_versions);
+  const deadLetters = P([read(root, `${name} DeadLetters`, rows.dead_letters), refused]).apply(
+    withName(`${name} AllDeadLetters`, flatten<DeadLetterRow>()),
+  );
+  await applyAsync(deadLetters, sinks.dead_letters);
+}
+
+describe("storageWrite", function () {
+  this.timeout(240_000);
+  const fixture = useBigQueryEmulator();
+  let flink: FlinkHarness;
+  let sinks: JavaSinks;
+
+  before(async function () {
+    this.timeout(600_000); // the first run builds the Java parts
+    flink = new FlinkHarness();
+    sinks = await startJavaSinks(fixture, flink);
+  });
+  after(async () => {
+    await flink?.close();
+    await sinks?.stop();
+  });
+
+  function portable(dataset: string): Sinks {
+    const target = { project: fixture.project, dataset, endpoint: fixture.emulator.url };
+    return {
+      events: writeRows(`${dataset} events`, target, "events"),
+      daily_rollup_versions: writeRows(`${dataset} versions`, target, "daily_rollup_versions"),
+      dead_letters: writeRows(`${dataset} dead letters`, target, "dead_letters"),
+    };
+  }
+
+  function java(dataset: string, options: Omit<StorageWriteOptions, "expansionAddress">): Sinks {
+    const target = { project: fixture.project, dataset };
+    const all = { ...options, expansionAddress: sinks.address };
+    return {
+      events: storageWrite(`${dataset} events`, { ...target, table: "events" }, all),
+      daily_rollup_versions: storageWrite(`${dataset} versions`, { ...target, table: "daily_rollup_versions" }, all),
+      dead_letters: storageWrite(`${dataset} dead letters`, { ...target, table: "dead_letters" }, all),
+    };
+  }
+
+  const where = (table: TableName): string =>
+    table === "dead_letters" ? "WHERE NOT STARTS_WITH(error_type, 'row_refused')" : "";
+
+  /** Rows of a table that another has not, or not as often; leaves out dead letters of refused rows. */
+  async function missing(table: TableName, from: string, to: string): Promise<string[]> {
+    const columns = tableByName[table].columns.map(({ name, type }) =>
+      // JSON can be compared as text only.
+      type === "JSON" ? `TO_JSON_STRING(${name}) AS ${name}` : name,
+    );
+    const places = columns.map((_, i) => i + 1).join(", ");
+    const counted = (dataset: string): string =>
+      `SELECT ${columns.join(", ")}, COUNT(*) AS n FROM ${dataset}.${table} ${where(table)} GROUP BY ${places}`;
+    const query = `SELECT TO_JSON_STRING(d) AS difference FROM (${counted(from)} EXCEPT DISTINCT ${counted(to)}) AS d`;
+    return (await runQuery(fixture.bigquery, query)).map((row) => row.text("difference").slice(0, 300));
+  }
+
+  const TABLES = Object.keys(ROWS) as TableName[];
+  const EXPECTED = Object.fromEntries(TABLES.map((table) => [table, ROWS[table].length]));
+
+  async function counts(dataset: string): Promise<Record<string, number>> {
+    const columns = TABLES.map((table) => `(SELECT COUNT(*) FROM ${dataset}.${table} ${where(table)}) AS ${table}`);
+    const [row] = await runQuery(fixture.bigquery, `SELECT ${columns.join(", ")}`);
+    return Object.fromEntries(TABLES.map((table) => [table, row?.number(table) ?? -1]));
+  }
+
+  async function assertSame(expected: string, actual: string, tables = TABLES): Promise<void> {
+    for (const table of tables) {
+      assert.deepEqual(await missing(table, expected, actual), [], `${table}: in ${expected}, not in ${actual}`);
+      assert.deepEqual(await missing(table, actual, expected), [], `${table}: in ${actual}, not in ${expected}`);
+    }
+  }
+
+  /** The dead letter of the one row that was refused. */
+  async function assertRefused(dataset: string): Promise<void> {
+    const query = `SELECT * FROM ${dataset}.dead_letters WHERE STARTS_WITH(error_type, 'row_refused')`;
+    const [row, ...more] = await runQuery(fixture.bigquery, query);
+    assert(row);
+    assert.equal(more.length, 0);
+    assert.equal(row.text("error_type"), "row_refused: invalid");
+    assert.match(row.text("error_message"), /properties is no JSON/);
+    // As the portable sink writes it.
+    assert.equal(row.text("payload"), JSON.stringify(REFUSED));
+    assert.equal(row.text("payload_encoding"), "utf8");
+    assert.equal(row.text("source"), "table events");
+    const age = Date.now() - Date.parse(row.text("failed_at"));
+    assert(age >= 0 && age < 240_000, `failed ${age} ms ago`);
+  }
+
+  /** What the portable sink has written: by the first test, for both. */
+  let inserted: string;
+
+  it("writes what the portable sink writes, row for row, at least once and exactly once", async () => {
+    inserted = await fixture.freshDataset();
+    const atLeastOnce = await fixture.freshDataset();
+    const exactlyOnce = await fixture.freshDataset();
+    const run = await flink.start(async (root) => {
+      await writeAll(root, "Inserts", bounded, ROWS, portable(inserted));
+      await writeAll(root, "AtLeast", bounded, WITH_REFUSED, java(atLeastOnce, { semantics: "at-least-once" }));
+      await writeAll(root, "Exactly", bounded, WITH_REFUSED, java(exactlyOnce, { semantics: "exactly-once" }));
+    });
+    await run.finished;
+    await run.stop();
+    assert.deepEqual(await counts(inserted), EXPECTED);
+    for (const dataset of [atLeastOnce, exactlyOnce]) {
+      await assertSame(inserted, dataset);
+      await assertRefused(dataset);
+    }
+  });
+
+  it("commits a stream without end as it goes, each row once", async () => {
+    const dataset = await fixture.freshDataset();
+    const options = { semantics: "exactly-once", triggeringFrequencySec: 1, numStreams: 1 } as const;
+    const run = await flink.start(
+      async (root) => {
+        const events = unbounded(root, "Events", WITH_REFUSED.events);
+        const refused = await applyAsync(events, java(dataset, options).events);
+        return applyAsync(refused, portable(dataset).dead_letters);
+      },
+      { checkpointingInterval: 1000, checkpointDir: flink.file("checkpoints") },
+    );
+    const deadline = Date.now() + 150_000;
+    // A query may get rows without its columns from the emulator while it commits rows: then it is asked once more.
+    const writtenEvents = async (): Promise<unknown> => (await counts(dataset).catch(() => undefined))?.["events"];
+    while ((await writtenEvents()) !== ROWS.events.length) {
+      assert(Date.now() < deadline, "not all rows are written in time");
+      await Promise.race([sleep(500), run.finished]);
+    }
+    await sleep(2000); // nothing more must come
+    await assertSame(inserted, dataset, ["events"]);
+    await assertRefused(dataset);
+    await run.stop();
+  });
+});

@@ -1,0 +1,43 @@
+import { ensureExpansionClasspath, startExpansionService } from "@eventlogger/beam";
+import { CACHE_DIR, type FlinkHarness } from "@eventlogger/beam/testing/flinkHarness";
+import type { EmulatorFixture } from "@eventlogger/gcp/bigquery/testing/emulator";
+import { startGoogleEndpoint } from "@eventlogger/gcp/bigquery/testing/googleEndpoint";
+
+/** Beam's Java sinks, expanded and run by one process, which writes into an emulator. */
+export interface JavaSinks {
+  /** `host:port` of the expansion service. */
+  readonly address: string;
+  stop(): Promise<void>;
+}
+
+/** Starts them; the job that uses them must have ended before they are stopped. Logs to `expansion.log` of the harness. */
+export async function startJavaSinks({ project, emulator }: EmulatorFixture, flink: FlinkHarness): Promise<JavaSinks> {
+  const classpath = await ensureExpansionClasspath({ cacheDir: CACHE_DIR });
+  const endpoint = await startGoogleEndpoint(emulator, flink.directory);
+  try {
+    const service = await startExpansionService({
+      classpath,
+      logFile: flink.file("expansion.log"),
+      loopbackWorker: true,
+      heap: "700m",
+      // It lives for a minute: not worth optimising code for.
+      jvmArgs: ["-XX:TieredStopAtLevel=1", ...endpoint.jvmArgs],
+      args: [
+        `--bigQueryEndpoint=${endpoint.url}`,
+        `--project=${project}`,
+        "--credentialFactoryClass=org.apache.beam.sdk.extensions.gcp.auth.NoopCredentialFactory",
+        `--tempLocation=${flink.file("temp")}`,
+      ],
+    });
+    return {
+      address: service.address,
+      stop: async () => {
+        await service.stop();
+        await endpoint.stop();
+      },
+    };
+  } catch (error) {
+    await endpoint.stop();
+    throw error;
+  }
+}

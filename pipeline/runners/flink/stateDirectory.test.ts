@@ -1,0 +1,156 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path = require("node:path");
+import { identifyProcess } from "@eventlogger/process/processIdentity";
+import { CheckpointRecorder } from "@eventlogger/beam/flink/checkpointRecord";
+import {
+  AmbiguousCheckpointsError,
+  StateDirectory,
+  StateDirectoryInUseError,
+  StateMismatchError,
+  type StateSettings,
+} from "./stateDirectory";
+
+const settings: StateSettings = {
+  project: "p",
+  subscription: "s",
+  dataset: "d",
+  sessionGapMs: 1_800_000,
+  userBuckets: 1024,
+  sessionBucketsPerDay: 256,
+};
+
+describe("StateDirectory", () => {
+  let directory: string;
+  beforeEach(() => void (directory = mkdtempSync(path.join(tmpdir(), "state-directory-"))));
+  afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+  function checkpoint(job: string, n: number, metadata: string, at = directory): string {
+    const dir = path.join(at, "checkpoints", job, `chk-${n}`);
+    mkdirSync(dir, { recursive: true });
+    writeFileSync(path.join(dir, "_metadata"), metadata);
+    return dir;
+  }
+  /** A copy of the checkpoints of the first run. */
+  function copyOfFirstRun(): string {
+    const aside = mkdtempSync(path.join(tmpdir(), "aside-"));
+    cpSync(path.join(directory, "checkpoints", "run-1"), aside, { recursive: true });
+    return aside;
+  }
+  function touchAll(folder: string, seconds: number): void {
+    for (const name of readdirSync(folder, { recursive: true, encoding: "utf8" })) {
+      utimesSync(path.join(folder, name), seconds, seconds);
+    }
+  }
+  function longRunning(): ReturnType<typeof spawn> {
+    return spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"], { detached: true });
+  }
+
+  /** Runs once as a worker does: completes checkpoints, the last of which is recorded. */
+  async function runOnce(at: string, job: string, ...numbers: number[]): Promise<void> {
+    const state = await StateDirectory.open(at);
+    state.identify(settings);
+    const { run, checkpointRecord } = await state.beginRun();
+    for (const n of numbers) checkpoint(path.join(`run-${run}`, job), n, `state of ${job} ${n}`, at);
+    await new CheckpointRecorder(checkpointRecord).record();
+    state.recordTablesLabelled(settings);
+    state.close();
+  }
+  const resumed = async (at = directory): Promise<string | undefined> =>
+    (await (await StateDirectory.open(at)).beginRun()).restoreFrom?.directory;
+
+  it("has no checkpoint to resume from at first", async () => {
+    assert.equal(await resumed(), undefined);
+  });
+
+  it("resumes from the last run, also when the files of an earlier one are newer", async () => {
+    await runOnce(directory, "a", 49, 50);
+    const earlier = copyOfFirstRun();
+    await runOnce(directory, "b", 51, 52);
+    // As a restored backup, a clock that was ahead, or an earlier version that removed nothing.
+    cpSync(earlier, path.join(directory, "checkpoints", "run-1"), { recursive: true });
+    touchAll(path.join(directory, "checkpoints", "run-1"), Date.now() / 1000 + 600);
+    assert.equal(await resumed(), path.join(directory, "checkpoints", "run-2", "b", "chk-52"));
+    rmSync(earlier, { recursive: true });
+  });
+
+  it("resumes from a copy of the folder, whatever the times of its files are", async () => {
+    await runOnce(directory, "a", 1, 2);
+    await runOnce(directory, "b", 3, 4);
+    const copy = `${directory}-copy`;
+    cpSync(directory, copy, { recursive: true });
+    touchAll(path.join(copy, "checkpoints", "run-2", "b", "chk-4"), 1000);
+    try {
+      assert.equal(await resumed(copy), path.join(copy, "checkpoints", "run-2", "b", "chk-4"));
+    } finally {
+      rmSync(copy, { recursive: true });
+    }
+  });
+
+  it("numbers its runs, and resumes from the recorded checkpoint when a run crashes before it records one", async () => {
+    await runOnce(directory, "a", 1);
+    const state = await StateDirectory.open(directory);
+    assert.equal((await state.beginRun()).run, 2);
+    checkpoint(path.join("run-2", "b"), 2, "complete, but not recorded");
+    const next = await state.beginRun();
+    assert.equal(next.run, 3);
+    assert.equal(next.restoreFrom?.directory, path.join(directory, "checkpoints", "run-1", "a", "chk-1"));
+    assert.deepEqual(readdirSync(state.checkpoints), ["run-1"]);
+  });
+
+  it("refuses to start when its record is gone", async () => {
+    await runOnce(directory, "a", 1);
+    rmSync(path.join(directory, "current.json"));
+    await assert.rejects(resumed(), /current\.json is missing/);
+  });
+
+  it("resumes state of a version without a record from the highest number, and refuses when two jobs have it", async () => {
+    checkpoint("a", 50, "whole");
+    const newest = checkpoint("b", 52, "whole");
+    touchAll(path.join(directory, "checkpoints", "a"), Date.now() / 1000 + 600);
+    assert.equal(await resumed(), newest);
+    rmSync(path.join(directory, "current.json"));
+    checkpoint("a", 52, "whole");
+    await assert.rejects(resumed(), AmbiguousCheckpointsError);
+  });
+
+  it("refuses state of other settings, and says which", async () => {
+    await runOnce(directory, "a", 1);
+    const state = await StateDirectory.open(directory);
+    const other = { ...settings, sessionGapMs: 60_000 };
+    assert.throws(
+      () => state.requireSettings(other),
+      (error: unknown) => error instanceof StateMismatchError && /sessionGapMs 1800000, now 60000/.test(error.message),
+    );
+    const before = state.identity?.id;
+    state.clear(other);
+    state.requireSettings(other);
+    assert.notEqual(state.identity?.id, before);
+    assert.equal((await state.beginRun()).restoreFrom, undefined);
+  });
+
+  it("is for one run at a time", async () => {
+    const other = longRunning();
+    await StateDirectory.open(directory);
+    const launcher = identifyProcess(other.pid as number);
+    writeFileSync(path.join(directory, "processes.json"), JSON.stringify({ launcher, children: [] }));
+    await assert.rejects(StateDirectory.open(directory), StateDirectoryInUseError);
+    other.kill("SIGKILL");
+    await once(other, "exit");
+    await StateDirectory.open(directory);
+  });
+
+  it("ends what a killed run left running", async () => {
+    const left = longRunning();
+    await StateDirectory.open(directory);
+    const children = [identifyProcess(left.pid as number)];
+    const launcher = { pid: left.pid, started: "before the flood" };
+    writeFileSync(path.join(directory, "processes.json"), JSON.stringify({ launcher, children }));
+    const exit = once(left, "exit");
+    await StateDirectory.open(directory);
+    assert.deepEqual(await exit, [null, "SIGTERM"]);
+  });
+});

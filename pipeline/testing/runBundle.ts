@@ -1,0 +1,11 @@
+import type { BundleDoFn } from "@eventlogger/beam";
+
+/** What a DoFn makes of one bundle. */
+export async function runBundle<I, O>(doFn: BundleDoFn<I, O>, elements: Iterable<I>): Promise<O[]> {
+  const output: O[] = [];
+  const emit = (value: O): void => void output.push(value);
+  doFn.startBundle?.();
+  for (const element of elements) await doFn.process(element, emit);
+  await doFn.finishBundle?.(emit);
+  return output;
+}

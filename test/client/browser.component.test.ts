@@ -1,0 +1,252 @@
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Message } from "@google-cloud/pubsub";
+import type { Browser, BrowserContext, Page } from "playwright-core";
+import { eventually, useIngest, type TestTopic } from "@eventlogger/ingest/testing/fixture";
+import type { Client, ClientOptions, Drop } from "@eventlogger/client/eventlogger" with { "resolution-mode": "import" };
+import { findChromium, startChromium } from "./testing/chromium";
+import type { BatchRequest } from "./testing/batchGateway";
+import { useServices, type Service } from "./testing/service";
+import { startSite, type Site } from "./testing/site";
+
+/** What scripts in the page find: the client, and what the test keeps there. */
+interface PageGlobals {
+  createClient(options: ClientOptions): Client;
+  client: Client;
+  drops: Drop[];
+  ready?: boolean;
+}
+
+/** With characters that mean something in a query. */
+const KEY = "a+key&more=1";
+const HALF_HOUR = 30 * 60_000;
+
+const sessionOf = ({ data }: Message): unknown => (JSON.parse(data.toString()) as { session_id: unknown }).session_id;
+
+(findChromium() ? describe : describe.skip)("the client in a browser (needs Chromium)", function () {
+  this.timeout(60_000);
+  const ingest = useIngest();
+  const services = useServices(ingest);
+  let browser: Browser;
+  let site: Site;
+  let context: BrowserContext;
+  let topic: TestTopic;
+  let service: Service;
+  const all: (string | null)[] = [];
+  before(async () => {
+    [browser, site, topic] = await Promise.all([startChromium(), startSite(), ingest.freshTopic()]);
+    service = await services.start(topic, { origins: [site.origin], writeKey: KEY });
+  });
+  after(async () => {
+    await browser?.close();
+    await site?.stop();
+  });
+  beforeEach(async () => void (context = await browser.newContext()));
+  afterEach(() => context.close());
+
+  /** A page with a client. Its session id is kept in the browser's context. */
+  async function open(url: string, options: Partial<ClientOptions> = {}, path = "/"): Promise<Page> {
+    const page = await context.newPage();
+    await visit(page, url, options, path);
+    return page;
+  }
+
+  async function visit(page: Page, url: string, options: Partial<ClientOptions> = {}, path = "/"): Promise<void> {
+    await page.goto(site.origin + path);
+    await page.waitForFunction(() => (globalThis as unknown as PageGlobals).ready);
+    await page.evaluate((given) => {
+      const globals = globalThis as unknown as PageGlobals;
+      globals.drops = [];
+      globals.client = globals.createClient({ ...given, onDrop: (drop) => globals.drops.push(drop) });
+    }, { url, writeKey: KEY, flushInterval: 50, ...options }); // prettier-ignore
+  }
+
+  async function track(page: Page, n: number, bytes = 0): Promise<(string | null)[]> {
+    const ids = await page.evaluate(
+      ([count, size]) =>
+        Array.from({ length: count }, (_, i) =>
+          (globalThis as unknown as PageGlobals).client.track(`e${i}`, { properties: { text: "x".repeat(size) } }),
+        ),
+      [n, bytes] as const,
+    );
+    all.push(...ids);
+    return ids;
+  }
+
+  const dropsOf = (page: Page): Promise<Drop[]> => page.evaluate(() => (globalThis as unknown as PageGlobals).drops);
+
+  /** They are in the topic, each once. */
+  async function assertArrived(tracked: readonly (string | null)[]): Promise<void> {
+    for (const id of tracked) await topic.message(id as string);
+    await sleep(200);
+    assertOnce(tracked);
+  }
+
+  function assertOnce(tracked: readonly (string | null)[]): void {
+    for (const id of tracked) assert.equal(topic.deliveries(id as string), 1);
+  }
+
+  /** What requests the service gets meanwhile. */
+  async function requestsDuring(run: () => Promise<void>): Promise<readonly BatchRequest[]> {
+    const { length } = service.requests;
+    await run();
+    return service.requests.slice(length);
+  }
+
+  it("sends to another origin, with a key, and each event is in the topic once", async () => {
+    const page = await open(service.url, { userId: "u-1" });
+    const tracked = await track(page, 250);
+    await assertArrived(tracked);
+    const event = JSON.parse((await topic.message(tracked[0] as string)).data.toString()) as Record<string, unknown>;
+    assert.match(JSON.stringify(event), /u-1/);
+    assert.deepEqual(await dropsOf(page), []);
+  });
+
+  it("tells when the key is wrong, and sends nothing again", async () => {
+    const page = await open(service.url, { writeKey: "wrong" });
+    const tracked = await track(page, 2);
+    await eventually(async () => (await dropsOf(page)).length === 2, "both are dropped");
+    for (const { reason, errors } of await dropsOf(page)) {
+      assert.deepEqual([reason, errors], ["refused", [{ field: "", message: "This write key is not valid" }]]);
+    }
+    assert.ok(tracked.every((id) => !topic.messages.has(id as string)));
+  });
+
+  it("keeps events while nobody answers, and sends them when the service is back", async () => {
+    const page = await open(service.url);
+    const tracked = await track(page, 3);
+    await assertArrived(tracked);
+    await service.goAway();
+    const failed = page.waitForEvent("requestfailed");
+    tracked.push(...(await track(page, 5)));
+    await failed;
+    await service.comeBack();
+    tracked.push(...(await track(page, 2)));
+    await assertArrived(tracked);
+  });
+
+  it("waits as long as the service asks for while Pub/Sub is away", async () => {
+    const impatient = { PUBLISH_TIMEOUT: "1s" };
+    const other = await services.start(topic, { origins: [site.origin], writeKey: KEY, env: impatient });
+    const page = await open(other.url);
+    await assertArrived(await track(page, 1));
+    const times: { at: number; retryAfter?: string }[] = [];
+    page.on("request", (request) => {
+      if (request.method() === "POST") times.push({ at: Date.now() });
+    });
+    process.kill(ingest.emulator.process.pid, "SIGSTOP");
+    let tracked: (string | null)[];
+    let retryAfterSec: number;
+    try {
+      const refused = page.waitForResponse((response) => response.status() === 503);
+      tracked = await track(page, 1);
+      retryAfterSec = Number(await (await refused).headerValue("retry-after"));
+    } finally {
+      process.kill(ingest.emulator.process.pid, "SIGCONT");
+    }
+    await topic.message(tracked[0] as string);
+    await eventually(() => times.length >= 2, "another attempt");
+    assert.ok(retryAfterSec >= 1);
+    const [first, second] = times as [{ at: number }, { at: number }];
+    assert.ok(second.at - first.at >= retryAfterSec * 1000, `${second.at - first.at} ms`);
+  });
+
+  it("sends what waits when the page goes to another one, and the session goes on there", async () => {
+    const page = await open(service.url, { flushInterval: 1_000_000 });
+    const tracked = await track(page, 40, 500);
+    const requests = await requestsDuring(async () => {
+      await visit(page, service.url, {}, "/next");
+      await assertArrived(tracked);
+    });
+    assert.deepEqual(
+      requests.map(({ contentType, events }) => [contentType, events]),
+      [["text/plain;charset=UTF-8", 40]],
+    );
+    const [next] = await track(page, 1);
+    assert.equal(sessionOf(await topic.message(next as string)), sessionOf(await topic.message(tracked[0] as string)));
+  });
+
+  it("sends what waits when the tab is closed, split where it is large", async () => {
+    const page = await open(service.url, { flushInterval: 1_000_000, batchSize: 1000 });
+    // More than the 64 KiB that browsers let go: as much as possible is sent.
+    const tracked = await track(page, 90, 800);
+    const arrived = (): (string | null)[] => tracked.filter((id) => topic.messages.has(id as string));
+    const requests = await requestsDuring(async () => {
+      await page.close({ runBeforeUnload: true });
+      await eventually(() => arrived().length >= 50, "most have arrived");
+      await sleep(200);
+    });
+    assertOnce(arrived());
+    assert.ok(requests.length > 1 && requests.every(({ status }) => status === 200));
+  });
+
+  it("sends at once when the page is hidden, and once only when it comes back", async () => {
+    const page = await open(service.url, { flushInterval: 500 });
+    const tracked = await track(page, 3);
+    // A browser without windows hides none.
+    const show = (state: string): Promise<void> =>
+      page.evaluate(`
+        Object.defineProperty(document, "visibilityState", { value: "${state}", configurable: true });
+        document.dispatchEvent(new Event("visibilitychange"))`);
+    const requests = await requestsDuring(async () => {
+      await show("hidden");
+      await assertArrived(tracked);
+      await show("visible");
+      await sleep(1000);
+    });
+    assertOnce(tracked);
+    assert.deepEqual(
+      requests.map(({ contentType }) => contentType),
+      ["text/plain;charset=UTF-8"],
+    );
+  });
+
+  it("begins a new session after 30 min without an event, in all tabs", async () => {
+    const session = async (page: Page): Promise<unknown> => {
+      const [id] = await track(page, 1);
+      await page.evaluate(() => (globalThis as unknown as PageGlobals).client.flush());
+      return sessionOf(await topic.message(id as string));
+    };
+    const start = Date.now();
+    await context.clock.install({ time: start });
+    const [one, other] = [await open(service.url), await open(service.url)];
+    const setTime = async (ms: number): Promise<void> => {
+      for (const page of [one, other]) await page.clock.setSystemTime(start + ms);
+    };
+    const first = await session(one);
+    assert.equal(await session(other), first);
+    await setTime(HALF_HOUR - 60_000);
+    assert.equal(await session(one), first);
+    // More than 30 min after the last event of this tab, less after the last of the other one.
+    await setTime(2 * HALF_HOUR - 120_000);
+    assert.equal(await session(other), first);
+    await setTime(3 * HALF_HOUR);
+    const second = await session(one);
+    assert.notEqual(second, first);
+    assert.equal(await session(other), second);
+  });
+
+  it("works in a page that may store nothing", async () => {
+    const other = await services.start(topic, { origins: ["*"], writeKey: KEY });
+    const page = await open(other.url, {}, "/sandboxed/");
+    assert.equal(
+      await page.evaluate(() => {
+        try {
+          return typeof (globalThis as { localStorage?: unknown }).localStorage;
+        } catch (error) {
+          return (error as Error).name;
+        }
+      }),
+      "SecurityError",
+    );
+    const tracked = await track(page, 3);
+    await assertArrived(tracked);
+    const sessions = await Promise.all(tracked.map(async (id) => sessionOf(await topic.message(id as string))));
+    assert.equal(new Set(sessions).size, 1);
+  });
+
+  it("has sent nothing that was not tracked", () => {
+    assert.ok(topic.messages.size > 300);
+    for (const id of topic.messages.keys()) assert.ok(all.includes(id), id);
+  });
+});

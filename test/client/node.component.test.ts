@@ -1,0 +1,113 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { pathToFileURL } from "node:url";
+import { packageRoot } from "@eventlogger/process/packageRoot";
+import { eventually, useIngest, type TestTopic } from "@eventlogger/ingest/testing/fixture";
+import { ensureNode } from "@eventlogger/process/testing/nodeVersions";
+import type { Client, ClientOptions, Drop } from "@eventlogger/client/eventlogger" with { "resolution-mode": "import" };
+import { useServices, type Service } from "./testing/service";
+
+const FILE = pathToFileURL(join(packageRoot, "dist", "client", "eventlogger.mjs")).href;
+
+describe("the client in Node", function () {
+  this.timeout(60_000);
+  const ingest = useIngest();
+  const services = useServices(ingest);
+  let createClient: (options: ClientOptions) => Client;
+  let topic: TestTopic;
+  let service: Service;
+  before(async () => {
+    ({ createClient } = await import("@eventlogger/client/eventlogger"));
+    topic = await ingest.freshTopic();
+    service = await services.start(topic, { writeKey: "k" });
+  });
+
+  async function assertArrived(tracked: readonly (string | null)[]): Promise<void> {
+    for (const id of tracked) await topic.message(id as string);
+  }
+
+  it("sends everything once, and tells which events were rejected and why", async () => {
+    const drops: Drop[] = [];
+    const client = createClient({
+      url: service.url,
+      writeKey: "k",
+      maxQueue: 5000,
+      onDrop: (drop) => drops.push(drop),
+    });
+    const tracked = Array.from({ length: 2000 }, (_, i) =>
+      client.track("order", { session_id: `s-${i % 50}`, user_id: `u-${i % 40}`, properties: { i } }),
+    );
+    const bad = client.track("", { page: "/x" });
+    assert.equal(await client.close(30_000), true);
+    await assertArrived(tracked);
+    for (const id of tracked) assert.equal(topic.deliveries(id as string), 1);
+    assert.equal(topic.messages.size, 2000);
+    assert.deepEqual(
+      drops.map(({ event, reason, errors }) => [event.event_id, reason, errors[0]?.field]),
+      [[bad, "rejected", "event_name"]],
+    );
+  });
+
+  it("loses nothing while the service goes and comes under load", async () => {
+    const drops: Drop[] = [];
+    const client = createClient({
+      url: service.url,
+      writeKey: "k",
+      batchSize: 20,
+      flushInterval: 20,
+      maxQueue: 10_000,
+      onDrop: (drop) => drops.push(drop),
+    });
+    const tracked: (string | null)[] = [];
+    const load = setInterval(() => tracked.push(client.track("tick"), client.track("tock")), 2);
+    try {
+      for (let i = 0; i < 2; i++) {
+        const before = topic.messages.size;
+        await eventually(() => topic.messages.size > before + 50, "events arrive");
+        await service.goAway();
+        await eventually(() => fetch(service.url).then(() => false, () => true), "nobody listens"); // prettier-ignore
+        await service.comeBack();
+      }
+    } finally {
+      clearInterval(load);
+    }
+    assert.equal(await client.close(30_000), true);
+    await assertArrived(tracked);
+    assert.deepEqual(drops, []);
+  });
+
+  it("keeps to the rate that the service takes, and loses nothing", async () => {
+    const env = { ADDRESS_RATE_LIMIT: "100", ADDRESS_RATE_BURST: "50" };
+    const limited = await services.start(topic, { writeKey: "k", env });
+    const drops: Drop[] = [];
+    const client = createClient({
+      url: limited.url,
+      writeKey: "k",
+      batchSize: 50,
+      flushInterval: 10,
+      onDrop: (drop) => drops.push(drop),
+    });
+    const tracked = Array.from({ length: 200 }, () => client.track("eager"));
+    assert.equal(await client.close(20_000), true);
+    await assertArrived(tracked);
+    assert.deepEqual(drops, []);
+    const statuses = limited.requests.map(({ status }) => status);
+    assert.equal(statuses.filter((status) => status === 200).length, 4);
+    assert.ok(statuses.includes(429));
+  });
+
+  it("lets a process end when its events are sent, on Node 18, without close", async () => {
+    const script = `
+      import { createClient } from ${JSON.stringify(FILE)};
+      const client = createClient({ url: ${JSON.stringify(service.url)}, writeKey: "k", flushInterval: 100 });
+      console.log(process.versions.node, client.track("a"), client.track("b"));`;
+    const child = spawn(ensureNode("18.20.8"), ["--input-type=module", "--eval", script], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const [version, ...tracked] = (await text(child.stdout)).trim().split(" ");
+    assert.match(version as string, /^18\./);
+    await assertArrived(tracked);
+  });
+});

@@ -1,0 +1,34 @@
+import { existsSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { chromium, type Browser } from "playwright-core";
+import { aptInstall } from "../../setup/aptInstall";
+
+const NAMES = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
+
+/** A Chromium or Chrome on the path. */
+export function findChromium(path = process.env.PATH ?? ""): string | undefined {
+  const dirs = [...path.split(delimiter).filter(Boolean), "/usr/bin"];
+  return dirs.flatMap((dir) => NAMES.map((name) => join(dir, name))).find((file) => existsSync(file));
+}
+
+/** Installs Chromium where that is possible without asking anybody; says so where it is not. */
+export function ensureChromium(say: (line: string) => void): void {
+  if (!findChromium()) aptInstall("chromium", "tests that need it are skipped", say);
+}
+
+/** Starts a browser without a window, with an empty profile, that reaches this machine alone. */
+export function startChromium(): Promise<Browser> {
+  return chromium.launch({
+    executablePath: findChromium(),
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+      "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    ],
+  });
+}

@@ -1,0 +1,230 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Message } from "@google-cloud/pubsub";
+import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/emulator";
+import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
+import { setUpPubSub } from "@eventlogger/gcp/pubsub/setup/setUpPubSub";
+import { ensureSubmitter } from "@eventlogger/pipeline/runners/dataflow/submitter/environment";
+import { startPubSubEmulator, type PubSubEmulator } from "@eventlogger/gcp/emulators/emulators";
+import { freePort } from "@eventlogger/process/ports";
+import { imageReference, packageVersion } from "@eventlogger/tools/images/build";
+import { docker, DockerError } from "@eventlogger/tools/images/docker";
+import { readOutcome } from "./testing/boundedPipeline";
+import { startJobService, type JobService } from "./testing/jobService";
+import { launchBounded } from "./testing/launchBounded";
+
+const tag = process.env["IMAGES_TAG"] ?? "";
+const WORKER = imageReference("worker", { tag });
+const INGEST = imageReference("ingest", { tag });
+const NGINX = imageReference("nginx", { tag });
+
+interface ImageConfig {
+  readonly User: string;
+  readonly Labels: Readonly<Record<string, string>>;
+  readonly Entrypoint: readonly string[];
+}
+
+async function inspect(image: string): Promise<ImageConfig> {
+  return JSON.parse(await docker(["image", "inspect", "--format", "{{json .Config}}", image])) as ImageConfig;
+}
+
+/** The words that a shell command prints in a container of an image. */
+async function inContainer(image: string, command: string): Promise<string[]> {
+  const output = await docker(["run", "--rm", "--network=none", "--entrypoint", "/bin/sh", image, "-c", command]);
+  return output.split(/\s+/).filter((word) => word);
+}
+
+async function untilHealthy(id: string): Promise<void> {
+  const deadline = Date.now() + 30_000;
+  for (;;) {
+    const health = (await docker(["inspect", "--format", "{{.State.Health.Status}}", id])).trim();
+    if (health === "healthy") return;
+    if (Date.now() > deadline) throw new Error(`still ${health}:\n${await docker(["logs", id])}`);
+    await sleep(200);
+  }
+}
+
+/** Programs that build, install or fetch. */
+const TOOLS = ["npm", "yarn", "corepack", "tsc", "gcc", "cc", "make", "go", "python3", "git", "curl", "wget"];
+const TOOLS_THERE = `for tool in ${TOOLS.join(" ")}; do command -v $tool; done; true`;
+
+for (const image of [WORKER, INGEST, NGINX]) {
+  describe(`Image ${image}`, () => {
+    it("runs as a user that is not root, by number", async () => {
+      assert.equal((await inspect(image)).User, "1000:1000");
+      assert.deepEqual(await inContainer(image, "id -u"), ["1000"]);
+    });
+
+    it("holds no build tools, no tests and no keys", async () => {
+      assert.deepEqual(await inContainer(image, TOOLS_THERE), []);
+      const unwanted = ["'*.test.js'", "typescript", "mocha", ".git", "'*.pem'", "'*.key'", ".npmrc", "'*.ts'"];
+      const names = unwanted.map((name) => `-name ${name}`).join(" -o ");
+      assert.deepEqual(await inContainer(image, `find /app /opt /root /home ${names} 2>/dev/null; true`), []);
+    });
+
+    it("holds nothing that its user may change", async () => {
+      assert.deepEqual(await inContainer(image, "find /app /opt /usr/local -writable -not -type l"), []);
+    });
+  });
+}
+
+describe("Worker image on an engine", function () {
+  const emulator = useBigQueryEmulator();
+  let directory: string;
+  let jobService: JobService;
+
+  before(async () => {
+    directory = mkdtempSync(join(tmpdir(), "worker-image-"));
+    jobService = await startJobService({ python: await ensureSubmitter(), directory, env: {} });
+  });
+  after(async () => {
+    await jobService?.stop();
+    const left = (await docker(["ps", "--all", "--quiet", "--filter", `ancestor=${WORKER}`])).split("\n");
+    for (const id of left) if (id) await docker(["rm", "--force", id]);
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  it("names the version of its code in a label", async () => {
+    const { Labels, Entrypoint } = await inspect(WORKER);
+    assert.equal(Labels["org.eventlogger.worker"], packageVersion);
+    assert.deepEqual(Entrypoint, ["/opt/apache/beam/boot"]);
+  });
+
+  it("holds one apache-beam, and the package where its modules are looked for", async () => {
+    assert.deepEqual(await inContainer(WORKER, "find / -path '*/node_modules/apache-beam' 2>/dev/null; true"), [
+      "/app/node_modules/apache-beam",
+    ]);
+    const script = "require('eventlogger/dist/pipeline/eventPipeline'); console.log('loaded')";
+    assert.deepEqual(await inContainer(WORKER, `node -e "${script}"`), ["loaded"]);
+  });
+
+  it("runs the whole pipeline to the right numbers", async () => {
+    const dataset = await emulator.freshDataset();
+    const { messages, expected } = await launchBounded({
+      jobService,
+      image: WORKER,
+      target: { project: emulator.project, dataset, endpoint: emulator.emulator.url },
+      events: 5000,
+    });
+    assert.equal(messages, 5002);
+    assert.deepEqual(await readOutcome(emulator.bigquery, dataset), expected);
+  });
+});
+
+describe("Ingest image on an engine", function () {
+  const PROJECT = "demo-project";
+  const containers: string[] = [];
+  let directory: string;
+  let pubsub: PubSubEmulator;
+
+  before(async () => {
+    directory = mkdtempSync(join(tmpdir(), "ingest-image-"));
+    pubsub = await startPubSubEmulator({ logFile: join(directory, "pubsub.log") });
+    process.env["PUBSUB_EMULATOR_HOST"] = pubsub.host;
+  });
+  after(async () => {
+    for (const id of containers) await docker(["rm", "--force", id]);
+    await pubsub?.stop();
+    delete process.env["PUBSUB_EMULATOR_HOST"];
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  async function start(...args: string[]): Promise<string> {
+    const id = (await docker(["run", "--detach", "--read-only", "--health-interval=1s", ...args, INGEST])).trim();
+    containers.push(id);
+    return id;
+  }
+
+  it("takes an event, on a read-only file system, and ends in order", async () => {
+    const client = pubSubClient({ project: PROJECT });
+    await setUpPubSub(client, { topic: "events", subscription: "events-pipeline" });
+    const port = await freePort();
+    const id = await start(
+      ...["--network=host", "--env", "HOST=127.0.0.1", "--env", `PORT=${port}`, "--env", `PROJECT=${PROJECT}`],
+      ...["--env", `PUBSUB_EMULATOR_HOST=${pubsub.host}`],
+    );
+    await untilHealthy(id);
+    const event = { type: "event", session_id: "s", event_name: "view", event_time: Date.now(), event_id: "e-1" };
+    const response = await fetch(`http://127.0.0.1:${port}/event/`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(event),
+    });
+    assert.equal(response.status, 204, await response.text());
+    const published = await new Promise<string>((resolve, reject) => {
+      const subscription = client.subscription("events-pipeline");
+      subscription.once("message", (message: Message) => {
+        message.ack();
+        void subscription.close().then(() => resolve(message.data.toString()));
+      });
+      subscription.once("error", reject);
+    });
+    assert.equal((JSON.parse(published) as { event_id: string }).event_id, "e-1");
+    await client.close();
+    await docker(["stop", "--time", "20", id]);
+    assert.equal((await docker(["inspect", "--format", "{{.State.ExitCode}}", id])).trim(), "0");
+  });
+
+  it("is reached at a published port", async () => {
+    const port = await freePort();
+    const id = await start("--publish", `127.0.0.1:${port}:3000`);
+    await untilHealthy(id);
+    assert.equal((await fetch(`http://127.0.0.1:${port}/healthz`)).status, 200);
+  });
+
+  it("is not healthy when nothing listens", async () => {
+    const check = docker(["run", "--rm", "--entrypoint", "node", INGEST, "dist/ingest/healthcheck.js"]);
+    await assert.rejects(check, (error: unknown) => error instanceof DockerError && /ECONNREFUSED/.test(error.message));
+  });
+});
+
+describe("Nginx image on an engine", function () {
+  const network = `eventlogger-${process.pid}`;
+  const containers: string[] = [];
+
+  before(() => docker(["network", "create", network]));
+  after(async () => {
+    for (const id of containers) await docker(["rm", "--force", id]);
+    await docker(["network", "rm", network]);
+  });
+
+  async function start(image: string, ...args: string[]): Promise<string> {
+    const everywhere = ["--detach", "--read-only", "--health-interval=1s", `--network=${network}`];
+    const id = (await docker(["run", ...everywhere, ...args, image])).trim();
+    containers.push(id);
+    return id;
+  }
+
+  const startReplica = (): Promise<string> => start(INGEST, "--network-alias=api");
+
+  async function untilLogged(id: string, text: string): Promise<void> {
+    const deadline = Date.now() + 20_000;
+    for (;;) {
+      const log = await docker(["logs", id]);
+      if (log.includes(text)) return;
+      if (Date.now() > deadline) throw new Error(`no ${JSON.stringify(text)} in:\n${log}`);
+      await sleep(200);
+    }
+  }
+
+  it("follows the replicas of a name, on a read-only file system, and ends in order", async () => {
+    await startReplica();
+    const second = await startReplica();
+    const port = await freePort();
+    const args = ["--tmpfs=/run/nginx", "--env=UPSTREAMS=api:3000", `--publish=127.0.0.1:${port}:8080`];
+    const id = await start(NGINX, ...args);
+    await untilHealthy(id);
+    await untilLogged(id, '"replicas":2');
+    await untilHealthy(await startReplica());
+    await untilLogged(id, "replicas: 2 -> 3");
+    await docker(["stop", "--time", "20", second]);
+    await untilLogged(id, "replicas: 3 -> 2");
+    for (let i = 0; i < 10; i++) assert.equal((await fetch(`http://127.0.0.1:${port}/healthz`)).status, 200);
+    await untilLogged(id, '"path":"/healthz","status":200');
+    await docker(["stop", "--time", "20", id]);
+    assert.equal((await docker(["inspect", "--format", "{{.State.ExitCode}}", id])).trim(), "0");
+  });
+});

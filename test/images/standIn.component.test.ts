@@ -1,0 +1,124 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
+import { packageRoot } from "@eventlogger/process/packageRoot";
+import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/emulator";
+import { ensureSubmitter } from "@eventlogger/pipeline/runners/dataflow/submitter/environment";
+import { assembleImage } from "@eventlogger/tools/images/assemble";
+import { ensureBootProgram } from "@eventlogger/tools/images/bootProgram";
+import { readOutcome } from "./testing/boundedPipeline";
+import { startJobService, type JobService } from "./testing/jobService";
+import { launchBounded } from "./testing/launchBounded";
+
+const IMAGE = "eventlogger/worker:stand-in";
+const run = promisify(execFile);
+
+/** What the worker image holds, run by its entry point, without an engine. */
+describe("Contents of the worker image, with a stand-in for docker", function () {
+  this.timeout(300_000);
+  const emulator = useBigQueryEmulator();
+  let directory: string;
+  let app: string;
+  let jobService: JobService | undefined;
+
+  const containers = (): string => join(directory, "containers");
+  const texts = (ending: string): string[] =>
+    readdirSync(containers())
+      .filter((file) => file.endsWith(ending))
+      .map((file) => readFileSync(join(containers(), file), "utf8"));
+
+  before(async () => {
+    directory = mkdtempSync(join(tmpdir(), "worker-image-"));
+    app = join(directory, "app");
+    assembleImage("worker", app);
+    cpSync(await ensureBootProgram(), join(directory, "boot"));
+    // The PATH of the container: its npx, its Node, and the commands of the base image.
+    const bin = join(directory, "bin");
+    mkdirSync(bin);
+    cpSync(join(packageRoot, "pipeline", "beam", "worker", "npx"), join(bin, "npx"));
+    symlinkSync(process.execPath, join(bin, "node"));
+    mkdirSync(containers());
+    chmodSync(directory, 0o755); // containers do not run as root
+    jobService = await startJobService({
+      python: await ensureSubmitter(),
+      directory,
+      env: {
+        PATH: [join(packageRoot, "local", "images", "testing"), process.env["PATH"]].join(delimiter),
+        STANDIN_IMAGE: IMAGE,
+        STANDIN_APP: app,
+        STANDIN_BOOT: join(directory, "boot"),
+        STANDIN_PATH: [bin, "/usr/bin", "/bin"].join(delimiter),
+        STANDIN_DIR: containers(),
+      },
+    });
+  });
+  after(async () => {
+    await jobService?.stop();
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  it("runs the whole pipeline to the right numbers, and says so in the logs of the job", async () => {
+    const dataset = await emulator.freshDataset();
+    const target = { project: emulator.project, dataset, endpoint: emulator.emulator.url };
+    let launched;
+    try {
+      launched = await launchBounded({ jobService: jobService as JobService, image: IMAGE, target, events: 2000 });
+    } catch (error) {
+      throw new Error(`${String(error)}\nContainers:\n${texts(".log").join("\n")}`, { cause: error });
+    }
+    assert.equal(launched.messages, 2002);
+    assert.deepEqual(await readOutcome(emulator.bigquery, dataset), launched.expected);
+    assert.match(jobService?.logTail(10_000) ?? "", /worker worker_\d+ \(process \d+\) serves localhost:\d+/);
+    // The runner takes its containers away.
+    while (texts(".exit").length === 0) await sleep(50);
+  });
+
+  it("loads every module that a launcher for Dataflow names", async () => {
+    const print = "console.log(JSON.stringify(require('apache-beam/serialization').getRegisteredModules()))";
+    const launcher = `require('./dist/pipeline/runners/dataflow/pipeline.js'); ${print}`;
+    const { stdout } = await run(process.execPath, ["-e", launcher], { cwd: packageRoot });
+    const modules = (JSON.parse(stdout) as string[]).filter((name) => name.startsWith("eventlogger/"));
+    assert(modules.includes("eventlogger/dist/pipeline/transforms/userLedger"), stdout);
+    const load = `require('eventlogger/dist/pipeline/beam/sdk'); ${JSON.stringify(modules)}.forEach(require)`;
+    await run(process.execPath, ["-e", load.replaceAll("forEach(require)", "forEach((m) => require(m))")], {
+      cwd: app,
+    });
+  });
+
+  it("holds one apache-beam, no compiler and no tests", () => {
+    const paths = readdirSync(app, { recursive: true, encoding: "utf8" });
+    assert.deepEqual(
+      paths.filter((path) => path.endsWith("node_modules/apache-beam")),
+      ["node_modules/apache-beam"],
+    );
+    assert.deepEqual(
+      paths.filter((path) => /(^|\/)node_modules\/(typescript|ttypescript|mocha|eslint)$|\.test\.js$|\.ts$/.test(path)),
+      [],
+    );
+    assert(existsSync(join(app, "node_modules/eventlogger/dist/pipeline/transforms/dayTotals.js")));
+  });
+
+  it("runs by npx what is installed, and asks nobody for what is not", async () => {
+    const npx = join(directory, "bin", "npx");
+    await assert.rejects(run(npx, ["cowsay", "hello"], { cwd: app }), (error: { code?: number; stderr?: string }) => {
+      assert.equal(error.code, 127);
+      assert.match(error.stderr ?? "", /cowsay is not installed in /);
+      return true;
+    });
+    await assert.rejects(run(npx, ["apache-beam-worker"], { cwd: app }), /--id and --control_endpoint are required/);
+  });
+});

@@ -1,0 +1,327 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import type { IncomingMessage, RequestListener } from "node:http";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { errorsOf, post, postBatch, sampleEvent, sendRaw } from "@eventlogger/ingest/testing/requests";
+import { eventually, useIngest } from "@eventlogger/ingest/testing/fixture";
+import { freePort } from "@eventlogger/process/ports";
+import { startChildProcess, type ChildProcess } from "@eventlogger/process/childProcess";
+import { nginxArguments, renderNginxConfig, type NginxConfigOptions } from "@eventlogger/nginx/render";
+import { hangUp, noContent, startUpstream, type TestUpstream as Upstream } from "@eventlogger/nginx/testing/upstream";
+
+const installed = spawnSync("nginx", ["-v"]).status === 0;
+
+(installed ? describe : describe.skip)("nginx in front of replicas (needs nginx)", function () {
+  this.timeout(60_000);
+  const cleanUp: (() => unknown)[] = [];
+  afterEach(async () => {
+    for (const step of cleanUp.splice(0).reverse()) await step();
+  });
+
+  async function startNginx(options: Pick<NginxConfigOptions, "upstreams"> & Partial<NginxConfigOptions>): Promise<{
+    url: string;
+    directory: string;
+    process: ChildProcess;
+  }> {
+    // A blank in the path: every directive must cope.
+    const parent = mkdtempSync(join(tmpdir(), "nginx-"));
+    cleanUp.push(() => rmSync(parent, { recursive: true }));
+    const directory = join(parent, "state of nginx");
+    mkdirSync(directory);
+    const listenPort = await freePort();
+    const configFile = join(directory, "nginx.conf");
+    writeFileSync(configFile, renderNginxConfig({ listenPort, directory, ...options }));
+    const args = nginxArguments(configFile, directory);
+    const check = spawnSync("nginx", ["-t", ...args], { encoding: "utf8" });
+    assert.equal(check.status, 0, check.stderr);
+    assert.doesNotMatch(check.stderr, /warn|alert|emerg/);
+    const child = await startChildProcess({ name: "nginx", command: "nginx", args, logFile: join(parent, "log") });
+    cleanUp.push(() => child.stop());
+    const url = `http://127.0.0.1:${listenPort}`;
+    await eventually(
+      () =>
+        fetch(url).then(
+          () => true,
+          () => false,
+        ),
+      "nginx answers",
+    );
+    return { url, directory, process: child };
+  }
+
+  async function upstreams(...answers: RequestListener[]): Promise<Upstream[]> {
+    const started = await Promise.all(answers.map((answer) => startUpstream(answer)));
+    cleanUp.push(...started.map((upstream) => () => upstream.close()));
+    return started;
+  }
+
+  it("shares requests out evenly, over connections that it keeps", async () => {
+    const [a, b] = (await upstreams(noContent, noContent)) as [Upstream, Upstream];
+    const { url } = await startNginx({ upstreams: [a.address, b.address] });
+    const before = [a.requests.length, b.requests.length] as const;
+    for (let i = 0; i < 40; i++) assert.equal((await post(url, sampleEvent())).status, 204);
+    assert.equal(a.requests.length - before[0], 20);
+    assert.equal(b.requests.length - before[1], 20);
+    assert.ok(a.connections.size <= 2 && b.connections.size <= 2, `${a.connections.size}, ${b.connections.size}`);
+  });
+
+  it("goes to the other replica when one is down", async () => {
+    const [a] = (await upstreams(noContent)) as [Upstream];
+    const { url } = await startNginx({ upstreams: [`127.0.0.1:${await freePort()}`, a.address] });
+    for (let i = 0; i < 20; i++) assert.equal((await post(url, sampleEvent())).status, 204);
+  });
+
+  it("does not send a POST twice that may have arrived: 503 with Retry-After", async () => {
+    const [a, b] = (await upstreams(hangUp, hangUp)) as [Upstream, Upstream];
+    const { url } = await startNginx({ upstreams: [a.address, b.address] });
+    a.requests.length = b.requests.length = 0;
+    const response = await post(url, sampleEvent());
+    assert.equal(response.status, 503);
+    assert.equal(response.headers.get("retry-after"), "1");
+    assert.equal((await errorsOf(response)).length, 1);
+    assert.equal(a.requests.length + b.requests.length, 1);
+  });
+
+  it("passes the answers of replicas on as they are", async () => {
+    const refuse: RequestListener = (_, res) =>
+      res.writeHead(503, { "retry-after": "5", "content-type": "application/json" }).end('{"errors":[]}');
+    const [a] = (await upstreams(refuse)) as [Upstream];
+    const { url } = await startNginx({ upstreams: [a.address] });
+    const response = await post(url, sampleEvent());
+    assert.equal(response.status, 503);
+    assert.equal(response.headers.get("retry-after"), "5");
+    assert.equal(await response.text(), '{"errors":[]}');
+  });
+
+  it("refuses what is far too large itself, in the same shape", async () => {
+    const [a] = (await upstreams(noContent)) as [Upstream];
+    const { url } = await startNginx({ upstreams: [a.address], bodyLimit: 2048 });
+    const response = await post(url, "x".repeat(40_000));
+    assert.equal(response.status, 413);
+    assert.match((await errorsOf(response))[0]?.message ?? "", /2048 bytes/);
+  });
+
+  it("lets batches pass that are as large as they may be, and refuses larger ones in the same shape", async () => {
+    const [a] = (await upstreams(noContent)) as [Upstream];
+    const { url } = await startNginx({ upstreams: [a.address] });
+    assert.equal((await postBatch(url, " ".repeat(5_242_880))).status, 204);
+    const response = await postBatch(url, " ".repeat(5_242_880 + 1));
+    assert.equal(response.status, 413);
+    assert.match((await errorsOf(response))[0]?.message ?? "", /5242880 bytes/);
+  });
+
+  it("logs a line of JSON for each request without bodies, queries or addresses, and stops at SIGTERM", async () => {
+    const [a] = (await upstreams(noContent)) as [Upstream];
+    const { url, directory, process: child } = await startNginx({ upstreams: [a.address] });
+    await post(url, sampleEvent({ user_id: "somebody" }));
+    await fetch(`${url}/event/?from=2024-01-01`);
+    assert.deepEqual(await child.stop(), { code: 0, signal: null });
+    const text = readFileSync(join(directory, "access.log"), "utf8");
+    assert.doesNotMatch(text, /somebody|from=/);
+    const lines = text
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    const line = lines.find((l) => l.method === "POST");
+    assert.equal(line?.path, "/event/");
+    assert.equal(line?.status, 204);
+    assert.equal(line?.upstream, `127.0.0.1:${a.port}`);
+    assert.ok(!("remote_addr" in (line ?? {})));
+  });
+
+  it("tells replicas the client's address as it sees it, and one request id through and through", async () => {
+    const seen: IncomingMessage["headers"][] = [];
+    const [a] = (await upstreams((req, res) => {
+      seen.push(req.headers);
+      res.writeHead(204).end();
+    })) as [Upstream];
+    const { url } = await startNginx({ upstreams: [a.address] });
+    seen.length = 0;
+    const lies = { "x-forwarded-for": "203.0.113.7", "x-real-ip": "203.0.113.8" };
+    await post(url, sampleEvent(), { ...lies, "x-request-id": "trace-1" });
+    await post(url, sampleEvent(), { ...lies, "x-request-id": "no id {}" });
+    assert.deepEqual(
+      seen.map((h) => [h["x-forwarded-for"], h["x-real-ip"]]),
+      [
+        ["127.0.0.1", "127.0.0.1"],
+        ["127.0.0.1", "127.0.0.1"],
+      ],
+    );
+    assert.equal(seen[0]?.["x-request-id"], "trace-1");
+    assert.match(String(seen[1]?.["x-request-id"]), /^[0-9a-f]{32}$/);
+  });
+
+  it("limits each client address, which a trusted proxy names, with 429 and Retry-After", async () => {
+    const [a] = (await upstreams(noContent)) as [Upstream];
+    const { url } = await startNginx({
+      upstreams: [a.address],
+      addressLimit: { perSecond: 1, burst: 4 },
+      trustedProxies: ["127.0.0.1"],
+    });
+    const send = (client: string): Promise<Response> => post(url, sampleEvent(), { "x-forwarded-for": client });
+    const answers = await Promise.all(Array.from({ length: 20 }, () => send("203.0.113.1")));
+    const refused = answers.filter((answer) => answer.status === 429);
+    assert.ok(refused.length >= 10 && refused.length <= 15, `${refused.length} of 20 were refused`);
+    assert.equal(refused[0]?.headers.get("retry-after"), "1");
+    assert.match((await errorsOf(refused[0]))[0]?.message ?? "", /Too many requests/);
+    assert.equal((await send("203.0.113.2")).status, 204);
+  });
+
+  it("limits each key, wherever it stands, and logs none", async () => {
+    const [a] = (await upstreams(noContent)) as [Upstream];
+    const {
+      url,
+      directory,
+      process: child,
+    } = await startNginx({
+      upstreams: [a.address],
+      keyLimit: { perSecond: 1, burst: 1 },
+    });
+    const places: ((key: string) => Promise<Response>)[] = [
+      (key) => post(url, sampleEvent(), { "x-write-key": key }),
+      (key) => post(url, sampleEvent(), { authorization: `Bearer ${key}` }),
+      (key) => fetch(`${url}/event/?key=${key}`, { method: "POST", body: "{}" }),
+      (key) => fetch(`${url}/event/`, { headers: { "x-read-key": key } }),
+    ];
+    for (const [i, send] of places.entries()) {
+      const statuses = (await Promise.all(Array.from({ length: 8 }, () => send(`secret-${i}`)))).map((r) => r.status);
+      assert.ok(statuses.includes(204) && statuses.includes(429), `${i}: ${statuses.join()}`);
+    }
+    // One request and one more at once: all places count together.
+    const one = await Promise.all(places.slice(0, 3).map((send) => send("secret-one")));
+    assert.deepEqual(one.map((answer) => answer.status).sort(), [204, 204, 429]);
+    for (let i = 0; i < 8; i++) assert.equal((await post(url, sampleEvent())).status, 204);
+    await child.stop();
+    for (const log of ["access.log", "error.log"]) {
+      assert.doesNotMatch(readFileSync(join(directory, log), "utf8"), /secret|127\.0\.0\.1, server/);
+    }
+  });
+
+  it("limits how many requests of one address are under way", async () => {
+    const waiting: (() => void)[] = [];
+    const [a] = (await upstreams((req, res) => {
+      if (req.method === "POST") waiting.push(() => res.writeHead(204).end());
+      else res.writeHead(204).end();
+    })) as [Upstream];
+    const { url } = await startNginx({ upstreams: [a.address], addressConcurrency: 2 });
+    const held = [post(url, sampleEvent()), post(url, sampleEvent())];
+    await eventually(() => waiting.length === 2, "two requests under way");
+    assert.equal((await post(url, sampleEvent())).status, 429);
+    for (const answer of waiting) answer();
+    assert.deepEqual(await Promise.all(held.map(async (answer) => (await answer).status)), [204, 204]);
+  });
+
+  it("counts a client that sends its body byte by byte as under way", async () => {
+    const [a] = (await upstreams(noContent)) as [Upstream];
+    const { url } = await startNginx({ upstreams: [a.address], addressConcurrency: 2 });
+    const slow = [connect(Number(new URL(url).port)), connect(Number(new URL(url).port))];
+    cleanUp.push(() => slow.forEach((socket) => socket.destroy()));
+    for (const socket of slow) socket.write("POST /event/ HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n{");
+    await eventually(async () => (await post(url, sampleEvent())).status === 429, "both are under way");
+    slow.forEach((socket) => socket.destroy());
+    await eventually(async () => (await post(url, sampleEvent())).status === 204, "both have gone");
+  });
+
+  it("keeps metrics inside, compresses answers, and sends security headers with all of them", async () => {
+    const json = JSON.stringify({ text: "x".repeat(2000) });
+    const [a] = (await upstreams((_, res) => res.writeHead(200, { "content-type": "application/json" }).end(json))) as [
+      Upstream,
+    ];
+    const { url } = await startNginx({ upstreams: [a.address] });
+    const answer = await fetch(`${url}/event/`, { headers: { "accept-encoding": "gzip" } });
+    assert.equal(answer.headers.get("content-encoding"), "gzip");
+    assert.equal(await answer.text(), json);
+    a.requests.length = 0;
+    const hidden = await Promise.all(
+      ["/metrics", "/METRICS/", "/%6detrics", "//metrics", "/-/bad-request"].map((p) => fetch(url + p)),
+    );
+    assert.deepEqual(
+      hidden.map((response) => response.status),
+      [404, 404, 404, 404, 404],
+    );
+    assert.deepEqual(a.requests, []);
+    for (const response of [answer, ...hidden]) {
+      assert.equal(response.headers.get("x-content-type-options"), "nosniff");
+      assert.match(response.headers.get("content-security-policy") ?? "", /default-src 'none'/);
+    }
+  });
+
+  it("lets pages of allowed origins read its own answers, and adds nothing to those of replicas", async () => {
+    const fromReplica: RequestListener = (_, res) =>
+      res.writeHead(200, { "access-control-allow-origin": "https://shop.example", vary: "Origin" }).end();
+    const [a] = (await upstreams(fromReplica)) as [Upstream];
+    const long = `https://${"a.very.long.name.".repeat(8)}example`;
+    const { url } = await startNginx({ upstreams: [a.address], corsOrigins: ["https://shop.example", long] });
+    const ask = (path: string, origin: string): Promise<Response> => fetch(url + path, { headers: { origin } });
+    const allow = "access-control-allow-origin";
+    for (const origin of ["https://shop.example", long]) {
+      const own = await ask("/metrics", origin);
+      assert.equal(own.headers.get(allow), origin);
+      assert.match(own.headers.get("access-control-expose-headers") ?? "", /retry-after, x-request-id/);
+      assert.match(own.headers.get("vary") ?? "", /Origin/);
+    }
+    const other = await ask("/metrics", "https://other.example");
+    assert.equal(other.headers.get(allow), null);
+    assert.equal(other.headers.get("access-control-expose-headers"), null);
+    assert.match(other.headers.get("vary") ?? "", /Origin/);
+    assert.equal((await ask("/event/", "https://shop.example")).headers.get(allow), "https://shop.example");
+  });
+
+  it("refuses what is no HTTP, and too many headers, in the same shape", async () => {
+    const [a] = (await upstreams(noContent)) as [Upstream];
+    const { url } = await startNginx({ upstreams: [a.address] });
+    const port = Number(new URL(url).port);
+    a.requests.length = 0;
+    const large = await sendRaw(port, `GET /event/ HTTP/1.1\r\nHost: a\r\nX: ${"x".repeat(40_000)}\r\n\r\n`);
+    assert.match(large, /^HTTP\/1.1 431 [^]*"errors":\[/);
+    const long = await sendRaw(port, `GET /${"x".repeat(40_000)} HTTP/1.1\r\nHost: a\r\n\r\n`);
+    assert.match(long, /^HTTP\/1.1 431 [^]*"errors":\[/);
+    const bad = await sendRaw(port, "GET /event/ HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n");
+    assert.match(bad, /^HTTP\/1.1 400 [^]*"errors":\[/);
+    assert.deepEqual(a.requests, []);
+  });
+
+  describe("with real replicas", () => {
+    const ingest = useIngest();
+
+    it("takes every event while one replica after the other is stopped and started again", async () => {
+      const topic = await ingest.freshTopic();
+      const env = { TOPIC: topic.name };
+      const [a, b] = [await ingest.startReplica(env), await ingest.startReplica(env)];
+      const { url } = await startNginx({ upstreams: [a, b].map(({ port }) => `127.0.0.1:${port}`) });
+
+      let stop = false;
+      const acknowledged: string[] = [];
+      const otherwise: string[] = [];
+      const client = async (name: string): Promise<void> => {
+        for (let i = 0; !stop; i++) {
+          const event_id = `${name}-${i}`;
+          const { status } = await post(url, sampleEvent({ event_id }));
+          if (status === 204) acknowledged.push(event_id);
+          else otherwise.push(`${event_id}: ${status}`);
+        }
+      };
+      const clients = ["p", "q", "r", "s"].map(client);
+      const more = (n: number): Promise<void> => {
+        const goal = acknowledged.length + n;
+        return eventually(() => acknowledged.length >= goal, `${n} more events`, 20_000);
+      };
+      await more(50);
+      await a.process.stop();
+      await more(50);
+      await ingest.startReplica({ ...env, PORT: String(a.port) });
+      await more(200);
+      await b.process.stop();
+      await more(50);
+      stop = true;
+      await Promise.all(clients);
+
+      // A stop may cost a request that was just arriving (the client is told to send it again), never an event.
+      assert.ok(otherwise.length <= 2, `${otherwise.length}: ${otherwise.slice(0, 10).join()}`);
+      for (const id of acknowledged) await topic.message(id);
+    });
+  });
+});

