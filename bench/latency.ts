@@ -3,10 +3,17 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path = require("node:path");
 import { setTimeout as sleep } from "node:timers/promises";
-import { ConfigError, readOptions, wholeNumber, yargsOptions, type Options, type OptionSpecs } from "@eventlogger/options/options";
+import {
+  ConfigError,
+  readOptions,
+  wholeNumber,
+  yargsOptions,
+  type Options,
+  type OptionSpecs,
+} from "@eventlogger/options/options";
 import yargs from "yargs";
 import { freePort } from "@eventlogger/process/ports";
-import { packageRoot } from "@eventlogger/process/packageRoot";
+import { repositoryRoot } from "@eventlogger/process/packageRoot";
 import { startStack, type Stack } from "@eventlogger/local/stack/stack";
 import { startChildProcess, type ChildProcess } from "@eventlogger/process/childProcess";
 import { dayOf, dayStart, dayToDdMmYyyy } from "@eventlogger/events/day";
@@ -88,7 +95,7 @@ async function measure({ rate, probes }: Options<typeof benchOptions>): Promise<
         name: "generate",
         command: process.execPath,
         args: [
-          path.join(packageRoot, "bin", "eventlogger.js"),
+          path.join(repositoryRoot, "pipeline", "bin", "eventlogger.js"),
           ...["generate", "--live", "--count", "0", "--rate", String(rate), "--old-share", "0", "--url", stack.url],
         ],
         logFile: path.join(directory, "generate.log"),

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
-import { packageRoot } from "@eventlogger/process/packageRoot";
+import { packageRootOf } from "@eventlogger/process/packageRoot";
 
 function run(args: string[], env: Record<string, string> = {}): { status: number | null; out: string; err: string } {
-  const main = join(packageRoot, "dist", "ingest", "main.js");
+  const main = join(packageRootOf(__filename), "dist", "main.js");
   const result = spawnSync(process.execPath, [main, ...args], { encoding: "utf8", env: { ...process.env, ...env } });
   return { status: result.status, out: result.stdout, err: result.stderr };
 }

@@ -1,39 +1,18 @@
 import { bigqueryOptions, projectOption, pubsubOptions } from "@eventlogger/gcp/connectionOptions";
 import { between, oneOf, wholeNumber, type Options, type OptionSpecs } from "@eventlogger/options/options";
-import { trustedProxiesProblem } from "./access/clientAddress";
+import { httpOptions } from "@eventlogger/options/httpOptions";
 import { keyFileProblem } from "./access/keyFile";
-import { corsOriginsProblem } from "./http/cors";
 import { ACCESS_LOG_MODES } from "./telemetry/accessLog";
-
-const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"];
 
 const rate = (perSec: number): string | undefined =>
   perSec === 0 || (perSec >= 0.001 && perSec <= 1e9) ? undefined : "must be 0, or from 0.001 to 1000000000";
 
 /** The options of an ingest replica. */
 export const ingestOptions = {
-  host: { type: "string", describe: "Address to listen on", default: "127.0.0.1", group: "HTTP:" },
-  port: {
-    type: "number",
-    describe: "Port to listen on; 0 takes any free one",
-    default: 3000,
-    check: wholeNumber(0, 65535),
-    group: "HTTP:",
-  },
-  bodyLimit: {
-    type: "number",
-    describe: "Largest body of a POST of one event, bytes after decompression",
-    default: 65_536,
-    check: wholeNumber(1024, 8_388_608),
-    group: "HTTP:",
-  },
-  batchBodyLimit: {
-    type: "number",
-    describe: "Largest body of a POST of many events, bytes after decompression",
-    default: 5_242_880,
-    check: wholeNumber(1024, 67_108_864),
-    group: "HTTP:",
-  },
+  host: httpOptions.host,
+  port: httpOptions.port,
+  bodyLimit: httpOptions.bodyLimit,
+  batchBodyLimit: httpOptions.batchBodyLimit,
   maxBatchEvents: {
     type: "number",
     describe: "Most events of one POST",
@@ -55,13 +34,7 @@ export const ingestOptions = {
     check: between(10, 60_000),
     group: "HTTP:",
   },
-  corsOrigins: {
-    type: "list",
-    describe: "Origins whose pages may send and read, such as https://shop.example; * is any",
-    default: [],
-    check: corsOriginsProblem,
-    group: "HTTP:",
-  },
+  corsOrigins: httpOptions.corsOrigins,
   writeKeysFile: {
     type: "string",
     describe: "File of keys, one a line or JSON, of which one is needed to send events; read again when it changes",
@@ -105,13 +78,7 @@ export const ingestOptions = {
     check: rate,
     group: "Access:",
   },
-  trustedProxies: {
-    type: "list",
-    describe: "Addresses and networks of proxies that tell the client's address in X-Forwarded-For or X-Real-IP",
-    default: [],
-    check: trustedProxiesProblem,
-    group: "Access:",
-  },
+  trustedProxies: httpOptions.trustedProxies,
   maxConnections: {
     type: "number",
     describe: "Most connections at one time",
@@ -119,13 +86,7 @@ export const ingestOptions = {
     check: wholeNumber(1, 1_000_000),
     group: "HTTP:",
   },
-  drainTimeout: {
-    type: "duration",
-    describe: "How long a stop may take before what is still open is cut",
-    default: 12_000,
-    check: between(100, 600_000),
-    group: "HTTP:",
-  },
+  drainTimeout: httpOptions.drainTimeout,
   ...projectOption,
   topic: pubsubOptions.topic,
   ...bigqueryOptions,
@@ -178,13 +139,7 @@ export const ingestOptions = {
     check: between(1, 600_000),
     group: "Logs:",
   },
-  logLevel: {
-    type: "string",
-    describe: `One of ${LOG_LEVELS.join(", ")}`,
-    default: "info",
-    check: oneOf(LOG_LEVELS),
-    group: "Logs:",
-  },
+  logLevel: httpOptions.logLevel,
 } as const satisfies OptionSpecs;
 
 export type IngestOptions = Options<typeof ingestOptions>;

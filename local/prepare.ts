@@ -1,4 +1,4 @@
-/** What a machine, or an image, needs to run everything: `node dist/local/prepare.js` gets it, once. */
+/** What a machine, or an image, needs to run everything: `node local/dist/prepare.js` gets it, once. */
 import { cacheDir } from "@eventlogger/process/packageRoot";
 import { ensureFlinkClasspath } from "@eventlogger/beam/flink/classpath";
 import { pubSubEmulatorPatch } from "@eventlogger/gcp/emulators/pubsubEmulatorPatch";

@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { packageRoot } from "@eventlogger/process/packageRoot";
+import { repositoryRoot } from "@eventlogger/process/packageRoot";
 import { freePort } from "@eventlogger/process/ports";
 import { markedProcesses } from "./stack/mark";
 
@@ -22,7 +22,7 @@ describe("npm run up", function () {
     it(`is ready, serves, and leaves nothing behind when npm gets ${signal}`, async () => {
       const port = await freePort();
       const npm = spawn("npm", ["run", "up"], {
-        cwd: packageRoot,
+        cwd: repositoryRoot,
         env: { ...process.env, PORT: String(port), LOCAL_DIR: join(directory, "local") },
         stdio: ["ignore", "pipe", "pipe"],
       });

@@ -1,6 +1,7 @@
 import yargs from "yargs";
 import { ConfigError, readOptions, wholeNumber, yargsOptions, type OptionSpecs } from "@eventlogger/options/options";
 import { colours } from "@eventlogger/options/terminal";
+import { checkPrerequisites } from "@eventlogger/gcp/emulators/toolchain";
 import { startStack, type Stack } from "./stack/stack";
 
 const options = {
@@ -57,6 +58,7 @@ async function run({ port, localDir }: { port: number; localDir: string }): Prom
   });
   say(`starting from empty data; logs in ${localDir}/logs`);
   try {
+    await checkPrerequisites();
     stack = await startStack({ port, localDir, onProgress: say, signal: interrupt.signal });
     process.stdout.write(
       `${green("ready")} ${stack.url}\n\nSend an event, and read the numbers some seconds later:\n` +

@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import { isAbsolute, join } from "node:path";
 import { between, oneOf, wholeNumber, type Options, type OptionSpecs } from "@eventlogger/options/options";
-import { ingestOptions } from "@eventlogger/ingest/options";
+import { httpOptions } from "@eventlogger/options/httpOptions";
 import type { NginxConfigOptions, RequestLimit } from "./render";
 import { upstreamsProblem } from "./upstreams";
 
@@ -42,15 +42,15 @@ export const nginxOptions = {
     check: between(100, 3_600_000),
     group: "Replicas:",
   },
-  host: ingestOptions.host,
-  port: { ...ingestOptions.port, describe: "Port to listen on", default: 8080, check: wholeNumber(1, 65_535) },
-  bodyLimit: { ...ingestOptions.bodyLimit, describe: "The replicas' --body-limit, bytes" },
-  batchBodyLimit: { ...ingestOptions.batchBodyLimit, describe: "The replicas' --batch-body-limit, bytes" },
+  host: httpOptions.host,
+  port: { ...httpOptions.port, describe: "Port to listen on", default: 8080, check: wholeNumber(1, 65_535) },
+  bodyLimit: { ...httpOptions.bodyLimit, describe: "The replicas' --body-limit, bytes" },
+  batchBodyLimit: { ...httpOptions.batchBodyLimit, describe: "The replicas' --batch-body-limit, bytes" },
   corsOrigins: {
-    ...ingestOptions.corsOrigins,
+    ...httpOptions.corsOrigins,
     describe: "The replicas' --cors-origins: their pages can read what is refused here, too",
   },
-  drainTimeout: ingestOptions.drainTimeout,
+  drainTimeout: httpOptions.drainTimeout,
   directory: {
     type: "string",
     describe: "Folder for all that is written: configuration, pid, large bodies, logs; made when it is not there",
@@ -59,7 +59,7 @@ export const nginxOptions = {
     group: "HTTP:",
   },
   trustedProxies: {
-    ...ingestOptions.trustedProxies,
+    ...httpOptions.trustedProxies,
     describe: "Addresses and networks of proxies in front that tell the client's address in X-Forwarded-For",
   },
   addressRequestLimit: {
@@ -105,7 +105,7 @@ export const nginxOptions = {
     check: oneOf(ACCESS_LOGS),
     group: "Logs:",
   },
-  logLevel: ingestOptions.logLevel,
+  logLevel: httpOptions.logLevel,
 } as const satisfies OptionSpecs;
 
 export type NginxOptions = Options<typeof nginxOptions>;

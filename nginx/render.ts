@@ -2,8 +2,8 @@ import { readFileSync } from "node:fs";
 import { isIPv6 } from "node:net";
 import { userInfo } from "node:os";
 import { isAbsolute, join } from "node:path";
-import { packageRoot } from "@eventlogger/process/packageRoot";
-import { EXPOSED_HEADERS } from "@eventlogger/ingest/http/cors";
+import { packageRootOf } from "@eventlogger/process/packageRoot";
+import { EXPOSED_HEADERS } from "@eventlogger/options/httpOptions";
 import { upstreamsProblem } from "./upstreams";
 
 export interface NginxConfigOptions {
@@ -180,7 +180,7 @@ function servers(addresses: readonly string[]): string {
   return [...once, ...again].join("\n");
 }
 
-const template = (): string => readFileSync(join(packageRoot, "nginx", "nginx.conf.template"), "utf8");
+const template = (): string => readFileSync(join(packageRootOf(__filename), "nginx.conf.template"), "utf8");
 
 /** nginx has no way to write these in every place a text stands in. */
 const UNQUOTABLE = /["$\\\r\n]/;

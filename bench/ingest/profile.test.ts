@@ -11,9 +11,9 @@ describe("timeByPart", () => {
   const times = timeByPart({
     nodes: [
       node(1, "(root)", "", 2, 6, 7),
-      node(2, "postEvent", "file:///app/dist/ingest/routes/postEvent.js", 3, 4),
-      node(3, "validate", "file:///app/dist/pipeline/domain/validation.js"),
-      node(4, "publishAll", "file:///app/dist/ingest/publisher.js", 5),
+      node(2, "postEvent", "file:///app/ingest/dist/routes/postEvent.js", 3, 4),
+      node(3, "validate", "file:///app/packages/events/dist/validation.js"),
+      node(4, "publishAll", "file:///app/ingest/dist/publishing/publisher.js", 5),
       node(5, "nextTick", "node:internal/process/task_queues"),
       node(6, "(idle)", ""),
       node(7, "(garbage collector)", ""),

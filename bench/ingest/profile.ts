@@ -23,11 +23,11 @@ export type TimeByPart = ReadonlyMap<string, number>;
  * Whose time it is: that of the nearest caller in this list. HTTP/2 and TLS are only used to talk to Google.
  */
 const PARTS: readonly (readonly [part: string, url: RegExp])[] = [
-  ["validation", /\/dist\/pipeline\/domain\/validation|\/dist\/pipeline\/domain\/event|ajv/],
-  ["message", /\/dist\/pipeline\/domain\//],
-  ["access and metrics", /\/dist\/ingest\/(access|metrics|logging|observe|findings|routePattern)|prom-client/],
-  ["publish", /\/dist\/ingest\/publisher|@google-cloud|google-gax|@grpc|protobufjs|google-auth|http2/],
-  ["http", /\/dist\/ingest\/|node_modules\/|node:_http|node:http|node:net|node:internal\/stream/],
+  ["validation", /\/events\/dist\/(validation|eventSchema|eventTime|properties|event\.)|ajv/],
+  ["message", /\/events\/dist\//],
+  ["access and metrics", /\/ingest\/dist\/(access|telemetry|http\/routePattern)|prom-client/],
+  ["publish", /\/ingest\/dist\/publishing|@google-cloud|google-gax|@grpc|protobufjs|google-auth|http2/],
+  ["http", /\/ingest\/dist\/|node_modules\/|node:_http|node:http|node:net|node:internal\/stream/],
 ];
 const OTHER = "other";
 /** V8's own entries, which have no file. */

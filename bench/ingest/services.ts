@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { packageRoot } from "@eventlogger/process/packageRoot";
+import { repositoryRoot } from "@eventlogger/process/packageRoot";
 import type { PubSubEmulator } from "@eventlogger/gcp/emulators/emulators";
 import { freePort } from "@eventlogger/process/ports";
 import { answers, awaitReady } from "@eventlogger/process/readiness";
@@ -25,7 +25,7 @@ export async function createTopic(emulator: PubSubEmulator): Promise<void> {
 
 /**
  * Starts a program of this package that listens on PORT and publishes to TOPIC, and waits until it answers.
- * @param script under `dist/`
+ * @param script compiled, relative to the repository
  * @param options.health the address that tells
  * @param options.nodeFlags flags of Node itself
  * @throws Error when it ends, or does not answer within 20 s
@@ -40,7 +40,7 @@ export async function startService(
   const child = await startChildProcess({
     name: script,
     command: process.execPath,
-    args: [...(options.nodeFlags ?? []), join(packageRoot, "dist", script)],
+    args: [...(options.nodeFlags ?? []), join(repositoryRoot, script)],
     env: { PROJECT, TOPIC, PORT: String(port), PUBSUB_EMULATOR_HOST: emulator.host },
     logFile,
   });
@@ -54,5 +54,5 @@ export function startReplica(
   logFile: string,
   nodeFlags: readonly string[] = [],
 ): Promise<Service> {
-  return startService(join("ingest", "main.js"), emulator, logFile, { health: "/readyz", nodeFlags });
+  return startService(join("ingest", "dist", "main.js"), emulator, logFile, { health: "/readyz", nodeFlags });
 }

@@ -4,6 +4,7 @@ import { cpus, tmpdir, totalmem } from "node:os";
 import path = require("node:path");
 import yargs from "yargs";
 import { buildPipeline, ensureFlinkClasspath, runOnFlink, type FlinkRun } from "@eventlogger/beam";
+import { cacheDir, repositoryRoot } from "@eventlogger/process/packageRoot";
 import type { RollupVersionRow } from "@eventlogger/gcp/bigquery/tables";
 import { eventPipeline } from "@eventlogger/pipeline/eventPipeline";
 import { dayOf, dayToIso } from "@eventlogger/events/day";
@@ -72,14 +73,13 @@ async function measure(
     );
     console.log(`${name}: ${traffic.count} events`);
     const want = expected(traffic);
-    const root = path.join(__dirname, "../../..");
     run = await runOnFlink(pipeline, {
       jobName: "bench",
-      classpath: await ensureFlinkClasspath({ cacheDir: path.join(root, ".cache"), onProgress: console.log }),
+      classpath: await ensureFlinkClasspath({ cacheDir, onProgress: console.log }),
       workDir: path.join(directory, "work"),
       logDir: directory,
       heap: options.heap,
-      requireFrom: root,
+      requireFrom: repositoryRoot,
       checkpointingInterval: 5000,
       checkpointDir: path.join(directory, "checkpoints"),
       maxBundleTimeMills: 200,

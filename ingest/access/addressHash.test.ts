@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { AddressHash } from "./addressHash";
-import { parseIp } from "./ipAddress";
+import { parseIp } from "@eventlogger/options/ipAddress";
 
 describe("AddressHash", () => {
   const hash = new AddressHash();

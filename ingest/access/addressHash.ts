@@ -1,5 +1,5 @@
 import { randomFillSync } from "node:crypto";
-import { isV4, type IpAddress } from "./ipAddress";
+import { isV4, type IpAddress } from "@eventlogger/options/ipAddress";
 
 /** Groups of 16 bits that tell clients apart: four of IPv6, or two of IPv4. */
 const V6_GROUPS = [0, 1, 2, 3] as const;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { IncomingMessage } from "node:http";
-import { ClientIds, trustedProxiesProblem } from "./clientAddress";
+import { trustedProxiesProblem } from "@eventlogger/options/httpOptions";
+import { ClientIds } from "./clientAddress";
 
 interface Asked {
   readonly peer: string | undefined;

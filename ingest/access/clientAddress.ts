@@ -1,14 +1,8 @@
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
+import { trustedProxiesProblem } from "@eventlogger/options/httpOptions";
 import { AddressHash } from "./addressHash";
-import { isWithin, parseIp, parseNetwork, type IpAddress, type Network } from "./ipAddress";
-
-/** What is wrong with the proxies of an option, or undefined. */
-export function trustedProxiesProblem(proxies: readonly string[]): string | undefined {
-  const wrong = proxies.find((proxy) => parseNetwork(proxy) === undefined);
-  if (wrong === undefined) return undefined;
-  return `must list addresses or networks such as 10.0.0.0/8; ${JSON.stringify(wrong)} is none`;
-}
+import { isWithin, parseIp, parseNetwork, type IpAddress, type Network } from "@eventlogger/options/ipAddress";
 
 /** A hop of X-Forwarded-For: some proxies write the port, too. */
 function parseHop(text: string): IpAddress | undefined {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { corsOriginsProblem } from "./cors";
+import { corsOriginsProblem } from "@eventlogger/options/httpOptions";
 
 describe("corsOriginsProblem", () => {
   it("takes origins as browsers write them, and *", () => {

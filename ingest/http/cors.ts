@@ -1,20 +1,11 @@
+import { EXPOSED_HEADERS } from "@eventlogger/options/httpOptions";
 import type { Middleware } from "koa";
 
 const ANY = "*";
-const ORIGIN = /^https?:\/\/[^/?#@\s*]+$/i;
-
-/** What is wrong with the origins of an option, or undefined. */
-export function corsOriginsProblem(origins: readonly string[]): string | undefined {
-  const wrong = origins.find((origin) => origin !== ANY && !ORIGIN.test(origin));
-  if (wrong === undefined) return undefined;
-  return `must list origins such as https://shop.example, without a path, or *; ${JSON.stringify(wrong)} is none`;
-}
 
 /** The headers that clients send beyond those that need no permission. */
 const REQUEST_HEADERS =
   "authorization, content-type, content-encoding, idempotency-key, x-read-key, x-request-id, x-write-key";
-/** Headers of answers that pages may read beyond those that need no permission. */
-export const EXPOSED_HEADERS = "retry-after, x-request-id";
 /** Longer than any browser keeps an answer to a preflight, s. */
 const MAX_AGE = "86400";
 

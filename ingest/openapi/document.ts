@@ -4,7 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { packageRoot } from "@eventlogger/process/packageRoot";
+import { packageRootOf } from "@eventlogger/process/packageRoot";
 import { JSON_OR_NDJSON_TYPES, JSON_TYPES } from "../http/contentHeaders";
 import { errorKinds, type ErrorCode } from "../http/errors";
 import { REQUEST_ID_PATTERN } from "../telemetry/requestId";
@@ -157,7 +157,7 @@ export function openApiDocument(settings: DocumentedSettings): OpenApiDocument {
   const { bodyLimit, batchBodyLimit, maxBatchEvents } = settings;
   const writeSecurity = settings.needsWriteKey ? anyOf("writeKeyHeader", "bearer", "writeKeyQuery") : undefined;
   const readSecurity = settings.needsReadKey ? anyOf("readKeyHeader", "bearer") : undefined;
-  const { version, license } = JSON.parse(readFileSync(join(packageRoot, "package.json"), "utf8")) as {
+  const { version, license } = JSON.parse(readFileSync(join(packageRootOf(__filename), "package.json"), "utf8")) as {
     version: string;
     license: string;
   };

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Message, PubSub, Subscription, Topic } from "@google-cloud/pubsub";
 import { startPubSubEmulator, type PubSubEmulator } from "@eventlogger/gcp/emulators/emulators";
-import { packageRoot } from "@eventlogger/process/packageRoot";
+import { packageRootOf } from "@eventlogger/process/packageRoot";
 import { freePort } from "@eventlogger/process/ports";
 import { answers, awaitReady } from "@eventlogger/process/readiness";
 import { startChildProcess, type ChildProcess } from "@eventlogger/process/childProcess";
@@ -114,7 +114,7 @@ export function useIngest(): IngestFixture {
       const child = await startChildProcess({
         name: "ingest replica",
         command: process.execPath,
-        args: [join(packageRoot, "dist", "ingest", "main.js")],
+        args: [join(packageRootOf(__filename), "dist", "main.js")],
         env: { PROJECT, PORT: String(port), PUBSUB_EMULATOR_HOST: emulator?.host, ...env },
         logFile: join(directory, `replica-${port}.log`),
       });

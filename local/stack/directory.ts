@@ -1,11 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import {
-  endProcess,
-  identifyProcess,
-  isRunning,
-  type ProcessIdentity,
-} from "@eventlogger/process/processIdentity";
+import { endProcess, identifyProcess, isRunning, type ProcessIdentity } from "@eventlogger/process/processIdentity";
 import { killMarked } from "./mark";
 
 /** What is written down about a stack while it runs, so that the next one can clean up after it. */

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
-import { packageRoot } from "@eventlogger/process/packageRoot";
+import { repositoryRoot } from "@eventlogger/process/packageRoot";
 import { freePort } from "@eventlogger/process/ports";
 import { answers } from "@eventlogger/process/readiness";
 import { markedProcesses } from "./mark";
@@ -153,7 +153,7 @@ describe("one-machine stack", function () {
   it("ends what a stack that was killed left behind, and starts from empty data", async () => {
     const port = await freePort();
     const script = `
-      const { startStack } = require(${JSON.stringify(join(packageRoot, "dist", "local", "stack", "stack.js"))});
+      const { startStack } = require(${JSON.stringify(join(repositoryRoot, "local", "dist", "stack", "stack.js"))});
       startStack({ port: ${port}, localDir: ${JSON.stringify(localDir)}, pipeline: false })
         .then((stack) => console.log(stack.directory.id));
       setInterval(() => {}, 1000);`;
@@ -182,7 +182,7 @@ describe("npm run up", function () {
   it("gets ready, counts an event, and stops at SIGTERM", async () => {
     const dir = mkdtempSync(join(tmpdir(), "up-"));
     const port = await freePort();
-    const up = spawn(process.execPath, [join(packageRoot, "local", "bootstrap.mjs"), "dist/local/up.js"], {
+    const up = spawn(process.execPath, [join(repositoryRoot, "tools", "bootstrap.mjs"), "local/dist/up.js"], {
       env: { ...process.env, PORT: String(port), LOCAL_DIR: join(dir, "local") },
       stdio: ["ignore", "pipe", "inherit"],
     });

@@ -6,8 +6,13 @@ import { readOptions } from "@eventlogger/options/options";
 import { configOptions, nginxOptions, nginxOptionsProblems } from "@eventlogger/nginx/options";
 import { nginxArguments, renderNginxConfig } from "@eventlogger/nginx/render";
 import { startChildProcess, type ChildProcess } from "@eventlogger/process/childProcess";
-import { startBigQueryEmulator, startPubSubEmulator, type BigQueryEmulator, type PubSubEmulator } from "@eventlogger/gcp/emulators/emulators";
-import { packageRoot } from "@eventlogger/process/packageRoot";
+import {
+  startBigQueryEmulator,
+  startPubSubEmulator,
+  type BigQueryEmulator,
+  type PubSubEmulator,
+} from "@eventlogger/gcp/emulators/emulators";
+import { repositoryRoot } from "@eventlogger/process/packageRoot";
 import { freePorts, isPortFree } from "@eventlogger/process/ports";
 import { prepareLocal } from "../prepare";
 import { answers, awaitReady, NotReadyError } from "@eventlogger/process/readiness";
@@ -47,8 +52,8 @@ export interface Stack {
   readonly stop: () => Promise<void>;
 }
 
-const BIN = join(packageRoot, "bin", "eventlogger.js");
-const INGEST = join(packageRoot, "dist", "ingest", "main.js");
+const BIN = join(repositoryRoot, "pipeline", "bin", "eventlogger.js");
+const INGEST = join(repositoryRoot, "ingest", "dist", "main.js");
 const REPLICAS = 2;
 /** For the replicas: nginx says whose request it is. */
 const BEHIND_NGINX = ["--trusted-proxies", "127.0.0.1"];

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Linter } from "eslint";
 import fc from "fast-check";
-import { packageRoot } from "@eventlogger/process/packageRoot";
+import { repositoryRoot } from "@eventlogger/process/packageRoot";
 import { validateEvent } from "@eventlogger/events/validation";
 import type { Client, ClientOptions, Drop, Environment } from "./eventlogger.mjs" with { "resolution-mode": "import" };
 import { accepting, FakePage, type SentEvent } from "./testing/fakePage";
@@ -34,7 +34,7 @@ describe("the client", () => {
     Array.from({ length: n }, (_, i) => client.track(`e${i}`));
 
   describe("the file", () => {
-    const file = join(packageRoot, "dist", "client", "eventlogger.mjs");
+    const file = join(repositoryRoot, "packages", "client", "dist", "eventlogger.mjs");
 
     it("has syntax of ES2018 only, and imports nothing", () => {
       const source = readFileSync(file, "utf8");
@@ -49,7 +49,7 @@ describe("the client", () => {
       const outDir = mkdtempSync(join(tmpdir(), "client-"));
       try {
         const tsc = require.resolve("typescript/bin/tsc");
-        const args = [tsc, "-p", join(packageRoot, "client"), "--outDir", outDir];
+        const args = [tsc, "-p", join(repositoryRoot, "packages", "client"), "--outDir", outDir];
         const { status, stdout } = spawnSync(process.execPath, args, { encoding: "utf8" });
         assert.equal(status, 0, stdout);
         assert.match(readFileSync(join(outDir, "eventlogger.d.mts"), "utf8"), /export declare function createClient\(/);

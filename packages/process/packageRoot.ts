@@ -1,7 +1,36 @@
-import { join } from "node:path";
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join, sep } from "node:path";
 
-/** The folder that holds package.json; this file is compiled to dist/config/. */
-export const packageRoot = join(__dirname, "..", "..");
+/** The folders from a file's own up to the root of the file system. */
+function* foldersAbove(file: string): Generator<string> {
+  for (let folder = dirname(file); ; folder = dirname(folder)) {
+    yield folder;
+    if (folder === dirname(folder)) return;
+  }
+}
 
-/** What was installed or built for this checkout and can be made again. */
-export const cacheDir = join(packageRoot, ".cache");
+/**
+ * The folder of the npm package that a file belongs to: the nearest one above it with a package.json.
+ * @throws Error when there is none
+ */
+export function packageRootOf(file: string): string {
+  for (const folder of foldersAbove(file)) if (existsSync(join(folder, "package.json"))) return folder;
+  throw new Error(`No package.json in any folder above ${file}`);
+}
+
+function findRepositoryRoot(): string {
+  for (const folder of foldersAbove(__filename)) {
+    const manifest = join(folder, "package.json");
+    if (!existsSync(manifest)) continue;
+    if ("workspaces" in (JSON.parse(readFileSync(manifest, "utf8")) as object)) return folder;
+  }
+  // Installed as a dependency, or in an image: the folder that holds node_modules.
+  const [application] = __filename.split(`${sep}node_modules${sep}`);
+  return application !== undefined && application !== __filename ? application : packageRootOf(__filename);
+}
+
+/** The folder of the workspaces; where this package is installed as a dependency, the folder of the application. */
+export const repositoryRoot = findRepositoryRoot();
+
+/** Holds what was downloaded or built for this checkout; safe to delete, everything in it is made again when needed. */
+export const cacheDir = join(repositoryRoot, ".cache");

@@ -7,7 +7,13 @@ import {
   type StateDeclaration,
   type StatefulDoFn,
 } from "@eventlogger/beam";
-import { addDay, decodeActiveDays, encodeActiveDays, mergeActiveDays, type ActiveDays } from "@eventlogger/events/users/activeDays";
+import {
+  addDay,
+  decodeActiveDays,
+  encodeActiveDays,
+  mergeActiveDays,
+  type ActiveDays,
+} from "@eventlogger/events/users/activeDays";
 import { sumDeltas, type DayDelta } from "@eventlogger/events/totals/totals";
 import type { UserDays } from "../encoding";
 import { registerModule } from "@eventlogger/beam/registerModule";

@@ -3,13 +3,13 @@ import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { pathToFileURL } from "node:url";
-import { packageRoot } from "@eventlogger/process/packageRoot";
+import { repositoryRoot } from "@eventlogger/process/packageRoot";
 import { eventually, useIngest, type TestTopic } from "@eventlogger/ingest/testing/fixture";
 import { ensureNode } from "@eventlogger/process/testing/nodeVersions";
-import type { Client, ClientOptions, Drop } from "@eventlogger/client/eventlogger" with { "resolution-mode": "import" };
+import type { Client, ClientOptions, Drop } from "@eventlogger/client" with { "resolution-mode": "import" };
 import { useServices, type Service } from "./testing/service";
 
-const FILE = pathToFileURL(join(packageRoot, "dist", "client", "eventlogger.mjs")).href;
+const FILE = pathToFileURL(join(repositoryRoot, "packages", "client", "dist", "eventlogger.mjs")).href;
 
 describe("the client in Node", function () {
   this.timeout(60_000);
@@ -19,7 +19,7 @@ describe("the client in Node", function () {
   let topic: TestTopic;
   let service: Service;
   before(async () => {
-    ({ createClient } = await import("@eventlogger/client/eventlogger"));
+    ({ createClient } = await import("@eventlogger/client"));
     topic = await ingest.freshTopic();
     service = await services.start(topic, { writeKey: "k" });
   });

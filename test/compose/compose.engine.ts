@@ -149,7 +149,7 @@ describe("docker-compose.yml: nginx, three replicas, emulators and the pipeline"
 
   it("is exact after 20,000 events through nginx, with a replica killed half-way", async () => {
     const [victim] = (await idsOf("api")) as [string];
-    await traffic.post({ shuffleWindow: 20_000 }, () => crash(victim, "dist/ingest/main.js"));
+    await traffic.post({ shuffleWindow: 20_000 }, () => crash(victim, "node_modules/@eventlogger/ingest/dist/main.js"));
     await traffic.assertExact(EXACT_WITHIN_MS);
     assert.equal(upstreams(await logOf("nginx")).size, 3, "requests went to all replicas");
     await eventually("the killed replica is back", READY_WITHIN_MS, async () => {

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { packageRoot } from "@eventlogger/process/packageRoot";
+import { repositoryRoot } from "@eventlogger/process/packageRoot";
 import { DockerError, NoEngineError, runClient, type DockerOptions } from "@eventlogger/tools/images/docker";
 import { CannotTestError, ensureCommands, onEngine, type Engine } from "../engine/engine";
 
@@ -13,7 +13,7 @@ const ENV_FILE = join("local", "compose.env");
 /** Runs Compose on this package's file, with emulators and the pipeline; @returns its standard output */
 export function compose(client: ComposeClient, args: readonly string[], options?: DockerOptions): Promise<string> {
   const [command, ...first] = client;
-  return runClient(command, [...first, "--env-file", ENV_FILE, ...args], { ...options, cwd: packageRoot });
+  return runClient(command, [...first, "--env-file", ENV_FILE, ...args], { ...options, cwd: repositoryRoot });
 }
 
 async function versionOf(client: ComposeClient, engine: Engine): Promise<string | undefined> {

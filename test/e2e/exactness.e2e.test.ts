@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import path = require("node:path");
 import { setTimeout as sleep } from "node:timers/promises";
 import { freePort } from "@eventlogger/process/ports";
-import { packageRoot } from "@eventlogger/process/packageRoot";
+import { repositoryRoot } from "@eventlogger/process/packageRoot";
 import { startStack, type Stack } from "@eventlogger/local/stack/stack";
 import { startChildProcess, type ChildProcess } from "@eventlogger/process/childProcess";
 import { isRunning, type ProcessIdentity } from "@eventlogger/process/processIdentity";
@@ -18,7 +18,7 @@ import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
 import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
 import { Traffic } from "./traffic";
 
-const BIN = path.join(packageRoot, "bin", "eventlogger.js");
+const BIN = path.join(repositoryRoot, "pipeline", "bin", "eventlogger.js");
 const PROJECT = "demo-project";
 /**
  * How long numbers are waited for after something was killed. That they come is what is tested; how long it takes depends on

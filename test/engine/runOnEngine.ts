@@ -2,12 +2,12 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { packageRoot } from "@eventlogger/process/packageRoot";
+import { repositoryRoot } from "@eventlogger/process/packageRoot";
 import { ensureBaseImages } from "./baseImages";
 import { CannotTestError, findOrStartEngine, type Engine } from "./engine";
 
-const MOCHA = join(packageRoot, "node_modules", "mocha", "bin", "mocha.js");
-const REPORTER = join(packageRoot, "dist", "test", "reporter.js");
+const MOCHA = join(repositoryRoot, "node_modules", "mocha", "bin", "mocha.js");
+const REPORTER = join(repositoryRoot, "test", "dist", "reporter.js");
 
 /** What tests on an engine get. */
 export interface EngineSession {
@@ -28,7 +28,7 @@ export function runTests(
 ): Promise<boolean> {
   const args = [MOCHA, "--reporter", REPORTER, "--timeout", "300000", file];
   const child = spawn(process.execPath, args, {
-    cwd: packageRoot,
+    cwd: repositoryRoot,
     stdio: "inherit",
     env: { ...process.env, ...engine.env, ...env },
   });
@@ -58,7 +58,7 @@ async function onEngine(
     say(`Docker Engine ${engine.version}${engine.ownEngine ? "" : ", which was running"}`);
     await ensureBaseImages(
       engine,
-      dockerfiles.map((dockerfile) => join(packageRoot, dockerfile)),
+      dockerfiles.map((dockerfile) => join(repositoryRoot, dockerfile)),
       directory,
       say,
     );

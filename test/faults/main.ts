@@ -5,12 +5,12 @@
 import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { packageRoot } from "@eventlogger/process/packageRoot";
+import { repositoryRoot } from "@eventlogger/process/packageRoot";
 import { machine } from "@eventlogger/bench/report";
 import { ensureNginx } from "../setup/installNginx";
 
-const MOCHA = join(packageRoot, "node_modules", "mocha", "bin", "mocha.js");
-const REPORTER = join(packageRoot, "dist", "test", "reporter.js");
+const MOCHA = join(repositoryRoot, "node_modules", "mocha", "bin", "mocha.js");
+const REPORTER = join(repositoryRoot, "test", "dist", "reporter.js");
 const SUFFIX = ".faults.js";
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -24,7 +24,7 @@ function main(filters: readonly string[]): boolean {
   ensureNginx(say);
   say(machine());
   const args = [MOCHA, "--reporter", REPORTER, ...files];
-  return spawnSync(process.execPath, args, { cwd: packageRoot, stdio: "inherit" }).status === 0;
+  return spawnSync(process.execPath, args, { cwd: repositoryRoot, stdio: "inherit" }).status === 0;
 }
 
 try {

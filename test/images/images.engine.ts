@@ -97,7 +97,7 @@ describe("Worker image on an engine", function () {
     assert.deepEqual(await inContainer(WORKER, "find / -path '*/node_modules/apache-beam' 2>/dev/null; true"), [
       "/app/node_modules/apache-beam",
     ]);
-    const script = "require('eventlogger/dist/pipeline/eventPipeline'); console.log('loaded')";
+    const script = "require('@eventlogger/pipeline/eventPipeline'); console.log('loaded')";
     assert.deepEqual(await inContainer(WORKER, `node -e "${script}"`), ["loaded"]);
   });
 
@@ -176,7 +176,14 @@ describe("Ingest image on an engine", function () {
   });
 
   it("is not healthy when nothing listens", async () => {
-    const check = docker(["run", "--rm", "--entrypoint", "node", INGEST, "dist/ingest/healthcheck.js"]);
+    const check = docker([
+      "run",
+      "--rm",
+      "--entrypoint",
+      "node",
+      INGEST,
+      "node_modules/@eventlogger/options/dist/healthcheck.js",
+    ]);
     await assert.rejects(check, (error: unknown) => error instanceof DockerError && /ECONNREFUSED/.test(error.message));
   });
 });

@@ -36,7 +36,7 @@ describe("Contents of the ingest image", function () {
   });
 
   const healthcheck = (): Promise<unknown> =>
-    promisify(execFile)(process.execPath, ["dist/ingest/healthcheck.js"], {
+    promisify(execFile)(process.execPath, ["node_modules/@eventlogger/options/dist/healthcheck.js"], {
       cwd: app,
       env: { ...process.env, PORT: String(port) },
     });
@@ -53,7 +53,7 @@ describe("Contents of the ingest image", function () {
     replica = await startChildProcess({
       name: "ingest",
       command: process.execPath,
-      args: ["dist/ingest/main.js"],
+      args: ["node_modules/@eventlogger/ingest/dist/main.js"],
       cwd: app,
       env: { PORT: String(port), PROJECT, PUBSUB_EMULATOR_HOST: pubsub.host },
       logFile: join(directory, "ingest.log"),

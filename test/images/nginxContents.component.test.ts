@@ -34,7 +34,7 @@ import { assembleImage } from "@eventlogger/tools/images/assemble";
   it("is enough for an nginx that passes requests on, and ends in order", async () => {
     const port = String(await freePort());
     const healthcheck = (): Promise<unknown> =>
-      promisify(execFile)(process.execPath, ["dist/ingest/healthcheck.js"], {
+      promisify(execFile)(process.execPath, ["node_modules/@eventlogger/options/dist/healthcheck.js"], {
         cwd: app,
         env: { ...process.env, PORT: port },
       });
@@ -42,7 +42,7 @@ import { assembleImage } from "@eventlogger/tools/images/assemble";
     nginx = await startChildProcess({
       name: "nginx",
       command: process.execPath,
-      args: ["dist/nginx/main.js"],
+      args: ["node_modules/@eventlogger/nginx/dist/main.js"],
       cwd: app,
       env: {
         PORT: port,

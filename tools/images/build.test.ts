@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { packageRoot } from "@eventlogger/process/packageRoot";
+import { repositoryRoot } from "@eventlogger/process/packageRoot";
 import { imageReference } from "./build";
+import { readWorkspaces } from "./workspaces";
 
-const read = (file: string): string => readFileSync(join(packageRoot, file), "utf8");
+const read = (file: string): string => readFileSync(join(repositoryRoot, file), "utf8");
 
 describe("Images", () => {
   it("have names with and without a repository", () => {
@@ -16,11 +17,8 @@ describe("Images", () => {
   });
 
   it("are built from every folder that is compiled", () => {
-    const { include } = JSON.parse(read("tsconfig.json")) as { include: string[] };
-    const folders = new Set(include.map((pattern) => pattern.split("/")[0] as string));
+    const folders = new Set([...readWorkspaces(repositoryRoot).values()].map((path) => path.split("/")[0] as string));
     const sent = read(".dockerignore").split("\n");
-    for (const folder of folders) {
-      if (existsSync(join(packageRoot, folder))) assert(sent.includes(`!${folder}`), `.dockerignore lacks !${folder}`);
-    }
+    for (const folder of folders) assert(sent.includes(`!${folder}`), `.dockerignore lacks !${folder}`);
   });
 });

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { packageRoot } from "@eventlogger/process/packageRoot";
+import { repositoryRoot } from "@eventlogger/process/packageRoot";
 import { IMAGE_NAMES, type ImageName } from "./assemble";
 import { docker, type DockerOptions } from "./docker";
 
@@ -29,7 +29,7 @@ export interface BuildOptions {
 }
 
 export const packageVersion = (
-  JSON.parse(readFileSync(join(packageRoot, "package.json"), "utf8")) as { version: string }
+  JSON.parse(readFileSync(join(repositoryRoot, "package.json"), "utf8")) as { version: string }
 ).version;
 
 /** `repository/eventlogger-worker:tag`. */
@@ -73,7 +73,7 @@ export async function buildImage(image: ImageName, options: BuildOptions): Promi
       ...buildArguments(options),
       ".",
     ],
-    { ...options.docker, cwd: packageRoot, onLine },
+    { ...options.docker, cwd: repositoryRoot, onLine },
   );
   return reference;
 }

@@ -16,27 +16,56 @@ describe("traceModules", () => {
     }
   }
 
-  it("follows imports of all kinds, and names the packages", () => {
+  const workspaces = new Map([
+    ["@p/app", "app"],
+    ["@p/lib", "packages/lib"],
+  ]);
+
+  it("follows imports of all kinds, across workspaces, and names the npm packages of each", () => {
     write({
-      "dist/main.js": 'const a = require("./a"); const os = require("node:os"); require("koa");',
-      "dist/a.js": 'exports.b = () => import("./b/index.js"); require("@google-cloud/pubsub/build/src");',
-      "dist/b/index.js": 'require("../a"); require("..");',
-      "dist/index.js": 'require("pino/file");',
-      "dist/a.test.js": 'require("mocha");',
+      "app/dist/main.js": 'const a = require("./a"); const os = require("node:os"); require("koa");',
+      "app/dist/a.js": 'exports.b = () => import("./b/index.js"); require("@google-cloud/pubsub/build/src");',
+      "app/dist/b/index.js": 'require("../a"); require(".."); require("@p/lib/c/d");',
+      "app/dist/index.js": 'require("@p/lib");',
+      "app/dist/a.test.js": 'require("mocha");',
+      "packages/lib/dist/index.js": 'require("pino/file");',
+      "packages/lib/dist/c/d.js": 'require("koa");',
     });
-    assert.deepEqual(traceModules(root, ["dist/main.js"]), {
-      files: ["dist/a.js", "dist/b/index.js", "dist/index.js", "dist/main.js"],
-      packages: ["@google-cloud/pubsub", "koa", "pino"],
+    assert.deepEqual(traceModules(root, workspaces, ["@p/app/main"]), {
+      files: [
+        "app/dist/a.js",
+        "app/dist/b/index.js",
+        "app/dist/index.js",
+        "app/dist/main.js",
+        "packages/lib/dist/c/d.js",
+        "packages/lib/dist/index.js",
+      ],
+      packages: new Map([
+        ["app", ["@google-cloud/pubsub", "koa"]],
+        ["packages/lib", ["koa", "pino"]],
+      ]),
     });
   });
 
   it("takes nothing in comments and texts for an import", () => {
-    write({ "main.js": '/** require("mocha") */ const text = "require(\'x\')"; // import("y")' });
-    assert.deepEqual(traceModules(root, ["main.js"]), { files: ["main.js"], packages: [] });
+    write({ "app/dist/main.js": '/** require("mocha") */ const text = "require(\'x\')"; // import("y")' });
+    assert.deepEqual(traceModules(root, workspaces, ["@p/app/main"]), {
+      files: ["app/dist/main.js"],
+      packages: new Map(),
+    });
   });
 
   it("refuses an import that leads nowhere", () => {
-    write({ "main.js": 'require("./gone");' });
-    assert.throws(() => traceModules(root, ["main.js"]), /main\.js imports \.\/gone, which is not there/);
+    write({ "app/dist/main.js": 'require("./gone");' });
+    assert.throws(
+      () => traceModules(root, workspaces, ["@p/app/main"]),
+      /main\.js imports \.\/gone, which does not exist/,
+    );
+    write({ "app/dist/main.js": 'require("@p/lib/gone");' });
+    assert.throws(
+      () => traceModules(root, workspaces, ["@p/app/main"]),
+      /packages\/lib\/dist\/gone\.js does not exist/,
+    );
+    assert.throws(() => traceModules(root, workspaces, ["koa"]), /koa is not a module of any workspace/);
   });
 });

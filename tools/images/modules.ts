@@ -1,13 +1,14 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import ts from "typescript";
+import type { Workspaces } from "./workspaces";
 
 /** What some modules need to run. */
 export interface ModuleTrace {
-  /** The modules, and those of the package that they import, directly or not; paths relative to its folder, sorted. */
+  /** The modules and the project's modules that they import, directly or not; paths relative to the root, sorted. */
   readonly files: readonly string[];
-  /** The names of the npm packages that they import, sorted. */
-  readonly packages: readonly string[];
+  /** The npm packages that they import: for each workspace that imports any (path relative to the root), the names, sorted. */
+  readonly packages: ReadonlyMap<string, readonly string[]>;
 }
 
 const BUILT_IN = /^node:/;
@@ -18,27 +19,61 @@ function resolveRelative(from: string, specifier: string): string {
   for (const candidate of [path, `${path}.js`, join(path, "index.js")]) {
     if (existsSync(candidate) && /\.c?js$/.test(candidate)) return candidate;
   }
-  throw new Error(`${from} imports ${specifier}, which is not there`);
+  throw new Error(`${from} imports ${specifier}, which does not exist`);
 }
 
 /**
- * Follows the imports of compiled modules, also those that are made late (`import()`).
- * @param root the package's folder
- * @param entries modules by their paths relative to it, such as `dist/ingest/main.js`
- * @throws Error naming an import that leads nowhere
+ * Follows the imports of compiled modules, also late ones (`import()`) and those of other workspaces.
+ * @param root the folder of the workspaces
+ * @param workspaces the project's packages; a module `name/path` of one is its file `dist/path.js`
+ * @param entries modules by name, such as `@eventlogger/ingest/main`
+ * @throws Error that names an import which leads nowhere
  */
-export function traceModules(root: string, entries: readonly string[]): ModuleTrace {
+export function traceModules(root: string, workspaces: Workspaces, entries: readonly string[]): ModuleTrace {
   const files = new Set<string>();
-  const packages = new Set<string>();
-  const waiting = entries.map((entry) => resolveRelative(join(root, "package.json"), `./${entry}`));
+  const packages = new Map<string, Set<string>>();
+
+  /** The file of a module of a workspace; undefined for an npm package. */
+  const resolveName = (from: string, specifier: string): string | undefined => {
+    const name = PACKAGE_NAME.exec(specifier)?.[0] ?? specifier;
+    const folder = workspaces.get(name);
+    if (folder === undefined) return undefined;
+    const path = specifier === name ? "index" : specifier.slice(name.length + 1);
+    const file = join(root, folder, "dist", `${path}.js`);
+    if (existsSync(file)) return file;
+    throw new Error(`${from} imports ${specifier}, but ${relative(root, file)} does not exist`);
+  };
+  const workspaceOf = (file: string): string => {
+    const path = relative(root, file);
+    return [...workspaces.values()].find((folder) => path.startsWith(`${folder}/`)) ?? "";
+  };
+
+  const waiting = entries.map((entry) => {
+    const file = resolveName("The image", entry);
+    if (file === undefined) throw new Error(`${entry} is not a module of any workspace`);
+    return file;
+  });
   for (let file = waiting.pop(); file !== undefined; file = waiting.pop()) {
     if (files.has(file)) continue;
     files.add(file);
-    // The compiler's own scanner: what stands in comments is no import.
+    // The compiler's own scanner: text in comments and strings is not an import.
     for (const { fileName: specifier } of ts.preProcessFile(readFileSync(file, "utf8"), true, true).importedFiles) {
-      if (specifier.startsWith(".")) waiting.push(resolveRelative(file, specifier));
-      else if (!BUILT_IN.test(specifier)) packages.add(PACKAGE_NAME.exec(specifier)?.[0] ?? specifier);
+      if (BUILT_IN.test(specifier)) continue;
+      if (specifier.startsWith(".")) {
+        waiting.push(resolveRelative(file, specifier));
+        continue;
+      }
+      const own = resolveName(file, specifier);
+      if (own !== undefined) waiting.push(own);
+      else {
+        const workspace = workspaceOf(file);
+        const names = packages.get(workspace) ?? new Set<string>();
+        packages.set(workspace, names.add(PACKAGE_NAME.exec(specifier)?.[0] ?? specifier));
+      }
     }
   }
-  return { files: [...files].map((file) => relative(root, file)).sort(), packages: [...packages].sort() };
+  return {
+    files: [...files].map((file) => relative(root, file)).sort(),
+    packages: new Map([...packages].map(([workspace, names]) => [workspace, [...names].sort()])),
+  };
 }

@@ -31,10 +31,11 @@ function find(lock: PackageLock, from: string, name: string): string | undefined
 /**
  * The installed packages that some packages need to run, they themselves included.
  * @param names of packages that the project's own code imports
+ * @param from the workspace that imports them, by its path in the lock file; empty for the project's root
  * @returns their paths in the lock file, such as `node_modules/a/node_modules/b`, sorted
  * @throws Error naming a package that is not in the lock file
  */
-export function neededPackages(lock: PackageLock, names: readonly string[]): string[] {
+export function neededPackages(lock: PackageLock, names: readonly string[], from = ""): string[] {
   const needed = new Set<string>();
   const visit = (from: string, name: string, optional: boolean): void => {
     const path = find(lock, from, name);
@@ -55,6 +56,6 @@ export function neededPackages(lock: PackageLock, names: readonly string[]): str
       if (!peerDependenciesMeta?.[peer]?.optional) visit(path, peer, false);
     }
   };
-  for (const name of names) visit("", name, false);
+  for (const name of names) visit(from, name, false);
   return [...needed].sort();
 }

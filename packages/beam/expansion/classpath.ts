@@ -1,4 +1,5 @@
 import path = require("node:path");
+import { packageRootOf } from "@eventlogger/process/packageRoot";
 import { ensureMavenBuild, type ClasspathOptions } from "../java/mavenBuild";
 
 /**
@@ -14,7 +15,7 @@ export async function ensureExpansionClasspath(options: ClasspathOptions): Promi
       name: "expansion-service",
       what: "the Java expansion service",
       downloads: "about 180 MB",
-      sourceDir: path.join(__dirname, "../../../../pipeline/beam/expansion"),
+      sourceDir: path.join(packageRootOf(__filename), "expansion"),
       goals: () => ["package"],
     },
     options,

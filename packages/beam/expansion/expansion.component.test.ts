@@ -8,7 +8,7 @@ import { tmpdir, networkInterfaces } from "node:os";
 import path = require("node:path");
 import { setTimeout } from "node:timers/promises";
 import grpc = require("@grpc/grpc-js");
-import { CACHE_DIR } from "../testing/flinkHarness";
+import { cacheDir } from "@eventlogger/process/packageRoot";
 import { ensureExpansionClasspath, startExpansionService, type ExpansionService } from "../index";
 
 /** The answer to a request whose message is empty. */
@@ -37,7 +37,7 @@ describe("Java expansion service", function () {
   let service: ExpansionService | undefined;
   before(async function () {
     this.timeout(600_000); // the first run builds it
-    classpath = await ensureExpansionClasspath({ cacheDir: CACHE_DIR });
+    classpath = await ensureExpansionClasspath({ cacheDir });
     directory = mkdtempSync(path.join(tmpdir(), "expansion-"));
   });
   afterEach(() => service?.stop());

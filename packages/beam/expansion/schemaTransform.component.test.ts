@@ -16,7 +16,7 @@ import {
 } from "../index";
 import { int64Type, nullable, rowCoder, stringType } from "../rows/schema";
 import { decode } from "../patches/rowCoder.scenario";
-import { CACHE_DIR } from "../testing/flinkHarness";
+import { cacheDir } from "@eventlogger/process/packageRoot";
 import { Identity } from "../testing/fixtures";
 import { discoverConfigurations } from "./discovery";
 import { schemaTransform } from "./schemaTransform";
@@ -30,7 +30,7 @@ describe("Schema transforms of Java", function () {
   before(async function () {
     this.timeout(600_000); // the first run builds the service
     directory = mkdtempSync(path.join(tmpdir(), "schema-transform-"));
-    const classpath = await ensureExpansionClasspath({ cacheDir: CACHE_DIR });
+    const classpath = await ensureExpansionClasspath({ cacheDir });
     service = await startExpansionService({ classpath, logFile: path.join(directory, "log") });
   });
   after(async () => {

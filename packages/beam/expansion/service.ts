@@ -1,5 +1,6 @@
 import path = require("node:path");
 import { awaitLogLine, logLength } from "@eventlogger/process/awaitLogLine";
+import { packageRootOf } from "@eventlogger/process/packageRoot";
 import { startChildProcess, type ChildProcess } from "@eventlogger/process/childProcess";
 
 export interface ExpansionServiceOptions {
@@ -31,7 +32,7 @@ export interface ExpansionService {
   stop(graceMs?: number): Promise<void>;
 }
 
-const LOGGING = path.join(__dirname, "../../../../pipeline/beam/expansion/logging.properties");
+const LOGGING = path.join(packageRootOf(__filename), "expansion", "logging.properties");
 
 const READY = /^Expansion service listens on (localhost:\d+)$/m;
 

@@ -1,4 +1,5 @@
 import path = require("node:path");
+import { packageRootOf } from "@eventlogger/process/packageRoot";
 import { ensureMavenBuild, type ClasspathOptions } from "../java/mavenBuild";
 
 /**
@@ -13,7 +14,7 @@ export async function ensureFlinkClasspath(options: ClasspathOptions): Promise<s
       name: "flink-job-server",
       what: "the Flink job server",
       downloads: "about 150 MB",
-      sourceDir: path.join(__dirname, "../../../../pipeline/beam/flink"),
+      sourceDir: path.join(packageRootOf(__filename), "flink"),
       goals: (buildDirectory) => [
         "package",
         "dependency:copy-dependencies",

@@ -4,7 +4,8 @@ import path = require("node:path");
 import { impulse } from "apache-beam";
 import { bundleParDo, ensureFlinkClasspath, pipe, splittableParDo, stringCoder, type FlinkRun } from "../index";
 import * as fixtures from "../testing/fixtures";
-import { CACHE_DIR, FlinkHarness } from "../testing/flinkHarness";
+import { cacheDir } from "@eventlogger/process/packageRoot";
+import { FlinkHarness } from "../testing/flinkHarness";
 import {
   assertOnlyLoopback,
   listeningSockets,
@@ -41,7 +42,7 @@ describe("Listening sockets of a run on embedded Flink", function () {
   const portOf = (address: string): number => Number(address.split(":")[1]);
 
   it("are on loopback only, in the job server, the workers and the process that started them", async () => {
-    const run = await startJob(await ensureFlinkClasspath({ cacheDir: CACHE_DIR }));
+    const run = await startJob(await ensureFlinkClasspath({ cacheDir }));
     assertOnlyLoopback(process.pid, [portOf(run.jobServer.endpoint), portOf(run.workers.address)]);
     // Job service, artifact staging, REST endpoint, blob server, and for the worker: control, data, state, logging,
     // artifact retrieval and provisioning. No expansion service.
@@ -50,7 +51,7 @@ describe("Listening sockets of a run on embedded Flink", function () {
   });
 
   it("would be on every network interface with Beam's own server factory", async () => {
-    const classpath = await ensureFlinkClasspath({ cacheDir: CACHE_DIR });
+    const classpath = await ensureFlinkClasspath({ cacheDir });
     const beamsOwn = classpath.split(path.delimiter).slice(1).join(path.delimiter);
     const run = await startJob(beamsOwn);
     const outside = outsideLoopback(listeningSockets(run.jobServer.process.pid));

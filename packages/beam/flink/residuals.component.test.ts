@@ -8,7 +8,7 @@ import { FlinkHarness } from "../testing/flinkHarness";
 import { bundleParDo, newestCheckpoint, pipe, splittableParDo, stringCoder } from "../index";
 import { ensureFlinkClasspath } from "./classpath";
 import * as fixtures from "../testing/fixtures";
-import { CACHE_DIR } from "../testing/flinkHarness";
+import { cacheDir } from "@eventlogger/process/packageRoot";
 
 /** The keyed states for residuals that a checkpoint names. */
 function residualStates(directory: string): number {
@@ -82,7 +82,7 @@ describe("Residuals of splittable sources on Flink", function () {
   });
 
   it("would be kept in a state for each slice by Beam's own class, which knows whole seconds", async () => {
-    const classpath = await ensureFlinkClasspath({ cacheDir: CACHE_DIR });
+    const classpath = await ensureFlinkClasspath({ cacheDir });
     const beamsOwn = classpath.split(path.delimiter).slice(1).join(path.delimiter);
     await h.start((root) => ticks(root, new fixtures.TickingSource(1, 100_000, 400)), {
       ...oneSliceBundles,

@@ -2,10 +2,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path = require("node:path");
 import type { Root, PValue } from "apache-beam/pvalue";
+import { cacheDir } from "@eventlogger/process/packageRoot";
 import { buildPipeline, ensureFlinkClasspath, runOnFlink, type FlinkRun, type FlinkRunnerOptions } from "../index";
-
-/** Where tests keep what Maven assembles: with the package, so that it is assembled once. */
-export const CACHE_DIR = path.join(__dirname, "../../../../.cache");
 
 /** One test's folder and its runs on embedded Flink. */
 export class FlinkHarness {
@@ -30,7 +28,7 @@ export class FlinkHarness {
   ): Promise<FlinkRun> {
     const run = await runOnFlink(await buildPipeline(build), {
       jobName: "test",
-      classpath: await ensureFlinkClasspath({ cacheDir: CACHE_DIR }),
+      classpath: await ensureFlinkClasspath({ cacheDir }),
       workDir: this.file("work"),
       logDir: this.directory,
       heap: "600m",

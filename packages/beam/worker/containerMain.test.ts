@@ -2,6 +2,7 @@ import "../sdk";
 import assert from "node:assert/strict";
 import { spawn, type ChildProcess } from "node:child_process";
 import path = require("node:path");
+import { packageRootOf } from "@eventlogger/process/packageRoot";
 import { MiniRunner } from "../testing/miniRunner";
 import { startLoggingService, type LoggingService } from "../testing/loggingService";
 import * as fixtures from "../testing/fixtures";
@@ -9,8 +10,8 @@ import { bundleParDo, pipe, stringCoder } from "../index";
 import { registeredModules } from "./containerMain";
 
 const MAIN = path.join(__dirname, "containerMain.js");
-const PACKAGE_ROOT = path.join(__dirname, "../../../..");
-const FIXTURES = "eventlogger/dist/pipeline/beam/testing/fixtures";
+const PACKAGE_ROOT = packageRootOf(__filename);
+const FIXTURES = "@eventlogger/beam/testing/fixtures";
 
 describe("Worker in a container", function () {
   this.timeout(20_000);
@@ -97,10 +98,9 @@ describe("Worker in a container", function () {
   });
 
   it("says which module it cannot load", async () => {
-    start(["eventlogger/dist/pipeline/of/a/later/version"]);
+    start(["@eventlogger/beam/of/a/later/version"]);
     assert.equal(await exited, 1);
-    const text =
-      /The pipeline uses the module eventlogger\/dist\/pipeline\/of\/a\/later\/version, which cannot be loaded/;
+    const text = /The pipeline uses the module @eventlogger\/beam\/of\/a\/later\/version, which cannot be loaded/;
     assert.match(messages("CRITICAL").join(), text);
     assert.match(printed, text);
   });

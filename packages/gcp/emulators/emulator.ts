@@ -1,5 +1,5 @@
 /**
- * Runs one emulator in the foreground, as containers do: `node dist/local/emulator.js pubsub|bigquery`. SIGTERM and
+ * Runs one emulator in the foreground, as containers do: `node packages/gcp/dist/emulators/emulator.js pubsub|bigquery`. SIGTERM and
  * SIGINT stop it, by force when it takes too long.
  */
 import { spawn } from "node:child_process";
@@ -54,7 +54,7 @@ function runInForeground({ command, args, cwd, env }: Program): Promise<number> 
 
 async function main(): Promise<number> {
   const flags = yargs(process.argv.slice(2))
-    .scriptName("node dist/local/emulator.js")
+    .scriptName("node packages/gcp/dist/emulators/emulator.js")
     .usage("$0 <pubsub|bigquery> [options]\n\nRuns an emulator in the foreground.")
     .options(yargsOptions(options))
     .example("$0 pubsub --host 0.0.0.0", "reached from other machines at port 8085")

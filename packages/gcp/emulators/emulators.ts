@@ -1,7 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";
 import { startChildProcess, type ChildProcess } from "@eventlogger/process/childProcess";
-import { packageRoot } from "@eventlogger/process/packageRoot";
+import { packageRootOf } from "@eventlogger/process/packageRoot";
 import { freePort, freePorts } from "@eventlogger/process/ports";
 import { pubSubEmulatorPatch } from "./pubsubEmulatorPatch";
 import { ensurePythonEnvironment } from "./python/environment";
@@ -72,7 +72,7 @@ export async function bigQueryEmulatorProgram(options: {
   return {
     command: python,
     args: [
-      ...[join(packageRoot, "local", "python", "bigquery_emulator.py"), "start"],
+      ...[join(packageRootOf(__filename), "emulators", "python", "bigquery_emulator.py"), "start"],
       ...["--persistent", "--data-dir", dataDir, "--log-level", "warning", "--project", project],
       ...["--rest-host", host, "--rest-port", String(port), "--grpc-host", host, "--grpc-port", String(grpcPort)],
     ],

@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import path = require("node:path");
-import { CACHE_DIR } from "@eventlogger/beam/testing/flinkHarness";
+import { cacheDir } from "../packageRoot";
 
 /** The versions besides the one that runs the tests. */
 export const NODE_VERSIONS = ["22.22.0", "24.21.0"] as const;
@@ -15,7 +15,7 @@ export const NODE_VERSIONS = ["22.22.0", "24.21.0"] as const;
  */
 export function ensureNode(version: string): string {
   const name = `node-${process.platform}-${process.arch}`;
-  const target = path.join(CACHE_DIR, `${name}-${version}`);
+  const target = path.join(cacheDir, `${name}-${version}`);
   const binary = path.join(target, "node_modules", name, "bin/node");
   if (existsSync(binary)) return binary;
   const installing = `${target}.${process.pid}`;

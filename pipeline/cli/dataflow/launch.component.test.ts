@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import "@eventlogger/beam/sdk";
 import * as runnerApi from "apache-beam/proto/beam_runner_api";
-import { packageRoot, cacheDir } from "@eventlogger/process/packageRoot";
+import { repositoryRoot, cacheDir } from "@eventlogger/process/packageRoot";
 import { startPubSubEmulator, type PubSubEmulator } from "@eventlogger/gcp/emulators/emulators";
 import { ensureExpansionClasspath } from "@eventlogger/beam";
 import { ensureSubmitter } from "../../runners/dataflow/submitter/environment";
@@ -15,7 +15,7 @@ import { googleError } from "@eventlogger/gcp/testing/fakeServer";
 import { eventlogger, type CliRun } from "../testing/eventlogger";
 
 const IMAGE = "europe-west1-docker.pkg.dev/some-project/eventlogger/worker:0.1.0";
-const GOLDEN = join(packageRoot, "pipeline/runners/dataflow/pipeline.golden.json");
+const GOLDEN = join(repositoryRoot, "pipeline/runners/dataflow/pipeline.golden.json");
 
 interface JobJson {
   readonly type: string;

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { packageRoot } from "@eventlogger/process/packageRoot";
+import { packageRootOf } from "@eventlogger/process/packageRoot";
 
 /** How a run of the command line ended. */
 export interface CliRun {
@@ -23,7 +23,7 @@ export async function eventlogger(
   args: readonly string[],
   { env = {}, cwd, interrupt }: CliOptions = {},
 ): Promise<CliRun> {
-  const child = spawn(process.execPath, [join(packageRoot, "bin", "eventlogger.js"), ...args], {
+  const child = spawn(process.execPath, [join(packageRootOf(__filename), "bin", "eventlogger.js"), ...args], {
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
     cwd,
     stdio: ["ignore", "pipe", "pipe"],

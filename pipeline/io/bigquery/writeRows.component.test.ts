@@ -3,9 +3,20 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { runQuery } from "@eventlogger/gcp/bigquery/query";
 import { RefusedToDeadLetter } from "./storageWrite";
 import { toBeamRow } from "./beamRows";
-import { tableByName, type DeadLetterRow, type EventRow, type TableName, type TableRows } from "@eventlogger/gcp/bigquery/tables";
+import {
+  tableByName,
+  type DeadLetterRow,
+  type EventRow,
+  type TableName,
+  type TableRows,
+} from "@eventlogger/gcp/bigquery/tables";
 import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/emulator";
-import { startRecordingProxy, type Answer, type InsertRequest, type RecordingProxy } from "@eventlogger/gcp/bigquery/testing/recordingProxy";
+import {
+  startRecordingProxy,
+  type Answer,
+  type InsertRequest,
+  type RecordingProxy,
+} from "@eventlogger/gcp/bigquery/testing/recordingProxy";
 import { rollupVersion } from "@eventlogger/gcp/bigquery/testing/rows";
 import { WriteRows } from "./writeRows";
 

@@ -5,9 +5,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path = require("node:path");
 import * as runnerApi from "apache-beam/proto/beam_runner_api";
-import { packageRoot } from "@eventlogger/process/packageRoot";
+import { repositoryRoot } from "@eventlogger/process/packageRoot";
 import { ensureExpansionClasspath } from "@eventlogger/beam";
-import { CACHE_DIR } from "@eventlogger/beam/testing/flinkHarness";
+import { cacheDir } from "@eventlogger/process/packageRoot";
 import { describePipeline, type PipelineDescription } from "./testing/describePipeline";
 
 const OPTIONS = {
@@ -20,7 +20,7 @@ const OPTIONS = {
   earlyFiringMs: 10_000,
 };
 
-const GOLDEN = path.join(packageRoot, "pipeline/runners/dataflow/pipeline.golden.json");
+const GOLDEN = path.join(repositoryRoot, "pipeline/runners/dataflow/pipeline.golden.json");
 
 /** Coders that SDKs of every language know; others may only be between steps of one environment. */
 const SHARED_CODERS = /^beam:coder:(bytes|string_utf8|kv|iterable|row|global_window|interval_window):v1$/;
@@ -53,7 +53,7 @@ describe("Pipeline for Dataflow", function () {
   before(async function () {
     this.timeout(600_000); // the first run builds the expansion service
     directory = mkdtempSync(path.join(tmpdir(), "dataflow-pipeline-"));
-    await ensureExpansionClasspath({ cacheDir: CACHE_DIR });
+    await ensureExpansionClasspath({ cacheDir });
     built = build("at-least-once");
   });
   after(() => rmSync(directory, { recursive: true, force: true }));

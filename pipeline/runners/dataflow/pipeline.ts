@@ -6,7 +6,12 @@ import { asDockerEnvironment } from "apache-beam/internal/environments";
 import * as runnerApi from "apache-beam/proto/beam_runner_api";
 import { getRegisteredModules } from "apache-beam/serialization";
 import { cacheDir } from "@eventlogger/process/packageRoot";
-import { buildPipeline, ensureExpansionClasspath, replaceDefaultEnvironment, startExpansionService } from "@eventlogger/beam";
+import {
+  buildPipeline,
+  ensureExpansionClasspath,
+  replaceDefaultEnvironment,
+  startExpansionService,
+} from "@eventlogger/beam";
 import { eventPipeline, type EventPipelineOptions } from "../../eventPipeline";
 import { dataflowEnds, type DataflowEndsOptions } from "./io";
 

@@ -1,4 +1,4 @@
-import { cacheDir, packageRoot } from "@eventlogger/process/packageRoot";
+import { cacheDir, repositoryRoot } from "@eventlogger/process/packageRoot";
 import { buildPipeline, ensureFlinkClasspath, runOnFlink, type FlinkRun } from "@eventlogger/beam";
 import { writeRows } from "../../io/bigquery/writeRows";
 import { eventPipeline, type EventPipelineOptions } from "../../eventPipeline";
@@ -93,7 +93,7 @@ export async function runEventPipelineOnFlink(
     flinkMaster: options.flinkMaster,
     heap: options.heap,
     restoreFrom: start.restoreFrom?.directory,
-    requireFrom: packageRoot,
+    requireFrom: repositoryRoot,
     workerNodeArgs: [`--max-old-space-size=${options.workerMemoryMiB}`],
     checkpointingInterval: checkpointIntervalMs,
     checkpointRecord: start.checkpointRecord,

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { packageRoot } from "@eventlogger/process/packageRoot";
+import { repositoryRoot } from "@eventlogger/process/packageRoot";
 
 export interface Site {
   /** `http://127.0.0.1:PORT`. */
@@ -10,7 +10,7 @@ export interface Site {
   stop(): Promise<void>;
 }
 
-const CLIENT = join(packageRoot, "dist", "client", "eventlogger.mjs");
+const CLIENT = join(repositoryRoot, "packages", "client", "dist", "eventlogger.mjs");
 
 /** A page that offers the client to scripts as `createClient`. */
 const PAGE = `<!doctype html><title>shop</title><script type="module">

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
-import { cacheDir, packageRoot } from "@eventlogger/process/packageRoot";
+import { cacheDir, repositoryRoot } from "@eventlogger/process/packageRoot";
 import { ensureVenv, interpreterOf } from "@eventlogger/process/python/venv";
 
 /** What every answer is held to: no 5xx, and nothing that the description does not say. */
@@ -28,7 +28,7 @@ export interface FuzzReport {
  * @param seed of the first requests; what follows depends on the answers, too
  */
 export async function fuzz(documentUrl: string, directory: string, seconds: number, seed: number): Promise<FuzzReport> {
-  const requirements = join(packageRoot, "test", "faults", "fuzz", "requirements.txt");
+  const requirements = join(repositoryRoot, "test", "faults", "fuzz", "requirements.txt");
   const venv = await ensureVenv({ name: "schemathesis", cacheDir, requirements });
   const args = [
     "run",

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { cacheDir, packageRoot } from "@eventlogger/process/packageRoot";
+import { cacheDir, packageRootOf } from "@eventlogger/process/packageRoot";
 import { ensureVenv, interpreterOf } from "@eventlogger/process/python/venv";
 
 /** A Python environment that holds the BigQuery emulator. */
@@ -30,7 +30,7 @@ export async function ensurePythonEnvironment(onInstall?: () => void): Promise<P
   const venv = await ensureVenv({
     name: "bqemulator",
     cacheDir,
-    requirements: join(packageRoot, "local", "python", "requirements.txt"),
+    requirements: join(packageRootOf(__filename), "emulators", "python", "requirements.txt"),
     finish: INSTALL_SPATIAL,
     onInstall,
   });

@@ -1,5 +1,6 @@
 import { ensureExpansionClasspath, startExpansionService } from "@eventlogger/beam";
-import { CACHE_DIR, type FlinkHarness } from "@eventlogger/beam/testing/flinkHarness";
+import { type FlinkHarness } from "@eventlogger/beam/testing/flinkHarness";
+import { cacheDir } from "@eventlogger/process/packageRoot";
 import type { EmulatorFixture } from "@eventlogger/gcp/bigquery/testing/emulator";
 import { startGoogleEndpoint } from "@eventlogger/gcp/bigquery/testing/googleEndpoint";
 
@@ -12,7 +13,7 @@ export interface JavaSinks {
 
 /** Starts them; the job that uses them must have ended before they are stopped. Logs to `expansion.log` of the harness. */
 export async function startJavaSinks({ project, emulator }: EmulatorFixture, flink: FlinkHarness): Promise<JavaSinks> {
-  const classpath = await ensureExpansionClasspath({ cacheDir: CACHE_DIR });
+  const classpath = await ensureExpansionClasspath({ cacheDir });
   const endpoint = await startGoogleEndpoint(emulator, flink.directory);
   try {
     const service = await startExpansionService({

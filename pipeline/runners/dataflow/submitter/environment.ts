@@ -1,9 +1,9 @@
 import { join } from "node:path";
-import { cacheDir, packageRoot } from "@eventlogger/process/packageRoot";
+import { cacheDir, packageRootOf } from "@eventlogger/process/packageRoot";
 import { ensureVenv, interpreterOf } from "@eventlogger/process/python/venv";
 
 /** Where submit.py and its requirements are; neither is compiled. */
-export const submitterDir = join(packageRoot, "pipeline", "runners", "dataflow", "submitter");
+export const submitterDir = join(packageRootOf(__filename), "runners", "dataflow", "submitter");
 
 /**
  * A Python interpreter that has Beam's Dataflow runner; its environment is made when it is absent (about a minute,

@@ -1,14 +1,14 @@
 /**
- * Whether a replica on this machine is up, for containers: exit code 0 or 1. It is told where by the same environment
- * variable (PORT) as the replica.
+ * The health check of the containers of ingest and nginx: asks `/healthz` of 127.0.0.1 at the port that the environment
+ * variable PORT names. Exit code 0 when the answer is 200, otherwise 1.
  */
 import { get } from "node:http";
-import { readOptions } from "@eventlogger/options/options";
-import { ingestOptions } from "./options";
+import { httpOptions } from "./httpOptions";
+import { readOptions } from "./options";
 
 const TIMEOUT_MS = 2500;
 
-const { port } = readOptions({ port: ingestOptions.port });
+const { port } = readOptions({ port: httpOptions.port });
 const request = get({ host: "127.0.0.1", port, path: "/healthz", timeout: TIMEOUT_MS }, (response) => {
   process.exit(response.statusCode === 200 ? 0 : 1);
 });

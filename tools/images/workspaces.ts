@@ -1,0 +1,18 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** The project's packages: name to folder, relative to the root. */
+export type Workspaces = ReadonlyMap<string, string>;
+
+function readManifest(folder: string): { readonly name: string; readonly workspaces?: readonly string[] } {
+  return JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as { name: string };
+}
+
+/**
+ * Reads the workspaces that a package.json names, one by one and without patterns.
+ * @param root the folder of that package.json
+ */
+export function readWorkspaces(root: string): Workspaces {
+  const folders = readManifest(root).workspaces ?? [];
+  return new Map(folders.map((folder) => [readManifest(join(root, folder)).name, folder]));
+}
