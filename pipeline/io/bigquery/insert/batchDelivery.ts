@@ -95,7 +95,10 @@ interface Refusal {
   readonly seenAt: number;
   /** Whether the answer named the row, or refused the request as a whole. */
   readonly named: boolean;
-  /** How often the row was refused again after another one was accepted. */
+  /**
+   * How often the row was refused again after another one was accepted. Of a named row this only tells that a control is
+   * needed: 1 or 0.
+   */
   readonly confirmations: number;
 }
 
@@ -230,7 +233,8 @@ export class BatchDelivery<Row> {
       } else if (accepted !== undefined && this.delivery.returnsRefusedRows) {
         this.refuse(row, error.reason, error.message);
       } else {
-        this.see(row, sent, true);
+        const confirmations = sent.acceptedBefore > this.firstRefusedAt ? 1 : 0;
+        this.refusals.set(row, { seenAt: this.seeRefusal(), named: true, confirmations });
         again.push(row);
       }
     }
@@ -241,20 +245,13 @@ export class BatchDelivery<Row> {
 
   /** Notes that a request with just this row was refused, and decides whether that is proved to be because of the row. */
   private isRefusedForGood(row: PendingRow<Row>, sent: Sent, error: Error): boolean {
-    const { confirmations } = this.see(row, sent, false);
+    const before = this.refusals.get(row);
+    const confirmed = before !== undefined && sent.acceptedBefore > before.seenAt;
+    const confirmations = (before && !before.named ? before.confirmations : 0) + (confirmed ? 1 : 0);
+    this.refusals.set(row, { seenAt: this.seeRefusal(), named: false, confirmations });
     if (confirmations < CONFIRMATIONS || !this.delivery.returnsRefusedRows) return false;
     this.refuse(row, failureReason(error), error.message);
     return true;
-  }
-
-  /** Notes that this row was refused, alone or by name. */
-  private see(row: PendingRow<Row>, sent: Sent, named: boolean): Refusal {
-    const before = this.refusals.get(row);
-    const confirmed = before !== undefined && sent.acceptedBefore > before.seenAt;
-    const confirmations = (before?.confirmations ?? 0) + (confirmed ? 1 : 0);
-    const refusal = { seenAt: this.seeRefusal(), named, confirmations };
-    this.refusals.set(row, refusal);
-    return refusal;
   }
 
   /** Whether a row was refused by name, and once more after another row was accepted. */
