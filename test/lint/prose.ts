@@ -4,7 +4,7 @@ import ts from "typescript";
 export interface Prose {
   readonly text: string;
   /** The line, from 1, of a position in `text`. */
-  lineAt(position: number): number;
+  readonly lineAt: (position: number) => number;
 }
 
 const MARKERS = /^\s*(\/\*+|\*\/|\*(?!\*)|\/\/+|#+|--)?\s?/;

@@ -45,9 +45,9 @@ const CASES: readonly Case[] = [
     good: "void Promise.resolve(1).catch((error: unknown) => String(error));",
   },
   {
-    what: "no message contains undefined",
+    what: "no message contains [object Object]",
     rule: "@typescript-eslint/restrict-template-expressions",
-    bad: "declare const name: string | undefined;\nexport const text = `Hello ${name}`;",
+    bad: "declare const name: { readonly first: string };\nexport const text = `Hello ${name}`;",
     good: "declare const count: number;\nexport const text = `Hello ${count}`;",
   },
   {
