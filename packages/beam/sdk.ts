@@ -5,6 +5,6 @@
 import "./patches/nodeCompat";
 import "./requireVersion";
 import "apache-beam";
-import { installRepairs } from "./patches/install";
+import { installPatches } from "./patches/install";
 
-installRepairs();
+installPatches();

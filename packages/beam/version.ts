@@ -1,12 +1,12 @@
-/** The only SDK version that the repairs of this library were made for and tested with. */
+/** The only SDK version that this library supports: its patches reach into the internals of that version. */
 export const SDK_VERSION = "2.49.0";
 
-/** Another SDK version is installed than the one this library mends: install `apache-beam@2.49.0`. */
+/** Thrown at load when another SDK version than the supported one is installed. Install `apache-beam@2.49.0`. */
 export class UnsupportedSdkVersionError extends Error {
   constructor(readonly found: string) {
     super(
-      `apache-beam ${found} is installed, but this library repairs and extends exactly apache-beam ${SDK_VERSION}. ` +
-        `Install that version (npm install --save-exact apache-beam@${SDK_VERSION}), or port the repairs first.`,
+      `apache-beam ${found} is installed, but this library patches and extends apache-beam ${SDK_VERSION} only. ` +
+        `Install that version: npm install --save-exact apache-beam@${SDK_VERSION}`,
     );
     this.name = "UnsupportedSdkVersionError";
   }
