@@ -5,6 +5,8 @@
 import "./sdk";
 
 export { SDK_VERSION, UnsupportedSdkVersionError } from "./version";
+export { SharedPackageError } from "./sharedPackages";
+export { moduleName, registerModule } from "./registerModule";
 export { bundleParDo, type BundleDoFn, type Emit, type EmitTimestamped } from "./bundleParDo";
 export { applyAsync, pipe, type AnyPTransform } from "./pipe";
 export { jsonCoder, stringCoder, textKvCoder, withKvCoder } from "./coders";
