@@ -77,6 +77,15 @@ describe("Worker in a container", function () {
     assert.match(messages("INFO").at(-1) ?? "", /worker w1 stops: SIGTERM/);
   });
 
+  it("the worker exits at once at a second SIGTERM", async () => {
+    start([FIXTURES]);
+    await runner.connected;
+    worker?.kill("SIGTERM");
+    await runner.until(() => printed.includes("worker w1 stops: SIGTERM"), "the graceful stop");
+    worker?.kill("SIGTERM");
+    assert.equal(await exited, 143);
+  });
+
   it("the worker stops gracefully when the runner closes the control stream", async () => {
     start([FIXTURES]);
     await runner.connected;
