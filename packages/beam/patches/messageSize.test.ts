@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
-import { withoutRepair } from "../testing/scenario";
+import { withoutPatch } from "../testing/scenario";
 import { scenarios } from "./messageSize.scenario";
 
-describe("Repair of the message size", function () {
+describe("Patch of the message size", function () {
   this.timeout(20_000);
 
-  it("takes messages over 4 MB", async () => {
+  it("a patched worker accepts messages over 4 MB", async () => {
     assert.deepEqual(await scenarios.largeMessage(), { error: "", lengths: [5_000_000] });
-    // The data channel is mended, so that the bundle fails; without that repair too, it hangs.
+    // With the patch of the data channel the bundle fails; without both patches it hangs.
     const file = require.resolve("./messageSize.scenario");
     const [{ largeMessage }, both] = await Promise.all([
-      withoutRepair("messageSize", file, ["largeMessage"]),
-      withoutRepair("messageSize,dataChannel", file, ["largeMessage"]),
+      withoutPatch("messageSize", file, ["largeMessage"]),
+      withoutPatch("messageSize,dataChannel", file, ["largeMessage"]),
     ]);
     assert(largeMessage?.ended === "value", JSON.stringify(largeMessage));
     assert.match((largeMessage.value as { error: string }).error, /RESOURCE_EXHAUSTED/);
