@@ -1,9 +1,10 @@
 import { dayFromIso } from "@eventlogger/events/day";
 import type { EventInput } from "@eventlogger/events/event";
+import { fnv1a } from "@eventlogger/events/hash";
 import { DelayQueue } from "./delayQueue";
 import { eventContent, sessionContent } from "./eventContent";
 import { Population } from "./population";
-import { createRandom, hash32, type Random } from "./random";
+import { createRandom, type Random } from "./random";
 import { liveSlot, midnightSlot, recentSlot, slotOnDay, startInSlot, type Slot } from "./sessionPlacement";
 import { bridgeShape, eventCount, gapEdgeShape, plainShape, type SessionShape } from "./sessionShapes";
 import { trafficOptions, type TrafficOptions } from "./trafficOptions";
@@ -53,7 +54,7 @@ export function generateTraffic(given: Partial<TrafficOptions> = {}): Generator<
 
 function* traffic(options: TrafficOptions): Generator<EventInput, void, void> {
   const startedAt = typeof options.now === "number" ? options.now : options.now();
-  const hash = hash32(JSON.stringify({ ...options, count: String(options.count), now: startedAt }));
+  const hash = fnv1a(JSON.stringify({ ...options, count: String(options.count), now: startedAt }));
   const runId = `${options.seed.toString(36)}-${hash.toString(36)}`;
   const random = createRandom(hash);
   const population = new Population(random, options.users);

@@ -3,7 +3,7 @@ import { buildPipeline, ensureFlinkClasspath, runOnFlink, type FlinkRun } from "
 import { writeRows } from "../../io/bigquery/writeRows";
 import { eventPipeline, type EventPipelineOptions } from "../../eventPipeline";
 import { readFromPubSub } from "../../io/pubsub/source/readFromPubSub";
-import { SESSION_BUCKETS_PER_DAY, USER_BUCKETS } from "../../shards";
+import { SESSION_SHARDS_PER_DAY, USER_SHARDS } from "../../shards";
 import type { RunStart, StateDirectory, StateSettings } from "./stateDirectory";
 
 export interface FlinkPipelineOptions extends EventPipelineOptions {
@@ -37,8 +37,8 @@ export function stateSettings(
     subscription,
     dataset,
     sessionGapMs,
-    userBuckets: USER_BUCKETS,
-    sessionBucketsPerDay: SESSION_BUCKETS_PER_DAY,
+    userBuckets: USER_SHARDS,
+    sessionBucketsPerDay: SESSION_SHARDS_PER_DAY,
   };
 }
 
