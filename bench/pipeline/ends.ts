@@ -9,7 +9,12 @@ import type { BundleDoFn, Residual, SliceContext, SplittableDoFn } from "@eventl
 import type { DeadLetter } from "@eventlogger/events/deadLetter";
 import type { Sink } from "@eventlogger/pipeline/eventPipeline";
 import { pubSubMessageCoder, type PubSubMessage } from "@eventlogger/pipeline/io/pubsub/message";
-import { messageData, syntheticEvents, type SyntheticEvent, type SyntheticTraffic } from "./syntheticTraffic";
+import {
+  messageData,
+  syntheticEvents,
+  type SyntheticEvent,
+  type SyntheticTraffic,
+} from "@eventlogger/traffic/load/syntheticMessages";
 import { registerModule } from "@eventlogger/beam/registerModule";
 
 const YIELD_EVERY = 256;

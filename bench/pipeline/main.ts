@@ -10,7 +10,7 @@ import { dayOf, dayToIso } from "@eventlogger/events/day";
 import type { DayVersion } from "@eventlogger/events/totals/totals";
 import { processUsage } from "@eventlogger/process/processUsage";
 import { countRows, readSynthetic } from "./ends";
-import { syntheticEvents, type SyntheticTraffic } from "./syntheticTraffic";
+import { syntheticEvents, type SyntheticTraffic } from "@eventlogger/traffic/load/syntheticMessages";
 
 const REPORT_EVERY_MS = 5000;
 
