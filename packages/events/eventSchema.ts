@@ -3,7 +3,7 @@
  * and the Avro schema of the topic (avroSchema.ts) is derived from it. Rules that JSON Schema cannot express are in
  * eventTime.ts and properties.ts.
  */
-import type { EventInput, JsonObject } from "./event";
+import type { AnalyticsEvent, EventInput, JsonObject } from "./event";
 
 /** The Avro types that events use. */
 export type AvroType =
@@ -114,6 +114,7 @@ type IsSame<A, B> = (<T>() => T extends Flat<A> ? 1 : 2) extends <T>() => T exte
 // These do not compile when a type in event.ts and its schema differ.
 true satisfies IsSame<EventInput, InputOf<typeof postedFields>>;
 true satisfies IsSame<PublishedEventInput, InputOf<typeof publishedFields>>;
+true satisfies IsSame<keyof AnalyticsEvent, keyof typeof publishedFields>;
 
 /** A JSON Schema with the error message of each of its fields. */
 export interface EventSchema {

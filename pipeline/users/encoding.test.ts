@@ -27,8 +27,10 @@ describe("encoding of users", () => {
         assert.deepEqual(decodeUserChanges(encodeUserChanges(list)), list),
       ),
     );
-    // Format 1, start 2500 * 8, bits of the days 20,000 and 20,002.
+    // Format 1, start 2500 * 8 = 20,000, then the bits of the days.
     assert.equal(encodeUserChanges([{ userId: "u", days: [7, setOf([20_000, 20_002])] }]), '[["u",7,"AQAACcQF"]]');
+    const manyDays = Array.from({ length: 32 }, (_, i) => 20_000 + i).filter((day) => day !== 20_010);
+    assert.equal(encodeUserChanges([{ userId: "u", days: [setOf(manyDays)] }]), '[["u","AQAACcT/+///"]]');
   });
 
   it("decoding damaged texts of users is an error that does not reveal the text", () => {

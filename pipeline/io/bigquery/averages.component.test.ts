@@ -32,11 +32,14 @@ describe("SQL of the average session durations", function () {
     const sample = fc.sample(days, 3000);
     for (let i = 0; i < sample.length; i += 500) {
       const part = sample.slice(i, i + 500);
-      const values = part.map(({ ms, n }, j) => `STRUCT(${j} AS i, ${ms} AS ms, ${n} AS n)`).join(", ");
+      // The emulator's integer literals have 32 bits.
+      const values = part.map(
+        ({ ms, n }, j) => `STRUCT(${j} AS i, CAST(${ms} AS INT64) AS ms, CAST(${n} AS INT64) AS n)`,
+      );
       const rows = await runQuery(
         fixture.bigquery,
         `SELECT ${averageSecondsSql("ms", "n")} AS sec, ${averageMinutesSql("ms", "n")} AS min
-         FROM UNNEST([${values}]) ORDER BY i`,
+         FROM UNNEST([${values.join(", ")}]) ORDER BY i`,
       );
       assert.deepEqual(
         rows.map((row, j) => ({ ...part[j], sec: row.number("sec"), min: row.number("min") })),
