@@ -11,7 +11,10 @@ import { SessionLedger } from "./sessionLedger";
 import { StaleSessionPartials } from "./sessionPartials";
 import { windowSessions, type SessionWindowOptions } from "./windowSessions";
 
-/** Passes stale events around the session windows. The output are partial sessions for the ledger, keyed by shard. */
+/**
+ * Passes stale events around the session windows. The output are partial sessions for the ledger, keyed by shard. Its step
+ * names are older than the word "stale" and must not change.
+ */
 function collectStaleSessions(gapMs: number): PTransform<PCollection<ParsedEvent>, PCollection<KV<string, string>>> {
   return withName("LateSessions", (events: PCollection<ParsedEvent>) =>
     pipe(
