@@ -30,8 +30,8 @@ function build(): ReturnType<typeof buildPipeline> {
 }
 
 describe("event pipeline", () => {
-  it("keeps the names of its steps: the state of a running job belongs to them", async () => {
-    // A step that is renamed loses its state when a job is updated or goes on from a checkpoint.
+  it("eventPipeline keeps its step names, to which the state of running jobs belongs", async () => {
+    // A renamed step loses its state when a job is updated or resumes from a checkpoint.
     const names = Object.values((await build()).components?.transforms ?? {}).map((t) => t.uniqueName);
     assert.deepEqual(names.filter((name) => !name.startsWith("Read")).sort(), [
       "AllDeadLetters",
@@ -72,7 +72,7 @@ describe("event pipeline", () => {
     ]);
   });
 
-  it("allows more lateness than the age at which events go round the windows", async () => {
+  it("the session windows allow more lateness than the age at which events bypass them", async () => {
     const pipeline = await build();
     const strategies = Object.values(pipeline.components?.windowingStrategies ?? {});
     const sessions = strategies.filter((s) => s.windowFn?.urn === "beam:window_fn:session_windows:v1");

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { packageRootOf } from "@eventlogger/process/packageRoot";
 
-/** The version of this package, as in its package.json. */
+/** The version in this package's package.json. */
 export function packageVersion(): string {
   const text = readFileSync(join(packageRootOf(__filename), "package.json"), "utf8");
   return (JSON.parse(text) as { version: string }).version;

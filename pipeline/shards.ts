@@ -1,32 +1,40 @@
 /**
- * Ledger state is kept in buckets: one Beam key holds the state of many users or sessions. A bundle then costs one state
- * request for each bucket that it changes, not one for each user and session. The numbers of buckets are part of the
- * stored state: a job that goes on from a checkpoint must have the same.
+ * Keys of the ledgers' state. One Beam key holds a shard: the state of many users or sessions. So a bundle costs one state
+ * request per shard that it changes, not one per user and session. The numbers of shards and the keys belong to the stored
+ * state: a job that resumes from a checkpoint must have the same ones.
  */
+import { fnv1a } from "@eventlogger/events/hash";
 
-/** Buckets for all users. */
-export const USER_BUCKETS = 1024;
-/** Buckets for the sessions of one day. */
-export const SESSION_BUCKETS_PER_DAY = 256;
+/** Shards of all users. */
+export const USER_SHARDS = 1024;
+/** Shards of the sessions of one day. */
+export const SESSION_SHARDS_PER_DAY = 256;
 
-/** FNV-1a over UTF-16 code units, with a final mix; 32 bits, unsigned. */
-export function hashText(text: string): number {
-  let h = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
-  h ^= h >>> 16;
-  h = Math.imul(h, 0x85ebca6b);
-  return (h ^ (h >>> 13)) >>> 0;
+/** Spreads ids that differ only at their end over all shards. */
+function shardOf(id: string, shards: number): number {
+  let hash = fnv1a(id);
+  hash ^= hash >>> 16;
+  hash = Math.imul(hash, 0x85ebca6b);
+  hash ^= hash >>> 13;
+  return (hash >>> 0) % shards;
 }
 
-export function userBucket(userId: string): string {
-  return `u${hashText(userId) % USER_BUCKETS}`;
+/** The key of a user's shard: `u17`. */
+export function userShard(userId: string): string {
+  return `u${shardOf(userId, USER_SHARDS)}`;
 }
 
-export function sessionBucket(day: number, sessionId: string): string {
-  return `${day}|${hashText(sessionId) % SESSION_BUCKETS_PER_DAY}`;
+/** The key of a session's shard, `19860|17`: epoch day and number. */
+export function sessionShard(day: number, sessionId: string): string {
+  return `${day}|${shardOf(sessionId, SESSION_SHARDS_PER_DAY)}`;
 }
 
-/** The day of a session bucket. */
-export function dayOfSessionBucket(bucket: string): number {
-  return Number(bucket.slice(0, bucket.indexOf("|")));
+/**
+ * The epoch day in the key of a session shard.
+ * @throws Error when the text is not such a key
+ */
+export function dayOfSessionShard(key: string): number {
+  const day = /^(-?\d+)\|\d+$/.exec(key)?.[1];
+  if (day === undefined) throw new Error(`"${key}" is not the key of a session shard, such as "19860|17"`);
+  return Number(day);
 }

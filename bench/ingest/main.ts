@@ -4,7 +4,7 @@ import yargs from "yargs";
 import { readOptions, wholeNumber, yargsOptions, type Options, type OptionSpecs } from "@eventlogger/options/options";
 import { startPubSubEmulator } from "@eventlogger/gcp/emulators/emulators";
 import { startNginx } from "@eventlogger/nginx/testing/startNginx";
-import { batchBodies } from "@eventlogger/traffic/load/events";
+import { batchBodies } from "@eventlogger/traffic/load/eventBodies";
 import { postLoadFromProcess } from "@eventlogger/traffic/load/loadProcess";
 import { processUsage } from "@eventlogger/process/processUsage";
 import { answers, clientLoad, latency, machine, rate } from "../report";

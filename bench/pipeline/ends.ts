@@ -6,10 +6,15 @@ import type { PTransform } from "apache-beam/transforms/transform";
 import { appendFileSync } from "node:fs";
 import { bundleParDo, count, pipe, splittableParDo } from "@eventlogger/beam";
 import type { BundleDoFn, Residual, ProcessContext, SplittableDoFn } from "@eventlogger/beam";
-import type { DeadLetterRow } from "@eventlogger/gcp/bigquery/tables";
+import type { DeadLetter } from "@eventlogger/events/deadLetter";
 import type { Sink } from "@eventlogger/pipeline/eventPipeline";
 import { pubSubMessageCoder, type PubSubMessage } from "@eventlogger/pipeline/io/pubsub/message";
-import { messageData, syntheticEvents, type SyntheticEvent, type SyntheticTraffic } from "./syntheticTraffic";
+import {
+  messageData,
+  syntheticEvents,
+  type SyntheticEvent,
+  type SyntheticTraffic,
+} from "@eventlogger/traffic/load/syntheticMessages";
 import { registerModule } from "@eventlogger/beam/registerModule";
 
 const YIELD_EVERY = 256;
@@ -56,7 +61,7 @@ export class SyntheticSource implements SplittableDoFn<PubSubMessage, Progress> 
 }
 
 /** Counts rows; writes them to a file when it is given one. */
-export class CountRows implements BundleDoFn<unknown, DeadLetterRow> {
+export class CountRows implements BundleDoFn<unknown, DeadLetter> {
   private lines: string[] = [];
   constructor(
     readonly counter: string,
@@ -88,7 +93,7 @@ export function readSynthetic(
 }
 
 export function countRows<Row>(name: string, counter: string, file?: string): Sink<Row> {
-  return bundleParDo(name, new CountRows(counter, file), new GeneralObjectCoder<DeadLetterRow>());
+  return bundleParDo(name, new CountRows(counter, file), new GeneralObjectCoder<DeadLetter>());
 }
 
 registerModule(module);

@@ -5,12 +5,12 @@ import path = require("node:path");
 import yargs from "yargs";
 import { buildPipeline, ensureFlinkClasspath, runOnFlink, type FlinkRun } from "@eventlogger/beam";
 import { cacheDir, repositoryRoot } from "@eventlogger/process/packageRoot";
-import type { RollupVersionRow } from "@eventlogger/gcp/bigquery/tables";
 import { eventPipeline } from "@eventlogger/pipeline/eventPipeline";
 import { dayOf, dayToIso } from "@eventlogger/events/day";
+import type { DayVersion } from "@eventlogger/events/totals/totals";
 import { processUsage } from "@eventlogger/process/processUsage";
 import { countRows, readSynthetic } from "./ends";
-import { syntheticEvents, type SyntheticTraffic } from "./syntheticTraffic";
+import { syntheticEvents, type SyntheticTraffic } from "@eventlogger/traffic/load/syntheticMessages";
 
 const REPORT_EVERY_MS = 5000;
 
@@ -35,18 +35,17 @@ function expected(traffic: SyntheticTraffic): string {
 }
 
 function newest(file: string): string {
-  const rows = new Map<string, RollupVersionRow>();
+  const versions = new Map<number, DayVersion>();
   if (existsSync(file)) {
     for (const line of readFileSync(file, "utf8").split("\n")) {
       if (!line) continue;
-      const row = JSON.parse(line) as RollupVersionRow;
-      if (row.version > (rows.get(row.date)?.version ?? 0)) rows.set(row.date, row);
+      const next = JSON.parse(line) as DayVersion;
+      if (next.version > (versions.get(next.day)?.version ?? 0)) versions.set(next.day, next);
     }
   }
   const counts: DayCounts = {};
-  for (const date of [...rows.keys()].sort()) {
-    const row = rows.get(date) as RollupVersionRow;
-    counts[date] = { sessions: row.session_count, active: row.active_user_count };
+  for (const { day, sessions, activeUsers } of [...versions.values()].sort((a, b) => a.day - b.day)) {
+    counts[dayToIso(day)] = { sessions, active: activeUsers };
   }
   return JSON.stringify(counts);
 }

@@ -10,9 +10,9 @@ import { decodeMessage, encodeMessage } from "./eventMessage";
 const NOW = Date.UTC(2024, 4, 17, 12);
 const META = { messageId: "m", publishTime: NOW };
 
-describe("the Avro schema of an event", () => {
+describe("Avro schema of an event", () => {
   const avro = Type.forSchema(JSON.parse(eventAvroDefinition) as Parameters<typeof Type.forSchema>[0]);
-  /** Whether a message is the JSON encoding of the schema, fields that it does not know counting as wrong. */
+  /** Whether a message is the schema's JSON encoding, without unknown fields. */
   const accepts = (text: string): boolean => {
     try {
       avro.fromString(text);
@@ -22,7 +22,7 @@ describe("the Avro schema of an event", () => {
     }
   };
 
-  it("has each field of the event schema, those that may be null with a default", () => {
+  it("the Avro schema has each field of the event schema, and a default for each nullable field", () => {
     assert.deepEqual(
       eventAvroSchema.fields.map((field) => field.name),
       Object.keys(publishedFields),
@@ -35,7 +35,7 @@ describe("the Avro schema of an event", () => {
     for (const field of nullable) assert.equal(field.default, null);
   });
 
-  it("accepts the message of every event, which is read as the same event", () => {
+  it("the Avro schema accepts the message of every event and reads the same event from it", () => {
     fc.assert(
       fc.property(validInputs(NOW), (input) => {
         const validated = validateEvent(input, NOW);
@@ -54,7 +54,7 @@ describe("the Avro schema of an event", () => {
     );
   }).timeout(20_000);
 
-  it("refuses messages that are no events", () => {
+  it("the Avro schema rejects messages that are not events", () => {
     const validated = validateEvent({ type: "event", session_id: "s", event_name: "n", event_time: NOW }, NOW);
     assert.ok(validated.ok);
     const good = JSON.parse(encodeMessage(validated.event).data.toString("utf8")) as Record<string, unknown>;

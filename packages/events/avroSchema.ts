@@ -1,12 +1,4 @@
-import { publishedFields, type FieldRule } from "./eventSchema";
-
-/** An Avro type, as far as events use them. */
-export type AvroType =
-  | "string"
-  | "long"
-  | "double"
-  | readonly ["null", "string"]
-  | { readonly type: "enum"; readonly name: string; readonly symbols: readonly string[] };
+import { publishedFields, type AvroType, type FieldRule } from "./eventSchema";
 
 /** A field of {@link EventAvroSchema}. */
 export interface AvroField {
@@ -25,14 +17,17 @@ export interface EventAvroSchema {
   readonly fields: readonly AvroField[];
 }
 
-/** The Avro type of a field: the one it states, else the one that its JSON Schema asks for. */
+/**
+ * The Avro type of a field: the one the field declares, else the one that its JSON Schema implies.
+ * @throws Error when neither is known
+ */
 function avroType(name: string, { schema, avro }: FieldRule): AvroType {
   if (avro) return avro.type;
   if (typeof schema.const === "string") return { type: "enum", name: "EventType", symbols: [schema.const] };
   if (schema.type === "string") return "string";
   if (schema.type === "integer") return "long";
   if (Array.isArray(schema.type) && schema.type.join() === "string,null") return ["null", "string"];
-  throw new Error(`The field ${name} of an event must state its Avro type`);
+  throw new Error(`The field ${name} of an event needs an Avro type`);
 }
 
 function avroField([name, rule]: readonly [string, FieldRule]): AvroField {
@@ -41,12 +36,12 @@ function avroField([name, rule]: readonly [string, FieldRule]): AvroField {
     name,
     type,
     ...(rule.avro && { doc: rule.avro.doc }),
-    // Lets a later revision add or drop the field: Pub/Sub asks that each revision can read what the others have written.
+    // Lets a later revision add or drop the field: Pub/Sub requires every revision to read what the others wrote.
     ...(Array.isArray(type) && { default: null }),
   };
 }
 
-/** Derived from the one definition of an event; a message in its JSON encoding is what `encodeMessage` makes. */
+/** Derived from the one definition of an event. `encodeMessage` writes its JSON encoding. */
 export const eventAvroSchema: EventAvroSchema = {
   type: "record",
   name: "Event",
@@ -55,5 +50,5 @@ export const eventAvroSchema: EventAvroSchema = {
   fields: Object.entries<FieldRule>(publishedFields).map(avroField),
 };
 
-/** The text of the schema: the same text for the same release, and one line, as revisions are compared by it. */
+/** The schema as one line of text. Revisions are compared by this text, so it is the same within a release. */
 export const eventAvroDefinition: string = JSON.stringify(eventAvroSchema);

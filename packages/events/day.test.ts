@@ -14,14 +14,14 @@ import {
 const LAST_DAY = 2_932_896; // 9999-12-31
 
 describe("day", () => {
-  it("is the UTC date of a moment", () => {
+  it("an epoch day is the UTC date of a moment", () => {
     assert.equal(dayOf(0), 0);
     assert.equal(dayOf(86_399_999), 0);
     assert.equal(dayOf(86_400_000), 1);
     assert.equal(dayToIso(dayOf(Date.UTC(2024, 1, 29, 23, 59, 59, 999))), "2024-02-29");
   });
 
-  it("is written and read the same in both notations", () => {
+  it("every day of the years 1970 to 9999 survives writing and parsing in both notations", () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: LAST_DAY }), (day) => {
         assert.equal(dayFromIso(dayToIso(day)), day);
@@ -35,7 +35,7 @@ describe("day", () => {
     assert.equal(dayToDdMmYyyy(dayFromIso("2024-05-17") ?? 0), "17/05/2024");
   });
 
-  it("agrees with the calendar of Date for every day of four centuries", () => {
+  it("dayFromCalendar agrees with Date for every day of four centuries", () => {
     const date = new Date(Date.UTC(1900, 0, 1));
     const first = date.getTime() / 86_400_000;
     for (let day = first; day < first + 146_097; day++) {
@@ -45,7 +45,7 @@ describe("day", () => {
     }
   });
 
-  it("refuses dates that do not exist", () => {
+  it("parseDay returns undefined for dates that do not exist", () => {
     for (const text of [
       "2023-02-29",
       "1900-02-29",

@@ -1,6 +1,6 @@
 /**
- * UTC calendar days as integers: the number of days since 1970-01-01 ("epoch day"). Day arithmetic is plain arithmetic
- * and no time zone of the machine can creep in.
+ * UTC calendar days as integers: the number of days since 1970-01-01 ("epoch day"). Day arithmetic is integer arithmetic,
+ * and the machine's time zone has no effect.
  */
 
 /** Milliseconds in a UTC day. */
@@ -24,13 +24,13 @@ function daysInMonth(year: number, month: number): number {
 }
 
 /**
- * The epoch day of a date of the Gregorian calendar; undefined when there is no such date (30 February, month 13).
- * Not Date.UTC: that reads the years 0 to 99 as 1900 to 1999 and lets 30 February roll over into March.
+ * The epoch day of a date of the Gregorian calendar; undefined when the date does not exist (30 February, month 13).
+ * Date.UTC does not fit: it reads the years 0 to 99 as 1900 to 1999 and rolls 30 February over into March.
  * Algorithm: days_from_civil, https://howardhinnant.github.io/date_algorithms.html
  */
 export function dayFromCalendar(year: number, month: number, dayOfMonth: number): number | undefined {
   if (dayOfMonth < 1 || dayOfMonth > daysInMonth(year, month)) return undefined;
-  const y = month <= 2 ? year - 1 : year; // years that begin in March put the leap day last
+  const y = month <= 2 ? year - 1 : year; // counting years from March puts the leap day last
   const era = Math.floor(y / 400);
   const yearOfEra = y - era * 400;
   const dayOfYear = Math.floor((153 * (month > 2 ? month - 3 : month + 9) + 2) / 5) + dayOfMonth - 1;
@@ -49,19 +49,19 @@ export function dayToDdMmYyyy(day: number): string {
   return `${iso.slice(8, 10)}/${iso.slice(5, 7)}/${iso.slice(0, 4)}`;
 }
 
-/** The epoch day of `YYYY-MM-DD`; undefined when the text is not a real date written so. */
+/** The epoch day of `YYYY-MM-DD`; undefined when the text has another format or the date does not exist. */
 export function dayFromIso(text: string): number | undefined {
   const m = /^(\d{4})-(\d{2})-(\d{2})$/.exec(text);
   return m ? dayFromCalendar(Number(m[1]), Number(m[2]), Number(m[3])) : undefined;
 }
 
-/** The epoch day of `dd/mm/yyyy`; undefined when the text is not a real date written so. */
+/** The epoch day of `dd/mm/yyyy`; undefined when the text has another format or the date does not exist. */
 export function dayFromDdMmYyyy(text: string): number | undefined {
   const m = /^(\d{2})\/(\d{2})\/(\d{4})$/.exec(text);
   return m ? dayFromCalendar(Number(m[3]), Number(m[2]), Number(m[1])) : undefined;
 }
 
-/** The epoch day of `YYYY-MM-DD` or `dd/mm/yyyy`, the two ways a reader may ask for a day; undefined otherwise. */
+/** The epoch day of `YYYY-MM-DD` or `dd/mm/yyyy`, the two formats that readers may use; undefined otherwise. */
 export function parseDay(text: string): number | undefined {
   return dayFromIso(text) ?? dayFromDdMmYyyy(text);
 }

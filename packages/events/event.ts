@@ -6,31 +6,31 @@ export interface JsonObject {
   [key: string]: JsonValue;
 }
 
-/** An accepted event: what validation makes of an {@link EventInput}. Absent optional fields are null. */
+/** A validated event. Optional fields that were absent in the {@link EventInput} are null. */
 export interface AnalyticsEvent {
   type: "event";
-  /** Two events with one id are one event. */
+  /** Identifies the event: two events with the same id count as one. */
   event_id: string;
   session_id: string;
   event_name: string;
   /** Epoch milliseconds, an integer, not before 1970. Its UTC date is the day the event counts on. */
   event_time: number;
-  /** null = anonymous. */
+  /** null for an anonymous user. */
   user_id: string | null;
   page: string | null;
   country: string | null;
   region: string | null;
   city: string | null;
-  /** Kept in the raw table, never in the rollups. */
+  /** Stored in the raw table only; the rollups do not use it. */
   properties: JsonObject | null;
   /** When the server received the event, epoch milliseconds, an integer. */
   received_at: number;
 }
 
-/** An event as an app sends it; see eventSchema.ts for the rule of each field. */
+/** An event as an app sends it. eventSchema.ts has the rule of each field and checks that this type matches the schema. */
 export interface EventInput {
   type: "event";
-  /** The server makes a UUIDv7 when absent. */
+  /** The server generates a UUIDv7 when absent. */
   event_id?: string;
   session_id: string;
   event_name: string;

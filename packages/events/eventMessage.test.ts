@@ -10,12 +10,12 @@ const META = { messageId: "4711", publishTime: NOW + 5 };
 
 const decodeText = (text: string, meta = META): DecodedMessage => decodeMessage(Buffer.from(text, "utf8"), meta);
 const refused = (decoded: DecodedMessage): { errorType: string; message: string } =>
-  decoded.ok ? assert.fail("was accepted") : decoded;
+  decoded.ok ? assert.fail("the message was accepted") : decoded;
 const acceptedEvent = (decoded: DecodedMessage): AnalyticsEvent =>
   decoded.ok ? decoded.event : assert.fail(decoded.message);
 
-describe("wire", () => {
-  it("carries every valid event unchanged, whatever the message id and publish time", () => {
+describe("eventMessage", () => {
+  it("a message carries every valid event unchanged, for any message id and publish time", () => {
     fc.assert(
       fc.property(validInputs(NOW), fc.integer({ min: 0, max: 1e9 }), (input, later) => {
         const validated = validateEvent(input, NOW);
@@ -34,7 +34,7 @@ describe("wire", () => {
     );
   }).timeout(20_000);
 
-  it("writes every field, in Avro's JSON encoding", () => {
+  it("encodeMessage writes every field in Avro's JSON encoding", () => {
     const validated = validateEvent(
       { type: "event", event_id: "e", session_id: "s", event_name: "n", event_time: NOW + 50, city: "Rome" },
       NOW,
@@ -48,7 +48,7 @@ describe("wire", () => {
     );
   });
 
-  it("reads messages in plain JSON, as earlier releases wrote them", () => {
+  it("decodeMessage reads plain JSON messages, as earlier releases wrote them", () => {
     fc.assert(
       fc.property(validInputs(NOW), (input) => {
         const validated = validateEvent(input, NOW);
@@ -71,7 +71,7 @@ describe("wire", () => {
     );
   });
 
-  it("takes properties that look like a union for what they are", () => {
+  it("properties that look like an Avro union stay unchanged", () => {
     const properties = { string: "{}" };
     const plain = { type: "event", session_id: "s", event_name: "n", event_time: NOW, properties };
     const event = acceptedEvent(decodeText(JSON.stringify(plain)));
@@ -79,7 +79,7 @@ describe("wire", () => {
     assert.deepEqual(acceptedEvent(decodeMessage(encodeMessage(event).data, META)).properties, properties);
   });
 
-  it("refuses what only looks like Avro's JSON encoding", () => {
+  it("decodeMessage rejects values that only resemble Avro's JSON encoding", () => {
     const body = { type: "event", session_id: "s", event_name: "n", event_time: NOW };
     const messageOf = (field: object): string => refused(decodeText(JSON.stringify({ ...body, ...field }))).message;
     assert.match(messageOf({ user_id: { string: 5 } }), /^user_id must be null or a string/);
@@ -91,14 +91,14 @@ describe("wire", () => {
     }
   });
 
-  it("keeps moments before March 1973, whose milliseconds look like seconds", () => {
+  it("a message keeps times before March 1973, whose milliseconds look like seconds", () => {
     const validated = validateEvent({ type: "event", session_id: "s", event_name: "n", event_time: 0.5 }, NOW);
     assert.ok(validated.ok);
     assert.equal(validated.event.event_time, 500);
     assert.equal(acceptedEvent(decodeMessage(encodeMessage(validated.event).data, META)).event_time, 500);
   });
 
-  it("gives another publisher's message its id and publish time, the same on a redelivery", () => {
+  it("an event without event_id and received_at gets the message id and publish time, also on redelivery", () => {
     const text = '{"type":"event","session_id":"s","event_name":"n","event_time":1700000000}';
     const event = acceptedEvent(decodeText(text));
     assert.equal(event.event_id, "4711");
@@ -107,21 +107,21 @@ describe("wire", () => {
     assert.deepEqual(acceptedEvent(decodeText(text)), event);
   });
 
-  it("measures the future from the time of receipt", () => {
+  it("decodeMessage measures future event times from the time of receipt", () => {
     const body = { type: "event", session_id: "s", event_name: "n", event_time: NOW + 86_400_000 };
     assert.ok(decodeText(JSON.stringify({ ...body, received_at: NOW })).ok);
     assert.match(
       refused(decodeText(JSON.stringify({ ...body, received_at: NOW - 1 }))).message,
       /24 hours in the future/,
     );
-    const late = { ...body, event_time: NOW * 2, received_at: NOW * 2 };
+    const future = { ...body, event_time: NOW * 2, received_at: NOW * 2 };
     assert.match(
-      refused(decodeText(JSON.stringify(late))).message,
+      refused(decodeText(JSON.stringify(future))).message,
       /^received_at must not be more than 24 hours after/,
     );
   });
 
-  it("refuses a received_at that is no integer of milliseconds", () => {
+  it("decodeMessage rejects a received_at that is not an integer of milliseconds", () => {
     const body = { type: "event", session_id: "s", event_name: "n", event_time: NOW };
     for (const received_at of ["2024-05-17", 1.5, -1, null, 1e300]) {
       const { errorType, message } = refused(decodeText(JSON.stringify({ ...body, received_at })));
@@ -130,7 +130,7 @@ describe("wire", () => {
     }
   });
 
-  it("says why a message is no event", () => {
+  it("decodeMessage reports why a message is not an event", () => {
     assert.deepEqual(refused(decodeMessage(Uint8Array.of(0xff, 0xfe), META)), {
       ok: false,
       errorType: "not_utf8",
@@ -148,13 +148,13 @@ describe("wire", () => {
     );
   });
 
-  it("reads a view into a larger buffer", () => {
+  it("decodeMessage reads a view into a larger buffer", () => {
     const text = '{"type":"event","session_id":"s","event_name":"n","event_time":1}';
     const large = Buffer.from(`xx${text}yy`);
     assert.ok(decodeMessage(new Uint8Array(large.buffer, large.byteOffset + 2, text.length), META).ok);
   });
 
-  it("never throws on any bytes", () => {
+  it("decodeMessage never throws, for any bytes", () => {
     fc.assert(
       fc.property(
         fc.oneof(

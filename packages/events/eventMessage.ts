@@ -9,12 +9,12 @@ export interface EventMessage {
   readonly data: Buffer;
   readonly attributes: {
     readonly event_id: string;
-    /** Epoch milliseconds as decimal text, the form Beam's Pub/Sub readers take as a timestamp attribute. */
+    /** Epoch milliseconds as decimal text: a format that Beam's Pub/Sub readers accept as a timestamp attribute. */
     readonly event_time: string;
   };
 }
 
-/** Why a message holds no event. */
+/** Why a message is not an event. */
 export type DecodeErrorType = "not_utf8" | "not_json" | "invalid_event";
 
 export type DecodedMessage =
@@ -26,14 +26,14 @@ function nullable(value: string | null): string {
   return value === null ? "null" : `{"string":${JSON.stringify(value)}}`;
 }
 
-/** Epoch seconds with three decimals. Always with decimals: some readers of Avro take a number without for no double. */
+/** Epoch seconds with three decimals, always: some Avro readers reject an integer literal for a double. */
 function seconds(ms: number): string {
   return `${Math.floor(ms / 1000)}.${String(1000 + (ms % 1000)).slice(1)}`;
 }
 
 /**
- * The Pub/Sub message of an event: the JSON encoding of the Avro schema (avroSchema.ts), which the topic may enforce. It
- * is written by hand because every POST goes through here.
+ * The Pub/Sub message of an event: the JSON encoding of the Avro schema (avroSchema.ts), which the topic may enforce.
+ * Concatenates the text itself, which is fast: every POST runs this.
  */
 export function encodeMessage(event: AnalyticsEvent): EventMessage {
   const json =
@@ -41,7 +41,7 @@ export function encodeMessage(event: AnalyticsEvent): EventMessage {
     `"event_name":${JSON.stringify(event.event_name)},"event_time":${seconds(event.event_time)},` +
     `"user_id":${nullable(event.user_id)},"page":${nullable(event.page)},"country":${nullable(event.country)},` +
     `"region":${nullable(event.region)},"city":${nullable(event.city)},` +
-    // Text in text: Avro has no type for an object of any shape.
+    // JSON within a JSON string, because Avro has no type for arbitrary objects.
     `"properties":${event.properties === null ? '"null"' : JSON.stringify(JSON.stringify(event.properties))},` +
     `"received_at":${event.received_at}}`;
   return {
@@ -55,8 +55,8 @@ const NULLABLE = (Object.entries(publishedFields) as [string, FieldRule][])
   .map(([name]) => name);
 
 /**
- * Takes off what Avro's JSON encoding puts round values. Each field is read by its own shape, so messages in plain JSON
- * (of earlier releases, of other publishers to a topic without the schema) stay as they are.
+ * Removes the wrappers of Avro's JSON encoding. Looks at the shape of each field, so plain JSON messages (from earlier
+ * releases, or from other publishers to a topic without the schema) stay unchanged.
  */
 function unwrap(value: unknown): void {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return;
@@ -69,7 +69,7 @@ function unwrap(value: unknown): void {
   }
   if (typeof fields.properties !== "string") return;
   const parsed = parseJson(fields.properties);
-  // What is no JSON stays a string, and validation refuses it.
+  // Text that is not JSON stays a string, which validation rejects.
   if ("value" in parsed) fields.properties = parsed.value ?? undefined;
 }
 
@@ -82,9 +82,9 @@ function parseJson(text: string): { value: unknown } | { problem: string } {
 }
 
 /**
- * Reads the event in a Pub/Sub message, ours or another publisher's. Depends on its arguments alone, so a redelivery
- * gives the same event. Never throws.
- * @param meta the id Pub/Sub gave the message, and its publish time in epoch milliseconds
+ * Reads the event in a Pub/Sub message of this product or of another publisher. A pure function, so a redelivery gives the
+ * same event. Never throws.
+ * @param meta the message id that Pub/Sub assigned, and the publish time in epoch milliseconds
  */
 export function decodeMessage(
   data: Uint8Array,

@@ -1,53 +1,61 @@
 /**
- * The one definition of an event as JSON Schema, and of what to tell a person whose event breaks it. Ingest, pipeline
- * and tests all use it, and the Avro schema of the topic (avroSchema.ts) is derived from it. Rules JSON Schema cannot say
- * are in eventTime.ts and properties.ts.
+ * The one definition of an event as JSON Schema, with the error message of each field. Ingest, pipeline and tests use it,
+ * and the Avro schema of the topic (avroSchema.ts) is derived from it. Rules that JSON Schema cannot express are in
+ * eventTime.ts and properties.ts.
  */
-import type { AvroType } from "./avroSchema";
+import type { AnalyticsEvent, EventInput, JsonObject } from "./event";
 
-/** What is said of one field. */
+/** The Avro types that events use. */
+export type AvroType =
+  | "string"
+  | "long"
+  | "double"
+  | readonly ["null", "string"]
+  | { readonly type: "enum"; readonly name: string; readonly symbols: readonly string[] };
+
+/** The definition of one field. */
 export interface FieldRule {
   readonly schema: Readonly<Record<string, unknown>>;
-  /** Completes a sentence that begins with the field's name. */
+  /** The error message: completes a sentence that begins with the field's name. */
   readonly message: string;
   readonly required?: boolean;
-  /** How the field travels on Pub/Sub, where its JSON Schema does not say it. */
+  /** The field's Avro type, where its JSON Schema does not imply it. */
   readonly avro?: { readonly type: AvroType; readonly doc: string };
 }
 
-// With the flag u, which ajv sets, a surrogate range matches unpaired surrogates only. They have no UTF-8 form: on the
-// way through Pub/Sub attributes, keys and BigQuery they become U+FFFD, which would make one of two different ids.
+// With the flag u, which ajv sets, a surrogate range matches unpaired surrogates only. They have no UTF-8 form: Pub/Sub
+// attributes, keys and BigQuery turn them into U+FFFD, so two different ids would become one.
 const WELL_FORMED = "^[^\\uD800-\\uDFFF]*$";
 
-/** What to say when a string does not match the schema's pattern. */
+/** The error message for a string that does not match the schema's pattern. */
 export const NOT_WELL_FORMED = "must be well-formed Unicode (it has half of a surrogate pair)";
 
-/** Ids are keys of state and, the event id, a Pub/Sub attribute, which may have 1,024 bytes. */
+/** Characters. Ids are keys of state, and the event id is a Pub/Sub attribute, which is limited to 1,024 bytes. */
 const MAX_ID = 128;
-/** For strings without a limit of their own: keeps every event far below the limits of Pub/Sub and BigQuery. */
+/** Characters of other strings. Keeps every event far below the size limits of Pub/Sub and BigQuery. */
 const MAX_TEXT = 8192;
 
-const id = (required: boolean): FieldRule => ({
+const id = {
   schema: { type: "string", minLength: 1, maxLength: MAX_ID, pattern: WELL_FORMED },
   message: `must be a string of 1 to ${MAX_ID} characters`,
-  required,
-});
-const text: FieldRule = {
+} as const satisfies FieldRule;
+const text = {
   schema: { type: ["string", "null"], maxLength: MAX_TEXT, pattern: WELL_FORMED },
   message: `must be null or a string of at most ${MAX_TEXT} characters`,
-};
+} as const satisfies FieldRule;
 
 /** The fields an app may send. */
-const POSTED = {
+const postedFields = {
   type: { schema: { const: "event" }, message: 'must be "event"', required: true },
-  event_id: id(false),
-  session_id: id(true),
-  event_name: id(true),
+  event_id: id,
+  session_id: { ...id, required: true },
+  event_name: { ...id, required: true },
   event_time: {
     schema: { type: ["number", "string"] },
     message: "must be a finite number (epoch seconds or milliseconds) or an ISO 8601 string",
     required: true,
-    // Seconds, not milliseconds: a number is read by its size, and only as seconds are all moments from 1970 on small.
+    // Seconds, not milliseconds: the unit of a number is decided by its size, and milliseconds before March 1973 are as
+    // small as seconds.
     avro: { type: "double", doc: "Epoch seconds with milliseconds as the fraction" },
   },
   user_id: text,
@@ -60,19 +68,55 @@ const POSTED = {
     message: "must be a JSON object",
     avro: { type: "string", doc: "JSON text of an object, or the text null" },
   },
-} satisfies Record<string, FieldRule>;
+} as const satisfies Record<string, FieldRule>;
 
-/** On Pub/Sub an event also has the time of its receipt. */
+/** The fields of an event on Pub/Sub: also the time of receipt. */
 export const publishedFields = {
-  ...POSTED,
+  ...postedFields,
   received_at: {
     schema: { type: "integer", minimum: 0, maximum: Number.MAX_SAFE_INTEGER },
     message: "must be an integer, epoch milliseconds",
     avro: { type: "long", doc: "Epoch milliseconds" },
   },
-} satisfies Record<string, FieldRule>;
+} as const satisfies Record<string, FieldRule>;
 
-/** A JSON Schema with the message for each of its fields. */
+/** An event as a Pub/Sub message carries it, once Avro's wrappers are removed. */
+export interface PublishedEventInput extends EventInput {
+  /** Epoch milliseconds; absent in messages of other publishers. */
+  received_at?: number;
+}
+
+/** The TypeScript types of JSON Schema's types. */
+interface TypeNames {
+  string: string;
+  number: number;
+  integer: number;
+  null: null;
+  object: JsonObject;
+}
+type ValueOf<Schema> = Schema extends { readonly const: infer Value }
+  ? Value
+  : Schema extends { readonly type: infer Name extends keyof TypeNames }
+    ? TypeNames[Name]
+    : Schema extends { readonly type: readonly (infer Name extends keyof TypeNames)[] }
+      ? TypeNames[Name]
+      : never;
+type RequiredName<Fields> = {
+  [Name in keyof Fields]: Fields[Name] extends { readonly required: true } ? Name : never;
+}[keyof Fields];
+/** The type of the objects that the schema of the fields accepts. */
+type InputOf<Fields extends Readonly<Record<string, FieldRule>>> = {
+  [Name in RequiredName<Fields>]: ValueOf<Fields[Name]["schema"]>;
+} & { [Name in Exclude<keyof Fields, RequiredName<Fields>>]?: ValueOf<Fields[Name]["schema"]> };
+type Flat<T> = { [Name in keyof T]: T[Name] };
+type IsSame<A, B> = (<T>() => T extends Flat<A> ? 1 : 2) extends <T>() => T extends Flat<B> ? 1 : 2 ? true : false;
+
+// These do not compile when a type in event.ts and its schema differ.
+true satisfies IsSame<EventInput, InputOf<typeof postedFields>>;
+true satisfies IsSame<PublishedEventInput, InputOf<typeof publishedFields>>;
+true satisfies IsSame<keyof AnalyticsEvent, keyof typeof publishedFields>;
+
+/** A JSON Schema with the error message of each of its fields. */
 export interface EventSchema {
   readonly schema: Readonly<Record<string, unknown>>;
   readonly messages: ReadonlyMap<string, string>;
@@ -92,7 +136,7 @@ function schemaOf(fields: Readonly<Record<string, FieldRule>>): EventSchema {
 }
 
 /** An event as apps send it. */
-export const postedEventSchema: EventSchema = schemaOf(POSTED);
+export const postedEventSchema: EventSchema = schemaOf(postedFields);
 
 /** An event as a Pub/Sub message carries it. */
 export const publishedEventSchema: EventSchema = schemaOf(publishedFields);

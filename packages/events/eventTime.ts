@@ -1,12 +1,12 @@
 import { dayFromCalendar, DAY_MS } from "./day";
 
-/** Numbers from here on are epoch milliseconds, smaller ones epoch seconds (1e11 s is the year 5138, 1e11 ms is 1973). */
+/** Numbers from this value on are epoch milliseconds, smaller ones epoch seconds (1e11 s is the year 5138, 1e11 ms 1973). */
 export const EPOCH_MS_FROM = 1e11;
 
-/** How far ahead of the time of receipt an event time may be: clocks of apps are wrong, but not by more than this. */
+/** How far an event time may be ahead of the time of receipt, to tolerate clocks of apps that are fast; ms. */
 export const MAX_FUTURE_MS = 24 * 3_600_000;
 
-/** An event time in epoch milliseconds, or why it is refused, as the end of a sentence that begins with the field. */
+/** An event time in epoch milliseconds, or the problem, as the end of a sentence that begins with the field's name. */
 export type ParsedEventTime = { readonly ms: number } | { readonly problem: string };
 
 const NOT_ISO = {
@@ -20,27 +20,27 @@ const TOO_LATE = { problem: "must not be more than 24 hours in the future" };
 const ISO =
   /^(\d{4})-(\d{2})-(\d{2})(?:[Tt ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,20}))?)?(?:([Zz])|([+-])(\d{2})(?::?(\d{2}))?)?)?$/;
 
-/** Milliseconds of the digits after the decimal point of seconds, rounded as epoch seconds are (so it may be 1000). */
+/** Milliseconds from the decimals of a second, rounded like epoch seconds (so the result may be 1000). */
 function fractionMs(digits: string): number {
   const ms = Number(digits.slice(0, 3).padEnd(3, "0"));
   return digits.length > 3 && digits.charCodeAt(3) >= 53 /* "5" */ ? ms + 1 : ms;
 }
 
 /**
- * ISO 8601, extended calendar format. A date alone is its midnight in UTC. A time without a zone is UTC, where Date.parse
- * would take the zone of the machine.
+ * ISO 8601, extended calendar format. A date alone means midnight UTC. A time without a zone is UTC; Date.parse would use
+ * the machine's zone.
  */
 function parseIso(text: string): ParsedEventTime {
   const m = ISO.exec(text);
   if (!m) return NOT_ISO;
   const day = dayFromCalendar(Number(m[1]), Number(m[2]), Number(m[3]));
-  if (day === undefined) return { problem: `must be a real calendar date, and ${text.slice(0, 10)} is none` };
+  if (day === undefined) return { problem: `is not a calendar date: ${text.slice(0, 10)}` };
   if (m[4] === undefined) return { ms: day * DAY_MS };
   const hours = Number(m[4]);
   const minutes = Number(m[5]);
   const seconds = Number(m[6] ?? 0);
   if (hours > 23 || minutes > 59 || seconds > 59) {
-    return { problem: `must be a real time of day (00:00:00 to 23:59:59), and ${text.slice(11, 19)} is none` };
+    return { problem: `is not a time of day (00:00:00 to 23:59:59): ${text.slice(11, 19)}` };
   }
   let ms = day * DAY_MS + hours * 3_600_000 + minutes * 60_000 + seconds * 1000;
   if (m[7] !== undefined) ms += fractionMs(m[7]);
@@ -56,14 +56,14 @@ function parseIso(text: string): ParsedEventTime {
 
 function parseNumber(value: number): ParsedEventTime {
   if (!Number.isFinite(value)) return NOT_FINITE;
-  // + 0 makes a plain zero of -0.
+  // + 0 turns -0 into 0.
   return { ms: Math.round(value >= EPOCH_MS_FROM ? value : value * 1000) + 0 };
 }
 
 /**
  * Reads an event time: a number is epoch seconds (a fraction is rounded to milliseconds) or, from 1e11 on, epoch
- * milliseconds; a string is ISO 8601 (without a zone: UTC). Refuses moments before 1970 and more than 24 hours after
- * `receivedAt`.
+ * milliseconds; a string is ISO 8601 (UTC when it has no zone). Times before 1970 or more than 24 hours after
+ * `receivedAt` are rejected.
  * @param receivedAt epoch milliseconds
  * @returns epoch milliseconds, an integer; or the problem
  */

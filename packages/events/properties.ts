@@ -1,12 +1,12 @@
 /** The largest JSON of `properties`, in UTF-8 bytes. */
 export const MAX_PROPERTIES_BYTES = 16 * 1024;
 
-/** How deep `properties` may nest. Readers that recurse (parsers, BigQuery's JSON functions) stay well within limits. */
+/** Maximum nesting depth of `properties`; well below the limits of recursive readers such as BigQuery's JSON functions. */
 export const MAX_PROPERTIES_DEPTH = 100;
 
 const UNPAIRED_SURROGATE = /\p{Surrogate}/u;
 
-/** What keeps a value from being the same after a way through JSON; undefined when nothing does. */
+/** Why a value would change in a JSON round trip; undefined when it would not. */
 function jsonProblem(value: unknown, depth: number): string | undefined {
   switch (typeof value) {
     case "string":
@@ -16,7 +16,7 @@ function jsonProblem(value: unknown, depth: number): string | undefined {
     case "boolean":
       return undefined;
     case "number":
-      // JSON.parse makes Infinity of 1e400, and JSON.stringify null of Infinity.
+      // JSON.parse turns 1e400 into Infinity, and JSON.stringify turns Infinity into null.
       return Number.isFinite(value) ? undefined : "must hold finite numbers only";
     case "object":
       return value === null ? undefined : containerProblem(value, depth);
@@ -26,7 +26,7 @@ function jsonProblem(value: unknown, depth: number): string | undefined {
 }
 
 function containerProblem(value: object, depth: number): string | undefined {
-  // Also ends the walk through an object that contains itself.
+  // Also stops the recursion in an object that contains itself.
   if (depth > MAX_PROPERTIES_DEPTH) return `must not nest deeper than ${MAX_PROPERTIES_DEPTH} levels`;
   if (Array.isArray(value)) {
     for (const item of value as unknown[]) {
@@ -45,14 +45,14 @@ function containerProblem(value: object, depth: number): string | undefined {
 }
 
 /**
- * What is wrong with an object as `properties` of an event, as the end of a sentence that begins with the field;
- * undefined when it is right. Says why for anything that would not be the same after a way through JSON.
+ * Checks the `properties` of an event: size, depth, and that a JSON round trip does not change them.
+ * @returns the problem, as the end of a sentence that begins with the field's name; undefined when there is none
  */
 export function propertiesProblem(value: object): string | undefined {
   const problem = containerProblem(value, 1);
   if (problem) return problem;
   const json = JSON.stringify(value);
-  // A UTF-16 unit is at most 3 bytes of UTF-8: most objects need no count.
+  // A UTF-16 unit takes at most 3 bytes of UTF-8, so most objects need no exact count.
   if (json.length * 3 <= MAX_PROPERTIES_BYTES) return undefined;
   const bytes = Buffer.byteLength(json, "utf8");
   return bytes <= MAX_PROPERTIES_BYTES

@@ -9,7 +9,7 @@ function assertRising(ids: readonly string[]): void {
 }
 
 describe("uuidv7", () => {
-  it("has the version, the variant and the time of RFC 9562", () => {
+  it("a UUIDv7 has the version, variant and time fields of RFC 9562", () => {
     const before = Date.now();
     const id = uuidv7();
     assert.match(id, SHAPE);
@@ -17,7 +17,7 @@ describe("uuidv7", () => {
     assert.equal(timeOf(uuidv7Generator(() => 0x0123_4567_89ab)()), 0x0123_4567_89ab);
   });
 
-  it("rises strictly when one millisecond asks for more than the counter holds", () => {
+  it("UUIDv7s increase strictly when the counter of a millisecond overflows", () => {
     const make = uuidv7Generator(() => 1_700_000_000_000);
     const ids = Array.from({ length: 10_000 }, make);
     assert.ok(ids.every((id) => SHAPE.test(id)));
@@ -25,14 +25,14 @@ describe("uuidv7", () => {
     assert.equal(new Set(ids).size, ids.length);
   });
 
-  it("rises strictly when the clock goes back", () => {
+  it("UUIDv7s increase strictly when the clock goes back", () => {
     const clock = [1000, 2000, 1500, 1500, 2000, 2001];
     let at = 0;
     const make = uuidv7Generator(() => clock[at++] ?? 0);
     assertRising(clock.map(() => make()));
   });
 
-  it("differs between generators of one moment", () => {
+  it("UUIDv7s of different generators differ at the same moment", () => {
     const ids = Array.from({ length: 1000 }, () => uuidv7Generator(() => 5)());
     assert.equal(new Set(ids).size, ids.length);
   });

@@ -3,21 +3,21 @@ import { randomUUID } from "node:crypto";
 const MAX_COUNTER = 0xfff;
 
 /**
- * Makes a generator of UUIDv7 (RFC 9562, section 5.7): 48 bits of epoch milliseconds, a 12-bit counter that starts at a
- * random value each millisecond (section 6.2, method 1), 62 random bits. Ids of one generator rise strictly, also when
- * the clock goes back or one millisecond asks for more ids than the counter has: then the time part runs ahead.
+ * Creates a generator of UUIDv7 (RFC 9562, section 5.7): 48 bits of epoch milliseconds, a 12-bit counter that starts at a
+ * random value each millisecond (section 6.2, method 1), 62 random bits. Ids of one generator increase strictly, even
+ * when the clock goes back or the counter of a millisecond overflows: the time part then runs ahead of the clock.
  * @param now epoch milliseconds
  */
 export function uuidv7Generator(now: () => number = Date.now): () => string {
   let lastMs = -1;
   let counter = 0;
   return () => {
-    // A version 4 id, of which node:crypto makes many at a time, has the same variant and the same 62 random bits.
+    // A version 4 id has the same variant and the same 62 random bits, and node:crypto generates them in bulk.
     const random = randomUUID();
     const ms = now();
     if (ms > lastMs) {
       lastMs = ms;
-      // The upper half of the counter stays free for this millisecond.
+      // Starts in the lower half, which leaves at least 2,048 ids for this millisecond.
       counter = parseInt(random.slice(15, 18), 16) & (MAX_COUNTER >> 1);
     } else if (++counter > MAX_COUNTER) {
       lastMs++;
@@ -28,5 +28,5 @@ export function uuidv7Generator(now: () => number = Date.now): () => string {
   };
 }
 
-/** A new UUIDv7; ids of one process rise strictly. */
+/** A new UUIDv7; ids of one process increase strictly. */
 export const uuidv7: () => string = uuidv7Generator();

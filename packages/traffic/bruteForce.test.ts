@@ -7,7 +7,7 @@ const event = (session_id: string, iso: string, user_id: string | null, event_id
   ({ event_id, session_id, event_time: at(iso), user_id }) as never;
 
 describe("bruteForceRollups", () => {
-  it("gives the numbers worked out by hand", () => {
+  it("bruteForceRollups returns the numbers worked out by hand", () => {
     const events = [
       // u1: 10:00:00-10:10:00 is one session; 10:40:00 is exactly 30 min later, a second one.
       event("s1", "2024-05-17T10:00:00", "u1"),
@@ -58,7 +58,7 @@ describe("bruteForceRollups", () => {
     assert.deepEqual(bruteForceRollups([...events].reverse()), expected);
   });
 
-  it("has no days without events", () => {
+  it("bruteForceRollups returns no days without events", () => {
     assert.deepEqual(bruteForceRollups([]), { total_users: 0, daily_stats: [] });
   });
 });

@@ -1,11 +1,12 @@
 import type { AnalyticsEvent } from "@eventlogger/events/event";
+import { averageSessionDurationMin, averageSessionDurationSec } from "./averages";
 
 /**
- * The daily rollups straight from their definitions, by sorting and counting all events. Made to be obviously right and
- * to share nothing with the code it checks: own dates, own rounding, own sessions.
+ * The daily rollups straight from their definitions, by sorting and counting all events. Simple enough to be obviously
+ * correct, and independent of the code it checks: own dates, own rounding, own sessions.
  */
 
-/** One day as `GET /event/` shows it. */
+/** One day in the answer of `GET /event/`. */
 export interface DailyStat {
   /** dd/mm/yyyy */
   date: string;
@@ -26,9 +27,6 @@ type CountedEvent = Pick<AnalyticsEvent, "event_id" | "session_id" | "event_time
 
 const isoDate = (ms: number): string => new Date(ms).toISOString().split("T")[0] ?? "";
 
-/** a / b to the nearest integer, halves up, for a >= 0. */
-const roundedRatio = (a: bigint, b: bigint): number => Number((a * 2n + b) / (b * 2n));
-
 function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
   const groups = new Map<string, T[]>();
   for (const item of items) {
@@ -40,7 +38,7 @@ function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string
   return groups;
 }
 
-/** Durations of the sessions in one session_id's event times of one day. */
+/** Durations of the sessions of one session_id on one day, from its event times. */
 function sessionDurations(times: readonly number[], gapMs: number): number[] {
   const sorted = [...times].sort((a, b) => a - b);
   const durations: number[] = [];
@@ -56,8 +54,8 @@ function sessionDurations(times: readonly number[], gapMs: number): number[] {
 }
 
 /**
- * What `GET /event/` must show for these events: days ascending, only days with events.
- * @param events all accepted events in any order; of several with one event_id only one counts
+ * The expected answer of `GET /event/` for these events: days in ascending order, without days that have no events.
+ * @param events all accepted events in any order; of several with the same event_id only one counts
  * @param gapMs session gap
  */
 export function bruteForceRollups(events: Iterable<CountedEvent>, gapMs = 30 * 60_000): RollupReport {
@@ -76,11 +74,10 @@ export function bruteForceRollups(events: Iterable<CountedEvent>, gapMs = 30 * 6
       ),
     );
     const totalMs = durations.reduce((sum, ms) => sum + BigInt(ms), 0n);
-    const sessions = BigInt(durations.length);
     return {
       date: day.split("-").reverse().join("/"),
-      average_session_duration_min: roundedRatio(totalMs * 100n, sessions * 60_000n) / 100,
-      average_session_duration_sec: roundedRatio(totalMs, sessions * 1000n),
+      average_session_duration_min: averageSessionDurationMin(totalMs, durations.length),
+      average_session_duration_sec: averageSessionDurationSec(totalMs, durations.length),
       active_user_count: new Set(ofDay.map((event) => event.user_id).filter((user) => user !== null)).size,
       new_user_count: firstDays.filter((first) => first === day).length,
       session_count: durations.length,

@@ -3,15 +3,15 @@ import fc from "fast-check";
 import { addDay, decodeActiveDays, encodeActiveDays } from "@eventlogger/events/users/activeDays";
 import { dayOf, dayToDdMmYyyy } from "@eventlogger/events/day";
 import type { AnalyticsEvent, EventInput } from "@eventlogger/events/event";
-import { averageSessionDurationMin, averageSessionDurationSec } from "@eventlogger/events/totals/rounding";
 import { addInterval, unionIntervals, type Interval } from "@eventlogger/events/sessions/sessionIntervals";
+import { averageSessionDurationMin, averageSessionDurationSec } from "./averages";
 import { bruteForceRollups, type RollupReport } from "./bruteForce";
-import { applyDelta, isZeroDelta, sumDeltas, type DayDelta, type DayTotals } from "@eventlogger/events/totals/totals";
+import { addToTotals, isZeroDelta, sumDeltas, type DayDelta, type DayTotals } from "@eventlogger/events/totals/totals";
 import { createRandom, type Random } from "./generator/random";
 import { generateTraffic } from "./generator/trafficGenerator";
 import { validateEvent } from "@eventlogger/events/validation";
 
-/** The ledgers of the pipeline, fed by hand: what Beam does around them is only a choice of order and grouping. */
+/** The ledgers of the pipeline without Beam, which only chooses order and grouping. */
 class Ledgers {
   private readonly sessions = new Map<string, Interval[]>();
   private readonly users = new Map<string, Uint8Array>();
@@ -38,7 +38,7 @@ class Ledgers {
 
   endBundle(): void {
     for (const delta of sumDeltas(this.pending)) {
-      this.totals.set(delta.day, applyDelta(this.totals.get(delta.day), delta, 0));
+      this.totals.set(delta.day, addToTotals(this.totals.get(delta.day), delta));
     }
     this.pending = [];
   }
@@ -60,7 +60,7 @@ class Ledgers {
   }
 }
 
-/** Session windows with discarding panes: a pane spans the events since the last one, within a window of all so far. */
+/** Session windows with discarding panes: a pane holds the events of its window since the last pane. */
 class SessionWindows {
   private readonly seen = new Map<string, { day: number; sessionId: string; times: number[]; unfired: number[] }>();
 
@@ -89,7 +89,7 @@ class SessionWindows {
   }
 }
 
-/** Sends events through the ledgers: some go round the windows, panes fire and bundles end at random moments. */
+/** Sends events through the ledgers: some bypass the windows, panes fire and bundles end at random times. */
 function throughLedgers(events: readonly AnalyticsEvent[], gapMs: number, random: Random): RollupReport {
   const ledgers = new Ledgers(gapMs);
   const windows = new SessionWindows(gapMs);
@@ -122,7 +122,7 @@ function event(input: EventInput): AnalyticsEvent {
   return result.ok ? result.event : assert.fail(JSON.stringify(result.errors));
 }
 
-/** Few sessions, users and moments, so that everything collides: around a midnight, one day on, and in 2020. */
+/** Few sessions, users and times, so that they collide: around a midnight, a day later, and in 2020. */
 const crowded = fc.array(
   fc.record({
     session: fc.nat(3),
@@ -134,7 +134,7 @@ const crowded = fc.array(
 );
 
 describe("exactness", () => {
-  it("any order, grouping and duplication gives what brute force gives", () => {
+  it("the ledgers equal brute force for any order, grouping and duplication of events", () => {
     fc.assert(
       fc.property(crowded, fc.integer({ min: 1, max: 12 }), fc.nat(), (list, gapMs, seed) => {
         const random = createRandom(seed);
@@ -155,7 +155,7 @@ describe("exactness", () => {
     );
   }).timeout(20_000);
 
-  it("the same for realistic traffic with everything in it, in several orders", () => {
+  it("the ledgers equal brute force for generated traffic in several orders", () => {
     const events = [
       ...generateTraffic({ now: NOW, days: 5, count: 3000, users: 300, duplicateShare: 0.1, lateBy: 300 }),
     ].map(event);

@@ -1,33 +1,75 @@
 import "@eventlogger/beam/sdk";
-import { count } from "@eventlogger/beam";
-import { deadLetterOf } from "../io/bigquery/deadLetter";
-import type { DeadLetterRow } from "@eventlogger/gcp/bigquery/tables";
+import { parDo, split, withName, type PCollection } from "apache-beam";
+import { count, pipe } from "@eventlogger/beam";
+import { registerModule } from "@eventlogger/beam/registerModule";
+import { createDeadLetter, type DeadLetter } from "@eventlogger/events/deadLetter";
 import { decodeMessage } from "@eventlogger/events/eventMessage";
 import type { PubSubMessage } from "../io/pubsub/message";
 import type { ParsedEvent } from "./parsedEvent";
-import { registerModule } from "@eventlogger/beam/registerModule";
 
-/** One of the two. */
-export type ParseResult = { events: ParsedEvent } | { deadLetters: DeadLetterRow };
+/** What parsing makes of a message. */
+export type ParseResult =
+  ({ readonly kind: "event" } & ParsedEvent) | { readonly kind: "deadLetter"; readonly deadLetter: DeadLetter };
 
-/** Makes events of messages, and dead letters of messages that are none. */
+/**
+ * Parses a message. Never throws.
+ * @param staleAfterMs events older than this are stale; ms
+ * @param now epoch ms
+ */
+export function parseMessage(message: PubSubMessage, staleAfterMs: number, now: number): ParseResult {
+  const { data, messageId, publishTime } = message;
+  const decoded = decodeMessage(data, { messageId, publishTime });
+  if (decoded.ok) {
+    const { event } = decoded;
+    return { kind: "event", event, isStale: event.event_time < now - staleAfterMs };
+  }
+  const { errorType, message: errorMessage } = decoded;
+  const source = `message ${messageId}`;
+  return {
+    kind: "deadLetter",
+    deadLetter: createDeadLetter({ errorType, errorMessage, payload: data, source, failedAt: now }),
+  };
+}
+
+/** An element for Beam's `split`: an object whose only key is the name of its output. */
+type SplitElement = { readonly events: ParsedEvent } | { readonly deadLetters: DeadLetter };
+
+/** Parses messages into events and dead letters, and counts both. */
 export class ParseMessages {
-  /** @param lateAfterMs events that were this old when they are read go round the session windows */
-  constructor(private readonly lateAfterMs: number) {}
+  /** @param staleAfterMs events older than this when they are read are stale; ms */
+  constructor(private readonly staleAfterMs: number) {}
 
-  *process(message: PubSubMessage): Iterable<ParseResult> {
-    const { data, messageId, publishTime } = message;
-    const decoded = decodeMessage(data, { messageId, publishTime });
-    if (decoded.ok) {
-      const { event } = decoded;
-      count("events");
-      yield { events: { event, late: event.event_time < Date.now() - this.lateAfterMs } };
-    } else {
-      count("deadLetters");
-      const { errorType, message: errorMessage } = decoded;
-      yield { deadLetters: deadLetterOf({ errorType, errorMessage, payload: data, source: `message ${messageId}` }) };
+  *process(message: PubSubMessage): Iterable<SplitElement> {
+    const result = parseMessage(message, this.staleAfterMs, Date.now());
+    switch (result.kind) {
+      case "event":
+        count("events");
+        yield { events: { event: result.event, isStale: result.isStale } };
+        return;
+      case "deadLetter":
+        count("deadLetters");
+        yield { deadLetters: result.deadLetter };
+        return;
     }
   }
+}
+
+/** Events and dead letters of a collection of messages. */
+export interface ParsedMessages {
+  readonly events: PCollection<ParsedEvent>;
+  readonly deadLetters: PCollection<DeadLetter>;
+}
+
+/**
+ * Parses messages; the outputs are the events and the dead letters. Its two steps have no composite around them: their
+ * names are known to running jobs.
+ */
+export function parseMessages(messages: PCollection<PubSubMessage>, staleAfterMs: number): ParsedMessages {
+  const results = pipe(
+    messages,
+    withName("ParseMessages", parDo<PubSubMessage, SplitElement, undefined>(new ParseMessages(staleAfterMs))),
+  );
+  return results.apply(withName("SplitDeadLetters", split(["events", "deadLetters"]))) as ParsedMessages;
 }
 
 registerModule(module);

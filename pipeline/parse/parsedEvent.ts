@@ -1,11 +1,11 @@
 import type { AnalyticsEvent } from "@eventlogger/events/event";
 
-/** An accepted event on its way through the pipeline. */
+/** A valid event on its way through the pipeline. */
 export interface ParsedEvent {
   readonly event: AnalyticsEvent;
   /**
-   * Whether it goes round the session windows. Decided once for each reading: two steps that each looked at the clock
-   * could both leave an event to the other.
+   * Whether the event was too old for the session windows when it was read, and bypasses them. Decided once per reading:
+   * if two steps each compared it with the clock, both could leave the event to the other.
    */
-  readonly late: boolean;
+  readonly isStale: boolean;
 }

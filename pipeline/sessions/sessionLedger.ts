@@ -1,78 +1,80 @@
 import "@eventlogger/beam/sdk";
 import {
   foldedState,
-  jsonCoder,
   type CellsOf,
   type FoldedCell,
   type StateDeclaration,
   type StatefulDoFn,
 } from "@eventlogger/beam";
+import { registerModule } from "@eventlogger/beam/registerModule";
 import { addInterval, type Interval } from "@eventlogger/events/sessions/sessionIntervals";
 import { sumDeltas, type DayDelta } from "@eventlogger/events/totals/totals";
-import { dayOfSessionBucket } from "../shards";
-import { encodePartial, intervalsOf, type SessionPartials } from "../encoding";
-import { registerModule } from "@eventlogger/beam/registerModule";
+import { dayOfSessionShard } from "../shards";
+import { decodePartials, sessionPartialsCoder, type SessionPartial } from "./encoding";
 
 /** Sessions in one record of a snapshot. */
 const SNAPSHOT_CHUNK = 1000;
 
-/** The sessions of one bucket: session id -> disjoint intervals. */
-export type SessionBucket = Map<string, readonly Interval[]>;
+/** The sessions of one shard: session id -> disjoint intervals. */
+export type SessionShard = Map<string, readonly Interval[]>;
 
-type States = { sessions: StateDeclaration<FoldedCell<SessionBucket, SessionPartials>> };
+type States = { sessions: StateDeclaration<FoldedCell<SessionShard, SessionPartial[]>> };
 
 /**
- * Adds intervals to the sessions of a bucket.
- * @returns what was new, and what it changed in the day's sums; undefined when nothing was
+ * Adds intervals to the sessions of a shard.
+ * @param day epoch day of the shard
+ * @param gapMs session gap, ms
+ * @returns the intervals that changed something, and the change of the day's counts; undefined when nothing changed
  */
 export function addPartials(
-  bucket: SessionBucket,
+  shard: SessionShard,
   day: number,
-  partials: SessionPartials,
+  partials: readonly SessionPartial[],
   gapMs: number,
-): { changed: SessionPartials; delta: DayDelta | undefined } | undefined {
-  const changed: SessionPartials = [];
+): { changed: SessionPartial[]; delta: DayDelta | undefined } | undefined {
+  const changed: SessionPartial[] = [];
   const deltas: DayDelta[] = [];
-  for (const partial of partials) {
-    const [sessionId] = partial;
-    for (const interval of intervalsOf(partial)) {
-      const change = addInterval(bucket.get(sessionId) ?? [], interval, gapMs);
+  for (const { sessionId, intervals } of partials) {
+    for (const interval of intervals) {
+      const change = addInterval(shard.get(sessionId) ?? [], interval, gapMs);
       if (!change) continue;
-      bucket.set(sessionId, change.intervals);
-      changed.push(encodePartial(sessionId, [interval]));
+      shard.set(sessionId, change.intervals);
+      changed.push({ sessionId, intervals: [interval] });
       deltas.push({ day, sessions: change.sessions, durationMs: change.durationMs, activeUsers: 0, newUsers: 0 });
     }
   }
   return changed.length ? { changed, delta: sumDeltas(deltas)[0] } : undefined;
 }
 
-/** Keeps the sessions of each (day, session id) as disjoint intervals and sends on what changes in the day's sums. */
+function snapshot(shard: SessionShard): SessionPartial[][] {
+  const all = [...shard].map(([sessionId, intervals]) => ({ sessionId, intervals }));
+  const chunks: SessionPartial[][] = [];
+  for (let i = 0; i < all.length; i += SNAPSHOT_CHUNK) chunks.push(all.slice(i, i + SNAPSHOT_CHUNK));
+  return chunks;
+}
+
+/** Keeps the sessions of each (day, session id) as disjoint intervals and emits the changes of the day's counts. */
 export class SessionLedger implements StatefulDoFn<string, DayDelta, States> {
+  /** @param gapMs session gap, ms */
   constructor(private readonly gapMs: number) {}
 
   states(): States {
     const { gapMs } = this;
     return {
-      sessions: foldedState<SessionBucket, SessionPartials>({
-        coder: jsonCoder<SessionPartials>(),
+      sessions: foldedState<SessionShard, SessionPartial[]>({
+        coder: sessionPartialsCoder,
         create: () => new Map(),
-        fold: (bucket, record) => void addPartials(bucket, 0, record, gapMs),
-        snapshot: (bucket) => {
-          const all = [...bucket].map(([sessionId, intervals]) => encodePartial(sessionId, intervals));
-          const chunks: SessionPartials[] = [];
-          for (let i = 0; i < all.length; i += SNAPSHOT_CHUNK) chunks.push(all.slice(i, i + SNAPSHOT_CHUNK));
-          return chunks;
-        },
-        entries: (record) => record.length,
-        size: (bucket) => bucket.size,
+        fold: (shard, partials) => void addPartials(shard, 0, partials, gapMs),
+        snapshot,
+        entries: (partials) => partials.length,
+        size: (shard) => shard.size,
         entryWeight: 300,
       }),
     };
   }
 
   *process(key: string, value: string, { sessions }: CellsOf<States>): Iterable<DayDelta> {
-    const day = dayOfSessionBucket(key);
-    const change = addPartials(sessions.state, day, JSON.parse(value) as SessionPartials, this.gapMs);
+    const change = addPartials(sessions.state, dayOfSessionShard(key), decodePartials(value), this.gapMs);
     if (!change) return;
     sessions.log(change.changed);
     if (change.delta) yield change.delta;

@@ -1,79 +1,52 @@
 import "@eventlogger/beam/sdk";
 import type { KV } from "apache-beam/values";
 import { count, type BundleDoFn, type Emit, type EmitTimestamped } from "@eventlogger/beam";
-import { dayOf } from "@eventlogger/events/day";
-import { addInterval, unionIntervals, type Interval } from "@eventlogger/events/sessions/sessionIntervals";
-import { sessionBucket } from "../shards";
-import type { ParsedEvent } from "../parse/parsedEvent";
-import {
-  decodeInterval,
-  encodeInterval,
-  encodePartial,
-  parseSessionKey,
-  sessionKey,
-  type SessionPartials,
-} from "../encoding";
 import { registerModule } from "@eventlogger/beam/registerModule";
+import { dayOf } from "@eventlogger/events/day";
+import { unionIntervals, type Interval } from "@eventlogger/events/sessions/sessionIntervals";
+import type { ParsedEvent } from "../parse/parsedEvent";
+import { sessionShard } from "../shards";
+import {
+  decodeIntervals,
+  decodeSessionKey,
+  encodeIntervals,
+  encodePartials,
+  encodeSessionKey,
+  type SessionPartial,
+} from "./encoding";
+import { SessionSet } from "./sessionSet";
 
-/** Sessions of a bundle that are held back, at most. */
+/** Sessions that are collected before they are emitted; limits the memory of a large bundle. */
 const MAX_SESSIONS = 50_000;
 
-/** Intervals of sessions by session key. */
-class SessionSet {
-  private readonly sessions = new Map<string, Interval[]>();
-
-  constructor(private readonly gapMs: number) {}
-
-  get size(): number {
-    return this.sessions.size;
-  }
-  add(key: string, intervals: readonly Interval[]): void {
-    let known = this.sessions.get(key);
-    if (!known) {
-      this.sessions.set(key, [...intervals]);
-      return;
-    }
-    for (const interval of intervals) known = addInterval(known, interval, this.gapMs)?.intervals ?? known;
-    this.sessions.set(key, known);
-  }
-  /** Empties the set. */
-  drain(): Map<string, Interval[]> {
-    const drained = new Map(this.sessions);
-    this.sessions.clear();
-    return drained;
-  }
+/** A session key, encoded, with intervals of that session. */
+interface SessionPart {
+  readonly key: string;
+  readonly intervals: readonly Interval[];
 }
 
-/** Sessions by bucket, as the ledger takes them. */
-function byBucket(sessions: ReadonlyMap<string, Interval[]>): Map<string, SessionPartials> {
-  const buckets = new Map<string, SessionPartials>();
-  for (const [key, intervals] of sessions) {
-    const { day, sessionId } = parseSessionKey(key);
-    const bucketKey = sessionBucket(day, sessionId);
-    const partial = encodePartial(sessionId, intervals);
-    const bucket = buckets.get(bucketKey);
-    if (bucket) bucket.push(partial);
-    else buckets.set(bucketKey, [partial]);
-  }
-  return buckets;
+function partOfEvent({ event }: ParsedEvent): SessionPart {
+  const { event_time: time, session_id: sessionId } = event;
+  return { key: encodeSessionKey({ day: dayOf(time), sessionId }), intervals: [[time, time]] };
 }
 
 /**
- * Fresh events, on their way to the session windows: those of one bundle that belong together travel as one interval,
- * with the time of its last event.
+ * Joins the fresh events of a bundle into intervals, keyed by session, for the session windows. An interval has the
+ * timestamp of its last event.
  */
 export class FreshSessionIntervals implements BundleDoFn<ParsedEvent, KV<string, string>> {
   private sessions: SessionSet | undefined;
 
+  /** @param gapMs session gap, ms */
   constructor(private readonly gapMs: number) {}
 
   startBundle(): void {
     this.sessions = new SessionSet(this.gapMs);
   }
-  process({ event, late }: ParsedEvent, emit: Emit<KV<string, string>>): void {
-    if (late || !this.sessions) return;
-    const { event_time: t } = event;
-    this.sessions.add(sessionKey(dayOf(t), event.session_id), [[t, t]]);
+  process(element: ParsedEvent, emit: Emit<KV<string, string>>): void {
+    if (element.isStale || !this.sessions) return;
+    const { key, intervals } = partOfEvent(element);
+    this.sessions.add(key, intervals);
     if (this.sessions.size >= MAX_SESSIONS) this.flush(emit);
   }
   finishBundle(emit: EmitTimestamped<KV<string, string>>): void {
@@ -81,19 +54,20 @@ export class FreshSessionIntervals implements BundleDoFn<ParsedEvent, KV<string,
   }
   private flush(emit: EmitTimestamped<KV<string, string>>): void {
     for (const [key, intervals] of this.sessions?.drain() ?? []) {
-      for (const interval of intervals) emit({ key, value: encodeInterval(interval) }, interval[1]);
+      for (const interval of intervals) emit({ key, value: encodeIntervals([interval]) }, interval[1]);
     }
   }
 }
 
-/** The sessions of a bundle, by bucket, as the ledger takes them. */
-abstract class PartialsByBucket<I> implements BundleDoFn<I, KV<string, string>> {
+/** Collects the sessions of a bundle and emits them by shard, for the ledger. */
+abstract class PartialsByShard<I> implements BundleDoFn<I, KV<string, string>> {
   private sessions: SessionSet | undefined;
 
+  /** @param gapMs session gap, ms */
   constructor(private readonly gapMs: number) {}
 
-  /** The session of an element and its part of it; undefined for an element that is none of this step's business. */
-  protected abstract partOf(element: I): { key: string; intervals: readonly Interval[] } | undefined;
+  /** The part of a session that an element holds; undefined when this step ignores the element. */
+  protected abstract partOf(element: I): SessionPart | undefined;
 
   startBundle(): void {
     this.sessions = new SessionSet(this.gapMs);
@@ -108,40 +82,46 @@ abstract class PartialsByBucket<I> implements BundleDoFn<I, KV<string, string>> 
     this.flush((kv) => emit(kv, Date.now()));
   }
   private flush(emit: (kv: KV<string, string>) => void): void {
-    for (const [key, partials] of byBucket(this.sessions?.drain() ?? new Map<string, Interval[]>())) {
-      emit({ key, value: JSON.stringify(partials) });
+    const shards = new Map<string, SessionPartial[]>();
+    for (const [key, intervals] of this.sessions?.drain() ?? []) {
+      const { day, sessionId } = decodeSessionKey(key);
+      const shardKey = sessionShard(day, sessionId);
+      const shard = shards.get(shardKey);
+      if (shard) shard.push({ sessionId, intervals });
+      else shards.set(shardKey, [{ sessionId, intervals }]);
     }
+    for (const [key, partials] of shards) emit({ key, value: encodePartials(partials) });
   }
 }
 
-/** Late events go round the windows, straight to the ledger. */
-export class LateSessionPartials extends PartialsByBucket<ParsedEvent> {
-  protected partOf({ event, late }: ParsedEvent): { key: string; intervals: Interval[] } | undefined {
-    if (!late) return undefined;
+/** Stale events bypass the session windows and go directly to the ledger. */
+export class StaleSessionPartials extends PartialsByShard<ParsedEvent> {
+  protected partOf(element: ParsedEvent): SessionPart | undefined {
+    if (!element.isStale) return undefined;
     count("lateEvents");
-    const { event_time: t } = event;
-    return { key: sessionKey(dayOf(t), event.session_id), intervals: [[t, t]] };
+    return partOfEvent(element);
   }
 }
 
 /**
- * A pane of a session window becomes the union of its intervals. Does not rely on the window: whatever a pane holds,
- * intervals are joined only where they are less than the gap apart.
+ * Turns a pane of a session window into the union of its intervals. Does not rely on the window: intervals in a pane are
+ * joined only where they are less than the gap apart.
  */
 export class PaneIntervals {
+  /** @param gapMs session gap, ms */
   constructor(private readonly gapMs: number) {}
 
   *process({ key, value }: KV<string, Iterable<string>>): Iterable<KV<string, string>> {
     count("panes");
-    const intervals = unionIntervals([...value].map(decodeInterval), this.gapMs);
-    if (intervals.length) yield { key, value: intervals.map(encodeInterval).join(";") };
+    const intervals = unionIntervals([...value].flatMap(decodeIntervals), this.gapMs);
+    if (intervals.length) yield { key, value: encodeIntervals(intervals) };
   }
 }
 
-/** Panes go from the windows to the ledger. */
-export class PanePartials extends PartialsByBucket<KV<string, string>> {
-  protected partOf({ key, value }: KV<string, string>): { key: string; intervals: Interval[] } {
-    return { key, intervals: value.split(";").map(decodeInterval) };
+/** Passes panes from the session windows to the ledger. */
+export class PanePartials extends PartialsByShard<KV<string, string>> {
+  protected partOf({ key, value }: KV<string, string>): SessionPart {
+    return { key, intervals: decodeIntervals(value) };
   }
 }
 

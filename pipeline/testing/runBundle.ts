@@ -1,6 +1,6 @@
 import type { BundleDoFn } from "@eventlogger/beam";
 
-/** What a DoFn makes of one bundle. */
+/** Runs a DoFn on one bundle and returns its output. */
 export async function runBundle<I, O>(doFn: BundleDoFn<I, O>, elements: Iterable<I>): Promise<O[]> {
   const output: O[] = [];
   const emit = (value: O): void => void output.push(value);

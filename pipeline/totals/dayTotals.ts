@@ -1,43 +1,42 @@
 import "@eventlogger/beam/sdk";
-import { count, jsonCoder, valueState } from "@eventlogger/beam";
+import type { PCollection } from "apache-beam";
+import { GeneralObjectCoder } from "apache-beam/coders/js_coders";
+import type { PTransform } from "apache-beam/transforms/transform";
+import type { KV } from "apache-beam/values";
+import { count, statefulParDo, textKvCoder, valueState } from "@eventlogger/beam";
 import type { CellsOf, StateDeclaration, StatefulDoFn, ValueCell } from "@eventlogger/beam";
-import type { RollupVersionRow } from "@eventlogger/gcp/bigquery/tables";
-import { dayToIso } from "@eventlogger/events/day";
-import { addDeltas, nextVersion, type DayTotals as Totals } from "@eventlogger/events/totals/totals";
-import { decodeDelta } from "../encoding";
 import { registerModule } from "@eventlogger/beam/registerModule";
+import { addToTotals, nextVersion, type DayTotals as Totals, type DayVersion } from "@eventlogger/events/totals/totals";
+import { dayTotalsCoder, decodeDelta } from "./encoding";
 
 type States = { totals: StateDeclaration<ValueCell<Totals>> };
 
-/** Keeps the running totals of each day and gives out one absolute row for each day and bundle, as a new version. */
-export class DayTotals implements StatefulDoFn<string, RollupVersionRow, States> {
+/** Keeps the totals of each day and emits one new version of them per day and bundle. */
+export class DayTotals implements StatefulDoFn<string, DayVersion, States> {
   states(): States {
-    return { totals: valueState(jsonCoder<Totals>()) };
+    return { totals: valueState(dayTotalsCoder) };
   }
 
   process(key: string, value: string, { totals }: CellsOf<States>): void {
-    const delta = decodeDelta(Number(key), value);
-    const known = totals.read();
-    totals.write({ ...(known ? addDeltas(known, delta) : delta), version: known?.version ?? 0 });
+    totals.write(addToTotals(totals.read(), decodeDelta({ key, value })));
   }
 
-  *finishKey(_key: string, { totals }: CellsOf<States>): Iterable<RollupVersionRow> {
+  *finishKey(_key: string, { totals }: CellsOf<States>): Iterable<DayVersion> {
     const known = totals.read();
     if (!known) return;
-    const now = Date.now();
-    const current = { ...known, version: nextVersion(known.version, now) };
-    totals.write(current);
+    const next = nextVersion(known, Date.now());
+    totals.write({ ...known, version: next.version });
     count("rollupVersions");
-    yield {
-      date: dayToIso(current.day),
-      version: current.version,
-      session_count: current.sessions,
-      session_duration_ms: current.durationMs,
-      active_user_count: current.activeUsers,
-      new_user_count: current.newUsers,
-      updated_at: new Date(now).toISOString(),
-    };
+    yield next;
   }
+}
+
+/** Adds deltas, keyed by day, to the totals of their days. The output are the new versions of these totals. */
+export function totalDays(): PTransform<PCollection<KV<string, string>>, PCollection<DayVersion>> {
+  return statefulParDo("DayTotals", new DayTotals(), {
+    input: textKvCoder,
+    output: new GeneralObjectCoder<DayVersion>(),
+  });
 }
 
 registerModule(module);

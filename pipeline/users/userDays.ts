@@ -1,16 +1,16 @@
 import "@eventlogger/beam/sdk";
 import type { KV } from "apache-beam/values";
 import type { BundleDoFn, Emit, EmitTimestamped } from "@eventlogger/beam";
-import { dayOf } from "@eventlogger/events/day";
-import { userBucket } from "../shards";
-import type { ParsedEvent } from "../parse/parsedEvent";
-import type { UserDays } from "../encoding";
 import { registerModule } from "@eventlogger/beam/registerModule";
+import { dayOf } from "@eventlogger/events/day";
+import type { ParsedEvent } from "../parse/parsedEvent";
+import { userShard } from "../shards";
+import { encodeUserDays, type UserDays } from "./encoding";
 
-/** Users of a bundle that are held back, at most. */
+/** Users that are collected before they are emitted; limits the memory of a large bundle. */
 const MAX_USERS = 50_000;
 
-/** The distinct (user, day) of a bundle, by bucket of users. */
+/** Collects the distinct (user, day) pairs of a bundle, keyed by user shard. */
 export class CollectUserDays implements BundleDoFn<ParsedEvent, KV<string, string>> {
   private users = new Map<string, number[]>();
 
@@ -33,15 +33,15 @@ export class CollectUserDays implements BundleDoFn<ParsedEvent, KV<string, strin
   }
 
   private flush(emit: (kv: KV<string, string>) => void): void {
-    const buckets = new Map<string, UserDays>();
+    const shards = new Map<string, UserDays[]>();
     for (const [userId, days] of this.users) {
-      const key = userBucket(userId);
-      const bucket = buckets.get(key);
-      if (bucket) bucket.push([userId, ...days]);
-      else buckets.set(key, [[userId, ...days]]);
+      const key = userShard(userId);
+      const shard = shards.get(key);
+      if (shard) shard.push({ userId, days });
+      else shards.set(key, [{ userId, days }]);
     }
     this.users = new Map();
-    for (const [key, bucket] of buckets) emit({ key, value: JSON.stringify(bucket) });
+    for (const [key, users] of shards) emit({ key, value: encodeUserDays(users) });
   }
 }
 

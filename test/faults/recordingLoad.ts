@@ -1,6 +1,6 @@
 import { Agent, request } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import { batchBodies, eventBodies } from "@eventlogger/traffic/load/events";
+import { batchBodies, eventBodies } from "@eventlogger/traffic/load/eventBodies";
 
 export interface RecordingLoadOptions {
   readonly port: number;

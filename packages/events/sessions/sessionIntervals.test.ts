@@ -4,7 +4,7 @@ import { addInterval, unionIntervals, type Interval } from "./sessionIntervals";
 
 const GAP = 10;
 
-/** Marks every point and joins marks less than the gap apart; slow and plain. */
+/** Oracle: marks every point and joins marks less than the gap apart. */
 function marked(intervals: readonly Interval[], gap: number): Interval[] {
   const points = new Set<number>();
   for (const [first, last] of intervals) for (let t = first; t <= last; t++) points.add(t);
@@ -39,7 +39,7 @@ function addAll(
   return { intervals, sessions, durationMs };
 }
 
-// From 2 on: the oracle joins neighbouring points, which a gap of 1 would part.
+// At least 2: the oracle joins neighbouring points, which a gap of 1 would separate.
 const gaps = fc.integer({ min: 2, max: 20 });
 const intervalList = fc.array(
   fc.tuple(fc.nat(300), fc.nat(15)).map(([first, length]): Interval => [first, first + length]),
@@ -47,11 +47,11 @@ const intervalList = fc.array(
 );
 
 describe("sessionIntervals", () => {
-  it("starts a session", () => {
+  it("addInterval starts a session", () => {
     assert.deepEqual(addInterval([], [5, 8], GAP), { intervals: [[5, 8]], sessions: 1, durationMs: 3 });
   });
 
-  it("keeps neighbours exactly the gap apart, joins those a millisecond nearer", () => {
+  it("addInterval keeps intervals exactly the gap apart separate and joins those a millisecond closer", () => {
     assert.deepEqual(addInterval([[0, 5]], [15, 15], GAP)?.intervals, [
       [0, 5],
       [15, 15],
@@ -61,7 +61,7 @@ describe("sessionIntervals", () => {
     assert.deepEqual(addInterval([[20, 25]], [11, 11], GAP), { intervals: [[11, 25]], sessions: 0, durationMs: 9 });
   });
 
-  it("joins the sessions it bridges", () => {
+  it("addInterval joins the sessions that the new interval bridges", () => {
     assert.deepEqual(addInterval([[0, 1], [15, 16], [30, 31], [90, 90]], [8, 24], GAP), {
       intervals: [
         [0, 31],
@@ -72,7 +72,7 @@ describe("sessionIntervals", () => {
     }); // prettier-ignore
   });
 
-  it("changes nothing for what is known", () => {
+  it("addInterval returns undefined for an interval within a known one", () => {
     const known: Interval[] = [
       [0, 5],
       [20, 30],
@@ -93,7 +93,7 @@ describe("sessionIntervals", () => {
     return fc.tuple(fc.constant(list), fc.shuffledSubarray(repeated, { minLength: repeated.length }));
   });
 
-  it("adds up to brute force, in any order and with repetitions", () => {
+  it("session intervals equal brute force in any order and with repetitions", () => {
     fc.assert(
       fc.property(listAndOrder, gaps, ([list, shuffled], gap) => {
         const expected = marked(list, gap);
@@ -107,7 +107,7 @@ describe("sessionIntervals", () => {
     );
   }).timeout(20_000);
 
-  it("is a union: the same however its parts are grouped", () => {
+  it("the union of intervals does not depend on their grouping", () => {
     fc.assert(
       fc.property(intervalList, intervalList, gaps, (a, b, gap) => {
         const whole = unionIntervals([...a, ...b], gap);
@@ -117,7 +117,7 @@ describe("sessionIntervals", () => {
     );
   });
 
-  it("finds its place in long lists without walking them", () => {
+  it("addInterval finds its place in a long list by binary search", () => {
     const long = Array.from({ length: 100_000 }, (_, i): Interval => [i * 100, i * 100 + 1]);
     let reads = 0;
     const watched = new Proxy(long, {

@@ -1,12 +1,12 @@
 /**
- * The sessions of one key (day, session_id) as a set of intervals. Union of intervals is idempotent, commutative and
- * associative, so the set does not depend on the order, grouping or repetition of what is added.
+ * The sessions of one key (day, session_id) as a set of intervals. The union of intervals is idempotent, commutative and
+ * associative, so the set does not depend on the order, grouping or repetition of the additions.
  */
 
-/** First and last event time of events of one session: epoch milliseconds, both ends inclusive, first <= last. */
+/** First and last event time of events of one session: epoch milliseconds, both inclusive, first <= last. */
 export type Interval = readonly [first: number, last: number];
 
-/** The set after an addition, and what the addition changed. */
+/** The set after an addition, and how the addition changed the counts. */
 export interface IntervalChange {
   readonly intervals: Interval[];
   /** Change of the number of sessions: +1, 0, or negative when the addition joins sessions. */
@@ -15,7 +15,7 @@ export interface IntervalChange {
   readonly durationMs: number;
 }
 
-/** The first index from `from` on whose interval satisfies a condition that, once true, stays true. */
+/** Binary search: the first index from `from` on whose interval fulfils a monotonic condition. */
 function firstIndex(intervals: readonly Interval[], from: number, holds: (interval: Interval) => boolean): number {
   let low = from;
   let high = intervals.length;
@@ -29,8 +29,8 @@ function firstIndex(intervals: readonly Interval[], from: number, holds: (interv
 }
 
 /**
- * Adds an interval: it is joined with every interval less than the gap away. Intervals exactly the gap apart stay two
- * sessions, as in Beam's half-open session windows.
+ * Adds an interval and joins it with every interval less than the gap away. Intervals exactly the gap apart stay
+ * separate, as in Beam's half-open session windows.
  * @param intervals sorted, disjoint, neighbours at least `gapMs` apart; not changed
  * @param add first <= last
  * @param gapMs > 0
@@ -48,7 +48,7 @@ export function addInterval(intervals: readonly Interval[], add: Interval, gapMs
     if (interval) durationMs -= interval[1] - interval[0];
   }
   const sessions = 1 - (to - from);
-  // One interval was joined and it did not grow.
+  // The interval lies within a known one.
   if (sessions === 0 && durationMs === 0) return undefined;
   return {
     intervals: [...intervals.slice(0, from), [joinedFirst, joinedLast], ...intervals.slice(to)],
@@ -58,7 +58,7 @@ export function addInterval(intervals: readonly Interval[], add: Interval, gapMs
 }
 
 /**
- * The sessions of any intervals: sorted, and joined where less than the gap apart.
+ * The sessions of any intervals: sorted, with intervals less than the gap apart joined.
  * @param intervals in any order, first <= last; not changed
  * @param gapMs > 0
  */

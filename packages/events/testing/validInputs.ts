@@ -3,7 +3,7 @@ import type { JsonObject } from "../event";
 
 const word = (max: number): fc.Arbitrary<string> => fc.string({ unit: "grapheme", minLength: 1, maxLength: max });
 const optional = fc.option(fc.string({ unit: "grapheme", maxLength: 40 }), { nil: null });
-/** What an app may send at a moment (epoch ms): valid by construction. */
+/** Valid events as an app may send them at the time `now` (epoch ms). */
 export const validInputs = (now: number): fc.Arbitrary<object> =>
   fc.record(
     {
@@ -22,7 +22,7 @@ export const validInputs = (now: number): fc.Arbitrary<object> =>
       country: optional,
       region: optional,
       city: optional,
-      // Through JSON once, as over HTTP: there is no -0 after it.
+      // One JSON round trip, as over HTTP, removes -0.
       properties: fc
         .dictionary(word(8), fc.jsonValue({ maxDepth: 4, stringUnit: "grapheme" }))
         .map((o) => JSON.parse(JSON.stringify(o)) as JsonObject)

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { addDeltas, applyDelta, isZeroDelta, nextVersion, sumDeltas, type DayDelta, type DayTotals } from "./totals";
+import { addDeltas, addToTotals, isZeroDelta, nextVersion, sumDeltas, type DayDelta, type DayTotals } from "./totals";
 
 const small = fc.integer({ min: -5, max: 5 });
 const deltas = fc.array(
@@ -15,7 +15,7 @@ const deltas = fc.array(
 );
 
 describe("totals", () => {
-  it("adds field by field, within a day only", () => {
+  it("addDeltas adds each count and refuses deltas of different days", () => {
     const delta: DayDelta = { day: 1, sessions: 1, durationMs: 20, activeUsers: 3, newUsers: -1 };
     assert.deepEqual(addDeltas(delta, { ...delta, newUsers: 5 }), {
       day: 1,
@@ -25,10 +25,10 @@ describe("totals", () => {
       newUsers: 4,
     });
     assert.throws(() => addDeltas(delta, { ...delta, day: 2 }), /different days \(1 and 2\)/);
-    assert.throws(() => applyDelta({ ...delta, version: 1 }, { ...delta, day: 2 }, 5), /different days/);
+    assert.throws(() => addToTotals({ ...delta, version: 1 }, { ...delta, day: 2 }), /different days/);
   });
 
-  it("sums to one delta a day without those that cancel out", () => {
+  it("sumDeltas returns one delta per day and omits deltas that cancel out", () => {
     const up: DayDelta = { day: 1, sessions: 1, durationMs: 20, activeUsers: 0, newUsers: 0 };
     const down: DayDelta = { day: 1, sessions: -1, durationMs: -20, activeUsers: 0, newUsers: 0 };
     assert.deepEqual(sumDeltas([up, { ...up, day: 2 }, down]), [{ ...up, day: 2 }]);
@@ -36,14 +36,13 @@ describe("totals", () => {
     assert.ok(!isZeroDelta(up));
   });
 
-  it("gives the same totals whether deltas are summed before or not", () => {
+  it("totals are the same whether or not deltas are summed first", () => {
     fc.assert(
       fc.property(deltas, fc.nat(20), (list, cut) => {
-        const apply = (parts: readonly DayDelta[]): Map<number, Omit<DayTotals, "version">> => {
+        const apply = (parts: readonly DayDelta[]): Map<number, DayTotals> => {
           const totals = new Map<number, DayTotals>();
-          for (const part of parts) totals.set(part.day, applyDelta(totals.get(part.day), part, 0));
-          const known = [...totals].filter(([, total]) => !isZeroDelta(total));
-          return new Map(known.sort(([a], [b]) => a - b).map(([day, { version: _, ...rest }]) => [day, rest]));
+          for (const part of parts) totals.set(part.day, addToTotals(totals.get(part.day), part));
+          return new Map([...totals].filter(([, total]) => !isZeroDelta(total)).sort(([a], [b]) => a - b));
         };
         const summed = [...sumDeltas(list.slice(0, cut)), ...sumDeltas(list.slice(cut))];
         assert.deepEqual(apply(summed), apply(list));
@@ -51,14 +50,14 @@ describe("totals", () => {
     );
   });
 
-  it("has versions that rise strictly and follow the clock", () => {
-    assert.equal(nextVersion(undefined, 1000), 1000);
-    assert.equal(nextVersion(1000, 5000), 5000);
-    assert.equal(nextVersion(1000, 1000), 1001);
-    assert.equal(nextVersion(1000, 10), 1001);
+  it("versions of a day increase strictly and follow the clock", () => {
     const delta: DayDelta = { day: 1, sessions: 1, durationMs: 20, activeUsers: 0, newUsers: 0 };
-    const first = applyDelta(undefined, delta, 7);
-    assert.deepEqual(first, { ...delta, version: 7 });
-    assert.deepEqual(applyDelta(first, delta, 7), { ...delta, sessions: 2, durationMs: 40, version: 8 });
+    const first = nextVersion(addToTotals(undefined, delta), 1000);
+    assert.deepEqual(first, { ...delta, version: 1000, updatedAt: 1000 });
+    assert.equal(nextVersion(first, 5000).version, 5000);
+    assert.equal(nextVersion(first, 1000).version, 1001);
+    assert.equal(nextVersion(first, 10).version, 1001, "the clock went back");
+    const second = nextVersion(addToTotals(first, delta), 1000);
+    assert.deepEqual(second, { ...delta, sessions: 2, durationMs: 40, version: 1001, updatedAt: 1000 });
   });
 });

@@ -1,6 +1,6 @@
-/** A change of the counts of one day. Deltas of a day add up in any order. */
+/** A change of the counts of one day. Deltas of a day can be added in any order. */
 export interface DayDelta {
-  /** Epoch day, see day.ts. */
+  /** Epoch day (day.ts). */
   readonly day: number;
   readonly sessions: number;
   /** Sum of session durations, in milliseconds. */
@@ -9,18 +9,23 @@ export interface DayDelta {
   readonly newUsers: number;
 }
 
-/** All counts of one day, as of a version. */
+/** The counts of one day so far, with the number of the last version that was emitted; 0 before the first one. */
 export interface DayTotals extends DayDelta {
-  /** Rises strictly from one state of the day to the next. */
   readonly version: number;
+}
+
+/** The absolute counts of one day as the pipeline emits them. The highest version of a day is the current one. */
+export interface DayVersion extends DayTotals {
+  /** When the version was created; epoch milliseconds. */
+  readonly updatedAt: number;
 }
 
 /**
  * The sum of two deltas.
- * @throws Error when they are of different days
+ * @throws Error when the days differ
  */
 export function addDeltas(a: DayDelta, b: DayDelta): DayDelta {
-  if (a.day !== b.day) throw new Error(`Deltas of different days (${a.day} and ${b.day}) cannot be added`);
+  if (a.day !== b.day) throw new Error(`Cannot add deltas of different days (${a.day} and ${b.day})`);
   return {
     day: a.day,
     sessions: a.sessions + b.sessions,
@@ -30,12 +35,12 @@ export function addDeltas(a: DayDelta, b: DayDelta): DayDelta {
   };
 }
 
-/** Whether a delta changes nothing, as when one joins a session and the next parts it: it need not be sent on. */
+/** Whether a delta changes nothing and need not be emitted. */
 export function isZeroDelta(delta: DayDelta): boolean {
   return delta.sessions === 0 && delta.durationMs === 0 && delta.activeUsers === 0 && delta.newUsers === 0;
 }
 
-/** One delta for each day, in the order the days first appear; days whose deltas cancel out are left out. */
+/** One delta per day, in the order in which the days first appear. Omits days whose deltas cancel out. */
 export function sumDeltas(deltas: Iterable<DayDelta>): DayDelta[] {
   const sums = new Map<number, DayDelta>();
   for (const delta of deltas) {
@@ -46,21 +51,19 @@ export function sumDeltas(deltas: Iterable<DayDelta>): DayDelta[] {
 }
 
 /**
- * The version that follows `previous`: the time, or one more than before when the clock has not moved on.
- * @param previous undefined for the first version
- * @param nowMs epoch milliseconds
+ * Adds a delta to the totals of its day; the version stays.
+ * @param totals undefined for a day without totals
+ * @throws Error when the days differ
  */
-export function nextVersion(previous: number | undefined, nowMs: number): number {
-  return previous === undefined ? nowMs : Math.max(previous + 1, nowMs);
+export function addToTotals(totals: DayTotals | undefined, delta: DayDelta): DayTotals {
+  const sum = totals === undefined ? delta : addDeltas(totals, delta);
+  return { ...sum, version: totals?.version ?? 0 };
 }
 
 /**
- * The totals of a day after a delta, as a new version.
- * @param previous undefined when nothing is known of the day yet
+ * The next version of a day: numbered by the time, or one above the last version when the clock has not moved on.
  * @param nowMs epoch milliseconds
- * @throws Error when they are of different days
  */
-export function applyDelta(previous: DayTotals | undefined, delta: DayDelta, nowMs: number): DayTotals {
-  const sum = previous === undefined ? delta : addDeltas(previous, delta);
-  return { ...sum, version: nextVersion(previous?.version, nowMs) };
+export function nextVersion(totals: DayTotals, nowMs: number): DayVersion {
+  return { ...totals, version: Math.max(totals.version + 1, nowMs), updatedAt: nowMs };
 }

@@ -6,7 +6,6 @@ import {
   encodeActiveDays,
   firstActiveDay,
   hasDay,
-  listDays,
   mergeActiveDays,
   type ActiveDays,
 } from "./activeDays";
@@ -23,10 +22,13 @@ function setOf(list: readonly number[]): ActiveDays {
   for (const day of list) set = addDay(set, day)?.set ?? set;
   return set ?? assert.fail("no days");
 }
+function listDays(set: ActiveDays): number[] {
+  return Array.from({ length: set.bits.length * 8 }, (_, i) => set.start + i).filter((day) => hasDay(set, day));
+}
 const ascending = (list: Iterable<number>): number[] => [...new Set(list)].sort((a, b) => a - b);
 
 describe("activeDays", () => {
-  it("counts a new user on the first day, and moves the new user to an earlier first day", () => {
+  it("a user is new on the first active day, and an earlier day moves the new user to that day", () => {
     const first = addDay(undefined, 100);
     assert.deepEqual(first?.deltas, [{ day: 100, sessions: 0, durationMs: 0, activeUsers: 1, newUsers: 1 }]);
     const later = addDay(first?.set, 103);
@@ -39,7 +41,7 @@ describe("activeDays", () => {
     ]);
   });
 
-  it("equals a Set of days, with deltas that add up to it", () => {
+  it("active days equal a Set of days, and their deltas add up to its counts", () => {
     fc.assert(
       fc.property(days, (list) => {
         const deltas = [];
@@ -67,7 +69,7 @@ describe("activeDays", () => {
     );
   }).timeout(20_000);
 
-  it("does not depend on the order, and merging is a union", () => {
+  it("active days do not depend on the order of additions, and merging is a union", () => {
     fc.assert(
       fc.property(days, days, (a, b) => {
         assert.deepEqual(setOf([...a].reverse()), setOf(a));
@@ -80,7 +82,7 @@ describe("activeDays", () => {
     );
   });
 
-  it("does not change its argument", () => {
+  it("addDay and mergeActiveDays do not change their arguments", () => {
     const set = setOf([100, 120]);
     const copy = structuredClone(set);
     addDay(set, 101);
@@ -89,7 +91,7 @@ describe("activeDays", () => {
     assert.deepEqual(set, copy);
   });
 
-  it("is the same after a way through bytes", () => {
+  it("active days are the same after encoding and decoding", () => {
     fc.assert(
       fc.property(days, fc.nat(5), (list, offset) => {
         const set = setOf(list);
@@ -101,16 +103,16 @@ describe("activeDays", () => {
     );
   });
 
-  it("stays small for one day in 2020 and one in 2026", () => {
+  it("active days from 2020 to 2026 are encoded in at most 310 bytes", () => {
     const set = setOf([dayFromIso("2020-01-01") ?? 0, dayFromIso("2026-06-30") ?? 0]);
     assert.ok(encodeActiveDays(set).length <= 310, `${encodeActiveDays(set).length} bytes`);
     assert.ok(encodeActiveDays(setOf([20_000])).length <= 8);
   });
 
-  it("refuses bytes of another format", () => {
+  it("decodeActiveDays rejects bytes of another format", () => {
     const bytes = encodeActiveDays(setOf([5]));
     bytes[0] = 2;
-    assert.throws(() => decodeActiveDays(bytes), /format 2 .* reads format 1 only/);
+    assert.throws(() => decodeActiveDays(bytes), /format 2 .* reads only format 1/);
     assert.throws(() => decodeActiveDays(new Uint8Array()), /format none/);
     assert.throws(() => decodeActiveDays(Uint8Array.of(1, 0, 0, 0, 0)), /5 bytes/);
   });

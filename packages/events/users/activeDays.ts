@@ -1,17 +1,17 @@
 import type { DayDelta } from "../totals/totals";
 
 /**
- * The days on which a user was active, as a bitmap: 46 bytes for a year, 300 bytes from 2020 to 2026, whatever the
- * number of events. Union of sets is idempotent, commutative and associative. Values are immutable.
+ * The days on which a user was active, as a bitmap: 46 bytes for a year, 300 bytes for 2020 to 2026, for any number of
+ * events. The union of sets is idempotent, commutative and associative. Values are immutable.
  */
 export interface ActiveDays {
-  /** Epoch day of the bitmap's first bit, a multiple of 8: bitmaps of different users and times line up by bytes. */
+  /** Epoch day of the bitmap's first bit. A multiple of 8, so bitmaps can be merged byte by byte. */
   readonly start: number;
-  /** Bit `i & 7` of byte `i >> 3` stands for the day `start + i`. First and last byte are not 0. */
+  /** Bit `i & 7` of byte `i >> 3` is the day `start + i`. The first and last byte are not 0. */
   readonly bits: Uint8Array;
 }
 
-/** The set after an addition, and what the addition changed in the counts of days. */
+/** The set after an addition, and how the addition changed the counts of days. */
 export interface ActiveDaysChange {
   readonly set: ActiveDays;
   readonly deltas: DayDelta[];
@@ -20,7 +20,7 @@ export interface ActiveDaysChange {
 const byteOf = (day: number): number => Math.floor(day / 8);
 const bitOf = (day: number): number => 1 << (day & 7);
 
-/** The user's first active day: the one on which the user counts as new. */
+/** The user's first active day, on which the user counts as new. */
 export function firstActiveDay(set: ActiveDays): number {
   const byte = set.bits[0] ?? 0;
   return set.start + (31 - Math.clz32(byte & -byte));
@@ -29,13 +29,6 @@ export function firstActiveDay(set: ActiveDays): number {
 /** Whether the user was active on a day. */
 export function hasDay(set: ActiveDays, day: number): boolean {
   return ((set.bits[byteOf(day) - set.start / 8] ?? 0) & bitOf(day)) !== 0;
-}
-
-/** The active days in ascending order. */
-export function listDays(set: ActiveDays): number[] {
-  const days: number[] = [];
-  for (let day = set.start; day < set.start + set.bits.length * 8; day++) if (hasDay(set, day)) days.push(day);
-  return days;
 }
 
 /** The union of two sets. */
@@ -50,10 +43,10 @@ export function mergeActiveDays(a: ActiveDays, b: ActiveDays): ActiveDays {
 }
 
 /**
- * Adds a day. A day before the first one moves the new user: -1 on the old first day, +1 on the new.
- * @param set undefined for a user not seen before
+ * Adds a day. A new first day moves the new user: -1 on the previous first day, +1 on the new one.
+ * @param set undefined for a user without active days
  * @param day epoch day
- * @returns undefined when the day is in the set
+ * @returns undefined when the set contains the day
  */
 export function addDay(set: ActiveDays | undefined, day: number): ActiveDaysChange | undefined {
   if (set !== undefined && hasDay(set, day)) return undefined;
@@ -67,11 +60,11 @@ export function addDay(set: ActiveDays | undefined, day: number): ActiveDaysChan
   return { set: set === undefined ? added : mergeActiveDays(set, added), deltas };
 }
 
-/** First byte of the encoded form; another layout gets another number. */
+/** First byte of the encoding: the version of its layout. */
 const FORMAT = 1;
 const HEADER_BYTES = 5;
 
-/** The set as bytes: format (1 byte), start / 8 (4 bytes, big endian), bitmap. Equal sets have equal bytes. */
+/** Encodes a set: format (1 byte), start / 8 (4 bytes, big endian), bitmap. Equal sets have equal bytes. */
 export function encodeActiveDays(set: ActiveDays): Uint8Array {
   const bytes = new Uint8Array(HEADER_BYTES + set.bits.length);
   const view = new DataView(bytes.buffer);
@@ -82,16 +75,17 @@ export function encodeActiveDays(set: ActiveDays): Uint8Array {
 }
 
 /**
- * Reads what {@link encodeActiveDays} wrote.
- * @throws Error when the bytes are of another format: state written by another version of this program
+ * Decodes a set from {@link encodeActiveDays}.
+ * @throws Error when the bytes have another format, because another version of this program wrote the state
  */
 export function decodeActiveDays(bytes: Uint8Array): ActiveDays {
   if (bytes[0] !== FORMAT || bytes.length <= HEADER_BYTES) {
     throw new Error(
-      `The state of a user's active days has format ${bytes[0] ?? "none"} and ${bytes.length} bytes; this version reads ` +
-        `format ${FORMAT} only. Start the version that wrote it, or start anew without the old state`,
+      `The active days of a user have format ${bytes[0] ?? "none"} (${bytes.length} bytes), but this version reads only ` +
+        `format ${FORMAT}. Run the version that wrote the state, or start with empty state`,
     );
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return { start: view.getInt32(1) * 8, bits: bytes.slice(HEADER_BYTES) };
+  // A copy: `slice` of a Buffer would keep a view of a larger buffer.
+  return { start: view.getInt32(1) * 8, bits: new Uint8Array(bytes.subarray(HEADER_BYTES)) };
 }

@@ -13,18 +13,18 @@ describe("EventSender", () => {
   });
 
   function sender(options: Partial<EventSenderOptions> = {}): EventSender {
-    const made = new EventSender({
+    const sender = new EventSender({
       url: server.url,
       connections: 2,
       retryForMs: 5000,
       signal: new AbortController().signal,
       ...options,
     });
-    senders.push(made);
-    return made;
+    senders.push(sender);
+    return sender;
   }
 
-  it("posts events over connections that stay open", async () => {
+  it("EventSender posts events over keep-alive connections", async () => {
     const target = sender();
     const outcomes = await Promise.all(Array.from({ length: 20 }, (_, n) => target.send({ n })));
     assert.ok(outcomes.every((o) => o.kind === "accepted"));
@@ -33,7 +33,7 @@ describe("EventSender", () => {
     assert.equal(server.connections, 2);
   });
 
-  it("presents its key, if it has one", async () => {
+  it("EventSender sends its write key, if it has one", async () => {
     await sender({ writeKey: "a-key" }).send({});
     await sender().send({});
     assert.deepEqual(
@@ -42,7 +42,7 @@ describe("EventSender", () => {
     );
   });
 
-  it("does not send again what was refused, and tells why", async () => {
+  it("EventSender does not retry a refused event and returns the reason", async () => {
     server.answer = () => ({ status: 400 });
     const outcome = await sender().send({});
     assert.deepEqual(outcome, {
@@ -53,7 +53,7 @@ describe("EventSender", () => {
     assert.equal(server.requests.length, 1);
   });
 
-  it("waits as long as a busy server asks for, then sends the same event again", async () => {
+  it("EventSender waits as long as a busy server asks for, then sends the same event again", async () => {
     server.answer = (nth) => (nth === 1 ? { status: 503, headers: { "Retry-After": "1" } } : { status: 204 });
     const retries: string[] = [];
     const start = Date.now();
@@ -67,13 +67,13 @@ describe("EventSender", () => {
     assert.deepEqual(retries, ["status 503"]);
   });
 
-  it("gives up a server that is away for too long", async () => {
+  it("EventSender gives up when the server is unreachable for too long", async () => {
     const url = new URL(`http://127.0.0.1:${await freePort()}/event/`);
     const outcome = await sender({ url, retryForMs: 300 }).send({});
     assert.deepEqual(outcome, { kind: "failed", reason: "ECONNREFUSED" });
   });
 
-  it("stops waiting when told to", async () => {
+  it("EventSender stops waiting when it is aborted", async () => {
     server.answer = () => ({ status: 503, headers: { "Retry-After": "30" } });
     const stop = new AbortController();
     setTimeout(() => stop.abort(), 100);
@@ -83,7 +83,7 @@ describe("EventSender", () => {
 });
 
 describe("retryAfterMs", () => {
-  it("reads seconds and dates", () => {
+  it("retryAfterMs parses seconds and dates", () => {
     const now = Date.parse("2024-05-17T12:00:00Z");
     assert.equal(retryAfterMs("2", now), 2000);
     assert.equal(retryAfterMs("Fri, 17 May 2024 12:00:05 GMT", now), 5000);

@@ -3,24 +3,24 @@ import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
 import { backoffMs } from "@eventlogger/process/backoff";
 
-/** What became of an event. */
+/** The outcome of sending an event. */
 export type Outcome =
   | { readonly kind: "accepted" }
-  /** The server will never take it: 4xx. */
+  /** The server rejected the event permanently: 4xx. */
   | { readonly kind: "refused"; readonly status: number; readonly body: string }
-  /** Given up: the server was away or busy for too long, or the sender was stopped. */
+  /** The sender gave up: the server was unreachable or busy for too long, or the sender was stopped. */
   | { readonly kind: "failed"; readonly reason: string };
 
 export interface EventSenderOptions {
-  /** Events are posted to this address. */
+  /** The address to post events to. */
   readonly url: URL;
-  /** Where the service needs one. */
+  /** The write key, if the service requires one. */
   readonly writeKey?: string;
-  /** Connections at a time, kept open. */
+  /** Maximum number of keep-alive connections. */
   readonly connections: number;
-  /** How long an event is tried for, in ms. */
+  /** How long sending an event is retried; ms. */
   readonly retryForMs: number;
-  /** Ends waiting for another attempt; a request that is under way ends by its timeout. */
+  /** Aborts waiting for another attempt. A request in flight is not aborted; it has a timeout. */
   readonly signal: AbortSignal;
   readonly onRetry?: (reason: string) => void;
 }
@@ -34,7 +34,7 @@ interface Answer {
 const REQUEST_TIMEOUT_MS = 30_000;
 const BACKOFF = { initialMs: 100, maxMs: 5000 };
 
-/** Milliseconds of a Retry-After header, which is seconds or a date; undefined when there is none. */
+/** Parses a Retry-After header (seconds or a date) into milliseconds; undefined without a valid one. */
 export function retryAfterMs(header: string | undefined, now = Date.now()): number | undefined {
   if (header === undefined) return undefined;
   if (/^\d+$/.test(header)) return Number(header) * 1000;
@@ -42,7 +42,7 @@ export function retryAfterMs(header: string | undefined, now = Date.now()): numb
   return Number.isNaN(date) ? undefined : Math.max(0, date - now);
 }
 
-/** Posts events one by one over connections that stay open, and sends again what a busy or absent server did not take. */
+/** Posts single events over keep-alive connections, and retries while the server is busy or unreachable. */
 export class EventSender {
   private readonly agent: HttpAgent | HttpsAgent;
   private readonly headers: Readonly<Record<string, string>>;
@@ -57,7 +57,7 @@ export class EventSender {
     this.agent = options.url.protocol === "https:" ? new HttpsAgent(agentOptions) : new HttpAgent(agentOptions);
   }
 
-  /** Sends an event until it is accepted, refused, or given up. Never rejects. */
+  /** Sends an event until it is accepted, refused or given up. Never rejects. */
   async send(event: object): Promise<Outcome> {
     const { signal, retryForMs, onRetry } = this.options;
     const body = JSON.stringify(event);
@@ -98,7 +98,7 @@ export class EventSender {
       const headers = { ...this.headers, "Content-Length": Buffer.byteLength(body) };
       const outgoing = request(url, { method: "POST", headers, agent: this.agent, timeout: REQUEST_TIMEOUT_MS });
       outgoing.once("error", reject);
-      outgoing.once("timeout", () => outgoing.destroy(new Error("no answer in time")));
+      outgoing.once("timeout", () => outgoing.destroy(new Error(`no answer within ${REQUEST_TIMEOUT_MS / 1000} s`)));
       outgoing.once("response", (response) => {
         const chunks: Buffer[] = [];
         response.on("data", (chunk: Buffer) => chunks.push(chunk));

@@ -1,7 +1,7 @@
 import { grouped } from "@eventlogger/options/terminal";
 import type { Counts } from "./sendAll";
 
-/** `[#####-----]  50 % ...`; without a bar when it is not known how many are to come. */
+/** A progress line: `[#####-----]  50 % ...`; without the bar when the total is infinite. */
 export function progressText(counts: Counts, total: number, retries: number, elapsedMs: number): string {
   const done = counts.accepted + counts.refused + counts.failed;
   const parts = [`${grouped((done * 1000) / Math.max(1, elapsedMs))} events/s`];
@@ -15,7 +15,7 @@ export function progressText(counts: Counts, total: number, retries: number, ela
   return `${bar} ${String(Math.floor(share * 100)).padStart(3)} % · ${grouped(done)}/${grouped(total)} · ${parts.join(" · ")}`;
 }
 
-/** The line at the end. */
+/** The final summary line. */
 export function summaryText(counts: Counts, retries: number, elapsedMs: number): string {
   const sent = counts.accepted + counts.refused + counts.failed;
   const rate = grouped((sent * 1000) / Math.max(1, elapsedMs));

@@ -8,7 +8,7 @@ const accepted: Outcome = { kind: "accepted" };
 const never = new AbortController().signal;
 
 describe("sendAll", () => {
-  it("sends every event once, so many at a time, and counts what became of them", async () => {
+  it("sendAll sends every event once, at most `concurrency` at a time, and counts the outcomes", async () => {
     const seen: number[] = [];
     let running = 0;
     let most = 0;
@@ -30,14 +30,14 @@ describe("sendAll", () => {
     assert.equal(most, 7);
   });
 
-  it("keeps to the rate", async () => {
+  it("sendAll keeps to the rate", async () => {
     const start = Date.now();
     await sendAll(Array(51).fill(0).values(), async () => accepted, { rate: 100, concurrency: 4, signal: never });
     const took = Date.now() - start;
     assert.ok(took >= 495 && took < 900, `50 intervals at 100 a second took ${took} ms`);
   });
 
-  it("begins nothing new once stopped, and finishes what it began", async () => {
+  it("sendAll sends no further event after an abort and waits for those in flight", async () => {
     const stop = new AbortController();
     let finished = 0;
     const send = async (): Promise<Outcome> => {
@@ -58,7 +58,7 @@ describe("sendAll", () => {
 describe("progress", () => {
   const counts = { accepted: 900, refused: 80, failed: 20 };
 
-  it("shows a bar when the end is known", () => {
+  it("progressText shows a bar when the total is known", () => {
     const text = progressText(counts, 2000, 5, 10_000);
     assert.equal(
       text,
@@ -66,11 +66,11 @@ describe("progress", () => {
     );
   });
 
-  it("shows counts when it is not", () => {
+  it("progressText shows counts when the total is infinite", () => {
     assert.equal(progressText({ accepted: 10, refused: 0, failed: 0 }, Infinity, 0, 1000), "10 events · 10 events/s");
   });
 
-  it("sums up", () => {
+  it("summaryText summarises all outcomes", () => {
     assert.equal(
       summaryText(counts, 5, 12_340),
       "sent 1,000 events in 12.3 s (81 events/s): 900 accepted, 80 refused, 20 failed, 5 retries",

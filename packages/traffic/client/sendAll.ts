@@ -9,18 +9,19 @@ export interface Counts {
 }
 
 export interface SendAllOptions {
-  /** Events a second; 0 = as fast as they are taken. */
+  /** Events per second; 0 for as fast as they are accepted. */
   readonly rate: number;
-  /** Events on the way at a time. */
+  /** Maximum number of events in flight. */
   readonly concurrency: number;
-  /** When aborted, no further event is begun. */
+  /** When aborted, no further event is sent. */
   readonly signal: AbortSignal;
   readonly onOutcome?: (outcome: Outcome, counts: Readonly<Counts>) => void;
 }
 
 /**
- * Sends events at a rate, several at a time. Ends when all have an outcome, or, once stopped, when those under way do.
- * @param send never rejects.
+ * Sends events concurrently at a fixed rate. Resolves when every event has an outcome; after an abort, when every event in
+ * flight has one.
+ * @param send must not reject
  */
 export async function sendAll<E>(
   events: Iterator<E>,
@@ -29,15 +30,15 @@ export async function sendAll<E>(
 ): Promise<Counts> {
   const counts: Counts = { accepted: 0, refused: 0, failed: 0 };
   const startedAt = Date.now();
-  let begun = 0;
-  // Each lane may wait on it, beside others: that is no leak.
+  let started = 0;
+  // Every lane may listen to the signal at once, which is not a leak.
   setMaxListeners(0, signal);
 
   async function lane(): Promise<void> {
     while (!signal.aborted) {
-      // By the count since the start, not by a pause after each: so the rate is kept though single events take longer.
-      const due = rate > 0 ? startedAt + (begun * 1000) / rate : 0;
-      begun++;
+      // Scheduled by the count since the start, not by a pause after each event, so slow events do not lower the rate.
+      const due = rate > 0 ? startedAt + (started * 1000) / rate : 0;
+      started++;
       const early = due - Date.now();
       if (early > 0) await sleep(early, undefined, { signal }).catch(() => {});
       if (signal.aborted) return;

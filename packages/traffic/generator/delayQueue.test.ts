@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { DelayQueue } from "./delayQueue";
 
 describe("DelayQueue", () => {
-  it("gives everything back in the order it falls due, first in first out, and nothing too early", () => {
+  it("DelayQueue returns every item when it is due, in order, and none earlier", () => {
     fc.assert(
       fc.property(fc.array(fc.nat(20)), fc.nat(20), (dues, now) => {
         const queue = new DelayQueue<{ due: number; i: number }>();

@@ -6,7 +6,7 @@ interface Entry<T> {
 
 const before = <T>(a: Entry<T>, b: Entry<T>): boolean => a.due < b.due || (a.due === b.due && a.order < b.order);
 
-/** Gives items back in the order they fall due; items due at one moment in the order they were added. A binary heap. */
+/** Returns items in the order in which they are due, and items due at the same time in the order of addition. A binary heap. */
 export class DelayQueue<T> {
   private readonly heap: Entry<T>[] = [];
   private added = 0;
@@ -25,7 +25,7 @@ export class DelayQueue<T> {
     heap[at] = entry;
   }
 
-  /** Takes out the next item due at `now` or earlier; undefined when there is none. */
+  /** Removes and returns the next item due at `now` or earlier; undefined without one. */
   take(now: number): T | undefined {
     const { heap } = this;
     const top = heap[0];

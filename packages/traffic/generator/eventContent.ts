@@ -1,28 +1,17 @@
 import type { EventInput } from "@eventlogger/events/event";
+import { EVENT_NAMES, PAGES, PLACES, PLANS } from "../content";
 import type { Random } from "./random";
 
-const EVENT_NAMES = ["page_view", "page_view", "page_view", "click", "click", "search", "add_to_cart"] as const;
-const PAGES = ["/", "/pricing", "/docs", "/products/1", "/products/2", "/cart", "/über-uns"] as const;
-const PLANS = ["free", "team", "enterprise"] as const;
-const PLACES = [
-  { country: "DE", region: "Berlin", city: "Berlin" },
-  { country: "FR", region: "Île-de-France", city: "Paris" },
-  { country: "BR", region: "São Paulo", city: "São Paulo" },
-  { country: "JP", region: "東京都", city: "千代田区" },
-  { country: "US", region: "CA", city: null },
-  {},
-] as const;
-
-/** What the events of one session have in common. */
+/** The fields that all events of a session share. */
 export type SessionContent = Pick<EventInput, "session_id" | "user_id" | "country" | "region" | "city">;
 
-/** @param userId null = anonymous, which apps say in two ways: by null and by leaving the field out */
+/** @param userId null for an anonymous user: apps then send null or omit the field */
 export function sessionContent(random: Random, sessionId: string, userId: string | null): SessionContent {
   const user = userId === null && random.chance(0.5) ? {} : { user_id: userId };
   return { session_id: sessionId, ...user, ...random.pick(PLACES) };
 }
 
-/** A moment in one of the notations apps use; all keep the millisecond. */
+/** A time in one of the notations that apps use. All keep the millisecond. */
 function notation(random: Random, ms: number): number | string {
   const kind = random.float();
   if (kind < 0.15) return new Date(ms).toISOString();
@@ -30,7 +19,7 @@ function notation(random: Random, ms: number): number | string {
   return kind < 0.3 || ms < 1e11 ? ms / 1000 : ms;
 }
 
-/** @param ms epoch milliseconds */
+/** @param ms event time, epoch milliseconds */
 export function eventContent(random: Random, session: SessionContent, eventId: string, ms: number): EventInput {
   const event: EventInput = {
     type: "event",

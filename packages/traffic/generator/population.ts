@@ -1,6 +1,6 @@
 import type { Random } from "./random";
 
-/** Chooses who is behind a session: users turn up little by little, and a few of them come back far more often. */
+/** Chooses the users of sessions: new users appear gradually, and a few users return far more often than others. */
 export class Population {
   private seen = 0;
 
@@ -9,7 +9,7 @@ export class Population {
     private readonly size: number,
   ) {}
 
-  /** @param sessionsLeft about how many sessions are to come: while there are enough, everyone gets a turn */
+  /** @param sessionsLeft approximate number of sessions to come; if there are enough, every user gets one */
   next(sessionsLeft: number): string {
     const unseen = this.size - this.seen;
     const isNew = unseen > 0 && (this.seen === 0 || unseen >= sessionsLeft || this.random.chance(0.5));

@@ -1,4 +1,4 @@
-/** A seeded source of random numbers: the same seed gives the same numbers on every machine. Not for secrets. */
+/** A seeded random number generator: the same seed gives the same numbers on every machine. Not for secrets. */
 export interface Random {
   /** In [0, 1). */
   float(): number;
@@ -11,15 +11,8 @@ export interface Random {
   pick<T>(items: readonly [T, ...T[]]): T;
 }
 
-/** A 32-bit hash of a text (FNV-1a). */
-export function hash32(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  return hash >>> 0;
-}
-
 /**
- * The generator mulberry32.
+ * Creates a generator (mulberry32).
  * @param seed an unsigned 32-bit integer
  */
 export function createRandom(seed: number): Random {

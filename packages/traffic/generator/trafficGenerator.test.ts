@@ -24,7 +24,7 @@ function assertAbout(actual: number, expected: number, tolerance: number, what: 
   assert.ok(Math.abs(actual - expected) <= tolerance, `${what}: ${actual}, expected about ${expected}`);
 }
 
-/** Counts what happens when the events reach the session ledgers in this order. */
+/** Counts joined sessions and exact gaps when the events reach the session ledgers in this order. */
 function ledgerStory(events: readonly AnalyticsEvent[]): { bridges: number; exactGaps: number } {
   const ledgers = new Map<string, Interval[]>();
   let bridges = 0;
@@ -55,7 +55,7 @@ describe("generateTraffic", () => {
     shuffleWindow: 20_000,
   };
 
-  it("gives 20,000 valid events over 6 days, one of them in 2020, of 2,000 users", () => {
+  it("generateTraffic gives 20,000 valid events of 2,000 users on 6 days, one of them in 2020", () => {
     const events = validated(make(endToEnd));
     assert.equal(events.length, 20_000);
     const days = [...new Set(events.map((e) => dayToIso(dayOf(e.event_time))))].sort();
@@ -79,7 +79,7 @@ describe("generateTraffic", () => {
     assert.ok([...userDays.values()].filter((daysOf) => daysOf.size > 1).length > 300, "users come back");
   }).timeout(20_000);
 
-  it("repeats events in every byte", () => {
+  it("generateTraffic repeats events byte for byte", () => {
     const seen = new Map<string, string>();
     let repeats = 0;
     for (const input of make({ duplicateShare: 0.3 })) {
@@ -94,7 +94,7 @@ describe("generateTraffic", () => {
     assertAbout(share(repeats, 10_000), 0.3, 0.03, "repeats");
   });
 
-  it("is the same for the same options, and shares no id with other options", () => {
+  it("generateTraffic gives the same events for the same options, and other ids for other options", () => {
     assert.deepEqual(make({ count: 500 }), make({ count: 500 }));
     const ids = (options: Partial<TrafficOptions>): string[] =>
       make({ count: 500, ...options }).map((e) => e.event_id ?? "");
@@ -104,7 +104,7 @@ describe("generateTraffic", () => {
     }
   });
 
-  it("has sessions of about the mean asked for, with a heavy tail", () => {
+  it("generateTraffic gives sessions of the requested mean size with a heavy tail", () => {
     const events = make({ count: 50_000, duplicateShare: 0, gapEdgeShare: 0, bridgeShare: 0, midnightShare: 0 });
     const sizes = new Map<string, number>();
     for (const e of events) sizes.set(e.session_id, (sizes.get(e.session_id) ?? 0) + 1);
@@ -114,14 +114,14 @@ describe("generateTraffic", () => {
     assert.ok((sorted[sorted.length - 1] ?? 0) >= 80, "the largest is ten times the mean");
   }).timeout(20_000);
 
-  it("can make every event a new user in a new session", () => {
+  it("generateTraffic can give every event a new user and a new session", () => {
     const only = { bridgeShare: 0, gapEdgeShare: 0, midnightShare: 0, duplicateShare: 0, anonymousShare: 0 };
     const events = make({ ...only, count: 2000, users: 2000, eventsPerSession: 1 });
     assert.equal(distinct(events.map((e) => e.session_id)), 2000);
     assert.equal(distinct(events.map((e) => e.user_id)), 2000);
   });
 
-  it("goes with time when nothing disturbs the order", () => {
+  it("generateTraffic is in the order of time when no option disturbs it", () => {
     const calm = { duplicateShare: 0, lateShare: 0, oldShare: 0, bridgeShare: 0, midnightShare: 0, shuffleWindow: 0 };
     const events = validated(make({ ...calm, days: 3, count: 5000 }));
     const starts = [...new Map(events.map((e) => [e.session_id, e.event_time] as const).reverse()).values()].reverse();
@@ -129,7 +129,7 @@ describe("generateTraffic", () => {
     assertAbout(share(back.length, starts.length), 0, 0.05, "sessions that start far earlier than the one before");
   });
 
-  it("ends live sessions now", () => {
+  it("generateTraffic ends live sessions at the current time", () => {
     let clock = NOW;
     const live = generateTraffic({ now: () => clock, count: Infinity, oldShare: 0, shuffleWindow: 0, lateBy: 10 });
     const recent: AnalyticsEvent[] = [];
@@ -145,7 +145,7 @@ describe("generateTraffic", () => {
     assert.ok(share(fresh.length, 5000) > 0.8, `${fresh.length} of 5000 within the hour`);
   });
 
-  it("just after midnight gives today its part, none in the future", () => {
+  it("generateTraffic just after midnight gives today its share and no events in the future", () => {
     const now = Date.UTC(2024, 4, 17, 0, 0, 5);
     const events = validated(make({ now, days: 3, count: 3000, oldShare: 0 }), now);
     assert.equal(events.length, 3000);
@@ -153,7 +153,7 @@ describe("generateTraffic", () => {
     assert.equal(distinct(events.map((e) => dayOf(e.event_time))), 3);
   });
 
-  it("names an option that is wrong", () => {
+  it("generateTraffic reports the name of an invalid option", () => {
     assert.throws(
       () => generateTraffic({ lateShare: 2 }),
       /Traffic option lateShare must be a share from 0 to 1, not 2/,

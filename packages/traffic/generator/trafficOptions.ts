@@ -1,48 +1,48 @@
 import { dayFromIso, dayOf } from "@eventlogger/events/day";
 
-/** What synthetic traffic looks like. Shares are from 0 to 1. */
+/** Options of generated traffic. Shares are from 0 to 1. */
 export interface TrafficOptions {
-  /** Number of events, repeated ones included; Infinity (live traffic only) never ends. @default 10000 */
+  /** Number of events including repeated ones; Infinity, for live traffic only, never ends. @default 10000 */
   readonly count: number;
-  /** Same options, same traffic. @default 1 */
+  /** Seed of the random numbers. @default 1 */
   readonly seed: number;
   /**
-   * Epoch milliseconds; no event is later. A number: events are spread evenly over the `days` up to this moment, in the
-   * order of time apart from what the options below disturb. A function: live traffic, sessions end at the moment they
-   * are made; `days` is not used. @default Date.now() at the start
+   * Epoch milliseconds; no event is later. A number spreads the events evenly over the `days` up to this time, in the order
+   * of time except where the options below disturb it. A function gives live traffic: sessions end at the time they are
+   * generated, and `days` is ignored. @default Date.now() at the start
    */
   readonly now: number | (() => number);
-  /** Number of UTC days up to the day of `now`; each gets an equal part of the events. @default 1 */
+  /** Number of UTC days up to the day of `now`; each gets an equal share of the events. @default 1 */
   readonly days: number;
-  /** Size of the population. All of it turns up when there are enough sessions, some far more often. @default 2000 */
+  /** Number of users. All appear if there are enough sessions, some far more often than others. @default 2000 */
   readonly users: number;
-  /** Mean number of events a session; heavy-tailed: most have fewer, some have very many. @default 8 */
+  /** Mean number of events per session; heavy-tailed: most sessions have fewer, some have very many. @default 8 */
   readonly eventsPerSession: number;
-  /** The session gap of the pipeline, in milliseconds: what the awkward sessions are measured by. @default 30 min */
+  /** The session gap of the pipeline, in milliseconds, on which the edge cases are based. @default 30 min */
   readonly gapMs: number;
   /** Share of sessions without a user. @default 0.1 */
   readonly anonymousShare: number;
-  /** Share of events that repeat an earlier one, identical in every byte; at most 0.5. @default 0.05 */
+  /** Share of events that repeat an earlier one byte for byte; at most 0.5. @default 0.05 */
   readonly duplicateShare: number;
   /** Share of events sent `lateBy` to twice as many events later than their session. @default 0.05 */
   readonly lateShare: number;
-  /** How late late events and late repetitions are, in events. @default 1000 */
+  /** Delay of late events and late repetitions, in events. @default 1000 */
   readonly lateBy: number;
   /** Share of sessions on one of `oldDays`. @default 0.02 */
   readonly oldShare: number;
-  /** Dates (YYYY-MM-DD) that old sessions fall on. @default ["2020-02-29"] */
+  /** Dates (YYYY-MM-DD) of old sessions. @default ["2020-02-29"] */
   readonly oldDays: readonly string[];
-  /** Share of sessions that cross midnight between two of the days (none when there is one day only). @default 0.03 */
+  /** Share of sessions that cross midnight between two of the days (none if there is only one day). @default 0.03 */
   readonly midnightShare: number;
-  /** Share of sessions that are two, until a late event joins them. @default 0.03 */
+  /** Share of sessions that are two until a late event joins them. @default 0.03 */
   readonly bridgeShare: number;
-  /** Share of sessions with two events exactly the gap apart, or a millisecond less. @default 0.03 */
+  /** Share of sessions with two events exactly the gap apart or a millisecond less. @default 0.03 */
   readonly gapEdgeShare: number;
-  /** Each event is sent up to this many events later than in order; `count` mixes everything. @default 200 */
+  /** Maximum delay by shuffling, in events; `count` shuffles all events. @default 200 */
   readonly shuffleWindow: number;
 }
 
-/** The defaults of all options but `now`. */
+/** The defaults of all options except `now`. */
 export const TRAFFIC_DEFAULTS: Omit<TrafficOptions, "now"> = {
   count: 10_000,
   seed: 1,
@@ -72,18 +72,18 @@ const SHARES = [
   "gapEdgeShare",
 ] as const;
 
-/** Least values of whole numbers. gapMs: a bridge needs room between two gaps. */
+/** Minimum values of integers. gapMs: an event that joins two sessions needs room between them. */
 const WHOLE = { seed: 0, days: 1, users: 1, gapMs: 4, lateBy: 0, shuffleWindow: 0 } as const;
 
 /**
- * The options with defaults filled in.
- * @throws RangeError that names the first option that is wrong
+ * Fills in the defaults.
+ * @throws RangeError with the name of the first invalid option
  */
 export function trafficOptions(given: Partial<TrafficOptions> = {}): TrafficOptions {
   const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   const options: TrafficOptions = { ...TRAFFIC_DEFAULTS, now: Date.now(), ...set };
-  const check = (name: keyof TrafficOptions, right: boolean, rule: string): void => {
-    if (!right) throw new RangeError(`Traffic option ${name} must be ${rule}, not ${String(options[name])}`);
+  const check = (name: keyof TrafficOptions, isValid: boolean, rule: string): void => {
+    if (!isValid) throw new RangeError(`Traffic option ${name} must be ${rule}, not ${String(options[name])}`);
   };
   check("count", options.count === Infinity || Number.isSafeInteger(options.count), "a whole number or Infinity");
   check("count", options.count >= 0, "at least 0");
@@ -94,8 +94,8 @@ export function trafficOptions(given: Partial<TrafficOptions> = {}): TrafficOpti
   check("eventsPerSession", options.eventsPerSession >= 1, "at least 1");
   for (const name of SHARES) check(name, options[name] >= 0 && options[name] <= 1, "a share from 0 to 1");
   check("duplicateShare", options.duplicateShare <= 0.5, "at most 0.5, as an event is repeated once");
-  const awkward = options.midnightShare + options.bridgeShare + options.gapEdgeShare;
-  check("midnightShare", awkward <= 1, "at most 1 together with bridgeShare and gapEdgeShare");
+  const edgeCases = options.midnightShare + options.bridgeShare + options.gapEdgeShare;
+  check("midnightShare", edgeCases <= 1, "at most 1 together with bridgeShare and gapEdgeShare");
   const now = typeof options.now === "number" ? options.now : options.now();
   check("now", dayOf(now) >= options.days, "epoch milliseconds, at least `days` after 1970-01-01");
   const oldDays = options.oldDays.map(dayFromIso);

@@ -1,9 +1,8 @@
 import { connect, type Socket } from "node:net";
 
 /**
- * A minimal keep-alive HTTP/1.1 client for load: one request at a time on each connection, responses told apart by
- * status line and content-length alone. It costs a fraction of a general client, so that on a small machine the figures
- * are the server's.
+ * A minimal keep-alive HTTP/1.1 client for load tests: one request at a time per connection, responses without chunked
+ * encoding. It uses a fraction of the CPU of a general client, so on a small machine the results measure the server.
  */
 
 export interface LoadOptions {
@@ -11,23 +10,23 @@ export interface LoadOptions {
   readonly port: number;
   readonly path: string;
   readonly connections: number;
-  /** How long requests are started, ms; the last responses are waited for. */
+  /** How long requests are started; ms. The client then waits for the last responses. */
   readonly durationMs: number;
-  /** The body of the n-th request (n counts from 0 over all connections). */
+  /** The body of the n-th request, counted from 0 over all connections. */
   readonly body: (n: number) => string;
 }
 
 export interface LoadResult {
   readonly requests: number;
-  /** Wall-clock ms from the first request to the last response. */
+  /** Wall-clock time from the first request to the last response; ms. */
   readonly elapsedMs: number;
-  /** Responses by status code; `error` counts connections that broke. */
+  /** Responses by status code; `error` counts broken connections. */
   readonly statuses: Readonly<Record<string, number>>;
-  /** ms. */
+  /** Latency of the requests; ms. */
   readonly latency: { readonly p50: number; readonly p90: number; readonly p99: number; readonly max: number };
 }
 
-/** Latencies in steps of 20 µs up to 20 s: exact enough, and no allocation while measuring. */
+/** Latencies in steps of 20 µs up to 20 s, so that recording allocates nothing. */
 const STEP_MS = 0.02;
 const STEPS = 1_000_000;
 
@@ -60,7 +59,7 @@ class Histogram {
 
 const CONTENT_LENGTH = /\r\ncontent-length: *(\d+)/i;
 
-/** Length of the first whole response in `text`, or 0 while it is not all there. Chunked responses are not understood. */
+/** Length of the first complete response in `text`; 0 while it is incomplete. Does not support chunked responses. */
 function responseLength(text: string): number {
   const head = text.indexOf("\r\n\r\n");
   if (head < 0) return 0;
@@ -69,7 +68,7 @@ function responseLength(text: string): number {
   return text.length >= end ? end : 0;
 }
 
-/** Sends requests as fast as they are answered and reports what came back. Never rejects: errors are counted. */
+/** Sends requests as fast as they are answered and reports the responses. Never rejects: errors are counted. */
 export async function postLoad(options: LoadOptions): Promise<LoadResult> {
   const { host, port, path, connections, durationMs, body } = options;
   const head = `POST ${path} HTTP/1.1\r\nHost: ${host}:${port}\r\nContent-Type: application/json\r\nContent-Length: `;

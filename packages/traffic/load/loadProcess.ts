@@ -1,28 +1,31 @@
 import { fork } from "node:child_process";
-import { batchBodies, eventBodies } from "./events";
+import { batchBodies, eventBodies } from "./eventBodies";
 import { postLoad, type LoadResult } from "./loadClient";
 
-/** Load on `POST /event/`, or on `POST /events/`, of a server on 127.0.0.1. */
+/** Load for `POST /event/` or `POST /events/` of a server on 127.0.0.1. */
 export interface LoadOrder {
   readonly port: number;
   readonly connections: number;
+  /** How long requests are started; ms. */
   readonly durationMs: number;
-  /** Events of each body; without it they are sent one by one. */
+  /** Events per batch. Without it, every request sends one event. */
   readonly batch?: number;
 }
 
 export interface LoadReport extends LoadResult {
-  /** CPU time of the client, ms: when it comes near the elapsed time, the client was the limit. */
+  /** CPU time of the client; ms. Close to the elapsed time, it means that the client was the bottleneck. */
   readonly clientCpuMs: number;
 }
 
-/** Drives load from a process of its own. @throws Error when that process ends without a report. */
+/** Runs the load client in a separate process. @throws Error when that process exits without a report */
 export function postLoadFromProcess(order: LoadOrder): Promise<LoadReport> {
   return new Promise((resolve, reject) => {
     const child = fork(__filename, [], { stdio: ["ignore", "inherit", "inherit", "ipc"] });
     child.once("message", (report: LoadReport) => resolve(report));
     child.once("error", reject);
-    child.once("exit", (code, signal) => reject(new Error(`The load client ended early (${signal ?? code})`)));
+    child.once("exit", (code, signal) =>
+      reject(new Error(`The load client exited without a report (${signal ?? code})`)),
+    );
     child.send(order);
   });
 }

@@ -5,19 +5,19 @@ import { text } from "node:stream/consumers";
 
 export interface EventServer {
   readonly url: URL;
-  /** Bodies of the requests, in order, with the path they came to and their headers. */
+  /** The requests in the order of arrival. */
   readonly requests: {
     readonly path: string;
     readonly headers: IncomingHttpHeaders;
     readonly body: Record<string, unknown>;
   }[];
   readonly connections: number;
-  /** Status and headers for the nth request. */
+  /** Returns status and headers for the nth request; tests replace it. */
   answer: (nth: number) => { readonly status: number; readonly headers?: Record<string, string> };
   stop(): Promise<void>;
 }
 
-/** Takes events over HTTP and answers as a test wants it. */
+/** An HTTP server that records events and answers as the test defines. */
 export async function startEventServer(): Promise<EventServer> {
   let connections = 0;
   const server = createServer((request, response) => {

@@ -20,9 +20,9 @@ const VALUES: { readonly [Type in ColumnType]: fc.Arbitrary<string | number> } =
 const valueOf = ({ type, mode }: Column): fc.Arbitrary<string | number | null> =>
   mode === "REQUIRED" ? VALUES[type] : fc.option(VALUES[type]);
 
-describe("Beam rows of tables", () => {
+describe("beamRows", () => {
   for (const table of tables) {
-    it(`bring every row of ${table.name} back, with its fields in order`, () => {
+    it(`every row of ${table.name} survives the conversion to a Beam row and back, with its fields in order`, () => {
       const coder = rowCoder(beamRowTypes(table));
       const row = fc.record(Object.fromEntries(table.columns.map((c) => [c.name, valueOf(c)])), {
         noNullPrototype: true,
@@ -36,7 +36,7 @@ describe("Beam rows of tables", () => {
     });
   }
 
-  it("hold times as microseconds since 1970, and days as days", () => {
+  it("Beam rows have times as microseconds and dates as days since 1970", () => {
     const [, versions] = tables;
     assert(versions);
     const row = {
@@ -54,7 +54,7 @@ describe("Beam rows of tables", () => {
     assert.equal(bytes, "0700" + "0a" + "0102030405" + "b817");
   });
 
-  it("lack nothing that a table requires", () => {
+  it("encoding a Beam row without a required field is an error", () => {
     const [events] = tables;
     assert(events);
     const coder = rowCoder(beamRowTypes(events));

@@ -2,23 +2,23 @@ import "@eventlogger/beam/sdk";
 import { dateType, int64Type, nullable, stringType, type RowType } from "@eventlogger/beam/rows/schema";
 import type { ColumnType, Table } from "@eventlogger/gcp/bigquery/tables";
 
-/** A row as Beam's transforms of other languages take it. */
+/** A row as Beam's cross-language transforms accept it. */
 export type BeamRow = Record<string, string | number | null>;
 
-/** How the values of a column are written for Java's BigQuery sinks. */
-interface ColumnForm {
+/** How Java's BigQuery sinks expect the values of a column. */
+interface ColumnEncoding {
   readonly type: RowType<string | number>;
   readonly toBeam?: (value: string) => number;
   readonly fromBeam?: (value: number) => string;
 }
 
-const FORMS: { readonly [Type in ColumnType]: ColumnForm } = {
+const ENCODINGS: { readonly [Type in ColumnType]: ColumnEncoding } = {
   STRING: { type: stringType },
   INT64: { type: int64Type },
   DATE: { type: dateType },
   JSON: { type: stringType },
-  // As microseconds since 1970, which the Storage Write API takes for a TIMESTAMP. Beam 2.73 has a type for timestamps,
-  // but when BigQuery refuses a row with one, it fails to read its own text form of it, and the bundle dies.
+  // Microseconds since 1970, which the Storage Write API accepts for a TIMESTAMP. Beam 2.73 has a type for timestamps, but
+  // when BigQuery refuses a row with one, Beam cannot parse its own text form of it and fails the bundle.
   TIMESTAMP: {
     type: int64Type,
     toBeam: (iso) => Date.parse(iso) * 1000,
@@ -26,34 +26,34 @@ const FORMS: { readonly [Type in ColumnType]: ColumnForm } = {
   },
 };
 
-/** The types of the Beam rows of a table, in the order of its columns. */
+/** The field types of the Beam rows of a table, in the order of its columns. */
 export function beamRowTypes(table: Table): Record<string, RowType<string | number | null>> {
   return Object.fromEntries(
     table.columns.map(({ name, type, mode }) => {
-      const form = FORMS[type].type;
-      return [name, mode === "REQUIRED" ? form : nullable(form)];
+      const { type: beamType } = ENCODINGS[type];
+      return [name, mode === "REQUIRED" ? beamType : nullable(beamType)];
     }),
   );
 }
 
-/** A row of a table, as it is for streaming inserts, as a Beam row. */
+/** Converts a row of a table, in the form for streaming inserts, to a Beam row. */
 export function toBeamRow(table: Table, row: object): BeamRow {
   const values = row as BeamRow;
   return Object.fromEntries(
     table.columns.map(({ name, type }) => {
       const value = values[name] ?? null;
-      const { toBeam } = FORMS[type];
+      const { toBeam } = ENCODINGS[type];
       return [name, toBeam && value !== null ? toBeam(String(value)) : value];
     }),
   );
 }
 
-/** The reverse of {@link toBeamRow}: with the fields in the order of the table's columns. */
+/** Reverses {@link toBeamRow}. The fields are in the order of the table's columns. */
 export function fromBeamRow(table: Table, row: BeamRow): object {
   return Object.fromEntries(
     table.columns.map(({ name, type }) => {
       const value = row[name] ?? null;
-      const { fromBeam } = FORMS[type];
+      const { fromBeam } = ENCODINGS[type];
       return [name, fromBeam && value !== null ? fromBeam(Number(value)) : value];
     }),
   );

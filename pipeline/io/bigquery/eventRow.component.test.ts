@@ -4,12 +4,12 @@ import { runQuery } from "@eventlogger/gcp/bigquery/query";
 import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/emulator";
 import { event } from "@eventlogger/gcp/bigquery/testing/rows";
 
-describe("events", function () {
+describe("eventRow", function () {
   this.timeout(60_000);
   const fixture = useBigQueryEmulator();
   const lastMs = Date.parse("2024-02-29T23:59:59.999Z");
 
-  it("keeps an event with its milliseconds, its UTC day and its properties", async () => {
+  it("the raw table keeps an event's milliseconds, UTC day and properties", async () => {
     const dataset = await fixture.freshDataset();
     const properties = { cart: { items: [1, 2.5], note: "späť \u{1f680} \"quoted\" \\ and 'single'" } };
     const row = eventRow(event({ event_time: lastMs, user_id: "u", page: "/p", properties }));
@@ -39,7 +39,7 @@ describe("events", function () {
     assert.equal(second.text("properties"), "none");
   });
 
-  it("shows each event_id once in events_unique: the one received first", async () => {
+  it("events_unique shows each event_id once, as it was first received", async () => {
     const dataset = await fixture.freshDataset();
     const twice = event({ event_id: "a", event_time: lastMs, received_at: 2000, page: "second" });
     await fixture.bigquery

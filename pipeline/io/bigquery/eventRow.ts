@@ -8,7 +8,7 @@ export function eventRow(event: AnalyticsEvent): EventRow {
     event_id: event.event_id,
     session_id: event.session_id,
     event_name: event.event_name,
-    // As text: BigQuery would read a number as seconds.
+    // Text, because BigQuery would read a number as seconds.
     event_time: new Date(event.event_time).toISOString(),
     event_date: dayToIso(dayOf(event.event_time)),
     user_id: event.user_id,

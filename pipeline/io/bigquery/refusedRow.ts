@@ -1,10 +1,10 @@
 import { count } from "@eventlogger/beam";
-import { deadLetterOf } from "./deadLetter";
-import type { DeadLetterRow, TableName } from "@eventlogger/gcp/bigquery/tables";
+import { createDeadLetter, type DeadLetter } from "@eventlogger/events/deadLetter";
+import type { TableName } from "@eventlogger/gcp/bigquery/tables";
 
 /**
- * Thrown when BigQuery refuses a row that must not be lost and that no dead letter can replace: a dead letter, or a rollup
- * version. It fails the bundle. Repair the table, or whatever refuses its rows; the retries then succeed.
+ * Thrown when BigQuery refuses a row that no dead letter may replace: a dead letter or a rollup version. It fails the bundle.
+ * Fix the table, or whatever else refuses its rows; the retries then succeed.
  */
 export class RowRefusedError extends Error {
   constructor(table: TableName, reason: string, message: string) {
@@ -16,28 +16,28 @@ export class RowRefusedError extends Error {
 }
 
 /**
- * Whether a dead letter may stand for a refused row of the table. Not for a dead letter itself, and not for a rollup version,
- * without which the numbers of its day are wrong.
+ * Whether a dead letter may replace a refused row of the table. False for dead letters themselves, and for rollup versions,
+ * because the numbers of a day are wrong without its version.
  */
 export function canBeDeadLetter(table: TableName): boolean {
   return table === "events";
 }
 
 /**
- * The dead letter of a row that BigQuery refused. Counts it.
+ * Creates the dead letter of a row that BigQuery refused, and counts the refusal.
  * @throws RowRefusedError when no dead letter may replace the row.
  */
 export function deadLetterOfRefusedRow(refusal: {
   table: TableName;
   row: object;
-  /** In BigQuery's words, such as `invalid`. */
+  /** BigQuery's reason, such as `invalid`. */
   reason: string;
   message: string;
-}): DeadLetterRow {
+}): DeadLetter {
   const { table, row, reason, message } = refusal;
   count(`refusedRows.${table}`);
   if (!canBeDeadLetter(table)) throw new RowRefusedError(table, reason, message);
-  return deadLetterOf({
+  return createDeadLetter({
     errorType: `row_refused: ${reason}`,
     errorMessage: message,
     payload: Buffer.from(JSON.stringify(row)),

@@ -19,7 +19,7 @@ import { rollupVersion } from "@eventlogger/gcp/bigquery/testing/rows";
 
 const TABLE = "daily_rollup_versions";
 const row = (version: number): RollupVersionRow => rollupVersion({ date: "2024-05-01", version });
-/** Cannot be a row: the emulator answers 500 to any request that holds it. */
+/** An invalid row: the emulator answers 500 to any request that contains it. */
 const poison = { ...row(-1), updated_at: "no time" };
 const fast = { initialMs: 20, maxMs: 200 };
 
@@ -31,7 +31,7 @@ function failure(code: number, reason: string): Answer {
   return { status: code, body: { error: { code, message, errors: [{ reason, message }] } } };
 }
 
-/** As BigQuery answers: without `skipInvalidRows`, an invalid row stops the others. */
+/** BigQuery's answer to invalid rows: without `skipInvalidRows`, an invalid row stops the others. */
 function invalidRows({ rows, skipInvalidRows }: InsertRequest, isInvalid: (row: SentRow) => boolean): Answer {
   const invalid = { reason: "invalid", location: "updated_at", message: "no such field: x" };
   const insertErrors = rows.flatMap((r, index) => {
@@ -41,7 +41,7 @@ function invalidRows({ rows, skipInvalidRows }: InsertRequest, isInvalid: (row: 
   return { status: 200, body: { insertErrors } };
 }
 
-/** A way to refuse: every request, or those that hold the poison. The emulator answers the others. */
+/** A way to refuse all requests, or those with the poisoned row. The emulator answers the others. */
 interface Refusal {
   readonly isOfWholeRequest: boolean;
   readonly all: (request: InsertRequest) => Answer;
@@ -60,7 +60,7 @@ const REFUSALS = {
   "200 with invalid rows": {
     isOfWholeRequest: false,
     all: (request) => invalidRows(request, () => true),
-    // The emulator, too, inserts the others when it skips invalid rows.
+    // The emulator also inserts the others when it skips invalid rows.
     poison: (request) =>
       request.rows.every(isPoison) || (request.rows.some(isPoison) && !request.skipInvalidRows)
         ? invalidRows(request, isPoison)
@@ -68,7 +68,7 @@ const REFUSALS = {
   },
 } satisfies Record<string, Refusal>;
 const refusals: [string, Refusal][] = Object.entries(REFUSALS);
-const stumbles = REFUSALS["500"].poison;
+const failsOnPoison = REFUSALS["500"].poison;
 
 describe("RowWriter", function () {
   this.timeout(60_000);
@@ -86,7 +86,7 @@ describe("RowWriter", function () {
     for (const r of rows) await target.write(r, `id-${r.version}`);
   }
 
-  /** How many rows there are, and how many different ones. */
+  /** The number of rows and of distinct versions in the table. */
   async function counts(client = fixture.bigquery): Promise<{ rows: number; versions: number }> {
     const [result] = await runQuery(
       client,
@@ -113,7 +113,7 @@ describe("RowWriter", function () {
   }
 
   describe("batches", () => {
-    it("hold at most the given number of rows, each with its insertId", async () => {
+    it("RowWriter sends at most maxBatchRows rows per request, each with its insertId", async () => {
       await throughProxy(
         { maxBatchRows: 100 },
         () => undefined,
@@ -128,7 +128,7 @@ describe("RowWriter", function () {
       );
     });
 
-    it("hold at most the given number of bytes; a row that is larger goes alone", async () => {
+    it("RowWriter sends at most maxBatchBytes per request, and a larger row alone", async () => {
       const bytesOfRow = JSON.stringify({ insertId: "id-1", json: row(1) }).length;
       await throughProxy(
         { maxBatchBytes: 3 * bytesOfRow },
@@ -154,7 +154,7 @@ describe("RowWriter", function () {
       assert.deepEqual(await counts(), { rows: 7, versions: 7 });
     });
 
-    it("sends nothing when there are no rows", async () => {
+    it("RowWriter sends no request without rows", async () => {
       await throughProxy(
         {},
         () => undefined,
@@ -167,7 +167,7 @@ describe("RowWriter", function () {
   });
 
   describe("refused rows", () => {
-    it("are found among good ones, which are all written once", async () => {
+    it("RowWriter finds a refused row among valid ones and writes each of those once", async () => {
       const target = writer();
       await write(target, [...range(300), poison, ...range(600).slice(300)]);
       const failed = await target.flush();
@@ -179,8 +179,8 @@ describe("RowWriter", function () {
       assert.deepEqual(await counts(), { rows: 600, versions: 600 });
     });
 
-    it("are found by halves where the server fails every request that holds one", async () => {
-      await throughProxy({}, stumbles, async (target) => {
+    it("RowWriter finds a refused row by bisection when the server fails every request that contains it", async () => {
+      await throughProxy({}, failsOnPoison, async (target) => {
         await write(target, [...range(70), poison, ...range(100).slice(70)]);
         assert.deepEqual(
           (await target.flush()).map((f) => [f.insertId, f.reason]),
@@ -188,20 +188,20 @@ describe("RowWriter", function () {
         );
         const { rows, versions } = await counts();
         assert.equal(versions, 100);
-        // A row that was accepted is sent again to see whether the table still accepts rows.
+        // An accepted row is sent again as a control.
         assert.ok(rows < 110, `${rows} rows`);
       });
     });
 
-    it("are known soon when others have been written since", async () => {
-      await throughProxy({ maxBatchRows: 1 }, stumbles, async (target) => {
+    it("RowWriter returns a refused row soon when others have been written since", async () => {
+      await throughProxy({ maxBatchRows: 1 }, failsOnPoison, async (target) => {
         await write(target, [poison, ...range(20)]);
         assert.equal((await target.flush()).length, 1);
       });
     });
 
     for (const [name, { poison: fault }] of refusals) {
-      it(`are the only ones that are not written when BigQuery answers ${name}`, async () => {
+      it(`RowWriter writes all but the refused row when BigQuery answers ${name}`, async () => {
         for (const at of [0, 37, 99]) {
           dataset = await fixture.freshDataset();
           await throughProxy({}, fault, async (target) => {
@@ -215,7 +215,7 @@ describe("RowWriter", function () {
         }
       });
 
-      it(`fail the flush at the deadline when nothing else is written and BigQuery answers ${name}`, async () => {
+      it(`RowWriter rejects at the deadline when only refused rows are sent and BigQuery answers ${name}`, async () => {
         const notices: RetryNotice[] = [];
         const onRetry = (notice: RetryNotice): number => notices.push(notice);
         await throughProxy({ retryForMs: 1500, onRetry }, fault, async (target, inserts) => {
@@ -236,13 +236,13 @@ describe("RowWriter", function () {
         });
       });
 
-      it(`are reported once another row of the table is accepted and BigQuery answers ${name}`, async () => {
+      it(`RowWriter returns a refused row once another row is accepted and BigQuery answers ${name}`, async () => {
         await throughProxy({}, fault, async (target) => {
           await write(target, [poison]);
           let settled = false;
           const refused = target.flush().finally(() => (settled = true));
           await sleep(1000);
-          assert.equal(settled, false, "nothing was accepted yet");
+          assert.equal(settled, false, "no row was accepted yet");
           await write(target, [row(1)]);
           assert.deepEqual(await target.flush(), []);
           assert.deepEqual(
@@ -253,7 +253,7 @@ describe("RowWriter", function () {
         });
       });
 
-      it(`fail the flush when they must not be reported and BigQuery answers ${name}`, async () => {
+      it(`RowWriter with refusedRows "fail" rejects when BigQuery answers ${name} to one row`, async () => {
         await throughProxy({ refusedRows: "fail", retryForMs: 1500 }, fault, async (target) => {
           await write(target, [...range(10), poison, ...range(20).slice(10)]);
           await assert.rejects(target.flush(), /did not accept \d+ rows? for table daily_rollup_versions/);
@@ -262,7 +262,7 @@ describe("RowWriter", function () {
       });
     }
 
-    it("are not known by what was accepted before they were refused", async () => {
+    it("RowWriter ignores acceptances before the refusal when it judges a refused row", async () => {
       await throughProxy({ retryForMs: 1500 }, REFUSALS["200 with invalid rows"].poison, async (target) => {
         await write(target, range(20));
         assert.deepEqual(await target.flush(), []);
@@ -271,7 +271,7 @@ describe("RowWriter", function () {
       });
     });
 
-    it("are known without a request when they are larger than BigQuery accepts", async () => {
+    it("RowWriter returns a row that is too large for BigQuery without a request", async () => {
       const large = { ...row(-1), updated_at: "x".repeat(10 * 1024 * 1024) };
       await throughProxy(
         {},
@@ -289,7 +289,7 @@ describe("RowWriter", function () {
       );
     });
 
-    it("are named by BigQuery, which stops the rest of the request", async () => {
+    it("RowWriter sends the rest of a request again when BigQuery names the invalid row", async () => {
       await throughProxy({}, REFUSALS["200 with invalid rows"].poison, async (target, inserts) => {
         await write(target, [...range(3), poison, ...range(5).slice(3)]);
         assert.deepEqual(
@@ -307,7 +307,7 @@ describe("RowWriter", function () {
       });
     });
 
-    it("may be what makes the request as a whole too large", async () => {
+    it("RowWriter finds a row that makes its request too large", async () => {
       const tooLarge = ({ rows }: InsertRequest): Answer =>
         rows.some((r) => r.json.version === 7)
           ? { status: 413, body: { error: { code: 413, message: "Request Entity Too Large" } } }
@@ -323,9 +323,9 @@ describe("RowWriter", function () {
     });
   });
 
-  describe("when BigQuery refuses every row for a while", () => {
+  describe("temporary refusal of every row", () => {
     for (const [name, { all }] of refusals) {
-      it(`writes every row and reports none as refused after answers ${name}`, async () => {
+      it(`RowWriter writes every row and returns none as refused after 3 seconds of ${name}`, async () => {
         const until = performance.now() + 3000;
         const fault = (request: InsertRequest): Answer => (performance.now() < until ? all(request) : undefined);
         await throughProxy({ maxBatchRows: 10 }, fault, async (target, inserts) => {
@@ -338,9 +338,9 @@ describe("RowWriter", function () {
       });
     }
 
-    // An answer that names the rows ends the search at once.
+    // An answer that names the rows ends the bisection at once.
     for (const [name, { all, poison: ofPoison }] of refusals.filter(([, refusal]) => refusal.isOfWholeRequest)) {
-      it(`reports only the poisoned row when answers ${name} begin while it is looked for`, async () => {
+      it(`RowWriter returns only the poisoned row when answers ${name} begin during the bisection`, async () => {
         let until = Infinity;
         let accepted = false;
         const fault = (request: InsertRequest): Answer => {
@@ -363,9 +363,9 @@ describe("RowWriter", function () {
       });
     }
 
-    it("writes every row when one of two servers refuses all of its rows", async () => {
+    it("RowWriter writes every row when one of two servers refuses all rows", async () => {
       const { all } = REFUSALS["200 with invalid rows"];
-      // In long turns and in short ones, from the first request on.
+      // The servers alternate in long and short turns, from the first request on.
       const fault = (request: InsertRequest, nth: number): Answer =>
         nth < 60 && (nth % 2 || nth % 10 < 6) ? all(request) : undefined;
       await throughProxy({ maxBatchRows: 5 }, fault, async (target) => {
@@ -375,7 +375,7 @@ describe("RowWriter", function () {
       });
     });
 
-    it("stops at once when its rows are discarded while flush waits", async () => {
+    it("RowWriter stops at once when its rows are discarded during a flush", async () => {
       const backoff = { initialMs: 30_000, maxMs: 30_000 };
       await throughProxy({ backoff }, REFUSALS["400 invalid"].all, async (target, inserts) => {
         await write(target, range(5));
@@ -393,7 +393,7 @@ describe("RowWriter", function () {
       });
     });
 
-    it("fails the flush when a proxy answers 200 with a page", async () => {
+    it("RowWriter rejects when a proxy answers 200 with a page", async () => {
       const proxy = createServer((_, response) => response.end("<html>Sign in</html>")).listen(0, "127.0.0.1");
       await once(proxy, "listening");
       const { port } = proxy.address() as AddressInfo;
@@ -408,8 +408,8 @@ describe("RowWriter", function () {
     });
   });
 
-  describe("when the server is in trouble", () => {
-    it("sends again what a busy server turned away", async () => {
+  describe("server failures", () => {
+    it("RowWriter retries requests that a busy server rejected", async () => {
       const statuses = [503, 429, 500, 502];
       const busy = (_: InsertRequest, nth: number): Answer => {
         const status = statuses[nth - 1];
@@ -427,7 +427,7 @@ describe("RowWriter", function () {
       });
     });
 
-    it("keeps the rows when it fails everything for a while", async () => {
+    it("RowWriter keeps its rows while the server fails every request", async () => {
       const started = Date.now();
       const down = (): Answer =>
         Date.now() - started < 2000 ? { status: 500, body: { error: { code: 500, message: "down" } } } : undefined;
@@ -438,7 +438,7 @@ describe("RowWriter", function () {
       });
     });
 
-    it("gives up at once where a permission is missing, and says so", async () => {
+    it("RowWriter rejects at once when a permission is missing, with BigQuery's message", async () => {
       const denied = (): Answer => ({
         status: 403,
         body: {
@@ -463,7 +463,7 @@ describe("RowWriter", function () {
       });
     });
 
-    it("waits for a server that hangs", async () => {
+    it("RowWriter waits for a server that hangs", async () => {
       const { pid } = fixture.emulator.process;
       const target = writer({ maxBatchRows: 50, requestTimeoutMs: 1000, maxInFlight: 2 });
       process.kill(pid, "SIGSTOP");
@@ -483,13 +483,13 @@ describe("RowWriter", function () {
         process.kill(pid, "SIGCONT");
       }
       assert.deepEqual(await flushed, []);
-      assert.ok(waited > 0, "write must make the caller wait while nothing gets through");
+      assert.ok(waited > 0, "write must return a promise while no request succeeds");
       const { rows, versions } = await counts();
       assert.equal(versions, 300);
-      assert.ok(rows >= 300); // an answer that came too late: the emulator does not know insertIds
+      assert.ok(rows >= 300); // after a timeout, rows are sent twice: the emulator ignores insertIds
     });
 
-    it("rejects after the deadline, and can be used again", async () => {
+    it("RowWriter rejects after the deadline and stays usable", async () => {
       const endpoint = `http://127.0.0.1:${await freePort()}`;
       const target = writer({ endpoint, retryForMs: 1000 });
       await write(target, range(3));
@@ -499,7 +499,7 @@ describe("RowWriter", function () {
       assert.deepEqual(await target.flush(), []);
     });
 
-    it("is over when aborted", async () => {
+    it("RowWriter rejects every call after abort", async () => {
       const endpoint = `http://127.0.0.1:${await freePort()}`;
       const target = writer({ endpoint });
       await write(target, range(3));
@@ -509,7 +509,7 @@ describe("RowWriter", function () {
       assert.throws(() => target.write(row(1), "1"), /shutting down/);
     });
 
-    it("forgets rows on request", async () => {
+    it("RowWriter does not write discarded rows", async () => {
       const target = writer();
       await write(target, range(3));
       target.discard();
@@ -520,10 +520,10 @@ describe("RowWriter", function () {
   });
 });
 
-describe("RowWriter and a server that is killed", function () {
+describe("RowWriter and a killed server", function () {
   this.timeout(60_000);
 
-  it("writes every row once the server is back", async () => {
+  it("RowWriter writes every row after the server was killed and restarted", async () => {
     const dir = mkdtempSync(join(tmpdir(), "killed-"));
     const options = { dataDir: join(dir, "data"), logFile: join(dir, "log"), port: await freePort() };
     const first = await startBigQueryEmulator(options);

@@ -11,20 +11,20 @@ export { RowsNotWrittenError, type FailedRow, type RetryNotice } from "./insert/
 export interface RowWriterOptions extends BigQueryConnection {
   readonly dataset: string;
   readonly table: string;
-  /** @default 500, what BigQuery recommends. */
+  /** Maximum rows per request. @default 500, which BigQuery recommends */
   readonly maxBatchRows?: number;
-  /** Of JSON text; a larger row goes alone. @default 5 MB; BigQuery takes 10 MB a request. */
+  /** Maximum bytes of JSON text per request. A larger row is sent alone. @default 5 MB; BigQuery accepts 10 MB. */
   readonly maxBatchBytes?: number;
-  /** Requests at a time. @default 4 */
+  /** Maximum concurrent requests. @default 4 */
   readonly maxInFlight?: number;
-  /** How long one batch is tried for. @default 90 s */
+  /** How long a batch is retried; ms. @default 90 s */
   readonly retryForMs?: number;
-  /** When an attempt without an answer is given up. @default 20 s */
+  /** Timeout of a request; ms. @default 20 s */
   readonly requestTimeoutMs?: number;
-  /** @default 100 ms to 10 s */
+  /** Delay between attempts. @default 100 ms to 10 s */
   readonly backoff?: Backoff;
   /**
-   * What happens to a row that BigQuery refuses while it accepts others: `return` reports it from flush; `fail` retries it
+   * What to do with a row that BigQuery refuses while it accepts others: `return` returns it from flush; `fail` retries it
    * until the deadline, then flush rejects. @default "return"
    */
   readonly refusedRows?: "return" | "fail";
@@ -32,8 +32,8 @@ export interface RowWriterOptions extends BigQueryConnection {
   readonly onRetry?: (notice: RetryNotice) => void;
 }
 
-/** What belongs to one flush. */
-interface Generation<Row> {
+/** The rows between two flushes. */
+interface FlushScope<Row> {
   readonly tasks: Set<Promise<void>>;
   readonly failed: FailedRow<Row>[];
   readonly abort: AbortController;
@@ -41,9 +41,9 @@ interface Generation<Row> {
 }
 
 /**
- * Writes rows to a table by tabledata.insertAll, in batches, several at a time. Every row is written (maybe twice, with
- * the same insertId), or reported as refused, or flush rejects: nothing is lost silently. A row is only reported as refused
- * when BigQuery accepts other rows of the table meanwhile.
+ * Writes rows to a table with tabledata.insertAll, in concurrent batches. No row is lost silently: it is written (possibly
+ * twice, with the same insertId), or returned as refused, or flush rejects. A row is returned as refused only when BigQuery
+ * accepts other rows of the table in the meantime.
  *
  * ```
  * for (const row of rows) await writer.write(row, id);
@@ -56,9 +56,9 @@ export class RowWriter<Row extends object> {
   private readonly slots: Slots;
   private readonly evidence = new TableEvidence();
   private stopped: Error | undefined;
-  /** Those that are not flushed yet. */
-  private readonly live = new Set<Generation<Row>>();
-  private generation = this.begin();
+  /** Scopes that are not flushed yet. */
+  private readonly live = new Set<FlushScope<Row>>();
+  private scope = this.begin();
   private batch: PendingRow<Row>[] = [];
   private batchBytes = 0;
 
@@ -74,18 +74,18 @@ export class RowWriter<Row extends object> {
       backoff: options.backoff ?? { initialMs: 100, maxMs: 10_000 },
     };
     this.slots = new Slots(this.options.maxInFlight);
-    // A client of its own, which sends nothing again by itself: there is one policy, the one here.
+    // A separate client without retries, because this class has its own retry policy.
     this.bigquery = bigQueryClient(options, { autoRetry: false, timeout: this.options.requestTimeoutMs });
   }
 
   /**
-   * Takes a row.
-   * @param insertId the same for the same row, so that BigQuery recognises one that is sent twice.
-   * @returns a promise when all requests are under way and a full batch waits: then the caller should wait, too.
-   * @throws the error that flush will reject with, when one is known already; the reason when aborted.
+   * Adds a row to the current batch.
+   * @param insertId the same for the same row, so that BigQuery can remove duplicates
+   * @returns a promise when all requests are in flight and a full batch waits; the caller should then wait for it
+   * @throws the error that flush will reject with, if it is already known; the reason when aborted
    */
   write(row: Row, insertId: string): void | Promise<void> {
-    const error = this.stopped ?? this.generation.error;
+    const error = this.stopped ?? this.scope.error;
     if (error) throw error;
     const text = insertAllRow(row, insertId);
     const bytes = Buffer.byteLength(text);
@@ -93,53 +93,53 @@ export class RowWriter<Row extends object> {
     this.batch.push({ row, insertId, text });
     this.batchBytes += bytes;
     if (this.batch.length >= this.options.maxBatchRows) this.sendBatch();
-    return this.slots.lineEmpty();
+    return this.slots.queueEmpty();
   }
 
   /**
    * Resolves when every row since the last flush is written or refused.
-   * @returns the refused rows.
-   * @throws RowsNotWrittenError when that did not happen in time; then the rows since the last flush must be written
-   *   again, all of them. The writer can be used on.
+   * @returns the refused rows
+   * @throws RowsNotWrittenError when the deadline passes first. All rows since the last flush must then be written again.
+   *   The writer stays usable.
    */
   async flush(): Promise<FailedRow<Row>[]> {
     if (this.stopped) throw this.stopped;
     this.sendBatch();
-    const { generation } = this;
-    this.generation = this.begin();
-    await Promise.all(generation.tasks);
-    this.live.delete(generation);
-    if (generation.error) throw generation.error;
-    return generation.failed;
+    const { scope } = this;
+    this.scope = this.begin();
+    await Promise.all(scope.tasks);
+    this.live.delete(scope);
+    if (scope.error) throw scope.error;
+    return scope.failed;
   }
 
   /**
-   * Forgets the rows that are not flushed, such as those of a bundle that failed; a flush that waits rejects at once. Some
-   * rows may be written all the same.
+   * Discards the rows that are not flushed, for example those of a failed bundle. A pending flush rejects at once. Some of the
+   * rows may still be written.
    */
   discard(): void {
-    for (const generation of this.live) this.end(generation, new Error("The rows were discarded"));
+    for (const scope of this.live) this.end(scope, new Error("The rows were discarded"));
     this.batch = [];
     this.batchBytes = 0;
-    this.generation = this.begin();
+    this.scope = this.begin();
   }
 
-  /** Gives up at once: a flush that waits rejects with the reason, and so does every further use. */
+  /** Stops the writer at once: a pending flush and every further call reject with the reason. */
   abort(reason: Error = new Error(`The writer of table ${this.options.table} was stopped`)): void {
     this.stopped = reason;
-    for (const generation of this.live) this.end(generation, reason);
+    for (const scope of this.live) this.end(scope, reason);
   }
 
-  private begin(): Generation<Row> {
-    const generation: Generation<Row> = { tasks: new Set(), failed: [], abort: new AbortController() };
-    this.live.add(generation);
-    return generation;
+  private begin(): FlushScope<Row> {
+    const scope: FlushScope<Row> = { tasks: new Set(), failed: [], abort: new AbortController() };
+    this.live.add(scope);
+    return scope;
   }
 
-  private end(generation: Generation<Row>, reason: Error): void {
-    generation.error ??= reason;
-    generation.abort.abort(reason);
-    this.live.delete(generation);
+  private end(scope: FlushScope<Row>, reason: Error): void {
+    scope.error ??= reason;
+    scope.abort.abort(reason);
+    this.live.delete(scope);
   }
 
   private sendBatch(): void {
@@ -147,18 +147,18 @@ export class RowWriter<Row extends object> {
     if (rows.length === 0) return;
     this.batch = [];
     this.batchBytes = 0;
-    const { generation } = this;
+    const { scope } = this;
     const task = this.slots
       .run(async () => {
-        generation.failed.push(...(await this.deliver(rows, generation)));
+        scope.failed.push(...(await this.deliver(rows, scope)));
       })
-      // The other batches stop, too: their rows must be written again anyway.
-      .catch((error: Error) => this.end(generation, error))
-      .finally(() => generation.tasks.delete(task));
-    generation.tasks.add(task);
+      // Stops the other batches: their rows must be written again anyway.
+      .catch((error: Error) => this.end(scope, error))
+      .finally(() => scope.tasks.delete(task));
+    scope.tasks.add(task);
   }
 
-  private deliver(rows: PendingRow<Row>[], generation: Generation<Row>): Promise<FailedRow<Row>[]> {
+  private deliver(rows: PendingRow<Row>[], scope: FlushScope<Row>): Promise<FailedRow<Row>[]> {
     const { dataset, table, backoff, onRetry } = this.options;
     const delivery = new BatchDelivery<Row>({
       table,
@@ -167,7 +167,7 @@ export class RowWriter<Row extends object> {
       returnsRefusedRows: this.options.refusedRows === "return",
       deadline: performance.now() + this.options.retryForMs,
       backoff,
-      signal: generation.abort.signal,
+      signal: scope.abort.signal,
       onRetry,
     });
     return delivery.deliver(rows);

@@ -8,21 +8,18 @@ import { applyAsync, pipe, splittableParDo, type AnyPTransform } from "@eventlog
 import { FlinkHarness } from "@eventlogger/beam/testing/flinkHarness";
 import { runQuery } from "@eventlogger/gcp/bigquery/query";
 import { storageWrite, type StorageWriteOptions } from "./storageWrite";
-import {
-  tableByName,
-  type DeadLetterRow,
-  type EventRow,
-  type RollupVersionRow,
-  type TableName,
-  type TableRows,
-} from "@eventlogger/gcp/bigquery/tables";
+import { dayFromIso } from "@eventlogger/events/day";
+import type { DeadLetter } from "@eventlogger/events/deadLetter";
+import type { DayVersion } from "@eventlogger/events/totals/totals";
+import { tableByName, type EventRow, type TableName } from "@eventlogger/gcp/bigquery/tables";
+import type { SinkInputs } from "./sinkRows";
 import { EmitRows, RowSource } from "./testing/emitRows";
 import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/emulator";
 import { startJavaSinks, type JavaSinks } from "./testing/javaSinks";
 import { writeRows } from "./writeRows";
 
-type Rows = { readonly [T in TableName]: readonly TableRows[T][] };
-type Sinks = { readonly [T in TableName]: AnyPTransform<PCollection<TableRows[T]>, DeadLetterRow> };
+type Rows = { readonly [T in TableName]: readonly SinkInputs[T][] };
+type Sinks = { readonly [T in TableName]: AnyPTransform<PCollection<SinkInputs[T]>, DeadLetter> };
 
 const TEXTS = [
   "",
@@ -76,41 +73,41 @@ function eventRow(i: number): EventRow {
   };
 }
 
-function versionRow(i: number): RollupVersionRow {
+function dayVersion(i: number): DayVersion {
   return {
-    date: at(DATES, i),
+    day: dayFromIso(at(DATES, i)) ?? assert.fail(),
     version: at(COUNTS, i),
-    session_count: at(COUNTS, i + 1),
-    session_duration_ms: at(COUNTS, i + 2),
-    active_user_count: i,
-    new_user_count: at(COUNTS, i + 4),
-    updated_at: at(TIMES, i),
+    sessions: at(COUNTS, i + 1),
+    durationMs: at(COUNTS, i + 2),
+    activeUsers: i,
+    newUsers: at(COUNTS, i + 4),
+    updatedAt: Date.parse(at(TIMES, i)),
   };
 }
 
-function deadLetter(i: number): DeadLetterRow {
+function deadLetter(i: number): DeadLetter {
   return {
-    error_type: "not_json",
-    error_message: at(TEXTS, i),
+    errorType: "not_json",
+    errorMessage: at(TEXTS, i),
     payload: at(TEXTS, i + 1),
-    payload_encoding: at(["utf8", "base64"] as const, i),
+    payloadEncoding: at(["utf8", "base64"] as const, i),
     source: `message ${i}`,
-    failed_at: at(TIMES, i),
+    failedAt: Date.parse(at(TIMES, i)),
   };
 }
 
 const range = <T>(n: number, row: (i: number) => T): T[] => Array.from({ length: n }, (_, i) => row(i));
 
-/** One row of each table is there twice. */
+/** One row of each table is in it twice. */
 const ROWS: Rows = {
   events: [...range(120, eventRow), eventRow(1)],
-  daily_rollup_versions: [...range(60, versionRow), versionRow(1)],
+  daily_rollup_versions: [...range(60, dayVersion), dayVersion(1)],
   dead_letters: [...range(40, deadLetter), deadLetter(1)],
 };
 
-/** No JSON: gets so far only by a mistake of ours, and BigQuery refuses it. */
+/** Its properties are not JSON, as only a bug of this pipeline could write them: BigQuery refuses the row. */
 const REFUSED: EventRow = { ...eventRow(5), event_id: "refused", properties: "{no json" };
-/** In the middle: what comes with it in a request must not suffer. */
+/** The refused row is in the middle of a request, whose other rows must be written. */
 const WITH_REFUSED: Rows = { ...ROWS, events: [...ROWS.events.slice(0, 50), REFUSED, ...ROWS.events.slice(50)] };
 
 type Read = <Row>(root: Root, name: string, rows: readonly Row[]) => PCollection<Row>;
@@ -129,12 +126,12 @@ const unbounded: Read = <Row>(root: Root, name: string, rows: readonly Row[]) =>
     ),
   );
 
-/** Rows into a table each; what is refused goes to the dead letters. */
+/** Writes rows to each table, and refused rows to the dead letters. */
 async function writeAll(root: Root, name: string, read: Read, rows: Rows, sinks: Sinks): Promise<void> {
   const refused = await applyAsync(read(root, `${name} Events`, rows.events), sinks.events);
   await applyAsync(read(root, `${name} Versions`, rows.daily_rollup_versions), sinks.daily_rollup_versions);
   const deadLetters = P([read(root, `${name} DeadLetters`, rows.dead_letters), refused]).apply(
-    withName(`${name} AllDeadLetters`, flatten<DeadLetterRow>()),
+    withName(`${name} AllDeadLetters`, flatten<DeadLetter>()),
   );
   await applyAsync(deadLetters, sinks.dead_letters);
 }
@@ -177,10 +174,10 @@ describe("storageWrite", function () {
   const where = (table: TableName): string =>
     table === "dead_letters" ? "WHERE NOT STARTS_WITH(error_type, 'row_refused')" : "";
 
-  /** Rows of a table that another has not, or not as often; leaves out dead letters of refused rows. */
+  /** Rows of a table that another lacks or has less often, without dead letters of refused rows. */
   async function missing(table: TableName, from: string, to: string): Promise<string[]> {
     const columns = tableByName[table].columns.map(({ name, type }) =>
-      // JSON can be compared as text only.
+      // JSON can only be compared as text.
       type === "JSON" ? `TO_JSON_STRING(${name}) AS ${name}` : name,
     );
     const places = columns.map((_, i) => i + 1).join(", ");
@@ -206,7 +203,7 @@ describe("storageWrite", function () {
     }
   }
 
-  /** The dead letter of the one row that was refused. */
+  /** Asserts the dead letter of the one refused row. */
   async function assertRefused(dataset: string): Promise<void> {
     const query = `SELECT * FROM ${dataset}.dead_letters WHERE STARTS_WITH(error_type, 'row_refused')`;
     const [row, ...more] = await runQuery(fixture.bigquery, query);
@@ -214,7 +211,7 @@ describe("storageWrite", function () {
     assert.equal(more.length, 0);
     assert.equal(row.text("error_type"), "row_refused: invalid");
     assert.match(row.text("error_message"), /properties is no JSON/);
-    // As the portable sink writes it.
+    // The same as the portable sink writes.
     assert.equal(row.text("payload"), JSON.stringify(REFUSED));
     assert.equal(row.text("payload_encoding"), "utf8");
     assert.equal(row.text("source"), "table events");
@@ -222,10 +219,10 @@ describe("storageWrite", function () {
     assert(age >= 0 && age < 240_000, `failed ${age} ms ago`);
   }
 
-  /** What the portable sink has written: by the first test, for both. */
+  /** The dataset that the portable sink wrote to in the first test. */
   let inserted: string;
 
-  it("writes what the portable sink writes, row for row, at least once and exactly once", async () => {
+  it("storageWrite writes the same rows as writeRows, at least once and exactly once", async () => {
     inserted = await fixture.freshDataset();
     const atLeastOnce = await fixture.freshDataset();
     const exactlyOnce = await fixture.freshDataset();
@@ -243,7 +240,7 @@ describe("storageWrite", function () {
     }
   });
 
-  it("commits a stream without end as it goes, each row once", async () => {
+  it("storageWrite commits an unbounded stream while it runs, each row once", async () => {
     const dataset = await fixture.freshDataset();
     const options = { semantics: "exactly-once", triggeringFrequencySec: 1, numStreams: 1 } as const;
     const run = await flink.start(
@@ -255,13 +252,13 @@ describe("storageWrite", function () {
       { checkpointingInterval: 1000, checkpointDir: flink.file("checkpoints") },
     );
     const deadline = Date.now() + 150_000;
-    // A query may get rows without its columns from the emulator while it commits rows: then it is asked once more.
+    // While the emulator commits rows, a query may return rows without columns; the next attempt is right.
     const writtenEvents = async (): Promise<unknown> => (await counts(dataset).catch(() => undefined))?.["events"];
     while ((await writtenEvents()) !== ROWS.events.length) {
-      assert(Date.now() < deadline, "not all rows are written in time");
+      assert(Date.now() < deadline, "not all rows were written before the deadline");
       await Promise.race([sleep(500), run.finished]);
     }
-    await sleep(2000); // nothing more must come
+    await sleep(2000); // no further row may arrive
     await assertSame(inserted, dataset, ["events"]);
     await assertRefused(dataset);
     await run.stop();

@@ -7,13 +7,15 @@ import { schemaTransform } from "@eventlogger/beam/expansion/schemaTransform";
 import { rowCoder } from "@eventlogger/beam/rows/schema";
 import { beamRowTypes, fromBeamRow, toBeamRow, type BeamRow } from "./beamRows";
 import { deadLetterOfRefusedRow } from "./refusedRow";
-import { tableByName, type DeadLetterRow, type TableName, type TableRows } from "@eventlogger/gcp/bigquery/tables";
+import { sinkRow, type SinkInputs } from "./sinkRows";
+import type { DeadLetter } from "@eventlogger/events/deadLetter";
+import { tableByName, type TableName } from "@eventlogger/gcp/bigquery/tables";
 import { registerModule } from "@eventlogger/beam/registerModule";
 
 export interface StorageWriteTarget {
   readonly project: string;
   readonly dataset: string;
-  /** It must exist. */
+  /** An existing table. */
   readonly table: TableName;
 }
 
@@ -21,25 +23,25 @@ export interface StorageWriteOptions {
   /** `host:port` of a Java expansion service with Beam's BigQuery sinks. */
   readonly expansionAddress: string;
   /**
-   * `at-least-once`: rows are there at once, and may be doubled when a bundle is repeated. `exactly-once`: they are there
-   * once committed, and the runner's state knows which are; as exact as that runner is after a crash.
+   * `at-least-once`: rows are visible at once, and a repeated bundle may duplicate them. `exactly-once`: rows are visible
+   * after a commit, and the runner's state tracks the commits; as exact as that runner is after a crash.
    */
   readonly semantics: "at-least-once" | "exactly-once";
-  /** How often exactly-once writes of a stream without end are committed; s. @default 5 */
+  /** How often exactly-once writes of an unbounded stream are committed; s. @default 5 */
   readonly triggeringFrequencySec?: number;
-  /** Write streams for exactly-once writes of a stream without end. @default as many as the runner finds good */
+  /** Write streams for exactly-once writes of an unbounded stream. @default the runner chooses */
   readonly numStreams?: number;
 }
 
 const URN = "beam:schematransform:org.apache.beam:bigquery_storage_write:v2";
 const ERRORS = "errors";
 
-/** A row of a table becomes a Beam row. */
-export class ToBeamRow implements BundleDoFn<object, BeamRow> {
-  constructor(readonly table: TableName) {}
+/** Maps what the sink accepts to the Beam row of its table. */
+export class ToBeamRow<T extends TableName> implements BundleDoFn<SinkInputs[T], BeamRow> {
+  constructor(readonly table: T) {}
 
-  process(row: object, emit: Emit<BeamRow>): void {
-    emit(toBeamRow(tableByName[this.table], row));
+  process(input: SinkInputs[T], emit: Emit<BeamRow>): void {
+    emit(toBeamRow(tableByName[this.table], sinkRow[this.table](input)));
   }
 }
 
@@ -49,17 +51,17 @@ interface RefusedBeamRow {
 }
 
 /**
- * What the Java sink gives out for a row that it could not write becomes a dead letter; a refused dead letter or rollup
- * version fails the bundle. The sink does not tell whether BigQuery accepts other rows.
+ * Turns a row that the Java sink could not write into a dead letter. A refused dead letter or rollup version fails the
+ * bundle. The sink does not report whether BigQuery accepts other rows.
  */
-export class RefusedToDeadLetter implements BundleDoFn<RefusedBeamRow, DeadLetterRow> {
+export class RefusedToDeadLetter implements BundleDoFn<RefusedBeamRow, DeadLetter> {
   constructor(readonly table: TableName) {}
 
-  process({ failed_row, error_message }: RefusedBeamRow, emit: Emit<DeadLetterRow>): void {
+  process({ failed_row, error_message }: RefusedBeamRow, emit: Emit<DeadLetter>): void {
     const deadLetter = deadLetterOfRefusedRow({
       table: this.table,
       row: fromBeamRow(tableByName[this.table], failed_row),
-      // The API names no reasons: a row that it takes apart from the others is not valid for the table.
+      // The API gives no reasons. A row that it refuses by itself is not valid for the table.
       reason: "invalid",
       message: error_message,
     });
@@ -67,7 +69,7 @@ export class RefusedToDeadLetter implements BundleDoFn<RefusedBeamRow, DeadLette
   }
 }
 
-/** The configuration of the Java sink, by the names of its own schema. */
+/** The configuration of the Java sink, with the field names of its schema. */
 function configuration(
   { project, dataset, table }: StorageWriteTarget,
   { semantics, triggeringFrequencySec, numStreams }: StorageWriteOptions,
@@ -89,16 +91,16 @@ function configuration(
 }
 
 /**
- * Writes rows to a table by the BigQuery Storage Write API, through Beam's Java sink; the output are dead letters for
- * refused rows. Columns are as in tables.ts: the table is neither made nor asked for its schema.
+ * Writes to a table with the BigQuery Storage Write API, through Beam's Java sink. The output are dead letters for refused
+ * rows. The columns come from tables.ts: the sink neither creates the table nor reads its schema.
  */
 export function storageWrite<T extends TableName>(
   name: string,
   target: StorageWriteTarget & { readonly table: T },
   options: StorageWriteOptions,
-): AsyncPTransform<PCollection<TableRows[T]>, PCollection<DeadLetterRow>> {
+): AsyncPTransform<PCollection<SinkInputs[T]>, PCollection<DeadLetter>> {
   const { table } = target;
-  return withName(name, async (rows: PCollection<TableRows[T]>) => {
+  return withName(name, async (rows: PCollection<SinkInputs[T]>) => {
     const input = pipe(
       rows,
       bundleParDo("ToBeamRows", new ToBeamRow(table), rowCoder(beamRowTypes(tableByName[table]))),
@@ -108,7 +110,7 @@ export function storageWrite<T extends TableName>(
     if (!errors) throw new Error(`${URN} has no output ${ERRORS}`);
     return pipe(
       errors as PCollection<RefusedBeamRow>,
-      bundleParDo("ToDeadLetters", new RefusedToDeadLetter(table), new GeneralObjectCoder<DeadLetterRow>()),
+      bundleParDo("ToDeadLetters", new RefusedToDeadLetter(table), new GeneralObjectCoder<DeadLetter>()),
     );
   });
 }

@@ -1,14 +1,21 @@
 import "@eventlogger/beam/sdk";
-import { eventRow } from "./eventRow";
+import { parDo, withName, type PCollection } from "apache-beam";
+import type { PTransform } from "apache-beam/transforms/transform";
+import { registerModule } from "@eventlogger/beam/registerModule";
 import type { EventRow } from "@eventlogger/gcp/bigquery/tables";
 import type { ParsedEvent } from "../../parse/parsedEvent";
-import { registerModule } from "@eventlogger/beam/registerModule";
+import { eventRow } from "./eventRow";
 
-/** The row of the raw table for each event. */
+/** Maps each event to its row in the raw table. */
 export class ToEventRows {
   *process({ event }: ParsedEvent): Iterable<EventRow> {
     yield eventRow(event);
   }
+}
+
+/** Maps events to rows of the raw table, in a step of its own: running jobs know it by its name. */
+export function toEventRows(): PTransform<PCollection<ParsedEvent>, PCollection<EventRow>> {
+  return withName("ToEventRows", parDo<ParsedEvent, EventRow, undefined>(new ToEventRows()));
 }
 
 registerModule(module);

@@ -33,7 +33,7 @@ describe("verifyRollups", function () {
     return { ...result, lines };
   }
 
-  // A session of 10 min whose second half belongs to the next day, one of exactly the gap (two), one a ms less, twice.
+  // A 10-minute session across midnight; events exactly the gap apart (two sessions); events 1 ms closer, repeated.
   const events = [
     event({ session_id: "a", event_time: DAY - 5 * 60_000, user_id: "u1" }),
     event({ session_id: "a", event_time: DAY + 5 * 60_000, user_id: "u1" }),
@@ -44,7 +44,7 @@ describe("verifyRollups", function () {
     event({ session_id: "c", event_time: DAY + HOUR + GAP_MS - 1 }),
     event({ session_id: "c", event_time: DAY + HOUR + GAP_MS - 1 }),
   ];
-  const right = [
+  const correct = [
     rollupVersion({ date: "2024-04-30", session_count: 1, active_user_count: 1, new_user_count: 1 }),
     rollupVersion({
       date: "2024-05-01",
@@ -55,27 +55,27 @@ describe("verifyRollups", function () {
     }),
   ];
 
-  it("finds nothing where there is nothing", async () => {
+  it("verifyRollups finds no differences in empty tables", async () => {
     assert.deepEqual(await verify([], []), { differences: [], equalDays: 0, lines: [] });
   });
 
-  it("finds nothing wrong with right rollups", async () => {
-    assert.deepEqual(await verify(events, right), { differences: [], equalDays: 2, lines: [] });
+  it("verifyRollups finds no differences in correct rollups", async () => {
+    assert.deepEqual(await verify(events, correct), { differences: [], equalDays: 2, lines: [] });
   });
 
-  it("takes the gap as a parameter", async () => {
-    const { lines } = await verify(events, right, GAP_MS + 1);
+  it("verifyRollups uses the given session gap", async () => {
+    const { lines } = await verify(events, correct, GAP_MS + 1);
     assert.ok(lines.includes("2024-05-01 session_count 3 4"), lines.join("\n"));
   });
 
-  it("finds a day that is missing", async () => {
-    const { lines, equalDays } = await verify(events, right.slice(0, 1));
+  it("verifyRollups finds a missing day", async () => {
+    const { lines, equalDays } = await verify(events, correct.slice(0, 1));
     assert.deepEqual(lines, ["2024-05-01 day 4 undefined"]);
     assert.equal(equalDays, 1);
   });
 
-  it("finds a day that is too much", async () => {
-    const { lines } = await verify(events, [...right, rollupVersion({ date: "2024-05-02", session_count: 1 })]);
+  it("verifyRollups finds a day without events", async () => {
+    const { lines } = await verify(events, [...correct, rollupVersion({ date: "2024-05-02", session_count: 1 })]);
     assert.deepEqual(lines, ["2024-05-02 day undefined 1"]);
   });
 
@@ -93,29 +93,29 @@ describe("verifyRollups", function () {
     [{ new_user_count: 0 }, ["2024-05-01 new_user_count 1 0", "2024-05-01 total_users 2 1"]],
   ];
   for (const [change, expected] of changes) {
-    it(`finds a wrong ${Object.keys(change)[0]}`, async () => {
-      const [first, second] = right as [RollupVersionRow, RollupVersionRow];
+    it(`verifyRollups finds a wrong ${Object.keys(change)[0]}`, async () => {
+      const [first, second] = correct as [RollupVersionRow, RollupVersionRow];
       const { lines, equalDays } = await verify(events, [first, second, { ...second, version: 2, ...change }]);
       assert.deepEqual(lines, expected);
       assert.equal(equalDays, 1);
     });
   }
 
-  it("agrees with brute force on traffic of all kinds", async () => {
+  it("verifyRollups agrees with brute force on generated traffic", async () => {
     const now = DAY + 20 * HOUR;
-    const made = [...generateTraffic({ count: 4000, seed: 7, days: 5, users: 300, now, duplicateShare: 0.1 })].map(
+    const generated = [...generateTraffic({ count: 4000, seed: 7, days: 5, users: 300, now, duplicateShare: 0.1 })].map(
       (input) => {
         const result = validateEvent(input, now);
         assert.ok(result.ok);
         return result.event;
       },
     );
-    const report = bruteForceRollups(made, GAP_MS);
-    // The report has averages, not sums: rollups without durations make verify tell the averages it expects.
+    const report = bruteForceRollups(generated, GAP_MS);
+    // The report has averages, not sums. For rollups without durations, verify reports the averages that it expects.
     const rollups = report.daily_stats.map(({ date, session_count, active_user_count, new_user_count }) =>
       rollupVersion({ date: isoDate(date), session_count, active_user_count, new_user_count }),
     );
-    const { lines, differences } = await verify(made, rollups);
+    const { lines, differences } = await verify(generated, rollups);
     assert.deepEqual(
       lines.filter((line) => !/session_duration/.test(line)),
       [],

@@ -3,13 +3,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { runQuery } from "@eventlogger/gcp/bigquery/query";
 import { RefusedToDeadLetter } from "./storageWrite";
 import { toBeamRow } from "./beamRows";
-import {
-  tableByName,
-  type DeadLetterRow,
-  type EventRow,
-  type TableName,
-  type TableRows,
-} from "@eventlogger/gcp/bigquery/tables";
+import type { DeadLetter } from "@eventlogger/events/deadLetter";
+import type { DayVersion } from "@eventlogger/events/totals/totals";
+import { tableByName, type EventRow, type TableName } from "@eventlogger/gcp/bigquery/tables";
 import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/emulator";
 import {
   startRecordingProxy,
@@ -17,12 +13,15 @@ import {
   type InsertRequest,
   type RecordingProxy,
 } from "@eventlogger/gcp/bigquery/testing/recordingProxy";
-import { rollupVersion } from "@eventlogger/gcp/bigquery/testing/rows";
+import { sinkRow, type SinkInputs } from "./sinkRows";
 import { WriteRows } from "./writeRows";
 
 const TIME = "2024-05-01T00:00:00.000Z";
-/** Cannot be a row: the emulator refuses it. */
+const TIME_MS = Date.parse(TIME);
+/** Not a time: BigQuery refuses the row. */
 const NO_TIME = "no time";
+/** The year 275760, after the last one of a BigQuery TIMESTAMP: BigQuery refuses the row. */
+const TOO_LATE_MS = 8.64e15;
 
 function eventRow(id: string, fields: Partial<EventRow> = {}): EventRow {
   return {
@@ -42,18 +41,22 @@ function eventRow(id: string, fields: Partial<EventRow> = {}): EventRow {
   };
 }
 
-const letter = (source: string, failed_at: string): DeadLetterRow => ({
-  ...{ error_type: "not_json", error_message: "m", payload: `secret of ${source}`, payload_encoding: "utf8" },
+const letter = (source: string, failedAt: number): DeadLetter => ({
+  ...{ errorType: "not_json", errorMessage: "m", payload: `secret of ${source}`, payloadEncoding: "utf8" },
   source,
-  failed_at,
+  failedAt,
 });
-const version = (n: number, updated_at: string) => rollupVersion({ date: "2024-05-01", version: n, updated_at });
+const version = (n: number, updatedAt: number): DayVersion => ({
+  ...{ day: 19_844, sessions: 0, durationMs: 0, activeUsers: 0, newUsers: 0 },
+  version: n,
+  updatedAt,
+});
 
-/** Of the tables whose rows no dead letter replaces: good rows, and one in their middle that BigQuery refuses. */
+/** For the tables whose rows no dead letter replaces: valid rows, with one in the middle that BigQuery refuses. */
 const WITH_REFUSED = {
-  dead_letters: [letter("a", TIME), letter("b", NO_TIME), letter("c", TIME)],
-  daily_rollup_versions: [version(1, TIME), version(2, NO_TIME), version(3, TIME)],
-} satisfies Partial<{ readonly [T in TableName]: readonly TableRows[T][] }>;
+  dead_letters: [letter("a", TIME_MS), letter("b", TOO_LATE_MS), letter("c", TIME_MS)],
+  daily_rollup_versions: [version(1, TIME_MS), version(2, TOO_LATE_MS), version(3, TIME_MS)],
+} satisfies Partial<{ readonly [T in TableName]: readonly SinkInputs[T][] }>;
 
 const invalidRequest = (): Answer => ({
   status: 400,
@@ -91,13 +94,13 @@ describe("WriteRows", function () {
     return new WriteRows({ project: fixture.project, dataset, endpoint: proxy.url }, table, retryForMs);
   }
 
-  /** Runs a bundle; returns its dead letters. */
+  /** Runs a bundle and returns its dead letters. */
   async function bundle<T extends TableName>(
     doFn: WriteRows<T>,
-    rows: readonly TableRows[T][],
-  ): Promise<DeadLetterRow[]> {
-    const deadLetters: DeadLetterRow[] = [];
-    for (const row of rows) await doFn.process(row, () => assert.fail("process emits nothing"));
+    inputs: readonly SinkInputs[T][],
+  ): Promise<DeadLetter[]> {
+    const deadLetters: DeadLetter[] = [];
+    for (const input of inputs) await doFn.process(input, () => assert.fail("process emits nothing"));
     await doFn.finishBundle((deadLetter) => deadLetters.push(deadLetter));
     return deadLetters;
   }
@@ -111,7 +114,7 @@ describe("WriteRows", function () {
     "400 invalid": invalidRequest,
     "invalid for every row": invalidRows,
   })) {
-    it(`writes every event and makes no dead letter after BigQuery answered ${name} for 2 seconds`, async () => {
+    it(`WriteRows writes every event without a dead letter after BigQuery answered ${name} for 2 seconds`, async () => {
       const until = performance.now() + 2000;
       proxy.answer = (request) => (performance.now() < until ? refusal(request) : undefined);
       const rows = Array.from({ length: 60 }, (_, i) => eventRow(`e-${i}`));
@@ -120,26 +123,26 @@ describe("WriteRows", function () {
     });
   }
 
-  it("makes a dead letter of an event row that BigQuery refuses while it accepts others", async () => {
+  it("WriteRows emits a dead letter for an event row that BigQuery refuses while it accepts others", async () => {
     const refused = eventRow("refused", { received_at: NO_TIME });
     const [deadLetter, ...more] = await bundle(writeRows("events"), [eventRow("a"), refused, eventRow("b")]);
     assert.equal(deadLetter?.payload, JSON.stringify(refused));
     assert.equal(deadLetter.source, "table events");
-    assert.match(deadLetter.error_type, /^row_refused: /);
+    assert.match(deadLetter.errorType, /^row_refused: /);
     assert.deepEqual(more, []);
     assert.equal(await countOf("events"), 2);
   });
 
-  it("fails the bundle of an event row that BigQuery refuses alone, and makes a dead letter of it with the next rows", async () => {
+  it("WriteRows fails the bundle of an event row that BigQuery refuses alone, and emits its dead letter with later rows", async () => {
     const refused = eventRow("refused", { received_at: NO_TIME });
     await assert.rejects(bundle(writeRows("events", 1000), [refused]), /did not accept 1 row for table events/);
-    // As after the redelivery of its message, together with others.
+    // Its message is redelivered together with others.
     assert.equal((await bundle(writeRows("events"), [refused, eventRow("a")])).length, 1);
     assert.equal(await countOf("events"), 1);
   });
 
   for (const table of ["dead_letters", "daily_rollup_versions"] as const) {
-    it(`fails the bundle when BigQuery refuses one row of ${table}, and writes the others`, async () => {
+    it(`WriteRows fails the bundle when BigQuery refuses one row of ${table}, and writes the others`, async () => {
       const doFn: WriteRows<TableName> = writeRows<TableName>(table, 1500);
       await assert.rejects(
         bundle(doFn, WITH_REFUSED[table]),
@@ -150,7 +153,7 @@ describe("WriteRows", function () {
       assert.ok(!log.join().includes("secret"), "the row must not be logged");
     });
 
-    it(`fails the bundle when BigQuery refuses every row of ${table}`, async () => {
+    it(`WriteRows fails the bundle when BigQuery refuses every row of ${table}`, async () => {
       proxy.answer = invalidRows;
       const doFn: WriteRows<TableName> = writeRows<TableName>(table, 1500);
       await assert.rejects(
@@ -159,9 +162,9 @@ describe("WriteRows", function () {
       );
     });
 
-    it(`fails the bundle when the Storage Write API refuses a row of ${table}`, () => {
-      const [row] = WITH_REFUSED[table];
-      const refused = { failed_row: toBeamRow(tableByName[table], row as object), error_message: "no such field" };
+    it(`RefusedToDeadLetter fails the bundle when the Storage Write API refuses a row of ${table}`, () => {
+      const row = table === "dead_letters" ? sinkRow[table](letter("a", TIME_MS)) : sinkRow[table](version(1, TIME_MS));
+      const refused = { failed_row: toBeamRow(tableByName[table], row), error_message: "no such field" };
       assert.throws(
         () => new RefusedToDeadLetter(table).process(refused, () => assert.fail("nothing may be emitted")),
         {
@@ -172,7 +175,7 @@ describe("WriteRows", function () {
     });
   }
 
-  it("stops retrying at once when the bundle fails elsewhere or the worker stops", async () => {
+  it("WriteRows stops retrying at once when the bundle fails elsewhere or the worker stops", async () => {
     proxy.answer = invalidRequest;
     const doFn = writeRows("events");
     const failed = assert.rejects(bundle(doFn, [eventRow("a")]), /discarded/);

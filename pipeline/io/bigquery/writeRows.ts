@@ -6,13 +6,15 @@ import { createHash } from "node:crypto";
 import { bundleParDo, type BundleDoFn, type Emit, type EmitTimestamped } from "@eventlogger/beam";
 import { canBeDeadLetter, deadLetterOfRefusedRow } from "./refusedRow";
 import { RowWriter } from "./rowWriter";
-import type { DeadLetterRow, TableName, TableRows } from "@eventlogger/gcp/bigquery/tables";
+import { sinkRow, type SinkInputs } from "./sinkRows";
+import type { DeadLetter } from "@eventlogger/events/deadLetter";
+import type { TableName, TableRows } from "@eventlogger/gcp/bigquery/tables";
 import { registerModule } from "@eventlogger/beam/registerModule";
 
 export interface TableTarget {
   readonly project: string;
   readonly dataset: string;
-  /** An emulator; undefined for Google's service. */
+  /** URL of an emulator; undefined for the service of Google Cloud. */
   readonly endpoint: string | undefined;
 }
 
@@ -23,17 +25,17 @@ const INSERT_IDS: { readonly [T in TableName]: (row: TableRows[T]) => string } =
 };
 
 /**
- * Writes the rows of a bundle and gives out dead letters for those that BigQuery refuses while it accepts others. The bundle
- * ends when every row is written or refused, and fails when that does not happen in time: the runner then retries it. A
- * refused dead letter or rollup version always fails the bundle.
+ * Writes the rows of a bundle and emits dead letters for those that BigQuery refuses while it accepts others. The bundle
+ * finishes when every row is written or refused. It fails when that takes too long, and the runner retries it. A refused
+ * dead letter or rollup version always fails the bundle.
  */
-export class WriteRows<T extends TableName> implements BundleDoFn<TableRows[T], DeadLetterRow> {
+export class WriteRows<T extends TableName> implements BundleDoFn<SinkInputs[T], DeadLetter> {
   private writer: RowWriter<TableRows[T]> | undefined;
 
   constructor(
     readonly target: TableTarget,
     readonly table: T,
-    /** How long BigQuery may refuse rows or not answer before the bundle fails; ms. */
+    /** How long BigQuery may refuse rows or be unreachable before the bundle fails; ms. */
     readonly retryForMs?: number,
   ) {}
 
@@ -48,11 +50,12 @@ export class WriteRows<T extends TableName> implements BundleDoFn<TableRows[T], 
     return this.writer;
   }
 
-  process(row: TableRows[T], _emit: Emit<DeadLetterRow>): void | Promise<void> {
+  process(input: SinkInputs[T], _emit: Emit<DeadLetter>): void | Promise<void> {
+    const row = sinkRow[this.table](input);
     return this.open().write(row, INSERT_IDS[this.table](row));
   }
 
-  async finishBundle(emit: EmitTimestamped<DeadLetterRow>): Promise<void> {
+  async finishBundle(emit: EmitTimestamped<DeadLetter>): Promise<void> {
     if (!this.writer) return;
     for (const { row, reason, message } of await this.writer.flush()) {
       emit(deadLetterOfRefusedRow({ table: this.table, row, reason, message }), Date.now());
@@ -64,13 +67,13 @@ export class WriteRows<T extends TableName> implements BundleDoFn<TableRows[T], 
   }
 }
 
-/** Writes rows to a table by streaming inserts; the output are dead letters for refused rows. */
+/** Writes to a table by streaming inserts. The output are dead letters for refused rows. */
 export function writeRows<T extends TableName>(
   name: string,
   target: TableTarget,
   table: T,
-): PTransform<PCollection<TableRows[T]>, PCollection<DeadLetterRow>> {
-  return bundleParDo(name, new WriteRows(target, table), new GeneralObjectCoder<DeadLetterRow>());
+): PTransform<PCollection<SinkInputs[T]>, PCollection<DeadLetter>> {
+  return bundleParDo(name, new WriteRows(target, table), new GeneralObjectCoder<DeadLetter>());
 }
 
 registerModule(module);

@@ -12,13 +12,13 @@ export interface JavaReadOptions {
   readonly subscription: string;
   /** Attribute with the event time, in epoch ms or as RFC 3339. */
   readonly timestampAttribute: string;
-  /** Attribute by which the runner recognises a message that was published twice, within some ten minutes. */
+  /** Attribute by which the runner removes duplicates that were published within about ten minutes. */
   readonly idAttribute: string;
   /** `host:port` of a Java expansion service with Beam's Pub/Sub source. */
   readonly expansionAddress: string;
 }
 
-/** Makes messages of what Java's source gives out. */
+/** Decodes the serialised messages that Java's source emits. */
 export class DecodeMessages {
   *process(bytes: Uint8Array): Iterable<PubSubMessage> {
     yield decodePubsubMessage(bytes);
@@ -26,17 +26,17 @@ export class DecodeMessages {
 }
 
 /**
- * Reads a Pub/Sub subscription through Beam's Java source, which Dataflow replaces by its own: that acknowledges, tracks
- * the watermark and removes duplicates. It hands on a message's data and id, but no publish time.
+ * Reads a Pub/Sub subscription through Beam's Java source. Dataflow replaces it by its native source, which acknowledges,
+ * tracks the watermark and removes duplicates. The source provides data and message id, but no publish time.
  *
- * On other runners Java's source does not do: it opens dozens of readers that get in each other's way.
+ * Do not use it on other runners: Java's own source opens dozens of readers that interfere with each other.
  */
 export function readFromPubSubJava(options: JavaReadOptions): AsyncPTransform<Root, PCollection<PubSubMessage>> {
   const { project, subscription, timestampAttribute, idAttribute, expansionAddress } = options;
   return withName("ReadFromPubSub", async (root: Root) => {
     const source = rawExternalTransform<Root, PCollection<Uint8Array>>(
       "beam:transform:org.apache.beam:pubsub_read:v1",
-      // By the names of Java's setters (ExternalRead.Configuration).
+      // Names of the setters in Java (ExternalRead.Configuration).
       {
         subscription: `projects/${project}/subscriptions/${subscription}`,
         with_attributes: true,

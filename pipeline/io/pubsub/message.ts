@@ -2,7 +2,7 @@ import "@eventlogger/beam/sdk";
 import { GeneralObjectCoder } from "apache-beam/coders/js_coders";
 import type { Coder } from "apache-beam/coders/coders";
 
-/** A message as every source of the pipeline gives it out. */
+/** A message as every source of the pipeline emits it. */
 export interface PubSubMessage {
   readonly data: Uint8Array;
   readonly messageId: string;
@@ -10,5 +10,5 @@ export interface PubSubMessage {
   readonly publishTime: number;
 }
 
-/** For messages that leave the step that read them; every runner fuses the parser with it, so they normally do not. */
+/** For messages that leave the source's stage. Runners fuse the source with the parser, so normally none do. */
 export const pubSubMessageCoder: Coder<PubSubMessage> = new GeneralObjectCoder();

@@ -3,7 +3,7 @@ import fc = require("fast-check");
 import { google } from "@google-cloud/pubsub/build/protos/protos";
 import { decodePubsubMessage } from "./pubsubMessageProto";
 
-/** The encoder of Google's own proto. */
+/** Google's own implementation. */
 const { PubsubMessage } = google.pubsub.v1;
 
 const messages = fc.record({
@@ -15,7 +15,7 @@ const messages = fc.record({
 });
 
 describe("PubsubMessage proto", () => {
-  it("is decoded to what was encoded", () => {
+  it("decodePubsubMessage returns what Google's encoder encoded", () => {
     fc.assert(
       fc.property(messages, ({ data, attributes, messageId, publishTimeMs, orderingKey }) => {
         const publishTime = { seconds: Math.floor(publishTimeMs / 1000), nanos: (publishTimeMs % 1000) * 1e6 };
@@ -28,7 +28,7 @@ describe("PubsubMessage proto", () => {
     );
   });
 
-  it("has an id that depends on its data alone where the source gives none, and a time", () => {
+  it("a message without id and publish time gets an id from its data alone, and the current time", () => {
     fc.assert(
       fc.property(fc.uint8Array(), fc.uint8Array(), (one, other) => {
         const idOf = (data: Uint8Array, attributes = {}): string =>
@@ -43,7 +43,7 @@ describe("PubsubMessage proto", () => {
     assert(publishTime >= before && publishTime <= Date.now());
   });
 
-  it("is refused when it is cut off", () => {
+  it("decodePubsubMessage rejects a truncated message", () => {
     const bytes = PubsubMessage.encode({ data: Buffer.from("some data"), messageId: "4711" }).finish();
     assert.throws(() => decodePubsubMessage(bytes.subarray(0, 5)));
   });

@@ -3,7 +3,7 @@ import type { Long } from "protobufjs";
 import protobufjs = require("protobufjs");
 import type { PubSubMessage } from "./message";
 
-/** What we use of `google.pubsub.v1.PubsubMessage`; its other fields are passed over. */
+/** The fields of `google.pubsub.v1.PubsubMessage` that the pipeline uses. Decoding skips the others. */
 const { root } = protobufjs.parse(`
   syntax = "proto3";
   message PubsubMessage {
@@ -25,11 +25,11 @@ interface Decoded {
 }
 
 /**
- * The message in a serialised `google.pubsub.v1.PubsubMessage`. What a source left out is filled in: a message without
- * an id gets one from its data, so that a redelivery has the same, and one without a publish time was published now.
- * `data` is a part of `bytes`, not a copy.
+ * Decodes a serialised `google.pubsub.v1.PubsubMessage` and fills in fields that the source omitted. A missing id becomes a
+ * hash of the data, so that a redelivery gets the same id. A missing publish time becomes the current time. `data` is a view
+ * of `bytes`, not a copy.
  *
- * @throws Error when the bytes are no such message
+ * @throws Error when the bytes are not such a message
  */
 export function decodePubsubMessage(bytes: Uint8Array): PubSubMessage {
   const { data, messageId, publishTime } = Proto.decode(bytes) as unknown as Decoded;

@@ -1,5 +1,5 @@
 import { storageWrite, type StorageWriteOptions } from "../../io/bigquery/storageWrite";
-import type { EventPipelineEnds } from "../../eventPipeline";
+import type { EventPipelineIo } from "../../eventPipeline";
 import { readFromPubSubJava } from "../../io/pubsub/javaRead";
 
 export interface DataflowEndsOptions {
@@ -24,7 +24,7 @@ const COMMIT_EVERY_SEC = 5;
  *
  * @param expansionAddress `host:port` of a Java expansion service
  */
-export function dataflowEnds(options: DataflowEndsOptions, expansionAddress: string): EventPipelineEnds {
+export function dataflowEnds(options: DataflowEndsOptions, expansionAddress: string): EventPipelineIo {
   const { project, subscription, dataset, eventsSemantics } = options;
   const target = { project, dataset };
   const exactlyOnce = {

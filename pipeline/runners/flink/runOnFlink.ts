@@ -3,7 +3,7 @@ import { buildPipeline, ensureFlinkClasspath, runOnFlink, type FlinkRun } from "
 import { writeRows } from "../../io/bigquery/writeRows";
 import { eventPipeline, type EventPipelineOptions } from "../../eventPipeline";
 import { readFromPubSub } from "../../io/pubsub/source/readFromPubSub";
-import { SESSION_BUCKETS_PER_DAY, USER_BUCKETS } from "../../shards";
+import { SESSION_SHARDS_PER_DAY, USER_SHARDS } from "../../shards";
 import type { RunStart, StateDirectory, StateSettings } from "./stateDirectory";
 
 export interface FlinkPipelineOptions extends EventPipelineOptions {
@@ -37,8 +37,8 @@ export function stateSettings(
     subscription,
     dataset,
     sessionGapMs,
-    userBuckets: USER_BUCKETS,
-    sessionBucketsPerDay: SESSION_BUCKETS_PER_DAY,
+    userBuckets: USER_SHARDS,
+    sessionBucketsPerDay: SESSION_SHARDS_PER_DAY,
   };
 }
 
@@ -74,9 +74,9 @@ export async function runEventPipelineOnFlink(
             startupHoldMs: (ackDeadlineSec + 10) * 1000,
             ignoreOlderMs: options.lateAfterMs,
           },
-          sliceMs: SLICE_MS,
-          idleSliceMs: IDLE_SLICE_MS,
-          maxPerSlice: 50_000,
+          selfCheckpointMs: SLICE_MS,
+          idleSelfCheckpointMs: IDLE_SLICE_MS,
+          maxPerSelfCheckpoint: 50_000,
         }),
         writeEvents: writeRows("WriteEvents", target, "events"),
         writeRollupVersions: writeRows("WriteRollupVersions", target, "daily_rollup_versions"),

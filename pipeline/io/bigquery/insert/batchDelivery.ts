@@ -5,11 +5,11 @@ import { MAX_ROW_BYTES, type RowError } from "./insertAll";
 import { failureReason, judgeRequestFailure } from "./requestFailure";
 import type { TableEvidence } from "./tableEvidence";
 
-/** A row that waits to be written. */
+/** A row that is not written yet. */
 export interface PendingRow<Row> {
   readonly row: Row;
   readonly insertId: string;
-  /** What is sent. */
+  /** The JSON text that is sent. */
   readonly text: string;
 }
 
@@ -17,14 +17,14 @@ export interface PendingRow<Row> {
 export interface FailedRow<Row> {
   readonly row: Row;
   readonly insertId: string;
-  /** BigQuery's word, such as `invalid`. */
+  /** BigQuery's reason, such as `invalid`. */
   readonly reason: string;
   readonly message: string;
 }
 
 /**
- * Thrown when BigQuery did not accept rows in time, or cannot accept them, such as when a permission is missing. Whether some
- * of the rows were written is unknown: write all of them again.
+ * Thrown when rows were neither accepted nor refused before the deadline, or when retrying cannot help, for example because a
+ * permission is missing. Some of the rows may have been written: write all of them again.
  */
 export class RowsNotWrittenError extends Error {
   constructor(table: string, rows: number, attempts: number, cause: unknown) {
@@ -43,20 +43,20 @@ export interface RetryNotice {
   readonly table: string;
   readonly rows: number;
   readonly attempt: number;
-  /** Until the next attempt. */
+  /** Time until the next attempt; ms. */
   readonly delayMs: number;
   readonly error: string;
 }
 
-/** What a delivery needs; the times are in ms. */
+/** The parameters of a delivery; times are in ms. */
 export interface Delivery {
   readonly table: string;
-  /** Sends rows; returns those that were not inserted; throws when the request failed as a whole. */
+  /** Sends rows and returns those that were not inserted. Throws when the whole request failed. */
   insert(rows: readonly string[], skipInvalidRows: boolean): Promise<RowError[]>;
   readonly evidence: TableEvidence;
-  /** False: a row that BigQuery refuses is retried like any other, until the deadline. */
+  /** Whether refused rows are returned. If not, they are retried until the deadline. */
   readonly returnsRefusedRows: boolean;
-  /** By `performance.now()`: nothing is sent after it. */
+  /** Time of `performance.now()` after which nothing is sent. */
   readonly deadline: number;
   readonly backoff: Backoff;
   readonly signal: AbortSignal;
@@ -64,18 +64,18 @@ export interface Delivery {
 }
 
 /**
- * A row whose request is refused as a whole is refused for good when that happens again this often, each time after another
- * row was accepted. Several times, because of two servers one may know an old schema and refuse every row.
+ * How often a row whose whole request is refused must be refused again, each time after another row was accepted, before it
+ * is refused permanently. More than once, because one of several servers may have an outdated schema and refuse every row.
  */
 const CONFIRMATIONS = 4;
 
-/** Not inserted, though nothing is wrong with the row. */
+/** Reasons for not inserting a valid row. */
 const TRANSIENT_ROW_REASONS = new Set(["stopped", "timeout", "backendError", "internalError", "rateLimitExceeded"]);
 
-/** How one request went. */
+/** The outcome of one request. */
 type Attempt = { readonly ok: true; readonly rowErrors: RowError[] } | { readonly ok: false; readonly error: Error };
 
-/** A request and what was known when it started; ticks of the evidence. */
+/** A request and the evidence when it started, in ticks. */
 interface Sent {
   readonly attempt: Attempt;
   readonly startedAt: number;
@@ -86,14 +86,14 @@ interface Sent {
 /** Rows that are sent in one request. */
 interface Part<Row> {
   readonly rows: readonly PendingRow<Row>[];
-  /** How often a request with just these rows was answered with 500. */
+  /** How often a request with exactly these rows was answered with 500. */
   readonly suspects: number;
 }
 
 interface Refusal {
-  /** The tick at which the row was last seen refused, alone or as part of a refused request. */
+  /** The tick of the last refusal of the row, alone or in a refused request. */
   readonly seenAt: number;
-  /** Whether the answer named the row, or refused the request as a whole. */
+  /** Whether the answer named the row; otherwise it refused the whole request. */
   readonly named: boolean;
   /**
    * How often the row was refused again after another one was accepted. Of a named row this only tells that a control is
@@ -103,16 +103,16 @@ interface Refusal {
 }
 
 /**
- * Delivers one batch: sends it again until every row is either written or refused for good.
+ * Delivers one batch: sends rows until each is written or refused permanently.
  *
- * A refusal alone proves nothing: a table whose schema is wrong, or a proxy, refuses every row. A row that an answer names is
- * refused for good when the same answer accepts another row. A row whose request is refused as a whole is refused for good
- * when a later request has another row accepted, and then the row is refused again, {@link CONFIRMATIONS} times. Otherwise
- * rows wait, and are sent again until the deadline.
+ * A single refusal proves nothing, because a table with a wrong schema or a proxy refuses every row. A row that an answer
+ * names is refused permanently when the same answer accepts another row. A row whose whole request is refused is refused
+ * permanently when a later request has another row accepted and the row is then refused again, {@link CONFIRMATIONS} times.
+ * All other rows wait and are retried until the deadline.
  *
- * A request that is refused as a whole is split in halves once the table is known to accept rows. To find out, one row is
- * sent alone. Where no other row is left to compare with, a control is sent: a row that was accepted since the first refusal,
- * again, with its insertId.
+ * A request that is refused as a whole is split in halves once the table is known to accept rows. A probe, one row sent
+ * alone, finds that out. When no other row is left to compare with, a control is sent: a row that was accepted since the first
+ * refusal, once more, with its insertId.
  */
 export class BatchDelivery<Row> {
   private readonly failed: FailedRow<Row>[] = [];
@@ -120,16 +120,15 @@ export class BatchDelivery<Row> {
   /** The tick of the first refusal. */
   private firstRefusedAt = Infinity;
   private attempts = 0;
-  /** The round ends: the server is in trouble, so the parts that are left wait for the next round. */
+  /** Whether the server has trouble, so that the remaining parts wait for the next round. */
   private roundEnded = false;
-  private lastError = new Error("nothing was sent");
+  private lastError = new Error("no request was sent");
 
   constructor(private readonly delivery: Delivery) {}
 
   /**
-   * @returns the rows that were refused for good.
-   * @throws RowsNotWrittenError when the deadline has passed, or sending again cannot help; the signal's reason when
-   *   aborted.
+   * @returns the rows that were refused permanently
+   * @throws RowsNotWrittenError when the deadline has passed or retrying cannot help; the signal's reason when aborted
    */
   async deliver(rows: readonly PendingRow<Row>[]): Promise<FailedRow<Row>[]> {
     const sendable = rows.filter((row) => !this.isTooLarge(row));
@@ -149,7 +148,7 @@ export class BatchDelivery<Row> {
     return this.failed;
   }
 
-  /** Sends parts one after the other; returns what is left for the next round. */
+  /** Sends parts sequentially and returns those that remain for the next round. */
   private async sendAll(parts: readonly Part<Row>[]): Promise<Part<Row>[]> {
     const left: Part<Row>[] = [];
     for (const part of parts) left.push(...(await this.send(part)));
@@ -182,7 +181,7 @@ export class BatchDelivery<Row> {
     }
   }
 
-  /** What to do with rows whose request was refused as a whole. */
+  /** Handles rows whose whole request was refused. Returns the parts to send again. */
   private async refused(
     part: Part<Row>,
     sent: Sent,
@@ -192,14 +191,14 @@ export class BatchDelivery<Row> {
     const { rows } = part;
     const again: Part<Row> = { rows, suspects: part.suspects + (suspect ? 1 : 0) };
     const [first] = rows;
-    if (alone && first) return this.isRefusedForGood(first, sent, error) ? [] : [again];
-    // Others were accepted since the rows were last refused, so it may be a row: otherwise it is the table, or the server.
+    if (alone && first) return this.isRefusedPermanently(first, sent, error) ? [] : [again];
+    // If others were accepted since these rows were last refused, a row is the cause; otherwise the table or the server is.
     const othersAccepted = rows.every((row) => sent.acceptedBefore > (this.refusals.get(row)?.seenAt ?? Infinity));
     const seenAt = this.seeRefusal();
     for (const row of rows) this.refusals.set(row, { seenAt, named: false, confirmations: 0 });
     if (rows.length === 1) return [again];
     if (othersAccepted) return this.sendAll(halves(rows));
-    // One failure with 500 is a matter of the server much more often than of a row.
+    // A single 500 is much more often caused by the server than by a row.
     if (suspect && again.suspects < 2) return [again];
     const probe = rows[Math.floor(Math.random() * rows.length)] as PendingRow<Row>;
     const probeLeft = await this.send({ rows: [probe], suspects: 0 });
@@ -207,7 +206,7 @@ export class BatchDelivery<Row> {
     return [...probeLeft, ...(await this.sendAll(halves(rows.filter((row) => row !== probe))))];
   }
 
-  /** Notes what became of the rows of a request, and of a control that came after them; returns those to send again. */
+  /** Records the outcome of a request's rows, and of a control after them. Returns the rows to send again. */
   private settle(
     rows: readonly PendingRow<Row>[],
     control: string | undefined,
@@ -243,8 +242,8 @@ export class BatchDelivery<Row> {
     return again;
   }
 
-  /** Notes that a request with just this row was refused, and decides whether that is proved to be because of the row. */
-  private isRefusedForGood(row: PendingRow<Row>, sent: Sent, error: Error): boolean {
+  /** Records the refusal of a request with only this row, and decides whether the row is proven to be the cause. */
+  private isRefusedPermanently(row: PendingRow<Row>, sent: Sent, error: Error): boolean {
     const before = this.refusals.get(row);
     const confirmed = before !== undefined && sent.acceptedBefore > before.seenAt;
     const confirmations = (before && !before.named ? before.confirmations : 0) + (confirmed ? 1 : 0);
@@ -254,7 +253,7 @@ export class BatchDelivery<Row> {
     return true;
   }
 
-  /** Whether a row was refused by name, and once more after another row was accepted. */
+  /** Whether a row was refused by name, and again after another row was accepted. */
   private needsControl(row: PendingRow<Row>): boolean {
     const refusal = this.refusals.get(row);
     return refusal !== undefined && refusal.named && refusal.confirmations > 0;
@@ -266,9 +265,9 @@ export class BatchDelivery<Row> {
     return tick;
   }
 
-  /** BigQuery documents that it accepts no such row: it need not be sent to know that. */
+  /** Whether the row exceeds the size that BigQuery documents. Such a row is refused without a request. */
   private isTooLarge(row: PendingRow<Row>): boolean {
-    // UTF-8 takes at most 3 bytes for a UTF-16 unit: most rows need not be measured.
+    // A UTF-16 unit takes at most 3 bytes of UTF-8, so most rows need no exact count.
     if (row.text.length * 3 <= MAX_ROW_BYTES || !this.delivery.returnsRefusedRows) return false;
     const bytes = Buffer.byteLength(row.text);
     if (bytes <= MAX_ROW_BYTES) return false;
@@ -282,15 +281,15 @@ export class BatchDelivery<Row> {
     this.failed.push({ row, insertId, reason, message });
   }
 
-  /** A row that the table accepted since the first refusal; undefined when there is none, or nothing to compare. */
+  /** A row that the table accepted since the first refusal; undefined when none was, or when refused rows are not returned. */
   private get control(): string | undefined {
     const { evidence, returnsRefusedRows } = this.delivery;
     return returnsRefusedRows ? evidence.rowAcceptedAfter(this.firstRefusedAt) : undefined;
   }
 
   /**
-   * Sends the control, to find out whether the table still accepts rows.
-   * @returns false when it does not: then the others need not be sent. True also when there is nothing to find out.
+   * Sends the control to find out whether the table still accepts rows.
+   * @returns false when it does not, so the other rows need not be sent; true also when no control is needed
    */
   private async isControlAccepted(): Promise<boolean> {
     const { evidence } = this.delivery;
@@ -307,7 +306,7 @@ export class BatchDelivery<Row> {
   private async attempt(texts: readonly string[]): Promise<Sent> {
     const { signal, evidence } = this.delivery;
     signal.throwIfAborted();
-    // Good rows are not held up by bad ones; not from the start, for then servers check every row by itself.
+    // Valid rows need not wait for invalid ones. Not in the first attempt: servers would then check every row separately.
     const skipInvalidRows = this.attempts > 0;
     this.attempts++;
     const acceptedBefore = evidence.lastAcceptedAt;
@@ -329,14 +328,14 @@ export class BatchDelivery<Row> {
     const { table, backoff, signal, deadline } = this.delivery;
     const left = deadline - performance.now();
     if (left <= 0) throw new RowsNotWrittenError(table, rows, this.attempts, this.lastError);
-    // The last attempt is made at the deadline.
+    // The last attempt starts at the deadline.
     const delayMs = Math.ceil(Math.min(backoffMs(failures, backoff), left));
     this.delivery.onRetry?.({ table, rows, attempt: this.attempts, delayMs, error: this.lastError.message });
     await sleep(delayMs, undefined, { signal }).catch(() => signal.throwIfAborted());
   }
 }
 
-/** What is wrong with a row tells more than that it was stopped because of another one. */
+/** Sort order of errors: an error of the row itself is more informative than that another row stopped it. */
 function weight({ reason }: RowError): number {
   return TRANSIENT_ROW_REASONS.has(reason) ? 1 : 0;
 }
@@ -346,7 +345,7 @@ function halves<Row>(rows: readonly PendingRow<Row>[]): Part<Row>[] {
   return [rows.slice(0, middle), rows.slice(middle)].map((half) => ({ rows: half, suspects: 0 }));
 }
 
-/** The result of a promise, or the signal's reason when that comes first. */
+/** The result of a promise. Rejects with the signal's reason when it is aborted first. */
 async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   let onAbort = (): void => {};
   const aborted = new Promise<never>((_, reject) => {

@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import type { BigQuery } from "@google-cloud/bigquery";
 
-/** What BigQuery found wrong with one row of a request. */
+/** BigQuery's error for one row of a request. */
 export interface RowError {
   /** Position of the row in the request. */
   readonly index: number;
-  /** Such as `invalid`, or `stopped`: nothing is wrong with the row, but with another one of the request. */
+  /** For example `invalid`, or `stopped` for a valid row whose request contains an invalid one. */
   readonly reason: string;
   readonly message: string;
 }
@@ -18,13 +18,13 @@ function isInsertAllResponse(body: unknown): body is InsertAllResponse {
   return typeof body === "object" && body !== null;
 }
 
-/** What BigQuery takes as an insertId, in bytes. */
+/** Maximum length of an insertId; bytes. */
 const MAX_INSERT_ID_BYTES = 128;
 
-/** BigQuery documents a limit of 10 MB for a row and for a request. In bytes; the larger of the two meanings of MB. */
+/** BigQuery documents a limit of 10 MB for a row and for a request. Bytes; the larger of the two meanings of MB. */
 export const MAX_ROW_BYTES = 10 * 1024 * 1024;
 
-/** A row as insertAll takes it: JSON text of `{insertId, json}`, made once. Longer ids are hashed. */
+/** The JSON text of a row for insertAll: `{insertId, json}`. Ids of more than 128 bytes are hashed. */
 export function insertAllRow(row: object, insertId: string): string {
   const tooLong = Buffer.byteLength(insertId) > MAX_INSERT_ID_BYTES;
   const id = tooLong ? createHash("sha256").update(insertId).digest("base64url") : insertId;
@@ -32,13 +32,13 @@ export function insertAllRow(row: object, insertId: string): string {
 }
 
 /**
- * One tabledata.insertAll request. By the client's plain request, not by its `insert`: that copies and walks every row
- * three times, and sends rows again by a policy of its own.
- * @param rows made by {@link insertAllRow}.
- * @param skipInvalidRows true: good rows are inserted though others are refused.
- * @returns the rows that were not inserted.
- * @throws ApiError (numeric `code`) or a network error when the request as a whole failed; Error when the answer is not
- *   BigQuery's, such as a page of a proxy.
+ * Sends one tabledata.insertAll request. Uses the client's plain `request`, because its `insert` traverses every row three
+ * times and has its own retry policy.
+ * @param rows from {@link insertAllRow}
+ * @param skipInvalidRows whether valid rows are inserted when others are refused
+ * @returns the rows that were not inserted
+ * @throws ApiError (numeric `code`) or a network error when the whole request failed; Error when the answer is not
+ *   BigQuery's, for example a page of a proxy
  */
 export async function insertAll(
   bigquery: BigQuery,
@@ -62,7 +62,7 @@ export async function insertAll(
     );
   });
   return (response.insertErrors ?? []).map(({ index = 0, errors = [] }) => {
-    // A row may carry several errors; one that says what is wrong with the row itself tells most.
+    // A row may have several errors; the first that concerns the row itself is the most informative.
     const error = errors.find((e) => e.reason !== "stopped") ?? errors[0] ?? {};
     const where = error.location ? ` (${error.location})` : "";
     return { index, reason: error.reason || "unknown", message: `${error.message || "no message"}${where}` };

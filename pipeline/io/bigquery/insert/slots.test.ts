@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Slots } from "./slots";
 
 describe("Slots", () => {
-  it("runs no more than its size at a time, and all in the end, failed ones too", async () => {
+  it("Slots runs all tasks, even after one failed, and never more than its size concurrently", async () => {
     const slots = new Slots(2);
     let running = 0;
     let most = 0;
@@ -26,18 +26,18 @@ describe("Slots", () => {
     await slots.run(async () => {});
   });
 
-  it("tells when nobody waits in line", async () => {
+  it("Slots reports when its queue is empty", async () => {
     const slots = new Slots(1);
     let finish = (): void => {};
     const first = slots.run(() => new Promise<void>((resolve) => (finish = resolve)));
-    assert.equal(slots.lineEmpty(), undefined);
+    assert.equal(slots.queueEmpty(), undefined);
     let started = false;
     const second = slots.run(async () => void (started = true));
-    const empty = slots.lineEmpty();
+    const empty = slots.queueEmpty();
     assert.ok(empty);
     finish();
     await empty;
-    assert.equal(slots.lineEmpty(), undefined);
+    assert.equal(slots.queueEmpty(), undefined);
     await Promise.all([first, second]);
     assert.ok(started);
   });

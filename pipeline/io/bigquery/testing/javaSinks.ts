@@ -4,14 +4,14 @@ import { cacheDir } from "@eventlogger/process/packageRoot";
 import type { EmulatorFixture } from "@eventlogger/gcp/bigquery/testing/emulator";
 import { startGoogleEndpoint } from "@eventlogger/gcp/bigquery/testing/googleEndpoint";
 
-/** Beam's Java sinks, expanded and run by one process, which writes into an emulator. */
+/** Beam's Java sinks. One process expands and runs them; they write to an emulator. */
 export interface JavaSinks {
   /** `host:port` of the expansion service. */
   readonly address: string;
   stop(): Promise<void>;
 }
 
-/** Starts them; the job that uses them must have ended before they are stopped. Logs to `expansion.log` of the harness. */
+/** Starts the sinks. Stop them only after the job that uses them has ended. Logs to `expansion.log` of the harness. */
 export async function startJavaSinks({ project, emulator }: EmulatorFixture, flink: FlinkHarness): Promise<JavaSinks> {
   const classpath = await ensureExpansionClasspath({ cacheDir });
   const endpoint = await startGoogleEndpoint(emulator, flink.directory);
@@ -21,7 +21,7 @@ export async function startJavaSinks({ project, emulator }: EmulatorFixture, fli
       logFile: flink.file("expansion.log"),
       loopbackWorker: true,
       heap: "700m",
-      // It lives for a minute: not worth optimising code for.
+      // The process lives for a minute, too short to benefit from optimised code.
       jvmArgs: ["-XX:TieredStopAtLevel=1", ...endpoint.jvmArgs],
       args: [
         `--bigQueryEndpoint=${endpoint.url}`,

@@ -8,17 +8,18 @@ import { Subscriber, type Received, type SubscriberOptions } from "./subscriber"
 import { registerModule } from "@eventlogger/beam/registerModule";
 
 export interface PubSubSourceOptions extends SubscriberOptions {
-  /** How long a slice collects after its first message; ms. Output leaves Flink's source only at the end of a slice. */
-  readonly sliceMs: number;
-  /** How long a slice waits for its first message; ms. Checkpoints wait with it. */
-  readonly idleSliceMs: number;
-  readonly maxPerSlice: number;
+  /** Time from the first message to the self-checkpoint; ms. Flink emits a source's output only at a self-checkpoint. */
+  readonly selfCheckpointMs: number;
+  /** Time until the self-checkpoint when no message arrives; ms. Checkpoints of the runner wait for it. */
+  readonly idleSelfCheckpointMs: number;
+  /** Maximum number of messages between two self-checkpoints. */
+  readonly maxPerSelfCheckpoint: number;
 }
 
-/** Messages between looks at the clock, and turns given to the other work of the process. */
+/** Messages between two checks of the clock, after which other work of the process gets its turn. */
 const YIELD_EVERY = 256;
 
-/** Open subscribers of this process: they outlive slices. */
+/** Open subscribers of this process. They stay open across self-checkpoints. */
 const subscribers = new Map<string, Subscriber>();
 onWorkerGone(async () => {
   const open = [...subscribers.values()];
@@ -35,7 +36,7 @@ function subscriberFor(options: SubscriberOptions): Subscriber {
 
 type Whole = Record<string, never>;
 
-/** Reads a subscription by streaming pull; one restriction, which is never done. */
+/** Reads a subscription by streaming pull. It has a single restriction, which never completes. */
 export class PubSubSource implements SplittableDoFn<PubSubMessage, Whole> {
   constructor(readonly options: PubSubSourceOptions) {}
 
@@ -44,23 +45,23 @@ export class PubSubSource implements SplittableDoFn<PubSubMessage, Whole> {
   }
 
   async process(restriction: Whole, context: ProcessContext<PubSubMessage>): Promise<Residual<Whole>> {
-    const { sliceMs, idleSliceMs, maxPerSlice } = this.options;
+    const { selfCheckpointMs, idleSelfCheckpointMs, maxPerSelfCheckpoint } = this.options;
     const subscriber = subscriberFor(this.options);
     const taken: Received[] = [];
-    context.onFinalize({ commit: () => subscriber.finalized(taken), abort: () => subscriber.giveBack(taken) });
-    let deadline = Date.now() + idleSliceMs;
-    while (taken.length < maxPerSlice) {
+    context.onFinalize({ commit: () => subscriber.finalized(taken), abort: () => subscriber.nack(taken) });
+    let deadline = Date.now() + idleSelfCheckpointMs;
+    while (taken.length < maxPerSelfCheckpoint) {
       if (subscriber.error) throw new Error(`Pub/Sub: ${subscriber.error.message}`, { cause: subscriber.error });
       if (context.aborted) throw context.aborted;
       const next = subscriber.take();
       if (!next) {
         const left = deadline - Date.now();
         if (left <= 0) break;
-        // Looks up now and then, to see an abort.
+        // Wakes up regularly to notice an abort.
         await subscriber.wait(Math.min(left, 200));
         continue;
       }
-      if (!taken.length) deadline = Date.now() + sliceMs;
+      if (!taken.length) deadline = Date.now() + selfCheckpointMs;
       taken.push(next);
       const { message, eventTime } = next;
       const emitted = context.emit(
@@ -77,7 +78,7 @@ export class PubSubSource implements SplittableDoFn<PubSubMessage, Whole> {
   }
 }
 
-/** Reads a Pub/Sub subscription on runners that have no source of their own for it. */
+/** Reads a Pub/Sub subscription on runners without a native Pub/Sub source. */
 export function readFromPubSub(options: PubSubSourceOptions): PTransform<Root, PCollection<PubSubMessage>> {
   return withName("ReadFromPubSub", (root: Root) =>
     pipe(root, withName("Impulse", impulse()), splittableParDo("Pull", new PubSubSource(options), pubSubMessageCoder)),

@@ -1,18 +1,18 @@
 import { Duration, type Message, type Subscription } from "@google-cloud/pubsub";
 import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
-import { Generations } from "./settlement";
+import { AckTracker } from "./ackTracker";
 import { WatermarkEstimator, type WatermarkOptions } from "./watermark";
 
 export interface SubscriberOptions {
   readonly project: string;
   readonly subscription: string;
-  /** Attribute with the event time in epoch ms; else, or where it is none, the publish time counts. */
+  /** Attribute with the event time in epoch ms. Messages without a valid one have their publish time as event time. */
   readonly timestampAttribute: string;
-  /** Messages that were received and not yet acknowledged, at most. Covers rate x (3 checkpoints + slice). */
+  /** Maximum number of unacknowledged messages; at least rate × (3 checkpoint intervals + self-checkpoint interval). */
   readonly maxOutstanding: number;
-  /** Time after which a message of a worker that died is delivered again; s, 10 to 600. */
+  /** Time after which the messages of a dead worker are redelivered; s, 10 to 600. */
   readonly ackDeadlineSec: number;
-  /** ms between checkpoints of the runner. */
+  /** Time between checkpoints of the runner; ms. */
   readonly checkpointIntervalMs: number;
   readonly watermark: WatermarkOptions;
 }
@@ -23,30 +23,30 @@ export interface Received {
   readonly eventTime: number;
 }
 
-/** How long the watermark waits for a message that was given back. */
-const RETURN_HOLD_MS = 60_000;
-/** Closed generations that wait before they are acknowledged; see {@link Generations}. */
-const KEEP_GENERATIONS = 2;
+/** How long the watermark waits for the redelivery of a nacked message; ms. */
+const NACK_HOLD_MS = 60_000;
+/** Closed rounds that wait before they are acknowledged; see {@link AckTracker}. */
+const CLOSED_ROUNDS = 2;
 
 /**
- * A streaming pull that stays open between slices. Messages are acknowledged when a checkpoint holds them for sure, and
- * given back when the bundle failed or the job attempt ended; nothing else ends their lease.
+ * A streaming pull that stays open between self-checkpoints. Messages are acknowledged when a checkpoint certainly contains
+ * them, and nacked when their bundle failed or the job attempt ended; nothing else ends their lease.
  */
 export class Subscriber {
   private readonly subscription: Subscription;
   private readonly estimator: WatermarkEstimator;
-  private readonly generations: Generations<readonly Received[]>;
+  private readonly ackTracker: AckTracker<readonly Received[]>;
   private buffer: Received[] = [];
   private head = 0;
   private outstanding = 0;
   private wake: (() => void) | undefined;
   private closing = false;
-  /** What ended the pull for good, such as a subscription that does not exist. */
+  /** The error that ended the pull permanently, such as a missing subscription. */
   error: Error | undefined;
 
   constructor(private readonly options: SubscriberOptions) {
     this.estimator = new WatermarkEstimator(options.watermark, Date.now());
-    this.generations = new Generations(KEEP_GENERATIONS, options.checkpointIntervalMs / 2);
+    this.ackTracker = new AckTracker(CLOSED_ROUNDS, options.checkpointIntervalMs / 2);
     const deadline = Duration.from({ seconds: options.ackDeadlineSec });
     this.subscription = pubSubClient(options).subscription(options.subscription, {
       flowControl: { maxMessages: options.maxOutstanding, maxBytes: 1 << 30, allowExcessMessages: false },
@@ -79,11 +79,12 @@ export class Subscriber {
     this.wake?.();
   }
 
-  /** Messages that were received and not taken. */
+  /** Number of received messages that were not taken yet. */
   get buffered(): number {
     return this.buffer.length - this.head;
   }
 
+  /** Takes the oldest received message; undefined when none is buffered. */
   take(): Received | undefined {
     const next = this.buffer[this.head];
     if (!next) return undefined;
@@ -95,7 +96,7 @@ export class Subscriber {
     return next;
   }
 
-  /** Resolves when there is a message or an error, or after `ms`. */
+  /** Resolves when a message or an error arrives, at the latest after `ms`. */
   wait(ms: number): Promise<void> {
     if (this.buffered || this.error) return Promise.resolve();
     return new Promise((resolve) => {
@@ -109,24 +110,25 @@ export class Subscriber {
     });
   }
 
-  /** The bundle is durable, or will be with a later checkpoint: acknowledges what is safe by now. */
+  /** Records that the bundle of these messages was finalised, and acknowledges the messages that are now safe. */
   finalized(received: readonly Received[]): void {
-    for (const safe of this.generations.add(received, Date.now())) {
+    for (const safe of this.ackTracker.add(received, Date.now())) {
       for (const { message } of safe) message.ack();
       this.outstanding -= safe.length;
     }
   }
 
-  /** Gives messages back; they come again at once. */
-  giveBack(received: readonly Received[]): void {
+  /** Nacks messages: Pub/Sub redelivers them at once. */
+  nack(received: readonly Received[]): void {
     const now = Date.now();
     for (const { message, eventTime } of received) {
-      this.estimator.gaveBack(message.id, eventTime, now, RETURN_HOLD_MS);
+      this.estimator.nacked(message.id, eventTime, now, NACK_HOLD_MS);
       message.nack();
     }
     this.outstanding -= received.length;
   }
 
+  /** The watermark; epoch ms. */
   watermark(): number {
     let oldest = Infinity;
     const ignoreBefore = Date.now() - this.options.watermark.ignoreOlderMs;
@@ -137,14 +139,14 @@ export class Subscriber {
     return this.estimator.current(Date.now(), oldest, this.outstanding >= this.options.maxOutstanding * 0.9);
   }
 
-  /** The job attempt is over: gives back everything that is not acknowledged, and stops pulling. */
+  /** Ends the job attempt: nacks all unacknowledged messages and stops pulling. */
   async close(): Promise<void> {
     this.closing = true;
-    for (const received of this.generations.takeAll()) this.giveBack(received);
+    for (const received of this.ackTracker.takeAll()) this.nack(received);
     const rest = this.buffer.slice(this.head);
     this.buffer = [];
     this.head = 0;
-    this.giveBack(rest);
+    this.nack(rest);
     this.wake?.();
     await this.subscription.close();
   }

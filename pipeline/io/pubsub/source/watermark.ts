@@ -1,28 +1,28 @@
 /**
- * Estimates how far event time has come: everything older has probably been seen. It is a matter of when windows close,
- * never of correctness, so it may be wrong; but it must move, or windows stay open for ever.
+ * Estimates the watermark: events older than it have probably all arrived. It decides when windows close, never whether
+ * numbers are correct, so it may be wrong. It must advance, however, or windows stay open forever.
  */
 export interface WatermarkOptions {
-  /** How far behind the oldest event in sight the watermark stays; ms. */
+  /** How far the watermark stays behind the oldest recent or buffered event; ms. */
   readonly slackMs: number;
-  /** Silence after which the watermark follows the clock; ms. Also how long an arrival counts as recent. */
+  /** Time without messages after which the watermark follows the clock; ms. Also how long an arrival counts as recent. */
   readonly idleMs: number;
-  /** After the start, how long the watermark waits for redeliveries; ms. Longer than the ack deadline. */
+  /** How long the watermark waits for redeliveries after the start; ms. Longer than the ack deadline. */
   readonly startupHoldMs: number;
-  /** Events older than this go round the windows, and must not hold the watermark; ms. */
+  /** Events older than this bypass the session windows, so they do not hold the watermark; ms. */
   readonly ignoreOlderMs: number;
 }
 
-/** The watermark while nothing is known. */
+/** The watermark before the first estimate. */
 const BEGINNING = 0;
 
 export class WatermarkEstimator {
   private watermark = BEGINNING;
   private lastArrival: number;
-  /** Smallest event time of the arrivals of each of the last seconds: [second, event time], ascending. */
+  /** The smallest event time that arrived in each of the last seconds: [second, event time], ascending by second. */
   private recent: [number, number][] = [];
-  /** What was given back, until it comes again: id -> [event time, when to stop waiting]. */
-  private readonly returned = new Map<string, readonly [number, number]>();
+  /** Nacked messages that were not redelivered yet: id -> [event time, when to stop waiting]. */
+  private readonly awaited = new Map<string, readonly [number, number]>();
 
   constructor(
     private readonly options: WatermarkOptions,
@@ -35,9 +35,10 @@ export class WatermarkEstimator {
     return eventTime < now - this.options.ignoreOlderMs;
   }
 
+  /** Records the arrival of a message. */
   arrived(messageId: string, eventTime: number, now: number): void {
     this.lastArrival = now;
-    if (this.returned.size) this.returned.delete(messageId);
+    if (this.awaited.size) this.awaited.delete(messageId);
     if (this.ignores(eventTime, now)) return;
     const second = Math.floor(now / 1000);
     const last = this.recent.at(-1);
@@ -45,16 +46,16 @@ export class WatermarkEstimator {
     else this.recent.push([second, eventTime]);
   }
 
-  /** A message was given back: the watermark waits until it comes again, at most `holdMs`. */
-  gaveBack(messageId: string, eventTime: number, now: number, holdMs: number): void {
+  /** Records the nack of a message: the watermark waits for its redelivery, at most `holdMs`. */
+  nacked(messageId: string, eventTime: number, now: number, holdMs: number): void {
     this.lastArrival = now;
-    if (!this.ignores(eventTime, now)) this.returned.set(messageId, [eventTime, now + holdMs]);
+    if (!this.ignores(eventTime, now)) this.awaited.set(messageId, [eventTime, now + holdMs]);
   }
 
   /**
-   * The watermark; never goes back.
-   * @param oldestBuffered event time of the oldest message in sight that was not given out; Infinity when there is none
-   * @param blocked whether flow control keeps messages away: silence then means nothing
+   * The current watermark, epoch ms. Never decreases.
+   * @param oldestBuffered event time of the oldest buffered message; Infinity when none is buffered
+   * @param blocked whether flow control holds messages back, so that their absence means nothing
    */
   current(now: number, oldestBuffered: number, blocked: boolean): number {
     const { idleMs, slackMs, startupHoldMs } = this.options;
@@ -67,13 +68,13 @@ export class WatermarkEstimator {
     const from = Math.floor((now - idleMs) / 1000);
     this.recent = this.recent.filter(([second]) => second >= from);
     for (const [, eventTime] of this.recent) oldest = Math.min(oldest, eventTime);
-    for (const [id, [eventTime, until]] of this.returned) {
-      if (until < now) this.returned.delete(id);
+    for (const [id, [eventTime, until]] of this.awaited) {
+      if (until < now) this.awaited.delete(id);
       else oldest = Math.min(oldest, eventTime);
     }
     const idle = now - this.lastArrival >= idleMs;
     const held = now - this.startedAt < startupHoldMs;
-    if (!held && (idle || this.recent.length || this.returned.size)) {
+    if (!held && (idle || this.recent.length || this.awaited.size)) {
       this.watermark = Math.max(this.watermark, oldest - slackMs);
     }
     return this.watermark;

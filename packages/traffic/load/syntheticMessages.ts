@@ -1,13 +1,18 @@
-/** Cheap synthetic events for measuring the pipeline: what a session looks like matters, what is in it does not. */
+import { createRandom } from "../generator/random";
+
+/**
+ * Pub/Sub messages for measuring the pipeline. Much cheaper to create than the events of `generateTraffic`, because the
+ * source runs in the worker that is measured. Only the shape of the sessions matters, so all events have one content.
+ */
 
 export interface SyntheticTraffic {
   readonly count: number;
-  /** Users that are active at the same time; 0: every event is of a new user and a new session. */
+  /** Users that are active concurrently. 0: every event has a new user and a new session. */
   readonly activeUsers: number;
   readonly eventsPerSession: number;
   /** Event time of the first event; epoch ms. */
   readonly startMs: number;
-  /** Event time between neighbours; ms. */
+  /** Event time between consecutive events; ms. */
   readonly stepMs: number;
 }
 
@@ -15,24 +20,14 @@ export interface SyntheticEvent {
   readonly index: number;
   readonly userId: string;
   readonly sessionId: string;
+  /** Epoch ms. */
   readonly eventTime: number;
 }
 
-/** mulberry32 */
-function random(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
-
-/** The same events for the same traffic. */
+/** Generates events. The same traffic gives the same events. */
 export function* syntheticEvents(traffic: SyntheticTraffic): Generator<SyntheticEvent> {
   const { count, activeUsers, eventsPerSession, startMs, stepMs } = traffic;
-  const next = random(1);
+  const random = createRandom(1);
   const sessions = new Int32Array(Math.max(activeUsers, 1));
   for (let index = 0; index < count; index++) {
     const eventTime = Math.floor(startMs + index * stepMs);
@@ -40,13 +35,13 @@ export function* syntheticEvents(traffic: SyntheticTraffic): Generator<Synthetic
       yield { index, userId: `user-${index}`, sessionId: `session-${index}`, eventTime };
       continue;
     }
-    const user = Math.floor(next() * activeUsers);
-    if (next() < 1 / eventsPerSession) sessions[user] = (sessions[user] ?? 0) + 1;
+    const user = random.int(activeUsers);
+    if (random.chance(1 / eventsPerSession)) sessions[user] = (sessions[user] ?? 0) + 1;
     yield { index, userId: `user-${user}`, sessionId: `session-${user}-${sessions[user]}`, eventTime };
   }
 }
 
-/** The event as it is in a message. */
+/** The data of the event's Pub/Sub message. */
 export function messageData(e: SyntheticEvent): Buffer {
   return Buffer.from(
     `{"type":"event","event_id":"event-${e.index}","session_id":"${e.sessionId}","event_name":"page_view",` +

@@ -1,0 +1,43 @@
+import { dayToIso } from "@eventlogger/events/day";
+import type { DeadLetter } from "@eventlogger/events/deadLetter";
+import type { DayVersion } from "@eventlogger/events/totals/totals";
+import type { DeadLetterRow, EventRow, RollupVersionRow, TableName, TableRows } from "@eventlogger/gcp/bigquery/tables";
+
+/** What the sink of each table accepts. Events are rows already: the step `ToEventRows` maps them. */
+export interface SinkInputs {
+  events: EventRow;
+  daily_rollup_versions: DayVersion;
+  dead_letters: DeadLetter;
+}
+
+/** The row of a version of a day's totals. */
+export function rollupVersionRow(version: DayVersion): RollupVersionRow {
+  return {
+    date: dayToIso(version.day),
+    version: version.version,
+    session_count: version.sessions,
+    session_duration_ms: version.durationMs,
+    active_user_count: version.activeUsers,
+    new_user_count: version.newUsers,
+    updated_at: new Date(version.updatedAt).toISOString(),
+  };
+}
+
+/** The row of a dead letter. */
+export function deadLetterRow(deadLetter: DeadLetter): DeadLetterRow {
+  return {
+    error_type: deadLetter.errorType,
+    error_message: deadLetter.errorMessage,
+    payload: deadLetter.payload,
+    payload_encoding: deadLetter.payloadEncoding,
+    source: deadLetter.source,
+    failed_at: new Date(deadLetter.failedAt).toISOString(),
+  };
+}
+
+/** Maps what a sink accepts to the row of its table. */
+export const sinkRow: { readonly [T in TableName]: (input: SinkInputs[T]) => TableRows[T] } = {
+  events: (row) => row,
+  daily_rollup_versions: rollupVersionRow,
+  dead_letters: deadLetterRow,
+};

@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import type { AnalyticsEvent } from "@eventlogger/events/event";
+import { encodeMessage } from "@eventlogger/events/eventMessage";
+import { ParseMessages, parseMessage, type ParseResult } from "./parseMessages";
+
+const DAY = 86_400_000;
+const NOW = Date.UTC(2026, 0, 31, 12);
+
+const event = (fields: Partial<AnalyticsEvent> = {}): AnalyticsEvent => ({
+  ...{ type: "event", event_id: "e", session_id: "s", event_name: "view", user_id: "u" },
+  ...{ page: null, country: null, region: null, city: null, properties: { a: 1 } },
+  event_time: NOW,
+  received_at: NOW,
+  ...fields,
+});
+
+function parse(data: Uint8Array | string): ParseResult {
+  const bytes = typeof data === "string" ? Buffer.from(data) : data;
+  return parseMessage({ data: bytes, messageId: "4711", publishTime: NOW }, DAY, NOW);
+}
+function deadLetterOf(data: Uint8Array | string) {
+  const result = parse(data);
+  return result.kind === "deadLetter" ? result.deadLetter : assert.fail("parsed as an event");
+}
+
+describe("parseMessage", () => {
+  it("a valid message becomes its event", () => {
+    assert.deepEqual(parse(encodeMessage(event()).data), { kind: "event", event: event(), isStale: false });
+  });
+
+  it("an event is stale when it is older than the limit", () => {
+    const isStale = (event_time: number): boolean => {
+      const result = parse(encodeMessage(event({ event_time })).data);
+      return result.kind === "event" ? result.isStale : assert.fail(result.deadLetter.errorMessage);
+    };
+    assert.equal(isStale(NOW - DAY), false);
+    assert.equal(isStale(NOW - DAY - 1), true);
+    assert.equal(isStale(Date.UTC(2020, 1, 29)), true);
+  });
+
+  it("a message that is not JSON becomes a dead letter with its text", () => {
+    const { errorMessage, ...deadLetter } = deadLetterOf("no JSON");
+    assert.deepEqual(deadLetter, {
+      errorType: "not_json",
+      payload: "no JSON",
+      payloadEncoding: "utf8",
+      source: "message 4711",
+      failedAt: NOW,
+    });
+    assert.match(errorMessage, /^The message is not JSON: /);
+  });
+
+  it("an invalid event becomes a dead letter that names each problem", () => {
+    const { errorType, errorMessage } = deadLetterOf(
+      '{"type":"event","session_id":"","event_name":"n","event_time":1}',
+    );
+    assert.equal(errorType, "invalid_event");
+    assert.equal(errorMessage, "session_id must be a string of 1 to 128 characters");
+  });
+
+  it("a message that is not UTF-8 becomes a dead letter in base64", () => {
+    const { errorType, payload, payloadEncoding } = deadLetterOf(Uint8Array.of(0xff, 0x00, 0xfe));
+    assert.deepEqual([errorType, payload, payloadEncoding], ["not_utf8", "/wD+", "base64"]);
+  });
+
+  it("of a field that a message has twice, the last one counts", () => {
+    const text = '{"type":"event","session_id":"first","session_id":"last","event_name":"n","event_time":1769860800}';
+    const result = parse(text);
+    assert.equal(result.kind === "event" && result.event.session_id, "last");
+    // A second event_id does not get past the rules of the first.
+    assert.equal(deadLetterOf(text.replace('"last"', "5")).errorType, "invalid_event");
+  });
+
+  it("a message of 10 MB becomes a dead letter with the first 1,000,000 bytes", () => {
+    const text = JSON.stringify({ type: "event", page: "x" + "é".repeat(5_000_000) });
+    const { errorType, errorMessage, payload } = deadLetterOf(text);
+    assert.equal(errorType, "invalid_event");
+    assert.match(errorMessage, /page must be .* \(first 1000000 of 10000027 bytes\)$/);
+    assert.equal(Buffer.byteLength(payload), 1_000_002, "half a character becomes U+FFFD");
+  });
+});
+
+describe("ParseMessages", () => {
+  it("ParseMessages yields each message under the name of its output", () => {
+    const parseMessages = new ParseMessages(DAY);
+    const outputOf = (text: string): string[] =>
+      [...parseMessages.process({ data: Buffer.from(text), messageId: "1", publishTime: Date.now() })].flatMap(
+        Object.keys,
+      );
+    assert.deepEqual(outputOf(encodeMessage(event()).data.toString()), ["events"]);
+    assert.deepEqual(outputOf("no JSON"), ["deadLetters"]);
+  });
+});

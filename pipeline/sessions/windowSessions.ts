@@ -1,0 +1,67 @@
+import "@eventlogger/beam/sdk";
+import { parDo, windowInto, withName, type PCollection } from "apache-beam";
+import { groupByKey } from "apache-beam/transforms/internal";
+import type { PTransform } from "apache-beam/transforms/transform";
+import { globalWindows } from "apache-beam/transforms/windowings";
+import type { KV } from "apache-beam/values";
+import {
+  afterProcessingTime,
+  afterWatermark,
+  bundleParDo,
+  pipe,
+  sessionWindows,
+  textKvCoder,
+  windowingStrategy,
+  withKvCoder,
+} from "@eventlogger/beam";
+import type { ParsedEvent } from "../parse/parsedEvent";
+import { FreshSessionIntervals, PaneIntervals, PanePartials } from "./sessionPartials";
+
+/** Durations of the session windows; ms. */
+export interface SessionWindowOptions {
+  /** Events of one session id less than this apart belong to one session; whole seconds. */
+  readonly gapMs: number;
+  /** Events older than this are stale and bypass the windows. */
+  readonly staleAfterMs: number;
+  /** How often a session that is still open is counted; processing time. */
+  readonly earlyFiringMs: number;
+}
+
+/** How much the allowed lateness exceeds the age at which events bypass the windows; ms. */
+const LATENESS_MARGIN_MS = 3_600_000;
+
+/** How long a late pane waits for more late events; ms. */
+const LATE_FIRING_MS = 1000;
+
+/** Sends fresh events through session windows. The output are partial sessions for the ledger, keyed by shard. */
+export function windowSessions(
+  options: SessionWindowOptions,
+): PTransform<PCollection<ParsedEvent>, PCollection<KV<string, string>>> {
+  const { gapMs, staleAfterMs, earlyFiringMs } = options;
+  const strategy = windowingStrategy({
+    trigger: afterWatermark({
+      early: afterProcessingTime(earlyFiringMs),
+      late: afterProcessingTime(LATE_FIRING_MS),
+    }),
+    // No event may be dropped as late. An event in the windows is younger than staleAfter when it is read, and the watermark
+    // that could close its window follows behind it. Windows are kept this long, so the lateness is not larger than needed.
+    allowedLatenessMs: staleAfterMs + LATENESS_MARGIN_MS,
+  });
+  return withName("WindowSessions", (events: PCollection<ParsedEvent>) => {
+    const panes = pipe(
+      events,
+      bundleParDo("FreshIntervals", new FreshSessionIntervals(gapMs), textKvCoder),
+      withKvCoder("BySession", textKvCoder),
+      withName("SessionWindows", windowInto(sessionWindows(gapMs), strategy)),
+      withName("GroupSessions", groupByKey<string, string>()),
+    );
+    return pipe(
+      panes,
+      withName("PaneIntervals", parDo(new PaneIntervals(gapMs))),
+      withKvCoder("PanesBySession", textKvCoder),
+      withName("GlobalWindow", windowInto(globalWindows())),
+      bundleParDo("PanePartials", new PanePartials(gapMs), textKvCoder),
+      withKvCoder("ByBucket", textKvCoder),
+    );
+  });
+}

@@ -1,0 +1,91 @@
+import type { KV } from "apache-beam/values";
+import type { BundleDoFn } from "@eventlogger/beam";
+import type { DayDelta, DayVersion } from "@eventlogger/events/totals/totals";
+import type { ParsedEvent } from "../parse/parsedEvent";
+import { SessionLedger } from "../sessions/sessionLedger";
+import { FreshSessionIntervals, PaneIntervals, PanePartials, StaleSessionPartials } from "../sessions/sessionPartials";
+import { DayTotals } from "../totals/dayTotals";
+import { SumDeltas } from "../totals/sumDeltas";
+import { CollectUserDays } from "../users/userDays";
+import { UserLedger } from "../users/userLedger";
+import { runBundle } from "./runBundle";
+import { StatefulRun } from "./statefulRun";
+
+type Pairs = KV<string, string>[];
+
+/** Cuts a list into bundles of the given sizes, repeated as needed. */
+export function bundlesOf<T>(items: readonly T[], sizes: readonly number[]): T[][] {
+  const bundles: T[][] = [];
+  for (let i = 0, k = 0; i < items.length; k++) {
+    const size = sizes[k % sizes.length] ?? 1;
+    bundles.push(items.slice(i, i + size));
+    i += size;
+  }
+  return bundles;
+}
+
+async function runBundles<I, O>(doFn: BundleDoFn<I, O>, bundles: readonly I[][]): Promise<O[]> {
+  const output: O[] = [];
+  for (const bundle of bundles) output.push(...(await runBundle(doFn, bundle)));
+  return output;
+}
+
+/** Fires panes: values of one key, in groups of the given sizes. A runner may group them in any way. */
+function firePanes(elements: Pairs, sizes: readonly number[]): KV<string, Iterable<string>>[] {
+  const byKey = new Map<string, string[]>();
+  for (const { key, value } of elements) byKey.set(key, [...(byKey.get(key) ?? []), value]);
+  return [...byKey].flatMap(([key, values]) => bundlesOf(values, sizes).map((value) => ({ key, value })));
+}
+
+/** One size larger than any input: everything is one bundle, and one pane per session. */
+const WHOLE = [Number.MAX_SAFE_INTEGER];
+
+/**
+ * The DoFns of the pipeline between parsing and the sinks, in the order of eventPipeline.ts, without a runner. State is kept
+ * between calls. `sizes` are the sizes of bundles and panes.
+ */
+export class Computations {
+  private readonly sessionLedger: StatefulRun<DayDelta, ReturnType<SessionLedger["states"]>>;
+  private readonly userLedger = new StatefulRun(new UserLedger());
+  private readonly dayTotals = new StatefulRun(new DayTotals());
+
+  /** @param gapMs session gap, ms */
+  constructor(private readonly gapMs: number) {
+    this.sessionLedger = new StatefulRun(new SessionLedger(gapMs));
+  }
+
+  /** Changes of the counts by the sessions of events. */
+  async countSessions(events: readonly ParsedEvent[], sizes = WHOLE): Promise<DayDelta[]> {
+    const read = bundlesOf(events, sizes);
+    const intervals = await runBundles(new FreshSessionIntervals(this.gapMs), read);
+    const paneIntervals = new PaneIntervals(this.gapMs);
+    const fired = firePanes(intervals, sizes).flatMap((pane) => [...paneIntervals.process(pane)]);
+    const partials = [
+      ...(await runBundles(new PanePartials(this.gapMs), bundlesOf(fired, sizes))),
+      ...(await runBundles(new StaleSessionPartials(this.gapMs), read)),
+    ];
+    return this.inBundles(partials, sizes, (bundle) => this.sessionLedger.bundle(bundle));
+  }
+
+  /** Changes of the counts by the users of events. */
+  async countUsers(events: readonly ParsedEvent[], sizes = WHOLE): Promise<DayDelta[]> {
+    const days = await runBundles(new CollectUserDays(), bundlesOf(events, sizes));
+    return this.inBundles(days, sizes, (bundle) => this.userLedger.bundle(bundle));
+  }
+
+  /** The versions of the totals after these changes. */
+  async totalDays(deltas: readonly DayDelta[], sizes = WHOLE): Promise<DayVersion[]> {
+    const sums = await runBundles(new SumDeltas(), bundlesOf(deltas, sizes));
+    return this.inBundles(sums, sizes, (bundle) => this.dayTotals.bundle(bundle));
+  }
+
+  private async inBundles<O>(
+    elements: Pairs,
+    sizes: readonly number[],
+    run: (bundle: Pairs) => Promise<O[]>,
+  ): Promise<O[]> {
+    const output: O[] = [];
+    for (const bundle of bundlesOf(elements, sizes)) output.push(...(await run(bundle)));
+    return output;
+  }
+}
