@@ -1,5 +1,5 @@
 import { setTimeout } from "node:timers/promises";
-import { oneOf, wholeNumber } from "@eventlogger/options/options";
+import { wholeNumber } from "@eventlogger/options/options";
 import { IMPORTANCES, type DataflowJobs, type Importance, type Job, type JobMessage } from "../runners/dataflow/jobs";
 import { hasEnded, stateName } from "../runners/dataflow/jobState";
 import { defineCommand } from "./command";
@@ -60,10 +60,10 @@ export const logsCommand = defineCommand({
     ...jobChoiceOptions,
     limit: { type: "number", describe: "Messages at most", default: 50, check: wholeNumber(1, 10_000) },
     minImportance: {
-      type: "string",
+      type: "enum",
       describe: `The least important that are shown: ${IMPORTANCES.join(", ")}`,
       default: "basic",
-      check: oneOf(IMPORTANCES),
+      choices: IMPORTANCES,
     },
     follow: { type: "boolean", describe: "Go on with new messages until the job ends, or Ctrl-C", default: false },
     ...jsonOption,
@@ -84,7 +84,7 @@ export const logsCommand = defineCommand({
     try {
       const jobs = jobsOf(o);
       const job = await chosenJob(jobs, o, signal);
-      const importance = o.minImportance as Importance;
+      const importance = o.minImportance;
       const messages = await last(jobs.messages(job.id, { importance, signal }), o.limit);
       writeResult(o.json, { jobId: job.id, messages }, messages.map(messageLine));
       if (o.follow) await follow(jobs, job, messages, importance, signal);

@@ -6,11 +6,6 @@ import { jsonOption } from "../jsonOption";
 import { numberOptions } from "../numberOptions";
 import { jobName, locationOptions } from "./jobOptions";
 
-const oneOf =
-  (...allowed: readonly string[]) =>
-  (value: string): string | undefined =>
-    allowed.includes(value) ? undefined : `must be ${allowed.join(" or ")}`;
-
 const gsUrl = (url: string): string | undefined =>
   parseGsUrl(url) ? undefined : "must be in Cloud Storage: gs://bucket/folder";
 
@@ -67,7 +62,7 @@ export const launchOptions = {
     check: jobName,
     group: "Job:",
   },
-  runner: { type: "string", describe: "Where it runs", default: "dataflow", check: oneOf("dataflow"), group: "Job:" },
+  runner: { type: "enum", choices: ["dataflow"], describe: "Where it runs", default: "dataflow", group: "Job:" },
   labels: { type: "map", describe: "Labels of the job, for its bill", default: {}, check: labels, group: "Job:" },
   experiments: {
     type: "list",
@@ -91,10 +86,10 @@ export const launchOptions = {
   },
   ...numberOptions,
   eventsSemantics: {
-    type: "string",
+    type: "enum",
+    choices: ["exactly-once", "at-least-once"],
     describe: "How raw events are written: exactly-once, or at-least-once, which costs less",
     default: "exactly-once",
-    check: oneOf("exactly-once", "at-least-once"),
     group: "Numbers:",
   },
   numWorkers: {
@@ -112,10 +107,10 @@ export const launchOptions = {
     group: "Workers:",
   },
   autoscaling: {
-    type: "string",
+    type: "enum",
+    choices: ["throughput-based", "none"],
     describe: "throughput-based, or none for a fixed number of workers",
     optional: true,
-    check: oneOf("throughput-based", "none"),
     group: "Workers:",
   },
   workerMachineType: {
@@ -223,7 +218,7 @@ export function jobSettings(o: LaunchOptions): JobSettings {
     stagingLocation: o.stagingLocation?.replace(/\/$/, "") ?? besideTemp(o.tempLocation),
     numWorkers: o.numWorkers,
     maxWorkers: o.maxWorkers,
-    autoscaling: o.autoscaling as JobSettings["autoscaling"],
+    autoscaling: o.autoscaling,
     machineType: o.workerMachineType,
     diskSizeGb: o.diskSizeGb,
     network: o.network,

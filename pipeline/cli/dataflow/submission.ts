@@ -63,7 +63,7 @@ export class SubmissionRun {
           subscription: o.subscription,
           dataset: o.dataset,
           workerImage: o.image,
-          eventsSemantics: o.eventsSemantics as "exactly-once" | "at-least-once",
+          eventsSemantics: o.eventsSemantics,
           sessionGapMs: o.sessionGap,
           lateAfterMs: o.lateAfter,
           earlyFiringMs: o.earlyFiring,
