@@ -1,4 +1,4 @@
-import { bigqueryOptions, projectOption, pubsubOptions } from "@eventlogger/gcp/connectionOptions";
+import { bigqueryOptions, projectOption, pubsubOptions } from "@eventlogger/gcp/gcpOptions";
 import { between, wholeNumber, type Options, type OptionSpecs } from "@eventlogger/options/options";
 import { httpOptions } from "@eventlogger/options/httpOptions";
 import { keyFileProblem } from "./access/keyFile";

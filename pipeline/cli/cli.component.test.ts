@@ -5,11 +5,11 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { startPubSubEmulator, type PubSubEmulator } from "@eventlogger/gcp/emulators/emulators";
 import { eventRow } from "../io/bigquery/eventRow";
-import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/emulator";
+import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
 import { event, rollupVersion } from "@eventlogger/gcp/bigquery/testing/rows";
 import { validateEvent } from "@eventlogger/events/validation";
 import { startFakeGoogle } from "@eventlogger/gcp/testing/fakeGoogle";
-import type { SetupStep } from "@eventlogger/gcp/setupStep";
+import type { SetupStep } from "@eventlogger/gcp/setup/setupStep";
 import { eventlogger, type CliRun } from "./testing/eventlogger";
 import { startEventServer, type EventServer } from "@eventlogger/traffic/testing/eventServer";
 

@@ -1,9 +1,9 @@
 import yargs from "yargs";
 import { ConfigError, yargsOptions } from "@eventlogger/options/options";
-import { commands } from "./commands";
-import type { Command } from "./command";
+import { commands } from "./commands/commands";
+import type { Command } from "./commands/command";
 import { colours } from "@eventlogger/options/terminal";
-import { closest, readCommandLine } from "./usage";
+import { closest, readCommandLine } from "./readCommandLine";
 
 /** Exit codes: 0 done, 1 failed (or `verify` found a difference), 2 wrong use; 130 stopped by Ctrl-C. */
 const FAILED = 1;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readDailyRollups } from "./dailyRollups";
 import type { RollupVersionRow } from "./tables";
-import { useBigQueryEmulator } from "./testing/emulator";
+import { useBigQueryEmulator } from "./testing/useBigQueryEmulator";
 import { rollupVersion } from "./testing/rows";
 
 describe("daily_rollups", function () {

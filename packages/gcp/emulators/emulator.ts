@@ -5,7 +5,7 @@
 import { spawn } from "node:child_process";
 import yargs from "yargs";
 import { ConfigError, readOptions, wholeNumber, yargsOptions, type OptionSpecs } from "@eventlogger/options/options";
-import { projectOption } from "../connectionOptions";
+import { projectOption } from "../gcpOptions";
 import { bigQueryEmulatorProgram, pubSubEmulatorProgram, type Program } from "./emulators";
 
 const port = (describe: string, value: number) =>

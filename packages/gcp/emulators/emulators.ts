@@ -6,7 +6,7 @@ import { freePort, freePorts } from "@eventlogger/process/ports";
 import { pubSubEmulatorPatch } from "./pubsubEmulatorPatch";
 import { ensurePythonEnvironment } from "./python/environment";
 import { answers, awaitReady } from "@eventlogger/process/readiness";
-import { findPubSubEmulatorJar, javaCommand } from "./toolchain";
+import { findPubSubEmulatorJar, javaCommand } from "./prerequisites";
 
 const READY_WITHIN_MS = 60_000;
 

@@ -1,10 +1,10 @@
 import type { Options, OptionSpecs } from "@eventlogger/options/options";
-import type { DataflowJobs, Job } from "../../runners/dataflow/jobs";
+import type { DataflowJobs, Job } from "../../runners/dataflow/dataflowJobs";
 import { hasEnded, stateName, type JobState } from "../../runners/dataflow/jobState";
-import { catchInterrupt, INTERRUPTED } from "../interrupt";
-import { jsonOption, progressOutput, writeResult } from "../jsonOption";
+import { catchInterrupt, INTERRUPTED } from "../exitCodes";
+import { jsonOption, progressOutput, writeResult } from "../output";
 import { colours } from "@eventlogger/options/terminal";
-import { awaitState, chosenJob, jobDocument, jobsOf, locationOf } from "./job";
+import { awaitState, chosenJob, jobDocument, jobsOf, locationOf } from "./jobLookup";
 import { jobChoiceOptions } from "./jobOptions";
 
 /** Options of the commands that end a job. */

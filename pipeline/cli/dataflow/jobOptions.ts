@@ -1,4 +1,4 @@
-import { httpUrl } from "@eventlogger/gcp/connectionOptions";
+import { httpUrl } from "@eventlogger/gcp/gcpOptions";
 import type { OptionSpecs } from "@eventlogger/options/options";
 
 const rule =

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { ConfigError } from "@eventlogger/options/options";
-import { readCommandLine } from "../usage";
+import { readCommandLine } from "../readCommandLine";
 import { checkLaunchOptions, jobSettings, launchOptions, type LaunchOptions } from "./launchOptions";
 
 const right = {

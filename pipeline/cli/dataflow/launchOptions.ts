@@ -1,8 +1,8 @@
-import { bigqueryOptions, pubsubOptions } from "@eventlogger/gcp/connectionOptions";
+import { bigqueryOptions, pubsubOptions } from "@eventlogger/gcp/gcpOptions";
 import { wholeNumber, type Options, type OptionSpecs } from "@eventlogger/options/options";
 import { parseGsUrl } from "@eventlogger/gcp/storage/client";
 import type { JobSettings } from "../../runners/dataflow/submitter/beamFlags";
-import { jsonOption } from "../jsonOption";
+import { jsonOption } from "../output";
 import { numberOptions } from "../numberOptions";
 import { jobName, locationOptions } from "./jobOptions";
 

@@ -2,13 +2,13 @@ import { mkdirSync } from "node:fs";
 import { resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { cacheDir } from "@eventlogger/process/packageRoot";
-import type { BuiltPipeline } from "../../runners/dataflow/builtPipeline";
+import type { BuiltPipeline } from "../../runners/dataflow/buildForSubmission";
 import { killRunningChildren } from "@eventlogger/process/childProcess";
 import { ensureSubmitter } from "../../runners/dataflow/submitter/environment";
 import { beamFlags, type UpdateSettings } from "../../runners/dataflow/submitter/beamFlags";
 import { InterruptedError, submit } from "../../runners/dataflow/submitter/submit";
-import { catchInterrupt, INTERRUPTED } from "../interrupt";
-import { progressOutput } from "../jsonOption";
+import { catchInterrupt, INTERRUPTED } from "../exitCodes";
+import { progressOutput } from "../output";
 import { colours } from "@eventlogger/options/terminal";
 import { jobSettings, type LaunchOptions } from "./launchOptions";
 import { StagingProgress, type StagedFile } from "./stagingProgress";
@@ -55,7 +55,7 @@ export class SubmissionRun {
   async build(): Promise<BuiltPipeline> {
     const { o } = this;
     // Loaded only here: Beam takes a while to load.
-    const { buildForSubmission } = await import("../../runners/dataflow/builtPipeline.js");
+    const { buildForSubmission } = await import("../../runners/dataflow/buildForSubmission.js");
     return this.stoppable(
       buildForSubmission(
         {

@@ -17,7 +17,7 @@ import {
   type TableRows,
 } from "@eventlogger/gcp/bigquery/tables";
 import { EmitRows, RowSource } from "./testing/emitRows";
-import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/emulator";
+import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
 import { startJavaSinks, type JavaSinks } from "./testing/javaSinks";
 import { writeRows } from "./writeRows";
 

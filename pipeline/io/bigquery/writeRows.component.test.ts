@@ -10,7 +10,7 @@ import {
   type TableName,
   type TableRows,
 } from "@eventlogger/gcp/bigquery/tables";
-import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/emulator";
+import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
 import {
   startRecordingProxy,
   type Answer,

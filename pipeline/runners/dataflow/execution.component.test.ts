@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from "node:util";
 import { FlinkHarness } from "@eventlogger/beam/testing/flinkHarness";
 import { readDailyRollups } from "@eventlogger/gcp/bigquery/dailyRollups";
 import { runQuery } from "@eventlogger/gcp/bigquery/query";
-import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/emulator";
+import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
 import { startJavaSinks, type JavaSinks } from "../../io/bigquery/testing/javaSinks";
 import type { AnalyticsEvent } from "@eventlogger/events/event";
 import { bruteForceRollups, type RollupReport } from "@eventlogger/traffic/bruteForce";

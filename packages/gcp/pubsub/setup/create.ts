@@ -1,6 +1,6 @@
 import type { PubSub } from "@google-cloud/pubsub";
 import { withPermission } from "../../api/permission";
-import { createUnlessThere } from "../../setupStep";
+import { createUnlessThere } from "../../setup/setupStep";
 
 const ALREADY_EXISTS = 6; // gRPC
 

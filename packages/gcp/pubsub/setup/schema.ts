@@ -1,6 +1,6 @@
 import type { PubSub } from "@google-cloud/pubsub";
 import { eventAvroDefinition, eventAvroSchema } from "@eventlogger/events/avroSchema";
-import { existing, type SetupStep } from "../../setupStep";
+import { existing, type SetupStep } from "../../setup/setupStep";
 import { allowed, create } from "./create";
 
 /** The full name of a schema. */

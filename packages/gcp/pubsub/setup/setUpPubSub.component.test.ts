@@ -11,7 +11,7 @@ import type { AnalyticsEvent } from "@eventlogger/events/event";
 import { validInputs } from "@eventlogger/events/testing/validInputs";
 import { validateEvent } from "@eventlogger/events/validation";
 import { encodeMessage } from "@eventlogger/events/eventMessage";
-import type { SetupStep } from "../../setupStep";
+import type { SetupStep } from "../../setup/setupStep";
 import { pubSubClient } from "../client";
 import { setUpPubSub, type PubSubSetup } from "./setUpPubSub";
 

@@ -1,5 +1,5 @@
 import type { PubSub } from "@google-cloud/pubsub";
-import type { SetupStep } from "../../setupStep";
+import type { SetupStep } from "../../setup/setupStep";
 import { setUpSchema } from "./schema";
 import { setUpSubscription } from "./subscription";
 import { setUpTopic } from "./topic";

@@ -1,6 +1,6 @@
 import type { PubSub } from "@google-cloud/pubsub";
 import { formatDuration } from "@eventlogger/options/options";
-import { existing, type SetupStep } from "../../setupStep";
+import { existing, type SetupStep } from "../../setup/setupStep";
 import { allowed, create } from "./create";
 
 /** Time until a message that is not acknowledged is delivered again, unless the deadline is moved. */

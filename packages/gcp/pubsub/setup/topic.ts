@@ -1,5 +1,5 @@
 import type { PubSub, TopicMetadata } from "@google-cloud/pubsub";
-import { existing, type SetupStep } from "../../setupStep";
+import { existing, type SetupStep } from "../../setup/setupStep";
 import { allowed, create } from "./create";
 import { schemaPath } from "./schema";
 

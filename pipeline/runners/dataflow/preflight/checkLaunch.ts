@@ -1,15 +1,15 @@
 import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
-import { checkTables } from "@eventlogger/gcp/bigquery/checkTables";
+import { checkTables } from "@eventlogger/gcp/bigquery/setup/checkTables";
 import { allFindings, NOTHING_FOUND, type Findings } from "@eventlogger/gcp/diagnostics";
 import { GoogleApi } from "@eventlogger/gcp/api/googleApi";
 import { parseGsUrl } from "@eventlogger/gcp/storage/client";
 import { packageVersion } from "../../../packageVersion";
-import { checkSubscription } from "@eventlogger/gcp/pubsub/checkSubscription";
+import { checkSubscription } from "@eventlogger/gcp/pubsub/setup/checkSubscription";
 import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
-import { DataflowJobs } from "../jobs";
+import { DataflowJobs } from "../dataflowJobs";
 import { checkBucket } from "./checkBucket";
 import { checkImage } from "./checkImage";
-import { within } from "./within";
+import { within } from "./runCheck";
 
 /** What a launch is going to use. */
 export interface LaunchCheck {

@@ -1,4 +1,4 @@
-import type { DataflowLocation } from "../jobs";
+import type { DataflowLocation } from "../dataflowJobs";
 
 /** How a job is run; what is undefined is left to Dataflow. */
 export interface JobSettings extends DataflowLocation {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { GoogleApi } from "@eventlogger/gcp/api/googleApi";
-import type { Job } from "../jobs";
+import type { Job } from "../dataflowJobs";
 import { useFakeGoogle } from "../testing/useFakeGoogle";
 import { runningSteps } from "./runningSteps";
 

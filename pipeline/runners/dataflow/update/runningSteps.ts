@@ -1,7 +1,7 @@
 import type { GoogleApi } from "@eventlogger/gcp/api/googleApi";
 import { GoogleApiError } from "@eventlogger/gcp/api/googleApiError";
 import { readObject } from "@eventlogger/gcp/storage/client";
-import type { Job } from "../jobs";
+import type { Job } from "../dataflowJobs";
 import type { Step } from "./step";
 import { stepsByKind } from "./stepsByKind";
 import { stepsOf } from "./steps";

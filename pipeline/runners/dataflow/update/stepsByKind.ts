@@ -1,4 +1,4 @@
-import type { Job } from "../jobs";
+import type { Job } from "../dataflowJobs";
 import type { Kept, Step } from "./step";
 
 const KEPT: Readonly<Record<string, Kept | undefined>> = {

@@ -1,9 +1,9 @@
-import { consoleUrl } from "../runners/dataflow/jobs";
-import { stateName } from "../runners/dataflow/jobState";
+import { consoleUrl } from "../../runners/dataflow/dataflowJobs";
+import { stateName } from "../../runners/dataflow/jobState";
 import { defineCommand } from "./command";
-import { chosenJob, jobDocument, jobsOf, locationOf } from "./dataflow/job";
-import { checkJobChoice, jobChoiceOptions } from "./dataflow/jobOptions";
-import { jsonOption, writeResult } from "./jsonOption";
+import { chosenJob, jobDocument, jobsOf, locationOf } from "../dataflow/jobLookup";
+import { checkJobChoice, jobChoiceOptions } from "../dataflow/jobOptions";
+import { jsonOption, writeResult } from "../output";
 
 export const statusCommand = defineCommand({
   name: "status",

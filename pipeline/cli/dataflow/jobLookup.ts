@@ -1,7 +1,7 @@
 import { setTimeout } from "node:timers/promises";
 import { formatDuration, type Options } from "@eventlogger/options/options";
 import { GoogleApi } from "@eventlogger/gcp/api/googleApi";
-import { consoleUrl, DataflowJobs, type DataflowLocation, type Job } from "../../runners/dataflow/jobs";
+import { consoleUrl, DataflowJobs, type DataflowLocation, type Job } from "../../runners/dataflow/dataflowJobs";
 import { hasEnded, stateName, type JobState } from "../../runners/dataflow/jobState";
 import type { jobChoiceOptions } from "./jobOptions";
 

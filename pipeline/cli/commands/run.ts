@@ -1,14 +1,14 @@
-import { bigqueryOptions, projectOption, pubsubOptions } from "@eventlogger/gcp/connectionOptions";
+import { bigqueryOptions, projectOption, pubsubOptions } from "@eventlogger/gcp/gcpOptions";
 import { wholeNumber, type OptionSpecs } from "@eventlogger/options/options";
 import type { FlinkRun } from "@eventlogger/beam";
 import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
 import { LabelledTables } from "@eventlogger/gcp/bigquery/stateLabels";
-import { checkTables } from "@eventlogger/gcp/bigquery/checkTables";
+import { checkTables } from "@eventlogger/gcp/bigquery/setup/checkTables";
 import { allFindings, type Findings } from "@eventlogger/gcp/diagnostics";
-import { checkSubscription } from "@eventlogger/gcp/pubsub/checkSubscription";
+import { checkSubscription } from "@eventlogger/gcp/pubsub/setup/checkSubscription";
 import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
 import { defineCommand } from "./command";
-import { atLeast, numberOptions } from "./numberOptions";
+import { atLeast, numberOptions } from "../numberOptions";
 import { colours, grouped, LiveLine } from "@eventlogger/options/terminal";
 
 const heapSize = (value: string): string | undefined =>
@@ -151,9 +151,9 @@ export const runCommand = defineCommand({
     const { dim, yellow, green } = colours(process.stdout);
     const say = (text: string): void => void process.stdout.write(`${dim(text)}\n`);
     // Loaded only here: Beam takes a while to load, and the other commands do without it.
-    const { StateDirectory } = await import("../runners/flink/stateDirectory.js");
-    const { beginBoundRun, labelProgress } = await import("../runners/flink/stateBinding.js");
-    const { runEventPipelineOnFlink, stateSettings } = await import("../runners/flink/runOnFlink.js");
+    const { StateDirectory } = await import("../../runners/flink/stateDirectory.js");
+    const { beginBoundRun, labelProgress } = await import("../../runners/flink/stateBinding.js");
+    const { runEventPipelineOnFlink, stateSettings } = await import("../../runners/flink/runOnFlink.js");
     const state = await StateDirectory.open(o.stateDir);
     const stopped = stopSignal(() => void state.endChildren(0).finally(() => process.exit(130)));
     let run: FlinkRun | undefined;

@@ -1,10 +1,10 @@
-import { bigQueryClient } from "./bigquery/client";
-import { setUpBigQuery } from "./bigquery/setup";
-import { GoogleApi } from "./api/googleApi";
-import { pubSubClient } from "./pubsub/client";
-import { setUpPubSub, type PubSubSetup } from "./pubsub/setup/setUpPubSub";
+import { bigQueryClient } from "../bigquery/client";
+import { setUpBigQuery } from "../bigquery/setup/setUpBigQuery";
+import { GoogleApi } from "../api/googleApi";
+import { pubSubClient } from "../pubsub/client";
+import { setUpPubSub, type PubSubSetup } from "../pubsub/setup/setUpPubSub";
 import type { SetupStep } from "./setupStep";
-import { setUpBucket } from "./storage/setup";
+import { setUpBucket } from "../storage/setUpBucket";
 
 export interface SetupOptions extends PubSubSetup {
   readonly project: string;

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { runQuery } from "./query";
-import { setUpBigQuery } from "./setup";
-import { eventsTable } from "./tables";
-import { useBigQueryEmulator } from "./testing/emulator";
+import { runQuery } from "../query";
+import { setUpBigQuery } from "./setUpBigQuery";
+import { eventsTable } from "../tables";
+import { useBigQueryEmulator } from "../testing/useBigQueryEmulator";
 
 describe("setUpBigQuery", function () {
   this.timeout(60_000);

@@ -1,16 +1,16 @@
 import { readFileSync } from "node:fs";
 import type { OptionSpecs } from "@eventlogger/options/options";
 import { GoogleApi } from "@eventlogger/gcp/api/googleApi";
-import { consoleUrl, DataflowJobs, type Job } from "../runners/dataflow/jobs";
-import { canBeUpdated, stateName } from "../runners/dataflow/jobState";
-import { planUpdate, type UpdatePlan } from "../runners/dataflow/update/updatePlan";
+import { consoleUrl, DataflowJobs, type Job } from "../../runners/dataflow/dataflowJobs";
+import { canBeUpdated, stateName } from "../../runners/dataflow/jobState";
+import { planUpdate, type UpdatePlan } from "../../runners/dataflow/update/updatePlan";
 import { defineCommand } from "./command";
-import { explainDryRun } from "./dataflow/explain";
-import { checkLaunchOptions, jobSettings, launchOptions, type LaunchOptions } from "./dataflow/launchOptions";
-import { checkBeforeLaunch } from "./dataflow/preflight";
-import { planLines } from "./dataflow/showPlan";
-import { SubmissionRun } from "./dataflow/submission";
-import { progressOutput, writeResult } from "./jsonOption";
+import { explainDryRun } from "../dataflow/explainDryRun";
+import { checkLaunchOptions, jobSettings, launchOptions, type LaunchOptions } from "../dataflow/launchOptions";
+import { checkBeforeLaunch } from "../dataflow/runPreflight";
+import { planLines } from "../dataflow/planLines";
+import { SubmissionRun } from "../dataflow/submission";
+import { progressOutput, writeResult } from "../output";
 import { colours } from "@eventlogger/options/terminal";
 
 const options = {
@@ -104,7 +104,7 @@ export const updateCommand = defineCommand({
       if (outputDir !== undefined) {
         const before = compareWith === undefined ? undefined : readFileSync(compareWith);
         const built = await run.build();
-        const { stepsOf } = await import("../runners/dataflow/update/steps.js");
+        const { stepsOf } = await import("../../runners/dataflow/update/steps.js");
         const plan = before && planUpdate(stepsOf(before), built.steps, transformNameMapping);
         if (plan) tellPlan(plan);
         const { files } = await run.submit(built, { update, replaceJobId: "", outputDir });
@@ -117,7 +117,7 @@ export const updateCommand = defineCommand({
       const running = await runningJob(new DataflowJobs(api, settings), o, run.signal);
       if (o.check) await checkBeforeLaunch(o, run, { update: true });
       const built = await run.build();
-      const { runningSteps } = await import("../runners/dataflow/update/runningSteps.js");
+      const { runningSteps } = await import("../../runners/dataflow/update/runningSteps.js");
       const onPartial = (why: string): void =>
         run.warn(`${why}. Only the names of steps are compared, not which state they have`);
       const before = await runningSteps(api, running, { onPartial, signal: run.signal });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { javaProblem, missingPrerequisites } from "./toolchain";
+import { javaProblem, missingPrerequisites } from "./prerequisites";
 
 describe("toolchain", () => {
   it("accepts Java 17 and newer", () => {

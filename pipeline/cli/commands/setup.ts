@@ -1,11 +1,11 @@
-import { bigqueryOptions, projectOption, pubsubName, pubsubOptions } from "@eventlogger/gcp/connectionOptions";
+import { bigqueryOptions, projectOption, pubsubName, pubsubOptions } from "@eventlogger/gcp/gcpOptions";
 import { wholeNumber, type Options, type OptionSpecs } from "@eventlogger/options/options";
 import { serviceAgentNote, type PubSubSetup } from "@eventlogger/gcp/pubsub/setup/setUpPubSub";
 import { parseGsUrl } from "@eventlogger/gcp/storage/client";
-import { setUp } from "@eventlogger/gcp/setup";
-import type { SetupStep } from "@eventlogger/gcp/setupStep";
+import { setUp } from "@eventlogger/gcp/setup/setUpResources";
+import type { SetupStep } from "@eventlogger/gcp/setup/setupStep";
 import { defineCommand } from "./command";
-import { jsonOption, progressOutput, writeResult } from "./jsonOption";
+import { jsonOption, progressOutput, writeResult } from "../output";
 import { colours, type Output } from "@eventlogger/options/terminal";
 
 const DAY_MS = 86_400_000;

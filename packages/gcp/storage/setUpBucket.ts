@@ -1,7 +1,7 @@
 import type { GoogleApi } from "../api/googleApi";
 import { GoogleApiError } from "../api/googleApiError";
 import { getBucket, storageUrl, type Bucket } from "./client";
-import { existing, type SetupStep } from "../setupStep";
+import { existing, type SetupStep } from "../setup/setupStep";
 
 export interface BucketSetup {
   readonly project: string;

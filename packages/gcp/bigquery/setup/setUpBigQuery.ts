@@ -1,10 +1,10 @@
 import type { BigQuery, Dataset, TableMetadata } from "@google-cloud/bigquery";
-import { withPermission } from "../api/permission";
-import { createUnlessThere, existing, type SetupStep } from "../setupStep";
+import { withPermission } from "../../api/permission";
+import { createUnlessThere, existing, type SetupStep } from "../../setup/setupStep";
 import { checkColumns, columnProblems } from "./columns";
-import { runQuery } from "./query";
-import { tables, type Column, type Table } from "./tables";
-import { tableReference, views, type View } from "./views";
+import { runQuery } from "../query";
+import { tables, type Column, type Table } from "../tables";
+import { tableReference, views, type View } from "../views";
 
 const ALREADY_EXISTS = 409;
 

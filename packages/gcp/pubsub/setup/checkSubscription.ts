@@ -1,6 +1,6 @@
 import type { PubSub } from "@google-cloud/pubsub";
-import type { Findings } from "../diagnostics";
-import { withPermission } from "../api/permission";
+import type { Findings } from "../../diagnostics";
+import { withPermission } from "../../api/permission";
 
 const NOT_FOUND = 5; // gRPC
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { ConfigError, type OptionSpecs } from "@eventlogger/options/options";
-import { closest, readCommandLine } from "./usage";
+import { closest, readCommandLine } from "./readCommandLine";
 
 describe("readCommandLine", () => {
   const specs = {

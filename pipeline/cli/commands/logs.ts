@@ -1,12 +1,18 @@
 import { setTimeout } from "node:timers/promises";
 import { wholeNumber } from "@eventlogger/options/options";
-import { IMPORTANCES, type DataflowJobs, type Importance, type Job, type JobMessage } from "../runners/dataflow/jobs";
-import { hasEnded, stateName } from "../runners/dataflow/jobState";
+import {
+  IMPORTANCES,
+  type DataflowJobs,
+  type Importance,
+  type Job,
+  type JobMessage,
+} from "../../runners/dataflow/dataflowJobs";
+import { hasEnded, stateName } from "../../runners/dataflow/jobState";
 import { defineCommand } from "./command";
-import { chosenJob, jobsOf } from "./dataflow/job";
-import { checkJobChoice, jobChoiceOptions } from "./dataflow/jobOptions";
-import { catchInterrupt } from "./interrupt";
-import { jsonOption, writeResult } from "./jsonOption";
+import { chosenJob, jobsOf } from "../dataflow/jobLookup";
+import { checkJobChoice, jobChoiceOptions } from "../dataflow/jobOptions";
+import { catchInterrupt } from "../exitCodes";
+import { jsonOption, writeResult } from "../output";
 import { colours } from "@eventlogger/options/terminal";
 
 const POLL_MS = 5000;

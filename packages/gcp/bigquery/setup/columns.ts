@@ -1,5 +1,5 @@
 import type { TableMetadata } from "@google-cloud/bigquery";
-import type { Column, Table } from "./tables";
+import type { Column, Table } from "../tables";
 
 /** The API answers with the names of legacy SQL. */
 const LEGACY: Readonly<Record<string, string>> = { INTEGER: "INT64", FLOAT: "FLOAT64", BOOLEAN: "BOOL" };

@@ -1,9 +1,9 @@
-import { bigqueryOptions, projectOption } from "@eventlogger/gcp/connectionOptions";
+import { bigqueryOptions, projectOption } from "@eventlogger/gcp/gcpOptions";
 import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
 import { verifyRollups, type Difference } from "@eventlogger/gcp/bigquery/verify";
 import { defineCommand } from "./command";
-import { jsonOption, writeResult } from "./jsonOption";
-import { numberOptions } from "./numberOptions";
+import { jsonOption, writeResult } from "../output";
+import { numberOptions } from "../numberOptions";
 import { colours } from "@eventlogger/options/terminal";
 
 function describe({ date, number, expected, actual }: Difference): string {

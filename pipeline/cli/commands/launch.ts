@@ -1,10 +1,10 @@
-import { consoleUrl } from "../runners/dataflow/jobs";
+import { consoleUrl } from "../../runners/dataflow/dataflowJobs";
 import { defineCommand } from "./command";
-import { explainDryRun } from "./dataflow/explain";
-import { checkLaunchOptions, jobSettings, launchOptions } from "./dataflow/launchOptions";
-import { checkBeforeLaunch } from "./dataflow/preflight";
-import { SubmissionRun } from "./dataflow/submission";
-import { writeResult } from "./jsonOption";
+import { explainDryRun } from "../dataflow/explainDryRun";
+import { checkLaunchOptions, jobSettings, launchOptions } from "../dataflow/launchOptions";
+import { checkBeforeLaunch } from "../dataflow/runPreflight";
+import { SubmissionRun } from "../dataflow/submission";
+import { writeResult } from "../output";
 import { colours } from "@eventlogger/options/terminal";
 
 export const launchCommand = defineCommand({

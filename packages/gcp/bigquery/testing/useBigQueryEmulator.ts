@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { BigQuery } from "@google-cloud/bigquery";
 import { startBigQueryEmulator, type BigQueryEmulator } from "../../emulators/emulators";
 import { bigQueryClient } from "../client";
-import { setUpBigQuery } from "../setup";
+import { setUpBigQuery } from "../setup/setUpBigQuery";
 
 export interface EmulatorFixture {
   readonly project: string;

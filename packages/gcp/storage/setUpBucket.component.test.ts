@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { GoogleApi } from "../api/googleApi";
 import { startFakeGoogle, type FakeGoogle } from "../testing/fakeGoogle";
 import { googleError } from "../testing/fakeServer";
-import { setUpBucket } from "./setup";
+import { setUpBucket } from "./setUpBucket";
 
 describe("setUpBucket", () => {
   let google: FakeGoogle;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { GoogleApi } from "@eventlogger/gcp/api/googleApi";
 import { CredentialsError, GoogleApiError } from "@eventlogger/gcp/api/googleApiError";
-import { DataflowJobs, type JobMessage } from "./jobs";
+import { DataflowJobs, type JobMessage } from "./dataflowJobs";
 import { canBeUpdated, hasEnded, stateName } from "./jobState";
 import { EXPIRED } from "@eventlogger/gcp/testing/fakeCredentials";
 import type { FakeGoogle } from "@eventlogger/gcp/testing/fakeGoogle";

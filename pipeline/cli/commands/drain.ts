@@ -1,6 +1,6 @@
 import { defineCommand } from "./command";
-import { endJob, endJobOptions } from "./dataflow/endJob";
-import { checkJobChoice } from "./dataflow/jobOptions";
+import { endJob, endJobOptions } from "../dataflow/endJob";
+import { checkJobChoice } from "../dataflow/jobOptions";
 
 export const drainCommand = defineCommand({
   name: "drain",

@@ -1,8 +1,8 @@
 import type { BigQuery, TableMetadata } from "@google-cloud/bigquery";
-import { allFindings, NOTHING_FOUND, type Findings } from "../diagnostics";
-import { withPermission } from "../api/permission";
+import { allFindings, NOTHING_FOUND, type Findings } from "../../diagnostics";
+import { withPermission } from "../../api/permission";
 import { checkColumns, columnProblems } from "./columns";
-import { tables, type Table } from "./tables";
+import { tables, type Table } from "../tables";
 
 const NOT_FOUND = 404;
 

@@ -1,4 +1,4 @@
-import { httpUrl } from "@eventlogger/gcp/connectionOptions";
+import { httpUrl } from "@eventlogger/gcp/gcpOptions";
 import { wholeNumber, type OptionSpecs } from "@eventlogger/options/options";
 import { generateTraffic } from "@eventlogger/traffic/generator/trafficGenerator";
 import { TRAFFIC_DEFAULTS } from "@eventlogger/traffic/generator/trafficOptions";
