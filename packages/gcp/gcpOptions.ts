@@ -1,22 +1,18 @@
-import type { OptionSpecs } from "@eventlogger/options/options";
+import { matches, type OptionSpecs } from "@eventlogger/options/options";
 
 const DATASET = /^\w{1,1024}$/;
 const PUBSUB_NAME = /^[A-Za-z][\w.~+%-]{2,254}$/;
 
-function matches(pattern: RegExp, rule: string): (value: string) => string | undefined {
-  return (value) => (pattern.test(value) ? undefined : `must be ${rule}`);
-}
-
-/** For options that name an HTTP server. */
+/** A check for the URL of an HTTP server. */
 export function httpUrl(value: string): string | undefined {
   const url = URL.canParse(value) ? new URL(value) : undefined;
   return url?.protocol === "http:" || url?.protocol === "https:" ? undefined : "must be an http or https URL";
 }
 
-/** For options that name something on Pub/Sub. */
-export const pubsubName = matches(PUBSUB_NAME, "3 to 255 letters, digits or -_.~+%, beginning with a letter");
+/** A check for the name of a Pub/Sub resource. */
+export const pubsubName = matches(PUBSUB_NAME, "3 to 255 letters, digits or -_.~+%, starting with a letter");
 
-/** Where Pub/Sub and BigQuery are; a Pub/Sub emulator is named by PUBSUB_EMULATOR_HOST, as everywhere. */
+/** The project of Pub/Sub and BigQuery. The standard variable PUBSUB_EMULATOR_HOST names a Pub/Sub emulator. */
 export const projectOption = {
   project: { type: "string", describe: "Google Cloud project", default: "demo-project", group: "Google Cloud:" },
 } as const satisfies OptionSpecs;
@@ -24,14 +20,14 @@ export const projectOption = {
 export const pubsubOptions = {
   topic: {
     type: "string",
-    describe: "Topic that events are published to",
+    describe: "Pub/Sub topic for published events",
     default: "events",
     check: pubsubName,
     group: "Google Cloud:",
   },
   subscription: {
     type: "string",
-    describe: "Subscription that the pipeline reads",
+    describe: "Pub/Sub subscription that the pipeline reads",
     default: "events-pipeline",
     check: pubsubName,
     group: "Google Cloud:",
@@ -48,7 +44,7 @@ export const bigqueryOptions = {
   },
   bigqueryEndpoint: {
     type: "string",
-    describe: "A BigQuery emulator, such as http://127.0.0.1:9050",
+    describe: "URL of a BigQuery emulator, such as http://127.0.0.1:9050",
     optional: true,
     check: httpUrl,
     group: "Google Cloud:",

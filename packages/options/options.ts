@@ -6,5 +6,5 @@
 export { atLeast, between, matches, wholeNumber } from "./checks";
 export { formatDuration, parseDuration } from "./duration";
 export { envName, flagName, type Options, type OptionSpec, type OptionSpecs } from "./optionSpec";
-export { ConfigError, readOptions } from "./readOptions";
+export { CONFIG_ERROR_EXIT_CODE, ConfigError, readOptions } from "./readOptions";
 export { yargsOptions } from "./yargsOptions";

@@ -1,13 +1,18 @@
+import { UserError } from "@eventlogger/process/main";
 import { parseDuration } from "./duration";
 import { envName, flagName, type Options, type OptionSpec, type OptionSpecs } from "./optionSpec";
 
-/** The configuration is invalid. The message lists every problem; command lines print it and exit with 2. */
-export class ConfigError extends Error {
+/** Exit code of a program whose command line or environment is invalid. */
+export const CONFIG_ERROR_EXIT_CODE = 2;
+
+/** The configuration is invalid. The message lists every problem; programs print it and exit with 2. */
+export class ConfigError extends UserError {
   constructor(readonly problems: readonly string[]) {
     super(
       problems.length === 1
         ? `Configuration: ${problems[0]}`
         : `Configuration: ${problems.length} problems\n${problems.map((p) => `  - ${p}`).join("\n")}`,
+      { exitCode: CONFIG_ERROR_EXIT_CODE },
     );
     this.name = "ConfigError";
   }

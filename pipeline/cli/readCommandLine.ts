@@ -2,7 +2,7 @@ import { ConfigError, flagName, readOptions, type Options, type OptionSpecs } fr
 
 const ALWAYS_KNOWN = new Set(["_", "$0", "help", "h", "version"]);
 
-/** Number of single character changes between two words. */
+/** Levenshtein distance of two words. */
 function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {
@@ -16,16 +16,16 @@ function distance(a: string, b: string): number {
   return row[b.length] as number;
 }
 
-/** The name closest to a mistyped one, if any is close. */
+/** The known name that is closest to a mistyped one; undefined when none is close. */
 export function closest(name: string, known: readonly string[]): string | undefined {
   const [best] = known.map((k) => ({ k, d: distance(name, k) })).sort((a, b) => a.d - b.d);
   return best && best.d <= Math.max(1, Math.floor(name.length / 3)) ? best.k : undefined;
 }
 
 /**
- * The options of a command, from what yargs made of the command line.
- * @param checkTogether as of `readOptions`
- * @throws ConfigError with everything that is wrong: unknown flags and arguments as well as bad values.
+ * Reads the options of a command from the result of yargs.
+ * @param checkTogether cross-field validation, see `readOptions`
+ * @throws ConfigError with all problems: unknown options, unexpected arguments and invalid values
  */
 export function readCommandLine<S extends OptionSpecs>(
   specs: S,
@@ -36,15 +36,15 @@ export function readCommandLine<S extends OptionSpecs>(
   const problems: string[] = [];
   const flags = Object.keys(specs).map((key) => flagName(key));
   for (const key of Object.keys(argv)) {
-    // yargs lists a flag in kebab case and in camel case.
+    // yargs returns each flag both in kebab case and in camel case.
     if (key in specs || ALWAYS_KNOWN.has(key) || (/[A-Z]/.test(key) && flagName(key).slice(2) in argv)) continue;
     const flag = key.length === 1 ? `-${key}` : `--${key}`;
     if (flags.includes(flag)) continue;
     const near = closest(flag, flags);
-    problems.push(`${flag} is not an option here${near ? `; did you mean ${near}?` : ""}`);
+    problems.push(`unknown option ${flag}${near ? `; did you mean ${near}?` : ""}`);
   }
   const [, ...rest] = (argv._ ?? []) as unknown[];
-  for (const argument of rest) problems.push(`${JSON.stringify(String(argument))} is one argument too many`);
+  for (const argument of rest) problems.push(`unexpected argument ${JSON.stringify(String(argument))}`);
   try {
     const options = readOptions(specs, argv, env, checkTogether);
     if (problems.length === 0) return options;

@@ -9,21 +9,21 @@ import { setUpBucket } from "../storage/setUpBucket";
 export interface SetupOptions extends PubSubSetup {
   readonly project: string;
   readonly dataset: string;
-  /** A BigQuery emulator. A Pub/Sub emulator is named by the variable PUBSUB_EMULATOR_HOST. */
+  /** URL of a BigQuery emulator. The variable PUBSUB_EMULATOR_HOST names a Pub/Sub emulator. */
   readonly bigqueryEndpoint?: string | undefined;
-  /** Bucket for staged and temporary files of Dataflow jobs, its name alone; undefined: none is made. */
+  /** Name of the bucket for staged and temporary files of Dataflow jobs; undefined: no bucket. */
   readonly bucket?: string | undefined;
-  /** Where a new dataset and a new bucket are kept, such as `EU`. */
+  /** Location of a new dataset and a new bucket, such as `EU`. */
   readonly location?: string | undefined;
 }
 
 /**
- * Makes everything the pipeline and the ingest service expect to find: schema, topics, subscriptions, dataset, tables,
- * views, bucket. Safe to repeat.
- * @param onStep told of each thing when it is done.
- * @throws Error that names a permission that is missing, or a thing that exists and cannot be used.
+ * Creates all resources of the pipeline and the ingest service: schema, topics, subscriptions, dataset, tables, views,
+ * bucket. Safe to repeat.
+ * @param onStep called after each resource
+ * @throws Error that names the missing permission, or a resource that exists and cannot be used
  */
-export async function setUp(options: SetupOptions, onStep: (step: SetupStep) => void): Promise<void> {
+export async function setUpResources(options: SetupOptions, onStep: (step: SetupStep) => void): Promise<void> {
   const pubsub = pubSubClient(options);
   try {
     for (const step of await setUpPubSub(pubsub, options)) onStep(step);

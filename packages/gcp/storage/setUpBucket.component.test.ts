@@ -20,7 +20,7 @@ describe("setUpBucket", () => {
   });
   const options = { project: "fake-project", bucket: "new-bucket" };
 
-  it("makes a bucket without public access, ACLs, or a bin for deleted objects, then finds it there", async () => {
+  it("creates a bucket without public access, ACLs or soft delete, and reports it as existing the second time", async () => {
     const made = await setUpBucket(api, { ...options, location: "europe-west1" });
     assert.deepEqual(made, {
       kind: "bucket",
@@ -39,41 +39,41 @@ describe("setUpBucket", () => {
     assert.deepEqual(again, { kind: "bucket", name: "gs://new-bucket", outcome: "exists" });
   });
 
-  it("says what differs in a bucket that is there, and changes what can be changed when asked to", async () => {
+  it("reports the differences of an existing bucket, and updates what can be changed with updateExisting", async () => {
     google.storage.buckets.set("new-bucket", {
       name: "new-bucket",
       location: "US",
       softDeletePolicy: { retentionDurationSeconds: "604800" },
       lifecycle: { rule: [{ action: { type: "Delete" }, condition: { age: 30 } }] },
     });
-    const mendable = ["access also by ACLs of objects", "deleted objects are kept, and paid for, for 7 days"];
-    const lasting = [
-      "a lifecycle rule deletes objects, but a streaming job needs its staged files for as long as it runs",
-      "kept in US, which cannot be changed",
+    const changeable = ["access is also controlled by object ACLs", "deleted objects are kept, and billed, for 7 days"];
+    const permanent = [
+      "a lifecycle rule deletes objects, but a streaming job needs its staged files as long as it runs",
+      "located in US, which cannot be changed",
     ];
     const left = await setUpBucket(api, { ...options, location: "EU" });
-    assert.deepEqual([left.outcome, left.differences], ["exists", [...mendable, ...lasting]]);
+    assert.deepEqual([left.outcome, left.differences], ["exists", [...changeable, ...permanent]]);
     assert.equal(google.server.requestsTo(/^PATCH/).length, 0);
     const changed = await setUpBucket(api, { ...options, location: "EU", updateExisting: true });
-    assert.deepEqual([changed.outcome, changed.differences], ["updated", lasting]);
-    assert.deepEqual((await setUpBucket(api, { ...options, location: "EU" })).differences, lasting);
+    assert.deepEqual([changed.outcome, changed.differences], ["updated", permanent]);
+    assert.deepEqual((await setUpBucket(api, { ...options, location: "EU" })).differences, permanent);
   });
 
-  it("takes a bucket that somebody else has just made", async () => {
+  it("reports a bucket as existing when another process has just created it", async () => {
     google.storage.buckets.set("new-bucket", { name: "new-bucket", location: "EU" });
     google.server.fail({ match: /^GET \/storage\/v1\/b\/new-bucket/, answer: googleError(404, "not yet"), times: 1 });
     assert.equal((await setUpBucket(api, options)).outcome, "exists");
   });
 
-  it("names the permission that is missing", async () => {
+  it("names the permission that is missing to create a bucket", async () => {
     google.storage.denied.add("storage.buckets.create");
     await assert.rejects(
       setUpBucket(api, options),
-      /Cannot make bucket gs:\/\/new-bucket in project fake-project.*storage\.buckets\.create/s,
+      /Cannot create bucket gs:\/\/new-bucket in project fake-project.*storage\.buckets\.create/s,
     );
   });
 
-  it("says that a bucket may be of somebody else", async () => {
+  it("explains that a bucket it cannot read may belong to another project", async () => {
     google.storage.buckets.set("new-bucket", { name: "new-bucket" });
     google.storage.denied.add("storage.buckets.get");
     await assert.rejects(setUpBucket(api, options), /storage\.buckets\.get.*another project.*--bucket/s);

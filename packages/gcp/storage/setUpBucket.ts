@@ -5,44 +5,45 @@ import { existing, type SetupStep } from "../setup/setupStep";
 
 export interface BucketSetup {
   readonly project: string;
-  /** Its name, without `gs://`. */
+  /** Name, without `gs://`. */
   readonly bucket: string;
-  /** Such as `EU` or `europe-west1`; undefined: the service's default, US. */
+  /** Such as `EU` or `europe-west1`. @default the service's default, US */
   readonly location?: string | undefined;
-  /** Changes a bucket that is there and differs. @default false */
+  /** Whether to update an existing bucket that differs. @default false */
   readonly updateExisting?: boolean | undefined;
 }
 
 /**
- * What a bucket for staged and temporary files is like. Access is by IAM alone, and nothing of it is ever public. Deleted
- * objects are not kept for a week and paid for: launches leave many, and none is worth having back. Nothing deletes old
- * objects: a job that runs for a year starts new workers from the files that were staged for it at the beginning.
+ * Settings of a bucket for staged and temporary files. Access is controlled by IAM alone and is never public. Soft delete
+ * is off: launches leave many objects, and restoring one is never useful. No lifecycle rule deletes old objects: a job
+ * that runs for a year starts new workers from the files that were staged at its launch.
  */
 const SETTINGS = {
   iamConfiguration: { uniformBucketLevelAccess: { enabled: true }, publicAccessPrevention: "enforced" },
   softDeletePolicy: { retentionDurationSeconds: "0" },
 } as const;
 
-/** What differs and can be changed, and what differs for good. */
-function differencesOf(present: Bucket, location: string | undefined): { mendable: string[]; lasting: string[] } {
-  const mendable: string[] = [];
-  const lasting: string[] = [];
-  if (!present.iamConfiguration?.uniformBucketLevelAccess?.enabled) mendable.push("access also by ACLs of objects");
+/** The differences between an existing bucket and a new one. */
+function differencesOf(present: Bucket, location: string | undefined): { changeable: string[]; permanent: string[] } {
+  const changeable: string[] = [];
+  const permanent: string[] = [];
+  if (!present.iamConfiguration?.uniformBucketLevelAccess?.enabled)
+    changeable.push("access is also controlled by object ACLs");
   const kept = Number(present.softDeletePolicy?.retentionDurationSeconds ?? 0);
-  if (kept > 0) mendable.push(`deleted objects are kept, and paid for, for ${Math.round(kept / 86_400)} days`);
+  if (kept > 0) changeable.push(`deleted objects are kept, and billed, for ${Math.round(kept / 86_400)} days`);
   if (present.lifecycle?.rule?.some((rule) => rule.action?.type === "Delete")) {
-    lasting.push("a lifecycle rule deletes objects, but a streaming job needs its staged files for as long as it runs");
+    permanent.push("a lifecycle rule deletes objects, but a streaming job needs its staged files as long as it runs");
   }
   if (location && present.location && present.location.toLowerCase() !== location.toLowerCase()) {
-    lasting.push(`kept in ${present.location}, which cannot be changed`);
+    permanent.push(`located in ${present.location}, which cannot be changed`);
   }
-  return { mendable, lasting };
+  return { changeable, permanent };
 }
 
 /**
- * Makes the bucket for staged and temporary files of Dataflow jobs. Safe to repeat.
- * @throws CredentialsError, GoogleApiError (naming the permission that is missing), and Error when the bucket is of
- *   somebody else
+ * Creates the bucket for staged and temporary files of Dataflow jobs. Safe to repeat.
+ * @throws CredentialsError, GoogleApiError (names the missing permission), and Error when the bucket belongs to another
+ *   project
  */
 export async function setUpBucket(api: GoogleApi, options: BucketSetup): Promise<SetupStep> {
   const { project, bucket, location } = options;
@@ -51,7 +52,7 @@ export async function setUpBucket(api: GoogleApi, options: BucketSetup): Promise
   if (!present) {
     try {
       await api.json({
-        what: `Cannot make bucket gs://${bucket} in project ${project}`,
+        what: `Cannot create bucket gs://${bucket} in project ${project}`,
         url: `${storageUrl()}/storage/v1/b`,
         method: "POST",
         query: { project },
@@ -60,19 +61,20 @@ export async function setUpBucket(api: GoogleApi, options: BucketSetup): Promise
       return { ...step, outcome: "created", detail: `in ${location ?? "the default location"}` };
     } catch (error) {
       if (!(error instanceof GoogleApiError && error.status === 409)) throw error;
-      present = await lookUp(api, bucket); // made since a moment ago
+      present = await lookUp(api, bucket); // created by another process since the first look-up
       if (!present) throw error;
     }
   }
-  const { mendable, lasting } = differencesOf(present, location);
-  if (!mendable.length || !options.updateExisting) return existing(step, { differences: [...mendable, ...lasting] });
+  const { changeable, permanent } = differencesOf(present, location);
+  if (!changeable.length || !options.updateExisting)
+    return existing(step, { differences: [...changeable, ...permanent] });
   await api.json({
-    what: `Cannot change bucket gs://${bucket}`,
+    what: `Cannot update bucket gs://${bucket}`,
     url: `${storageUrl()}/storage/v1/b/${bucket}`,
     method: "PATCH",
     body: SETTINGS,
   });
-  return existing(step, { updated: mendable.map((difference) => `was: ${difference}`), differences: lasting });
+  return existing(step, { updated: changeable.map((difference) => `was: ${difference}`), differences: permanent });
 }
 
 async function lookUp(api: GoogleApi, bucket: string): Promise<Bucket | undefined> {
@@ -81,8 +83,8 @@ async function lookUp(api: GoogleApi, bucket: string): Promise<Bucket | undefine
   } catch (error) {
     if (!(error instanceof GoogleApiError && error.status === 403)) throw error;
     throw new Error(
-      `${error.message}\nEither the permission storage.buckets.get is missing on it, or it is a bucket of another ` +
-        "project: names are unique all over Google Cloud. Choose another one (--bucket)",
+      `${error.message}\nEither you lack the permission storage.buckets.get on the bucket, or it belongs to another project: ` +
+        "bucket names are unique across Google Cloud. Choose another name (--bucket)",
       { cause: error },
     );
   }

@@ -4,21 +4,27 @@ import { checkJobChoice } from "../dataflow/jobOptions";
 
 export const cancelCommand = defineCommand({
   name: "cancel",
-  summary: "End a job on Dataflow at once",
+  summary: "Cancel a job on Dataflow",
   details:
-    "What it has acknowledged and not written yet is lost, and so is the state of its ledgers; what it has not\n" +
-    "acknowledged comes again. `drain` loses nothing that was read.",
+    "The job ends at once. Events that it acknowledged but has not written are lost, as is its state. Unacknowledged " +
+    "messages are redelivered. `drain` loses no events.",
   options: endJobOptions,
   examples: [
-    ["$0 cancel --project my-project --region europe-west1 --job-name eventlogger --wait", "until it has ended"],
-    ["$0 cancel --project my-project --region europe-west1 --job-id 2026-01-31_01_02_03-1234567890", "by id"],
+    [
+      "$0 cancel --project my-project --region europe-west1 --job-name eventlogger --wait",
+      "waits until the job has ended",
+    ],
+    [
+      "$0 cancel --project my-project --region europe-west1 --job-id 2026-01-31_01_02_03-1234567890",
+      "chooses the job by id",
+    ],
   ],
   check: checkJobChoice,
   run: (o) =>
     endJob(o, {
       verb: "cancel",
       goal: "JOB_STATE_CANCELLED",
-      underWay: ["JOB_STATE_CANCELLING"],
-      ask: (jobs, id, signal) => jobs.cancel(id, signal),
+      inProgress: ["JOB_STATE_CANCELLING"],
+      request: (jobs, id, signal) => jobs.cancel(id, signal),
     }),
 });

@@ -5,21 +5,18 @@ export interface Command {
   readonly name: string;
   /** One line for the list of commands. */
   readonly summary: string;
-  /** More, for `--help` of the command itself. */
+  /** More text for `--help` of the command. */
   readonly details?: string;
   readonly options: OptionSpecs;
-  /** Command line and what it does. */
+  /** Command lines, each with its effect. */
   readonly examples: readonly (readonly [string, string])[];
-  /**
-   * What is wrong with options that do not fit each other; gets those that are right by themselves. All problems are told
-   * together.
-   */
+  /** Cross-field validation; receives only values that passed their own check. @returns all problems */
   check?(options: Readonly<Record<string, unknown>>): readonly string[];
   /** @returns the exit code. */
   run(options: Readonly<Record<string, unknown>>): Promise<number>;
 }
 
-/** Ties the type of the values that `run` gets to the options that are declared. */
+/** Defines a command whose `check` and `run` receive values with the types of its options. */
 export function defineCommand<S extends OptionSpecs>(
   command: Omit<Command, "options" | "check" | "run"> & {
     options: S;

@@ -10,7 +10,7 @@ import { statusCommand } from "./status";
 import { updateCommand } from "./update";
 import { verifyCommand } from "./verify";
 
-/** In the order of use. */
+/** All commands, in the order of `--help`. */
 export const commands: readonly Command[] = [
   setupCommand,
   runCommand,

@@ -4,22 +4,28 @@ import { checkJobChoice } from "../dataflow/jobOptions";
 
 export const drainCommand = defineCommand({
   name: "drain",
-  summary: "Let a job on Dataflow finish what it has read, then end it",
+  summary: "Drain a job on Dataflow: it finishes what it has read, then ends",
   details:
-    "It reads no more, closes its windows and writes their results. What is not read yet stays in the subscription.\n" +
-    "The state of its ledgers ends with it: a job that is launched afterwards needs an empty dataset and all events\n" +
-    "again. To change code or settings, use `update`.",
+    "The job stops reading, closes its windows and writes their results. Unread messages stay in the subscription. The " +
+    "state of the job is deleted: a new job needs an empty dataset and all events again. To change code or settings, " +
+    "use `update`.",
   options: endJobOptions,
   examples: [
-    ["$0 drain --project my-project --region europe-west1 --job-name eventlogger --wait", "until it has ended"],
-    ["$0 drain --project my-project --region europe-west1 --job-id 2026-01-31_01_02_03-1234567890 --json", "by id"],
+    [
+      "$0 drain --project my-project --region europe-west1 --job-name eventlogger --wait",
+      "waits until the job has ended",
+    ],
+    [
+      "$0 drain --project my-project --region europe-west1 --job-id 2026-01-31_01_02_03-1234567890 --json",
+      "chooses the job by id, prints JSON",
+    ],
   ],
   check: checkJobChoice,
   run: (o) =>
     endJob(o, {
       verb: "drain",
       goal: "JOB_STATE_DRAINED",
-      underWay: ["JOB_STATE_DRAINING"],
-      ask: (jobs, id, signal) => jobs.drain(id, signal),
+      inProgress: ["JOB_STATE_DRAINING"],
+      request: (jobs, id, signal) => jobs.drain(id, signal),
     }),
 });

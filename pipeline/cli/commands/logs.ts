@@ -1,4 +1,5 @@
 import { setTimeout } from "node:timers/promises";
+import { onStopSignals } from "@eventlogger/process/stopSignals";
 import { wholeNumber } from "@eventlogger/options/options";
 import {
   IMPORTANCES,
@@ -11,7 +12,7 @@ import { hasEnded, stateName } from "../../runners/dataflow/jobState";
 import { defineCommand } from "./command";
 import { chosenJob, jobsOf } from "../dataflow/jobLookup";
 import { checkJobChoice, jobChoiceOptions } from "../dataflow/jobOptions";
-import { catchInterrupt } from "../exitCodes";
+import { INTERRUPTED } from "../exitCodes";
 import { jsonOption, writeResult } from "../output";
 import { colours } from "@eventlogger/options/terminal";
 
@@ -32,7 +33,7 @@ async function last(messages: AsyncIterable<JobMessage>, limit: number): Promise
   return kept;
 }
 
-/** Writes new messages as they come, until the job has ended. */
+/** Prints new messages until the job has ended. */
 async function follow(
   jobs: DataflowJobs,
   job: Job,
@@ -45,7 +46,7 @@ async function follow(
   let { state } = job;
   while (!hasEnded(state)) {
     await setTimeout(POLL_MS, undefined, { signal });
-    // Looked at first: what was said until the end is read after it.
+    // The state is read before the messages, so that the last messages of an ended job are not missed.
     state = (await jobs.get(job.id, signal))?.state ?? state;
     for await (const message of jobs.messages(job.id, { importance, since, signal })) {
       if (message.time === since && seen.has(message.id)) continue;
@@ -60,33 +61,34 @@ async function follow(
 
 export const logsCommand = defineCommand({
   name: "logs",
-  summary: "Show the last messages of a job on Dataflow",
-  details: "These are the messages of the service about the job. What workers log is in Cloud Logging.",
+  summary: "Show messages of a job on Dataflow",
+  details: "The messages come from the Dataflow service. Logs of the workers are in Cloud Logging.",
   options: {
     ...jobChoiceOptions,
-    limit: { type: "number", describe: "Messages at most", default: 50, check: wholeNumber(1, 10_000) },
+    limit: { type: "number", describe: "Maximum number of messages", default: 50, check: wholeNumber(1, 10_000) },
     minImportance: {
       type: "enum",
-      describe: `The least important that are shown: ${IMPORTANCES.join(", ")}`,
+      describe: `Minimum importance of messages: ${IMPORTANCES.join(", ")}`,
       default: "basic",
       choices: IMPORTANCES,
     },
-    follow: { type: "boolean", describe: "Go on with new messages until the job ends, or Ctrl-C", default: false },
+    follow: { type: "boolean", describe: "Continue with new messages until the job ends or Ctrl-C", default: false },
     ...jsonOption,
   },
   examples: [
-    ["$0 logs --project my-project --region europe-west1 --job-name eventlogger", "the last 50 messages"],
-    ["$0 logs --project my-project --region europe-west1 --job-name eventlogger --min-importance warning --follow", ""],
+    ["$0 logs --project my-project --region europe-west1 --job-name eventlogger", "shows the last 50 messages"],
+    [
+      "$0 logs --project my-project --region europe-west1 --job-name eventlogger --min-importance warning --follow",
+      "follows warnings and errors",
+    ],
   ],
   check: ({ follow, json, ...choice }) => [
     ...checkJobChoice(choice),
-    ...(follow && json
-      ? ["--json (JSON) is one document and --follow (FOLLOW) has no end: they exclude each other"]
-      : []),
+    ...(follow && json ? ["--json (JSON) cannot be combined with --follow (FOLLOW), which has no final result"] : []),
   ],
   async run(o) {
-    const interrupt = catchInterrupt(() => {});
-    const { signal } = interrupt;
+    const stop = onStopSignals({ exitCode: INTERRUPTED });
+    const { signal } = stop;
     try {
       const jobs = jobsOf(o);
       const job = await chosenJob(jobs, o, signal);
@@ -97,9 +99,9 @@ export const logsCommand = defineCommand({
       return 0;
     } catch (error) {
       if (!signal.aborted) throw error;
-      return 0; // to be stopped is how following ends
+      return 0; // Ctrl-C is the normal end of --follow
     } finally {
-      interrupt.end();
+      stop.dispose();
     }
   },
 });

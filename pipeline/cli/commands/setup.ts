@@ -1,8 +1,8 @@
 import { bigqueryOptions, projectOption, pubsubName, pubsubOptions } from "@eventlogger/gcp/gcpOptions";
-import { wholeNumber, type Options, type OptionSpecs } from "@eventlogger/options/options";
+import { between, wholeNumber, type Options, type OptionSpecs } from "@eventlogger/options/options";
 import { serviceAgentNote, type PubSubSetup } from "@eventlogger/gcp/pubsub/setup/setUpPubSub";
 import { parseGsUrl } from "@eventlogger/gcp/storage/client";
-import { setUp } from "@eventlogger/gcp/setup/setUpResources";
+import { setUpResources } from "@eventlogger/gcp/setup/setUpResources";
 import type { SetupStep } from "@eventlogger/gcp/setup/setupStep";
 import { defineCommand } from "./command";
 import { jsonOption, progressOutput, writeResult } from "../output";
@@ -10,7 +10,7 @@ import { colours, type Output } from "@eventlogger/options/terminal";
 
 const DAY_MS = 86_400_000;
 
-/** Stands for "do without". */
+/** Option value for "no such resource". */
 const NONE = "none";
 
 const nameOrNone = (value: string): string | undefined => (value === NONE ? undefined : pubsubName(value));
@@ -20,49 +20,49 @@ const options = {
   ...pubsubOptions,
   schema: {
     type: "string",
-    describe: "Avro schema that the topic enforces; default: the topic's name; none: any message is taken",
+    describe: "Avro schema of the topic; none accepts any message. Default: the name of the topic",
     optional: true,
     check: nameOrNone,
     group: "Pub/Sub:",
   },
   deadLetterTopic: {
     type: "string",
-    describe: "For messages delivered too often; default: <topic>-dead-letters, on an emulator none; none: do without",
+    describe: "Dead-letter topic, or none. Default: <topic>-dead-letters; none on an emulator",
     optional: true,
     check: nameOrNone,
     group: "Pub/Sub:",
   },
   maxDeliveryAttempts: {
     type: "number",
-    describe: "Deliveries after which a message goes to the dead-letter topic",
+    describe: "Number of deliveries after which a message goes to the dead-letter topic",
     default: 100,
     check: wholeNumber(5, 100),
     group: "Pub/Sub:",
   },
   messageRetention: {
     type: "duration",
-    describe: "How long the subscriptions keep what is not acknowledged",
+    describe: "How long the subscriptions retain unacknowledged messages",
     default: 7 * DAY_MS,
-    check: (ms) => (ms >= 600_000 && ms <= 31 * DAY_MS ? undefined : "must be from 10m to 31d"),
+    check: between(600_000, 31 * DAY_MS),
     group: "Pub/Sub:",
   },
   ...bigqueryOptions,
   location: {
     type: "string",
-    describe: "Where a new dataset and a new bucket are kept, such as EU or us-central1",
+    describe: "Location of a new dataset and a new bucket, such as EU or us-central1",
     optional: true,
     group: "Google Cloud:",
   },
   bucket: {
     type: "string",
-    describe: "Bucket for the files of Dataflow jobs, such as gs://my-project-eventlogger; default: none is made",
+    describe: "Bucket for files of Dataflow jobs, such as gs://my-project-eventlogger. Default: no bucket",
     optional: true,
-    check: (url) => (parseGsUrl(url)?.name === "" ? undefined : "must be gs:// and the name of a bucket"),
+    check: (url) => (parseGsUrl(url)?.name === "" ? undefined : "must be the URL of a bucket such as gs://my-bucket"),
     group: "Google Cloud:",
   },
   updateExisting: {
     type: "boolean",
-    describe: "Change what is there and differs; without it, that is only said",
+    describe: "Update existing resources that differ. By default, differences are only reported",
     default: false,
   },
   ...jsonOption,
@@ -72,7 +72,7 @@ const onEmulator = (): boolean => Boolean(process.env.PUBSUB_EMULATOR_HOST);
 
 type Values = Options<typeof options>;
 
-/** An emulator forgets everything when it stops, and nobody looks at what was left over. */
+/** On an emulator there is no dead-letter topic by default, because nobody inspects it. */
 function deadLetterTopic(o: Pick<Values, "topic" | "deadLetterTopic">): string {
   return o.deadLetterTopic ?? (onEmulator() ? NONE : `${o.topic}-dead-letters`);
 }
@@ -90,15 +90,18 @@ function pubsubSetup(o: Values): PubSubSetup {
 function contradictions({ project, topic, subscription, ...o }: Partial<Values>): string[] {
   const problems: string[] = [];
   if (project === options.project.default && !onEmulator()) {
-    problems.push(`--project (PROJECT) is required: ${project} is for emulators`);
+    problems.push(`--project (PROJECT) is required: the default ${project} is only for emulators`);
   }
   if (topic === undefined) return problems;
   const deadLetters = deadLetterTopic({ topic, deadLetterTopic: o.deadLetterTopic });
   if (deadLetters === topic) {
-    problems.push("--dead-letter-topic (DEAD_LETTER_TOPIC) must be another topic than --topic");
+    problems.push("--dead-letter-topic (DEAD_LETTER_TOPIC) must differ from --topic (TOPIC)");
   }
   if (deadLetters === subscription) {
-    problems.push("--dead-letter-topic (DEAD_LETTER_TOPIC) gets a subscription of its own name: choose another one");
+    problems.push(
+      "--dead-letter-topic (DEAD_LETTER_TOPIC) gets a subscription of the same name, so it must differ from " +
+        "--subscription (SUBSCRIPTION)",
+    );
   }
   return problems;
 }
@@ -113,17 +116,17 @@ function stepLine(step: SetupStep, output: Output): string {
 
 export const setupCommand = defineCommand({
   name: "setup",
-  summary: "Make schema, topics, subscriptions, dataset, tables, views and bucket",
+  summary: "Create schema, topics, subscriptions, dataset, tables, views and bucket",
   details:
-    "Safe to repeat: what is there stays, with its data. Columns and revisions of the schema that an earlier\n" +
-    "release lacked are added. What else differs is said, and changed only with --update-existing.",
+    "Safe to repeat: existing resources and their data are kept. Columns and schema revisions that an earlier release " +
+    "lacked are added. Other differences are reported, and updated only with --update-existing.",
   options,
   examples: [
-    ["$0 setup --project my-project --location EU --bucket gs://my-bucket", "everything, under its default names"],
-    ["$0 setup --project my-project --update-existing", "also bind a topic of an earlier release to the schema"],
+    ["$0 setup --project my-project --location EU --bucket gs://my-bucket", "creates all resources with default names"],
+    ["$0 setup --project my-project --update-existing", "also binds a topic of an earlier release to the schema"],
     [
       "PUBSUB_EMULATOR_HOST=127.0.0.1:8085 $0 setup --bigquery-endpoint http://127.0.0.1:9050",
-      "on emulators on this machine",
+      "uses emulators on this machine",
     ],
   ],
   check: contradictions,
@@ -133,16 +136,20 @@ export const setupCommand = defineCommand({
     const withoutBucket = bucket !== undefined && onEmulator() && !process.env.STORAGE_EMULATOR_HOST;
     const steps: SetupStep[] = [];
     const output = progressOutput(o.json);
-    await setUp({ ...o, ...names, bucket: withoutBucket ? undefined : bucket }, (step) => {
+    await setUpResources({ ...o, ...names, bucket: withoutBucket ? undefined : bucket }, (step) => {
       steps.push(step);
       output.write(`${stepLine(step, output)}\n`);
     });
     const notes: string[] = [];
     if (!o.updateExisting && steps.some((step) => step.differences)) {
-      notes.push("What differs was left as it is. --update-existing changes what can be changed");
+      notes.push(
+        "Resources that differ were left unchanged. Update them with --update-existing, where that is possible",
+      );
     }
     if (withoutBucket)
-      notes.push(`${o.bucket} was left out: with emulators, STORAGE_EMULATOR_HOST must name one for it`);
+      notes.push(
+        `${o.bucket} was skipped: with a Pub/Sub emulator, a bucket also needs a Storage emulator (STORAGE_EMULATOR_HOST)`,
+      );
     const grants = onEmulator() ? undefined : serviceAgentNote(o.project, names);
     if (grants !== undefined) notes.push(grants);
     for (const note of notes) output.write(`\n${note}\n`);

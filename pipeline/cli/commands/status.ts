@@ -7,11 +7,14 @@ import { jsonOption, writeResult } from "../output";
 
 export const statusCommand = defineCommand({
   name: "status",
-  summary: "Say what a job on Dataflow is doing",
+  summary: "Show the state of a job on Dataflow",
   options: { ...jobChoiceOptions, ...jsonOption },
   examples: [
-    ["$0 status --project my-project --region europe-west1 --job-name eventlogger", "the active job of this name"],
-    ["$0 status --project my-project --region europe-west1 --job-id 2026-01-31_01_02_03-1234567890", "any job"],
+    [
+      "$0 status --project my-project --region europe-west1 --job-name eventlogger",
+      "shows the active job of this name",
+    ],
+    ["$0 status --project my-project --region europe-west1 --job-id 2026-01-31_01_02_03-1234567890", "shows any job"],
   ],
   check: checkJobChoice,
   async run(o) {

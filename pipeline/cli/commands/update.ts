@@ -7,7 +7,7 @@ import { planUpdate, type UpdatePlan } from "../../runners/dataflow/update/updat
 import { defineCommand } from "./command";
 import { explainDryRun } from "../dataflow/explainDryRun";
 import { checkLaunchOptions, jobSettings, launchOptions, type LaunchOptions } from "../dataflow/launchOptions";
-import { checkBeforeLaunch } from "../dataflow/runPreflight";
+import { runPreflight } from "../dataflow/runPreflight";
 import { planLines } from "../dataflow/planLines";
 import { SubmissionRun } from "../dataflow/submission";
 import { progressOutput, writeResult } from "../output";
@@ -17,75 +17,77 @@ const options = {
   ...launchOptions,
   transformNameMapping: {
     type: "map",
-    describe: "Steps that have another name now, OLD=NEW; beginnings of names stand for all that begin so",
+    describe: "Renamed steps, as OLD=NEW. A prefix of step names maps all steps under it",
     default: {},
     group: "Update:",
   },
   allowStateLoss: {
     type: "boolean",
-    describe: "Update although steps lose their state: the rollups will no longer be exact",
+    describe: "Update even if steps lose their state. The rollups are then no longer exact",
     default: false,
     group: "Update:",
   },
   compareWith: {
     type: "string",
-    describe: "With --dry-run: the pipeline.pb of the running job, to tell what happens to its steps",
+    describe: "With --dry-run: pipeline.pb of the running job, to report what happens to its steps",
     optional: true,
     group: "Update:",
   },
 } as const satisfies OptionSpecs;
 
-/** The job that can be replaced. @throws Error that says why there is none */
+/** The running job. @throws Error with the reason why no job can be updated */
 async function runningJob(jobs: DataflowJobs, o: LaunchOptions, signal: AbortSignal): Promise<Job> {
   const { project, region, jobName } = o;
   const found = await jobs.findActive(jobName, signal);
   const job = found && (await jobs.get(found.id, signal));
   if (!job) {
     throw new Error(
-      `There is no active job named ${jobName} in project ${project}, region ${region}: ` +
-        "nothing can be updated. Start one with `eventlogger launch`.",
+      `No active job is named ${jobName} in project ${project}, region ${region}, so that none can be updated. ` +
+        "Start one with `eventlogger launch`.",
     );
   }
   if (!canBeUpdated(job.state)) {
-    throw new Error(`Job ${jobName} (${job.id}) is ${stateName(job.state)}: only a running job can be updated`);
+    throw new Error(`Job ${jobName} (${job.id}) is ${stateName(job.state)}, but only a running job can be updated`);
   }
   return job;
 }
 
-/** @throws Error when the update would lose state, or a mapping fits nothing */
-function judge({ losses, wrongMappings }: UpdatePlan, allowStateLoss: boolean): void {
+/** @throws Error when the update would lose state, or a mapping matches no step */
+function requireNoLoss({ losses, wrongMappings }: UpdatePlan, allowStateLoss: boolean): void {
   if (wrongMappings.length) {
-    throw new Error("--transform-name-mapping (TRANSFORM_NAME_MAPPING) has entries that fit no step: see above");
+    throw new Error("--transform-name-mapping (TRANSFORM_NAME_MAPPING) has entries that match no step, see above");
   }
   if (losses.length && !allowStateLoss) {
     throw new Error(
-      `${losses.length} ${losses.length === 1 ? "step" : "steps"} of the running job would lose what they keep, and the ` +
-        "rollups would no longer be exact. Map the names of steps that were renamed, or keep the steps as they are. " +
-        "--allow-state-loss updates all the same.",
+      `${losses.length} ${losses.length === 1 ? "step" : "steps"} of the running job would lose state, and the rollups ` +
+        "would no longer be exact. Map renamed steps with --transform-name-mapping, or do not change the steps. " +
+        "To update anyway, use --allow-state-loss.",
     );
   }
 }
 
 export const updateCommand = defineCommand({
   name: "update",
-  summary: "Replace the running job on Dataflow by this version, which takes over its state",
+  summary: "Replace the running job on Dataflow with this version, and keep its state",
   details:
-    "Compares the steps of the running job with those of the new one before it submits anything: state goes over by the\n" +
-    "names of steps. Exit code 1, and nothing is submitted, when a step would lose what it keeps. If Dataflow finds the\n" +
-    "replacement incompatible, the running job goes on.",
+    "Compares the steps of both jobs first, because Dataflow transfers state by step names. If a step would lose its state, " +
+    "nothing is submitted (exit code 1). If Dataflow finds the new job incompatible, the running job continues.",
   options,
   examples: [
     [
       "$0 update --project my-project --region europe-west1 --temp-location gs://my-bucket/temp --image europe-docker.pkg.dev/my-project/eventlogger/eventlogger-worker:0.2.0",
-      "to the image of another version",
+      "updates to the image of another version",
     ],
-    ["$0 update … --transform-name-mapping CountUsers=CountActiveUsers", "with a step that was renamed"],
-    ["$0 update … --dry-run --compare-with old/pipeline.pb", "what would happen, without any service"],
+    ["$0 update … --transform-name-mapping CountUsers=CountActiveUsers", "maps a renamed step"],
+    [
+      "$0 update … --dry-run --compare-with old/pipeline.pb",
+      "shows the effect of the update without calling any service",
+    ],
   ],
   check: (o) => [
     ...checkLaunchOptions(o),
     ...(o.compareWith !== undefined && !o.dryRun
-      ? ["--compare-with (COMPARE_WITH) is only for --dry-run: an update compares with the running job"]
+      ? ["--compare-with (COMPARE_WITH) requires --dry-run (DRY_RUN): an update compares with the running job"]
       : []),
   ],
   async run(o) {
@@ -94,9 +96,9 @@ export const updateCommand = defineCommand({
       const { transformNameMapping, compareWith, allowStateLoss } = o;
       const update = { transformNameMapping };
       const output = progressOutput(o.json);
-      const tellPlan = (plan: UpdatePlan): void => {
+      const showPlan = (plan: UpdatePlan): void => {
         for (const line of planLines(plan, output)) output.write(`${line}\n`);
-        judge(plan, allowStateLoss);
+        requireNoLoss(plan, allowStateLoss);
       };
       const settings = jobSettings(o);
       const { project, region, jobName } = settings;
@@ -106,7 +108,7 @@ export const updateCommand = defineCommand({
         const built = await run.build();
         const { stepsOf } = await import("../../runners/dataflow/update/steps.js");
         const plan = before && planUpdate(stepsOf(before), built.steps, transformNameMapping);
-        if (plan) tellPlan(plan);
+        if (plan) showPlan(plan);
         const { files } = await run.submit(built, { update, replaceJobId: "", outputDir });
         const { steps } = built;
         const document = { dryRun: true, jobName, project, region, outputDir, files, steps, plan };
@@ -115,14 +117,14 @@ export const updateCommand = defineCommand({
       }
       const api = new GoogleApi(project);
       const running = await runningJob(new DataflowJobs(api, settings), o, run.signal);
-      if (o.check) await checkBeforeLaunch(o, run, { update: true });
+      if (o.check) await runPreflight(o, run, { update: true });
       const built = await run.build();
       const { runningSteps } = await import("../../runners/dataflow/update/runningSteps.js");
-      const onPartial = (why: string): void =>
-        run.warn(`${why}. Only the names of steps are compared, not which state they have`);
+      const onPartial = (reason: string): void =>
+        run.warn(`${reason}. Only the names of steps are compared, not their state`);
       const before = await runningSteps(api, running, { onPartial, signal: run.signal });
       const plan = planUpdate(before, built.steps, transformNameMapping);
-      tellPlan(plan);
+      showPlan(plan);
       const { jobId, files } = await run.submit(built, { update, replaceJobId: running.id });
       const link = consoleUrl(settings, jobId as string);
       const { green } = colours(process.stdout);

@@ -4,7 +4,7 @@ import type { Step } from "../../runners/dataflow/update/step";
 import { jobSettings, type LaunchOptions } from "./launchOptions";
 import { formatBytes, type StagedFile } from "./stagingProgress";
 
-/** The part of a job's JSON that is explained. */
+/** The part of job.json that is explained. */
 interface JobJson {
   readonly type?: string;
   readonly environment?: {
@@ -18,21 +18,21 @@ const plural = (n: number, what: string): string => `${n} ${what}${n === 1 ? "" 
 
 function workers({ numWorkers, maxWorkers, workerMachineType, autoscaling, publicIps, ...o }: LaunchOptions): string {
   const range = [
-    ...(numWorkers === undefined ? [] : [`${numWorkers} at the start`]),
+    ...(numWorkers === undefined ? [] : [`${numWorkers} initially`]),
     ...(maxWorkers === undefined ? [] : [`at most ${maxWorkers}`]),
     ...(autoscaling === "none" ? ["a fixed number"] : []),
   ];
   const network = o.subnetwork ?? o.network;
   return [
-    `${range.join(", ") || "as many as Dataflow finds right"}, of ${workerMachineType ?? "Dataflow's default machine type"}`,
-    ...(o.diskSizeGb === undefined ? [] : [`${o.diskSizeGb} GB of disk each`]),
-    ...(network === undefined ? [] : [`in ${network}`]),
-    ...(publicIps === false ? ["without public addresses"] : []),
-    `as ${o.serviceAccount ?? "the project's default service account for Compute Engine"}`,
+    `${range.join(", ") || "number chosen by Dataflow"}, machine type ${workerMachineType ?? "chosen by Dataflow"}`,
+    ...(o.diskSizeGb === undefined ? [] : [`disks of ${o.diskSizeGb} GB`]),
+    ...(network === undefined ? [] : [`network ${network}`]),
+    ...(publicIps === false ? ["no public IP addresses"] : []),
+    `service account ${o.serviceAccount ?? "Compute Engine default"}`,
   ].join("; ");
 }
 
-/** What a dry run says: what would be created, in words. */
+/** Explains the job that a dry run would have created. */
 export function explainDryRun(
   o: LaunchOptions,
   {
@@ -53,19 +53,19 @@ export function explainDryRun(
   const { stagingLocation, tempLocation } = jobSettings(o);
   const kind = job.type === "JOB_TYPE_STREAMING" ? "streaming" : "batch";
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
-  const keeping = steps.filter((step) => step.keeps);
+  const stateful = steps.filter((step) => step.keeps);
   return [
-    "dry run: nothing was submitted, and nothing was asked of Google's services",
+    "dry run: nothing was submitted, and no Google service was called",
     "",
     `job       ${kind} job ${o.jobName} in ${o.region}, project ${o.project}` +
-      (update ? ", which takes over the state of the running job of that name and replaces it" : ""),
+      (update ? ", replaces the running job of this name and takes over its state" : ""),
     `reads     subscription ${o.subscription}`,
     `writes    ${o.dataset}.events (${o.eventsSemantics}), ${o.dataset}.daily_rollup_versions and ${o.dataset}.dead_letters`,
     `workers   ${workers(o)}`,
     ...[...images].sort().map((image) => `image     ${image}`),
     `stages    ${plural(files.length, "file")}, ${formatBytes(bytes)}, under ${stagingLocation}; temporary files under ${tempLocation}`,
-    `steps     ${steps.length}, of which ${keeping.length} keep something by their name; renaming one needs a mapping at the update:`,
-    ...keeping.map(({ name, keeps }) => `          ${name} (${keeps})`),
+    `steps     ${steps.length}, of which ${stateful.length} keep state by their name; an update must map their names if they change:`,
+    ...stateful.map(({ name, keeps }) => `          ${name} (${keeps})`),
     "",
     `written   ${join(dir, "job.json")}, ${join(dir, "pipeline.pb")}`,
   ];

@@ -9,31 +9,32 @@ const POLL_MS = 2000;
 
 type Choice = Options<typeof jobChoiceOptions>;
 
+/** The project and region of the chosen job. */
 export function locationOf({ project, region, dataflowEndpoint }: Choice): DataflowLocation {
   return { project, region, endpoint: dataflowEndpoint };
 }
 
-/** The client for the jobs that the options speak of. */
+/** The client for jobs in the chosen project and region. */
 export function jobsOf(choice: Choice): DataflowJobs {
   return new DataflowJobs(new GoogleApi(choice.project), locationOf(choice));
 }
 
-/** The job that was chosen, with everything that is known of it. @throws Error when there is none */
+/** Looks up the chosen job with all its properties. @throws Error when it does not exist */
 export async function chosenJob(jobs: DataflowJobs, choice: Choice, signal?: AbortSignal): Promise<Job> {
   const { jobId, jobName, project, region } = choice;
   const id = jobId ?? (await jobs.findActive(jobName as string, signal))?.id;
   if (id === undefined) {
     throw new Error(
-      `There is no active job named ${jobName} in project ${project}, region ${region}. ` +
-        "Jobs that have ended are found by their --job-id.",
+      `No active job is named ${jobName} in project ${project}, region ${region}. ` +
+        "Choose a job that has ended by its --job-id.",
     );
   }
   const job = await jobs.get(id, signal);
-  if (!job) throw new Error(`There is no job ${id} in project ${project}, region ${region}`);
+  if (!job) throw new Error(`Job ${id} does not exist in project ${project}, region ${region}`);
   return job;
 }
 
-/** What is said of a job to a program. */
+/** A job as JSON. */
 export function jobDocument(job: Job, location: DataflowLocation): Record<string, unknown> {
   const { id, name, state, stateSince, created, replaces, replacedBy, labels, images, pipelineUrl } = job;
   const { project, region } = location;
@@ -44,9 +45,9 @@ export function jobDocument(job: Job, location: DataflowLocation): Record<string
 }
 
 /**
- * Looks at a job until its state is one that is waited for.
- * @param onState told each state that it comes to
- * @throws Error when the time is over; the reason of the signal
+ * Polls a job until it reaches a state.
+ * @param onState called with each new state
+ * @throws Error at the time limit; the reason of the signal
  */
 export async function awaitState(
   jobs: DataflowJobs,
@@ -59,13 +60,13 @@ export async function awaitState(
     readonly pollMs?: number;
   },
 ): Promise<Job> {
-  const end = Date.now() + options.limitMs;
+  const deadline = Date.now() + options.limitMs;
   let last: JobState | undefined;
   for (let current = job; ;) {
     if (current.state !== last) options.onState(current.state);
     last = current.state;
     if (options.until(current.state)) return current;
-    if (Date.now() >= end) {
+    if (Date.now() >= deadline) {
       throw new Error(
         `Job ${job.id} is still ${stateName(current.state)} after ${formatDuration(options.limitMs)} (--wait-limit)`,
       );

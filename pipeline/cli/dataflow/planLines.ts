@@ -2,11 +2,11 @@ import type { UpdatePlan } from "../../runners/dataflow/update/updatePlan";
 import type { Output } from "@eventlogger/options/terminal";
 import { colours } from "@eventlogger/options/terminal";
 
-/** What an update would do to the steps, in lines. */
+/** The effect of an update on the steps, one line each. */
 export function planLines({ renamed, added, removed, losses, wrongMappings }: UpdatePlan, output: Output): string[] {
   const { red, green, yellow, dim } = colours(output);
   if (renamed.length + added.length + removed.length + losses.length + wrongMappings.length === 0) {
-    return [dim("steps: the same as those of the running job")];
+    return [dim("steps: no changes from the running job")];
   }
   return [
     ...renamed.map(({ from, to }) => `${green("renamed")} ${from} -> ${to}`),

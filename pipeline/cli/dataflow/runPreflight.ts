@@ -3,15 +3,15 @@ import { jobSettings, type LaunchOptions } from "./launchOptions";
 import type { SubmissionRun } from "./submission";
 
 /**
- * Finds out before anything is built what would fail later; says what could not be looked at.
- * @throws Error with everything that was found
+ * Runs the preflight checks and prints their warnings.
+ * @throws Error with all problems
  */
-export async function checkBeforeLaunch(
+export async function runPreflight(
   o: LaunchOptions,
   run: SubmissionRun,
   { update }: { readonly update: boolean },
 ): Promise<void> {
-  run.say("looking for subscription, tables, buckets and image");
+  run.say("preflight checks of subscription, tables, buckets and image");
   const { tempLocation, stagingLocation } = jobSettings(o);
   const { problems, warnings } = await run.stoppable(
     checkLaunch({
@@ -32,7 +32,7 @@ export async function checkBeforeLaunch(
   for (const warning of warnings) run.warn(warning);
   if (problems.length === 0) return;
   throw new Error(
-    `${problems.length === 1 ? "This stands" : `These ${problems.length} things stand`} in the way ` +
-      `(--no-check submits all the same):\n${problems.map((problem) => `  - ${problem}`).join("\n")}`,
+    `Preflight checks found ${problems.length === 1 ? "a problem" : `${problems.length} problems`} ` +
+      `(--no-check skips the checks):\n${problems.map((problem) => `  - ${problem}`).join("\n")}`,
   );
 }

@@ -4,16 +4,16 @@ import { buildDataflowPipeline, type DataflowPipelineOptions } from "./pipeline"
 import type { Step } from "./update/step";
 import { stepsOf } from "./update/steps";
 
-/** A pipeline that can be submitted. */
+/** A pipeline that is ready for submission. */
 export interface BuiltPipeline {
-  /** The proto, encoded. */
+  /** The encoded proto. */
   readonly proto: Uint8Array;
-  /** Modules that a worker loads before it is given work. */
+  /** Modules that a worker loads at its start. */
   readonly nodeModules: readonly string[];
   readonly steps: readonly Step[];
 }
 
-/** As `buildDataflowPipeline`, encoded and with its steps. */
+/** Builds the pipeline with {@link buildDataflowPipeline}, encodes it, and lists its steps. */
 export async function buildForSubmission(
   options: DataflowPipelineOptions,
   onProgress: (line: string) => void,

@@ -18,7 +18,7 @@ describe("DataflowJobs", function () {
     jobs = new DataflowJobs(new GoogleApi(google.project, [10, 20]), google);
   });
 
-  it("finds the active job of a name, on whatever page it is", async () => {
+  it("finds the active job of a name on any page of the list", async () => {
     for (const name of ["a", "b", "c", "d"]) google.dataflow.add({ name });
     google.dataflow.add({ name: "e", currentState: "JOB_STATE_DRAINED" });
     const wanted = google.dataflow.add({ name: "e" });
@@ -27,7 +27,7 @@ describe("DataflowJobs", function () {
     assert.equal(await jobs.findActive("f"), undefined);
   });
 
-  it("knows a job's pipeline and images when it is asked for by its id", async () => {
+  it("returns the pipeline URL and the images of a job that is looked up by id", async () => {
     const { id } = google.dataflow.add({
       name: "a",
       replaceJobId: "old",
@@ -43,7 +43,7 @@ describe("DataflowJobs", function () {
     assert.equal(await jobs.get("2026-01-01_00_00_00-1"), undefined);
   });
 
-  it("drains and cancels", async () => {
+  it("requests a drain and a cancellation", async () => {
     const { id } = google.dataflow.add({});
     await jobs.drain(id);
     assert.equal((await jobs.get(id))?.state, "JOB_STATE_DRAINING");
@@ -51,7 +51,7 @@ describe("DataflowJobs", function () {
     await assert.rejects(jobs.cancel(id), /^GoogleApiError: Cannot cancel job .*: HTTP 400: .* has ended$/);
   });
 
-  it("reads messages of all pages, from an importance and a moment on", async () => {
+  it("reads messages of all pages, filtered by importance and time", async () => {
     const message = (second: number, importance: string): void =>
       void google.dataflow.messages.push({
         id: `m${second}`,
@@ -73,7 +73,7 @@ describe("DataflowJobs", function () {
     assert.equal((await read({ importance: "error" })).length, 0);
   });
 
-  it("tries again while the service has trouble, and gives up with its reason", async () => {
+  it("retries while the service is unavailable, then reports the reason of the service", async () => {
     google.dataflow.add({ name: "a" });
     google.server.fail({ match: /jobs$/, answer: googleError(503, "try later"), times: 2 });
     assert.equal((await jobs.findActive("a"))?.name, "a");
@@ -86,30 +86,30 @@ describe("DataflowJobs", function () {
     assert.equal(google.server.requestsTo(/jobs$/).length, 6);
   });
 
-  it("does not try again what is refused, and names the permission that is missing", async () => {
+  it("does not retry a forbidden request, and names the missing permission", async () => {
     google.server.fail({ match: /jobs$/, answer: googleError(403, "Missing permission dataflow.jobs.list.") });
     await assert.rejects(
       jobs.findActive("a"),
-      /HTTP 403.*\nAsk for a role that has the permission dataflow\.jobs\.list /,
+      /HTTP 403.*\nAsk for a role with the permission dataflow\.jobs\.list /,
     );
     assert.equal(google.server.requestsTo(/jobs$/).length, 1);
   });
 
-  it("says how to log in when the credentials have expired, or there are none", async () => {
+  it("tells how to log in when the credentials are expired or missing", async () => {
     google.server.fail({ match: /token/, answer: EXPIRED });
     const problem = await jobs.findActive("a").catch((error: unknown) => error);
     assert.ok(problem instanceof CredentialsError);
     assert.match(problem.message, /invalid_grant[^]*gcloud auth application-default login/);
   });
 
-  it("tells when nobody answers", async () => {
+  it("reports an unreachable service", async () => {
     const gone = new DataflowJobs(new GoogleApi(google.project, []), { ...google, endpoint: "http://127.0.0.1:9" });
-    await assert.rejects(gone.findActive("a"), /no answer from 127\.0\.0\.1:9/);
+    await assert.rejects(gone.findActive("a"), /no response from 127\.0\.0\.1:9/);
   });
 });
 
-describe("Job states", () => {
-  it("are known, those of tomorrow included", () => {
+describe("stateName and hasEnded", () => {
+  it("support known states and states of later versions of the API", () => {
     assert.ok(hasEnded("JOB_STATE_UPDATED") && hasEnded("JOB_STATE_DRAINED") && !hasEnded("JOB_STATE_DRAINING"));
     assert.ok(canBeUpdated("JOB_STATE_RUNNING") && !canBeUpdated("JOB_STATE_DRAINING"));
     assert.equal(stateName("JOB_STATE_RESOURCE_CLEANING_UP"), "cleaning up");

@@ -2,16 +2,16 @@ import type { GoogleApi } from "@eventlogger/gcp/api/googleApi";
 import { GoogleApiError } from "@eventlogger/gcp/api/googleApiError";
 import type { JobState } from "./jobState";
 
-/** Where jobs are. */
+/** Project and region of jobs. */
 export interface DataflowLocation {
   readonly project: string;
   /** Such as `europe-west1`. */
   readonly region: string;
-  /** Another address of the API. @default https://dataflow.googleapis.com */
+  /** URL of the API. @default https://dataflow.googleapis.com */
   readonly endpoint?: string | undefined;
 }
 
-/** A job, as far as this project cares. */
+/** The properties of a job that this project uses. */
 export interface Job {
   readonly id: string;
   readonly name: string;
@@ -20,24 +20,24 @@ export interface Job {
   readonly stateSince: string | undefined;
   /** ISO 8601. */
   readonly created: string | undefined;
-  /** Job that this one has replaced in an update. */
+  /** Id of the job that this job replaced in an update. */
   readonly replaces: string | undefined;
-  /** Job that has replaced this one. */
+  /** Id of the job that replaced this job. */
   readonly replacedBy: string | undefined;
   readonly labels: Readonly<Record<string, string>>;
-  /** `gs://` address of the pipeline proto; only of a job that was asked for by its id. */
+  /** `gs://` URL of the pipeline proto; only in the result of {@link DataflowJobs.get}. */
   readonly pipelineUrl: string | undefined;
-  /** Steps as the service knows them, with their kind, such as `GROUP_BY_KEY_KIND`; only of a job asked for by its id. */
+  /** Steps with their kinds, such as `GROUP_BY_KEY_KIND`; only in the result of {@link DataflowJobs.get}. */
   readonly transforms: readonly { readonly name: string; readonly kind: string }[];
-  /** Container images of the workers; only of a job that was asked for by its id. */
+  /** Container images of the workers; only in the result of {@link DataflowJobs.get}. */
   readonly images: readonly string[];
 }
 
-/** From the least important. */
+/** In ascending order of importance. */
 export const IMPORTANCES = ["debug", "detailed", "basic", "warning", "error"] as const;
 export type Importance = (typeof IMPORTANCES)[number];
 
-/** What the service tells about a job. */
+/** A message of the service about a job. */
 export interface JobMessage {
   readonly id: string;
   /** ISO 8601. */
@@ -92,12 +92,12 @@ function toJob(job: ApiJob): Job {
   };
 }
 
-/** Where a job can be looked at. */
+/** The page of a job in the Google Cloud console. */
 export function consoleUrl({ project, region }: DataflowLocation, jobId: string): string {
   return `https://console.cloud.google.com/dataflow/jobs/${region}/${jobId}?project=${project}`;
 }
 
-/** The jobs of a project in a region, over Dataflow's REST API. All methods throw CredentialsError and GoogleApiError. */
+/** Client of Dataflow's REST API for the jobs of a region. All methods throw CredentialsError and GoogleApiError. */
 export class DataflowJobs {
   private readonly url: string;
 
@@ -110,7 +110,7 @@ export class DataflowJobs {
     this.url = `${endpoint}/v1b3/projects/${encodeURIComponent(project)}/locations/${encodeURIComponent(region)}/jobs`;
   }
 
-  /** The job of this name that has not ended, if there is one: Dataflow allows one. */
+  /** Finds the active job of a name; undefined when no job is active. Dataflow allows one active job per name. */
   async findActive(name: string, signal?: AbortSignal): Promise<Job | undefined> {
     const { project, region } = this.location;
     let pageToken: string | undefined;
@@ -121,7 +121,7 @@ export class DataflowJobs {
         query: { filter: "ACTIVE", name, pageToken },
         signal,
       });
-      // The name is a filter, too; a service that does not know it answers with all.
+      // The service may ignore the name filter, so filter the result too.
       const found = page.jobs?.find((job) => job.name === name);
       if (found) return toJob(found);
       pageToken = page.nextPageToken || undefined;
@@ -129,7 +129,7 @@ export class DataflowJobs {
     return undefined;
   }
 
-  /** A job with everything that is known of it; undefined when there is none with this id. */
+  /** Looks up a job with all its properties; undefined when no job has this id. */
   async get(id: string, signal?: AbortSignal): Promise<Job | undefined> {
     try {
       return toJob(
@@ -146,19 +146,19 @@ export class DataflowJobs {
     }
   }
 
-  /** Asks a job to finish what it has and end. */
+  /** Requests a drain: the job finishes the data that it has read, then ends. */
   async drain(id: string, signal?: AbortSignal): Promise<void> {
     await this.request("drain", id, "JOB_STATE_DRAINED", signal);
   }
 
-  /** Ends a job; what it was working on is lost. */
+  /** Requests cancellation: the job ends at once, and data in flight is lost. */
   async cancel(id: string, signal?: AbortSignal): Promise<void> {
     await this.request("cancel", id, "JOB_STATE_CANCELLED", signal);
   }
 
   /**
-   * What the service tells about a job, from the oldest on.
-   * @param since ISO 8601; messages of this very moment are included
+   * Lists the messages of the service about a job, oldest first.
+   * @param since ISO 8601, inclusive
    */
   async *messages(
     id: string,
@@ -190,7 +190,7 @@ export class DataflowJobs {
   }
 
   private async request(verb: string, id: string, requestedState: JobState, signal?: AbortSignal): Promise<void> {
-    // Without an update mask: the service refuses a mask together with a state.
+    // Without an update mask: the service rejects a request with both a mask and a state.
     await this.api.json({
       what: `Cannot ${verb} job ${id}`,
       url: this.jobUrl(id),

@@ -1,19 +1,19 @@
 import type { TableMetadata } from "@google-cloud/bigquery";
 import type { Column, Table } from "../tables";
 
-/** The API answers with the names of legacy SQL. */
+/** The API returns the type names of legacy SQL. */
 const LEGACY: Readonly<Record<string, string>> = { INTEGER: "INT64", FLOAT: "FLOAT64", BOOLEAN: "BOOL" };
 
-/** What a table that is there lacks. */
+/** How the columns of an existing table differ from those that the pipeline writes. */
 export interface ColumnCheck {
   readonly missing: readonly Column[];
-  /** Columns of another type than what is written to them. */
+  /** Columns whose type is not the type that is written. */
   readonly mistyped: readonly { readonly column: Column; readonly type: string }[];
-  /** Columns that this release does not write, and that must be written. */
+  /** Required columns that this release does not write. */
   readonly unknownRequired: readonly string[];
 }
 
-/** Compares the columns of a table that is there with those that are written. */
+/** Compares the columns of an existing table with those that the pipeline writes. */
 export function checkColumns(metadata: TableMetadata, { columns }: Table): ColumnCheck {
   const fields = (typeof metadata.schema === "object" && "fields" in metadata.schema && metadata.schema.fields) || [];
   const present = new Map(fields.map(({ name, type = "" }) => [name, LEGACY[type] ?? type]));
@@ -30,16 +30,19 @@ export function checkColumns(metadata: TableMetadata, { columns }: Table): Colum
   };
 }
 
-/** What is wrong with the columns of a table, one sentence each. */
+/** The problems with the columns of a table, one sentence each. */
 export function columnProblems(reference: string, check: ColumnCheck): string[] {
   const { missing, mistyped, unknownRequired } = check;
   const problems: string[] = [];
-  if (missing.length) problems.push(`Table ${reference} lacks the columns ${missing.map((c) => c.name).join(", ")}`);
+  if (missing.length)
+    problems.push(`Table ${reference} lacks the columns ${missing.map((column) => column.name).join(", ")}`);
   for (const { column, type } of mistyped) {
-    problems.push(`Column ${column.name} of table ${reference} is ${type}, but ${column.type} is written`);
+    problems.push(
+      `Column ${column.name} of table ${reference} has type ${type}, but the pipeline writes ${column.type}`,
+    );
   }
   for (const name of unknownRequired) {
-    problems.push(`Column ${name} of table ${reference} is required, but nothing writes it`);
+    problems.push(`Column ${name} of table ${reference} is required, but the pipeline does not write it`);
   }
   return problems;
 }

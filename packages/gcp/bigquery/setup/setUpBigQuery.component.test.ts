@@ -8,7 +8,7 @@ describe("setUpBigQuery", function () {
   this.timeout(60_000);
   const fixture = useBigQueryEmulator();
 
-  it("makes dataset, tables and views, then finds them there", async () => {
+  it("creates the dataset, tables and views, and reports them as existing the second time", async () => {
     const first = await setUpBigQuery(fixture.bigquery, { dataset: "analytics" });
     assert.deepEqual(
       first.map((s) => `${s.kind} ${s.name} ${s.outcome}`),
@@ -26,7 +26,7 @@ describe("setUpBigQuery", function () {
     await runQuery(fixture.bigquery, "SELECT * FROM analytics.daily_rollups");
   });
 
-  it("can be run by two at the same time", async () => {
+  it("can run twice at the same time", async () => {
     const both = await Promise.all([1, 2].map(() => setUpBigQuery(fixture.bigquery, { dataset: "twice" })));
     assert.deepEqual(
       both.map((steps) => steps.length),
@@ -34,7 +34,7 @@ describe("setUpBigQuery", function () {
     );
   });
 
-  it("partitions the raw table by day and clusters it", async () => {
+  it("partitions the table events by day and clusters it", async () => {
     const dataset = await fixture.freshDataset();
     const [metadata] = (await fixture.bigquery.dataset(dataset).table("events").getMetadata()) as [
       { timePartitioning: unknown; clustering: unknown },
@@ -44,7 +44,7 @@ describe("setUpBigQuery", function () {
     assert.deepEqual(metadata.clustering, { fields: ["event_name", "user_id"] });
   });
 
-  it("adds nullable columns that an older table lacks, keeping its rows", async () => {
+  it("adds missing nullable columns to an older table and keeps its rows", async () => {
     await fixture.bigquery.createDataset("older");
     const dataset = fixture.bigquery.dataset("older");
     const fields = eventsTable.columns.filter((c) => c.name !== "city" && c.name !== "region");
@@ -60,7 +60,7 @@ describe("setUpBigQuery", function () {
     assert.deepEqual(rows.map((r) => `${r.text("event_id")} ${r.text("city")}`).sort(), ["1 -", "2 Rome"]);
   });
 
-  it("names a table that it cannot mend", async () => {
+  it("rejects a table that lacks required columns, and names it", async () => {
     await fixture.bigquery.createDataset("foreign");
     await fixture.bigquery.dataset("foreign").createTable("events", { schema: [{ name: "x", type: "STRING" }] });
     await assert.rejects(
@@ -69,7 +69,7 @@ describe("setUpBigQuery", function () {
     );
   });
 
-  it("names columns that it cannot write to", async () => {
+  it("rejects columns that the pipeline cannot write, and names them", async () => {
     await fixture.bigquery.createDataset("mistyped");
     const fields = eventsTable.columns.map((c) => (c.name === "user_id" ? { ...c, type: "INT64" } : c));
     await fixture.bigquery
@@ -77,18 +77,18 @@ describe("setUpBigQuery", function () {
       .createTable("events", { schema: { fields: [...fields, { name: "x", type: "STRING", mode: "REQUIRED" }] } });
     await assert.rejects(
       setUpBigQuery(fixture.bigquery, { dataset: "mistyped" }),
-      /Column user_id of table mistyped.events is INT64, but STRING is written\. Column x .* is required, but nothing/,
+      /Column user_id of table mistyped.events has type INT64, but the pipeline writes STRING\. Column x .* is required, but the/,
     );
   });
 
-  it("says that a table is laid out in another way, and that a dataset is elsewhere", async () => {
+  it("reports a table with another layout and a dataset in another location as differences", async () => {
     await fixture.bigquery.createDataset("layout", { location: "US" });
     const { columns } = eventsTable;
     await fixture.bigquery.dataset("layout").createTable("events", { schema: { fields: [...columns] } });
     const steps = await setUpBigQuery(fixture.bigquery, { dataset: "layout", location: "EU" });
-    assert.deepEqual(steps[0]?.differences, ["kept in US, which cannot be changed"]);
+    assert.deepEqual(steps[0]?.differences, ["located in US, which cannot be changed"]);
     assert.deepEqual(steps[1]?.differences, [
-      "not partitioned by the day of event_date, so queries of some days read everything",
+      "not partitioned by the day of event_date, so that queries over a few days read the whole table",
       "not clustered by event_name, user_id",
     ]);
     assert.equal(steps[2]?.differences, undefined);

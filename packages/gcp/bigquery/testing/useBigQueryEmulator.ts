@@ -10,11 +10,11 @@ export interface EmulatorFixture {
   readonly project: string;
   readonly bigquery: BigQuery;
   readonly emulator: BigQueryEmulator;
-  /** A new dataset with all tables and views. */
+  /** Creates a dataset with all tables and views. @returns its name */
   freshDataset(): Promise<string>;
 }
 
-/** Runs a BigQuery emulator around the tests of the `describe` that calls this. */
+/** Runs a BigQuery emulator for the tests of the enclosing `describe`. */
 export function useBigQueryEmulator(): EmulatorFixture {
   const project = "demo-project";
   let dir: string;

@@ -1,10 +1,9 @@
 import type { PubSub } from "@google-cloud/pubsub";
-import type { Findings } from "../../diagnostics";
+import { problem, type Diagnostics } from "../../diagnostics";
+import { undefinedIfNotFound } from "../../api/errorCode";
 import { withPermission } from "../../api/permission";
 
-const NOT_FOUND = 5; // gRPC
-
-/** Of a subscription, where the client's types are looser than the service. */
+/** Metadata of a subscription. The client's own types are too loose. */
 interface Metadata {
   readonly topic?: string | null;
   readonly detached?: boolean | null;
@@ -24,57 +23,54 @@ function consumerOf(metadata: Metadata): string | undefined {
 }
 
 /**
- * Whether a pipeline can read a subscription.
- * @param name its name, or its path `projects/…/subscriptions/…`
- * @throws Error that names the missing permission, errors of the client: then nothing is known
+ * Checks that a pipeline can read a subscription.
+ * @param name name, or path `projects/…/subscriptions/…`
+ * @throws Error that names the missing permission, or the client's error: then the check has no result
  */
-export async function checkSubscription(pubsub: PubSub, name: string): Promise<Findings> {
+export async function checkSubscription(pubsub: PubSub, name: string): Promise<Diagnostics> {
   const { projectId: project } = pubsub;
   const setup = "Run `eventlogger setup` with the same options first";
   const path = /^projects\/([^/]+)\/subscriptions\/([^/]+)$/.exec(name);
   if (path && path[1] !== project) {
-    const problem =
+    return problem(
       `Subscription ${path[2]} is in project ${path[1]}, but the pipeline runs in project ${project} (--project). ` +
-      `Make a subscription in ${project}: it may be one of a topic of ${path[1]}`;
-    return { problems: [problem], warnings: [] };
+        `Create a subscription in ${project}; its topic may be in ${path[1]}`,
+    );
   }
   const id = path?.[2] ?? name;
   const metadata = await withPermission(
     { project, permission: "pubsub.subscriptions.get", resource: `subscription ${id}` },
-    async (): Promise<Metadata | undefined> => {
-      try {
-        return (await pubsub.subscription(id).getMetadata())[0];
-      } catch (error) {
-        if ((error as { code?: unknown }).code === NOT_FOUND) return undefined;
-        throw error;
-      }
-    },
+    () => undefinedIfNotFound(async (): Promise<Metadata> => (await pubsub.subscription(id).getMetadata())[0]),
   );
   if (!metadata) {
-    const problem = `There is no subscription ${id} in project ${project}. ${setup}, or is it in another project?`;
-    return { problems: [problem], warnings: [] };
+    return problem(`Subscription ${id} does not exist in project ${project}. ${setup}, or correct --project`);
   }
   const problems: string[] = [];
   const warnings: string[] = [];
   if (metadata.topic === "_deleted-topic_") {
     problems.push(
-      `The topic of subscription ${id} has been deleted: no event will ever come. Delete the subscription, then ${setup.toLowerCase()}`,
+      `The topic of subscription ${id} was deleted, so that no event will arrive. Delete the subscription, then ` +
+        "run `eventlogger setup` with the same options",
     );
   }
-  if (metadata.detached) problems.push(`Subscription ${id} has been detached from its topic: make another one`);
+  if (metadata.detached) problems.push(`Subscription ${id} is detached from its topic. Create another subscription`);
   const consumer = consumerOf(metadata);
-  if (consumer) problems.push(`Subscription ${id} ${consumer}, so the pipeline cannot pull from it: make another one`);
-  if (metadata.filter) warnings.push(`Subscription ${id} has the filter ${metadata.filter}: other events never come`);
+  if (consumer)
+    problems.push(
+      `Subscription ${id} ${consumer}, so that the pipeline cannot pull from it. Create another subscription`,
+    );
+  if (metadata.filter)
+    warnings.push(`Subscription ${id} has the filter ${metadata.filter}. Other events do not reach the pipeline`);
   if (metadata.enableExactlyOnceDelivery) {
     warnings.push(
-      `Subscription ${id} has exactly-once delivery, which costs throughput: repetitions change nothing here`,
+      `Subscription ${id} has exactly-once delivery, which costs throughput. The pipeline does not need it`,
     );
   }
   const attempts = metadata.deadLetterPolicy?.maxDeliveryAttempts ?? 100;
   if (attempts < 100) {
     warnings.push(
-      `Subscription ${id} gives a message up after ${attempts} deliveries; those of a pipeline that is stopped or ` +
-        "cannot write count, too. 100 is safer (`eventlogger setup --update-existing`)",
+      `Subscription ${id} dead-letters a message after ${attempts} deliveries. Deliveries to a pipeline that stops or ` +
+        "cannot write also count. 100 is safer (`eventlogger setup --update-existing`)",
     );
   }
   return { problems, warnings };

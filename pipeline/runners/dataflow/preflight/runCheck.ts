@@ -1,10 +1,11 @@
-import type { Findings } from "@eventlogger/gcp/diagnostics";
 import { CredentialsError, GoogleApiError } from "@eventlogger/gcp/api/googleApiError";
 import { ApiDisabledError, disabledApi } from "@eventlogger/gcp/api/permission";
+import { problem, type Diagnostics } from "@eventlogger/gcp/diagnostics";
+import { TimeoutError, withTimeout } from "@eventlogger/process/wait";
 
 const GRPC_UNAUTHENTICATED = 16;
 
-/** The error that makes every launch fail, if this is one; others say only that something could not be looked at. */
+/** The error that makes every launch fail; undefined if the error means only that the check could not be made. */
 function fatal(error: Error & { code?: unknown }, project: string): Error | undefined {
   if (error instanceof CredentialsError || error instanceof ApiDisabledError) return error;
   if (error instanceof GoogleApiError) {
@@ -18,28 +19,24 @@ function fatal(error: Error & { code?: unknown }, project: string): Error | unde
 }
 
 /**
- * Makes a check that ends in time and never throws.
- * @param what what is checked, for the warning that it could not be
- * @param check gets a signal that is aborted when its time is over
+ * Runs a preflight check with a time limit. Never throws.
+ * @param what what is checked, for the warning that it could not be checked
+ * @param check gets a signal that is aborted at the time limit. The clients of Pub/Sub and BigQuery accept no signal
  */
-export async function within(
+export async function runCheck(
   what: string,
-  { project, limitMs }: { project: string; limitMs: number },
-  check: (signal: AbortSignal) => Promise<Findings>,
-): Promise<Findings> {
-  const signal = AbortSignal.timeout(limitMs);
-  const timeout = new Promise<never>((_, reject) => {
-    // The clients of Pub/Sub and BigQuery take no signal.
-    signal.addEventListener("abort", () => reject(new Error(`no answer within ${limitMs / 1000} s`)), { once: true });
-  });
+  { project, timeoutMs }: { project: string; timeoutMs: number },
+  check: (signal: AbortSignal) => Promise<Diagnostics>,
+): Promise<Diagnostics> {
   try {
-    return await Promise.race([check(signal), timeout]);
+    return await withTimeout(check, timeoutMs, `checking ${what}`);
   } catch (thrown) {
     const error = thrown instanceof Error ? thrown : new Error(String(thrown));
-    const problem = fatal(error, project);
-    if (problem) return { problems: [problem.message], warnings: [] };
+    const fatalError = fatal(error, project);
+    if (fatalError) return problem(fatalError.message);
     const cause = error.cause instanceof Error && error.message === "fetch failed" ? `: ${error.cause.message}` : "";
-    const reason = signal.aborted ? `no answer within ${limitMs / 1000} s` : `${error.message}${cause}`;
+    const reason =
+      error instanceof TimeoutError ? `no response within ${timeoutMs / 1000} s` : `${error.message}${cause}`;
     return { problems: [], warnings: [`Could not check ${what}: ${reason}`] };
   }
 }
