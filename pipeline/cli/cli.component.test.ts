@@ -88,12 +88,12 @@ describe("eventlogger", function () {
       assert.deepEqual(bodies.slice(0, 50), bodies.slice(50));
     });
 
-    it("exits with 1 when events are rejected, and prints the first responses", async () => {
+    it("exits with 1 when events are refused, and prints the first responses", async () => {
       server.answer = (nth) => ({ status: nth > 10 ? 400 : 204 });
       const { code, stdout, stderr } = await eventlogger(["generate", "--url", url(), "--count", "50", "--rate", "0"]);
       assert.equal(code, 1);
       assert.match(stdout, /10 accepted, 40 refused, 0 failed/);
-      assert.equal(stderr.match(/rejected with status 400: .*is wrong/g)?.length, 3);
+      assert.equal(stderr.match(/refused with status 400: .*is wrong/g)?.length, 3);
     });
 
     it("stops at Ctrl-C and prints a summary", async () => {

@@ -21,8 +21,8 @@ describe("setUpBucket", () => {
   const options = { project: "fake-project", bucket: "new-bucket" };
 
   it("creates a bucket without public access, ACLs or soft delete, and reports it as existing the second time", async () => {
-    const made = await setUpBucket(api, { ...options, location: "europe-west1" });
-    assert.deepEqual(made, {
+    const created = await setUpBucket(api, { ...options, location: "europe-west1" });
+    assert.deepEqual(created, {
       kind: "bucket",
       name: "gs://new-bucket",
       outcome: "created",

@@ -10,8 +10,8 @@ import { progressText, summaryText } from "@eventlogger/traffic/client/progress"
 import { sendAll, type Counts } from "@eventlogger/traffic/client/sendAll";
 import { colours, LiveLine } from "@eventlogger/options/terminal";
 
-/** Maximum number of rejected events that are printed. */
-const SHOWN_REJECTIONS = 3;
+/** Maximum number of refused events that are printed. */
+const SHOWN_REFUSALS = 3;
 
 const share = (describe: string, value: number) =>
   ({
@@ -119,7 +119,7 @@ const options = {
 export const generateCommand = defineCommand({
   name: "generate",
   summary: "Send synthetic traffic: users, sessions, delayed, repeated and old events",
-  details: "Ctrl-C stops the traffic and prints a summary. Exit code 1 if events were rejected or could not be sent.",
+  details: "Ctrl-C stops the traffic and prints a summary. Exit code 1 if events were refused or could not be sent.",
   options,
   examples: [
     ["$0 generate", "sends 10,000 events of today at 100 per second to http://localhost:3000"],
@@ -155,9 +155,9 @@ export const generateCommand = defineCommand({
     const elapsed = (): number => Date.now() - startedAt;
     let firstFailure: string | undefined;
     const onOutcome = (outcome: Outcome, counts: Counts): void => {
-      if (outcome.kind === "refused" && counts.refused <= SHOWN_REJECTIONS) {
+      if (outcome.kind === "refused" && counts.refused <= SHOWN_REFUSALS) {
         line.clear();
-        process.stderr.write(`${red("rejected")} with status ${outcome.status}: ${outcome.body.trim()}\n`);
+        process.stderr.write(`${red("refused")} with status ${outcome.status}: ${outcome.body.trim()}\n`);
       }
       if (outcome.kind === "failed") firstFailure ??= outcome.reason;
       line.draw(() => progressText(counts, total, retries, elapsed()));

@@ -59,6 +59,7 @@ export async function runEventPipelineOnFlink(
     checkpointRecord: start.checkpointRecord,
     maxBundleTimeMills: options.maxBundleMs,
     onProcesses: (pids) => state.recordChildren(pids),
-    onWorkerExit: (id, status) => onProgress(`worker ${id} ${status}; Flink restarts the job from its last checkpoint`),
+    onWorkerExit: (id, status) =>
+      onProgress(`worker ${id} ${status}; Flink starts the job again from its last checkpoint`),
   });
 }
