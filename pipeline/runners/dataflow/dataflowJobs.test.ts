@@ -88,10 +88,7 @@ describe("DataflowJobs", function () {
 
   it("does not retry a forbidden request, and names the missing permission", async () => {
     google.server.fail({ match: /jobs$/, answer: googleError(403, "Missing permission dataflow.jobs.list.") });
-    await assert.rejects(
-      jobs.findActive("a"),
-      /HTTP 403.*\nAsk for a role with the permission dataflow\.jobs\.list /,
-    );
+    await assert.rejects(jobs.findActive("a"), /HTTP 403.*\nAsk for a role with the permission dataflow\.jobs\.list /);
     assert.equal(google.server.requestsTo(/jobs$/).length, 1);
   });
 
