@@ -1,5 +1,5 @@
-import { bigqueryOptions, projectOption, pubsubOptions } from "@eventlogger/gcp/connectionOptions";
-import { between, oneOf, wholeNumber, type Options, type OptionSpecs } from "@eventlogger/options/options";
+import { bigqueryOptions, projectOption, pubsubOptions } from "@eventlogger/gcp/gcpOptions";
+import { between, wholeNumber, type Options, type OptionSpecs } from "@eventlogger/options/options";
 import { httpOptions } from "@eventlogger/options/httpOptions";
 import { keyFileProblem } from "./access/keyFile";
 import { ACCESS_LOG_MODES } from "./telemetry/accessLog";
@@ -126,10 +126,10 @@ export const ingestOptions = {
     group: "BigQuery:",
   },
   accessLog: {
-    type: "string",
+    type: "enum",
     describe: "Requests to log: off, problems (5xx and slow ones) or all",
     default: "problems",
-    check: oneOf(ACCESS_LOG_MODES),
+    choices: ACCESS_LOG_MODES,
     group: "Logs:",
   },
   slowRequest: {

@@ -7,7 +7,7 @@ import { WatchedKeys } from "./access/watchedKeys";
 import { createApp } from "./http/app";
 import { LoopLag } from "./http/loopLag";
 import type { IngestOptions } from "./options";
-import { AccessLog, type AccessLogMode } from "./telemetry/accessLog";
+import { AccessLog } from "./telemetry/accessLog";
 import { Metrics } from "./telemetry/metrics";
 import { EventPublisher } from "./publishing/publisher";
 import { RollupCache } from "./rollups/rollupCache";
@@ -92,7 +92,7 @@ export async function startReplica(options: IngestOptions, logger: Logger): Prom
     isOverloaded: () => loopLag.ms > options.maxLoopLag,
     isDraining: () => draining,
     metrics,
-    accessLog: new AccessLog({ mode: options.accessLog as AccessLogMode, slowMs: options.slowRequest, logger }),
+    accessLog: new AccessLog({ mode: options.accessLog, slowMs: options.slowRequest, logger }),
     logger,
   });
   const handle = app.callback();

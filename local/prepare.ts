@@ -3,7 +3,7 @@ import { cacheDir } from "@eventlogger/process/packageRoot";
 import { ensureFlinkClasspath } from "@eventlogger/beam/flink/classpath";
 import { pubSubEmulatorPatch } from "@eventlogger/gcp/emulators/pubsubEmulatorPatch";
 import { ensurePythonEnvironment } from "@eventlogger/gcp/emulators/python/environment";
-import { findPubSubEmulatorJar } from "@eventlogger/gcp/emulators/toolchain";
+import { findPubSubEmulatorJar } from "@eventlogger/gcp/emulators/pubsubEmulatorJar";
 
 /** Of what Maven says while it works, only that it works. */
 function firstLineOnly(say: (line: string) => void): (line: string) => void {

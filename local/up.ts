@@ -1,7 +1,7 @@
 import yargs from "yargs";
 import { ConfigError, readOptions, wholeNumber, yargsOptions, type OptionSpecs } from "@eventlogger/options/options";
 import { colours } from "@eventlogger/options/terminal";
-import { checkPrerequisites } from "@eventlogger/gcp/emulators/toolchain";
+import { checkPrerequisites } from "@eventlogger/gcp/emulators/prerequisites";
 import { startStack, type Stack } from "./stack/stack";
 
 const options = {

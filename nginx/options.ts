@@ -1,11 +1,11 @@
 import { isIP } from "node:net";
 import { isAbsolute, join } from "node:path";
-import { between, oneOf, wholeNumber, type Options, type OptionSpecs } from "@eventlogger/options/options";
+import { between, wholeNumber, type Options, type OptionSpecs } from "@eventlogger/options/options";
 import { httpOptions } from "@eventlogger/options/httpOptions";
 import type { NginxConfigOptions, RequestLimit } from "./render";
 import { upstreamsProblem } from "./upstreams";
 
-const ACCESS_LOGS = ["off", "file", "stdout"];
+const ACCESS_LOGS = ["off", "file", "stdout"] as const;
 const requests = wholeNumber(0, 1_000_000);
 
 function dnsServerProblem(server: string): string | undefined {
@@ -98,11 +98,11 @@ export const nginxOptions = {
     group: "Access:",
   },
   accessLog: {
-    type: "string",
+    type: "enum",
     describe:
       "Where a line of JSON for each request goes: off, file (access.log in the directory) or stdout (not a socket)",
     default: "file",
-    check: oneOf(ACCESS_LOGS),
+    choices: ACCESS_LOGS,
     group: "Logs:",
   },
   logLevel: httpOptions.logLevel,

@@ -10,7 +10,7 @@ import { ensureBootProgram } from "@eventlogger/tools/images/bootProgram";
 import { ensureChromium } from "./client/testing/chromium";
 import { ensureNginx } from "./setup/installNginx";
 import { cacheDir, repositoryRoot } from "@eventlogger/process/packageRoot";
-import { checkPrerequisites } from "@eventlogger/gcp/emulators/toolchain";
+import { checkPrerequisites } from "@eventlogger/gcp/emulators/prerequisites";
 import { ensurePythonEnvironment } from "@eventlogger/gcp/emulators/python/environment";
 import { ensureExpansionClasspath } from "@eventlogger/beam/expansion/classpath";
 import { ensureFlinkClasspath } from "@eventlogger/beam/flink/classpath";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/emulator";
+import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
 import { rollupVersion } from "@eventlogger/gcp/bigquery/testing/rows";
 import type { RollupVersionRow } from "@eventlogger/gcp/bigquery/tables";
 import type { EventStatistics } from "./getEvent";

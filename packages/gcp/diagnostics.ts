@@ -1,17 +1,22 @@
-/** What a look at things that are needed has found. */
-export interface Findings {
-  /** Why a run cannot succeed, one sentence each, with what to do. */
+/** Result of checks on resources that a run needs. */
+export interface Diagnostics {
+  /** Reasons why a run cannot succeed: one sentence each, then what to do. */
   readonly problems: readonly string[];
-  /** What may be meant so, or could not be looked at. */
+  /** Settings that may be intended, and checks that could not be made. */
   readonly warnings: readonly string[];
 }
 
-export const NOTHING_FOUND: Findings = { problems: [], warnings: [] };
+export const NO_DIAGNOSTICS: Diagnostics = { problems: [], warnings: [] };
 
-/** All of several findings, in their order. */
-export function allFindings(findings: readonly Findings[]): Findings {
+/** Diagnostics with one problem. */
+export function problem(text: string): Diagnostics {
+  return { problems: [text], warnings: [] };
+}
+
+/** All problems and warnings of several checks, in order. */
+export function mergeDiagnostics(diagnostics: readonly Diagnostics[]): Diagnostics {
   return {
-    problems: findings.flatMap(({ problems }) => problems),
-    warnings: findings.flatMap(({ warnings }) => warnings),
+    problems: diagnostics.flatMap(({ problems }) => problems),
+    warnings: diagnostics.flatMap(({ warnings }) => warnings),
   };
 }

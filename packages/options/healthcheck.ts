@@ -1,6 +1,6 @@
 /**
- * The health check of the containers of ingest and nginx: asks `/healthz` of 127.0.0.1 at the port that the environment
- * variable PORT names. Exit code 0 when the answer is 200, otherwise 1.
+ * The health check of the ingest and nginx containers: requests `/healthz` from 127.0.0.1 on the port in the environment
+ * variable PORT. Exit code 0 when the response status is 200, otherwise 1.
  */
 import { get } from "node:http";
 import { httpOptions } from "./httpOptions";

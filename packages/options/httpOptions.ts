@@ -1,7 +1,7 @@
 import { parseNetwork } from "./ipAddress";
-import { between, oneOf, wholeNumber, type OptionSpecs } from "./options";
+import { between, wholeNumber, type OptionSpecs } from "./options";
 
-const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"];
+const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
 
 const ANY = "*";
 const ORIGIN = /^https?:\/\/[^/?#@\s*]+$/i;
@@ -69,10 +69,10 @@ export const httpOptions = {
     group: "Access:",
   },
   logLevel: {
-    type: "string",
+    type: "enum",
     describe: `One of ${LOG_LEVELS.join(", ")}`,
     default: "info",
-    check: oneOf(LOG_LEVELS),
+    choices: LOG_LEVELS,
     group: "Logs:",
   },
 } as const satisfies OptionSpecs;

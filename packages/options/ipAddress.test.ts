@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { isWithin, parseIp, parseNetwork } from "./ipAddress";
 
 describe("parseIp", () => {
-  it("reads every way to write an address", () => {
+  it("parses an IP address in every notation", () => {
     for (const [text, groups] of [
       ["1.2.3.4", [0, 0, 0, 0, 0, 0xffff, 0x0102, 0x0304]],
       ["::ffff:1.2.3.4", [0, 0, 0, 0, 0, 0xffff, 0x0102, 0x0304]],
@@ -20,7 +20,7 @@ describe("parseIp", () => {
     }
   });
 
-  it("reads nothing else", () => {
+  it("returns undefined for text that is not an IP address", () => {
     for (const text of [
       "",
       "unknown",
@@ -38,7 +38,7 @@ describe("parseIp", () => {
 });
 
 describe("isWithin", () => {
-  it("agrees with Node's own list, for any networks and addresses", () => {
+  it("agrees with Node's BlockList for any network and address", () => {
     const near = (text: string, flips: readonly number[]): string => {
       const groups = [...(parseIp(text) ?? [])];
       for (const bit of flips) groups[bit >> 4] = (groups[bit >> 4] ?? 0) ^ (0x8000 >> (bit & 15));
@@ -51,7 +51,7 @@ describe("isWithin", () => {
         fc.array(fc.nat(127), { maxLength: 2 }),
         (text, bits, flips) => {
           fc.pre(isIPv6(text));
-          // Node takes addresses of IPv4 in IPv6 for IPv4.
+          // Node treats IPv4-mapped IPv6 addresses as IPv4.
           fc.pre(
             parseIp(text)
               ?.slice(0, 5)
@@ -80,7 +80,7 @@ describe("isWithin", () => {
     );
   });
 
-  it("takes everything for /0 and one for a single address", () => {
+  it("matches every address with /0, and only itself without a prefix length", () => {
     const within = (network: string, ip: string): boolean => {
       const parsed = parseNetwork(network);
       assert.ok(parsed, network);

@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 
-/** An address as eight groups of 16 bits; IPv4 stands in IPv6 as ::ffff:a.b.c.d (RFC 4291, 2.5.5.2). */
+/** An address as eight groups of 16 bits; IPv4 is mapped into IPv6 as ::ffff:a.b.c.d (RFC 4291, 2.5.5.2). */
 export type IpAddress = readonly number[];
 
 const GROUPS = 8;
@@ -9,7 +9,7 @@ const V4_PREFIX_BITS = 96;
 const DOT = 0x2e;
 const ZERO = 0x30;
 
-/** @param text four decimal numbers, known to be right: this is done for each request, so nothing is split */
+/** @param text a valid IPv4 address. Runs for each request, so it allocates no substrings. */
 function v4Groups(text: string): [number, number] {
   let bits = 0;
   let byte = 0;
@@ -29,7 +29,7 @@ function v6Groups(part: string): number[] {
   return part.split(":").flatMap((group) => (group.includes(".") ? v4Groups(group) : [parseInt(group, 16)]));
 }
 
-/** Reads an address, with or without a zone; undefined when it is none. */
+/** Parses an address, with or without a zone; undefined when the text is not an address. */
 export function parseIp(text: string): IpAddress | undefined {
   const family = isIP(text);
   if (family === 4) {
@@ -45,7 +45,7 @@ export function parseIp(text: string): IpAddress | undefined {
   return [...first, ...Array<number>(GROUPS - first.length - last.length).fill(0), ...last];
 }
 
-/** Whether an address is one of IPv4. */
+/** Whether an address is an IPv4 address. */
 export function isV4(address: IpAddress): boolean {
   return address[5] === 0xffff && !(address[0] || address[1] || address[2] || address[3] || address[4]);
 }
@@ -56,7 +56,7 @@ export interface Network {
   readonly bits: number;
 }
 
-/** Reads `10.0.0.0/8`, `fd00::/8` or a single address; undefined when it is none of these. */
+/** Parses `10.0.0.0/8`, `fd00::/8` or a single address; undefined for any other text. */
 export function parseNetwork(text: string): Network | undefined {
   const [, ip = "", length] = /^([^/]*)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
   const address = parseIp(ip);
@@ -66,6 +66,7 @@ export function parseNetwork(text: string): Network | undefined {
   return bits <= GROUPS * 16 ? { address, bits } : undefined;
 }
 
+/** Whether an address is in a network. */
 export function isWithin({ address, bits }: Network, ip: IpAddress): boolean {
   const whole = bits >> 4;
   for (let i = 0; i < whole; i++) if (address[i] !== ip[i]) return false;

@@ -16,25 +16,25 @@ const specs = {
   project: { type: "string", describe: "Project" },
   fresh: { type: "boolean", describe: "Anew", default: false },
   endpoint: { type: "string", describe: "Emulator", optional: true },
-} as const;
+} as const satisfies OptionSpecs;
 
-describe("options", () => {
-  it("have one name as flag and as variable", () => {
+describe("readOptions", () => {
+  it("derives the flag and the variable of an option from one name", () => {
     assert.equal(flagName("lateAfter"), "--late-after");
     assert.equal(envName("lateAfter"), "LATE_AFTER");
   });
 
-  it("come from flags, then from the environment, then from defaults", () => {
+  it("prefers a flag to its variable, and a variable to the default", () => {
     const read = readOptions(specs, { project: "flag" }, { PROJECT: "env", LATE_AFTER: "2h", FRESH: "true" });
     assert.deepEqual(read, { project: "flag", lateAfter: 7_200_000, port: 3000, fresh: true });
   });
 
-  it("take an empty variable for one that is not set", () => {
+  it("treats an empty variable as unset", () => {
     const read = readOptions(specs, { project: "p" }, { PORT: "", FRESH: "", ENDPOINT: "" });
     assert.deepEqual(read, { project: "p", lateAfter: 86_400_000, port: 3000, fresh: false });
   });
 
-  it("are checked together, and one error lists all that is wrong", () => {
+  it("checks all options and lists every problem in one error", () => {
     assert.throws(
       () => readOptions(specs, { port: "99999" }, { LATE_AFTER: "soon", FRESH: "maybe" }),
       (error: unknown) => {
@@ -46,27 +46,30 @@ describe("options", () => {
           /--late-after \(LATE_AFTER\) must be a duration such as 10s, 30m or 1d, not "soon"/,
         );
         assert.match(error.message, /--project \(PROJECT\) is required: Project/);
-        assert.match(error.message, /--fresh \(FRESH\) must be a boolean/);
+        assert.match(error.message, /--fresh \(FRESH\) must be true or false, not "maybe"/);
         return true;
       },
     );
   });
 
-  it("that do not fit each other are told with the others, judged by those that are right", () => {
+  it("passes only valid values to the cross-field validation and adds its problems to the others", () => {
     assert.throws(
       () =>
         readOptions(specs, { port: "x", project: "p", fresh: true }, {}, ({ port, fresh, project }) => {
           assert.equal(port, undefined);
-          return fresh && project === "p" ? ["--fresh and p exclude each other"] : [];
+          return fresh && project === "p" ? ["--fresh cannot be used with project p"] : [];
         }),
       ({ problems }: ConfigError) => {
-        assert.deepEqual(problems, ['--port (PORT) must be a number, not "x"', "--fresh and p exclude each other"]);
+        assert.deepEqual(problems, [
+          '--port (PORT) must be a number, not "x"',
+          "--fresh cannot be used with project p",
+        ]);
         return true;
       },
     );
   });
 
-  it("read lists and maps, and their flags may be repeated", () => {
+  it("reads lists and maps, whose flags may be repeated", () => {
     const lists = {
       experiments: { type: "list", describe: "E", default: [] },
       labels: { type: "map", describe: "L", default: {} },
@@ -79,7 +82,31 @@ describe("options", () => {
     }
   });
 
-  it("read and write durations", () => {
+  it("accepts the choices of an enum option, and lists them when it rejects a value", () => {
+    const choices = {
+      log: { type: "enum", choices: ["off", "problems", "all"], describe: "Requests to log", default: "problems" },
+      runner: { type: "enum", choices: ["dataflow"], describe: "Runner", optional: true },
+    } as const satisfies OptionSpecs;
+    // The type is the union of the choices: these assignments compile without a cast.
+    const log: "off" | "problems" | "all" = readOptions(choices, {}, {}).log;
+    const runner: "dataflow" | undefined = readOptions(choices, { runner: "dataflow" }, {}).runner;
+    assert.deepEqual([log, runner], ["problems", "dataflow"]);
+    assert.equal(readOptions(choices, {}, { LOG: "all" }).log, "all");
+    assert.throws(
+      () => readOptions(choices, { log: "some", runner: "flink" }, {}),
+      ({ problems }: ConfigError) => {
+        assert.deepEqual(problems, [
+          '--log (LOG) must be one of off, problems, all, not "some"',
+          '--runner (RUNNER) must be dataflow, not "flink"',
+        ]);
+        return true;
+      },
+    );
+  });
+});
+
+describe("parseDuration", () => {
+  it("parses durations with a unit and without, and formatDuration writes them back", () => {
     for (const [text, ms] of [
       ["250", 250],
       ["250ms", 250],

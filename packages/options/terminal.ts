@@ -1,11 +1,11 @@
 import type { WriteStream } from "node:tty";
 
-/** Where text goes to: a terminal, a file or a pipe. */
+/** Where text is written: a terminal, a file or a pipe. */
 export type Output = NodeJS.WritableStream & Partial<Pick<WriteStream, "isTTY" | "columns">>;
 
 type Paint = (text: string) => string;
 
-/** Colours for a stream; plain text where it is no terminal, or NO_COLOR is set (https://no-color.org). */
+/** Colours for a stream; plain text when it is not a terminal or NO_COLOR is set (https://no-color.org). */
 export function colours(
   output: Output,
   env: NodeJS.ProcessEnv = process.env,
@@ -18,7 +18,7 @@ export function colours(
   return { red: paint(31), green: paint(32), yellow: paint(33), dim: paint(2), bold: paint(1) };
 }
 
-/** A line at the bottom of a terminal that is drawn over again; nothing at all where there is no terminal. */
+/** A line at the bottom of a terminal that is redrawn in place. Writes nothing when the output is not a terminal. */
 export class LiveLine {
   private last = 0;
   private shown = false;
@@ -28,17 +28,17 @@ export class LiveLine {
     private readonly everyMs = 150,
   ) {}
 
-  /** Draws what `text` returns, unless the last time was a moment ago. */
+  /** Draws what `text` returns, at most once per `everyMs`. */
   draw(text: () => string): void {
     const now = Date.now();
     if (!this.output.isTTY || now - this.last < this.everyMs) return;
     this.last = now;
     this.shown = true;
-    // Cut to the width of the terminal: a line that wraps cannot be drawn over.
+    // Cut to the width of the terminal: a wrapped line cannot be redrawn in place.
     this.output.write(`\r\u001b[K${text().slice(0, (this.output.columns ?? 80) - 1)}`);
   }
 
-  /** Takes the line away. */
+  /** Clears the line. */
   clear(): void {
     if (this.shown) this.output.write("\r\u001b[K");
     this.shown = false;

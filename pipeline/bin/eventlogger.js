@@ -5,7 +5,7 @@ const { join } = require("node:path");
 
 const main = join(__dirname, "..", "dist", "cli", "main.js");
 if (!existsSync(main)) {
-  process.stderr.write("eventlogger is not built yet: run `npm run build` in its repository first\n");
+  process.stderr.write("eventlogger is not built. Run `npm run build` in its repository\n");
   process.exit(1);
 }
 require(main);

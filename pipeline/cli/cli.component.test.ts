@@ -5,18 +5,18 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { startPubSubEmulator, type PubSubEmulator } from "@eventlogger/gcp/emulators/emulators";
 import { eventRow } from "../io/bigquery/eventRow";
-import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/emulator";
+import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
 import { event, rollupVersion } from "@eventlogger/gcp/bigquery/testing/rows";
 import { validateEvent } from "@eventlogger/events/validation";
 import { startFakeGoogle } from "@eventlogger/gcp/testing/fakeGoogle";
-import type { SetupStep } from "@eventlogger/gcp/setupStep";
+import type { SetupStep } from "@eventlogger/gcp/setup/setupStep";
 import { eventlogger, type CliRun } from "./testing/eventlogger";
 import { startEventServer, type EventServer } from "@eventlogger/traffic/testing/eventServer";
 
 describe("eventlogger", function () {
   this.timeout(60_000);
 
-  it("shows its commands, and options and examples of each", async () => {
+  it("--help lists all commands, and each command has a help with examples", async () => {
     const all = await eventlogger(["--help"]);
     assert.equal(all.code, 0);
     const names = "setup run launch status logs update drain cancel generate verify".split(" ");
@@ -24,28 +24,39 @@ describe("eventlogger", function () {
       assert.match(all.stdout, new RegExp(`^ +eventlogger ${name} `, "m"));
       const one = await eventlogger([name, "--help"]);
       assert.equal(one.code, 0);
-      assert.match(one.stdout, new RegExp(`Examples:\\n[^]*eventlogger ${name} `));
+      assert.match(one.stdout, new RegExp(`Examples:\\n[^]*eventlogger ${name}[ \\n]`));
+      assert.match(one.stdout, /environment variable in brackets/);
     };
     await Promise.all(names.map(check));
   });
 
-  it("exits with 2 and names all that is wrong", async () => {
+  it("exits with 2 and reports all problems of the command line and the environment", async () => {
     const { code, stdout, stderr } = await eventlogger(["verify", "--datset", "x", "--session-gap", "0"], {
       env: { DATASET: "not-one" },
     });
     assert.equal(code, 2);
     assert.equal(stdout, "");
-    assert.match(stderr, /--datset is not an option here; did you mean --dataset\?/);
+    assert.match(stderr, /unknown option --datset; did you mean --dataset\?/);
     assert.match(stderr, /--session-gap \(SESSION_GAP\) must be a positive whole number of seconds/);
     assert.match(stderr, /--dataset \(DATASET\) must be letters, digits and underscores/);
     assert.doesNotMatch(stderr, /\u001b/);
   });
 
-  it("exits with 2 without a command, and with one that does not exist", async () => {
-    assert.equal((await eventlogger([])).code, 2);
-    const { code, stderr } = await eventlogger(["verfy"]);
-    assert.equal(code, 2);
-    assert.match(stderr, /no command "verfy"; did you mean verify\?/);
+  it("exits with 2 and points to --help without a command, with an unknown one, and with an option before it", async () => {
+    const cases: [string[], RegExp][] = [
+      [[], /^error: a command is required: setup, run, .*verify\n/],
+      [["verfy"], /^error: unknown command "verfy"; did you mean verify\?\n/],
+      [["deploy"], /^error: unknown command "deploy"; the commands are setup, run, /],
+      [["--json", "verify"], /^error: the first argument must be a command, not "--json"; the commands are setup, /],
+    ];
+    await Promise.all(
+      cases.map(async ([args, message]) => {
+        const { code, stdout, stderr } = await eventlogger(args);
+        assert.deepEqual([code, stdout], [2, ""]);
+        assert.match(stderr, message);
+        assert.match(stderr, /\nSee eventlogger --help\n$/);
+      }),
+    );
   });
 
   describe("generate", () => {
@@ -54,7 +65,7 @@ describe("eventlogger", function () {
     afterEach(() => server.stop());
     const url = (): string => server.url.origin;
 
-    it("sends events and sums up in one line", async () => {
+    it("sends events and prints a summary of one line", async () => {
       const { code, stdout, stderr } = await eventlogger(["generate", "--url", url(), "--count", "300", "--rate", "0"]);
       assert.equal(code, 0, stderr);
       assert.match(
@@ -67,7 +78,7 @@ describe("eventlogger", function () {
       assert.equal(server.requests[0]?.body.type, "event");
     });
 
-    it("sends the same for the same seed and moment", async () => {
+    it("sends the same events for the same --seed and --now", async () => {
       const args = ["generate", "--url", url(), "--count", "50", "--rate", "0", "--connections", "1", "--seed", "3"];
       args.push("--now", "2024-05-17T12:00:00Z");
       await eventlogger(args);
@@ -77,7 +88,7 @@ describe("eventlogger", function () {
       assert.deepEqual(bodies.slice(0, 50), bodies.slice(50));
     });
 
-    it("exits with 1 when events are refused, showing the first answers", async () => {
+    it("exits with 1 when events are refused, and prints the first responses", async () => {
       server.answer = (nth) => ({ status: nth > 10 ? 400 : 204 });
       const { code, stdout, stderr } = await eventlogger(["generate", "--url", url(), "--count", "50", "--rate", "0"]);
       assert.equal(code, 1);
@@ -85,7 +96,7 @@ describe("eventlogger", function () {
       assert.equal(stderr.match(/refused with status 400: .*is wrong/g)?.length, 3);
     });
 
-    it("stops at Ctrl-C and tells what was sent", async () => {
+    it("stops at Ctrl-C and prints a summary", async () => {
       const someEvents = async (): Promise<void> => {
         while (server.requests.length < 20) await setTimeout(20);
       };
@@ -119,13 +130,13 @@ describe("eventlogger", function () {
       BIGQUERY_ENDPOINT: bigquery.emulator.url,
     });
 
-    it("sets up, and does so again", async () => {
+    it("setup creates all resources, and reports them as existing the second time", async () => {
       const args = ["setup", "--dead-letter-topic", "events-dead-letters"];
       const first = await eventlogger(args, { env: env() });
       assert.equal(first.code, 0, first.stderr);
       assert.deepEqual(first.stdout.trim().split("\n"), [
         "created schema events",
-        "created topic events (takes messages of schema events)",
+        "created topic events (accepts messages of schema events)",
         "created topic events-dead-letters",
         "created subscription events-dead-letters",
         "created subscription events-pipeline (dead letters to events-dead-letters after 100 deliveries)",
@@ -142,7 +153,7 @@ describe("eventlogger", function () {
       assert.doesNotMatch(second.stdout, /created|updated|differs/);
     });
 
-    it("sets up without what is not wanted, and tells what differs, as JSON", async () => {
+    it("setup skips optional resources, and reports differences as JSON", async () => {
       const names = ["--topic", "plain", "--subscription", "plain", "--dataset", "plain"];
       const bare = await eventlogger(["setup", ...names, "--schema", "none"], { env: env() });
       assert.equal(bare.code, 0, bare.stderr);
@@ -153,24 +164,24 @@ describe("eventlogger", function () {
       ]);
       const { code, stdout, stderr } = await eventlogger(["setup", ...names, "--json"], { env: env() });
       assert.equal(code, 0, stderr);
-      assert.match(stderr, /^exists +topic plain \(differs: no schema, any message is taken\)$/m);
+      assert.match(stderr, /^exists +topic plain \(differs: no schema, accepts any message\)$/m);
       const { steps, notes } = JSON.parse(stdout) as { steps: SetupStep[]; notes: string[] };
       assert.deepEqual(steps[1], {
         kind: "topic",
         name: "plain",
         outcome: "exists",
-        differences: ["no schema, any message is taken"],
+        differences: ["no schema, accepts any message"],
       });
       assert.match(notes.join(), /--update-existing/);
     });
 
-    it("makes a bucket, and leaves it out when only the others are emulators", async () => {
+    it("setup creates a bucket, and skips it when only Pub/Sub and BigQuery are emulators", async () => {
       const google = await startFakeGoogle();
       try {
         const args = ["setup", "--bucket", "gs://my-bucket", "--location", "EU"];
         const without = await eventlogger(args, { env: env() });
         assert.equal(without.code, 0, without.stderr);
-        assert.match(without.stdout, /^gs:\/\/my-bucket was left out: .* STORAGE_EMULATOR_HOST /m);
+        assert.match(without.stdout, /^gs:\/\/my-bucket was skipped: .*\(STORAGE_EMULATOR_HOST\)/m);
         const made = await eventlogger(args, { env: { ...env(), ...google.env } });
         assert.equal(made.code, 0, made.stderr);
         assert.match(made.stdout, /^created bucket gs:\/\/my-bucket \(in EU\)$/m);
@@ -181,7 +192,7 @@ describe("eventlogger", function () {
       }
     });
 
-    it("is what launch looks for before it builds anything", async () => {
+    it("launch checks the resources of setup before it builds the pipeline", async () => {
       const google = await startFakeGoogle();
       try {
         const variables = { ...env(), ...google.env, PROJECT: google.project };
@@ -199,38 +210,35 @@ describe("eventlogger", function () {
         const { code, stdout, stderr } = await launch();
         assert.equal(code, 1);
         assert.match(stdout, /^warning Could not check image 127\.0\.0\.1:9\/w:1: /m);
-        assert.match(stderr, /There is no subscription events-pipeline in project fake-project/);
-        assert.match(stderr, /There is no table analytics\.events in project fake-project/);
-        assert.match(stderr, /There is no bucket gs:\/\/my-bucket/);
+        assert.match(stderr, /Subscription events-pipeline does not exist in project fake-project/);
+        assert.match(stderr, /Table analytics\.events does not exist in project fake-project/);
+        assert.match(stderr, /Bucket gs:\/\/my-bucket does not exist/);
         assert.deepEqual(google.dataflow.jobs, []);
         const setup = await eventlogger(["setup", "--bucket", "gs://my-bucket"], { env: variables });
         assert.equal(setup.code, 0, setup.stderr);
         google.dataflow.add({ name: "eventlogger" });
-        assert.match(
-          (await launch()).stderr,
-          /all the same\):\n {2}- A job named eventlogger is there already, [^\n]*\n$/,
-        );
+        assert.match((await launch()).stderr, /skips the checks\):\n {2}- Job eventlogger is already active [^\n]*\n$/);
       } finally {
         await google.stop();
       }
     });
 
-    it("wants a project where there is no emulator", async () => {
+    it("setup requires a project without an emulator", async () => {
       const { code, stderr } = await eventlogger(["setup", "--bucket", "my-bucket"]);
       assert.equal(code, 2);
-      assert.match(stderr, /--bucket .* must be gs:\/\/ and the name of a bucket/);
+      assert.match(stderr, /--bucket .* must be the URL of a bucket such as gs:\/\/my-bucket/);
       assert.match(stderr, /--project \(PROJECT\) is required/);
     });
 
-    it("exits with 2 when options of setup contradict each other, and makes nothing", async () => {
+    it("setup exits with 2 when options contradict each other, and creates nothing", async () => {
       const args = ["setup", "--topic", "same", "--dead-letter-topic", "same", "--max-delivery-attempts", "101"];
       const { code, stdout, stderr } = await eventlogger(args, { env: env() });
       assert.deepEqual([code, stdout], [2, ""]);
       assert.match(stderr, /--max-delivery-attempts .*from 5 to 100/);
-      assert.match(stderr, /--dead-letter-topic .* must be another topic than --topic/);
+      assert.match(stderr, /--dead-letter-topic .* must differ from --topic/);
     });
 
-    it("verifies", async () => {
+    it("verify exits with 1 and prints the differences, or with 0 when there are none", async () => {
       const dataset = await bigquery.freshDataset();
       const verify = (): Promise<CliRun> => eventlogger(["verify", "--dataset", dataset], { env: env() });
       const tables = bigquery.bigquery.dataset(dataset);
@@ -239,7 +247,7 @@ describe("eventlogger", function () {
       assert.equal(missing.code, 1);
       assert.match(
         missing.stdout,
-        /^different 2024-05-01 {2}missing in the rollups, .* give 1 sessions\n1 differences on 1 days/,
+        /^different 2024-05-01 {2}is missing in the rollups, .* have 1 sessions\n1 differences on 1 days/,
       );
       await tables.table("daily_rollup_versions").insert([rollupVersion({ date: "2024-05-01", session_count: 1 })]);
       const equal = await verify();
@@ -248,7 +256,7 @@ describe("eventlogger", function () {
       assert.deepEqual(JSON.parse(json.stdout), { equal: true, equalDays: 1, differences: [] });
     });
 
-    it("exits with 1 and says why when BigQuery does not have the dataset", async () => {
+    it("verify exits with 1 and names the dataset when it does not exist", async () => {
       const { code, stderr } = await eventlogger(["verify", "--dataset", "none"], { env: env() });
       assert.equal(code, 1);
       assert.match(stderr, /^error: .*none/);

@@ -1,26 +1,54 @@
 import yargs from "yargs";
-import { ConfigError, yargsOptions } from "@eventlogger/options/options";
-import { commands } from "./commands";
-import type { Command } from "./command";
+import { yargsOptions } from "@eventlogger/options/options";
+import { exitCodeOf, runMain, UserError } from "@eventlogger/process/main";
+import { commands } from "./commands/commands";
+import type { Command } from "./commands/command";
 import { colours } from "@eventlogger/options/terminal";
-import { closest, readCommandLine } from "./usage";
+import { WRONG_USE } from "./exitCodes";
+import { closest, readCommandLine } from "./readCommandLine";
 
-/** Exit codes: 0 done, 1 failed (or `verify` found a difference), 2 wrong use; 130 stopped by Ctrl-C. */
-const FAILED = 1;
-const WRONG_USE = 2;
+/** Maximum width of `--help`; columns. */
+const HELP_WIDTH = 100;
+
+const VARIABLES =
+  "Each option can also be set with the environment variable in brackets. A flag wins over its variable.";
 
 const { red, dim } = colours(process.stderr);
 
+/** The command line names no command of `eventlogger`, or yargs cannot parse it. */
+class UsageError extends UserError {
+  constructor(message: string) {
+    super(message, { exitCode: WRONG_USE });
+    this.name = "UsageError";
+  }
+}
+
+/** Prints an error. @returns the exit code */
 function fail(error: unknown, command: Command | undefined): number {
   const message = error instanceof Error ? error.message : String(error);
   process.stderr.write(`${red("error:")} ${message}\n`);
-  if (error instanceof ConfigError) {
+  const exitCode = exitCodeOf(error);
+  if (exitCode === WRONG_USE) {
     const help = command ? `eventlogger ${command.name} --help` : "eventlogger --help";
     process.stderr.write(`${dim(`See ${help}`)}\n`);
-    return WRONG_USE;
+  } else if (process.env.DEBUG && error instanceof Error) {
+    process.stderr.write(`${dim(error.stack ?? "")}\n`);
   }
-  if (process.env.DEBUG && error instanceof Error) process.stderr.write(`${dim(error.stack ?? "")}\n`);
-  return FAILED;
+  return exitCode;
+}
+
+/** The examples of a command for `--help`: each command line in full, its effect below. */
+function examplesText({ examples }: Command): string {
+  const lines = examples.map(([line, effect]) => `  ${line.replaceAll("$0", "eventlogger")}\n      ${effect}`);
+  return `Examples:\n${lines.join("\n")}`;
+}
+
+function unknownCommand(name: string): UsageError {
+  const names = commands.map((command) => command.name);
+  const near = closest(name, names);
+  return new UsageError(
+    `unknown command ${JSON.stringify(name)}${near ? `; did you mean ${near}?` : `; the commands are ${names.join(", ")}`}`,
+  );
 }
 
 async function main(args: readonly string[]): Promise<number> {
@@ -30,16 +58,16 @@ async function main(args: readonly string[]): Promise<number> {
     .scriptName("eventlogger")
     .locale("en")
     .usage("$0 <command> [options]\n\nExact daily product analytics from events: Pub/Sub -> Beam -> BigQuery.")
-    .example("$0 setup", "make topics, subscriptions, dataset, tables and views")
-    .example("$0 <command> --help", "options and examples of a command")
-    .epilogue("Every option can also be given as the environment variable in brackets; a flag wins.")
+    .example("$0 setup", "creates topics, subscriptions, dataset, tables and views")
+    .example("$0 <command> --help", "shows options and examples of a command")
+    .epilogue(VARIABLES)
     .version(false)
     .help()
     .alias("help", "h")
     .exitProcess(false)
-    .wrap(Math.min(110, process.stderr.columns ?? 110))
+    .wrap(Math.min(HELP_WIDTH, process.stderr.columns ?? HELP_WIDTH))
     .fail((message: string | null, error: Error | undefined) => {
-      throw error ?? new ConfigError([message ?? "wrong use"]);
+      throw error ?? new UsageError(message ?? "invalid command line");
     });
   for (const command of commands) {
     parser = parser.command(
@@ -48,8 +76,7 @@ async function main(args: readonly string[]): Promise<number> {
       (y) => {
         const usage = `$0 ${command.name} [options]\n\n${command.summary}.${command.details ? `\n${command.details}` : ""}`;
         y.usage(usage).options(yargsOptions(command.options));
-        for (const [line, meaning] of command.examples) y.example(line, meaning);
-        return y;
+        return y.epilogue(`${examplesText(command)}\n\n${VARIABLES}`);
       },
       (argv) => {
         chosen = command;
@@ -62,25 +89,19 @@ async function main(args: readonly string[]): Promise<number> {
     const argv = await parser.parseAsync();
     if (result) return await result;
     const [name] = argv._;
+    if (argv.help) return 0; // yargs has printed the help
     if (name === undefined) {
-      if (args.length === 0) {
-        parser.showHelp("error");
-        return WRONG_USE;
-      }
-      if (argv.help) return 0;
-      throw new ConfigError([`a command is needed: ${commands.map((c) => c.name).join(", ")}`]);
+      const names = commands.map((command) => command.name).join(", ");
+      throw new UsageError(
+        args[0] === undefined
+          ? `a command is required: ${names}`
+          : `the first argument must be a command, not ${JSON.stringify(args[0])}; the commands are ${names}`,
+      );
     }
-    if (argv.help) return 0;
-    const near = closest(
-      String(name),
-      commands.map((c) => c.name),
-    );
-    throw new ConfigError([
-      `there is no command ${JSON.stringify(String(name))}${near ? `; did you mean ${near}?` : ""}`,
-    ]);
+    throw unknownCommand(String(name));
   } catch (error) {
     return fail(error, chosen);
   }
 }
 
-void main(process.argv.slice(2)).then((code) => process.exit(code));
+runMain(() => main(process.argv.slice(2)));

@@ -1,34 +1,29 @@
-import type { OptionSpecs } from "@eventlogger/options/options";
-
-export const atLeast =
-  (minMs: number, text: string) =>
-  (ms: number): string | undefined =>
-    ms >= minMs ? undefined : `must be at least ${text}`;
+import { atLeast, type OptionSpecs } from "@eventlogger/options/options";
 
 const wholeSeconds = (ms: number): string | undefined =>
   ms > 0 && ms % 1000 === 0 ? undefined : "must be a positive whole number of seconds";
 
-/** What the numbers depend on, and when they come; the same on every runner. */
+/** Options that define the rollups and the times at which they are updated; the same for all runners. */
 export const numberOptions = {
   sessionGap: {
     type: "duration",
-    describe: "Events of one session are less than this apart",
+    describe: "Session gap: events at least this far apart belong to different sessions",
     default: 30 * 60_000,
     check: wholeSeconds,
-    group: "Numbers:",
+    group: "Rollups:",
   },
   lateAfter: {
     type: "duration",
-    describe: "Events older than this go round the session windows",
+    describe: "Events older than this bypass the session windows",
     default: 86_400_000,
-    check: atLeast(60_000, "1m"),
-    group: "Numbers:",
+    check: atLeast(60_000),
+    group: "Rollups:",
   },
   earlyFiring: {
     type: "duration",
-    describe: "How often a session that goes on is counted",
+    describe: "Interval at which sessions in progress are counted",
     default: 10_000,
-    check: atLeast(100, "100ms"),
-    group: "Numbers:",
+    check: atLeast(100),
+    group: "Rollups:",
   },
 } as const satisfies OptionSpecs;

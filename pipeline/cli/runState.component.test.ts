@@ -5,9 +5,9 @@ import path = require("node:path");
 import { startBigQueryEmulator, startPubSubEmulator, type PubSubEmulator } from "@eventlogger/gcp/emulators/emulators";
 import { CheckpointRecorder } from "@eventlogger/beam/flink/checkpointRecord";
 import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
-import { setUpBigQuery } from "@eventlogger/gcp/bigquery/setup";
+import { setUpBigQuery } from "@eventlogger/gcp/bigquery/setup/setUpBigQuery";
 import { LabelledTables } from "@eventlogger/gcp/bigquery/stateLabels";
-import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/emulator";
+import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
 import { rollupVersion } from "@eventlogger/gcp/bigquery/testing/rows";
 import { stateSettings } from "../runners/flink/runOnFlink";
 import { beginBoundRun, labelProgress, StateTablesMismatchError } from "../runners/flink/stateBinding";
@@ -16,7 +16,7 @@ import { eventlogger, type CliRun } from "./testing/eventlogger";
 
 const NEITHER = { fresh: false, acceptWrongNumbers: false };
 
-describe("eventlogger run and the state of its tables", function () {
+describe("eventlogger run with the state of its tables", function () {
   this.timeout(60_000);
   const bigquery = useBigQueryEmulator();
   let directory: string;
@@ -43,12 +43,12 @@ describe("eventlogger run and the state of its tables", function () {
   const settings = (): ReturnType<typeof stateSettings> =>
     stateSettings({ project: bigquery.project, subscription: "events-pipeline", dataset, sessionGapMs: 1_800_000 });
 
-  /** Begins a run as the command does, without a pipeline. */
+  /** Begins a run like the command, but without a pipeline. */
   async function begin(at: string, options = NEITHER): Promise<RunStart> {
     const state = await StateDirectory.open(at);
     return beginBoundRun(state, tables(), settings(), options).finally(() => state.close());
   }
-  /** Completes and records a checkpoint, as the worker of a run does. @returns its folder */
+  /** Completes and records a checkpoint, like the worker of a run. @returns its folder */
   async function completeCheckpoint({ checkpointRecord }: RunStart, number: number): Promise<string> {
     const { checkpoints, run } = checkpointRecord;
     const folder = path.join(checkpoints, `run-${run}`, `job-${run}`, `chk-${number}`);
@@ -61,13 +61,13 @@ describe("eventlogger run and the state of its tables", function () {
     const table = bigquery.bigquery.dataset(dataset).table("daily_rollup_versions");
     await table.insert([rollupVersion({ date: "2026-05-01", session_count: 27 })]);
   }
-  /** A run that counted events, stopped. @returns the folder of its checkpoint */
+  /** Simulates a run that counted events and stopped. @returns the folder of its checkpoint */
   async function counted(): Promise<string> {
     const folder = await completeCheckpoint(await begin(stateDir), 7);
     await addNumbers();
     return folder;
   }
-  /** The command; everything here must end before Flink is started. */
+  /** Runs the command. In all tests it exits before Flink starts. */
   function run(at: string, ...args: string[]): Promise<CliRun> {
     const env = { PUBSUB_EMULATOR_HOST: pubsub.host, BIGQUERY_ENDPOINT: bigquery.emulator.url };
     return eventlogger(["run", "--dataset", dataset, "--state-dir", at, ...args], { env });
@@ -82,12 +82,15 @@ describe("eventlogger run and the state of its tables", function () {
     assert.deepEqual(await tables().labels(), { state: labels.state, run: 2, checkpoint: 7 });
   });
 
-  it("refuses another state directory over tables with numbers, says what would happen and what to do", async () => {
+  it("refuses another state directory for tables with numbers, with the consequence and what to do", async () => {
     await counted();
     const other = `${stateDir}-other`;
     const { code, stdout, stderr } = await run(other);
     assert.equal(code, 1, stdout);
-    assert.match(stderr, new RegExp(`${other} holds no state, and ${dataset}\\.daily_rollup_versions holds numbers`));
+    assert.match(
+      stderr,
+      new RegExp(`${other} contains no state, but ${dataset}\\.daily_rollup_versions contains numbers`),
+    );
     assert.match(stderr, /would be counted from zero/);
     assert.match(stderr, /Use the --state-dir that belongs to these tables/);
     assert.match(stderr, /--fresh --accept-wrong-numbers/);
@@ -103,20 +106,20 @@ describe("eventlogger run and the state of its tables", function () {
     writeFileSync(path.join(other, "settings.json"), JSON.stringify({ ...settings(), ...identity }));
     const { code, stderr } = await run(other);
     assert.equal(code, 1);
-    assert(stderr.includes("holds the state 00000000-0000-4000-8000-000000000000"));
+    assert(stderr.includes("contains the state 00000000-0000-4000-8000-000000000000"));
     assert(stderr.includes(`come from the state ${mine}`));
   });
 
-  it("refuses --fresh over tables with numbers, and keeps the state", async () => {
+  it("refuses --fresh for tables with numbers, and keeps the state", async () => {
     const folder = await counted();
     const { code, stderr } = await run(stateDir, "--fresh");
     assert.equal(code, 1);
-    assert.match(stderr, /--fresh empties the state, and .* holds numbers that come from the state/);
+    assert.match(stderr, /--fresh deletes the state, but .* contains numbers from the state/);
     assert(existsSync(path.join(folder, "_metadata")));
     assert.equal((await begin(stateDir)).restoreFrom?.directory, folder);
   });
 
-  it("starts with empty state when wrong numbers are accepted, and labels the tables anew", async () => {
+  it("starts with empty state and new labels with --fresh --accept-wrong-numbers", async () => {
     await counted();
     const before = await tables().labels();
     const start = await begin(stateDir, { fresh: true, acceptWrongNumbers: true });
@@ -127,20 +130,20 @@ describe("eventlogger run and the state of its tables", function () {
     await begin(stateDir); // the new state belongs to the tables
   });
 
-  it("exits with 2 when wrong numbers are accepted without --fresh", async () => {
+  it("exits with 2 for --accept-wrong-numbers without --fresh", async () => {
     const { code, stderr } = await run(stateDir, "--accept-wrong-numbers");
     assert.equal(code, 2);
-    assert.match(stderr, /--accept-wrong-numbers \(ACCEPT_WRONG_NUMBERS\) is only used with --fresh/);
+    assert.match(stderr, /--accept-wrong-numbers \(ACCEPT_WRONG_NUMBERS\) requires --fresh/);
     assert(!existsSync(stateDir));
   });
 
-  it("takes --fresh, and a new state directory, over tables without numbers", async () => {
+  it("accepts --fresh, and a new state directory, for tables without numbers", async () => {
     await completeCheckpoint(await begin(stateDir), 1);
     assert.equal((await begin(stateDir, { fresh: true, acceptWrongNumbers: false })).restoreFrom, undefined);
     assert.equal((await begin(`${stateDir}-other`)).restoreFrom, undefined);
   });
 
-  it("refuses a checkpoint that was cut off, names the file, and does not take the older one", async () => {
+  it("refuses a truncated checkpoint, names the file, and does not resume from an older one", async () => {
     const start = await begin(stateDir);
     const older = await completeCheckpoint(start, 6);
     const newest = await completeCheckpoint(start, 7);
@@ -153,14 +156,14 @@ describe("eventlogger run and the state of its tables", function () {
     assert.match(stderr, /would lose the events that were acknowledged since/);
   });
 
-  it("resumes a copy of the state, and then refuses the original, which lacks what the copy acknowledged", async () => {
+  it("resumes from a copy of the state, and then refuses the original, which lacks later events", async () => {
     await counted();
     const copy = `${stateDir}-copy`;
     cpSync(stateDir, copy, { recursive: true });
     assert.equal((await begin(copy)).restoreFrom?.number, 7);
     const { code, stderr } = await run(stateDir);
     assert.equal(code, 1);
-    assert.match(stderr, /holds an old copy of the state: it ends with run 1 and .* was written by run 2 and/);
+    assert.match(stderr, /contains an old copy of the state: it ends with run 1 and .* was written by run 2 and/);
   });
 
   it("refuses a copy of the state that was made earlier in the same run", async () => {
@@ -183,7 +186,7 @@ describe("eventlogger run and the state of its tables", function () {
     assert.equal((await begin(stateDir)).restoreFrom?.number, 7);
   });
 
-  it("adopts, once, the state and the tables of a version that gave no ids", async () => {
+  it("adopts the state and the tables of a version without ids, but only once", async () => {
     const folder = path.join(stateDir, "checkpoints", "job", "chk-9");
     mkdirSync(folder, { recursive: true });
     writeFileSync(path.join(folder, "_metadata"), "metadata");
@@ -192,14 +195,14 @@ describe("eventlogger run and the state of its tables", function () {
     assert.equal((await begin(stateDir)).restoreFrom?.directory, folder);
     const labels = await tables().labels();
     assert.equal(labels?.run, 1);
-    // A second one of that version no longer belongs to the tables.
+    // A second state of that version does not belong to the tables.
     const other = `${stateDir}-other`;
     cpSync(path.join(stateDir, "checkpoints"), path.join(other, "checkpoints"), { recursive: true });
     writeFileSync(path.join(other, "settings.json"), JSON.stringify(settings()));
     await assert.rejects(begin(other), StateTablesMismatchError);
   });
 
-  it("refuses tables that were made again, and tells how to set labels that were removed", async () => {
+  it("refuses recreated tables, and tells how to restore labels that were removed", async () => {
     await counted();
     const labels = await tables().labels();
     const table = bigquery.bigquery.dataset(dataset).table("daily_rollup_versions");
@@ -207,17 +210,17 @@ describe("eventlogger run and the state of its tables", function () {
     await setUpBigQuery(bigquery.bigquery, { dataset });
     const { code, stderr } = await run(stateDir);
     assert.equal(code, 1);
-    assert.match(stderr, /has no label of a state: the table was made again, or its labels were removed/);
+    assert.match(stderr, /has no label of a state: the table was recreated, or its labels were removed/);
     assert(stderr.includes(`bq update --set_label eventlogger_state:${labels?.state} --set_label eventlogger_run:1 `));
     assert(stderr.includes("--set_label eventlogger_checkpoint:7 "));
     assert.equal((await begin(stateDir, { fresh: true, acceptWrongNumbers: false })).restoreFrom, undefined);
   });
 });
 
-describe("labels of the tables on the BigQuery emulator", function () {
+describe("the state labels of the tables on the BigQuery emulator", function () {
   this.timeout(60_000);
 
-  it("outlive rows, new columns and a restart of the emulator, as on Google's service", async () => {
+  it("survive inserts, new columns and a restart of the emulator, as on Google's service", async () => {
     const directory = mkdtempSync(path.join(tmpdir(), "labels-"));
     const project = "demo-project";
     const options = { dataDir: path.join(directory, "data"), logFile: path.join(directory, "log"), project };

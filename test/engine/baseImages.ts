@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { ensureNode } from "@eventlogger/process/testing/nodeVersions";
-import { findPubSubEmulatorJar } from "@eventlogger/gcp/emulators/toolchain";
+import { findPubSubEmulatorJar } from "@eventlogger/gcp/emulators/pubsubEmulatorJar";
 import { findGoRoot } from "@eventlogger/tools/images/bootProgram";
 import { docker, DockerError } from "@eventlogger/tools/images/docker";
 import { CannotTestError, ensureCommands, onEngine, type Engine } from "./engine";

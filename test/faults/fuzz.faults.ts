@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { useIngest } from "@eventlogger/ingest/testing/fixture";
 import { metricsOf } from "@eventlogger/ingest/testing/metrics";
-import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/emulator";
+import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
 import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
 import { printFigures } from "./figures";
 import { fuzz } from "./fuzz/schemathesis";

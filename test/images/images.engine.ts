@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Message } from "@google-cloud/pubsub";
-import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/emulator";
+import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
 import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
 import { setUpPubSub } from "@eventlogger/gcp/pubsub/setup/setUpPubSub";
 import { ensureSubmitter } from "@eventlogger/pipeline/runners/dataflow/submitter/environment";

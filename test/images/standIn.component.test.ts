@@ -16,7 +16,7 @@ import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { repositoryRoot } from "@eventlogger/process/packageRoot";
-import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/emulator";
+import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
 import { ensureSubmitter } from "@eventlogger/pipeline/runners/dataflow/submitter/environment";
 import { assembleImage } from "@eventlogger/tools/images/assemble";
 import { ensureBootProgram } from "@eventlogger/tools/images/bootProgram";

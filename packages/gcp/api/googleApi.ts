@@ -4,15 +4,15 @@ import { CredentialsError, GoogleApiError, reasonOf } from "./googleApiError";
 
 const SCOPE = "https://www.googleapis.com/auth/cloud-platform";
 const TIMEOUT_MS = 60_000;
-/** Pauses before the next attempts; ms, each up to half longer. */
+/** Pauses before the second attempt, the third, …; ms. Each is lengthened by up to 50 % at random. */
 const PAUSES_MS = [500, 1000, 2000, 4000];
 
 export interface ApiRequest {
-  /** What is being done, for errors: `Cannot drain job x`. */
+  /** Start of the error message: `Cannot drain job x`. */
   readonly what: string;
   readonly url: string;
   readonly method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
-  /** Those that are undefined are left out. */
+  /** Undefined parameters are omitted. */
   readonly query?: Readonly<Record<string, string | undefined>>;
   /** Sent as JSON. */
   readonly body?: unknown;
@@ -21,13 +21,13 @@ export interface ApiRequest {
 
 const isTransient = (status: number): boolean => status === 408 || status === 429 || status >= 500;
 
-/** Google's REST APIs with Application Default Credentials. Requests are repeated while the service has trouble. */
+/** Client of Google's REST APIs with Application Default Credentials. Retries requests while a service is unavailable. */
 export class GoogleApi {
   private readonly auth: GoogleAuth;
 
   /**
-   * @param project for quotas where the credentials name none; otherwise it would be looked up
-   * @param pausesMs before the second attempt, the third, ...
+   * @param project quota project for credentials that name none; without it, the library would look one up
+   * @param pausesMs pauses before the second attempt, the third, …; an empty list disables retries
    */
   constructor(
     project: string,
@@ -37,7 +37,7 @@ export class GoogleApi {
   }
 
   /**
-   * The answer's JSON.
+   * Sends a request and parses the JSON response; an empty body is `{}`.
    * @throws CredentialsError, GoogleApiError
    */
   async json<T>(request: ApiRequest): Promise<T> {
@@ -46,7 +46,7 @@ export class GoogleApi {
   }
 
   /**
-   * The answer's body.
+   * Sends a request and returns the response body.
    * @throws CredentialsError, GoogleApiError
    */
   async bytes(request: ApiRequest): Promise<Buffer> {
@@ -61,7 +61,7 @@ export class GoogleApi {
   }
 
   /**
-   * An access token, for services of Google that are asked in another way.
+   * An access token, for Google services that this class does not call.
    * @throws CredentialsError
    */
   async accessToken(): Promise<string | undefined> {
@@ -72,6 +72,7 @@ export class GoogleApi {
     }
   }
 
+  /** @returns the response body, or an error that may be retried */
   private async attempt({
     what,
     url,
@@ -92,16 +93,16 @@ export class GoogleApi {
         body: body === undefined ? undefined : JSON.stringify(body),
         signal: AbortSignal.any(limits),
       });
-      const answer = Buffer.from(await response.arrayBuffer());
-      if (response.ok) return answer;
-      const reason = reasonOf(answer.toString("utf8"));
+      const content = Buffer.from(await response.arrayBuffer());
+      if (response.ok) return content;
+      const reason = reasonOf(content.toString("utf8"));
       if (response.status === 401) throw new CredentialsError(reason);
       return new GoogleApiError(what, response.status, reason);
     } catch (error) {
       if (error instanceof CredentialsError) throw error;
       const { message, cause } = error as Error;
       const reason = cause instanceof Error ? cause.message || String((cause as { code?: unknown }).code) : message;
-      return new GoogleApiError(what, undefined, `no answer from ${target.host} (${reason})`);
+      return new GoogleApiError(what, undefined, `no response from ${target.host} (${reason})`);
     }
   }
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { GoogleApiError, missingPermission, reasonOf } from "./googleApiError";
 
-describe("googleApiError", () => {
-  it("finds the permission that a refusal names", () => {
+describe("GoogleApiError", () => {
+  it("names the missing permission of an HTTP 403 and tells to ask for it", () => {
     for (const [reason, permission] of [
       [
         "(abc): Current user cannot act as service account x@p-1.iam.gserviceaccount.com. Missing iam.serviceAccounts.actAs",
@@ -27,7 +27,7 @@ describe("googleApiError", () => {
     assert.doesNotMatch(new GoogleApiError("Cannot x", 404, "no a.b.c").message, /Ask/);
   });
 
-  it("reads the reason from every form of answer", () => {
+  it("gets its reason from JSON errors, OAuth errors and plain text", () => {
     assert.equal(reasonOf('{"error":{"code":404,"message":"no such job"}}'), "no such job");
     assert.equal(reasonOf('{"error":"invalid_grant","error_description":"expired"}'), "invalid_grant: expired");
     assert.equal(reasonOf("<html>502</html>"), "<html>502</html>");

@@ -1,40 +1,40 @@
-/** Credentials are missing, expired or revoked. */
+/** Credentials are missing, expired or revoked. The message tells how to log in. */
 export class CredentialsError extends Error {
   constructor(reason: string) {
     super(
       `No valid Google credentials: ${reason}\n` +
-        "Log in with `gcloud auth application-default login`, or point GOOGLE_APPLICATION_CREDENTIALS to another " +
+        "Log in with `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS to another " +
         "credentials file.",
     );
     this.name = "CredentialsError";
   }
 }
 
-/** A Google API refused a request, or could not be reached after several attempts. */
+/** A Google API rejected a request, or could not be reached after several attempts. */
 export class GoogleApiError extends Error {
   constructor(
-    /** What was to be done, such as `Cannot drain job x`. */
+    /** Start of the message, such as `Cannot drain job x`. */
     what: string,
-    /** HTTP status; undefined when there was no answer. */
+    /** HTTP status; undefined when there was no response. */
     readonly status: number | undefined,
     readonly reason: string,
   ) {
     const permission = status === 403 ? missingPermission(reason) : undefined;
     const hint = permission
-      ? `\nAsk for a role that has the permission ${permission} (see "Permissions" in README.md).`
+      ? `\nAsk for a role with the permission ${permission} (see docs/operations/permissions.md).`
       : "";
     super(`${what}: ${status === undefined ? "" : `HTTP ${status}: `}${reason}${hint}`);
     this.name = "GoogleApiError";
   }
 }
 
-/** The permission that a refusal names, such as `dataflow.jobs.create`. */
+/** The permission that an error message names, such as `dataflow.jobs.create`. */
 export function missingPermission(reason: string): string | undefined {
   const words = reason.split(/[\s,;:'"()]+/).map((word) => word.replace(/\.$/, ""));
   return words.find((word) => /^[a-z]+\.[a-zA-Z]+\.[a-zA-Z]+$/.test(word) && !word.endsWith(".com"));
 }
 
-/** What the body of a refusal says: Google's APIs, and its token service, each in a form of their own. */
+/** The reason in the body of an error response. Google's APIs and its token service use different formats. */
 export function reasonOf(body: string): string {
   try {
     const { error, error_description } = JSON.parse(body) as {
@@ -44,7 +44,7 @@ export function reasonOf(body: string): string {
     if (typeof error === "string") return error_description ? `${error}: ${error_description}` : error;
     if (error?.message) return error.message;
   } catch {
-    // A proxy on the way answers with whatever it likes.
+    // Not JSON: the response of a proxy.
   }
   return body.trim().slice(0, 300) || "no reason given";
 }

@@ -8,16 +8,16 @@ const need = { project: "my-project", permission: "bigquery.tables.create", reso
 const failing = (error: Error & { code?: number }) => () => Promise.reject(error);
 
 describe("withPermission", () => {
-  it("names permission and resource when a call is refused", async () => {
+  it("names the permission and the resource when a call is forbidden", async () => {
     const refused = Object.assign(new Error("Access Denied"), { code: 403 });
     await assert.rejects(withPermission(need, failing(refused)), {
       message:
-        "The permission bigquery.tables.create is missing on table d.events in project my-project " +
-        '(README, "Permissions", has the roles that hold it): Access Denied',
+        "Permission bigquery.tables.create is missing on table d.events in project my-project " +
+        "(docs/operations/permissions.md lists the roles that grant it): Access Denied",
     });
   });
 
-  it("says which API must be enabled", async () => {
+  it("names the disabled API and the command that enables it", async () => {
     const message =
       "Cloud Pub/Sub API has not been used in project 42 before or it is disabled. Enable it by visiting " +
       "https://console.developers.google.com/apis/api/pubsub.googleapis.com/overview?project=42 then retry.";
@@ -28,13 +28,13 @@ describe("withPermission", () => {
     );
   });
 
-  it("passes other errors on as they are, and results", async () => {
+  it("returns results and rethrows other errors unchanged", async () => {
     const error = Object.assign(new Error("The deadline has passed"), { code: 4 });
     await assert.rejects(withPermission(need, failing(error)), error);
     assert.equal(await withPermission(need, async () => 5), 5);
   });
 
-  it("knows how Pub/Sub's client says it", async () => {
+  it("recognises a denied permission in errors of the Pub/Sub client", async () => {
     const server = new Server();
     const bytes = { requestSerialize: identity, requestDeserialize: identity };
     server.addService(

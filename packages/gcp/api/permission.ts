@@ -1,13 +1,6 @@
-const GRPC_PERMISSION_DENIED = 7;
-const HTTP_FORBIDDEN = 403;
+import { isForbidden } from "./errorCode";
 
-/** Whether an error of one of Google's clients says that something is not permitted. */
-export function isForbidden(error: unknown): boolean {
-  const code: unknown = (error as { code?: unknown } | null)?.code;
-  return code === GRPC_PERMISSION_DENIED || code === HTTP_FORBIDDEN;
-}
-
-/** The API that must be enabled first, such as `pubsub.googleapis.com`, where an error says that. */
+/** The API that an error message reports as disabled, such as `pubsub.googleapis.com`; undefined for other errors. */
 export function disabledApi(message: string): string | undefined {
   if (!/SERVICE_DISABLED|has not been used in project|API is (?:disabled|not enabled)|it is disabled/i.test(message)) {
     return undefined;
@@ -15,7 +8,7 @@ export function disabledApi(message: string): string | undefined {
   return /\b[a-z-]+\.googleapis\.com\b/.exec(message.replaceAll("console.developers.google.com", ""))?.[0];
 }
 
-/** An API must be enabled in a project before anything else. */
+/** An API is disabled in the project. The message has the command that enables it. */
 export class ApiDisabledError extends Error {
   constructor(api: string, project: string, cause?: unknown) {
     const command = `gcloud services enable ${api} --project=${project}`;
@@ -24,19 +17,23 @@ export class ApiDisabledError extends Error {
   }
 }
 
-/** What a call needs. */
+/** The permission that a call needs. */
 export interface Need {
   readonly project: string;
   /** Such as `pubsub.topics.create`. */
   readonly permission: string;
-  /** What the permission is needed on, such as `topic events`. */
+  /** The resource of the permission, such as `topic events`. */
   readonly resource: string;
 }
 
+/** The needs of several calls on one resource: `needsOn(project, "topic events")("pubsub.topics.get")`. */
+export function needsOn(project: string, resource: string): (permission: string) => Need {
+  return (permission) => ({ project, permission, resource });
+}
+
 /**
- * Makes a call of one of Google's clients.
- * @throws Error that names the missing permission and the resource, or the API that is disabled, when that is why the call
- *   failed; else the client's error
+ * Runs a call of one of Google's clients.
+ * @throws Error that names the missing permission and the resource; ApiDisabledError; otherwise the client's error
  */
 export async function withPermission<T>({ project, permission, resource }: Need, call: () => Promise<T>): Promise<T> {
   try {
@@ -47,8 +44,8 @@ export async function withPermission<T>({ project, permission, resource }: Need,
     const api = disabledApi(reason);
     if (api !== undefined) throw new ApiDisabledError(api, project, error);
     throw new Error(
-      `The permission ${permission} is missing on ${resource} in project ${project} ` +
-        `(README, "Permissions", has the roles that hold it): ${reason}`,
+      `Permission ${permission} is missing on ${resource} in project ${project} ` +
+        `(docs/operations/permissions.md lists the roles that grant it): ${reason}`,
       { cause: error },
     );
   }

@@ -1,14 +1,15 @@
 /**
- * SQL for the averages over a day's sessions, from `ms`, the sum of their durations in milliseconds, and `n`, their
- * number. Rounded half away from zero by whole numbers alone, so that a tie is a tie: floor(x + 1/2) of x = a/b is
- * DIV(2a + b, 2b), for durations are never negative. No sessions: 0. The inner parentheses are for the emulator, which
- * loses the precedence without them.
+ * SQL for the average session duration of a day in seconds, rounded half away from zero; 0 without sessions. Uses integer
+ * arithmetic only, so that ties are exact: floor(x + 1/2) of x = a/b is DIV(2a + b, 2b), because durations are never
+ * negative. The emulator needs the inner parentheses: it loses the precedence without them.
+ * @param ms SQL for the sum of the durations; ms
+ * @param n SQL for the number of sessions
  */
 export function averageSecondsSql(ms: string, n: string): string {
   return `IF(${n} = 0, 0, DIV((2 * ${ms} + 1000 * ${n}), (2000 * NULLIF(${n}, 0))))`;
 }
 
-/** The same in minutes with 2 decimals: hundredths of a minute (600 ms) are rounded to whole ones. */
+/** The same average in minutes, rounded to two decimals: whole hundredths of a minute (600 ms). */
 export function averageMinutesSql(ms: string, n: string): string {
   return `IF(${n} = 0, 0, DIV((2 * ${ms} + 600 * ${n}), (1200 * NULLIF(${n}, 0)))) / 100`;
 }

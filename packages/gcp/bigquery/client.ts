@@ -3,16 +3,16 @@ import { PassThroughClient } from "google-auth-library";
 
 export interface BigQueryConnection {
   readonly project: string;
-  /** An emulator, such as `http://127.0.0.1:9050`; undefined for Google's service with default credentials. */
+  /** URL of an emulator, such as `http://127.0.0.1:9050`; undefined: Google's service with default credentials. */
   readonly endpoint?: string | undefined;
 }
 
-/** The client for a connection. */
+/** Creates a BigQuery client. */
 export function bigQueryClient(
   { project, endpoint }: BigQueryConnection,
   options: Pick<BigQueryOptions, "autoRetry"> & { timeout?: number } = {},
 ): BigQuery {
-  // An emulator is no Google service: without this, the client looks for credentials and for a metadata server.
+  // With an emulator, the client must not look for credentials or a metadata server.
   const emulator = endpoint === undefined ? {} : { apiEndpoint: endpoint, authClient: new PassThroughClient() };
   return new BigQuery({ projectId: project, ...emulator, ...options });
 }

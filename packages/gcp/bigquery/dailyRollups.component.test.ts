@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { readDailyRollups } from "./dailyRollups";
 import type { RollupVersionRow } from "./tables";
-import { useBigQueryEmulator } from "./testing/emulator";
+import { useBigQueryEmulator } from "./testing/useBigQueryEmulator";
 import { rollupVersion } from "./testing/rows";
 
-describe("daily_rollups", function () {
+describe("the view daily_rollups", function () {
   this.timeout(60_000);
   const fixture = useBigQueryEmulator();
 
@@ -14,11 +14,11 @@ describe("daily_rollups", function () {
     return readDailyRollups(fixture.bigquery, dataset);
   }
 
-  it("is empty when nothing was counted", async () => {
+  it("has no rows when there are no rollup versions", async () => {
     assert.deepEqual(await read([]), { total_users: 0, days: [] });
   });
 
-  it("shows the newest version of each day, whatever the order of rows, and a running total of users", async () => {
+  it("shows the newest version of each day in any order of insertion, and a running total of users", async () => {
     const rollups = await read([
       rollupVersion({ date: "2024-05-02", version: 1714700000001, active_user_count: 9, new_user_count: 3 }),
       rollupVersion({ date: "2020-01-01", version: 7, active_user_count: 2, new_user_count: 2 }),
@@ -37,7 +37,7 @@ describe("daily_rollups", function () {
     assert.equal(rollups.total_users, 5);
   });
 
-  it("leaves out a day on which nothing is left", async () => {
+  it("omits a day whose newest version is all zeros", async () => {
     const rollups = await read([
       rollupVersion({ date: "2024-05-01", version: 1, session_count: 1, new_user_count: 1 }),
       rollupVersion({ date: "2024-05-01", version: 2 }),
@@ -54,17 +54,17 @@ describe("daily_rollups", function () {
     [1, 300, 0, 0.01], // a tie in hundredths of a minute
     [1, 299, 0, 0],
     [2, 2_999, 1, 0.02],
-    [2, 3_000, 2, 0.03], // 1.5 s is a tie; 2.5 hundredths are one too
+    [2, 3_000, 2, 0.03], // 1.5 s is a tie; so are 2.5 hundredths of a minute
     [3, 100_000, 33, 0.56],
     [7, 100_000, 14, 0.24],
     [2, 5_000, 3, 0.04], // 2.5 s: away from zero, not to even
     [1, 61_500, 62, 1.03],
-    [1, 60_300, 60, 1.01], // 1.005 min, which no binary fraction is
+    [1, 60_300, 60, 1.01], // 1.005 min, which has no exact binary fraction
     [1, 86_399_999, 86_400, 1_440],
     [3_000_000_000, 3_000_000_000 * 86_399_500, 86_400, 1_439.99],
-    [3_000_000, 3_000_000 * 1_500 - 1, 1, 0.02], // a hair below a tie
+    [3_000_000, 3_000_000 * 1_500 - 1, 1, 0.02], // just below a tie
   ];
-  it("rounds averages half away from zero, exactly", async () => {
+  it("rounds averages exactly, half away from zero", async () => {
     const date = (i: number): string => `2024-05-${String(i + 1).padStart(2, "0")}`;
     const rows = averages.map(([n, ms], i) =>
       rollupVersion({ date: date(i), session_count: n, session_duration_ms: ms, active_user_count: 1 }),

@@ -2,7 +2,7 @@ import type { BigQuery } from "@google-cloud/bigquery";
 import { runQuery } from "./query";
 import { dailyRollupsView, tableReference } from "./views";
 
-/** The numbers of one UTC day, as the view daily_rollups shows them. */
+/** One UTC day of the view daily_rollups. */
 export interface DailyRollup {
   /** YYYY-MM-DD. */
   date: string;
@@ -18,13 +18,13 @@ export interface DailyRollup {
 export interface DailyRollups {
   /** Distinct known users over all days. */
   total_users: number;
-  /** Ascending. */
+  /** In ascending order of date. */
   days: DailyRollup[];
 }
 
 /**
  * Reads the rollups of all days.
- * @throws Error of the BigQuery client when the query fails.
+ * @throws Error of the BigQuery client when the query fails
  */
 export async function readDailyRollups(bigquery: BigQuery, dataset: string): Promise<DailyRollups> {
   const rows = await runQuery(

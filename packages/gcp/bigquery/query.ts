@@ -1,10 +1,10 @@
 import type { BigQuery } from "@google-cloud/bigquery";
 
-/** One row of a query's result, with typed access to its columns. */
+/** One row of a query result, with typed access to its columns. */
 export class ResultRow {
   constructor(private readonly columns: Readonly<Record<string, unknown>>) {}
 
-  /** @throws TypeError when the column is absent, null or not numeric. */
+  /** @throws TypeError when the column is absent, null or not numeric */
   number(column: string): number {
     const value = this.columns[column];
     const number = typeof value === "string" || typeof value === "bigint" ? Number(value) : value;
@@ -12,24 +12,25 @@ export class ResultRow {
     return number;
   }
 
-  /** Text, and the text form of a DATE or TIMESTAMP. @throws TypeError when it is anything else. */
+  /** A string, or a DATE or TIMESTAMP as a string. @throws TypeError for any other value */
   text(column: string): string {
     const value = this.columns[column];
     if (typeof value === "string") return value;
-    // The client wraps dates and times in classes with a text in `value`.
+    // The client wraps dates and times in classes with a string in `value`.
     const wrapped = (value as { value?: unknown } | null | undefined)?.value;
     if (typeof wrapped === "string") return wrapped;
     throw this.mismatch(column, "text");
   }
 
   private mismatch(column: string, wanted: string): TypeError {
-    return new TypeError(`Column ${column} must be ${wanted}, it is ${JSON.stringify(this.columns[column])}`);
+    return new TypeError(`Column ${column} must be ${wanted}, but is ${JSON.stringify(this.columns[column])}`);
   }
 }
 
 /**
- * Runs a query and reads its whole result. By a job: the shorter `query` call of the client hides errors of emulators.
- * @throws Error of the BigQuery client when the query is refused or fails.
+ * Runs a query and reads its whole result. Uses a job, because the shorter `query` call of the client hides errors of
+ * emulators.
+ * @throws Error of the BigQuery client when the query is rejected or fails
  */
 export async function runQuery(
   bigquery: BigQuery,

@@ -8,23 +8,23 @@ const STATE_LABEL = "eventlogger_state";
 const RUN_LABEL = "eventlogger_run";
 const CHECKPOINT_LABEL = "eventlogger_checkpoint";
 
-/** The pipeline's state that counted what is in the tables. */
+/** Identifies the pipeline state that the numbers in the tables come from. */
 export interface StateLabels {
   /** Id of the state. */
   readonly state: string;
-  /** The newest run on that state. */
+  /** Number of the newest run on that state. */
   readonly run: number;
-  /** A checkpoint that was recorded: never above the newest one, and some minutes old. 0: none yet. */
+  /** Number of a recorded checkpoint, at most some minutes older than the newest one; 0: none yet. */
   readonly checkpoint: number;
 }
 
-const textOf = ({ state, run, checkpoint }: StateLabels): Record<string, string> => ({
+const toLabels = ({ state, run, checkpoint }: StateLabels): Record<string, string> => ({
   [STATE_LABEL]: state,
   [RUN_LABEL]: String(run),
   [CHECKPOINT_LABEL]: String(checkpoint),
 });
 
-/** The table whose labels tell which state the numbers come from. */
+/** The table whose labels name the state that the numbers come from. */
 export class LabelledTables {
   private readonly table;
 
@@ -40,15 +40,15 @@ export class LabelledTables {
     return `${this.dataset}.${dailyRollupVersionsTable.name}`;
   }
 
-  /** Command that sets the labels by hand. */
+  /** A command that sets the labels by hand. */
   labelCommand(labels: StateLabels): string {
-    const flags = Object.entries(textOf(labels)).map(([key, value]) => `--set_label ${key}:${value}`);
+    const flags = Object.entries(toLabels(labels)).map(([key, value]) => `--set_label ${key}:${value}`);
     return `bq update ${flags.join(" ")} ${this.bigquery.projectId}:${this.name}`;
   }
 
-  /** The labels; undefined when the table has none. @throws Error that names the missing permission */
+  /** Reads the labels; undefined when the table has none. @throws Error that names the missing permission */
   async labels(): Promise<StateLabels | undefined> {
-    const [metadata] = (await this.allowed("bigquery.tables.get", () => this.table.getMetadata())) as [
+    const [metadata] = (await this.call("bigquery.tables.get", () => this.table.getMetadata())) as [
       TableMetadata,
       unknown,
     ];
@@ -63,10 +63,10 @@ export class LabelledTables {
         };
   }
 
-  /** Whether there are numbers of any day. @throws Error that names the missing permission */
+  /** Whether the table has any row. @throws Error that names the missing permission */
   async hasNumbers(): Promise<boolean> {
     const reference = tableReference(this.bigquery.projectId, this.dataset, dailyRollupVersionsTable.name);
-    const rows = await this.allowed("bigquery.jobs.create", () =>
+    const rows = await this.call("bigquery.jobs.create", () =>
       runQuery(this.bigquery, `SELECT version FROM ${reference} LIMIT 1`),
     );
     return rows.length > 0;
@@ -74,10 +74,10 @@ export class LabelledTables {
 
   /** Sets the labels. @throws Error that names the missing permission */
   async label(labels: StateLabels): Promise<void> {
-    await this.allowed("bigquery.tables.update", () => this.table.setMetadata({ labels: textOf(labels) }));
+    await this.call("bigquery.tables.update", () => this.table.setMetadata({ labels: toLabels(labels) }));
   }
 
-  private allowed<T>(permission: string, call: () => Promise<T>): Promise<T> {
+  private call<T>(permission: string, call: () => Promise<T>): Promise<T> {
     return withPermission({ project: this.bigquery.projectId, permission, resource: `table ${this.name}` }, call);
   }
 }

@@ -1,4 +1,4 @@
-/** The column types in use. */
+/** Column types that the tables use. */
 export type ColumnType = "STRING" | "INT64" | "DATE" | "TIMESTAMP" | "JSON";
 
 export interface Column {
@@ -12,7 +12,7 @@ export interface Table {
   readonly name: string;
   readonly description: string;
   readonly columns: readonly Column[];
-  /** DATE or TIMESTAMP column whose day is the partition. */
+  /** DATE or TIMESTAMP column; the table is partitioned by its day. */
   readonly partitionBy: string;
   readonly clusterBy?: readonly string[];
 }
@@ -48,7 +48,7 @@ export interface EventRow {
   received_at: string;
 }
 
-/** The totals of one day; of several rows of a day the one with the highest version counts. */
+/** The totals of one day. Of several rows for a day, the one with the highest version is valid. */
 export interface RollupVersionRow {
   /** YYYY-MM-DD. */
   date: string;
@@ -61,20 +61,20 @@ export interface RollupVersionRow {
   updated_at: string;
 }
 
-/** A message or row that could not be used, with what was wrong with it. */
+/** A message that could not be parsed, or a row that BigQuery rejected, with the reason. */
 export interface DeadLetterRow {
   error_type: string;
   error_message: string;
   /** The bytes as text; base64 when they are not UTF-8. */
   payload: string;
   payload_encoding: "utf8" | "base64";
-  /** Where it came from: a message id, or the table that refused the row. */
+  /** Message id, or the table that rejected the row. */
   source: string;
   /** ISO 8601. */
   failed_at: string;
 }
 
-/** Rows by table. */
+/** Row types by table name. */
 export interface TableRows {
   events: EventRow;
   daily_rollup_versions: RollupVersionRow;
@@ -83,25 +83,25 @@ export interface TableRows {
 export type TableName = keyof TableRows;
 
 /**
- * Every accepted event, as often as it was delivered. Partitioned on a column that holds the day, not on an expression
- * of the time: that also works where expressions are ignored.
+ * Every accepted event, once per delivery. Partitioned by a DATE column, not by an expression over `event_time`: some
+ * emulators ignore expressions.
  */
 export const eventsTable: Table = {
   name: "events",
-  description: "Accepted events; an event that was delivered twice can be here twice (see the view events_unique)",
+  description: "Accepted events; an event that was delivered twice can have two rows (see the view events_unique)",
   columns: [
-    required("event_id", "STRING", "Two rows with one event_id are one event"),
+    required("event_id", "STRING", "Rows with the same event_id are one event"),
     required("session_id", "STRING"),
     required("event_name", "STRING"),
-    required("event_time", "TIMESTAMP", "When it happened, millisecond precision"),
-    required("event_date", "DATE", "The UTC day of event_time"),
-    nullable("user_id", "STRING", "null: anonymous"),
+    required("event_time", "TIMESTAMP", "Time of the event, with millisecond precision"),
+    required("event_date", "DATE", "UTC day of event_time"),
+    nullable("user_id", "STRING", "null for anonymous events"),
     nullable("page", "STRING"),
     nullable("country", "STRING"),
     nullable("region", "STRING"),
     nullable("city", "STRING"),
     nullable("properties", "JSON"),
-    required("received_at", "TIMESTAMP", "When the server received it"),
+    required("received_at", "TIMESTAMP", "Time when the server received the event"),
   ],
   partitionBy: "event_date",
   clusterBy: ["event_name", "user_id"],
@@ -109,12 +109,12 @@ export const eventsTable: Table = {
 
 export const dailyRollupVersionsTable: Table = {
   name: "daily_rollup_versions",
-  description: "Every state that the totals of a day went through (the view daily_rollups shows the newest)",
+  description: "All versions of the totals of each day (the view daily_rollups shows the newest)",
   columns: [
     required("date", "DATE", "UTC day"),
-    required("version", "INT64", "Grows with every row of a day"),
+    required("version", "INT64", "Increases with every row of a day"),
     required("session_count", "INT64"),
-    required("session_duration_ms", "INT64", "Sum over the sessions of the day"),
+    required("session_duration_ms", "INT64", "Sum of the session durations of the day"),
     required("active_user_count", "INT64", "Distinct known users with an event that day"),
     required("new_user_count", "INT64", "Distinct known users whose earliest day is that day"),
     required("updated_at", "TIMESTAMP"),
@@ -124,13 +124,13 @@ export const dailyRollupVersionsTable: Table = {
 
 export const deadLettersTable: Table = {
   name: "dead_letters",
-  description: "Messages that are no events, and rows that BigQuery refused",
+  description: "Messages that are not valid events, and rows that BigQuery rejected",
   columns: [
     required("error_type", "STRING"),
     required("error_message", "STRING"),
     required("payload", "STRING"),
     required("payload_encoding", "STRING", "utf8 or base64"),
-    required("source", "STRING", "Message id, or the table that refused the row"),
+    required("source", "STRING", "Message id, or the table that rejected the row"),
     required("failed_at", "TIMESTAMP"),
   ],
   partitionBy: "failed_at",

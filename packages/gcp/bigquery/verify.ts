@@ -4,7 +4,7 @@ import { runQuery, type ResultRow } from "./query";
 import { eventsTable } from "./tables";
 import { dailyRollupsView, tableReference } from "./views";
 
-/** The numbers that are compared. */
+/** The columns that are compared. */
 const NUMBERS = [
   "session_count",
   "session_duration_ms",
@@ -17,28 +17,28 @@ const NUMBERS = [
 
 export type RollupNumber = (typeof NUMBERS)[number];
 
-/** One number of one day that the rollups do not have as the raw events give it. */
+/** One number of one day that differs between the rollups and the raw events. */
 export interface Difference {
   /** YYYY-MM-DD. */
   readonly date: string;
-  /** `day`: the day as a whole is missing in the rollups, or too much there; the numbers are its sessions. */
+  /** `day`: the whole day is missing in the rollups, or has no events; the numbers are then its session counts. */
   readonly number: RollupNumber | "day";
-  /** As computed from the raw events; undefined for a day without events. */
+  /** Computed from the raw events; undefined for a day without events. */
   readonly expected: number | undefined;
-  /** As the rollups show it; undefined for a day that they lack. */
+  /** Value in the rollups; undefined for a day that they lack. */
   readonly actual: number | undefined;
 }
 
 export interface Verification {
-  /** By date. */
+  /** Sorted by date. */
   readonly differences: Difference[];
-  /** Days that are the same in all numbers. */
+  /** Number of days without a difference. */
   readonly equalDays: number;
 }
 
 /**
- * All daily numbers from the raw events alone, straight from their definitions. A gap between neighbours in a session_id
- * and day either belongs to a session (then it adds to its duration), or it starts one.
+ * SQL that computes all daily numbers from the raw events alone, following their definitions. The time between two
+ * neighbouring events of a session_id and day either adds to the duration of a session or starts a new session.
  */
 function expectedRollupsSql(project: string, dataset: string): string {
   return `
@@ -97,7 +97,7 @@ function byDate(rows: readonly ResultRow[]): Map<string, Numbers> {
   );
 }
 
-/** Compares the rollups with what they should be, both ways. */
+/** Compares the rollups with the expected numbers, in both directions. */
 export function compareRollups(
   expected: ReadonlyMap<string, Numbers>,
   actual: ReadonlyMap<string, Numbers>,
@@ -121,8 +121,8 @@ export function compareRollups(
 /**
  * Recomputes every rollup from the raw events by SQL and compares it with the view daily_rollups. Reads the whole raw
  * table. Only at rest, when the pipeline has caught up, are no differences to be expected.
- * @param gapMs session gap of the pipeline, in milliseconds.
- * @throws Error of the BigQuery client when a query fails.
+ * @param gapMs session gap of the pipeline; ms
+ * @throws Error of the BigQuery client when a query fails
  */
 export async function verifyRollups(
   bigquery: BigQuery,

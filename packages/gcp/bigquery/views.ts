@@ -4,19 +4,19 @@ import { dailyRollupVersionsTable, eventsTable } from "./tables";
 export interface View {
   readonly name: string;
   readonly description: string;
-  /** The query; tables are named in full, as views need it. */
+  /** The query. A view needs fully qualified table names. */
   query(project: string, dataset: string): string;
 }
 
-/** Quotes a table or view name for SQL. */
+/** The quoted, fully qualified name of a table or view, for SQL. */
 export function tableReference(project: string, dataset: string, name: string): string {
   return `\`${project}.${dataset}.${name}\``;
 }
 
-/** One row a day: its newest version, with averages, and `total_users`, the known users up to and including that day. */
+/** One row per day: its newest version, averages, and `total_users`, the known users up to and including that day. */
 export const dailyRollupsView: View = {
   name: "daily_rollups",
-  description: "Daily numbers: the newest version of each day",
+  description: "Daily rollups: the newest version of each day",
   query: (project, dataset) => `
 SELECT
   date,
@@ -38,7 +38,7 @@ FROM (
 WHERE session_count != 0 OR session_duration_ms != 0 OR active_user_count != 0 OR new_user_count != 0`,
 };
 
-/** One row an event: of those with one id, the one that was received first. */
+/** One row per event: of the rows with the same event_id, the one received first. */
 export const eventsUniqueView: View = {
   name: "events_unique",
   description: "One row per event_id: the one received first",

@@ -9,7 +9,7 @@ import { answers, awaitReady } from "@eventlogger/process/readiness";
 
 const MAIN = join(__dirname, "emulator.js");
 
-describe("an emulator in the foreground", function () {
+describe("the program that runs an emulator in the foreground", function () {
   this.timeout(60_000);
   let dir: string;
   beforeEach(() => (dir = mkdtempSync(join(tmpdir(), "emulator-"))));
@@ -28,43 +28,43 @@ describe("an emulator in the foreground", function () {
     return { child, url };
   }
 
-  it("serves Pub/Sub, and ends with 0 when it is stopped", async () => {
+  it("serves Pub/Sub and exits with 0 after SIGTERM", async () => {
     const { child, url } = await startPubSub();
     process.kill(child.pid, "SIGTERM");
     assert.equal((await child.exited).code, 0);
     await assert.rejects(fetch(url));
   });
 
-  it("serves BigQuery from a folder, and ends with 0 when it is stopped", async () => {
+  it("serves BigQuery from a new folder and exits with 0 after SIGTERM", async () => {
     const [port, grpcPort] = (await freePorts(2)).map(String) as [string, string];
     const ports = ["--bigquery-port", port, "--bigquery-grpc-port", grpcPort];
-    const child = await start("bigquery", "--data-dir", join(dir, "made when absent"), ...ports);
+    const child = await start("bigquery", "--data-dir", join(dir, "created if absent"), ...ports);
     await awaitReady(child, () => answers(`http://127.0.0.1:${port}/healthz`), 30_000);
     process.kill(child.pid, "SIGTERM");
     assert.equal((await child.exited).code, 0);
   });
 
-  /** The process of the emulator itself. */
+  /** Process id of the emulator itself. */
   function emulatorOf(child: ChildProcess): number {
     return Number(readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, "utf8"));
   }
 
-  it("kills an emulator that does not end when it is told to", async () => {
+  it("kills an emulator that does not exit after SIGTERM", async () => {
     const { child } = await startPubSub();
     process.kill(emulatorOf(child), "SIGSTOP");
     process.kill(child.pid, "SIGTERM");
     assert.equal((await child.exited).code, 0);
-    assert.match(child.logTail(), /has not ended 5 s after SIGTERM: it is killed/);
+    assert.match(child.logTail(), /did not exit within 5 s after SIGTERM: killing it/);
   });
 
-  it("fails when the emulator ends by itself", async () => {
+  it("exits with 1 when the emulator exits unexpectedly", async () => {
     const { child } = await startPubSub();
     process.kill(emulatorOf(child), "SIGKILL");
     assert.equal((await child.exited).code, 1);
-    assert.match(child.logTail(), /ended by itself \(SIGKILL\)/);
+    assert.match(child.logTail(), /exited unexpectedly \(SIGKILL\)/);
   });
 
-  it("ends with 2 and says what is wrong", () => {
+  it("exits with 2 and names the problem when an argument or an option is wrong", () => {
     for (const args of [[], ["redis"], ["pubsub", "--pubsub-port", "0"]]) {
       const { status, stderr } = spawnSync(process.execPath, [MAIN, ...args], { encoding: "utf8" });
       assert.equal(status, 2);

@@ -1,11 +1,13 @@
 /**
- * Runs one emulator in the foreground, as containers do: `node packages/gcp/dist/emulators/emulator.js pubsub|bigquery`. SIGTERM and
- * SIGINT stop it, by force when it takes too long.
+ * Runs one emulator in the foreground, as a container needs it:
+ * `node packages/gcp/dist/emulators/emulator.js pubsub|bigquery`. SIGTERM and SIGINT stop it; after 5 s it is killed.
  */
 import { spawn } from "node:child_process";
 import yargs from "yargs";
+import { runMain } from "@eventlogger/process/main";
+import { onStopSignals } from "@eventlogger/process/stopSignals";
 import { ConfigError, readOptions, wholeNumber, yargsOptions, type OptionSpecs } from "@eventlogger/options/options";
-import { projectOption } from "../connectionOptions";
+import { projectOption } from "../gcpOptions";
 import { bigQueryEmulatorProgram, pubSubEmulatorProgram, type Program } from "./emulators";
 
 const port = (describe: string, value: number) =>
@@ -13,41 +15,48 @@ const port = (describe: string, value: number) =>
 
 const options = {
   host: { type: "string", describe: "Address to listen on", default: "127.0.0.1" },
-  pubsubPort: port("Port of Pub/Sub, gRPC and REST", 8085),
-  bigqueryPort: port("Port of BigQuery's REST interface", 9050),
-  bigqueryGrpcPort: port("Port of BigQuery's Storage API", 9060),
-  dataDir: { type: "string", describe: "Folder for BigQuery's tables; Pub/Sub keeps nothing", default: ".bigquery" },
+  pubsubPort: port("Port of the Pub/Sub emulator (gRPC and REST)", 8085),
+  bigqueryPort: port("Port of the BigQuery REST API", 9050),
+  bigqueryGrpcPort: port("Port of the BigQuery Storage API", 9060),
+  dataDir: {
+    type: "string",
+    describe: "Folder for BigQuery tables. The Pub/Sub emulator stores nothing",
+    default: ".bigquery",
+  },
   ...projectOption,
 } as const satisfies OptionSpecs;
 
 const EMULATORS = ["pubsub", "bigquery"] as const;
-const WRONG_USE = 2;
 const FAILED = 1;
-/** BigQuery's waits for requests under way, for ever when one hangs. Its tables are safe: DuckDB logs what it commits. */
+/** The BigQuery emulator waits for requests in flight without a limit. A kill is safe: DuckDB logs its commits. */
 const STOP_GRACE_MS = 5000;
 
-/** @returns the exit code: 0 when it was asked to stop, otherwise the emulator's */
+/** @returns the exit code: 0 after a stop signal, otherwise that of the emulator */
 function runInForeground({ command, args, cwd, env }: Program): Promise<number> {
   const child = spawn(command, [...args], {
     cwd,
     env: { ...process.env, ...env },
     stdio: ["ignore", "inherit", "inherit"],
   });
-  let asked = false;
-  const stop = (signal: NodeJS.Signals): void => {
-    asked = true;
-    child.kill(signal);
-    setTimeout(() => {
-      process.stderr.write(`the emulator has not ended ${STOP_GRACE_MS / 1000} s after ${signal}: it is killed\n`);
-      child.kill("SIGKILL");
-    }, STOP_GRACE_MS).unref();
-  };
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stop(signal));
+  const stop = onStopSignals({
+    onStop: (signal) => {
+      child.kill(signal);
+      setTimeout(() => {
+        process.stderr.write(
+          `the emulator did not exit within ${STOP_GRACE_MS / 1000} s after ${signal}: killing it\n`,
+        );
+        child.kill("SIGKILL");
+      }, STOP_GRACE_MS).unref();
+    },
+    beforeExit: () => void child.kill("SIGKILL"),
+  });
   return new Promise((resolve, reject) => {
     child.once("error", reject);
     child.once("close", (code, signal) => {
-      if (!asked) process.stderr.write(`the emulator ended by itself (${signal ?? `exit code ${code}`})\n`);
-      resolve(asked ? 0 : code || FAILED);
+      if (!stop.signal.aborted) {
+        process.stderr.write(`the emulator exited unexpectedly (${signal ?? `exit code ${code}`})\n`);
+      }
+      resolve(stop.signal.aborted ? 0 : code || FAILED);
     });
   });
 }
@@ -57,8 +66,8 @@ async function main(): Promise<number> {
     .scriptName("node packages/gcp/dist/emulators/emulator.js")
     .usage("$0 <pubsub|bigquery> [options]\n\nRuns an emulator in the foreground.")
     .options(yargsOptions(options))
-    .example("$0 pubsub --host 0.0.0.0", "reached from other machines at port 8085")
-    .example("$0 bigquery --data-dir /data", "with tables that stay")
+    .example("$0 pubsub --host 0.0.0.0", "listens on all interfaces, port 8085")
+    .example("$0 bigquery --data-dir /data", "stores the tables in /data")
     .strictOptions()
     .version(false)
     .wrap(110)
@@ -66,7 +75,7 @@ async function main(): Promise<number> {
   const o = readOptions(options, flags);
   const [name, ...more] = flags._;
   if (!EMULATORS.some((known) => known === name) || more.length) {
-    throw new ConfigError([`say which emulator to run: ${EMULATORS.join(" or ")}`]);
+    throw new ConfigError([`one emulator is required: ${EMULATORS.join(" or ")}`]);
   }
   return runInForeground(
     name === "pubsub"
@@ -75,10 +84,4 @@ async function main(): Promise<number> {
   );
 }
 
-void main().then(
-  (code) => process.exit(code),
-  (error: unknown) => {
-    process.stderr.write(`${(error as Error).message}\n`);
-    process.exit(error instanceof ConfigError ? WRONG_USE : FAILED);
-  },
-);
+runMain(main);

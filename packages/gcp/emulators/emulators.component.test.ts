@@ -7,13 +7,13 @@ import { PubSub } from "@google-cloud/pubsub";
 import { startBigQueryEmulator, startPubSubEmulator } from "./emulators";
 import { freePort } from "@eventlogger/process/ports";
 
-describe("emulators", function () {
+describe("the emulators", function () {
   this.timeout(300_000); // the first run installs the BigQuery emulator
   let dir: string;
   before(() => (dir = mkdtempSync(join(tmpdir(), "emulators-"))));
   after(() => rmSync(dir, { recursive: true }));
 
-  it("starts Pub/Sub, which serves a client, and stops it", async () => {
+  it("Pub/Sub serves a client, and nothing answers after it was stopped", async () => {
     const emulator = await startPubSubEmulator({ logFile: join(dir, "pubsub.log") });
     try {
       const pubsub = new PubSub({ projectId: "demo-project", apiEndpoint: emulator.host, emulatorMode: true });
@@ -31,7 +31,7 @@ describe("emulators", function () {
     await assert.rejects(fetch(`http://${emulator.host}/`));
   });
 
-  it("starts BigQuery, whose data outlives it", async () => {
+  it("BigQuery serves its tables again after a restart", async () => {
     const options = { dataDir: join(dir, "bigquery"), logFile: join(dir, "bigquery.log"), port: await freePort() };
     const first = await startBigQueryEmulator(options);
     const bigquery = new BigQuery({ projectId: "demo-project", apiEndpoint: first.url });

@@ -6,13 +6,14 @@ import { freePort, freePorts } from "@eventlogger/process/ports";
 import { pubSubEmulatorPatch } from "./pubsubEmulatorPatch";
 import { ensurePythonEnvironment } from "./python/environment";
 import { answers, awaitReady } from "@eventlogger/process/readiness";
-import { findPubSubEmulatorJar, javaCommand } from "./toolchain";
+import { javaCommand } from "./javaCommand";
+import { findPubSubEmulatorJar } from "./pubsubEmulatorJar";
 
 const READY_WITHIN_MS = 60_000;
 
 export interface Emulator {
   readonly process: ChildProcess;
-  /** Stops the process and all it started; safe to repeat. */
+  /** Stops the process and its children; safe to repeat. */
   stop(): Promise<void>;
 }
 
@@ -28,7 +29,7 @@ export interface BigQueryEmulator extends Emulator {
   readonly grpcHost: string;
 }
 
-/** A program to run, and what it needs. */
+/** A program with its arguments, working directory and environment. */
 export interface Program {
   readonly command: string;
   readonly args: readonly string[];
@@ -37,26 +38,28 @@ export interface Program {
 }
 
 /**
- * Google's Pub/Sub emulator, which keeps everything in memory.
+ * The command of Google's Pub/Sub emulator, which keeps everything in memory.
  * @throws Error when it is not installed
  */
 export async function pubSubEmulatorProgram(host: string, port: number): Promise<Program> {
   const jar = await findPubSubEmulatorJar();
   if (!jar) {
-    throw new Error("Google's Pub/Sub emulator is not installed: gcloud components install pubsub-emulator");
+    throw new Error(
+      "Google's Pub/Sub emulator is not installed. Install it: gcloud components install pubsub-emulator",
+    );
   }
   const classpath = [...(await pubSubEmulatorPatch(jar)), jar].join(delimiter);
   const main = "com.google.cloud.pubsub.testing.v1.Main";
-  // Not through gcloud: that puts a Python process in between. The heap grows to what it may, so it is capped.
+  // Not through gcloud, which would add a Python process. The heap is capped, because it grows to its limit.
   return { command: javaCommand(), args: ["-Xmx1g", "-cp", classpath, main, `--host=${host}`, `--port=${port}`] };
 }
 
 /**
- * The BigQuery emulator; it is installed first when it is absent.
- * @param options.dataDir made when absent; what is in it already is served.
- * @param options.port of REST
- * @param options.grpcPort of the Storage API
- * @param options.project for requests that name none. @default "demo-project"
+ * The command of the BigQuery emulator. Installs the emulator if necessary.
+ * @param options.dataDir created if necessary; existing tables in it are served
+ * @param options.port port of the REST API
+ * @param options.grpcPort port of the Storage API
+ * @param options.project project of requests without one. @default "demo-project"
  * @throws Error when it cannot be installed
  */
 export async function bigQueryEmulatorProgram(options: {
@@ -76,19 +79,19 @@ export async function bigQueryEmulatorProgram(options: {
       ...["--persistent", "--data-dir", dataDir, "--log-level", "warning", "--project", project],
       ...["--rest-host", host, "--rest-port", String(port), "--grpc-host", host, "--grpc-port", String(grpcPort)],
     ],
-    // It reads a configuration file from the directory it is started in.
+    // The emulator reads a configuration file from its working directory.
     cwd: dataDir,
-    // Format extensions would be downloaded; HOME is where duckdb finds the one that is installed.
+    // Prevents the download of format extensions. DuckDB finds the installed extension under HOME.
     env: { HOME: home, BQEMU_ENABLE_FORMAT_EXTENSIONS: "false", PYTHONUNBUFFERED: "1" },
   };
 }
 
 /**
  * Starts Google's Pub/Sub emulator.
- * @param options.logFile appended to.
- * @param options.port a free one when not given.
- * @param options.env added to its environment.
- * @throws Error when the emulator is not installed; NotReadyError when it does not come up.
+ * @param options.logFile output is appended to this file
+ * @param options.port undefined: a free port
+ * @param options.env added to the environment of the emulator
+ * @throws Error when the emulator is not installed; NotReadyError when it does not start
  */
 export async function startPubSubEmulator(options: {
   logFile: string;
@@ -105,13 +108,13 @@ export async function startPubSubEmulator(options: {
 }
 
 /**
- * Starts the BigQuery emulator; installs it first when it is absent.
- * @param options.dataDir made when absent; what is in it already is served.
- * @param options.logFile appended to.
- * @param options.port a free one when not given.
- * @param options.project for requests that name none.
- * @param options.env added to its environment.
- * @throws Error when it cannot be installed; NotReadyError when it does not come up.
+ * Starts the BigQuery emulator. Installs the emulator if necessary.
+ * @param options.dataDir created if necessary; existing tables in it are served
+ * @param options.logFile output is appended to this file
+ * @param options.port undefined: a free port
+ * @param options.project project of requests without one
+ * @param options.env added to the environment of the emulator
+ * @throws Error when it cannot be installed; NotReadyError when it does not start
  */
 export async function startBigQueryEmulator(options: {
   dataDir: string;
@@ -128,7 +131,7 @@ export async function startBigQueryEmulator(options: {
   const env = { ...options.env, ...program.env };
   const child = await startChildProcess({ name: "BigQuery emulator", ...program, env, logFile });
   const url = `http://127.0.0.1:${port}`;
-  // Not /readyz: it queries in a thread of its own, which locks the emulator up for good when others query, too.
+  // Not /readyz: its query runs in a separate thread, which deadlocks the emulator when other queries run.
   await awaitReady(child, () => answers(`${url}/healthz`), READY_WITHIN_MS);
   return { url, grpcHost: `127.0.0.1:${grpcPort}`, process: child, stop: async () => void (await child.stop()) };
 }

@@ -8,12 +8,12 @@ import { cacheDir } from "@eventlogger/process/packageRoot";
 const GRPC_API = "grpc-api-1.68.1.jar";
 
 /**
- * Emulator 0.8.20 is packed with gRPC libraries of two versions: when a client goes away without a farewell, its server
- * throws NoSuchMethodError (`InternalStatus.asRuntimeException`) instead of closing the stream. It then sends messages to
- * the dead stream again and again, each time for a whole ack deadline: after a kill, redelivery takes minutes. With
- * grpc-api of the version of its grpc-core in front, it takes one deadline.
+ * Emulator 0.8.20 contains gRPC libraries of two versions. When a client disconnects abruptly, its server throws
+ * NoSuchMethodError (`InternalStatus.asRuntimeException`) instead of closing the stream. It then delivers messages to the
+ * dead stream repeatedly, each time for a whole ack deadline, so that redelivery after a kill takes minutes. With the
+ * grpc-api version of its grpc-core first on the classpath, redelivery takes one deadline.
  *
- * @returns jars to put before the emulator's own, fetched by Maven once; none for other versions
+ * @returns jars for the start of the classpath, downloaded by Maven once; none for other versions of the emulator
  */
 export async function pubSubEmulatorPatch(emulatorJar: string): Promise<string[]> {
   if (!/-0\.8\.20-all\.jar$/.test(basename(emulatorJar))) return [];

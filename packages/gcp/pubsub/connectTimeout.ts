@@ -2,36 +2,35 @@ import type { Socket } from "node:net";
 import { Http2SubchannelConnector } from "@grpc/grpc-js/build/src/transport";
 
 /**
- * Channel option: how long an attempt to connect may take until the server has sent its first HTTP/2 frame, ms.
+ * Channel option: time limit of a connection attempt, until the server has sent its first HTTP/2 frame; ms.
  *
- * grpc-js 1.14 waits for it without end, and as long as the system for a server that does not answer at all (Linux: two
- * minutes). A network that swallowed the attempt and works again long since is then not tried again. With this option the
- * attempt fails, and the next one begins.
+ * grpc-js 1.14 has no such limit. If the server does not respond at all, an attempt lasts as long as the system allows
+ * (Linux: two minutes), even if the network recovers earlier. With this option, the attempt fails and the next one begins.
  */
 export const CONNECT_TIMEOUT_OPTION = "grpc-node.connect_timeout_ms";
 
 type Connect = Http2SubchannelConnector["connect"];
 type Transport = Awaited<ReturnType<Connect>>;
 
-/** An attempt to connect that is given up when it takes too long. */
+/** A connection attempt with a time limit. */
 function attempt(
   connect: Connect,
   timeoutMs: number,
   [address, secureConnector, options]: Parameters<Connect>,
 ): Promise<Transport> {
   return new Promise((resolve, reject) => {
-    const tooLate = new Error(`Not connected within ${timeoutMs} ms`);
-    let isLate = false;
+    const timedOut = new Error(`Timed out after ${timeoutMs} ms: connecting`);
+    let isTimedOut = false;
     let socket: Socket | undefined;
     const timer = setTimeout(() => {
-      isLate = true;
+      isTimedOut = true;
       socket?.destroy();
-      reject(tooLate);
+      reject(timedOut);
     }, timeoutMs);
     const watched: typeof secureConnector = {
       connect(tcpSocket) {
-        // What was begun too long ago and connects at last is of no use to anybody.
-        if (isLate) return Promise.reject(tooLate);
+        // The attempt has already failed; do not continue it.
+        if (isTimedOut) return Promise.reject(timedOut);
         socket = tcpSocket;
         return secureConnector.connect(tcpSocket);
       },
@@ -42,7 +41,7 @@ function attempt(
     connect(address, watched, options).then(
       (transport) => {
         clearTimeout(timer);
-        if (isLate) transport.shutdown();
+        if (isTimedOut) transport.shutdown();
         else resolve(transport);
       },
       (error: unknown) => {
@@ -56,15 +55,15 @@ function attempt(
 let installed = false;
 
 /**
- * Makes {@link CONNECT_TIMEOUT_OPTION} work for all channels of this process that have it; safe to repeat.
- * @throws Error when this grpc-js connects in another way.
+ * Makes {@link CONNECT_TIMEOUT_OPTION} work for all channels of this process; safe to repeat.
+ * @throws Error when the installed grpc-js has another connector
  */
 export function supportConnectTimeout(): void {
   if (installed) return;
   const { prototype } = Http2SubchannelConnector as { readonly prototype: { connect?: Connect } };
   const original = prototype.connect;
   if (typeof original !== "function") {
-    throw new Error("@grpc/grpc-js connects in a way that pipeline/pubsub/connectTimeout.ts does not know: use 1.14.7");
+    throw new Error("The connect timeout does not support this version of @grpc/grpc-js. Install version 1.14.7");
   }
   prototype.connect = function (this: Http2SubchannelConnector, ...args: Parameters<Connect>) {
     const timeoutMs: unknown = (args[2] as Readonly<Record<string, unknown>>)[CONNECT_TIMEOUT_OPTION];

@@ -1,27 +1,27 @@
 import type { GoogleApi } from "../api/googleApi";
 import { GoogleApiError } from "../api/googleApiError";
 
-/** The JSON API of Cloud Storage, or of an emulator that the standard variable STORAGE_EMULATOR_HOST names. */
+/** URL of the JSON API of Cloud Storage, or of the emulator in the standard variable STORAGE_EMULATOR_HOST. */
 export function storageUrl(env: NodeJS.ProcessEnv = process.env): string {
   const emulator = env.STORAGE_EMULATOR_HOST;
   if (!emulator) return "https://storage.googleapis.com";
   return (emulator.includes("://") ? emulator : `http://${emulator}`).replace(/\/$/, "");
 }
 
-/** Bucket and name of `gs://bucket/some/name`; undefined when it is no such URL. */
+/** Parses `gs://bucket/some/name`; undefined when the text is not such a URL. */
 export function parseGsUrl(url: string): { bucket: string; name: string } | undefined {
   const match = /^gs:\/\/([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])(?:\/(.*))?$/.exec(url);
   return match ? { bucket: match[1] as string, name: match[2] ?? "" } : undefined;
 }
 
 /**
- * The content of an object.
+ * Reads an object.
  * @param url `gs://bucket/name`
  * @throws CredentialsError, GoogleApiError
  */
 export async function readObject(api: GoogleApi, url: string, signal?: AbortSignal): Promise<Buffer> {
   const object = parseGsUrl(url);
-  if (!object?.name) throw new Error(`${url} is no object in Cloud Storage`);
+  if (!object?.name) throw new Error(`${url} is not the URL of an object in Cloud Storage (gs://bucket/name)`);
   return api.bytes({
     what: `Cannot read ${url}`,
     url: `${storageUrl()}/storage/v1/b/${object.bucket}/o/${encodeURIComponent(object.name)}`,
@@ -30,7 +30,7 @@ export async function readObject(api: GoogleApi, url: string, signal?: AbortSign
   });
 }
 
-/** A bucket, as far as this project cares. */
+/** The properties of a bucket that this project uses. */
 export interface Bucket {
   readonly name: string;
   /** Such as `EU` or `EUROPE-WEST1`. */
@@ -41,8 +41,8 @@ export interface Bucket {
 }
 
 /**
- * A bucket; undefined when there is none of this name.
- * @throws CredentialsError, GoogleApiError; with status 403 also when the bucket is of somebody else
+ * Looks up a bucket; undefined when no bucket has this name.
+ * @throws CredentialsError, GoogleApiError; with status 403 also when the bucket belongs to another project
  */
 export async function getBucket(api: GoogleApi, name: string, signal?: AbortSignal): Promise<Bucket | undefined> {
   try {
@@ -60,7 +60,7 @@ export async function getBucket(api: GoogleApi, name: string, signal?: AbortSign
 }
 
 /**
- * Which of some permissions the caller has on a bucket; undefined when there is no bucket of this name.
+ * The permissions of the caller on a bucket, out of a given list; undefined when no bucket has this name.
  * @throws CredentialsError, GoogleApiError
  */
 export async function bucketPermissions(

@@ -5,8 +5,8 @@ import { googleError, type FakeAnswer, type FakeService } from "./fakeServer";
 const TOKEN = "fake-access-token";
 
 /**
- * Writes Application Default Credentials whose tokens come from a fake. They are those of a federated identity: the one
- * kind whose token address Google's libraries for Node and for Python both take from the file.
+ * Writes Application Default Credentials whose tokens come from a fake token service. They belong to a federated identity:
+ * only for this kind do Google's libraries for both Node and Python read the token URL from the file.
  * @returns the path of the file
  */
 export function writeFakeCredentials(dir: string, tokenServer: string): string {
@@ -26,7 +26,7 @@ export function writeFakeCredentials(dir: string, tokenServer: string): string {
   return credentials;
 }
 
-/** Hands out tokens. */
+/** A fake token service. */
 export const fakeTokens: FakeService = ({ method, path }) =>
   method === "POST" && path === "/v1/token"
     ? {
@@ -40,13 +40,13 @@ export const fakeTokens: FakeService = ({ method, path }) =>
       }
     : undefined;
 
-/** How the token service answers when the login has expired. */
+/** The response of the token service for an expired login. */
 export const EXPIRED: FakeAnswer = {
   status: 400,
   body: { error: "invalid_grant", error_description: "Token has been expired or revoked." },
 };
 
-/** Lets only requests with a token from {@link fakeTokens} through to a service. */
+/** Passes only requests with a token from {@link fakeTokens} to a service. */
 export function withToken(service: FakeService): FakeService {
   return (request) => {
     const answer = service(request);

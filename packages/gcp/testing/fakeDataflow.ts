@@ -1,6 +1,6 @@
 import { googleError, type FakeAnswer, type FakeRequest, type FakeService } from "./fakeServer";
 
-/** A job as the API has it; more fields are kept as they came. */
+/** A job as the API returns it, with all fields of the request. */
 export interface FakeJob {
   readonly id: string;
   readonly name: string;
@@ -40,15 +40,15 @@ const REQUESTS: Readonly<Record<string, string>> = {
   JOB_STATE_CANCELLED: "JOB_STATE_CANCELLING",
 };
 
-/** Dataflow's API v1b3 as far as Beam's submitter and this project use it. */
+/** The part of Dataflow's API v1b3 that Beam's submitter and this project use. */
 export class FakeDataflow {
   readonly jobs: FakeJob[] = [];
   readonly messages: FakeMessage[] = [];
-  /** Jobs and messages in an answer, so that there are pages. */
+  /** Jobs or messages per response, so that lists have several pages. */
   pageSize = 2;
-  /** How often a job that drains or is cancelled is looked at until it has ended. */
-  looksUntilEnded = 2;
-  private readonly looks = new Map<string, number>();
+  /** Number of look-ups after which a draining or cancelling job has ended. */
+  lookUpsUntilEnded = 2;
+  private readonly lookUps = new Map<string, number>();
 
   constructor(
     private readonly project: string,
@@ -58,10 +58,10 @@ export class FakeDataflow {
   reset(): void {
     this.jobs.length = 0;
     this.messages.length = 0;
-    this.looks.clear();
+    this.lookUps.clear();
   }
 
-  /** A job that is there already. */
+  /** Adds an existing job. */
   add(job: Partial<FakeJob>): FakeJob {
     const now = new Date().toISOString();
     const number = String(this.jobs.length + 1).padStart(12, "0");
@@ -90,7 +90,7 @@ export class FakeDataflow {
     if (!job) return googleError(404, `Information about job ${id} could not be found in our system.`);
     if (messages) return this.listMessages(request);
     if (request.method === "PUT") return this.update(job, request);
-    this.look(job);
+    this.lookUp(job);
     return { status: 200, body: request.query.get("view") === "JOB_VIEW_ALL" ? job : this.summary(job) };
   };
 
@@ -98,12 +98,12 @@ export class FakeDataflow {
     return rest;
   }
 
-  private look(job: FakeJob): void {
+  private lookUp(job: FakeJob): void {
     const next = NEXT[job.currentState];
     if (!next) return;
-    const looks = (this.looks.get(job.id) ?? 0) + 1;
-    this.looks.set(job.id, looks);
-    if (looks >= this.looksUntilEnded) job.currentState = next;
+    const lookUps = (this.lookUps.get(job.id) ?? 0) + 1;
+    this.lookUps.set(job.id, lookUps);
+    if (lookUps >= this.lookUpsUntilEnded) job.currentState = next;
   }
 
   private create({ body }: FakeRequest): FakeAnswer {

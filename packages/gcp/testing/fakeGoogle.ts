@@ -6,7 +6,7 @@ import { FakeDataflow } from "./fakeDataflow";
 import { FakeServer, type FakeService } from "./fakeServer";
 import { FakeStorage } from "./fakeStorage";
 
-/** Google's token service, Cloud Storage and Dataflow, as far as launching a job needs them, on one port of localhost. */
+/** Fakes of Google's token service, Cloud Storage and Dataflow on one port of localhost, for launching jobs. */
 export interface FakeGoogle {
   readonly project: "fake-project";
   readonly region: "europe-west1";
@@ -16,14 +16,14 @@ export interface FakeGoogle {
   readonly dataflow: FakeDataflow;
   /** Value for `--dataflow-endpoint`. */
   readonly endpoint: string;
-  /** Variables that lead Google's libraries to the fakes. */
+  /** Environment variables that direct Google's libraries to the fakes. */
   readonly env: Readonly<Record<string, string>>;
-  /** As after the start. */
+  /** Restores the initial state. */
   reset(): void;
   stop(): Promise<void>;
 }
 
-/** @param others more services on the same port, which need a token, too */
+/** @param others more services on the same port; they also require a token */
 export async function startFakeGoogle(others: readonly FakeService[] = []): Promise<FakeGoogle> {
   const project = "fake-project";
   const region = "europe-west1";

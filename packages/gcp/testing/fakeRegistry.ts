@@ -17,13 +17,13 @@ export interface FakeImage {
   readonly labels?: Readonly<Record<string, string>>;
 }
 
-/** A container registry, as far as looking at images goes. */
+/** A container registry that serves manifests and configurations of images. */
 export class FakeRegistry {
   /** By `repository/digest`, and manifests also by `repository/tag`. */
   private readonly content = new Map<string, Blob>();
-  /** With a token: whoever has none is sent to `/token` first, as by Docker Hub. */
+  /** If set, requests without the token get a challenge for `/token`, as from Docker Hub. */
   token: string | undefined;
-  /** Where blobs are, when they are on another server. */
+  /** URL of another server that blobs are redirected to. */
   blobsAt: string | undefined;
 
   private put(repository: string, type: string, value: unknown): string {
@@ -49,20 +49,20 @@ export class FakeRegistry {
     return digest;
   }
 
-  /** An image for one platform. @returns its digest */
+  /** Adds an image for one platform. @returns its digest */
   add(repository: string, tag: string, image: FakeImage): string {
     return this.tag(repository, tag, this.manifestOf(repository, image));
   }
 
-  /** An index of images, with the statement about its build that builders add. @returns its digest */
+  /** Adds an index of images with an attestation, as builders add it. @returns its digest */
   addIndex(repository: string, tag: string, images: readonly FakeImage[]): string {
     const manifests = images.map((image) => ({
       mediaType: OCI_MANIFEST,
       digest: this.manifestOf(repository, image),
       platform: { os: "linux", architecture: image.architecture ?? "amd64" },
     }));
-    const statement = this.put(repository, OCI_MANIFEST, { schemaVersion: 2, layers: [] });
-    const unknown = { digest: statement, platform: { os: "unknown", architecture: "unknown" } };
+    const attestation = this.put(repository, OCI_MANIFEST, { schemaVersion: 2, layers: [] });
+    const unknown = { digest: attestation, platform: { os: "unknown", architecture: "unknown" } };
     const index = { schemaVersion: 2, mediaType: OCI_INDEX, manifests: [...manifests, unknown] };
     return this.tag(repository, tag, this.put(repository, OCI_INDEX, index));
   }
@@ -72,13 +72,13 @@ export class FakeRegistry {
     const match = /^\/v2\/(.+)\/(manifests|blobs)\/([^/]+)$/.exec(request.path);
     if (!match) return undefined;
     const [, repository = "", kind, version = ""] = match;
-    return this.refusal(request, repository) ?? this.find(repository, kind === "blobs", version, request);
+    return this.challenge(request, repository) ?? this.find(repository, kind === "blobs", version, request);
   };
 
-  private refusal({ headers }: FakeRequest, repository: string): FakeAnswer | undefined {
+  private challenge({ headers }: FakeRequest, repository: string): FakeAnswer | undefined {
     if (this.token === undefined || headers.authorization === `Bearer ${this.token}`) return undefined;
-    const challenge = `Bearer realm="http://${headers.host}/token",service="fake",scope="repository:${repository}:pull"`;
-    return { status: 401, headers: { "www-authenticate": challenge }, body: { errors: [{ code: "UNAUTHORIZED" }] } };
+    const header = `Bearer realm="http://${headers.host}/token",service="fake",scope="repository:${repository}:pull"`;
+    return { status: 401, headers: { "www-authenticate": header }, body: { errors: [{ code: "UNAUTHORIZED" }] } };
   }
 
   private find(repository: string, isBlob: boolean, version: string, { headers, path }: FakeRequest): FakeAnswer {

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
 
-/** A request that a fake service got. */
+/** A request to a fake service. */
 export interface FakeRequest {
   readonly method: string;
   readonly path: string;
@@ -14,29 +14,29 @@ export interface FakeRequest {
 export interface FakeAnswer {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Sent as it is when it is a buffer, else as JSON. */
+  /** A buffer is sent as it is, any other value as JSON. */
   readonly body?: unknown;
 }
 
-/** Answers the requests that are its own; undefined for others. */
+/** Answers requests of its API; undefined for other requests. */
 export type FakeService = (request: FakeRequest) => FakeAnswer | undefined;
 
-/** What goes wrong. */
+/** Requests that fail. */
 export interface Fault {
-  /** Tried on `METHOD /path`. */
+  /** Matched against `METHOD /path`. */
   readonly match: RegExp;
-  /** The answer; `hang` never answers. */
+  /** The response; `hang` never responds. */
   readonly answer: FakeAnswer | "hang";
-  /** How many requests go wrong. @default all */
+  /** Number of requests that fail. @default all */
   readonly times?: number;
 }
 
-/** An error as Google's APIs write it. */
+/** An error response in the format of Google's APIs. */
 export function googleError(status: number, message: string): FakeAnswer {
   return { status, body: { error: { code: status, message, status: message.toUpperCase().replace(/\W+/g, "_") } } };
 }
 
-/** Fake services behind one port of localhost, with faults, and a record of what was asked. */
+/** Fake services on one port of localhost. Injects faults and records all requests. */
 export class FakeServer {
   readonly requests: FakeRequest[] = [];
   private faults: { fault: Fault; left: number }[] = [];
@@ -59,18 +59,18 @@ export class FakeServer {
     return `http://localhost:${(this.server.address() as AddressInfo).port}`;
   }
 
-  /** From now on. */
+  /** Adds a fault for requests from now on. */
   fail(fault: Fault): void {
     this.faults.push({ fault, left: fault.times ?? Infinity });
   }
 
-  /** Forgets faults and requests. */
+  /** Removes all faults and recorded requests. */
   reset(): void {
     this.faults = [];
     this.requests.length = 0;
   }
 
-  /** Those whose `METHOD /path` matches. */
+  /** The requests whose `METHOD /path` matches. */
   requestsTo(match: RegExp): FakeRequest[] {
     return this.requests.filter(({ method, path }) => match.test(`${method} ${path}`));
   }
@@ -114,6 +114,6 @@ export class FakeServer {
       const answer = service(request);
       if (answer) return answer;
     }
-    return googleError(501, `the fake does not know ${request.method} ${request.path}`);
+    return googleError(501, `the fake does not implement ${request.method} ${request.path}`);
   }
 }

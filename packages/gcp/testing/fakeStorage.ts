@@ -9,7 +9,7 @@ const CRC32C = Array.from({ length: 256 }, (_, byte) => {
 
 const checksums = new WeakMap<Buffer, { crc32c: string; md5Hash: string }>();
 
-/** As Cloud Storage writes them; worked out once, for files of workers are large. */
+/** Checksums in the format of Cloud Storage; cached, because staged files are large. */
 function checksumsOf(data: Buffer): { crc32c: string; md5Hash: string } {
   const known = checksums.get(data) ?? {
     crc32c: crc32c(data),
@@ -34,11 +34,11 @@ interface Upload {
   bytes: number;
 }
 
-/** Cloud Storage as far as Beam's submitter and this project use its JSON API. */
+/** The part of Cloud Storage's JSON API that Beam's submitter and this project use. */
 export class FakeStorage {
-  /** By `bucket/name`. */
+  /** Contents by `bucket/name`. */
   readonly objects = new Map<string, Buffer>();
-  /** Their metadata, by name. */
+  /** Metadata by name. */
   readonly buckets = new Map<string, Record<string, unknown>>();
   /** Permissions on buckets that the caller lacks. */
   readonly denied = new Set<string>();
@@ -49,7 +49,7 @@ export class FakeStorage {
   }
 
   readonly service: FakeService = (request) => {
-    if (request.path === "/storage/v1/b" && request.method === "POST") return this.makeBucket(request);
+    if (request.path === "/storage/v1/b" && request.method === "POST") return this.createBucket(request);
     const permissions = /^\/storage\/v1\/b\/([^/]+)\/iam\/testPermissions$/.exec(request.path);
     if (permissions) return this.testPermissions(permissions[1] as string, request);
     const match = /^(?:\/(upload|resumable\/upload|download))?\/storage\/v1\/b\/([^/]+)(?:\/o(?:\/(.+))?)?$/.exec(
@@ -72,7 +72,7 @@ export class FakeStorage {
     return { status: 200, body: { kind: "storage#bucket", id: bucket, ...metadata } };
   };
 
-  private makeBucket({ body, query }: FakeRequest): FakeAnswer {
+  private createBucket({ body, query }: FakeRequest): FakeAnswer {
     const project = query.get("project");
     if (this.denied.has("storage.buckets.create")) {
       return googleError(403, `Caller does not have storage.buckets.create access to project ${project}.`);
@@ -81,9 +81,9 @@ export class FakeStorage {
     if (this.buckets.has(metadata.name)) {
       return googleError(409, "The requested bucket name is not available.");
     }
-    const made = { ...metadata, location: (metadata.location ?? "US").toUpperCase() };
-    this.buckets.set(metadata.name, made);
-    return { status: 200, body: made };
+    const created = { ...metadata, location: (metadata.location ?? "US").toUpperCase() };
+    this.buckets.set(metadata.name, created);
+    return { status: 200, body: created };
   }
 
   private testPermissions(bucket: string, { query }: FakeRequest): FakeAnswer {
@@ -132,7 +132,7 @@ export class FakeStorage {
     return { status, body: { done: true, objectSize: size, totalBytesRewritten: size, resource } };
   }
 
-  /** The three ways to upload: with the name in the query, as multipart, in parts. */
+  /** The three kinds of upload: media (name in the query), multipart, resumable. */
   private upload(bucket: string, { method, query, headers, body, path }: FakeRequest): FakeAnswer | undefined {
     if (method === "PUT") return this.uploadPart(query.get("upload_id") ?? "", body, headers["content-range"]);
     const name = query.get("name");

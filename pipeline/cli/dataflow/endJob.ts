@@ -1,21 +1,22 @@
 import type { Options, OptionSpecs } from "@eventlogger/options/options";
-import type { DataflowJobs, Job } from "../../runners/dataflow/jobs";
+import type { DataflowJobs, Job } from "../../runners/dataflow/dataflowJobs";
 import { hasEnded, stateName, type JobState } from "../../runners/dataflow/jobState";
-import { catchInterrupt, INTERRUPTED } from "../interrupt";
-import { jsonOption, progressOutput, writeResult } from "../jsonOption";
+import { onStopSignals } from "@eventlogger/process/stopSignals";
+import { INTERRUPTED } from "../exitCodes";
+import { jsonOption, progressOutput, writeResult } from "../output";
 import { colours } from "@eventlogger/options/terminal";
-import { awaitState, chosenJob, jobDocument, jobsOf, locationOf } from "./job";
+import { awaitState, chosenJob, jobDocument, jobsOf, locationOf } from "./jobLookup";
 import { jobChoiceOptions } from "./jobOptions";
 
-/** Options of the commands that end a job. */
+/** Options of `drain` and `cancel`. */
 export const endJobOptions = {
   ...jobChoiceOptions,
   wait: { type: "boolean", describe: "Wait until the job has ended", default: false, group: "Job:" },
   waitLimit: {
     type: "duration",
-    describe: "How long it is waited at most",
+    describe: "Maximum time to wait with --wait",
     default: 3_600_000,
-    check: (ms) => (ms > 0 ? undefined : "must be more than nothing"),
+    check: (ms) => (ms > 0 ? undefined : "must be greater than 0"),
     group: "Job:",
   },
   ...jsonOption,
@@ -23,58 +24,61 @@ export const endJobOptions = {
 
 export type EndJobOptions = Options<typeof endJobOptions>;
 
-/** How a job is ended. */
+/** A way to end a job. */
 interface End {
   /** Such as `drain`. */
   readonly verb: string;
-  /** The state that it ends in. */
+  /** The terminal state that is requested. */
   readonly goal: JobState;
-  /** States in which it need not be asked any more. */
-  readonly underWay: readonly JobState[];
-  ask(jobs: DataflowJobs, id: string, signal: AbortSignal): Promise<void>;
+  /** States in which the request was made before. */
+  readonly inProgress: readonly JobState[];
+  request(jobs: DataflowJobs, id: string, signal: AbortSignal): Promise<void>;
 }
 
 /**
- * Asks a job to end in some way, and waits for that where it is wished.
- * @returns the exit code: 1 when the job ended otherwise
+ * Requests the end of a job, and waits for it with --wait.
+ * @returns the exit code: 1 when the job ended in another state
  */
 export async function endJob(o: EndJobOptions, end: End): Promise<number> {
   const output = progressOutput(o.json);
   const { dim } = colours(output);
   const say = (text: string): void => void output.write(`${dim(text)}\n`);
   const location = locationOf(o);
-  let asked = false;
-  const interrupt = catchInterrupt(() => say(asked ? "no longer waiting" : "stopping"));
+  let requested = false;
+  const stop = onStopSignals({
+    onStop: () => say(requested ? "no longer waiting" : "stopping"),
+    exitCode: INTERRUPTED,
+  });
   try {
     const jobs = jobsOf(o);
-    let job: Job = await chosenJob(jobs, o, interrupt.signal);
+    let job: Job = await chosenJob(jobs, o, stop.signal);
     const before = job.state;
     if (hasEnded(before) && before !== end.goal) {
-      throw new Error(`Job ${job.id} cannot be asked to ${end.verb}: it is ${stateName(before)}`);
+      throw new Error(`Cannot ${end.verb} job ${job.id}: it is ${stateName(before)}`);
     }
-    if (before !== end.goal && !end.underWay.includes(before)) {
-      await end.ask(jobs, job.id, interrupt.signal);
-      say(`asked job ${job.name} (${job.id}) to ${end.verb}`);
+    if (before !== end.goal && !end.inProgress.includes(before)) {
+      await end.request(jobs, job.id, stop.signal);
+      say(`requested to ${end.verb} job ${job.name} (${job.id})`);
     } else {
-      say(`job ${job.name} (${job.id}) is ${stateName(before)} already`);
+      say(`job ${job.name} (${job.id}) is already ${stateName(before)}`);
     }
-    asked = true;
-    job = (await jobs.get(job.id, interrupt.signal)) ?? job;
+    requested = true;
+    job = (await jobs.get(job.id, stop.signal)) ?? job;
     if (o.wait) {
       job = await awaitState(jobs, job, {
         until: hasEnded,
         limitMs: o.waitLimit,
-        signal: interrupt.signal,
+        signal: stop.signal,
         onState: (state) => say(stateName(state)),
       });
     }
     writeResult(o.json, jobDocument(job, location), [`job ${job.name} (${job.id}) is ${stateName(job.state)}`]);
     return o.wait && job.state !== end.goal ? 1 : 0;
   } catch (error) {
-    if (!interrupt.signal.aborted) throw error;
-    output.write(asked ? `the job goes on to ${end.verb}\n` : "nothing was asked of the job\n");
+    if (!stop.signal.aborted) throw error;
+    output.write(requested ? `the request to ${end.verb} the job remains in effect\n` : "nothing was requested\n");
     return INTERRUPTED;
   } finally {
-    interrupt.end();
+    stop.dispose();
   }
 }

@@ -4,7 +4,7 @@ import { startFakeGoogle, type FakeGoogle } from "@eventlogger/gcp/testing/fakeG
 import { googleError } from "@eventlogger/gcp/testing/fakeServer";
 import { eventlogger, type CliRun } from "../testing/eventlogger";
 
-describe("Commands for jobs on Dataflow", function () {
+describe("eventlogger status, drain, cancel and logs", function () {
   this.timeout(30_000);
   let google: FakeGoogle;
   before(async () => (google = await startFakeGoogle()));
@@ -16,7 +16,7 @@ describe("Commands for jobs on Dataflow", function () {
     return eventlogger([command, ...where, ...args], { env: google.env });
   };
 
-  it("status tells about an active job, or one that has ended, also to a program", async () => {
+  it("status prints an active job and one that has ended, as text and as JSON", async () => {
     const ended = google.dataflow.add({ name: "rollups", currentState: "JOB_STATE_UPDATED", replacedByJobId: "next" });
     const { id } = google.dataflow.add({
       name: "rollups",
@@ -41,7 +41,7 @@ describe("Commands for jobs on Dataflow", function () {
     assert.equal((JSON.parse(old.stdout) as Record<string, unknown>).replacedBy, "next");
   });
 
-  it("status has to know which job, and says when there is none", async () => {
+  it("status requires one choice of a job, and reports a job that does not exist", async () => {
     const [both, neither, none] = await Promise.all([
       run("status", "--job-name", "a", "--job-id", "2026-01-01_00_00_00-1", "--region", "Here"),
       run("status"),
@@ -50,28 +50,28 @@ describe("Commands for jobs on Dataflow", function () {
     assert.equal(both.code, 2);
     assert.match(
       both.stderr,
-      /2 problems\n.*--region \(REGION\) must be[^]*--job-name .* --job-id .* exclude each other/,
+      /2 problems\n.*--region \(REGION\) must be[^]*--job-name .* cannot be combined with --job-id/,
     );
     assert.equal(neither.code, 2);
-    assert.match(neither.stderr, /--job-name \(JOB_NAME\) or --job-id \(JOB_ID\) is needed/);
+    assert.match(neither.stderr, /--job-name \(JOB_NAME\) or --job-id \(JOB_ID\) is required/);
     assert.equal(none.code, 1);
-    assert.match(none.stderr, /There is no active job named a in project fake-project, region europe-west1/);
+    assert.match(none.stderr, /No active job is named a in project fake-project, region europe-west1/);
   });
 
-  it("drain asks, and waits until the job has drained", async () => {
+  it("drain requests a drain, and with --wait waits until the job has drained", async () => {
     const { id } = google.dataflow.add({ name: "rollups" });
     const { code, stdout, stderr } = await run("drain", "--job-name", "rollups", "--wait", "--json");
     assert.equal(code, 0, stderr);
     const document = JSON.parse(stdout) as Record<string, unknown>;
     assert.deepEqual([document.id, document.state, document.ended], [id, "JOB_STATE_DRAINED", true]);
-    assert.match(stderr, /^asked job rollups \(.*\) to drain\ndraining\ndrained\n$/);
+    assert.match(stderr, /^requested to drain job rollups \(.*\)\ndraining\ndrained\n$/);
     const again = await run("drain", "--job-id", id);
-    assert.match(again.stdout, /is drained already\n/);
+    assert.match(again.stdout, /is already drained\n/);
     assert.equal(again.code, 0);
     assert.equal(google.server.requestsTo(/^PUT/).length, 1);
   });
 
-  it("cancel asks and does not wait; a job that has ended otherwise cannot be cancelled", async () => {
+  it("cancel requests cancellation without waiting, and fails for a job that has ended in another state", async () => {
     const { id } = google.dataflow.add({ name: "rollups" });
     const failed = google.dataflow.add({ name: "rollups", currentState: "JOB_STATE_FAILED" });
     const [cancelled, refused] = await Promise.all([
@@ -79,16 +79,16 @@ describe("Commands for jobs on Dataflow", function () {
       run("cancel", "--job-id", failed.id),
     ]);
     assert.equal(cancelled.code, 0, cancelled.stderr);
-    assert.match(cancelled.stdout, /to cancel\njob rollups \(.*\) is cancelling\n$/);
+    assert.match(cancelled.stdout, /to cancel job rollups \(.*\)\njob rollups \(.*\) is cancelling\n$/);
     assert.deepEqual(JSON.parse(String(google.server.requestsTo(/^PUT/)[0]?.body)), {
       requestedState: "JOB_STATE_CANCELLED",
     });
     assert.equal(google.dataflow.jobs.find((job) => job.id === id)?.currentState, "JOB_STATE_CANCELLING");
     assert.equal(refused.code, 1);
-    assert.match(refused.stderr, /cannot be asked to cancel: it is failed/);
+    assert.match(refused.stderr, /Cannot cancel job .*: it is failed/);
   });
 
-  it("logs shows the last messages, and follows until the job has ended", async () => {
+  it("logs prints the last messages, and with --follow new messages until the job has ended", async () => {
     const job = google.dataflow.add({ name: "rollups" });
     const { id } = job;
     const say = (second: number, importance: string): void =>
@@ -109,19 +109,22 @@ describe("Commands for jobs on Dataflow", function () {
       errors.stderr,
     );
     assert.equal((JSON.parse(json.stdout) as { messages: unknown[] }).messages.length, 6);
-    const looks = google.server.requestsTo(/messages$/).length;
+    const requests = google.server.requestsTo(/messages$/).length;
     const following = run("logs", "--job-id", id, "--follow", "--limit", "1");
-    while (google.server.requestsTo(/messages$/).length < looks + 3) await new Promise((go) => setTimeout(go, 20));
+    while (google.server.requestsTo(/messages$/).length < requests + 3) await new Promise((go) => setTimeout(go, 20));
     say(7, "BASIC");
     job.currentState = "JOB_STATE_DRAINED";
     assert.equal(
       (await following).stdout,
       `2026-01-01T00:00:05.5Z error    text 5\n2026-01-01T00:00:07.5Z basic    text 7\njob rollups (${id}) is drained\n`,
     );
-    assert.match((await run("logs", "--job-id", id, "--follow", "--json")).stderr, /exclude each other/);
+    assert.match(
+      (await run("logs", "--job-id", id, "--follow", "--json")).stderr,
+      /--json .* cannot be combined with --follow/,
+    );
   });
 
-  it("say how to log in, name missing permissions, and try again while the service has trouble", async () => {
+  it("tell how to log in, name missing permissions, and retry while the service is unavailable", async () => {
     google.dataflow.add({ name: "rollups" });
     google.server.fail({ match: /^GET .*\/jobs$/, answer: googleError(503, "try later"), times: 2 });
     assert.equal((await run("status", "--job-name", "rollups")).code, 0);

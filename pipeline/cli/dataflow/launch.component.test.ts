@@ -46,7 +46,7 @@ interface JobJson {
   };
 }
 
-describe("launch and update", function () {
+describe("eventlogger launch and update", function () {
   this.timeout(300_000);
   let google: FakeGoogle;
   let dir: string;
@@ -63,7 +63,7 @@ describe("launch and update", function () {
     rmSync(dir, { recursive: true });
   });
 
-  /** Against the fakes. */
+  /** Runs a command against the fakes. */
   const run = (
     command: string,
     args: readonly string[],
@@ -82,7 +82,7 @@ describe("launch and update", function () {
         },
       },
     );
-  it("name everything that is wrong in one error, and start nothing", async () => {
+  it("report all problems of the command line in one error, and write nothing", async () => {
     const { code, stdout, stderr } = await eventlogger(
       [
         ...["update", "--project", "tiny", "--temp-location", "/tmp", "--image", "worker", "--max-workers", "2"],
@@ -93,16 +93,16 @@ describe("launch and update", function () {
     assert.equal(code, 2);
     assert.equal(stdout, "");
     for (const text of [
-      /--job-nam is not an option here; did you mean --job-name\?/,
+      /unknown option --job-nam; did you mean --job-name\?/,
       /--project \(PROJECT\) must be a project id: 6 to 30/,
       /--region \(REGION\) is required/,
-      /--temp-location \(TEMP_LOCATION\) must be in Cloud Storage/,
+      /--temp-location \(TEMP_LOCATION\) must be a location in Cloud Storage/,
       /--image \(IMAGE\) must be an image with tag or digest/,
       /--labels \(LABELS\) must be a list such as key=value/,
-      /--num-workers \(NUM_WORKERS\) 3 is more than --max-workers/,
-      /--network \(NETWORK\) and --subnetwork \(SUBNETWORK\) exclude each other/,
-      /--output \(OUTPUT\) is only for --dry-run/,
-      /--compare-with \(COMPARE_WITH\) is only for --dry-run/,
+      /--num-workers \(NUM_WORKERS\) 3 is greater than --max-workers/,
+      /--network \(NETWORK\) cannot be combined with --subnetwork \(SUBNETWORK\)/,
+      /--output \(OUTPUT\) requires --dry-run/,
+      /--compare-with \(COMPARE_WITH\) requires --dry-run/,
     ]) {
       assert.match(stderr, text);
     }
@@ -110,7 +110,7 @@ describe("launch and update", function () {
     assert.deepEqual(readdirSync(dir), []);
   });
 
-  it("looks before it launches, and tells all that is missing", async () => {
+  it("launch runs preflight checks and reports all missing resources", async () => {
     let pubsub: PubSubEmulator | undefined;
     try {
       pubsub = await startPubSubEmulator({ logFile: join(dir, "pubsub.log") });
@@ -120,10 +120,10 @@ describe("launch and update", function () {
       });
       assert.equal(code, 1);
       assert.equal(stdout, "");
-      assert.match(stderr, /^error: These 3 things stand in the way/m);
-      assert.match(stderr, /no bucket gs:\/\/no-such-bucket/);
-      assert.match(stderr, /subscription events-pipeline/);
-      assert.match(stderr, /A job named eventlogger is there already/);
+      assert.match(stderr, /^error: Preflight checks found 3 problems/m);
+      assert.match(stderr, /Bucket gs:\/\/no-such-bucket does not exist/);
+      assert.match(stderr, /Subscription events-pipeline/);
+      assert.match(stderr, /Job eventlogger is already active/);
       assert.doesNotMatch(stderr, /expan/);
     } finally {
       await pubsub?.stop();
@@ -131,14 +131,14 @@ describe("launch and update", function () {
     }
   });
 
-  it("do not update what does not run", async () => {
+  it("update requires a running job", async () => {
     const none = await run("update", ["--no-check"]);
     assert.equal(none.code, 1);
-    assert.match(none.stderr, /^error: There is no active job named eventlogger .* `eventlogger launch`/);
+    assert.match(none.stderr, /^error: No active job is named eventlogger .* `eventlogger launch`/);
     google.dataflow.add({ name: "eventlogger", currentState: "JOB_STATE_DRAINING" });
     const draining = await run("update", ["--no-check"]);
     assert.equal(draining.code, 1);
-    assert.match(draining.stderr, /is draining: only a running job can be updated/);
+    assert.match(draining.stderr, /is draining, but only a running job can be updated/);
     google.reset();
   });
 
@@ -149,7 +149,7 @@ describe("launch and update", function () {
     let slow: FakeGoogle;
     let temporary: string;
 
-    // All at once, for much of the time one program waits for another.
+    // In parallel, because most of the time one program waits for another.
     before(async () => {
       google.server.fail({ match: /^POST .*\/jobs$/, answer: googleError(500, "try later"), times: 1 });
       slow = await startFakeGoogle();
@@ -168,7 +168,7 @@ describe("launch and update", function () {
       return run("launch", args, { interrupt: uploading(), env: { ...slow.env, TMPDIR: temporary } });
     };
 
-    // Without the fakes, without credentials.
+    // A dry run, without the fakes and without credentials.
     const plan = (): Promise<CliRun> =>
       eventlogger(
         [
@@ -190,7 +190,7 @@ describe("launch and update", function () {
 
     const job = (): JobJson => JSON.parse(readFileSync(join(dir, "plan", "job.json"), "utf8")) as JobJson;
 
-    it("in a dry run writes the job: its type, workers and images", () => {
+    it("writes the type, workers and images of the job in a dry run", () => {
       assert.equal(dryRun.code, 0, dryRun.stderr);
       const { type, labels, environment } = job();
       assert.equal(type, "JOB_TYPE_STREAMING");
@@ -219,26 +219,26 @@ describe("launch and update", function () {
       );
     });
 
-    it("in a dry run writes the pipeline that is held fast, with the modules that workers load", () => {
+    it("writes the golden pipeline and the modules that workers load in a dry run", () => {
       const pipeline = runnerApi.Pipeline.fromBinary(readFileSync(join(dir, "plan", "pipeline.pb")));
       const { registered_node_modules } = job().environment.sdkPipelineOptions.options;
       const golden = JSON.parse(readFileSync(GOLDEN, "utf8")) as PipelineDescription;
       const written = describePipeline(pipeline, registered_node_modules);
       assert.deepEqual(
-        // Beam's runner writes other addresses of images and files into the environments.
+        // Beam's runner changes URLs of images and files in the environments.
         { ...written, environments: {} },
         { ...golden, environments: {} },
-        "What a dry run writes is not the pipeline of pipeline.golden.json. If steps have other names: a running job is " +
-          "updated by them, and loses the state of a step that is renamed.",
+        "A dry run writes another pipeline than pipeline.golden.json. If step names differ: an update transfers state by " +
+          "them, so a renamed step loses its state.",
       );
     });
 
-    it("in a dry run explains what would be created", () => {
+    it("explains the job in a dry run", () => {
       for (const line of [
         /^dry run: nothing was submitted/m,
         /^job +streaming job eventlogger in europe-west1, project some-project$/m,
         /^writes +analytics\.events \(at-least-once\)/m,
-        /^workers +2 at the start, at most 5, of n2-standard-2; in regions.*; without public addresses; as w@some-project/m,
+        /^workers +2 initially, at most 5, machine type n2-standard-2; network regions.*; no public IP addresses; service account w@some-project/m,
         /^stages +1 file, [\d.]+ MB, under gs:\/\/some-bucket\/ev\/staging/m,
         /^ +CountUsers\/UserLedger \(state\)$/m,
       ]) {
@@ -246,7 +246,7 @@ describe("launch and update", function () {
       }
     });
 
-    it("tells the id of the job, also when the services had trouble", () => {
+    it("prints the id of the job, and retries while the services are unavailable", () => {
       const { code, stdout, stderr } = launched;
       assert.equal(code, 0, stderr);
       const document = JSON.parse(stdout) as Record<string, unknown>;
@@ -261,12 +261,15 @@ describe("launch and update", function () {
       assert.equal(google.server.requestsTo(/^POST .*\/jobs$/).length, 2);
     });
 
-    it("stops at Ctrl-C while files are staged, with nothing submitted and nothing left running", () => {
+    it("stops at Ctrl-C while files are staged, submits nothing and leaves no process", () => {
       assert.equal(interrupted.code, 130, interrupted.stderr);
-      assert.match(interrupted.stdout, /stopping; once more stops at once\nstopped: no job was submitted\n$/);
+      assert.match(
+        interrupted.stdout,
+        /stopping; press Ctrl-C again to stop at once\nstopped: no job was submitted\n$/,
+      );
       assert.equal(slow.server.requestsTo(/^POST .*\/jobs$/).length, 0);
       assert.deepEqual(readdirSync(temporary), []);
-      // Its processes have the folder in their command lines.
+      // The command lines of its processes contain the folder.
       assert.doesNotMatch(execFileSync("ps", ["-eo", "args"], { encoding: "utf8" }), new RegExp(temporary));
     });
   });
@@ -275,7 +278,7 @@ describe("launch and update", function () {
     const created = (): JobJson[] =>
       google.server.requestsTo(/^POST .*\/jobs$/).map(({ body }) => JSON.parse(body.toString()) as JobJson);
 
-    /** Makes the running job one of before a step was renamed. */
+    /** Changes the running job to one in which a step has its old name. */
     before(() => {
       const [job] = google.dataflow.jobs;
       assert.ok(job);
@@ -289,20 +292,20 @@ describe("launch and update", function () {
       google.server.requests.length = 0;
     });
 
-    it("is refused when it loses state, and tells the mapping that keeps it", async () => {
+    it("is refused when a step would lose state, with the mapping that keeps it", async () => {
       const { code, stdout, stderr } = await run("update", ["--no-check"]);
       assert.equal(code, 1);
       assert.match(stdout, /^added +CountUsers\/UserLedger$/m);
       assert.match(stdout, /^removed +CountPeople\/UserLedger$/m);
       assert.match(
         stdout,
-        /^loses +CountPeople\/UserLedger \(state\) is gone; .*--transform-name-mapping CountPeople\/UserLedger=CountUsers\/UserLedger$/m,
+        /^loses +CountPeople\/UserLedger \(state\) was removed\. .*--transform-name-mapping CountPeople\/UserLedger=CountUsers\/UserLedger$/m,
       );
-      assert.match(stderr, /1 step of the running job would lose what they keep[^]*--allow-state-loss/);
+      assert.match(stderr, /1 step of the running job would lose state[^]*--allow-state-loss/);
       assert.equal(created().length, 0);
     });
 
-    it("replaces the job with the mapping, and uploads no file that is in the bucket already", async () => {
+    it("replaces the job with the mapping, and uploads no file that is already in the bucket", async () => {
       const args = ["--no-check", "--json", "--transform-name-mapping", "CountPeople=CountUsers"];
       const { code, stdout, stderr } = await run("update", args);
       assert.equal(code, 0, stderr);

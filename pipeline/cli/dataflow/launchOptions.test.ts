@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { ConfigError } from "@eventlogger/options/options";
-import { readCommandLine } from "../usage";
+import { readCommandLine } from "../readCommandLine";
 import { checkLaunchOptions, jobSettings, launchOptions, type LaunchOptions } from "./launchOptions";
 
 const right = {
@@ -27,8 +27,8 @@ function problemsOf(flags: Record<string, unknown>): readonly string[] {
   }
 }
 
-describe("Options of a job", () => {
-  it("become its settings", () => {
+describe("the options of launch and update", () => {
+  it("are converted to the settings of the job", () => {
     const settings = jobSettings(
       read({
         ...right,
@@ -50,7 +50,7 @@ describe("Options of a job", () => {
     );
   });
 
-  it("are wrong by themselves", () => {
+  it("are each checked, and one error reports all invalid values", () => {
     const wrong: Record<string, unknown> = {
       project: "tiny",
       region: "Europe",
@@ -75,7 +75,7 @@ describe("Options of a job", () => {
     assert.equal(problemsOf(wrong).length, Object.keys(wrong).length);
   });
 
-  it("are required", () => {
+  it("are reported when they are required and missing", () => {
     const required = Object.keys(right).map((name) => `--${name}`);
     assert.deepEqual(
       problemsOf({}).map((problem) => problem.split(" ")[0]),
@@ -83,13 +83,16 @@ describe("Options of a job", () => {
     );
   });
 
-  it("do not fit each other", () => {
+  it("are rejected when they contradict each other", () => {
     const pairs: [Record<string, unknown>, RegExp][] = [
-      [{ "num-workers": "6", "max-workers": "5" }, /^--num-workers .* 6 is more than --max-workers/],
+      [{ "num-workers": "6", "max-workers": "5" }, /^--num-workers .* 6 is greater than --max-workers/],
       [{ autoscaling: "none", "max-workers": "5" }, /^--max-workers .* --autoscaling none/],
-      [{ network: "n", subnetwork: "regions/europe-west1/subnetworks/s" }, /^--network .* --subnetwork .* exclude/],
+      [
+        { network: "n", subnetwork: "regions/europe-west1/subnetworks/s" },
+        /^--network .* cannot be combined with --subnetwork/,
+      ],
       [{ subnetwork: "regions/us-east1/subnetworks/s" }, /^--subnetwork .* us-east1, but --region .* europe-west1/],
-      [{ output: "plan" }, /^--output .* only for --dry-run/],
+      [{ output: "plan" }, /^--output .* requires --dry-run/],
     ];
     for (const [flags, message] of pairs) {
       const problems = problemsOf({ ...right, ...flags });

@@ -1,18 +1,13 @@
-import { bigqueryOptions, pubsubOptions } from "@eventlogger/gcp/connectionOptions";
+import { bigqueryOptions, pubsubOptions } from "@eventlogger/gcp/gcpOptions";
 import { wholeNumber, type Options, type OptionSpecs } from "@eventlogger/options/options";
 import { parseGsUrl } from "@eventlogger/gcp/storage/client";
 import type { JobSettings } from "../../runners/dataflow/submitter/beamFlags";
-import { jsonOption } from "../jsonOption";
+import { jsonOption } from "../output";
 import { numberOptions } from "../numberOptions";
 import { jobName, locationOptions } from "./jobOptions";
 
-const oneOf =
-  (...allowed: readonly string[]) =>
-  (value: string): string | undefined =>
-    allowed.includes(value) ? undefined : `must be ${allowed.join(" or ")}`;
-
 const gsUrl = (url: string): string | undefined =>
-  parseGsUrl(url) ? undefined : "must be in Cloud Storage: gs://bucket/folder";
+  parseGsUrl(url) ? undefined : "must be a location in Cloud Storage such as gs://bucket/folder";
 
 const IMAGE = /^[a-z0-9][a-z0-9.:/_-]*(:[\w][\w.-]{0,127}|@sha256:[0-9a-f]{64})$/;
 const SUBNETWORK =
@@ -25,28 +20,31 @@ function labels(map: Readonly<Record<string, string>>): string | undefined {
   );
   return bad.length === 0 && Object.keys(map).length <= 64
     ? undefined
-    : "must be at most 64 labels of lower-case letters, digits, _ and -, up to 63 of them, keys beginning with a letter";
+    : "must be at most 64 labels; keys and values have up to 63 lower-case letters, digits, _ and -, and keys start with a letter";
 }
 
-/** What these switch off the pipeline cannot do without. */
+/** These disable features that the pipeline requires. */
 const FORBIDDEN_EXPERIMENTS =
   /^(disable_runner_v2|disable_portable_runner|disable_prime_runner_v2|no_use_multiple_sdk)/;
 
-/** Options of a job, for `launch` and `update`. */
+/** Options of `launch` and `update`. */
 export const launchOptions = {
   ...locationOptions,
   subscription: pubsubOptions.subscription,
   dataset: bigqueryOptions.dataset,
-  bigqueryEndpoint: { ...bigqueryOptions.bigqueryEndpoint, describe: "A BigQuery emulator to look for the tables in" },
+  bigqueryEndpoint: {
+    ...bigqueryOptions.bigqueryEndpoint,
+    describe: "URL of a BigQuery emulator for the preflight check of the tables",
+  },
   tempLocation: {
     type: "string",
-    describe: "Folder for what the job writes while it runs, gs://bucket/folder",
+    describe: "Folder for temporary files of the job, such as gs://bucket/temp",
     check: gsUrl,
     group: "Job:",
   },
   stagingLocation: {
     type: "string",
-    describe: "Folder for what the workers load; default: the folder staging beside --temp-location",
+    describe: "Folder for files that the workers load. Default: folder staging beside --temp-location",
     optional: true,
     check: gsUrl,
     group: "Job:",
@@ -57,65 +55,79 @@ export const launchOptions = {
     check: (image) =>
       IMAGE.test(image)
         ? undefined
-        : "must be an image with tag or digest, such as REGION-docker.pkg.dev/P/R/worker:1.2.3",
+        : "must be an image with tag or digest, such as REGION-docker.pkg.dev/PROJECT/REPOSITORY/worker:1.2.3",
     group: "Job:",
   },
   jobName: {
     type: "string",
-    describe: "Name of the job; there is one active job of a name",
+    describe: "Name of the job, unique among active jobs",
     default: "eventlogger",
     check: jobName,
     group: "Job:",
   },
-  runner: { type: "string", describe: "Where it runs", default: "dataflow", check: oneOf("dataflow"), group: "Job:" },
-  labels: { type: "map", describe: "Labels of the job, for its bill", default: {}, check: labels, group: "Job:" },
+  runner: {
+    type: "enum",
+    choices: ["dataflow"],
+    describe: "Runner of the job: dataflow",
+    default: "dataflow",
+    group: "Job:",
+  },
+  labels: {
+    type: "map",
+    describe: "Labels of the job, as key=value,key=value; they appear in billing reports",
+    default: {},
+    check: labels,
+    group: "Job:",
+  },
   experiments: {
     type: "list",
-    describe: "Experiments of Beam and Dataflow",
+    describe: "Experiments of Beam and Dataflow, as a,b",
     default: [],
     check: (list) => {
       const forbidden = list.filter((name) => FORBIDDEN_EXPERIMENTS.test(name));
-      return forbidden.length ? `must not have ${forbidden.join(", ")}: the workers need Runner v2` : undefined;
+      return forbidden.length
+        ? `must not contain ${forbidden.join(", ")}, because the workers require Runner v2`
+        : undefined;
     },
     group: "Job:",
   },
   dataflowServiceOptions: {
     type: "list",
-    describe: "Service options of Dataflow",
+    describe: "Service options of Dataflow, as a,b",
     default: [],
     check: (list) =>
       list.includes("streaming_mode_at_least_once")
-        ? "must not have streaming_mode_at_least_once: changes of the rollups would be applied twice"
+        ? "must not contain streaming_mode_at_least_once, because rollups would count events twice"
         : undefined,
     group: "Job:",
   },
   ...numberOptions,
   eventsSemantics: {
-    type: "string",
-    describe: "How raw events are written: exactly-once, or at-least-once, which costs less",
+    type: "enum",
+    choices: ["exactly-once", "at-least-once"],
+    describe: "Delivery of raw events to BigQuery: exactly-once, or at-least-once, which costs less",
     default: "exactly-once",
-    check: oneOf("exactly-once", "at-least-once"),
-    group: "Numbers:",
+    group: "Rollups:",
   },
   numWorkers: {
     type: "number",
-    describe: "Workers at the start",
+    describe: "Initial number of workers",
     optional: true,
     check: wholeNumber(1, 4000),
     group: "Workers:",
   },
   maxWorkers: {
     type: "number",
-    describe: "Workers at most",
+    describe: "Maximum number of workers",
     optional: true,
     check: wholeNumber(1, 4000),
     group: "Workers:",
   },
   autoscaling: {
-    type: "string",
-    describe: "throughput-based, or none for a fixed number of workers",
+    type: "enum",
+    choices: ["throughput-based", "none"],
+    describe: "Autoscaling: throughput-based, or none for a fixed number of workers",
     optional: true,
-    check: oneOf("throughput-based", "none"),
     group: "Workers:",
   },
   workerMachineType: {
@@ -127,7 +139,7 @@ export const launchOptions = {
   },
   diskSizeGb: {
     type: "number",
-    describe: "Disk of a worker, GB",
+    describe: "Disk size of a worker, in GB",
     optional: true,
     check: wholeNumber(10, 65_536),
     group: "Workers:",
@@ -135,23 +147,23 @@ export const launchOptions = {
   network: { type: "string", describe: "VPC network of the workers", optional: true, group: "Workers:" },
   subnetwork: {
     type: "string",
-    describe: "Subnetwork of the workers, regions/REGION/subnetworks/NAME",
+    describe: "Subnetwork of the workers, as regions/REGION/subnetworks/NAME",
     optional: true,
     check: (name) =>
       SUBNETWORK.test(name)
         ? undefined
-        : "must be regions/REGION/subnetworks/NAME, or the whole URL for one of another project",
+        : "must be regions/REGION/subnetworks/NAME, or the full URL for a subnetwork of another project",
     group: "Workers:",
   },
   publicIps: {
     type: "boolean",
-    describe: "Public addresses for the workers; --no-public-ips needs a subnetwork with Private Google Access",
+    describe: "Public IP addresses for the workers. --no-public-ips requires a subnetwork with Private Google Access",
     optional: true,
     group: "Workers:",
   },
   serviceAccount: {
     type: "string",
-    describe: "E-mail address of the account that the workers act as",
+    describe: "Service account of the workers (e-mail address)",
     optional: true,
     check: (email) =>
       /^[^@\s]+@[^@\s]+\.gserviceaccount\.com$/.test(email)
@@ -161,19 +173,19 @@ export const launchOptions = {
   },
   check: {
     type: "boolean",
-    describe: "Look for subscription, tables, bucket and image before anything is submitted",
+    describe: "Run preflight checks of the subscription, tables, buckets and image. --no-check skips them",
     default: true,
     group: "Submission:",
   },
   dryRun: {
     type: "boolean",
-    describe: "Submit nothing: write what would be submitted, and explain it. Needs no credentials",
+    describe: "Write the request to files and explain it, but submit nothing. Needs no credentials",
     default: false,
     group: "Submission:",
   },
   output: {
     type: "string",
-    describe: "Folder that a dry run writes job.json and pipeline.pb to",
+    describe: "Folder for job.json and pipeline.pb of a dry run. Default: eventlogger-dry-run",
     optional: true,
     group: "Submission:",
   },
@@ -182,37 +194,41 @@ export const launchOptions = {
 
 export type LaunchOptions = Options<typeof launchOptions>;
 
-/** What is wrong with options of a job that do not fit each other. */
+/** Cross-field validation of the options of a job. */
 export function checkLaunchOptions(o: Partial<LaunchOptions>): string[] {
   const { numWorkers, maxWorkers } = o;
   const problems: string[] = [];
   if (numWorkers !== undefined && maxWorkers !== undefined && numWorkers > maxWorkers) {
-    problems.push(`--num-workers (NUM_WORKERS) ${numWorkers} is more than --max-workers (MAX_WORKERS) ${maxWorkers}`);
+    problems.push(
+      `--num-workers (NUM_WORKERS) ${numWorkers} is greater than --max-workers (MAX_WORKERS) ${maxWorkers}`,
+    );
   }
   if (o.autoscaling === "none" && maxWorkers !== undefined) {
-    problems.push("--max-workers (MAX_WORKERS) means nothing with --autoscaling none: give --num-workers");
+    problems.push("--max-workers (MAX_WORKERS) has no effect with --autoscaling none; use --num-workers (NUM_WORKERS)");
   }
   if (o.network !== undefined && o.subnetwork !== undefined) {
-    problems.push("--network (NETWORK) and --subnetwork (SUBNETWORK) exclude each other: a subnetwork has its network");
+    problems.push(
+      "--network (NETWORK) cannot be combined with --subnetwork (SUBNETWORK), which determines the network",
+    );
   }
   const subnetworkRegion = SUBNETWORK.exec(o.subnetwork ?? "")?.[1];
   if (subnetworkRegion !== undefined && o.region !== undefined && subnetworkRegion !== o.region) {
     problems.push(`--subnetwork (SUBNETWORK) is in ${subnetworkRegion}, but --region (REGION) is ${o.region}`);
   }
   if (o.output !== undefined && !o.dryRun) {
-    problems.push("--output (OUTPUT) is only for --dry-run");
+    problems.push("--output (OUTPUT) requires --dry-run (DRY_RUN)");
   }
   return problems;
 }
 
-/** The folder `staging` beside the folder for temporary files, or in the bucket where there is no such folder. */
+/** The folder `staging` beside the folder for temporary files, or at the top of the bucket. */
 function besideTemp(tempLocation: string): string {
   const { bucket, name } = parseGsUrl(tempLocation) as { bucket: string; name: string };
   const parent = name.replace(/\/$/, "").split("/").slice(0, -1);
   return `gs://${[bucket, ...parent, "staging"].join("/")}`;
 }
 
-/** The settings of the job that the options ask for. */
+/** Converts the options to settings of the job. */
 export function jobSettings(o: LaunchOptions): JobSettings {
   return {
     project: o.project,
@@ -223,7 +239,7 @@ export function jobSettings(o: LaunchOptions): JobSettings {
     stagingLocation: o.stagingLocation?.replace(/\/$/, "") ?? besideTemp(o.tempLocation),
     numWorkers: o.numWorkers,
     maxWorkers: o.maxWorkers,
-    autoscaling: o.autoscaling as JobSettings["autoscaling"],
+    autoscaling: o.autoscaling,
     machineType: o.workerMachineType,
     diskSizeGb: o.diskSizeGb,
     network: o.network,

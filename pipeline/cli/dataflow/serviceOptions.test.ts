@@ -7,13 +7,13 @@ describe("--dataflow-service-options", () => {
   const read = (value: string): readonly string[] =>
     readOptions({ dataflowServiceOptions }, { dataflowServiceOptions: value }, {}).dataflowServiceOptions;
 
-  it("takes options of the service, but not the mode in which a count may be changed twice", () => {
+  it("accepts service options, but not the streaming mode that may count events twice", () => {
     assert.deepEqual(read("enable_prime,min_num_workers=2"), ["enable_prime", "min_num_workers=2"]);
     assert.throws(
       () => read("enable_prime,streaming_mode_at_least_once"),
       (error: unknown) => {
         assert.ok(error instanceof ConfigError);
-        assert.match(error.message, /must not have streaming_mode_at_least_once/);
+        assert.match(error.message, /must not contain streaming_mode_at_least_once/);
         return true;
       },
     );

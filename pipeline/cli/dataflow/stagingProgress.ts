@@ -1,11 +1,11 @@
 import type { SubmissionProgress } from "../../runners/dataflow/submitter/submit";
 import { LiveLine, type Output } from "@eventlogger/options/terminal";
 
-/** A file that workers load. */
+/** A staged file, which workers load. */
 export interface StagedFile {
   readonly file: string;
   readonly bytes: number;
-  /** Not when the bucket had it already, and not in a dry run. */
+  /** False in a dry run, and when the file was in the bucket already. */
   readonly uploaded: boolean;
 }
 
@@ -16,7 +16,7 @@ export function formatBytes(bytes: number): string {
   return bytes >= MEGA ? `${(bytes / MEGA).toFixed(1)} MB` : `${Math.ceil(bytes / 1000)} kB`;
 }
 
-/** Shows how far a submission is, and collects the files. */
+/** Shows the progress of a submission and collects the staged files. */
 export class StagingProgress {
   readonly files: StagedFile[] = [];
   /** Whether the request to create the job was sent. */
@@ -31,7 +31,7 @@ export class StagingProgress {
     this.live = new LiveLine(output);
   }
 
-  readonly take = (progress: SubmissionProgress): void => {
+  readonly update = (progress: SubmissionProgress): void => {
     const { current } = this;
     switch (progress.event) {
       case "staging":
@@ -39,7 +39,7 @@ export class StagingProgress {
         this.live.draw(() => `staging ${progress.file}, ${formatBytes(progress.bytes)}`);
         break;
       case "uploading":
-        if (!current) break; // the pipeline itself
+        if (!current) break; // the pipeline proto, which is not a staged file
         this.live.draw(() => `staging ${current.file}, ${formatBytes(progress.sent)} of ${formatBytes(current.bytes)}`);
         break;
       case "staged": {
@@ -47,7 +47,7 @@ export class StagingProgress {
         this.files.push({ file, bytes, uploaded });
         this.current = undefined;
         this.end();
-        this.say(`staged ${file}, ${formatBytes(bytes)}${uploaded ? "" : " (was in the bucket already)"}`);
+        this.say(`staged ${file}, ${formatBytes(bytes)}${uploaded ? "" : " (already in the bucket)"}`);
         break;
       }
       case "submitting":
@@ -56,7 +56,7 @@ export class StagingProgress {
     }
   };
 
-  /** Takes the live line away. */
+  /** Removes the live line. */
   end(): void {
     this.live.clear();
   }

@@ -2,48 +2,52 @@ import { mkdirSync } from "node:fs";
 import { resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { cacheDir } from "@eventlogger/process/packageRoot";
-import type { BuiltPipeline } from "../../runners/dataflow/builtPipeline";
+import type { BuiltPipeline } from "../../runners/dataflow/buildForSubmission";
 import { killRunningChildren } from "@eventlogger/process/childProcess";
 import { ensureSubmitter } from "../../runners/dataflow/submitter/environment";
 import { beamFlags, type UpdateSettings } from "../../runners/dataflow/submitter/beamFlags";
 import { InterruptedError, submit } from "../../runners/dataflow/submitter/submit";
-import { catchInterrupt, INTERRUPTED } from "../interrupt";
-import { progressOutput } from "../jsonOption";
+import { onStopSignals } from "@eventlogger/process/stopSignals";
+import { INTERRUPTED } from "../exitCodes";
+import { progressOutput } from "../output";
 import { colours } from "@eventlogger/options/terminal";
 import { jobSettings, type LaunchOptions } from "./launchOptions";
 import { StagingProgress, type StagedFile } from "./stagingProgress";
 
-/** How long work that was stopped may take to clear up; ms. */
-const CLEARING_UP_MS = 5000;
+/** Time that interrupted work has to clean up; ms. */
+const CLEAN_UP_MS = 5000;
 
 export interface Submitted {
-  /** Undefined for a dry run. */
+  /** Undefined in a dry run. */
   readonly jobId: string | undefined;
   readonly files: readonly StagedFile[];
 }
 
-/** What `launch` and `update` do one after the other; each may be stopped by Ctrl-C. */
+/** The common steps of `launch` and `update`. Ctrl-C stops each of them. */
 export class SubmissionRun {
   readonly say: (line: string) => void;
   readonly warn: (line: string) => void;
   /** Whether the request to create a job was sent. */
   private sent = false;
   private readonly output;
-  private readonly interrupt;
+  private readonly stop;
 
   constructor(private readonly o: LaunchOptions) {
     this.output = progressOutput(o.json);
     const { dim, yellow } = colours(this.output);
     this.say = (line) => void this.output.write(`${dim(line)}\n`);
     this.warn = (line) => void this.output.write(`${yellow("warning")} ${line}\n`);
-    this.interrupt = catchInterrupt(() => this.say("stopping; once more stops at once"));
+    this.stop = onStopSignals({
+      onStop: () => this.say("stopping; press Ctrl-C again to stop at once"),
+      exitCode: INTERRUPTED,
+    });
   }
 
   get signal(): AbortSignal {
-    return this.interrupt.signal;
+    return this.stop.signal;
   }
 
-  /** The folder that a dry run writes to, made. */
+  /** Creates the output folder of a dry run. @returns undefined without --dry-run */
   outputDir(): string | undefined {
     if (!this.o.dryRun) return undefined;
     const dir = resolve(this.o.output ?? "eventlogger-dry-run");
@@ -51,11 +55,11 @@ export class SubmissionRun {
     return dir;
   }
 
-  /** Builds the pipeline: Java parts (once), expansion. */
+  /** Builds the pipeline. The first time, this also builds the Java parts. */
   async build(): Promise<BuiltPipeline> {
     const { o } = this;
-    // Loaded only here: Beam takes a while to load.
-    const { buildForSubmission } = await import("../../runners/dataflow/builtPipeline.js");
+    // Imported here, because Beam takes a while to load.
+    const { buildForSubmission } = await import("../../runners/dataflow/buildForSubmission.js");
     return this.stoppable(
       buildForSubmission(
         {
@@ -63,7 +67,7 @@ export class SubmissionRun {
           subscription: o.subscription,
           dataset: o.dataset,
           workerImage: o.image,
-          eventsSemantics: o.eventsSemantics as "exactly-once" | "at-least-once",
+          eventsSemantics: o.eventsSemantics,
           sessionGapMs: o.sessionGap,
           lateAfterMs: o.lateAfter,
           earlyFiringMs: o.earlyFiring,
@@ -73,7 +77,7 @@ export class SubmissionRun {
     );
   }
 
-  /** Stages files and submits; only writes down what would be submitted where there is a folder for it. */
+  /** Stages the files and submits the job. With `outputDir`, only writes the request to that folder. */
   async submit(
     { proto, nodeModules }: BuiltPipeline,
     { update, replaceJobId, outputDir }: { update?: UpdateSettings; replaceJobId?: string; outputDir?: string },
@@ -81,7 +85,7 @@ export class SubmissionRun {
     const settings = jobSettings(this.o);
     const python = await this.stoppable(
       ensureSubmitter(() =>
-        this.say(`installing Beam's Dataflow runner for Python under ${cacheDir} (once, about a minute)`),
+        this.say(`installing Beam's Dataflow runner for Python in ${cacheDir} (once, about a minute)`),
       ),
     );
     const progress = new StagingProgress(this.output, outputDir === undefined ? this.say : () => {});
@@ -94,7 +98,7 @@ export class SubmissionRun {
         replaceJobId,
         outputDir,
       };
-      const jobId = await submit(submission, { python, onProgress: progress.take, signal: this.signal });
+      const jobId = await submit(submission, { python, onProgress: progress.update, signal: this.signal });
       return { jobId, files: progress.files };
     } finally {
       this.sent = progress.sent;
@@ -102,7 +106,7 @@ export class SubmissionRun {
     }
   }
 
-  /** Runs the steps of a command. @returns its exit code */
+  /** Runs a command. @returns its exit code */
   async run(steps: () => Promise<number>): Promise<number> {
     try {
       return await steps();
@@ -111,24 +115,20 @@ export class SubmissionRun {
       this.output.write(`${this.sent ? (error as Error).message : "stopped: no job was submitted"}\n`);
       return INTERRUPTED;
     } finally {
-      this.interrupt.end();
+      this.stop.dispose();
     }
   }
 
   /**
-   * The result of some work; when the user stops it, the processes that it started are ended, and it is given a moment
-   * to clear up.
-   * @throws InterruptedError
+   * Waits for work. On a stop signal, stops its child processes and gives it a moment to clean up.
+   * @throws InterruptedError after a stop signal
    */
   async stoppable<T>(work: Promise<T>): Promise<T> {
-    const stopped = new Promise<undefined>((resolve) => {
-      if (this.signal.aborted) resolve(undefined);
-      this.signal.addEventListener("abort", () => resolve(undefined), { once: true });
-    });
+    const stopped = this.stop.received.then(() => undefined);
     const result = await Promise.race([work.then((value) => ({ value })), stopped]);
     if (result) return result.value;
     killRunningChildren();
-    await Promise.race([work.catch(() => {}), setTimeout(CLEARING_UP_MS)]);
+    await Promise.race([work.catch(() => {}), setTimeout(CLEAN_UP_MS)]);
     throw new InterruptedError("Nothing was submitted");
   }
 }

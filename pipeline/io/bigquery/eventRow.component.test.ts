@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { eventRow } from "./eventRow";
 import { runQuery } from "@eventlogger/gcp/bigquery/query";
-import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/emulator";
+import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
 import { event } from "@eventlogger/gcp/bigquery/testing/rows";
 
 describe("eventRow", function () {

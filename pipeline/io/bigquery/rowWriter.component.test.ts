@@ -11,9 +11,9 @@ import { freePort } from "@eventlogger/process/ports";
 import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
 import { runQuery } from "@eventlogger/gcp/bigquery/query";
 import { RowsNotWrittenError, RowWriter, type RetryNotice, type RowWriterOptions } from "./rowWriter";
-import { setUpBigQuery } from "@eventlogger/gcp/bigquery/setup";
+import { setUpBigQuery } from "@eventlogger/gcp/bigquery/setup/setUpBigQuery";
 import type { RollupVersionRow } from "@eventlogger/gcp/bigquery/tables";
-import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/emulator";
+import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
 import { startRecordingProxy, type Answer, type InsertRequest } from "@eventlogger/gcp/bigquery/testing/recordingProxy";
 import { rollupVersion } from "@eventlogger/gcp/bigquery/testing/rows";
 

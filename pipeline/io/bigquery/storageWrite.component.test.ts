@@ -14,7 +14,7 @@ import type { DayVersion } from "@eventlogger/events/totals/totals";
 import { tableByName, type EventRow, type TableName } from "@eventlogger/gcp/bigquery/tables";
 import type { SinkInputs } from "./sinkRows";
 import { EmitRows, RowSource } from "./testing/emitRows";
-import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/emulator";
+import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
 import { startJavaSinks, type JavaSinks } from "./testing/javaSinks";
 import { writeRows } from "./writeRows";
 

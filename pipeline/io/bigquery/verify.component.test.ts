@@ -5,7 +5,7 @@ import { generateTraffic } from "@eventlogger/traffic/generator/trafficGenerator
 import { validateEvent } from "@eventlogger/events/validation";
 import { eventRow } from "./eventRow";
 import type { RollupVersionRow } from "@eventlogger/gcp/bigquery/tables";
-import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/emulator";
+import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
 import { event, rollupVersion } from "@eventlogger/gcp/bigquery/testing/rows";
 import { verifyRollups, type Verification } from "@eventlogger/gcp/bigquery/verify";
 

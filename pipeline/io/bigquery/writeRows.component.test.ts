@@ -6,7 +6,7 @@ import { toBeamRow } from "./beamRows";
 import type { DeadLetter } from "@eventlogger/events/deadLetter";
 import type { DayVersion } from "@eventlogger/events/totals/totals";
 import { tableByName, type EventRow, type TableName } from "@eventlogger/gcp/bigquery/tables";
-import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/emulator";
+import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
 import {
   startRecordingProxy,
   type Answer,

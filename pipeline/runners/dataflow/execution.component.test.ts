@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from "node:util";
 import { FlinkHarness } from "@eventlogger/beam/testing/flinkHarness";
 import { readDailyRollups } from "@eventlogger/gcp/bigquery/dailyRollups";
 import { runQuery } from "@eventlogger/gcp/bigquery/query";
-import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/emulator";
+import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
 import { startJavaSinks, type JavaSinks } from "../../io/bigquery/testing/javaSinks";
 import type { AnalyticsEvent } from "@eventlogger/events/event";
 import { bruteForceRollups, type RollupReport } from "@eventlogger/traffic/bruteForce";
@@ -12,10 +12,10 @@ import { generateTraffic } from "@eventlogger/traffic/generator/trafficGenerator
 import { validateEvent } from "@eventlogger/events/validation";
 import { encodeMessage } from "@eventlogger/events/eventMessage";
 import { eventPipeline } from "../../eventPipeline";
-import { dataflowEnds } from "./io";
+import { dataflowIo } from "./io";
 import { readMessages, type SentMessage } from "./testing/messageSource";
 
-/** Three days and one of 2020, repeated and late events among them. */
+/** Events of three days and of one day in 2020, with duplicates and delayed events. */
 function events(): AnalyticsEvent[] {
   const now = Date.now();
   const traffic = { now, days: 3, count: 800, users: 120, duplicateShare: 0.1, lateShare: 0.1, lateBy: 100 };
@@ -27,12 +27,12 @@ function events(): AnalyticsEvent[] {
 }
 
 const BAD: readonly SentMessage[] = [
-  { id: "bad-1", text: "no json", timeMs: Date.now() },
+  { id: "bad-1", text: "not json", timeMs: Date.now() },
   { id: "bad-2", text: '{"type":"event"}', timeMs: Date.now() },
 ];
 
-/** The pipeline with the sinks for Dataflow; the source is another, the runner Flink. */
-describe("event pipeline with the sinks for Dataflow", function () {
+/** The pipeline with the sinks for Dataflow, but with another source, and on Flink. */
+describe("the event pipeline with the sinks for Dataflow", function () {
   this.timeout(240_000);
   const fixture = useBigQueryEmulator();
   let flink: FlinkHarness;
@@ -70,13 +70,13 @@ describe("event pipeline with the sinks for Dataflow", function () {
       text: encodeMessage(event).data.toString(),
       timeMs: event.event_time,
     }));
-    const ends = dataflowEnds(
+    const io = dataflowIo(
       { project: fixture.project, subscription: "unused", dataset, eventsSemantics: "at-least-once" },
       sinks.address,
     );
     const run = await flink.start(
       eventPipeline(
-        { ...ends, readMessages: readMessages([...messages.slice(0, 300), ...BAD, ...messages.slice(300)]) },
+        { ...io, readMessages: readMessages([...messages.slice(0, 300), ...BAD, ...messages.slice(300)]) },
         { sessionGapMs: 1_800_000, lateAfterMs: 86_400_000, earlyFiringMs: 1000 },
       ),
       { checkpointingInterval: 2000, checkpointDir: flink.file("checkpoints") },
@@ -85,7 +85,7 @@ describe("event pipeline with the sinks for Dataflow", function () {
     let report: RollupReport | undefined;
     while (!isDeepStrictEqual(report, expected) && Date.now() < deadline) {
       await Promise.race([sleep(1000), run.finished]);
-      // A query may get rows without its columns from the emulator while it commits rows: then it is asked once more.
+      // While the emulator commits rows, a query may return rows without its columns: retry it.
       report = await rollups(dataset).catch(() => undefined);
     }
     assert.deepEqual(report, expected);
@@ -94,7 +94,7 @@ describe("event pipeline with the sinks for Dataflow", function () {
     assert.equal(await number(`SELECT COUNT(*) AS n FROM ${dataset}.events_unique`), ids);
     assert.equal(await number(`SELECT COUNT(*) AS n FROM ${dataset}.dead_letters`), BAD.length);
     const versions = `SELECT date, version FROM ${dataset}.daily_rollup_versions GROUP BY date, version HAVING COUNT(*) > 1`;
-    assert.equal(await number(`SELECT COUNT(*) AS n FROM (${versions})`), 0, "no version is there twice");
+    assert.equal(await number(`SELECT COUNT(*) AS n FROM (${versions})`), 0, "no version is written twice");
     await run.stop();
   });
 });

@@ -2,29 +2,29 @@ import { storageWrite, type StorageWriteOptions } from "../../io/bigquery/storag
 import type { EventPipelineIo } from "../../eventPipeline";
 import { readFromPubSubJava } from "../../io/pubsub/javaRead";
 
-export interface DataflowEndsOptions {
+export interface DataflowIoOptions {
   readonly project: string;
   /** Id of a subscription of the project. */
   readonly subscription: string;
   /** Id of a dataset of the project, with its tables. */
   readonly dataset: string;
   /**
-   * How raw rows are written. `at-least-once` is cheaper and faster; the view `events_unique` is right with both, and so
-   * are the rollups.
+   * Delivery guarantee for raw rows. `at-least-once` is cheaper and faster. The view `events_unique` and the rollups are
+   * exact with both.
    */
   readonly eventsSemantics: StorageWriteOptions["semantics"];
 }
 
-/** Commits of exactly-once writes come this often; s. */
+/** Interval of commits of exactly-once writes; s. */
 const COMMIT_EVERY_SEC = 5;
 
 /**
- * The ends for Dataflow, in Java: the Pub/Sub source, which the service replaces by its own, and the BigQuery Storage
- * Write API.
+ * Sources and sinks for Dataflow, in Java: the Pub/Sub source, which the service replaces with its own, and sinks that use
+ * the BigQuery Storage Write API.
  *
  * @param expansionAddress `host:port` of a Java expansion service
  */
-export function dataflowEnds(options: DataflowEndsOptions, expansionAddress: string): EventPipelineIo {
+export function dataflowIo(options: DataflowIoOptions, expansionAddress: string): EventPipelineIo {
   const { project, subscription, dataset, eventsSemantics } = options;
   const target = { project, dataset };
   const exactlyOnce = {
@@ -46,7 +46,7 @@ export function dataflowEnds(options: DataflowEndsOptions, expansionAddress: str
       { ...target, table: "events" },
       eventsSemantics === "exactly-once" ? exactlyOnce : atLeastOnce,
     ),
-    // A few rows a second, however many events there are.
+    // A few rows per second at any rate of events, so one stream is enough.
     writeRollupVersions: storageWrite(
       "WriteRollupVersions",
       { ...target, table: "daily_rollup_versions" },

@@ -1,6 +1,6 @@
 /**
- * What a Dataflow job can be doing (https://cloud.google.com/dataflow/docs/reference/rest/v1b3/projects.jobs#JobState).
- * States that the service learns later are kept as they are.
+ * States of a Dataflow job (https://cloud.google.com/dataflow/docs/reference/rest/v1b3/projects.jobs#JobState). Unknown
+ * states, of a later version of the API, are passed through.
  */
 const STATES = {
   JOB_STATE_UNKNOWN: { name: "unknown", ended: false },
@@ -22,28 +22,23 @@ const STATES = {
 
 type KnownState = keyof typeof STATES;
 
-/** A state as the API names it, such as `JOB_STATE_RUNNING`. */
+/** A state by its name in the API, such as `JOB_STATE_RUNNING`. */
 export type JobState = KnownState | (string & {});
 
 const known = (state: JobState): (typeof STATES)[KnownState] | undefined =>
   state in STATES ? STATES[state as KnownState] : undefined;
 
-/** Whether a job in this state will never change again. */
+/** Whether this state is terminal. */
 export function hasEnded(state: JobState): boolean {
   return known(state)?.ended ?? false;
 }
 
-/** Whether a replacement may take over the state of a job; jobs that drain or end give it up. */
+/** Whether a job in this state can be updated. Jobs that drain or have ended cannot. */
 export function canBeUpdated(state: JobState): boolean {
   return state === "JOB_STATE_RUNNING";
 }
 
-/** Whether it makes sense to ask a job in this state to drain. */
-export function canBeDrained(state: JobState): boolean {
-  return !hasEnded(state) && state !== "JOB_STATE_DRAINING" && state !== "JOB_STATE_CANCELLING";
-}
-
-/** Such as `running`. */
+/** A readable name, such as `running`. */
 export function stateName(state: JobState): string {
   return known(state)?.name ?? state.replace(/^JOB_STATE_/, "").toLowerCase();
 }

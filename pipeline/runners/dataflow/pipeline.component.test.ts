@@ -31,7 +31,7 @@ interface Built {
   readonly nodeModules: readonly string[];
 }
 
-describe("Pipeline for Dataflow", function () {
+describe("the pipeline for Dataflow", function () {
   this.timeout(120_000);
   let directory: string;
   let built: Built;
@@ -58,31 +58,31 @@ describe("Pipeline for Dataflow", function () {
   });
   after(() => rmSync(directory, { recursive: true, force: true }));
 
-  it("is the one that runs: an update takes the state of a running job over by the names of its steps", () => {
+  it("equals the golden pipeline, so that an update keeps the state of a running job", () => {
     const found = describePipeline(built.pipeline, built.nodeModules);
     if (process.env["UPDATE_GOLDEN"]) writeFileSync(GOLDEN, `${JSON.stringify(found, null, 2)}\n`);
     const golden = JSON.parse(readFileSync(GOLDEN, "utf8")) as PipelineDescription;
     const names = (d: PipelineDescription): string[] => [...Object.keys(d.steps), ...d.javaSteps];
-    const gone = names(golden).filter((name) => !names(found).includes(name));
+    const removed = names(golden).filter((name) => !names(found).includes(name));
     const added = names(found).filter((name) => !names(golden).includes(name));
     assert.deepEqual(
-      { gone, added },
-      { gone: [], added: [] },
-      "Steps have other names than in pipeline.golden.json: " +
-        `gone are ${JSON.stringify(gone)}, new are ${JSON.stringify(added)}. ` +
-        "Dataflow updates a running job by step names: a step that is renamed loses its state, and the update is refused. " +
-        "Keep the names, or have users of running jobs add the old name to --transform-name-mapping or drain the job; " +
-        "then write the file anew with UPDATE_GOLDEN=1.",
+      { removed, added },
+      { removed: [], added: [] },
+      "The step names differ from pipeline.golden.json: " +
+        `removed ${JSON.stringify(removed)}, added ${JSON.stringify(added)}. ` +
+        "Dataflow transfers state by step names: a renamed step would lose its state, and the update is refused. " +
+        "Keep the names. Otherwise users of running jobs must map the old names with --transform-name-mapping or drain " +
+        "the job; then update the file with UPDATE_GOLDEN=1.",
     );
     assert.deepEqual(
       found,
       golden,
-      "The pipeline is another one than in pipeline.golden.json. If a running job can be updated to it, or is to be " +
-        "drained (coders and kinds of state must stay), write the file anew with UPDATE_GOLDEN=1.",
+      "The pipeline differs from pipeline.golden.json. If a running job can be updated to it (coders and kinds of state " +
+        "must not change), or will be drained, update the file with UPDATE_GOLDEN=1.",
     );
   });
 
-  it("is complete: every id in it leads somewhere, every collection has its coder, windowing and boundedness", () => {
+  it("is complete: every id resolves, and every collection has a coder, windowing and boundedness", () => {
     const { transforms, pcollections, coders, windowingStrategies, environments } = built.components;
     for (const { uniqueName, inputs, outputs, environmentId, subtransforms, spec } of Object.values(transforms)) {
       for (const id of [...Object.values(inputs), ...Object.values(outputs)]) assert(pcollections[id], uniqueName);
@@ -110,10 +110,10 @@ describe("Pipeline for Dataflow", function () {
       assert(strategy.trigger, `${id}: trigger`);
     }
     const used = new Set(Object.values(transforms).map(({ environmentId }) => environmentId));
-    for (const id of Object.keys(environments)) assert(used.has(id), `nothing runs in ${id}`);
+    for (const id of Object.keys(environments)) assert(used.has(id), `no step runs in ${id}`);
   });
 
-  it("passes between TypeScript and Java, and through groupings, only what both understand", () => {
+  it("uses only coders that TypeScript, Java and the runner know between languages and at groupings", () => {
     const { transforms, pcollections, coders } = built.components;
     const urns = (id: string): string[] => {
       const { spec, componentCoderIds } = coders[id] as runnerApi.Coder;
@@ -127,25 +127,25 @@ describe("Pipeline for Dataflow", function () {
     for (const consumer of leaves) {
       for (const id of Object.values(consumer.inputs)) {
         const producer = producers.get(id) as runnerApi.PTransform;
-        const ends = [language(producer), language(consumer)];
-        // Java's own coders are between Java and the runner, which does not look into them.
-        if (ends[0] === ends[1] || !ends.includes("TypeScript")) continue;
+        const languages = [language(producer), language(consumer)];
+        // Java may use its own coders towards the runner, which does not decode them.
+        if (languages[0] === languages[1] || !languages.includes("TypeScript")) continue;
         edges++;
         for (const urn of urns((pcollections[id] as runnerApi.PCollection).coderId)) {
           assert.match(urn, SHARED_CODERS, `${producer.uniqueName} to ${consumer.uniqueName}`);
         }
       }
     }
-    // The read; rows and refused rows of three writes; in and out of the grouping of sessions.
+    // The read; rows and rejected rows of three writes; input and output of the grouping of sessions.
     assert.equal(edges, 9);
   });
 
-  it("holds nothing of the source for other runners, and no end", () => {
+  it("contains no part of the source for other runners, and only unbounded collections", () => {
     const { transforms, pcollections } = built.components;
     for (const { uniqueName, spec, environmentId, outputs } of Object.values(transforms)) {
       if (environmentId !== "jsEnvironment") continue;
       for (const id of Object.values(outputs)) {
-        assert.equal(pcollections[id]?.isBounded, runnerApi.IsBounded_Enum.UNBOUNDED, `${uniqueName} would end`);
+        assert.equal(pcollections[id]?.isBounded, runnerApi.IsBounded_Enum.UNBOUNDED, `${uniqueName} is bounded`);
       }
       if (spec?.urn !== "beam:transform:pardo:v1") continue;
       const payload = runnerApi.ParDoPayload.fromBinary(spec.payload);
@@ -154,7 +154,7 @@ describe("Pipeline for Dataflow", function () {
     }
   });
 
-  it("writes raw rows exactly once where that is asked for, with the same steps of ours", () => {
+  it("writes raw rows exactly once with --events-semantics exactly-once, with the same steps of ours", () => {
     const exact = build("exactly-once");
     const name = ({ uniqueName }: runnerApi.PTransform): string => uniqueName;
     const names = ({ components }: Built): string[] => Object.values(components.transforms).map(name);

@@ -13,25 +13,25 @@ import {
   startExpansionService,
 } from "@eventlogger/beam";
 import { eventPipeline, type EventPipelineOptions } from "../../eventPipeline";
-import { dataflowEnds, type DataflowEndsOptions } from "./io";
+import { dataflowIo, type DataflowIoOptions } from "./io";
 
-export interface DataflowPipelineOptions extends EventPipelineOptions, DataflowEndsOptions {
-  /** Image of the TypeScript workers, with its registry and tag. */
+export interface DataflowPipelineOptions extends EventPipelineOptions, DataflowIoOptions {
+  /** Container image of the TypeScript workers, with registry and tag. */
   readonly workerImage: string;
 }
 
 export interface DataflowPipeline {
   readonly pipeline: runnerApi.Pipeline;
-  /** Modules that a worker loads before it is given work. */
+  /** Modules that a worker loads at its start. */
   readonly nodeModules: readonly string[];
 }
 
 /**
- * Builds the event pipeline for Dataflow, with the ends for it. The Java parts come from an expansion service that runs
- * for as long as this takes (some ten seconds; the first time Maven builds it); nothing in the cloud is asked.
+ * Builds the event pipeline with the sources and sinks for Dataflow. Starts a Java expansion service for the time of the
+ * build (about ten seconds; the first time, Maven builds it). Calls no cloud service.
  *
- * @param onProgress told what is done, a line at a time
- * @throws ClasspathError when Maven fails; Error with what the expansion service says
+ * @param onProgress called with each line of progress
+ * @throws ClasspathError when Maven fails; Error with the message of the expansion service
  */
 export async function buildDataflowPipeline(
   options: DataflowPipelineOptions,
@@ -48,7 +48,7 @@ export async function buildDataflowPipeline(
     });
     try {
       onProgress("expanding the Pub/Sub source and the BigQuery sinks");
-      const pipeline = await buildPipeline(eventPipeline(dataflowEnds(options, service.address), options));
+      const pipeline = await buildPipeline(eventPipeline(dataflowIo(options, service.address), options));
       replaceDefaultEnvironment(pipeline, (environment) => asDockerEnvironment(environment, options.workerImage));
       const { transforms } = pipeline.components as runnerApi.Components;
       const kib = Math.round(runnerApi.Pipeline.toBinary(pipeline).length / 1024);

@@ -1,7 +1,8 @@
 import type { StateLabels } from "@eventlogger/gcp/bigquery/stateLabels";
+import { withTimeout } from "@eventlogger/process/wait";
 import type { RunStart, StateDirectory, StateSettings } from "./stateDirectory";
 
-/** The tables that a state belongs to; see `LabelledTables`. */
+/** The tables that a state belongs to. `LabelledTables` implements it. */
 export interface BoundTables {
   readonly name: string;
   labels(): Promise<StateLabels | undefined>;
@@ -11,32 +12,32 @@ export interface BoundTables {
 }
 
 export interface BindOptions {
-  /** Forget the state in the directory. */
+  /** Whether to delete the state in the directory first. */
   readonly fresh: boolean;
-  /** With `fresh`: also when the tables hold numbers, which are then wrong from now on. */
+  /** With `fresh`: whether to start even if the tables contain numbers, which are wrong from then on. */
   readonly acceptWrongNumbers: boolean;
 }
 
 /**
- * State and tables do not belong together, so every number that changes would be wrong: use the directory that belongs to
- * the tables, or begin anew.
+ * The state directory does not belong to the tables, so that every updated number would be wrong. Use the directory that
+ * belongs to the tables, or start with empty state.
  */
 export class StateTablesMismatchError extends Error {
   constructor(found: string, consequence: string, fix: string) {
-    super(`${found} Nothing was started, because ${consequence}.\n${fix}`);
+    super(`${found} The run was not started, because ${consequence}.\n${fix}`);
     this.name = "StateTablesMismatchError";
   }
 }
 
 const RIGHT_DIRECTORY =
-  "Use the --state-dir that belongs to these tables. Is its volume missing, or was it restored from a backup?";
+  "Use the --state-dir that belongs to these tables. Check whether its volume is missing or was restored from a backup.";
 
-const waysOut = (table: string): string =>
+const remedies = (table: string): string =>
   `${RIGHT_DIRECTORY}\n` +
-  "Or start with --fresh --accept-wrong-numbers: that empties the state, and from then on the numbers in " +
-  `${table} lack every event that was counted before`;
+  "Or start with --fresh --accept-wrong-numbers. This deletes the state, and from then on the numbers in " +
+  `${table} lack every event that was counted before.`;
 
-/** @throws StateTablesMismatchError unless an empty state is right, or wrong numbers are accepted */
+/** @throws StateTablesMismatchError when the tables contain numbers, which an empty state would replace */
 async function requireEmptyTables(
   directory: string,
   labels: StateLabels | undefined,
@@ -44,61 +45,61 @@ async function requireEmptyTables(
   fresh: boolean,
 ): Promise<void> {
   if (!(await tables.hasNumbers())) return;
-  const owner = labels ? `that come from the state ${labels.state}` : "of earlier runs";
+  const origin = labels ? `from the state ${labels.state}` : "from earlier runs";
   throw new StateTablesMismatchError(
     fresh
-      ? `--fresh empties the state, and ${tables.name} holds numbers ${owner}.`
-      : `${directory} holds no state, and ${tables.name} holds numbers ${owner}.`,
-    "every day that gets an event would be counted from zero, and the right numbers replaced by wrong ones",
-    waysOut(tables.name),
+      ? `--fresh deletes the state, but ${tables.name} contains numbers ${origin}.`
+      : `${directory} contains no state, but ${tables.name} contains numbers ${origin}.`,
+    "every day with a new event would be counted from zero, and wrong numbers would replace correct ones",
+    remedies(tables.name),
   );
 }
 
-/** @throws StateTablesMismatchError when the state did not count what the tables hold */
+/** @throws StateTablesMismatchError when the numbers in the tables do not come from the state */
 async function requireMatch(
   state: StateDirectory,
   labels: StateLabels | undefined,
   tables: BoundTables,
 ): Promise<void> {
   const { directory, identity, newestRun, recordedCheckpoint } = state;
-  const refuse = (what: string, consequence: string, fix: string): never => {
-    throw new StateTablesMismatchError(what, consequence, fix);
+  const refuse = (found: string, consequence: string, fix: string): never => {
+    throw new StateTablesMismatchError(found, consequence, fix);
   };
   if (labels && identity?.id === labels.state) {
     if (newestRun >= labels.run && recordedCheckpoint >= labels.checkpoint) return;
     refuse(
-      `${directory} holds an old copy of the state: it ends with run ${newestRun} and checkpoint ` +
+      `${directory} contains an old copy of the state: it ends with run ${newestRun} and checkpoint ` +
         `${recordedCheckpoint}, but ${tables.name} was written by run ${labels.run} and checkpoint ${labels.checkpoint}.`,
-      "what was acknowledged since the copy was made is not in it and would be missing in the numbers for good",
-      waysOut(tables.name),
+      "the copy lacks the events that were acknowledged later, and the numbers would lack them permanently",
+      remedies(tables.name),
     );
   }
   if (!state.hasState()) return requireEmptyTables(directory, labels, tables, false);
   if (labels) {
     refuse(
-      `${directory} holds the state ${identity?.id ?? "of a version without ids"}, and the numbers in ${tables.name} come ` +
-        `from the state ${labels.state}.`,
-      "the numbers of each day would be replaced by those of other events",
-      waysOut(tables.name),
+      `${directory} contains the state ${identity?.id ?? "of a version without ids"}, but the numbers in ${tables.name} ` +
+        `come from the state ${labels.state}.`,
+      "the numbers of each day would be replaced by numbers of other events",
+      remedies(tables.name),
     );
   }
-  // State without an id, or whose tables were not labelled yet: of an earlier version. It is adopted, once.
+  // State of an earlier version, without an id or without labels on the tables: adopt it once.
   if (!identity?.tablesLabelled) return;
   refuse(
-    `${directory} holds the state ${identity.id}, and ${tables.name} has no label of a state: the table was made again, or ` +
-      "its labels were removed.",
-    "the state counts events that may not be in these tables",
+    `${directory} contains the state ${identity.id}, but ${tables.name} has no label of a state: the table was recreated, ` +
+      "or its labels were removed.",
+    "the state may count events that are not in these tables",
     "If only the labels were removed, set them again: " +
       `${tables.labelCommand({ state: identity.id, run: newestRun, checkpoint: recordedCheckpoint })}\n` +
-      "If the tables were made again, start with --fresh; with numbers in them that also takes --accept-wrong-numbers",
+      "If the tables were recreated, start with --fresh. If they contain numbers, add --accept-wrong-numbers.",
   );
 }
 
 /**
- * Begins a run on a state directory, once it is certain that its state counted what the tables hold, and that the recorded
- * checkpoint can be restored. Labels the tables with the state and the run. An empty state takes empty tables.
+ * Begins a run on a state directory. Checks first that the numbers in the tables come from its state, and that the recorded
+ * checkpoint can be restored; an empty state requires empty tables. Labels the tables with the state and the run.
  * @throws StateMismatchError, StateTablesMismatchError, DamagedCheckpointError, CheckpointRecordError,
- *   AmbiguousCheckpointsError; nothing is changed then
+ *   AmbiguousCheckpointsError; then nothing is changed
  */
 export async function beginBoundRun(
   state: StateDirectory,
@@ -127,13 +128,13 @@ async function labelTables(state: StateDirectory, tables: BoundTables): Promise<
   if (identity) await tables.label({ state: identity.id, run: newestRun, checkpoint: recordedCheckpoint });
 }
 
-/** At most this long a stop waits for the last label; ms. */
-const LAST_LABEL_MS = 1000;
+/** Time limit for the last label when a run stops; ms. */
+const LAST_LABEL_TIMEOUT_MS = 1000;
 
 /**
- * Labels the tables with the recorded checkpoint from time to time, so that a copy of the state that was made earlier in
- * the same run is recognised as old. A label that cannot be set is told, and the run goes on.
- * @returns a function that sets the label for the last time; call it when the run has stopped
+ * Labels the tables with the recorded checkpoint periodically, so that an earlier copy of the state from the same run is
+ * recognised as old. An error is passed to `onError`, and the run continues.
+ * @returns a function that sets the label for the last time; call it after the run has stopped
  */
 export function labelProgress(
   state: StateDirectory,
@@ -145,6 +146,6 @@ export function labelProgress(
   const timer = setInterval(() => void next(), everyMs);
   return async () => {
     clearInterval(timer);
-    await Promise.race([next(), new Promise((resolve) => setTimeout(resolve, LAST_LABEL_MS))]);
+    await withTimeout(next(), LAST_LABEL_TIMEOUT_MS, "labelling the tables").catch(onError);
   };
 }

@@ -49,7 +49,7 @@ describe("StateDirectory", () => {
     return spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"], { detached: true });
   }
 
-  /** Runs once as a worker does: completes checkpoints, the last of which is recorded. */
+  /** Simulates a run: completes checkpoints and records the last one, as a worker does. */
   async function runOnce(at: string, job: string, ...numbers: number[]): Promise<void> {
     const state = await StateDirectory.open(at);
     state.identify(settings);
@@ -66,18 +66,18 @@ describe("StateDirectory", () => {
     assert.equal(await resumed(), undefined);
   });
 
-  it("resumes from the last run, also when the files of an earlier one are newer", async () => {
+  it("resumes from the last run even if the files of an earlier run are newer", async () => {
     await runOnce(directory, "a", 49, 50);
     const earlier = copyOfFirstRun();
     await runOnce(directory, "b", 51, 52);
-    // As a restored backup, a clock that was ahead, or an earlier version that removed nothing.
+    // For example after a restored backup, with a clock that was ahead, or after an earlier version that kept all files.
     cpSync(earlier, path.join(directory, "checkpoints", "run-1"), { recursive: true });
     touchAll(path.join(directory, "checkpoints", "run-1"), Date.now() / 1000 + 600);
     assert.equal(await resumed(), path.join(directory, "checkpoints", "run-2", "b", "chk-52"));
     rmSync(earlier, { recursive: true });
   });
 
-  it("resumes from a copy of the folder, whatever the times of its files are", async () => {
+  it("resumes from a copy of the folder with any modification times", async () => {
     await runOnce(directory, "a", 1, 2);
     await runOnce(directory, "b", 3, 4);
     const copy = `${directory}-copy`;
@@ -101,13 +101,13 @@ describe("StateDirectory", () => {
     assert.deepEqual(readdirSync(state.checkpoints), ["run-1"]);
   });
 
-  it("refuses to start when its record is gone", async () => {
+  it("refuses to start without its record", async () => {
     await runOnce(directory, "a", 1);
     rmSync(path.join(directory, "current.json"));
     await assert.rejects(resumed(), /current\.json is missing/);
   });
 
-  it("resumes state of a version without a record from the highest number, and refuses when two jobs have it", async () => {
+  it("resumes state without a record from the highest checkpoint number, and refuses when two jobs have it", async () => {
     checkpoint("a", 50, "whole");
     const newest = checkpoint("b", 52, "whole");
     touchAll(path.join(directory, "checkpoints", "a"), Date.now() / 1000 + 600);
@@ -117,7 +117,7 @@ describe("StateDirectory", () => {
     await assert.rejects(resumed(), AmbiguousCheckpointsError);
   });
 
-  it("refuses state of other settings, and says which", async () => {
+  it("refuses state with other settings and names them", async () => {
     await runOnce(directory, "a", 1);
     const state = await StateDirectory.open(directory);
     const other = { ...settings, sessionGapMs: 60_000 };
@@ -132,7 +132,7 @@ describe("StateDirectory", () => {
     assert.equal((await state.beginRun()).restoreFrom, undefined);
   });
 
-  it("is for one run at a time", async () => {
+  it("refuses a second run at the same time", async () => {
     const other = longRunning();
     await StateDirectory.open(directory);
     const launcher = identifyProcess(other.pid as number);
@@ -143,7 +143,7 @@ describe("StateDirectory", () => {
     await StateDirectory.open(directory);
   });
 
-  it("ends what a killed run left running", async () => {
+  it("stops the processes that a killed run left", async () => {
     const left = longRunning();
     await StateDirectory.open(directory);
     const children = [identifyProcess(left.pid as number)];

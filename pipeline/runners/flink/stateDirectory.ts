@@ -14,7 +14,7 @@ import {
 } from "@eventlogger/beam";
 import { endProcess, identifyProcess, isRunning, type ProcessIdentity } from "@eventlogger/process/processIdentity";
 
-/** What the stored state depends on: a run with other values cannot go on from it. */
+/** The settings that the stored state depends on. A run with other settings cannot resume from it. */
 export interface StateSettings {
   readonly project: string;
   readonly subscription: string;
@@ -24,54 +24,54 @@ export interface StateSettings {
   readonly sessionBucketsPerDay: number;
 }
 
-/** Another run uses the state directory: stop it, or choose another `--state-dir`. */
+/** Another run uses the state directory. Stop that run, or choose another `--state-dir`. */
 export class StateDirectoryInUseError extends Error {
   constructor(directory: string, pid: number) {
-    super(`${directory} is in use by a run with process id ${pid}; stop it first, or choose another --state-dir`);
+    super(`${directory} is in use by a run with process id ${pid}. Stop that run, or choose another --state-dir`);
     this.name = "StateDirectoryInUseError";
   }
 }
 
 /**
- * An earlier version left checkpoints, and it is not certain which one is the newest: remove the folders of the jobs that
- * are older.
+ * An earlier version left several checkpoints with the same number, so that the newest one is unknown. Remove the folders of
+ * the older jobs.
  */
 export class AmbiguousCheckpointsError extends Error {
   constructor(directories: readonly string[]) {
     super(
-      `It is not certain which checkpoint is the newest: ${directories.join(", ")} have the same number and were made by ` +
-        "different jobs. Remove the folder of the job that ran earlier; its checkpoint lacks what was acknowledged since",
+      `The newest checkpoint is unknown: ${directories.join(", ")} have the same number and come from different jobs. ` +
+        "Remove the folder of the job that ran earlier; its checkpoint lacks events that were acknowledged later",
     );
     this.name = "AmbiguousCheckpointsError";
   }
 }
 
-/** The state was made with other settings: run with those, or start with `--fresh` over empty tables. */
+/** The state was created with other settings. Use those settings, or start with `--fresh` and empty tables. */
 export class StateMismatchError extends Error {
   constructor(directory: string, differences: readonly string[]) {
     super(
-      `The state in ${directory} was made with other settings (${differences.join("; ")}). Run with those settings, or ` +
-        `start with empty state (--fresh), which takes empty tables`,
+      `The state in ${directory} was created with other settings (${differences.join("; ")}). Use those settings, or ` +
+        "start with empty state (--fresh), which requires empty tables",
     );
     this.name = "StateMismatchError";
   }
 }
 
-/** The state that a directory holds, as its tables know it. */
+/** Identifies the state in a directory. */
 export interface StateIdentity {
-  /** Random; the tables carry it as a label. */
+  /** Random; a label of the tables. */
   readonly id: string;
-  /** Whether the tables were labelled with the id. */
+  /** Whether the tables have the label. */
   readonly tablesLabelled: boolean;
 }
 
 type Settings = StateSettings & { readonly stateId?: string; readonly tablesLabelled?: boolean };
 
-/** How a run begins. */
+/** The start of a run. */
 export interface RunStart {
-  /** Grows with every run on this state. */
+  /** Number of the run on this state; increases with every run. */
   readonly run: number;
-  /** undefined: nothing was acknowledged yet, so the state is empty. */
+  /** Undefined when nothing was acknowledged yet, so that the state is empty. */
   readonly restoreFrom: { readonly directory: string; readonly number: number } | undefined;
   readonly checkpointRecord: CheckpointRecorderOptions;
 }
@@ -85,7 +85,7 @@ function readJson<T>(file: string): T | undefined {
   return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as T) : undefined;
 }
 
-/** Replaces the file as a whole, so that a kill leaves the old or the new one. */
+/** Replaces the file atomically, so that a kill leaves either the old or the new file. */
 function writeJson(file: string, value: unknown): void {
   const temporary = `${file}.${process.pid}`;
   writeFileSync(temporary, JSON.stringify(value, null, 2) + "\n");
@@ -93,8 +93,8 @@ function writeJson(file: string, value: unknown): void {
 }
 
 /**
- * The folder that outlives runs: checkpoints to go on from, the settings they were made with, logs, and the processes of
- * the run that uses it.
+ * The persistent folder of runs: checkpoints to resume from, their settings, logs, and the processes of the run that uses
+ * the folder.
  */
 export class StateDirectory {
   private readonly launcher = identifyProcess(process.pid) as ProcessIdentity;
@@ -113,7 +113,7 @@ export class StateDirectory {
   private get processesFile(): string {
     return path.join(this.directory, "processes.json");
   }
-  /** Names the checkpoint to resume from. */
+  /** Record of the checkpoint to resume from. */
   private get recordFile(): string {
     return path.join(this.directory, "current.json");
   }
@@ -122,8 +122,8 @@ export class StateDirectory {
   }
 
   /**
-   * Takes the folder for this process. What a killed run left running is ended first: two jobs that read one
-   * subscription with a state each would both be wrong.
+   * Opens the folder for this process. First stops the processes that a killed run left: if two jobs with separate state
+   * read one subscription, the numbers of both are wrong.
    * @throws StateDirectoryInUseError
    */
   static async open(directory: string): Promise<StateDirectory> {
@@ -138,18 +138,18 @@ export class StateDirectory {
     return state;
   }
 
-  /** Remembers the children of this run, in case it is killed. */
+  /** Records the child processes of this run, in case it is killed. */
   recordChildren(pids: readonly number[]): void {
     const children = pids.map(identifyProcess).filter((p) => p !== undefined);
     writeJson(this.processesFile, { launcher: this.launcher, children } satisfies Processes);
   }
 
-  /** Ends the children that were recorded, whoever started them. */
+  /** Stops the recorded child processes, of this run or an earlier one. @param graceMs time before a kill; ms */
   async endChildren(graceMs?: number): Promise<void> {
     for (const child of readJson<Processes>(this.processesFile)?.children ?? []) await endProcess(child, graceMs);
   }
 
-  /** @throws StateMismatchError when the state was made with other settings */
+  /** @throws StateMismatchError when the state was created with other settings */
   requireSettings(settings: StateSettings): void {
     const before = this.settings();
     if (!before || !this.hasState()) return;
@@ -159,31 +159,31 @@ export class StateDirectory {
     if (differences.length) throw new StateMismatchError(this.directory, differences);
   }
 
-  /** undefined for a new folder, and for one of a version that gave no ids. */
+  /** Undefined for a new folder, and for a folder of a version without ids. */
   get identity(): StateIdentity | undefined {
     const { stateId, tablesLabelled } = this.settings() ?? {};
     return stateId === undefined ? undefined : { id: stateId, tablesLabelled: tablesLabelled === true };
   }
 
-  /** The newest run that was started on this state; 0 when there was none. */
+  /** Number of the newest run on this state; 0 before the first run. */
   get newestRun(): number {
     return readCheckpointRecord(this.recordFile)?.newestRun ?? 0;
   }
 
-  /** The recorded checkpoint; 0 when there is none yet. */
+  /** Number of the recorded checkpoint; 0 before the first one. */
   get recordedCheckpoint(): number {
     return readCheckpointRecord(this.recordFile)?.restorePoint?.checkpoint ?? 0;
   }
 
-  /** Whether events were counted in this state. */
+  /** Whether a checkpoint was recorded, so that the state counts events. */
   hasState(): boolean {
     const record = readCheckpointRecord(this.recordFile);
     return record ? record.restorePoint !== null : completeCheckpoints(this.checkpoints).length > 0;
   }
 
-  /** Forgets all state; the folder then has a new identity. */
+  /** Deletes all state. The folder then has a new identity. */
   clear(settings: StateSettings): StateIdentity {
-    // The settings last: without them the folder counts as new.
+    // The settings are deleted last: without them the folder counts as new.
     rmSync(this.recordFile, { force: true });
     rmSync(this.checkpoints, { recursive: true, force: true });
     rmSync(this.settingsFile, { force: true });
@@ -191,21 +191,21 @@ export class StateDirectory {
     return this.identify(settings);
   }
 
-  /** Gives the state an id where it has none, and remembers the settings. */
+  /** Records the settings, and assigns an id to state without one. */
   identify(settings: StateSettings): StateIdentity {
     const identity = this.identity ?? { id: randomUUID(), tablesLabelled: false };
     this.saveSettings(settings, identity);
     return identity;
   }
 
-  /** Remembers that the tables carry the label. */
+  /** Records that the tables have the label. */
   recordTablesLabelled(settings: StateSettings): void {
     this.saveSettings(settings, { ...this.identify(settings), tablesLabelled: true });
   }
 
   /**
-   * The checkpoint to resume from; undefined when nothing was acknowledged yet.
-   * @throws CheckpointRecordError, DamagedCheckpointError, AmbiguousCheckpointsError: never an older one instead
+   * The checkpoint to resume from; undefined when nothing was acknowledged yet. Never falls back to an older checkpoint.
+   * @throws CheckpointRecordError, DamagedCheckpointError, AmbiguousCheckpointsError
    */
   async restorePoint(): Promise<RunStart["restoreFrom"]> {
     const { restorePoint } = await this.record();
@@ -213,8 +213,8 @@ export class StateDirectory {
   }
 
   /**
-   * Begins a run: from now on an earlier one cannot record checkpoints any more.
-   * @throws as `restorePoint`
+   * Begins a run. From then on, an earlier run cannot record checkpoints.
+   * @throws the errors of {@link restorePoint}
    */
   async beginRun(): Promise<RunStart> {
     const restoreFrom = await this.restorePoint();
@@ -231,13 +231,13 @@ export class StateDirectory {
     if (this.identity?.tablesLabelled) {
       throw new CheckpointRecordError(
         this.recordFile,
-        "is missing. It names the checkpoint to resume from, and no other one is safe: put it back from a copy",
+        "is missing. It names the checkpoint to resume from, and no other checkpoint is safe. Restore the file from a copy",
       );
     }
     return { newestRun: 0, restorePoint: await this.unrecordedCheckpoint() };
   }
 
-  /** Runs that ended before they recorded a checkpoint acknowledged nothing; what they left would fill the disk. */
+  /** Removes the files of runs that recorded no checkpoint, and so acknowledged nothing. They would fill the disk. */
   private removeUnrecordedRuns(restoreFrom: string | undefined): void {
     for (const name of readdirSync(this.checkpoints)) {
       const folder = path.join(this.checkpoints, name);
@@ -247,8 +247,8 @@ export class StateDirectory {
   }
 
   /**
-   * The newest checkpoint of a version that kept no record. A job that resumes from a checkpoint goes on with its number,
-   * so the highest number is the newest.
+   * The newest checkpoint of a version that kept no record. A job that resumes from a checkpoint continues its numbering, so
+   * that the highest number is the newest.
    */
   private async unrecordedCheckpoint(): Promise<CheckpointRecord["restorePoint"]> {
     const [newest, ...others] = completeCheckpoints(this.checkpoints);
@@ -267,7 +267,7 @@ export class StateDirectory {
     replaceFile(this.settingsFile, JSON.stringify(saved, null, 2) + "\n");
   }
 
-  /** Gives the folder back. */
+  /** Releases the folder. */
   close(): void {
     rmSync(this.processesFile, { force: true });
   }

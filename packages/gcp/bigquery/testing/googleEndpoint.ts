@@ -6,11 +6,11 @@ import tls = require("node:tls");
 import { promisify } from "node:util";
 import type { BigQueryEmulator } from "../../emulators/emulators";
 
-/** An endpoint for Google's Java clients, which know one address for everything. */
+/** An endpoint for Google's Java clients, which use one address for REST and gRPC. */
 export interface GoogleEndpoint {
   /** `http://localhost:PORT`, for `--bigQueryEndpoint`. */
   readonly url: string;
-  /** What makes a JVM trust its certificate. */
+  /** JVM arguments that make a client trust the certificate. */
   readonly jvmArgs: readonly string[];
   stop(): Promise<void>;
 }
@@ -19,8 +19,8 @@ const PASSWORD = "changeit";
 /** The first byte of a TLS connection: a handshake record. */
 const TLS_HANDSHAKE = 0x16;
 
-/** A key with a certificate that it signed itself for `localhost`; the file is key store and trust store in one. */
-async function makeCertificate(file: string): Promise<void> {
+/** Creates a key with a self-signed certificate for `localhost`. The file is both key store and trust store. */
+async function createCertificate(file: string): Promise<void> {
   const arguments_ = ["-genkeypair", "-keyalg", "EC", "-alias", "localhost", "-dname", "CN=localhost"];
   arguments_.push("-ext", "SAN=dns:localhost", "-validity", "2");
   arguments_.push("-storetype", "PKCS12", "-keystore", file, "-storepass", PASSWORD);
@@ -44,14 +44,14 @@ function connectTo(address: string, socket: net.Socket): void {
 }
 
 /**
- * Puts both APIs of a BigQuery emulator behind one port, as Google's Java clients need them when they are told another
- * endpoint: REST without TLS, gRPC always with. Which of them it is, the first byte tells.
+ * Serves both APIs of a BigQuery emulator on one port, as Google's Java clients need it for a custom endpoint: REST
+ * without TLS, gRPC with TLS. The first byte of a connection tells which one it is.
  *
- * @param directory for the certificate
+ * @param directory folder for the certificate
  */
 export async function startGoogleEndpoint(emulator: BigQueryEmulator, directory: string): Promise<GoogleEndpoint> {
   const trustStore = join(directory, "certificate.p12");
-  await makeCertificate(trustStore);
+  await createCertificate(trustStore);
   const sockets = new Set<net.Socket>();
   const encrypted = tls.createServer(
     { pfx: readFileSync(trustStore), passphrase: PASSWORD, ALPNProtocols: ["h2"] },

@@ -8,19 +8,19 @@ export interface InsertRequest {
   readonly rows: readonly { readonly insertId?: string; readonly json: Record<string, unknown> }[];
 }
 
-/** An answer in place of the server's; undefined lets the request through. */
+/** A response instead of the server's; undefined forwards the request. */
 export type Answer = { readonly status: number; readonly body: object } | undefined;
 
 export interface RecordingProxy {
   readonly url: string;
   /** The insertAll requests so far. */
   readonly inserts: InsertRequest[];
-  /** Answers insertAll requests as Google's service does where the emulator does not. */
+  /** Answers insertAll requests where Google's service behaves differently from the emulator. */
   answer: (request: InsertRequest, nth: number) => Answer;
   stop(): Promise<void>;
 }
 
-/** Stands in front of the emulator, passes requests on and remembers those that insert rows. */
+/** Starts a proxy for the emulator that records insertAll requests. */
 export async function startRecordingProxy(target: string): Promise<RecordingProxy> {
   const inserts: InsertRequest[] = [];
 
@@ -35,12 +35,12 @@ export async function startRecordingProxy(target: string): Promise<RecordingProx
       const answer = proxy.answer(insert, inserts.length);
       if (answer) return reply(answer.status, JSON.stringify(answer.body));
     }
-    const passedOn = await fetch(target + (request.url ?? "/"), {
+    const forwarded = await fetch(target + (request.url ?? "/"), {
       method: request.method ?? "GET",
       headers: { "Content-Type": "application/json", Connection: "close" },
       ...(body ? { body } : {}),
     });
-    reply(passedOn.status, await passedOn.text());
+    reply(forwarded.status, await forwarded.text());
   }
 
   const server = createServer((request, response) => {

@@ -1,7 +1,7 @@
 import type { AnalyticsEvent } from "@eventlogger/events/event";
 import type { RollupVersionRow } from "../tables";
 
-/** An event with everything that a test does not care about filled in. */
+/** An event with defaults for all fields that a test does not set. */
 export function event(fields: Partial<AnalyticsEvent> & { event_time: number }): AnalyticsEvent {
   return {
     type: "event",
@@ -19,7 +19,7 @@ export function event(fields: Partial<AnalyticsEvent> & { event_time: number }):
   };
 }
 
-/** A row of totals, zero where a test does not say otherwise. */
+/** A rollup version with zeros for all numbers that a test does not set. */
 export function rollupVersion(fields: Partial<RollupVersionRow> & { date: string }): RollupVersionRow {
   return {
     version: 1,

@@ -1,15 +1,15 @@
-"""bqemulator 1.4.0, with a Storage Write API that answers as Google's does where Beam's sinks rely on it.
+"""bqemulator 1.4.0 with patches to its Storage Write API, for the behaviour of Google's service that Beam's sinks rely on.
 
-Takes the arguments of `python -m bqemulator`.
+Accepts the arguments of `python -m bqemulator`.
 """
 
 import json
 import sys
 from importlib.metadata import version
 
-MADE_FOR = "1.4.0"
-if version("bqemulator") != MADE_FOR:
-    sys.exit(f"These changes are for bqemulator {MADE_FOR}, installed is {version('bqemulator')}")
+SUPPORTED = "1.4.0"
+if version("bqemulator") != SUPPORTED:
+    sys.exit(f"These patches are for bqemulator {SUPPORTED}, but version {version('bqemulator')} is installed")
 
 from bqemulator.cli import main
 from bqemulator.grpc_api import write_servicer
@@ -22,7 +22,7 @@ Handler = write_servicer.BigQueryWriteHandler
 
 
 def flush_up_to_and_including(flush):
-    """FlushRows names the last row to flush; the emulator leaves that one out. To repeat a flush is allowed."""
+    """FlushRows names the last row to flush; the emulator omits that row. A repeated flush is allowed."""
 
     def patched(self, stream, offset):
         if stream.flushed_rows > offset:
@@ -33,7 +33,7 @@ def flush_up_to_and_including(flush):
 
 
 def stay_with_the_stream(ensure_stream_bound):
-    """Only the first request of a connection must name its stream; the emulator looks for one without a name."""
+    """Only the first request of a connection must name its stream; the emulator requires the name in every request."""
 
     def patched(self, stream_name, bound, context):
         if bound is not None and not stream_name:
@@ -44,19 +44,19 @@ def stay_with_the_stream(ensure_stream_bound):
 
 
 def problem_of(field, value):
-    """What Google's service finds wrong with a value, or None."""
+    """The reason why Google's service rejects a value, or None."""
     if value is None:
         return None if field.nullable else f"Field {field.name} is required"
     if (field.metadata or {}).get(b"bq_type") == b"JSON":
         try:
             json.loads(value)
         except ValueError as error:
-            return f"Field {field.name} is no JSON: {error}"
+            return f"Field {field.name} is not valid JSON: {error}"
     return None
 
 
 def row_errors(rows):
-    """One error for each row that does not fit the table."""
+    """One error for each row that does not match the schema of the table."""
     found = {}
     for field in rows.schema:
         for index, value in enumerate(rows.column(field.name).to_pylist()):
@@ -68,7 +68,7 @@ def row_errors(rows):
 
 
 def name_bad_rows(perform_append):
-    """A request with bad rows is refused as a whole, with their numbers. The emulator fails, or writes them."""
+    """Google's service rejects a request with bad rows as a whole and lists them. The emulator fails, or writes them."""
 
     def patched(self, stream, rows, offset, max_buffered_rows):
         errors = row_errors(rows)

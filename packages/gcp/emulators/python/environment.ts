@@ -2,15 +2,15 @@ import { join } from "node:path";
 import { cacheDir, packageRootOf } from "@eventlogger/process/packageRoot";
 import { ensureVenv, interpreterOf } from "@eventlogger/process/python/venv";
 
-/** A Python environment that holds the BigQuery emulator. */
+/** The Python environment of the BigQuery emulator. */
 export interface PythonEnvironment {
-  /** The interpreter. */
+  /** Path of the interpreter. */
   readonly python: string;
-  /** Home directory for the emulator: duckdb looks there for its extensions. */
+  /** Home directory for the emulator. DuckDB looks for its extensions there. */
   readonly home: string;
 }
 
-/** Copies the spatial extension to where duckdb looks for it; otherwise it would download it. */
+/** Copies the spatial extension to where DuckDB looks for it. Otherwise DuckDB would download it. */
 const INSTALL_SPATIAL = `
 import duckdb, duckdb_extension_spatial, pathlib, shutil, sys
 platform = duckdb.sql("PRAGMA platform").fetchone()[0]
@@ -22,9 +22,9 @@ shutil.copy(source, target)
 `;
 
 /**
- * The environment of the BigQuery emulator, made under the cache directory when it is absent (about a minute).
- * @param onInstall called when it has to be made.
- * @throws Error with the end of pip's log when it cannot be made.
+ * The environment of the BigQuery emulator. Creates it in the cache directory if necessary (about a minute).
+ * @param onInstall called before the environment is created
+ * @throws Error with the end of pip's log when the environment cannot be created
  */
 export async function ensurePythonEnvironment(onInstall?: () => void): Promise<PythonEnvironment> {
   const venv = await ensureVenv({

@@ -11,7 +11,7 @@ import type { AnalyticsEvent } from "@eventlogger/events/event";
 import { validInputs } from "@eventlogger/events/testing/validInputs";
 import { validateEvent } from "@eventlogger/events/validation";
 import { encodeMessage } from "@eventlogger/events/eventMessage";
-import type { SetupStep } from "../../setupStep";
+import type { SetupStep } from "../../setup/setupStep";
 import { pubSubClient } from "../client";
 import { setUpPubSub, type PubSubSetup } from "./setUpPubSub";
 
@@ -44,7 +44,7 @@ describe("setUpPubSub", function () {
   const step = async (kind: string, name: string, options: PubSubSetup): Promise<SetupStep | undefined> =>
     (await setUpPubSub(pubsub, options)).find((one) => one.kind === kind && one.name === name);
 
-  it("makes everything, then finds it there", async () => {
+  it("creates all resources, and reports them as existing the second time", async () => {
     const things = [
       "schema events",
       "topic events",
@@ -77,7 +77,7 @@ describe("setUpPubSub", function () {
     assert.equal(deadLetters.expirationPolicy?.ttl ?? null, null);
   });
 
-  it("makes a topic that takes the message of every event, and nothing else", async () => {
+  it("creates a topic that accepts the message of every event and rejects other messages", async () => {
     await setUpPubSub(pubsub, names);
     const topic = pubsub.topic("events");
     const now = Date.now();
@@ -93,7 +93,7 @@ describe("setUpPubSub", function () {
     }
   });
 
-  it("adds a revision to the schema of an earlier release, and takes nothing back of a later one", async () => {
+  it("adds a revision to the schema of an earlier release, and keeps the schema of a later one", async () => {
     const client = await pubsub.getSchemaClient();
     const name = "projects/demo-project/schemas/evolving";
     const field = eventAvroSchema.fields.filter(({ name }) => name !== "city");
@@ -124,7 +124,7 @@ describe("setUpPubSub", function () {
     await topic.publishMessage({ data: Buffer.from(data.toString().replace('"city":null,', "")) });
   });
 
-  it("says that a topic of an earlier release has no schema, and binds it when asked to", async () => {
+  it("reports that a topic of an earlier release has no schema, and binds it with updateExisting", async () => {
     await setUpPubSub(pubsub, { topic: "unbound", subscription: "unbound" });
     const options = { ...names, topic: "unbound", subscription: "unbound" };
     const left = await step("topic", "unbound", options);
@@ -132,7 +132,7 @@ describe("setUpPubSub", function () {
       kind: "topic",
       name: "unbound",
       outcome: "exists",
-      differences: ["no schema, any message is taken"],
+      differences: ["no schema, accepts any message"],
     });
     await pubsub.topic("unbound").publishMessage({ data: Buffer.from("anything") });
     const updated = await step("topic", "unbound", { ...options, updateExisting: true });
@@ -141,14 +141,14 @@ describe("setUpPubSub", function () {
     assert.deepEqual(await step("topic", "unbound", options), { kind: "topic", name: "unbound", outcome: "exists" });
   });
 
-  it("says what differs in a subscription of an earlier release, and changes it when asked to", async () => {
+  it("reports the differences of a subscription of an earlier release, and updates it with updateExisting", async () => {
     await pubsub.createTopic("plain");
     await pubsub.topic("plain").createSubscription("plain", { messageRetentionDuration: { seconds: 3600 } });
     const options = { topic: "plain", subscription: "plain", deadLetterTopic: "plain-dead-letters" };
     const differences = [
-      "messages are kept for 1h only",
+      "retains messages for only 1h",
       "no dead-letter topic",
-      "pauses before another delivery of at most 0 s",
+      "retries deliveries after at most 0 s",
     ];
     assert.deepEqual((await step("subscription", "plain", options))?.differences, differences);
     const [before] = await pubsub.subscription("plain").getMetadata();
@@ -157,13 +157,15 @@ describe("setUpPubSub", function () {
     assert.equal(updated?.detail, differences.map((difference) => `was: ${difference}`).join(", "));
     assert.equal((await step("subscription", "plain", options))?.differences, undefined);
     const fewer = { ...options, maxDeliveryAttempts: 5 };
-    assert.deepEqual((await step("subscription", "plain", fewer))?.differences, ["dead letters after 100 deliveries"]);
+    assert.deepEqual((await step("subscription", "plain", fewer))?.differences, [
+      "sends dead letters after 100 deliveries",
+    ]);
   });
 
-  it("keeps a message that was delivered too often", async () => {
+  it("moves a message to the dead-letter topic after too many deliveries", async () => {
     const options = { topic: "poison", subscription: "poison", deadLetterTopic: "poison-kept", maxDeliveryAttempts: 5 };
     await setUpPubSub(pubsub, options);
-    // The pauses between deliveries are for outages of hours.
+    // Without the retry policy, whose pauses would make the test take hours.
     await pubsub.subscription("poison").setMetadata({ retryPolicy: null });
     const [subscription, kept] = [pubsub.subscription("poison"), pubsub.subscription("poison-kept")];
     subscription.on("message", (message) => message.nack());
@@ -176,7 +178,7 @@ describe("setUpPubSub", function () {
     await Promise.all([subscription.close(), kept.close()]);
   });
 
-  it("can be run by two at the same time", async () => {
+  it("can run twice at the same time", async () => {
     const options = { topic: "twice", subscription: "twice", schema: "twice", deadLetterTopic: "twice-dead-letters" };
     const both = await Promise.all([summary(options), summary(options)]);
     assert.deepEqual(
@@ -185,7 +187,7 @@ describe("setUpPubSub", function () {
     );
   });
 
-  it("refuses a subscription of another topic", async () => {
+  it("rejects a subscription of another topic", async () => {
     await setUpPubSub(pubsub, { topic: "other", subscription: "taken" });
     await assert.rejects(
       setUpPubSub(pubsub, { topic: "events", subscription: "taken" }),
@@ -193,14 +195,14 @@ describe("setUpPubSub", function () {
     );
   });
 
-  it("refuses a schema of something else", async () => {
+  it("rejects a schema that is not a schema of events", async () => {
     const client = await pubsub.getSchemaClient();
     const definition = JSON.stringify({ type: "record", name: "Other", fields: [{ name: "x", type: "string" }] });
     const schema = { type: "AVRO", definition } as const;
     await client.createSchema({ parent: "projects/demo-project", schemaId: "other", schema });
     await assert.rejects(
       setUpPubSub(pubsub, { topic: "events", subscription: "events-pipeline", schema: "other" }),
-      /Schema other exists and is not one of events.*--schema/,
+      /Schema other exists and is not a schema of events.*--schema/,
     );
   });
 });

@@ -1,5 +1,5 @@
 import type { PubSub } from "@google-cloud/pubsub";
-import type { SetupStep } from "../../setupStep";
+import type { SetupStep } from "../../setup/setupStep";
 import { setUpSchema } from "./schema";
 import { setUpSubscription } from "./subscription";
 import { setUpTopic } from "./topic";
@@ -11,20 +11,21 @@ export interface PubSubSetup {
   readonly subscription: string;
   /** Schema that the topic enforces; undefined: none. */
   readonly schema?: string | undefined;
-  /** Topic, and subscription of it, for messages that were delivered too often; undefined: none. */
+  /** Dead-letter topic, which gets a subscription of the same name; undefined: none. */
   readonly deadLetterTopic?: string | undefined;
-  /** Deliveries after which a message is a dead letter, 5 to 100. @default 100 */
+  /** Deliveries after which a message goes to the dead-letter topic, 5 to 100. @default 100 */
   readonly maxDeliveryAttempts?: number;
-  /** How long the subscriptions keep what is not acknowledged; ms. @default 7 days, the service's own */
+  /** How long the subscriptions retain unacknowledged messages; ms. @default 7 days, as the service's default */
   readonly retentionMs?: number;
-  /** Changes what is there and differs. @default false */
+  /** Whether to update existing resources that differ. @default false */
   readonly updateExisting?: boolean;
 }
 
 /**
- * Makes schema, topic, dead-letter topic, its subscription, and the subscription that the pipeline reads. Safe to repeat.
+ * Creates the schema, the topic, the dead-letter topic with its subscription, and the subscription that the pipeline
+ * reads. Safe to repeat.
  * @throws Error when the subscription or the schema exists and belongs to something else, or a permission is missing;
- *   errors of the Pub/Sub client.
+ *   errors of the Pub/Sub client
  */
 export async function setUpPubSub(pubsub: PubSub, options: PubSubSetup): Promise<SetupStep[]> {
   const { topic, schema, deadLetterTopic, maxDeliveryAttempts = 100, updateExisting = false } = options;
@@ -34,7 +35,7 @@ export async function setUpPubSub(pubsub: PubSub, options: PubSubSetup): Promise
   steps.push(await setUpTopic(pubsub, topic, { schema, updateExisting }));
   if (deadLetterTopic !== undefined) {
     steps.push(await setUpTopic(pubsub, deadLetterTopic, { updateExisting }));
-    // What is published to a topic without a subscription is lost.
+    // Messages of a topic without a subscription are lost.
     const kept = { topic: deadLetterTopic, retentionMs, updateExisting };
     steps.push(await setUpSubscription(pubsub, deadLetterTopic, kept));
   }
@@ -46,14 +47,15 @@ export async function setUpPubSub(pubsub: PubSub, options: PubSubSetup): Promise
 }
 
 /**
- * What Pub/Sub's own service account must be granted; without it no message is forwarded, and deliveries are not even
- * counted.
+ * The grants that Pub/Sub's service agent needs for dead letters. Without them it forwards no message and does not even
+ * count deliveries.
  */
 export function serviceAgentNote(project: string, { deadLetterTopic, subscription }: PubSubSetup): string | undefined {
   if (deadLetterTopic === undefined) return undefined;
   const agent = "service-PROJECT_NUMBER@gcp-sa-pubsub.iam.gserviceaccount.com";
   return (
-    `Dead letters need two grants to Pub/Sub's service agent ${agent} (the number: gcloud projects describe ${project}):\n` +
+    `Dead letters need two grants to Pub/Sub's service agent ${agent} ` +
+    `(get the project number with: gcloud projects describe ${project}):\n` +
     `  gcloud pubsub topics add-iam-policy-binding ${deadLetterTopic} --project=${project} ` +
     `--member=serviceAccount:${agent} --role=roles/pubsub.publisher\n` +
     `  gcloud pubsub subscriptions add-iam-policy-binding ${subscription} --project=${project} ` +

@@ -1,26 +1,27 @@
 import type { PubSub } from "@google-cloud/pubsub";
 import { formatDuration } from "@eventlogger/options/options";
-import { existing, type SetupStep } from "../../setupStep";
-import { allowed, create } from "./create";
+import { existing, type SetupStep } from "../../setup/setupStep";
+import { needsOn, withPermission } from "../../api/permission";
+import { createUnlessExists } from "../../setup/createUnlessExists";
 
-/** Time until a message that is not acknowledged is delivered again, unless the deadline is moved. */
+/** Time until an unacknowledged message is redelivered, unless a subscriber extends the deadline; s. */
 const ACK_DEADLINE_SECONDS = 10;
 
 /**
- * Pauses before a message is delivered again. Each delivery counts towards the dead-letter topic, also one that ended
- * because a pipeline was stopped, killed, or could not write for hours, and then the message is as good as any. With
- * pauses that grow to ten minutes, a hundred deliveries take 15 hours of failing without a break; without them, a
- * pipeline that dies every ten seconds would throw out everything it had taken within a quarter of an hour.
+ * Pauses before redelivery. Every delivery counts towards the dead-letter topic, even if it ended because the pipeline
+ * was stopped, was killed, or could not write for hours, although nothing is wrong with the message. With pauses of up to
+ * ten minutes, a hundred deliveries take 15 hours of continuous failure. Without them, a pipeline that crashes every ten
+ * seconds would dead-letter everything in flight within a quarter of an hour.
  */
 const RETRY_POLICY = { minimumBackoff: { seconds: 1 }, maximumBackoff: { seconds: 600 } };
 
 export interface SubscriptionOptions {
   readonly topic: string;
-  /** How long a message that is not acknowledged is kept; ms. */
+  /** How long an unacknowledged message is retained; ms. */
   readonly retentionMs: number;
-  /** Where a message goes that was delivered too often; undefined: it is delivered for as long as it is kept. */
+  /** Dead-letter topic; undefined: a message is redelivered until its retention ends. */
   readonly deadLetters?: { readonly topic: string; readonly maxDeliveryAttempts: number } | undefined;
-  /** Changes a subscription that is there and differs. */
+  /** Whether to update an existing subscription that differs. */
   readonly updateExisting: boolean;
 }
 
@@ -45,12 +46,12 @@ function settingsOf(pubsub: PubSub, { retentionMs, deadLetters }: SubscriptionOp
   };
 }
 
-/** The client gives seconds as a number, a text or an object, depending on their size. */
+/** The client returns seconds as a number, a string or an object, depending on their size. */
 const seconds = (duration: Duration | undefined): number => Number(duration?.seconds ?? 0);
 
 type Duration = { readonly seconds?: unknown } | null;
 
-/** What the service says of a subscription that is there. */
+/** Metadata of an existing subscription. */
 interface Present {
   readonly messageRetentionDuration?: Duration;
   readonly deadLetterPolicy?: {
@@ -64,26 +65,26 @@ function differencesOf(present: Present, wanted: Settings): string[] {
   const differences: string[] = [];
   const retention = seconds(present.messageRetentionDuration);
   if (retention < seconds(wanted.messageRetentionDuration)) {
-    differences.push(`messages are kept for ${formatDuration(retention * 1000)} only`);
+    differences.push(`retains messages for only ${formatDuration(retention * 1000)}`);
   }
   const { deadLetterPolicy: policy, retryPolicy } = present;
   if (!wanted.deadLetterPolicy) return differences;
   if (!policy?.deadLetterTopic) {
     differences.push("no dead-letter topic");
   } else if (policy.deadLetterTopic !== wanted.deadLetterPolicy.deadLetterTopic) {
-    differences.push(`dead letters go to ${policy.deadLetterTopic}`);
+    differences.push(`sends dead letters to ${policy.deadLetterTopic}`);
   } else if (policy.maxDeliveryAttempts !== wanted.deadLetterPolicy.maxDeliveryAttempts) {
-    differences.push(`dead letters after ${policy.maxDeliveryAttempts} deliveries`);
+    differences.push(`sends dead letters after ${policy.maxDeliveryAttempts} deliveries`);
   }
   const longest = seconds(retryPolicy?.maximumBackoff);
   if (longest < seconds(wanted.retryPolicy?.maximumBackoff)) {
-    differences.push(`pauses before another delivery of at most ${longest} s`);
+    differences.push(`retries deliveries after at most ${longest} s`);
   }
   return differences;
 }
 
 /**
- * Makes a subscription.
+ * Creates a subscription.
  * @throws Error when it exists and belongs to another topic
  */
 export async function setUpSubscription(
@@ -91,16 +92,16 @@ export async function setUpSubscription(
   name: string,
   options: SubscriptionOptions,
 ): Promise<SetupStep> {
-  const resource = `subscription ${name}`;
+  const need = needsOn(pubsub.projectId, `subscription ${name}`);
   const subscription = pubsub.topic(options.topic).subscription(name);
   const settings = settingsOf(pubsub, options);
   const step = { kind: "subscription", name } as const;
   const needed = "pubsub.subscriptions.create, or pubsub.topics.attachSubscription,";
-  const outcome = await create(pubsub, needed, resource, () =>
+  const outcome = await createUnlessExists(need(needed), () =>
     subscription.create({
       ackDeadlineSeconds: ACK_DEADLINE_SECONDS,
-      expirationPolicy: {}, // never: a pipeline that stood still for a month must find its subscription again
-      enableMessageOrdering: false, // the numbers do not depend on order, and order costs throughput
+      expirationPolicy: {}, // never: the subscription must outlive a pipeline that is stopped for a month
+      enableMessageOrdering: false, // the rollups do not depend on order, and ordering costs throughput
       ...settings,
     }),
   );
@@ -109,7 +110,7 @@ export async function setUpSubscription(
     const detail = deadLetters && `dead letters to ${deadLetters.topic} after ${deadLetters.maxDeliveryAttempts}`;
     return { ...step, outcome, ...(detail && { detail: `${detail} deliveries` }) };
   }
-  const [metadata] = await allowed(pubsub, "pubsub.subscriptions.get", resource, () => subscription.getMetadata());
+  const [metadata] = await withPermission(need("pubsub.subscriptions.get"), () => subscription.getMetadata());
   const path = topicPath(pubsub, options.topic);
   if (metadata.topic !== path) {
     throw new Error(
@@ -120,6 +121,6 @@ export async function setUpSubscription(
   const differences = differencesOf(metadata, settings);
   if (!differences.length) return existing(step);
   if (!options.updateExisting) return existing(step, { differences });
-  await allowed(pubsub, "pubsub.subscriptions.update", resource, () => subscription.setMetadata(settings));
+  await withPermission(need("pubsub.subscriptions.update"), () => subscription.setMetadata(settings));
   return existing(step, { updated: differences.map((difference) => `was: ${difference}`) });
 }

@@ -1,7 +1,7 @@
 import { ensureExpansionClasspath, startExpansionService } from "@eventlogger/beam";
 import { type FlinkHarness } from "@eventlogger/beam/testing/flinkHarness";
 import { cacheDir } from "@eventlogger/process/packageRoot";
-import type { EmulatorFixture } from "@eventlogger/gcp/bigquery/testing/emulator";
+import type { EmulatorFixture } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
 import { startGoogleEndpoint } from "@eventlogger/gcp/bigquery/testing/googleEndpoint";
 
 /** Beam's Java sinks. One process expands and runs them; they write to an emulator. */

@@ -35,38 +35,44 @@ describe("checkImage", () => {
       return problems;
     });
 
-  it("finds nothing wrong with an image of this version, alone or in an index", async () => {
+  it("accepts an image of this version, with and without an index", async () => {
     assert.deepEqual(await check("good"), []);
     assert.deepEqual(await check("both"), []);
   });
 
-  it("says that there is no such image", async () => {
-    assert.match((await check("none")).join(), /There is no image localhost:\d+\/team\/worker:none .*npm run images/);
-    assert.match((await check("x", { image: name("x").replace("team", "no") })).join(), /There is no image/);
+  it("reports an image that does not exist", async () => {
+    assert.match(
+      (await check("none")).join(),
+      /Image localhost:\d+\/team\/worker:none does not exist .*npm run images/,
+    );
+    assert.match((await check("x", { image: name("x").replace("team", "no") })).join(), /Image .* does not exist/);
   });
 
-  it("finds images that lack the package, and those of another version", async () => {
+  it("reports images without this package or with another version of it", async () => {
     for (const tag of ["other", "bare"]) {
-      assert.match((await check(tag)).join(), /does not hold this package .*org\.eventlogger\.worker.*npm run images/);
+      assert.match(
+        (await check(tag)).join(),
+        /does not contain this package .*org\.eventlogger\.worker.*npm run images/,
+      );
     }
-    assert.match((await check("older")).join(), /holds version 1\.2\.2, but this is version 1\.2\.3/);
+    assert.match((await check("older")).join(), /contains version 1\.2\.2, but this is version 1\.2\.3/);
   });
 
-  it("finds images for other processors", async () => {
+  it("reports images for other processors than the workers have", async () => {
     assert.match((await check("arm")).join(), /is for linux\/arm64, but the workers are linux\/amd64/);
     assert.match((await check("index-arm")).join(), /is for linux\/arm64, but the workers are linux\/amd64/);
     assert.match((await check("good", { machineType: "t2a-standard-2" })).join(), /workers are linux\/arm64/);
     assert.deepEqual(await check("index-arm", { machineType: "c4a-standard-2" }), []);
   });
 
-  it("gets a token where the registry asks for one", async () => {
+  it("gets a token when the registry requires one", async () => {
     registry.token = "pull-token";
     assert.deepEqual(await check("both"), []);
     const [asked] = server.requestsTo(/^GET \/token/);
     assert.deepEqual(Object.fromEntries(asked?.query ?? []), { service: "fake", scope: "repository:team/worker:pull" });
   });
 
-  it("follows blobs to where they are, without the registry's token", async () => {
+  it("follows redirects of blobs without sending the token of the registry", async () => {
     registry.token = "pull-token";
     const blobs = await FakeServer.start([
       (request) => {
@@ -87,7 +93,7 @@ describe("checkImage", () => {
     }
   });
 
-  it("throws when the registry does not tell", async () => {
+  it("throws when the registry does not return the image", async () => {
     server.fail({ match: /manifests/, answer: googleError(503, "busy") });
     await assert.rejects(check("good"), /HTTP 503/);
     server.reset();
@@ -95,10 +101,10 @@ describe("checkImage", () => {
     await assert.rejects(check("good"), /HTTP 403/);
   });
 
-  it("takes what is no name of an image for a problem", async () => {
+  it("reports an invalid image name", async () => {
     assert.match(
       (await check("x", { image: "https://gcr.io/x" })).join(),
-      /is no name of a container image \(--image\)/,
+      /is not a valid name of a container image \(--image\)/,
     );
   });
 });

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import type { BigQuery } from "@google-cloud/bigquery";
 import { startPubSubEmulator, type PubSubEmulator } from "@eventlogger/gcp/emulators/emulators";
 import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
-import { setUpBigQuery } from "@eventlogger/gcp/bigquery/setup";
-import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/emulator";
+import { setUpBigQuery } from "@eventlogger/gcp/bigquery/setup/setUpBigQuery";
+import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
 import { packageVersion } from "../../../packageVersion";
 import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
 import { startFakeGoogle, type FakeGoogle } from "@eventlogger/gcp/testing/fakeGoogle";
@@ -59,7 +59,7 @@ describe("checkLaunch", function () {
       jobName: "eventlogger",
       bigqueryEndpoint: bigquery.emulator.url,
       dataflowEndpoint: google.endpoint,
-      limitMs: 5000,
+      timeoutMs: 5000,
     };
   });
   after(async () => {
@@ -79,11 +79,11 @@ describe("checkLaunch", function () {
     return problems;
   };
 
-  it("finds nothing where everything is there", async () => {
+  it("reports no problem and no warning when all resources exist", async () => {
     assert.deepEqual(await checkLaunch(options), { problems: [], warnings: [] });
   });
 
-  it("finds everything that is missing at once", async () => {
+  it("reports all missing resources at once", async () => {
     google.dataflow.add({ name: "eventlogger" });
     const problems = await problemsOf({
       subscription: "none",
@@ -92,13 +92,13 @@ describe("checkLaunch", function () {
       image: options.image.replace("this", "foreign"),
     });
     for (const expected of [
-      /There is no subscription none in project fake-project.*eventlogger setup.*another project/,
-      /There is no table nowhere\.events .*eventlogger setup/,
-      /There is no table nowhere\.daily_rollup_versions /,
-      /There is no table nowhere\.dead_letters /,
-      /There is no bucket gs:\/\/no-bucket\. .*eventlogger setup --bucket gs:\/\/no-bucket/,
-      /worker:foreign does not hold this package/,
-      /A job named eventlogger is there already, 2026-.*--job-name/,
+      /Subscription none does not exist in project fake-project.*eventlogger setup.*--project/,
+      /Table nowhere\.events does not exist .*eventlogger setup/,
+      /Table nowhere\.daily_rollup_versions does not exist /,
+      /Table nowhere\.dead_letters does not exist /,
+      /Bucket gs:\/\/no-bucket does not exist\. .*eventlogger setup --bucket gs:\/\/no-bucket/,
+      /worker:foreign does not contain this package/,
+      /Job eventlogger is already active \(2026-.*--job-name/,
     ]) {
       assert.ok(
         problems.some((problem) => expected.test(problem)),
@@ -108,15 +108,15 @@ describe("checkLaunch", function () {
     assert.equal(problems.length, 7);
   });
 
-  it("explains subscriptions that cannot be read", async () => {
+  it("explains why the pipeline cannot read a subscription", async () => {
     const one = async (subscription: string): Promise<string> => (await problemsOf({ subscription })).join();
     assert.match(await one("projects/other/subscriptions/events-pipeline"), /is in project other, but .* fake-project/);
     assert.equal(await one("projects/fake-project/subscriptions/events-pipeline"), "");
-    assert.match(await one("orphan"), /topic of subscription orphan has been deleted/);
-    assert.match(await one("pushing"), /pushes to http:\/\/127.0.0.1:9\/, so the pipeline cannot pull/);
+    assert.match(await one("orphan"), /topic of subscription orphan was deleted/);
+    assert.match(await one("pushing"), /pushes to http:\/\/127.0.0.1:9\/, so that the pipeline cannot pull/);
   });
 
-  it("warns of what may be meant so", async () => {
+  it("warns of settings that may be intended", async () => {
     google.storage.buckets.set("far", { name: "far", location: "US-EAST1" });
     const { problems, warnings } = await checkLaunch({
       ...options,
@@ -124,12 +124,12 @@ describe("checkLaunch", function () {
       stagingLocation: "gs://far/staging",
     });
     assert.deepEqual(problems, []);
-    assert.match(warnings.join("\n"), /impatient gives a message up after 5 deliveries/);
-    assert.match(warnings.join("\n"), /Bucket gs:\/\/far is in US-EAST1, the workers are in europe-west1/);
+    assert.match(warnings.join("\n"), /impatient dead-letters a message after 5 deliveries/);
+    assert.match(warnings.join("\n"), /Bucket gs:\/\/far is in US-EAST1, but the workers are in europe-west1/);
     assert.equal(warnings.length, 2);
   });
 
-  it("finds columns that a table lacks", async () => {
+  it("reports missing and mistyped columns of a table", async () => {
     const dataset = "older";
     await setUpBigQuery(client, { dataset });
     await client.dataset(dataset).table("events").delete();
@@ -137,10 +137,10 @@ describe("checkLaunch", function () {
     await client.dataset(dataset).createTable("events", { schema: { fields } });
     const problems = await problemsOf({ dataset });
     assert.match(problems[0] ?? "", /lacks the columns session_id, event_name.*eventlogger setup/);
-    assert.match(problems[1] ?? "", /Column event_id .* is INT64, but STRING is written/);
+    assert.match(problems[1] ?? "", /Column event_id .* has type INT64, but the pipeline writes STRING/);
   });
 
-  it("names the permissions on the bucket that are missing, and needs none to look at its settings", async () => {
+  it("names missing permissions on the bucket, and does not need the permission to read its settings", async () => {
     google.storage.denied.add("storage.objects.create");
     assert.match((await problemsOf({})).join(), /missing on bucket gs:\/\/fake-bucket: storage\.objects\.create/);
     google.storage.denied.clear();
@@ -148,13 +148,13 @@ describe("checkLaunch", function () {
     assert.deepEqual(await problemsOf({}), []);
   });
 
-  it("wants a job to update, and no other of its name without", async () => {
-    assert.match((await problemsOf({ update: true })).join(), /no active job named eventlogger/);
+  it("requires an active job for an update, and none for a launch", async () => {
+    assert.match((await problemsOf({ update: true })).join(), /No active job is named eventlogger/);
     google.dataflow.add({ name: "eventlogger" });
     assert.deepEqual(await problemsOf({ update: true }), []);
   });
 
-  it("says which API must be enabled", async () => {
+  it("names a disabled API and the command that enables it", async () => {
     const disabled =
       "Dataflow API has not been used in project 42 before or it is disabled. Enable it by visiting " +
       "https://console.developers.google.com/apis/api/dataflow.googleapis.com/overview?project=42 then retry.";
@@ -162,24 +162,24 @@ describe("checkLaunch", function () {
     assert.match((await problemsOf({})).join(), /gcloud services enable dataflow\.googleapis\.com/);
   });
 
-  it("warns, in time, when something cannot be reached", async () => {
+  it("warns within the time limit when a service cannot be reached", async () => {
     google.server.fail({ match: /storage/, answer: "hang" });
     images.fail({ match: /manifests/, answer: googleError(500, "out of order") });
     const started = Date.now();
     const { problems, warnings } = await checkLaunch({
       ...options,
       bigqueryEndpoint: "http://127.0.0.1:9",
-      limitMs: 1500,
+      timeoutMs: 1500,
     });
     assert.ok(Date.now() - started < 4000);
     assert.deepEqual(problems, []);
     assert.equal(warnings.length, 3, warnings.join("\n"));
-    assert.match(warnings.join("\n"), /Could not check bucket gs:\/\/fake-bucket\/temp: no answer within 1.5 s/);
+    assert.match(warnings.join("\n"), /Could not check bucket gs:\/\/fake-bucket\/temp: no response within 1.5 s/);
     assert.match(warnings.join("\n"), /Could not check image .*: HTTP 500/);
     assert.match(warnings.join("\n"), /Could not check the tables of dataset /);
   });
 
-  it("finds expired credentials, once", async () => {
+  it("reports expired credentials once", async () => {
     google.server.fail({ match: /token/, answer: { status: 400, body: { error: "invalid_grant" } } });
     const problems = await problemsOf({});
     assert.equal(problems.length, 1, problems.join("\n"));

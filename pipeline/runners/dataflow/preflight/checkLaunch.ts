@@ -1,17 +1,17 @@
 import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
-import { checkTables } from "@eventlogger/gcp/bigquery/checkTables";
-import { allFindings, NOTHING_FOUND, type Findings } from "@eventlogger/gcp/diagnostics";
+import { checkTables } from "@eventlogger/gcp/bigquery/setup/checkTables";
+import { mergeDiagnostics, NO_DIAGNOSTICS, problem, type Diagnostics } from "@eventlogger/gcp/diagnostics";
 import { GoogleApi } from "@eventlogger/gcp/api/googleApi";
 import { parseGsUrl } from "@eventlogger/gcp/storage/client";
 import { packageVersion } from "../../../packageVersion";
-import { checkSubscription } from "@eventlogger/gcp/pubsub/checkSubscription";
+import { checkSubscription } from "@eventlogger/gcp/pubsub/setup/checkSubscription";
 import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
-import { DataflowJobs } from "../jobs";
+import { DataflowJobs } from "../dataflowJobs";
 import { checkBucket } from "./checkBucket";
 import { checkImage } from "./checkImage";
-import { within } from "./within";
+import { runCheck } from "./runCheck";
 
-/** What a launch is going to use. */
+/** The resources of a launch. */
 export interface LaunchCheck {
   readonly project: string;
   /** Such as `europe-west1`. */
@@ -21,23 +21,23 @@ export interface LaunchCheck {
   readonly dataset: string;
   /** `gs://bucket/folder`. */
   readonly tempLocation: string;
-  /** `gs://bucket/folder`, where it is another one. */
+  /** `gs://bucket/folder`. @default tempLocation */
   readonly stagingLocation?: string | undefined;
   /** The workers' container image. */
   readonly image: string;
   readonly machineType?: string | undefined;
   readonly jobName: string;
-  /** The job takes over from the running one of its name. @default false */
+  /** Whether the job replaces the running job of its name. @default false */
   readonly update?: boolean;
-  /** A BigQuery emulator. A Pub/Sub emulator is named by the variable PUBSUB_EMULATOR_HOST. */
+  /** URL of a BigQuery emulator. The variable PUBSUB_EMULATOR_HOST names a Pub/Sub emulator. */
   readonly bigqueryEndpoint?: string | undefined;
   /** @default https://dataflow.googleapis.com */
   readonly dataflowEndpoint?: string | undefined;
-  /** How long each look may take; ms. @default 10 s */
-  readonly limitMs?: number;
+  /** Time limit of each check; ms. @default 10 s */
+  readonly timeoutMs?: number;
 }
 
-async function checkPubSub({ project, subscription }: LaunchCheck): Promise<Findings> {
+async function checkPubSub({ project, subscription }: LaunchCheck): Promise<Diagnostics> {
   const pubsub = pubSubClient({ project });
   try {
     return await checkSubscription(pubsub, subscription);
@@ -46,50 +46,50 @@ async function checkPubSub({ project, subscription }: LaunchCheck): Promise<Find
   }
 }
 
-/** Whether the API answers, and the name is free, or taken by the job to be updated. */
+/** Checks that the name is free for a launch, or that a job of this name is active for an update. */
 async function checkJob(
   api: GoogleApi,
   { project, region, jobName, update = false, dataflowEndpoint }: LaunchCheck,
   signal: AbortSignal,
-): Promise<Findings> {
+): Promise<Diagnostics> {
   const jobs = new DataflowJobs(api, { project, region, endpoint: dataflowEndpoint });
   const active = await jobs.findActive(jobName, signal);
   if (active && !update) {
-    const problem =
-      `A job named ${jobName} is there already, ${active.id}. ` +
-      "Update it (`eventlogger update`), drain it first (`eventlogger drain`), or choose another name (--job-name)";
-    return { problems: [problem], warnings: [] };
+    return problem(
+      `Job ${jobName} is already active (${active.id}). ` +
+        "Update it (`eventlogger update`), drain it first (`eventlogger drain`), or choose another name (--job-name)",
+    );
   }
   if (!active && update) {
-    return { problems: [`There is no active job named ${jobName} in ${region} that could be updated`], warnings: [] };
+    return problem(`No active job is named ${jobName} in ${region}, so that none can be updated`);
   }
-  return NOTHING_FOUND;
+  return NO_DIAGNOSTICS;
 }
 
 /**
- * Everything that looking can find out before a job is submitted; all looks go on at the same time. Never throws: what
- * could not be looked at is a warning, since those who launch need not be permitted to look.
+ * Preflight checks before a job is submitted. They run in parallel. Never throws: a check that could not be made becomes
+ * a warning, because the permission to launch a job does not imply the permission to look at its resources.
  */
-export async function checkLaunch(options: LaunchCheck): Promise<Findings> {
+export async function checkLaunch(options: LaunchCheck): Promise<Diagnostics> {
   const { project, region, tempLocation, stagingLocation = tempLocation, dataset, image, machineType } = options;
-  const limits = { project, limitMs: options.limitMs ?? 10_000 };
+  const limits = { project, timeoutMs: options.timeoutMs ?? 10_000 };
   const api = new GoogleApi(project, [500, 1000]);
   const buckets = new Map([tempLocation, stagingLocation].map((url) => [parseGsUrl(url)?.bucket ?? url, url]));
-  const findings = allFindings(
+  const found = mergeDiagnostics(
     await Promise.all([
-      within(`subscription ${options.subscription}`, limits, () => checkPubSub(options)),
-      within(`the tables of dataset ${dataset}`, limits, () =>
+      runCheck(`subscription ${options.subscription}`, limits, () => checkPubSub(options)),
+      runCheck(`the tables of dataset ${dataset}`, limits, () =>
         checkTables(bigQueryClient({ project, endpoint: options.bigqueryEndpoint }), dataset),
       ),
       ...[...buckets.values()].map((location) =>
-        within(`bucket ${location}`, limits, (signal) => checkBucket(api, { location, region }, signal)),
+        runCheck(`bucket ${location}`, limits, (signal) => checkBucket(api, { location, region }, signal)),
       ),
-      within(`image ${image}`, limits, (signal) =>
+      runCheck(`image ${image}`, limits, (signal) =>
         checkImage({ image, machineType, version: packageVersion() }, () => api.accessToken(), signal),
       ),
-      within(`the jobs of project ${project} in ${region}`, limits, (signal) => checkJob(api, options, signal)),
+      runCheck(`the jobs of project ${project} in ${region}`, limits, (signal) => checkJob(api, options, signal)),
     ]),
   );
-  // Credentials that are missing are found by every look.
-  return { problems: [...new Set(findings.problems)], warnings: [...new Set(findings.warnings)] };
+  // Every check reports missing credentials.
+  return { problems: [...new Set(found.problems)], warnings: [...new Set(found.warnings)] };
 }

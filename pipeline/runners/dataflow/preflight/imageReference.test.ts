@@ -17,7 +17,7 @@ describe("parseImageReference", () => {
     ["me/worker:2", "https://registry-1.docker.io", "me/worker", "2", false],
     ["docker.io/me/worker", "https://registry-1.docker.io", "me/worker", "latest", false],
   ] as const) {
-    it(`reads ${name}`, () => {
+    it(`parses the image name ${name}`, () => {
       const reference = parseImageReference(name);
       assert.deepEqual(reference, { registry, repository, version });
       assert.equal(isGoogleRegistry(reference), isGoogle);
@@ -32,6 +32,6 @@ describe("parseImageReference", () => {
     "https://gcr.io/p/worker",
     "a b",
   ]) {
-    it(`takes ${JSON.stringify(name)} for no image`, () => assert.equal(parseImageReference(name), undefined));
+    it(`rejects the image name ${JSON.stringify(name)}`, () => assert.equal(parseImageReference(name), undefined));
   }
 });

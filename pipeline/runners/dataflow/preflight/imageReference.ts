@@ -1,6 +1,6 @@
-/** A container image, as `docker pull` would understand its name. */
+/** A parsed image name, with the rules of `docker pull`. */
 export interface ImageReference {
-  /** Address of the registry's API: `https://europe-docker.pkg.dev`. */
+  /** URL of the registry's API: `https://europe-docker.pkg.dev`. */
   readonly registry: string;
   /** Such as `my-project/images/worker`. */
   readonly repository: string;
@@ -11,8 +11,8 @@ export interface ImageReference {
 const DOCKER_HUB = "registry-1.docker.io";
 
 /**
- * Reads the name of an image by Docker's rules: without a registry it is on Docker Hub, without a tag it is `latest`, and
- * registries on this machine are asked without TLS. Undefined when it is no name of an image.
+ * Parses the name of an image by Docker's rules: the default registry is Docker Hub, the default tag is `latest`, and
+ * registries on localhost use no TLS. Undefined when the name is not valid.
  */
 export function parseImageReference(name: string): ImageReference | undefined {
   const match =
@@ -31,7 +31,7 @@ export function parseImageReference(name: string): ImageReference | undefined {
   };
 }
 
-/** Whether a registry is Google's: Artifact Registry, or what is left of Container Registry. */
+/** Whether an image is in a registry of Google: Artifact Registry or Container Registry. */
 export function isGoogleRegistry({ registry }: ImageReference): boolean {
   return /^https:\/\/([a-z0-9-]+-docker\.pkg\.dev|([a-z0-9-]+\.)?gcr\.io)$/.test(registry);
 }

@@ -1,10 +1,10 @@
 import { isGoogleRegistry, type ImageReference } from "./imageReference";
 
-/** A registry answered with an error, or with something that is no image. */
+/** A registry responded with an error, or with something that is not an image. */
 export class RegistryError extends Error {
   constructor(
     message: string,
-    /** HTTP status, where there was one. */
+    /** HTTP status of the response, if it was an error. */
     readonly status?: number,
   ) {
     super(message);
@@ -12,7 +12,7 @@ export class RegistryError extends Error {
   }
 }
 
-/** An operating system and a processor, as image indexes name them. */
+/** Operating system and processor architecture, with the names of image indexes. */
 export interface Platform {
   readonly os: string;
   readonly architecture: string;
@@ -23,11 +23,11 @@ export interface ImageConfig extends Platform {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-/** What is found under the name of an image: its configuration, or, in an index, the platforms that there are. */
+/** The result of a look-up: the configuration, or the available platforms if an index lacks the requested one. */
 export type FoundImage =
   | { readonly config: ImageConfig }
   | { readonly platforms: readonly Platform[] }
-  /** There is no image of this name. */
+  /** The image does not exist. */
   | undefined;
 
 const INDEXES = [
@@ -54,7 +54,7 @@ interface ConfigBlob extends Platform {
   readonly config?: { readonly Labels?: Readonly<Record<string, string>> | null };
 }
 
-/** `realm`, `service` and `scope` of a `WWW-Authenticate: Bearer` header. */
+/** The URL of the token service, from `realm`, `service` and `scope` of a `WWW-Authenticate: Bearer` header. */
 function challengeOf(header: string | null): URL | undefined {
   if (!header || !/^bearer /i.test(header)) return undefined;
   const fields = new Map([...header.matchAll(/(\w+)="([^"]*)"/g)].map(([, key, value]) => [key, value ?? ""]));
@@ -68,15 +68,13 @@ function challengeOf(header: string | null): URL | undefined {
   return url;
 }
 
-/**
- * Reads images over the API that all registries have (https://distribution.github.io/distribution/spec/api/).
- */
+/** Client of the registry API (https://distribution.github.io/distribution/spec/api/), for one image. */
 export class Registry {
   private authorization: string | undefined;
 
   /**
-   * @param googleToken an access token for Google's own registries; others are asked without a name, as is everything
-   *   when it gives none
+   * @param googleToken returns an access token for Google's registries. Other registries are used anonymously, and all are
+   *   when it returns undefined
    */
   constructor(
     private readonly image: ImageReference,
@@ -85,8 +83,8 @@ export class Registry {
   ) {}
 
   /**
-   * The image for a platform.
-   * @throws RegistryError when it cannot be read, and the error of `fetch` when the registry cannot be reached
+   * Looks up the image for a platform.
+   * @throws RegistryError when it cannot be read; the error of `fetch` when the registry cannot be reached
    */
   async find(wanted: Platform): Promise<FoundImage> {
     if (isGoogleRegistry(this.image)) {
@@ -100,13 +98,14 @@ export class Registry {
       const entry = manifest.manifests.find(
         ({ platform }) => platform?.os === wanted.os && platform.architecture === wanted.architecture,
       );
-      // Builders put statements about a build beside the images, for a platform that is called unknown.
+      // Builders add attestations for a platform named "unknown".
       if (!entry) return { platforms: platforms.filter(({ os }) => os !== "unknown") };
       manifest = await this.manifest(entry.digest);
     }
-    if (!manifest?.config) throw new RegistryError("the registry has a manifest that is none of an image");
+    if (!manifest?.config) throw new RegistryError("the manifest is not the manifest of an image");
     const response = await this.get(`blobs/${manifest.config.digest}`, []);
-    if (!response.ok) throw new RegistryError(`the image's configuration: HTTP ${response.status}`, response.status);
+    if (!response.ok)
+      throw new RegistryError(`reading the image configuration: HTTP ${response.status}`, response.status);
     const { os, architecture, config } = (await response.json()) as ConfigBlob;
     return { config: { os, architecture, labels: config?.Labels ?? {} } };
   }
@@ -124,7 +123,7 @@ export class Registry {
     const request = (): Promise<Response> => {
       const headers = new Headers(accept.map((type) => ["accept", type] as [string, string]));
       if (this.authorization !== undefined) headers.set("authorization", this.authorization);
-      // Blobs are often elsewhere: on the way to another host, fetch takes the authorization off.
+      // Blobs are often redirected to another host; fetch then removes the authorization header.
       return fetch(url, { headers, signal: this.signal });
     };
     const response = await request();

@@ -1,11 +1,11 @@
-import type { DataflowLocation } from "../jobs";
+import type { DataflowLocation } from "../dataflowJobs";
 
-/** How a job is run; what is undefined is left to Dataflow. */
+/** Settings of a job. Dataflow chooses the undefined ones. */
 export interface JobSettings extends DataflowLocation {
   readonly jobName: string;
-  /** `gs://bucket/folder` for what the job writes while it runs. */
+  /** `gs://bucket/folder` for temporary files of the job. */
   readonly tempLocation: string;
-  /** `gs://bucket/folder` for what workers load. */
+  /** `gs://bucket/folder` for files that workers load. */
   readonly stagingLocation: string;
   readonly numWorkers?: number | undefined;
   readonly maxWorkers?: number | undefined;
@@ -16,22 +16,22 @@ export interface JobSettings extends DataflowLocation {
   readonly network?: string | undefined;
   readonly subnetwork?: string | undefined;
   readonly publicIps?: boolean | undefined;
-  /** E-mail address of the workers' account. */
+  /** E-mail address of the workers' service account. */
   readonly serviceAccount?: string | undefined;
   readonly labels: Readonly<Record<string, string>>;
   readonly experiments: readonly string[];
   readonly serviceOptions: readonly string[];
 }
 
-/** An update takes over the state of a running job. */
+/** Settings of an update, which takes over the state of a running job. */
 export interface UpdateSettings {
-  /** Old name (or beginning of names) of steps to the new one. */
+  /** Old names (or name prefixes) of steps to new ones. */
   readonly transformNameMapping: Readonly<Record<string, string>>;
 }
 
 const AUTOSCALING = { "throughput-based": "THROUGHPUT_BASED", none: "NONE" } as const;
 
-/** Pipeline options of Beam's Python SDK, as on its command line. */
+/** Converts the settings to pipeline options of Beam's Python SDK, as on its command line. */
 export function beamFlags(settings: JobSettings, update?: UpdateSettings): string[] {
   const { network, subnetwork, autoscaling, publicIps } = settings;
   const values: Record<string, string | number | undefined> = {
@@ -55,9 +55,9 @@ export function beamFlags(settings: JobSettings, update?: UpdateSettings): strin
     ...Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : [`--${name}=${value}`])),
     ...(publicIps === undefined ? [] : [publicIps ? "--use_public_ips" : "--no_use_public_ips"]),
     ...Object.entries(settings.labels).map(([key, value]) => `--labels=${key}=${value}`),
-    // The TypeScript worker runs beside the Java worker.
+    // Runs the TypeScript worker beside the Java worker.
     ...["use_sibling_sdk_workers", ...settings.experiments].map((name) => `--experiments=${name}`),
-    // A file that was uploaded once is copied within the bucket the next time.
+    // Copies a file within the bucket if it was uploaded before.
     "--enable_artifact_caching",
     ...(update ? ["--update"] : []),
     ...(update && Object.keys(update.transformNameMapping).length

@@ -2,14 +2,13 @@ import { join } from "node:path";
 import { cacheDir, packageRootOf } from "@eventlogger/process/packageRoot";
 import { ensureVenv, interpreterOf } from "@eventlogger/process/python/venv";
 
-/** Where submit.py and its requirements are; neither is compiled. */
+/** Folder of submit.py and its requirements, which are not compiled. */
 export const submitterDir = join(packageRootOf(__filename), "runners", "dataflow", "submitter");
 
 /**
- * A Python interpreter that has Beam's Dataflow runner; its environment is made when it is absent (about a minute,
- * 500 MB).
- * @param onInstall called when it has to be made
- * @throws Error with the end of pip's log when it cannot be made
+ * A Python interpreter with Beam's Dataflow runner. Creates its environment if necessary (about a minute, 500 MB).
+ * @param onInstall called before the environment is created
+ * @throws Error with the end of pip's log when the environment cannot be created
  */
 export async function ensureSubmitter(onInstall?: () => void): Promise<string> {
   const requirements = join(submitterDir, "requirements.txt");

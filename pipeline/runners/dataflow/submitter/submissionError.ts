@@ -1,21 +1,22 @@
 import { CredentialsError, GoogleApiError } from "@eventlogger/gcp/api/googleApiError";
 
-/** How submit.py says what went wrong. */
+/** An error that submit.py reports. */
 export interface Failure {
   readonly kind: "exists" | "credentials" | "permission" | "unavailable" | "refused" | "other";
-  /** HTTP status; 0 when there is none. */
+  /** HTTP status; 0 without a response. */
   readonly status: number;
   readonly message: string;
 }
 
-/** The pipeline could not be submitted; the message says why, and what to do. */
+/** The pipeline could not be submitted. The message has the reason and what to do. */
 export class SubmissionError extends Error {
   override readonly name = "SubmissionError";
 }
 
 /**
- * @param sent whether the request to create the job was on its way
- * @param log where more is written
+ * The error for a failed submission.
+ * @param sent whether the request to create the job was sent
+ * @param log the log of the submitter
  */
 export function submissionError(
   { kind, status, message }: Failure,
@@ -30,20 +31,20 @@ export function submissionError(
       return new GoogleApiError("Cannot submit the job", status, message);
     case "exists":
       return new SubmissionError(
-        `There is an active job named ${jobName} already: ${message}\n` +
+        `Job ${jobName} is already active: ${message}\n` +
           "Replace it with `eventlogger update`, end it with `eventlogger drain`, or choose another --job-name. " +
-          "Two jobs on one subscription would each get a part of the events.",
+          "Two jobs on one subscription would each receive only a part of the events.",
       );
     case "unavailable":
       return new SubmissionError(
-        `Google's services did not answer after several attempts: ${message}\n` +
+        `Google's services did not respond after several attempts: ${message}\n` +
           (sent
-            ? `The job may have been created all the same: see \`eventlogger status --job-name ${jobName}\`.`
+            ? `The job may have been created. Check it with \`eventlogger status --job-name ${jobName}\`.`
             : "No job was created. Try again later."),
       );
     case "refused":
-      return new SubmissionError(`The job was refused (HTTP ${status}): ${message}`);
+      return new SubmissionError(`The job was rejected (HTTP ${status}): ${message}`);
     case "other":
-      return new SubmissionError(`Cannot submit the job: ${message}\nThe end of ${log.file}:\n${log.tail}`);
+      return new SubmissionError(`Cannot submit the job: ${message}\nEnd of ${log.file}:\n${log.tail}`);
   }
 }

@@ -51,11 +51,11 @@ describe("submit", function () {
   const created = (): number => google.server.requestsTo(/^POST .*\/jobs$/).length;
   const events = (): string[] => progress.map(({ event }) => event);
 
-  it("stages files and creates the job, also where the services have trouble at first", async () => {
+  it("stages files and creates the job, and retries while the services are unavailable", async () => {
     google.server.fail({ match: /^POST \/upload/, answer: googleError(503, "try later"), times: 1 });
     google.server.fail({ match: /^PUT \/upload/, answer: googleError(500, "try later"), times: 1 });
     google.server.fail({ match: /^POST .*\/jobs$/, answer: googleError(500, "try later"), times: 1 });
-    google.storage.denied.add("storage.buckets.get"); // to use a bucket, nobody needs it
+    google.storage.denied.add("storage.buckets.get"); // not required to use a bucket
     const id = await run().finally(() => google.storage.denied.clear());
     assert.equal(id, google.dataflow.jobs[0]?.id);
     assert.equal(google.dataflow.jobs.length, 1);
@@ -70,12 +70,12 @@ describe("submit", function () {
     assert.deepEqual(staged?.[1], readFileSync(join(dir, "worker.jar")));
   });
 
-  it("does not upload a file twice, and knows a name that is taken", async () => {
+  it("does not upload a file twice, and reports that the job name is in use", async () => {
     await run();
     progress = [];
     await assert.rejects(run(), (error: unknown) => {
       assert.ok(error instanceof SubmissionError);
-      assert.match(error.message, /There is an active job named small already:.*\n.*eventlogger update/);
+      assert.match(error.message, /Job small is already active:.*\n.*eventlogger update/);
       return true;
     });
     assert.deepEqual(
@@ -85,7 +85,7 @@ describe("submit", function () {
     assert.equal(google.dataflow.jobs.length, 1);
   });
 
-  it("replaces the very job it is told, without looking for it", async () => {
+  it("replaces the job with the given id without looking for a job by name", async () => {
     const { id } = google.dataflow.add({ name: "small" });
     google.dataflow.add({ name: "another" });
     assert.equal(
@@ -97,7 +97,7 @@ describe("submit", function () {
     assert.equal(google.server.requestsTo(/^GET .*\/jobs/).length, 0);
   });
 
-  it("says at once that credentials have expired", async () => {
+  it("reports expired credentials without retries", async () => {
     google.server.fail({ match: /token/, answer: EXPIRED });
     const error = await run().catch((problem: unknown) => problem);
     assert.ok(error instanceof CredentialsError);
@@ -105,7 +105,7 @@ describe("submit", function () {
     assert.equal(google.server.requestsTo(/upload/).length, 0);
   });
 
-  it("names the permission that is missing, and does not try again", async () => {
+  it("names the missing permission without retries", async () => {
     const refusal = "x does not have storage.objects.create access to the bucket.";
     google.server.fail({ match: /^POST \/upload/, answer: googleError(403, refusal) });
     const error = await run().catch((problem: unknown) => problem);
@@ -114,11 +114,11 @@ describe("submit", function () {
       error.message,
       /^Cannot submit the job: .*gs:\/\/fake-bucket.*\n.*permission storage\.objects\.create /,
     );
-    // Closing the upload asks once more; Beam by itself would ask for ten minutes.
+    // Closing the upload sends a second request; Beam itself would retry for ten minutes.
     assert.ok(google.server.requestsTo(/^POST \/upload/).length <= 2);
   });
 
-  it("ends with nothing submitted when it is stopped while it stages", async () => {
+  it("submits nothing when it is stopped while files are staged", async () => {
     google.server.fail({ match: /^PUT \/upload/, answer: "hang" });
     const stop = new AbortController();
     const onProgress = ({ event }: SubmissionProgress): void => {
@@ -128,7 +128,7 @@ describe("submit", function () {
     assert.equal(created(), 0);
   });
 
-  it("awaits the answer when it is stopped while the request is on its way", async () => {
+  it("waits for the response when it is stopped after the request was sent", async () => {
     const stop = new AbortController();
     const onProgress = ({ event }: SubmissionProgress): void => {
       if (event === "submitting") stop.abort();
@@ -136,24 +136,24 @@ describe("submit", function () {
     assert.equal(await run({ signal: stop.signal, onProgress }), google.dataflow.jobs[0]?.id);
   });
 
-  it("waits for an answer only so long when it is stopped, and tells that there may be a job", async () => {
+  it("stops waiting for the response after the time limit, and reports that the job may exist", async () => {
     google.server.fail({ match: /^POST .*\/jobs$/, answer: "hang" });
     const stop = new AbortController();
     const onProgress = ({ event }: SubmissionProgress): void => {
       if (event === "submitting") stop.abort();
     };
     await assert.rejects(
-      run({ signal: stop.signal, onProgress, answerWithinMs: 300 }),
-      /no answer for 0\.3 s\n.*may have been created.*eventlogger status --job-name small/,
+      run({ signal: stop.signal, onProgress, responseTimeoutMs: 300 }),
+      /no response for 0\.3 s\n.*may have been created.*eventlogger status --job-name small/,
     );
   });
 
-  it("ends a submitter that is stuck, and shows the log of one that dies", async () => {
+  it("stops a submitter without progress, and shows the log of one that crashes", async () => {
     const program = join(dir, "program");
     const becomes = (script: string): void => writeFileSync(program, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
     becomes("sleep 60");
-    await assert.rejects(run({ python: program, stallMs: 300 }), /Cannot submit the job: nothing happened for 0\.3 s/);
+    await assert.rejects(run({ python: program, stallMs: 300 }), /Cannot submit the job: no progress for 0\.3 s/);
     becomes("echo no module named apache_beam >&2; exit 3");
-    await assert.rejects(run({ python: program }), /ended \(exit code 3\)\n[^]*no module named apache_beam/);
+    await assert.rejects(run({ python: program }), /exited \(exit code 3\)\n[^]*no module named apache_beam/);
   });
 });

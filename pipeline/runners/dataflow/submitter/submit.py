@@ -1,13 +1,13 @@
-"""Submits a pipeline proto to Dataflow by Beam's Python runner, or writes down what would be submitted.
+"""Submits a pipeline proto to Dataflow with Beam's Python runner, or writes the request to files (dry run).
 
 Usage: submit.py REQUEST, a JSON file with
   pipeline       path of the pipeline proto
   flags          pipeline options of Beam, as on a command line
-  nodeModules    modules that a worker has to load
-  replaceJobId   job that is updated, or null
-  outputDir      where a dry run writes pipeline.pb and job.json; null submits
+  nodeModules    modules that a worker loads at its start
+  replaceJobId   id of the job that the new job replaces, or null
+  outputDir      folder for pipeline.pb and job.json of a dry run; null submits the pipeline
 
-Prints one JSON object a line to standard output, the last one of which says how it ended. Logs go to standard error.
+Prints one JSON object per line to standard output; the last one is the result. Logs go to standard error.
 """
 
 import io
@@ -31,28 +31,28 @@ from google.cloud.storage.exceptions import InvalidResponse
 from google.cloud.storage.fileio import BlobWriter
 
 CHUNK_BYTES = 16 * 1024 * 1024
-ANSWERS = os.fdopen(os.dup(1), "w", buffering=1)
+EVENTS = os.fdopen(os.dup(1), "w", buffering=1)
 
 
-def tell(event: str, **fields: Any) -> None:
-    print(json.dumps({"event": event, **fields}), file=ANSWERS, flush=True)
+def report(event: str, **fields: Any) -> None:
+    print(json.dumps({"event": event, **fields}), file=EVENTS, flush=True)
 
 
 class Refused(retry.PermanentException):
-    """Trying again would not help. Beam retries for ten minutes whatever is not this."""
+    """A permanent error. Beam retries all other errors for ten minutes."""
 
 
 class Client(apiclient.DataflowApplicationClient):
-    """Beam's client, which tells how far it is."""
+    """Beam's client with progress reports."""
 
     uploaded = False
 
     def _gcs_file_copy(self, from_path: str, to_path: str, sha256: str) -> None:
         name, size = os.path.basename(to_path), os.path.getsize(from_path)
-        tell("staging", file=name, bytes=size)
+        report("staging", file=name, bytes=size)
         self.uploaded = False
         super()._gcs_file_copy(from_path, to_path, sha256)
-        tell("staged", file=name, bytes=size, uploaded=self.uploaded)
+        report("staged", file=name, bytes=size, uploaded=self.uploaded)
 
     def stage_file(
         self,
@@ -62,7 +62,7 @@ class Client(apiclient.DataflowApplicationClient):
         mime_type: str = "application/octet-stream",
         total_size: Optional[int] = None,
     ) -> None:
-        """Uploads in chunks, where Beam's reads the whole file, and looks at bucket and object first."""
+        """Uploads in chunks. Beam's own method reads the whole file and requests the bucket and the object first."""
         bucket, _, folder = gcs_or_local_path.removeprefix("gs://").partition("/")
         blob = self._storage_client.bucket(bucket).blob(f"{folder}/{file_name}")
         sent = 0
@@ -71,7 +71,7 @@ class Client(apiclient.DataflowApplicationClient):
                 while chunk := stream.read(CHUNK_BYTES):
                     writer.write(chunk)
                     sent += len(chunk)
-                    tell("uploading", sent=sent)
+                    report("uploading", sent=sent)
         except (GoogleAPICallError, InvalidResponse) as error:
             if status_of(error) in (408, 429) or status_of(error) >= 500:
                 raise
@@ -79,12 +79,12 @@ class Client(apiclient.DataflowApplicationClient):
         self.uploaded = True
 
     def submit_job_description(self, job: apiclient.Job) -> Any:
-        tell("submitting")
+        report("submitting")
         return super().submit_job_description(job)
 
 
 class DryRunClient(Client):
-    """Makes the same request, with the same addresses, but writes it down. Needs no service and no credentials."""
+    """Creates the same request with the same URLs, but writes it to a file. Needs no service and no credentials."""
 
     output_dir = ""
 
@@ -92,10 +92,10 @@ class DryRunClient(Client):
         cloud = options.view_as(GoogleCloudOptions)
         cloud.no_auth = True
         super().__init__(options, root_staging_location)
-        cloud.no_auth = False  # not what the job would be submitted with
+        cloud.no_auth = False  # the job would be submitted with credentials
 
     def _gcs_file_copy(self, from_path: str, to_path: str, sha256: str) -> None:
-        tell("staged", file=os.path.basename(to_path), bytes=os.path.getsize(from_path), uploaded=False)
+        report("staged", file=os.path.basename(to_path), bytes=os.path.getsize(from_path), uploaded=False)
 
     def stage_file(
         self,
@@ -113,14 +113,14 @@ class DryRunClient(Client):
 
 
 def check_credentials(options: PipelineOptions) -> None:
-    """Beam would go on anonymously, or try for minutes."""
+    """Fails at once. Beam would continue anonymously, or retry for minutes."""
     scopes = options.view_as(GoogleCloudOptions).gcp_oauth_scopes
     credentials, _ = google.auth.default(scopes=scopes)
     credentials.refresh(google.auth.transport.requests.Request())
 
 
 def status_of(error: Optional[BaseException]) -> int:
-    """The HTTP status behind an error; 0 when there is none."""
+    """The HTTP status that caused an error; 0 without a response."""
     while error is not None:
         if isinstance(error, GoogleAPICallError) and error.code:
             return int(error.code)
@@ -131,7 +131,7 @@ def status_of(error: Optional[BaseException]) -> int:
 
 
 def reason_of(error: BaseException) -> str:
-    """What a service said, without the address that was asked."""
+    """The message of a service, without the URL of the request."""
     if isinstance(error, Refused):
         return f"{error}: {reason_of(error.__cause__)}" if error.__cause__ else str(error)
     if isinstance(error, InvalidResponse):
@@ -168,15 +168,15 @@ def run(request: dict[str, Any]) -> None:
         DryRunClient.output_dir = request["outputDir"]
         apiclient.DataflowApplicationClient = DryRunClient
     if request["replaceJobId"] is not None:
-        # Beam would look for it by name, and would look for ever where there is none.
+        # Beam would look for the job by name, without end if there is no such job.
         apiclient.Job.job_id_for_name = lambda _job, _name: request["replaceJobId"]
     result = DataflowRunner().run_pipeline(None, options, pipeline)
-    tell("done", jobId=result.job_id() if result.has_job else None)
+    report("done", jobId=result.job_id() if result.has_job else None)
 
 
 def main() -> int:
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
-    sys.stdout = sys.stderr  # whatever a library prints is no answer
+    sys.stdout = sys.stderr  # output of libraries is not an event
     with open(sys.argv[1], encoding="utf-8") as file:
         request = json.load(file)
     try:
@@ -184,7 +184,7 @@ def main() -> int:
         return 0
     except Exception as error:  # pylint: disable=broad-except
         logging.exception("not submitted")
-        tell("failed", kind=kind_of(error), status=status_of(error), message=reason_of(error))
+        report("failed", kind=kind_of(error), status=status_of(error), message=reason_of(error))
         return 1
 
 

@@ -1,7 +1,7 @@
 /**
- * A program that builds the pipeline for Dataflow as `launch` does, in a process of its own: the modules that workers load
- * are those that this process has loaded. `buildPipeline.js FILE OPTIONS-AS-JSON` writes the proto to a file, and the
- * modules to standard output as JSON.
+ * A program that builds the pipeline for Dataflow as `launch` does. It is a separate process because workers load the
+ * modules that the building process has registered. `buildPipeline.js FILE OPTIONS-AS-JSON` writes the proto to the file
+ * and the modules to standard output as JSON.
  */
 import "@eventlogger/beam/sdk";
 import { writeFileSync } from "node:fs";

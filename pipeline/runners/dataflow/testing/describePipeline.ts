@@ -2,17 +2,17 @@ import "@eventlogger/beam/sdk";
 import { tables } from "@eventlogger/gcp/bigquery/tables";
 import * as runnerApi from "apache-beam/proto/beam_runner_api";
 
-/** What must not change unnoticed about a pipeline for Dataflow; plain JSON. */
+/** The properties of a Dataflow pipeline that must not change unnoticed; plain JSON. */
 export interface PipelineDescription {
-  /** Steps of ours by name: what they are, with their state. */
+  /** Kinds of our own steps by name, with their state cells. */
   readonly steps: Readonly<Record<string, string>>;
-  /** Names of the steps inside transforms of Java. */
+  /** Names of the steps inside Java transforms. */
   readonly javaSteps: readonly string[];
   readonly read: unknown;
   /** URN and table of each write. */
   readonly writes: Readonly<Record<string, unknown>>;
   readonly environments: Readonly<Record<string, unknown>>;
-  /** Strategies of collections of ours, by the first step that gives one out. */
+  /** Windowing strategies of our collections, by the first step that emits one. */
   readonly windowing: Readonly<Record<string, unknown>>;
   readonly requirements: readonly string[];
   readonly nodeModules: readonly string[];
@@ -21,7 +21,7 @@ export interface PipelineDescription {
 const BIGQUERY_WRITE_URN = "beam:transform:org.apache.beam:bigquery_write:v1";
 const PUBSUB_READ_URN = "beam:transform:pubsub_read:v1";
 
-/** Inside what Java expanded. */
+/** Whether a step is inside a transform that Java expanded. */
 const isJava = (name: string): boolean => /^(ReadFromPubSub\/Source|\w+\/StorageWrite\/External)\//.test(name);
 
 function coderName({ coders }: runnerApi.Components, id: string): string {
@@ -46,7 +46,7 @@ function environment({ urn, payload, dependencies, capabilities }: runnerApi.Env
   return {
     urn,
     image: runnerApi.DockerPayload.fromBinary(payload).containerImage,
-    // The hash of the jar is in its name.
+    // The name contains the hash of the jar.
     staged: dependencies.map(({ rolePayload }) =>
       runnerApi.ArtifactStagingToRolePayload.fromBinary(rolePayload).stagedName.replace(/-[\w-]{43}\./, "-<hash>."),
     ),
@@ -54,7 +54,7 @@ function environment({ urn, payload, dependencies, capabilities }: runnerApi.Env
   };
 }
 
-/** The strategy with its window function readable, without ids of the proto. */
+/** A windowing strategy with a readable window function and without ids of the proto. */
 function windowing(components: runnerApi.Components, strategy: runnerApi.WindowingStrategy): unknown {
   const { windowFn, windowCoderId, environmentId, ...rest } = strategy;
   const plain = runnerApi.WindowingStrategy.toJson(runnerApi.WindowingStrategy.create(rest)) as object;
@@ -67,13 +67,13 @@ function windowing(components: runnerApi.Components, strategy: runnerApi.Windowi
   };
 }
 
-/** The table in the configuration of a write, which Java has serialised. */
+/** The table in the configuration of a write, which Java serialised. */
 function tableIn(configuration: Uint8Array | undefined): string | undefined {
   const pattern = new RegExp(`[\\w-]+:\\w+\\.(${tables.map(({ name }) => name).join("|")})`);
   return pattern.exec(Buffer.from(configuration ?? []).toString("latin1"))?.[0];
 }
 
-/** @param nodeModules the modules that workers load */
+/** Describes a pipeline. @param nodeModules modules that workers load */
 export function describePipeline(pipeline: runnerApi.Pipeline, nodeModules: readonly string[]): PipelineDescription {
   const components = pipeline.components as runnerApi.Components;
   const transforms = Object.values(components.transforms).sort((a, b) => (a.uniqueName < b.uniqueName ? -1 : 1));

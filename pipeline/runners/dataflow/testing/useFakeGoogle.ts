@@ -1,6 +1,6 @@
 import { startFakeGoogle, type FakeGoogle } from "@eventlogger/gcp/testing/fakeGoogle";
 
-/** Fakes for the tests of a suite, afresh for each; Google's libraries in this process are led to them. */
+/** Runs fakes of Google's services for the tests of a suite and resets them before each test. */
 export function useFakeGoogle(): { readonly google: FakeGoogle } {
   const saved = { ...process.env };
   let google: FakeGoogle | undefined;
@@ -18,7 +18,7 @@ export function useFakeGoogle(): { readonly google: FakeGoogle } {
   });
   return {
     get google() {
-      if (!google) throw new Error("Only tests and hooks may use the fakes");
+      if (!google) throw new Error("The fakes are available only in tests and hooks");
       return google;
     },
   };

@@ -1,22 +1,22 @@
-/** What a step keeps between elements, which an update takes over by the step's name. */
+/** The kind of state that a step keeps between elements. An update transfers it by the name of the step. */
 export type Kept =
-  /** Elements that wait for their window. */
+  /** Elements buffered for their window. */
   | "groups"
-  /** Cells or timers of user code. */
+  /** State cells or timers of user code. */
   | "state"
-  /** How far a source has been read. */
+  /** Position of a source. */
   | "position"
-  /** Not known: the service tells only the kind of the step. */
+  /** Unknown: the service lists only the kind of the step. */
   | "maybe state";
 
-/** A step that does something itself, not one that is made of others. */
+/** A primitive step, not a composite. */
 export interface Step {
-  /** With the names of the steps it is part of: `CountUsers/UserLedger`. */
+  /** Full name, with the names of its composites: `CountUsers/UserLedger`. */
   readonly name: string;
-  /** Undefined when it keeps nothing. */
+  /** Undefined when the step keeps no state. */
   readonly keeps: Kept | undefined;
-  /** Names of cells and timers. */
+  /** Names of state cells and timers. */
   readonly cells: readonly string[];
-  /** Windows of its input, such as `sessions of 30m`; undefined when they are not known. */
+  /** Windowing of its input, such as `sessions of 30m`; undefined when unknown. */
   readonly windows: string | undefined;
 }

@@ -6,7 +6,7 @@ import type { Step } from "./step";
 
 const GROUP = "beam:transform:group_by_key:v1";
 const PAR_DO = "beam:transform:pardo:v1";
-/** Dataflow has its own source for this; the steps that it is made of elsewhere do not run there. */
+/** Dataflow replaces this composite with its own source, so that its parts do not run. */
 const PUBSUB_READ = "beam:transform:pubsub_read:v1";
 const SESSIONS = "beam:window_fn:session_windows:v1";
 
@@ -33,7 +33,7 @@ function stepOf(transform: PTransform, components: Components): Step {
   return { ...step, cells, keeps: cells.length ? "state" : restrictionCoderId ? "position" : undefined };
 }
 
-/** Ids of all steps that a step is made of, at any depth. */
+/** Ids of all parts of a composite, at any depth. */
 function* partsOf(transform: PTransform, components: Components): Iterable<string> {
   for (const id of transform.subtransforms) {
     yield id;
@@ -42,7 +42,7 @@ function* partsOf(transform: PTransform, components: Components): Iterable<strin
   }
 }
 
-/** The steps of an encoded pipeline proto, by name. */
+/** The primitive steps of an encoded pipeline proto, sorted by name. */
 export function stepsOf(pipeline: Uint8Array): Step[] {
   const components = Pipeline.fromBinary(pipeline).components ?? Components.create();
   const transforms = Object.entries(components.transforms);

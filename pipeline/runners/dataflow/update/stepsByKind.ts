@@ -1,4 +1,4 @@
-import type { Job } from "../jobs";
+import type { Job } from "../dataflowJobs";
 import type { Kept, Step } from "./step";
 
 const KEPT: Readonly<Record<string, Kept | undefined>> = {
@@ -7,9 +7,9 @@ const KEPT: Readonly<Record<string, Kept | undefined>> = {
   READ_KIND: "position",
 };
 
-/** The steps of a job as far as the service knows them: their names, and what they may keep by their kind. */
+/** The steps that the service lists for a job: their names, and the state that their kinds may keep. */
 export function stepsByKind(transforms: Job["transforms"]): Step[] {
   return transforms
-    .filter(({ kind }) => kind !== "UNKNOWN_KIND") // made of others
+    .filter(({ kind }) => kind !== "UNKNOWN_KIND") // composites
     .map(({ name, kind }) => ({ name, keeps: KEPT[kind], cells: [], windows: undefined }));
 }

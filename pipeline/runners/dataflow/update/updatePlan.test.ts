@@ -22,26 +22,26 @@ const running = [
 const without = (name: string): Step[] => running.filter((one) => one.name !== name);
 
 describe("planUpdate", () => {
-  it("finds nothing to tell about the same steps", () => {
+  it("reports no changes for the same steps", () => {
     const plan = planUpdate(running, running, {});
     assert.deepEqual(plan, { renamed: [], added: [], removed: [], losses: [], wrongMappings: [] });
   });
 
-  it("loses nothing when steps that keep nothing come and go", () => {
+  it("reports no loss when steps without state are added and removed", () => {
     const plan = planUpdate(running, [...without("Parse"), step("Validate")], {});
     assert.deepEqual(plan.added, ["Validate"]);
     assert.deepEqual(plan.removed, ["Parse"]);
     assert.deepEqual(plan.losses, []);
   });
 
-  it("tells what a renamed step would lose, and the mapping that keeps it", () => {
+  it("reports the loss of a renamed step and suggests the mapping that keeps its state", () => {
     const { losses } = planUpdate(running, [...without("Users/Ledger"), state("People/Ledger", "users")], {});
     assert.deepEqual(losses, [
-      "Users/Ledger (state) is gone; if it has another name now: --transform-name-mapping Users/Ledger=People/Ledger",
+      "Users/Ledger (state) was removed. If it was renamed, map its name: --transform-name-mapping Users/Ledger=People/Ledger",
     ]);
   });
 
-  it("takes beginnings of names for all that begin so, and the longest of them first", () => {
+  it("maps name prefixes, and prefers the longest prefix", () => {
     const next = [step("Parse"), step("People/ByUser"), state("People/Book", "users"), running[3] as Step];
     const plan = planUpdate(running, next, { Users: "People", "Users/Ledger": "People/Book" });
     assert.deepEqual(plan.renamed, [
@@ -49,11 +49,11 @@ describe("planUpdate", () => {
       { from: "Users/Ledger", to: "People/Book" },
     ]);
     assert.deepEqual([plan.added, plan.removed, plan.losses, plan.wrongMappings], [[], [], [], []]);
-    // "Users" is no beginning of the name "UsersOfOld".
+    // "Users" is not a step prefix of "UsersOfOld".
     assert.deepEqual(planUpdate([step("UsersOfOld")], [step("UsersOfOld")], { Users: "People" }).renamed, []);
   });
 
-  it("makes do with what the service knows of the steps", () => {
+  it("compares with the steps that the service lists when the proto is missing", () => {
     const kinds = {
       Group: "GROUP_BY_KEY_KIND",
       Parse: "PAR_DO_KIND",
@@ -63,23 +63,23 @@ describe("planUpdate", () => {
     const known = stepsByKind(Object.entries(kinds).map(([name, kind]) => ({ name, kind })));
     assert.deepEqual(planUpdate(known, running, {}).losses, []);
     assert.deepEqual(planUpdate(known, [...without("Users/Ledger"), state("People/Ledger", "users")], {}).losses, [
-      "Users/Ledger (maybe state) is gone; if it has another name now: " +
+      "Users/Ledger (possibly state) was removed. If it was renamed, map its name: " +
         "--transform-name-mapping Users/Ledger=People/Ledger",
     ]);
   });
 
-  it("names entries of the mapping that fit no step", () => {
+  it("reports mapping entries that match no step", () => {
     const { wrongMappings } = planUpdate(running, running, { User: "Parse", Parse: "Pars" });
     assert.deepEqual(wrongMappings, ["the running job has no step User", "the new pipeline has no step Pars"]);
   });
 
-  it("sees state that stays by name and changes in kind", () => {
+  it("reports lost cells, lost state and changed windows of a step that keeps its name", () => {
     const lossesWith = (next: Step): readonly string[] => planUpdate(running, [...without(next.name), next], {}).losses;
-    assert.deepEqual(lossesWith(state("Users/Ledger", "days")), ["Users/Ledger (state) no longer has users"]);
+    assert.deepEqual(lossesWith(state("Users/Ledger", "days")), ["Users/Ledger (state) would lose users"]);
     assert.deepEqual(lossesWith(state("Users/Ledger", "users", "days")), []);
-    assert.deepEqual(lossesWith(step("Users/Ledger")), ["Users/Ledger (state) now keeps nothing"]);
+    assert.deepEqual(lossesWith(step("Users/Ledger")), ["Users/Ledger (state) would keep no state instead"]);
     assert.deepEqual(lossesWith(step("Group", { keeps: "groups", windows: "sessions of 10m" })), [
-      "Group (elements that wait for their window) had sessions of 30m and would have sessions of 10m",
+      "Group (elements buffered for their window) would change its windowing from sessions of 30m to sessions of 10m",
     ]);
   });
 });

@@ -1,27 +1,27 @@
 import type { Kept, Step } from "./step";
 
-/** What an update of a running job would do to its steps. */
+/** The effect of an update on the steps of a running job. */
 export interface UpdatePlan {
-  /** Steps whose names change, by the mapping. */
+  /** Steps that the mapping renames. */
   readonly renamed: readonly { readonly from: string; readonly to: string }[];
   readonly added: readonly string[];
   readonly removed: readonly string[];
-  /** State of the running job that would be lost, each with why and what to do. */
+  /** Losses of state of the running job: one message each, with the reason and what to do. */
   readonly losses: readonly string[];
-  /** Entries of the mapping that fit no step. */
+  /** Problems with entries of the mapping that match no step. */
   readonly wrongMappings: readonly string[];
 }
 
 const KEPT: Readonly<Record<Kept, string>> = {
-  groups: "elements that wait for their window",
+  groups: "elements buffered for their window",
   state: "state",
-  position: "how far it has read",
-  "maybe state": "maybe state",
+  position: "position of the source",
+  "maybe state": "possibly state",
 };
 
 const isUnder = (name: string, prefix: string): boolean => name === prefix || name.startsWith(`${prefix}/`);
 
-/** The new name of a step: the longest beginning of its name that is mapped decides, as in Dataflow. */
+/** The new name of a step. The longest mapped prefix of its name applies, as in Dataflow. */
 function mapName(name: string, mapping: Readonly<Record<string, string>>): string {
   const [prefix] = Object.keys(mapping)
     .filter((key) => isUnder(name, key))
@@ -31,7 +31,7 @@ function mapName(name: string, mapping: Readonly<Record<string, string>>): strin
 
 const lastName = (name: string): string => name.slice(name.lastIndexOf("/") + 1);
 
-/** A new step that may be the old one under another name. */
+/** The name of the added step that is probably the renamed old step; otherwise a placeholder. */
 function likelyName(old: Step, candidates: readonly Step[]): string {
   const alike = candidates.filter((step) => step.keeps === old.keeps || old.keeps === "maybe state");
   const same = alike.filter((step) => lastName(step.name) === lastName(old.name));
@@ -44,21 +44,21 @@ function lossOf(old: Step, target: string, next: Step | undefined, candidates: r
   const step = `${old.name} (${KEPT[old.keeps]})`;
   if (!next) {
     return (
-      `${step} ${target === old.name ? "is gone" : `has no successor ${target}`}; if it has another name now: ` +
+      `${step} ${target === old.name ? "was removed" : `has no successor ${target}`}. If it was renamed, map its name: ` +
       `--transform-name-mapping ${old.name}=${likelyName(old, candidates)}`
     );
   }
   if (old.keeps === "maybe state") return undefined;
-  if (next.keeps !== old.keeps) return `${step} now keeps ${next.keeps ? KEPT[next.keeps] : "nothing"}`;
+  if (next.keeps !== old.keeps) return `${step} would keep ${next.keeps ? KEPT[next.keeps] : "no state"} instead`;
   if (old.windows !== undefined && next.windows !== old.windows)
-    return `${step} had ${old.windows} and would have ${next.windows}`;
+    return `${step} would change its windowing from ${old.windows} to ${next.windows}`;
   const lost = old.cells.filter((cell) => !next.cells.includes(cell));
-  return lost.length ? `${step} no longer has ${lost.join(", ")}` : undefined;
+  return lost.length ? `${step} would lose ${lost.join(", ")}` : undefined;
 }
 
 /**
  * Compares the steps of a running job with those of its replacement.
- * @param mapping beginnings of old names to beginnings of new ones
+ * @param mapping prefixes of old names to prefixes of new names
  */
 export function planUpdate(
   running: readonly Step[],

@@ -6,7 +6,7 @@ import { asDockerEnvironment } from "apache-beam/internal/environments";
 import * as runnerApi from "apache-beam/proto/beam_runner_api";
 import { buildPipeline } from "@eventlogger/beam";
 
-/** A streaming pipeline of one step whose workers need one file, of 2 MB, at a path; encoded. */
+/** An encoded streaming pipeline of one step with one artifact of 2 MB. Writes the artifact to `file`. */
 export async function smallPipeline(file: string, image: string): Promise<Uint8Array> {
   const content = Buffer.alloc(2_000_000, "x");
   writeFileSync(file, content);

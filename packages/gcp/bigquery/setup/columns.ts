@@ -1,0 +1,48 @@
+import type { TableMetadata } from "@google-cloud/bigquery";
+import type { Column, Table } from "../tables";
+
+/** The API returns the type names of legacy SQL. */
+const LEGACY: Readonly<Record<string, string>> = { INTEGER: "INT64", FLOAT: "FLOAT64", BOOLEAN: "BOOL" };
+
+/** How the columns of an existing table differ from those that the pipeline writes. */
+export interface ColumnCheck {
+  readonly missing: readonly Column[];
+  /** Columns whose type is not the type that is written. */
+  readonly mistyped: readonly { readonly column: Column; readonly type: string }[];
+  /** Required columns that this release does not write. */
+  readonly unknownRequired: readonly string[];
+}
+
+/** Compares the columns of an existing table with those that the pipeline writes. */
+export function checkColumns(metadata: TableMetadata, { columns }: Table): ColumnCheck {
+  const fields = (typeof metadata.schema === "object" && "fields" in metadata.schema && metadata.schema.fields) || [];
+  const present = new Map(fields.map(({ name, type = "" }) => [name, LEGACY[type] ?? type]));
+  const written = new Set(columns.map(({ name }) => name));
+  return {
+    missing: columns.filter(({ name }) => !present.has(name)),
+    mistyped: columns.flatMap((column) => {
+      const type = present.get(column.name);
+      return type === undefined || type === column.type ? [] : [{ column, type }];
+    }),
+    unknownRequired: fields.flatMap(({ name, mode }) =>
+      mode === "REQUIRED" && !written.has(name ?? "") ? [name ?? ""] : [],
+    ),
+  };
+}
+
+/** The problems with the columns of a table, one sentence each. */
+export function columnProblems(reference: string, check: ColumnCheck): string[] {
+  const { missing, mistyped, unknownRequired } = check;
+  const problems: string[] = [];
+  if (missing.length)
+    problems.push(`Table ${reference} lacks the columns ${missing.map((column) => column.name).join(", ")}`);
+  for (const { column, type } of mistyped) {
+    problems.push(
+      `Column ${column.name} of table ${reference} has type ${type}, but the pipeline writes ${column.type}`,
+    );
+  }
+  for (const name of unknownRequired) {
+    problems.push(`Column ${name} of table ${reference} is required, but the pipeline does not write it`);
+  }
+  return problems;
+}

@@ -1,0 +1,96 @@
+import assert from "node:assert/strict";
+import { runQuery } from "../query";
+import { setUpBigQuery } from "./setUpBigQuery";
+import { eventsTable } from "../tables";
+import { useBigQueryEmulator } from "../testing/useBigQueryEmulator";
+
+describe("setUpBigQuery", function () {
+  this.timeout(60_000);
+  const fixture = useBigQueryEmulator();
+
+  it("creates the dataset, tables and views, and reports them as existing the second time", async () => {
+    const first = await setUpBigQuery(fixture.bigquery, { dataset: "analytics" });
+    assert.deepEqual(
+      first.map((s) => `${s.kind} ${s.name} ${s.outcome}`),
+      [
+        "dataset analytics created",
+        "table analytics.events created",
+        "table analytics.daily_rollup_versions created",
+        "table analytics.dead_letters created",
+        "view analytics.daily_rollups created",
+        "view analytics.events_unique created",
+      ],
+    );
+    const second = await setUpBigQuery(fixture.bigquery, { dataset: "analytics" });
+    assert.deepEqual([...new Set(second.map((s) => s.outcome))], ["exists"]);
+    await runQuery(fixture.bigquery, "SELECT * FROM analytics.daily_rollups");
+  });
+
+  it("can run twice at the same time", async () => {
+    const both = await Promise.all([1, 2].map(() => setUpBigQuery(fixture.bigquery, { dataset: "twice" })));
+    assert.deepEqual(
+      both.map((steps) => steps.length),
+      [6, 6],
+    );
+  });
+
+  it("partitions the table events by day and clusters it", async () => {
+    const dataset = await fixture.freshDataset();
+    const [metadata] = (await fixture.bigquery.dataset(dataset).table("events").getMetadata()) as [
+      { timePartitioning: unknown; clustering: unknown },
+      unknown,
+    ];
+    assert.deepEqual(metadata.timePartitioning, { type: "DAY", field: "event_date" });
+    assert.deepEqual(metadata.clustering, { fields: ["event_name", "user_id"] });
+  });
+
+  it("adds missing nullable columns to an older table and keeps its rows", async () => {
+    await fixture.bigquery.createDataset("older");
+    const dataset = fixture.bigquery.dataset("older");
+    const fields = eventsTable.columns.filter((c) => c.name !== "city" && c.name !== "region");
+    await dataset.createTable("events", { schema: { fields: [...fields] } });
+    const row = { event_id: "1", session_id: "s", event_name: "n", event_time: "2024-01-01T00:00:00Z" };
+    const rest = { event_date: "2024-01-01", received_at: "2024-01-01T00:00:00Z" };
+    await dataset.table("events").insert([{ ...row, ...rest }]);
+    const steps = await setUpBigQuery(fixture.bigquery, { dataset: "older" });
+    const step = steps.find((s) => s.name === "older.events");
+    assert.deepEqual([step?.outcome, step?.detail], ["updated", "added region, city"]);
+    await dataset.table("events").insert([{ ...row, ...rest, event_id: "2", city: "Rome" }]);
+    const rows = await runQuery(fixture.bigquery, "SELECT event_id, IFNULL(city, '-') AS city FROM older.events");
+    assert.deepEqual(rows.map((r) => `${r.text("event_id")} ${r.text("city")}`).sort(), ["1 -", "2 Rome"]);
+  });
+
+  it("rejects a table that lacks required columns, and names it", async () => {
+    await fixture.bigquery.createDataset("foreign");
+    await fixture.bigquery.dataset("foreign").createTable("events", { schema: [{ name: "x", type: "STRING" }] });
+    await assert.rejects(
+      setUpBigQuery(fixture.bigquery, { dataset: "foreign" }),
+      /Table foreign.events lacks the columns event_id, .*--dataset/,
+    );
+  });
+
+  it("rejects columns that the pipeline cannot write, and names them", async () => {
+    await fixture.bigquery.createDataset("mistyped");
+    const fields = eventsTable.columns.map((c) => (c.name === "user_id" ? { ...c, type: "INT64" } : c));
+    await fixture.bigquery
+      .dataset("mistyped")
+      .createTable("events", { schema: { fields: [...fields, { name: "x", type: "STRING", mode: "REQUIRED" }] } });
+    await assert.rejects(
+      setUpBigQuery(fixture.bigquery, { dataset: "mistyped" }),
+      /Column user_id of table mistyped.events has type INT64, but the pipeline writes STRING\. Column x .* is required, but the/,
+    );
+  });
+
+  it("reports a table with another layout and a dataset in another location as differences", async () => {
+    await fixture.bigquery.createDataset("layout", { location: "US" });
+    const { columns } = eventsTable;
+    await fixture.bigquery.dataset("layout").createTable("events", { schema: { fields: [...columns] } });
+    const steps = await setUpBigQuery(fixture.bigquery, { dataset: "layout", location: "EU" });
+    assert.deepEqual(steps[0]?.differences, ["located in US, which cannot be changed"]);
+    assert.deepEqual(steps[1]?.differences, [
+      "not partitioned by the day of event_date, so that queries over a few days read the whole table",
+      "not clustered by event_name, user_id",
+    ]);
+    assert.equal(steps[2]?.differences, undefined);
+  });
+});

@@ -1,0 +1,138 @@
+import type { BigQuery, Dataset, TableMetadata } from "@google-cloud/bigquery";
+import { needsOn, withPermission } from "../../api/permission";
+import { createUnlessExists } from "../../setup/createUnlessExists";
+import { existing, type SetupStep } from "../../setup/setupStep";
+import { checkColumns, columnProblems } from "./columns";
+import { runQuery } from "../query";
+import { tables, type Column, type Table } from "../tables";
+import { tableReference, views, type View } from "../views";
+
+function tableMetadata(table: Table): TableMetadata {
+  return {
+    description: table.description,
+    schema: { fields: table.columns.map((column) => ({ ...column })) },
+    timePartitioning: { type: "DAY", field: table.partitionBy },
+    ...(table.clusterBy && { clustering: { fields: [...table.clusterBy] } }),
+  };
+}
+
+/** Adds columns to an existing table. */
+async function addColumns(
+  bigquery: BigQuery,
+  dataset: Dataset,
+  table: Table,
+  metadata: TableMetadata,
+  missing: readonly Column[],
+): Promise<void> {
+  // In two ways, because of the emulator: there, DDL changes only the table, and metadata only the reported schema. On
+  // BigQuery the second request adds only the descriptions.
+  const reference = tableReference(bigquery.projectId, dataset.id as string, table.name);
+  for (const { name, type } of missing) {
+    await runQuery(bigquery, `ALTER TABLE ${reference} ADD COLUMN IF NOT EXISTS ${name} ${type}`);
+  }
+  const present = (typeof metadata.schema === "object" && "fields" in metadata.schema && metadata.schema.fields) || [];
+  const schema = { fields: [...present, ...missing.map((column) => ({ ...column }))] };
+  await dataset.table(table.name).setMetadata({ schema });
+}
+
+/** How the layout of an existing table differs from that of a new one. BigQuery cannot change a layout in place. */
+function layoutDifferences(metadata: TableMetadata, { partitionBy, clusterBy = [] }: Table): string[] {
+  const differences: string[] = [];
+  const partitioning = metadata.timePartitioning;
+  if (partitioning?.type !== "DAY" || partitioning.field !== partitionBy) {
+    differences.push(
+      `not partitioned by the day of ${partitionBy}, so that queries over a few days read the whole table`,
+    );
+  }
+  const clustering = metadata.clustering?.fields ?? [];
+  if (clustering.join() !== clusterBy.join()) differences.push(`not clustered by ${clusterBy.join(", ") || "nothing"}`);
+  return differences;
+}
+
+async function setUpTable(bigquery: BigQuery, dataset: Dataset, table: Table): Promise<SetupStep> {
+  const name = `${dataset.id}.${table.name}`;
+  const need = needsOn(bigquery.projectId, `table ${name}`);
+  const step = { kind: "table", name } as const;
+  const outcome = await createUnlessExists(need("bigquery.tables.create"), () =>
+    dataset.createTable(table.name, tableMetadata(table)),
+  );
+  if (outcome === "created") return { ...step, outcome };
+  const [metadata] = (await withPermission(need("bigquery.tables.get"), () =>
+    dataset.table(table.name).getMetadata(),
+  )) as [TableMetadata, unknown];
+  const check = checkColumns(metadata, table);
+  const required = check.missing.filter((column) => column.mode === "REQUIRED");
+  const problems = columnProblems(name, { ...check, missing: required });
+  if (problems.length) {
+    throw new Error(
+      `${problems.join(". ")}. BigQuery cannot change this in a table with rows. ` +
+        `If dataset ${dataset.id} belongs to something else, choose another one (--dataset)`,
+    );
+  }
+  if (check.missing.length) {
+    await withPermission(need("bigquery.tables.update"), () =>
+      addColumns(bigquery, dataset, table, metadata, check.missing),
+    );
+  }
+  const added = check.missing.map((column) => column.name).join(", ");
+  return existing(step, {
+    updated: added ? [`added ${added}`] : [],
+    differences: layoutDifferences(metadata, table),
+  });
+}
+
+async function setUpView(bigquery: BigQuery, dataset: Dataset, view: View): Promise<SetupStep> {
+  const name = `${dataset.id}.${view.name}`;
+  const need = needsOn(bigquery.projectId, `view ${name}`);
+  const query = view.query(bigquery.projectId, dataset.id as string).trim();
+  const metadata = { description: view.description, view: { query, useLegacySql: false } };
+  const step = { kind: "view", name } as const;
+  const outcome = await createUnlessExists(need("bigquery.tables.create"), () =>
+    dataset.createTable(view.name, metadata),
+  );
+  if (outcome === "created") return { ...step, outcome };
+  const table = dataset.table(view.name);
+  const [present] = (await withPermission(need("bigquery.tables.get"), () => table.getMetadata())) as [
+    TableMetadata,
+    unknown,
+  ];
+  const presentQuery = typeof present.view === "object" ? present.view.query : undefined;
+  if (presentQuery === query) return existing(step);
+  await withPermission(need("bigquery.tables.update"), () => table.setMetadata({ view: metadata.view }));
+  // Some emulators do not return the query of a view; then the change is unknown.
+  return existing(step, { updated: presentQuery === undefined ? [] : ["new query"] });
+}
+
+async function setUpDataset(bigquery: BigQuery, dataset: Dataset, location: string | undefined): Promise<SetupStep> {
+  const name = dataset.id as string;
+  const need = needsOn(bigquery.projectId, `dataset ${name}`);
+  const step = { kind: "dataset", name } as const;
+  const outcome = await createUnlessExists(need("bigquery.datasets.create"), () =>
+    bigquery.createDataset(name, location === undefined ? {} : { location }),
+  );
+  if (outcome === "created") return { ...step, outcome, ...(location !== undefined && { detail: `in ${location}` }) };
+  if (location === undefined) return existing(step);
+  const [metadata] = (await withPermission(need("bigquery.datasets.get"), () => dataset.getMetadata())) as [
+    { location?: string },
+    unknown,
+  ];
+  const present = metadata.location;
+  const differs = present !== undefined && present.toLowerCase() !== location.toLowerCase();
+  return existing(step, { differences: differs ? [`located in ${present}, which cannot be changed`] : [] });
+}
+
+/**
+ * Creates the dataset, its tables and its views, and adds columns that an earlier release did not have. Safe to repeat.
+ * @param options.location location of a new dataset, such as `EU`; undefined: BigQuery's default
+ * @throws Error that names a table that cannot be updated, or the missing permission; otherwise the client's error
+ */
+export async function setUpBigQuery(
+  bigquery: BigQuery,
+  { dataset: name, location }: { dataset: string; location?: string | undefined },
+): Promise<SetupStep[]> {
+  const dataset = bigquery.dataset(name);
+  const steps = [await setUpDataset(bigquery, dataset, location)];
+  for (const table of tables) steps.push(await setUpTable(bigquery, dataset, table));
+  for (const view of views) steps.push(await setUpView(bigquery, dataset, view));
+  return steps;
+}

@@ -1,0 +1,25 @@
+import { cancelCommand } from "./cancel";
+import type { Command } from "./command";
+import { drainCommand } from "./drain";
+import { generateCommand } from "./generate";
+import { launchCommand } from "./launch";
+import { logsCommand } from "./logs";
+import { runCommand } from "./run";
+import { setupCommand } from "./setup";
+import { statusCommand } from "./status";
+import { updateCommand } from "./update";
+import { verifyCommand } from "./verify";
+
+/** All commands, in the order of `--help`. */
+export const commands: readonly Command[] = [
+  setupCommand,
+  runCommand,
+  launchCommand,
+  statusCommand,
+  logsCommand,
+  updateCommand,
+  drainCommand,
+  cancelCommand,
+  generateCommand,
+  verifyCommand,
+];

@@ -1,0 +1,214 @@
+import { bigqueryOptions, projectOption, pubsubOptions } from "@eventlogger/gcp/gcpOptions";
+import { atLeast, wholeNumber, type OptionSpecs } from "@eventlogger/options/options";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { FlinkRun } from "@eventlogger/beam";
+import { onStopSignals } from "@eventlogger/process/stopSignals";
+import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
+import { LabelledTables } from "@eventlogger/gcp/bigquery/stateLabels";
+import { checkTables } from "@eventlogger/gcp/bigquery/setup/checkTables";
+import { mergeDiagnostics, type Diagnostics } from "@eventlogger/gcp/diagnostics";
+import { checkSubscription } from "@eventlogger/gcp/pubsub/setup/checkSubscription";
+import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
+import { INTERRUPTED } from "../exitCodes";
+import { defineCommand } from "./command";
+import { numberOptions } from "../numberOptions";
+import { colours, grouped, LiveLine } from "@eventlogger/options/terminal";
+
+const heapSize = (value: string): string | undefined =>
+  /^\d+[mg]$/i.test(value) ? undefined : "must be a size such as 1500m or 4g";
+const flinkAddress = (value: string): string | undefined =>
+  value === "[local]" || /^[\w.-]+:\d+$/.test(value) ? undefined : "must be [local] or host:port";
+
+const options = {
+  ...projectOption,
+  subscription: pubsubOptions.subscription,
+  ...bigqueryOptions,
+  ...numberOptions,
+  flinkMaster: {
+    type: "string",
+    describe: "[local] runs Flink in one process on this machine; host:port submits the job to a cluster",
+    default: "[local]",
+    check: flinkAddress,
+    group: "Flink:",
+  },
+  stateDir: {
+    type: "string",
+    describe: "Folder for checkpoints and logs. It belongs to the tables; a run resumes from its last checkpoint",
+    default: ".eventlogger",
+    group: "Flink:",
+  },
+  fresh: {
+    type: "boolean",
+    describe: "Delete the state in --state-dir and start with empty state. Refused if the tables contain numbers",
+    default: false,
+    group: "Flink:",
+  },
+  acceptWrongNumbers: {
+    type: "boolean",
+    describe: "With --fresh: start even if the tables contain numbers, which then lack all events counted before",
+    default: false,
+    group: "Flink:",
+  },
+  checkpointInterval: {
+    type: "duration",
+    describe: "Interval of checkpoints. Messages are acknowledged after three checkpoints",
+    default: 3000,
+    check: atLeast(500),
+    group: "Flink:",
+  },
+  heap: {
+    type: "string",
+    describe: "Heap limit of the Flink process, such as 4g",
+    default: "2g",
+    check: heapSize,
+    group: "Flink:",
+  },
+  workerMemory: {
+    type: "number",
+    describe: "Heap limit of a worker, in MiB",
+    default: 2048,
+    check: wholeNumber(256, 65_536),
+    group: "Flink:",
+  },
+} as const satisfies OptionSpecs;
+
+/** Interval at which the tables are labelled with the last checkpoint; ms. */
+const LABEL_EVERY_MS = 5 * 60_000;
+
+/**
+ * Preflight checks of errors that would otherwise occur only in a worker.
+ * @throws Error with all problems
+ */
+async function checkSourceAndSinks(
+  project: string,
+  subscription: string,
+  dataset: string,
+  endpoint?: string,
+): Promise<Diagnostics> {
+  const pubsub = pubSubClient({ project });
+  try {
+    const found = mergeDiagnostics(
+      await Promise.all([
+        checkSubscription(pubsub, subscription),
+        checkTables(bigQueryClient({ project, endpoint }), dataset),
+      ]),
+    );
+    if (found.problems.length) throw new Error(found.problems.join("\n"));
+    return found;
+  } finally {
+    await pubsub.close();
+  }
+}
+
+function status(counters: Readonly<Record<string, number>>, seconds: number, rate: number): string {
+  const n = (name: string): string => grouped(counters[name] ?? 0);
+  const dead = counters["deadLetters"] ? `, ${n("deadLetters")} dead letters` : "";
+  const failed = counters["worker.failedBundles"] ? `, ${n("worker.failedBundles")} failed bundles` : "";
+  return `${grouped(seconds)} s  ${n("events")} events (${grouped(rate)}/s), ${n("rollupVersions")} rollup versions${dead}${failed}`;
+}
+
+/** Draws the live line. @returns a function that removes it */
+function showCounts(run: FlinkRun): () => void {
+  const line = new LiveLine(process.stdout);
+  const startedAt = Date.now();
+  let last = 0;
+  const timer = setInterval(() => {
+    const events = run.workers.counters["events"] ?? 0;
+    const rate = events - last;
+    last = events;
+    line.draw(() => status(run.workers.counters, (Date.now() - startedAt) / 1000, rate));
+  }, 1000);
+  return () => {
+    clearInterval(timer);
+    line.clear();
+  };
+}
+
+/** Resolves when the workers have processed the first bundle. */
+async function firstBundle(run: FlinkRun): Promise<void> {
+  while ((run.workers.counters["worker.bundles"] ?? 0) === 0) await sleep(100);
+}
+
+export const runCommand = defineCommand({
+  name: "run",
+  summary: "Run the pipeline on Flink until Ctrl-C",
+  details:
+    "Reads the subscription and writes raw events, dead letters and versions of the daily rollups to BigQuery. A restart " +
+    "loses nothing: the run resumes from the last checkpoint in --state-dir, and unacknowledged messages are redelivered. " +
+    "Start only one run for each subscription and state directory.",
+  options,
+  examples: [
+    ["$0 run --project my-project --state-dir /var/lib/eventlogger", "runs Flink in one process"],
+    ["$0 run --early-firing 2s", "counts sessions in progress every 2 s"],
+    ["$0 run --flink-master flink-jobmanager:8081", "uses a Flink cluster that can connect to this machine"],
+    ["PUBSUB_EMULATOR_HOST=127.0.0.1:8085 $0 run --bigquery-endpoint http://127.0.0.1:9050", "uses emulators"],
+  ],
+  check: ({ fresh, acceptWrongNumbers }) =>
+    acceptWrongNumbers && !fresh ? ["--accept-wrong-numbers (ACCEPT_WRONG_NUMBERS) requires --fresh (FRESH)"] : [],
+  async run(o) {
+    const { dim, yellow, green } = colours(process.stdout);
+    const say = (text: string): void => void process.stdout.write(`${dim(text)}\n`);
+    // Imported here, because Beam takes a while to load and other commands do not need it.
+    const { StateDirectory } = await import("../../runners/flink/stateDirectory.js");
+    const { beginBoundRun, labelProgress } = await import("../../runners/flink/stateBinding.js");
+    const { runEventPipelineOnFlink, stateSettings } = await import("../../runners/flink/runOnFlink.js");
+    const state = await StateDirectory.open(o.stateDir);
+    const stop = onStopSignals({ beforeExit: () => state.endChildren(0), exitCode: INTERRUPTED });
+    const stopped = stop.received;
+    let run: FlinkRun | undefined;
+    let hideCounts = (): void => {};
+    let lastLabel = async (): Promise<void> => {};
+    try {
+      const { warnings } = await checkSourceAndSinks(o.project, o.subscription, o.dataset, o.bigqueryEndpoint);
+      for (const warning of warnings) process.stdout.write(`${yellow("warning")} ${warning}\n`);
+      const settings = stateSettings({ ...o, sessionGapMs: o.sessionGap });
+      const bigquery = bigQueryClient({ project: o.project, endpoint: o.bigqueryEndpoint });
+      const tables = new LabelledTables(bigquery, o.dataset);
+      const start = await beginBoundRun(state, tables, settings, o);
+      if (o.fresh) say("deleted the state");
+      if (o.acceptWrongNumbers) {
+        process.stdout.write(`${yellow("warning")} the numbers lack all events that were counted before this start\n`);
+      }
+      lastLabel = labelProgress(state, tables, {
+        everyMs: LABEL_EVERY_MS,
+        onError: (error) => say(`could not label the tables with the last checkpoint: ${error.message}`),
+      });
+      const starting = runEventPipelineOnFlink(
+        {
+          ...o,
+          sessionGapMs: o.sessionGap,
+          lateAfterMs: o.lateAfter,
+          earlyFiringMs: o.earlyFiring,
+          checkpointIntervalMs: o.checkpointInterval,
+          workerMemoryMiB: o.workerMemory,
+          bigqueryEndpoint: o.bigqueryEndpoint,
+          maxBundleMs: 200,
+        },
+        state,
+        start,
+        say,
+      );
+      run = await Promise.race([starting, stopped.then(() => undefined)]);
+      if (!run) {
+        process.stdout.write("stopping before the pipeline has started\n");
+        starting.catch(() => {}); // fails, because its processes are stopped
+        await state.endChildren();
+        return 0;
+      }
+      await Promise.race([firstBundle(run), run.finished, stopped]);
+      process.stdout.write(`${green("running")} reading ${o.subscription}; logs in ${state.logs}\n`);
+      hideCounts = showCounts(run);
+      const signal = await Promise.race([stopped, run.finished]);
+      hideCounts();
+      if (signal === undefined) throw new Error("The job ended unexpectedly");
+      process.stdout.write(`${signal}: stopping; the next run resumes from the last checkpoint\n`);
+      return 0;
+    } finally {
+      hideCounts();
+      await run?.stop();
+      await lastLabel();
+      state.close();
+      stop.dispose();
+    }
+  },
+});

@@ -1,0 +1,159 @@
+import { bigqueryOptions, projectOption, pubsubName, pubsubOptions } from "@eventlogger/gcp/gcpOptions";
+import { between, wholeNumber, type Options, type OptionSpecs } from "@eventlogger/options/options";
+import { serviceAgentNote, type PubSubSetup } from "@eventlogger/gcp/pubsub/setup/setUpPubSub";
+import { parseGsUrl } from "@eventlogger/gcp/storage/client";
+import { setUpResources } from "@eventlogger/gcp/setup/setUpResources";
+import type { SetupStep } from "@eventlogger/gcp/setup/setupStep";
+import { defineCommand } from "./command";
+import { jsonOption, progressOutput, writeResult } from "../output";
+import { colours, type Output } from "@eventlogger/options/terminal";
+
+const DAY_MS = 86_400_000;
+
+/** Option value for "no such resource". */
+const NONE = "none";
+
+const nameOrNone = (value: string): string | undefined => (value === NONE ? undefined : pubsubName(value));
+
+const options = {
+  ...projectOption,
+  ...pubsubOptions,
+  schema: {
+    type: "string",
+    describe: "Avro schema of the topic; none accepts any message. Default: the name of the topic",
+    optional: true,
+    check: nameOrNone,
+    group: "Pub/Sub:",
+  },
+  deadLetterTopic: {
+    type: "string",
+    describe: "Dead-letter topic, or none. Default: <topic>-dead-letters; none on an emulator",
+    optional: true,
+    check: nameOrNone,
+    group: "Pub/Sub:",
+  },
+  maxDeliveryAttempts: {
+    type: "number",
+    describe: "Number of deliveries after which a message goes to the dead-letter topic",
+    default: 100,
+    check: wholeNumber(5, 100),
+    group: "Pub/Sub:",
+  },
+  messageRetention: {
+    type: "duration",
+    describe: "How long the subscriptions retain unacknowledged messages",
+    default: 7 * DAY_MS,
+    check: between(600_000, 31 * DAY_MS),
+    group: "Pub/Sub:",
+  },
+  ...bigqueryOptions,
+  location: {
+    type: "string",
+    describe: "Location of a new dataset and a new bucket, such as EU or us-central1",
+    optional: true,
+    group: "Google Cloud:",
+  },
+  bucket: {
+    type: "string",
+    describe: "Bucket for files of Dataflow jobs, such as gs://my-project-eventlogger. Default: no bucket",
+    optional: true,
+    check: (url) => (parseGsUrl(url)?.name === "" ? undefined : "must be the URL of a bucket such as gs://my-bucket"),
+    group: "Google Cloud:",
+  },
+  updateExisting: {
+    type: "boolean",
+    describe: "Update existing resources that differ. By default, differences are only reported",
+    default: false,
+  },
+  ...jsonOption,
+} as const satisfies OptionSpecs;
+
+const onEmulator = (): boolean => Boolean(process.env.PUBSUB_EMULATOR_HOST);
+
+type Values = Options<typeof options>;
+
+/** On an emulator there is no dead-letter topic by default, because nobody inspects it. */
+function deadLetterTopic(o: Pick<Values, "topic" | "deadLetterTopic">): string {
+  return o.deadLetterTopic ?? (onEmulator() ? NONE : `${o.topic}-dead-letters`);
+}
+
+function pubsubSetup(o: Values): PubSubSetup {
+  const wanted = (name: string): string | undefined => (name === NONE ? undefined : name);
+  return {
+    ...o,
+    schema: wanted(o.schema ?? o.topic),
+    deadLetterTopic: wanted(deadLetterTopic(o)),
+    retentionMs: o.messageRetention,
+  };
+}
+
+function contradictions({ project, topic, subscription, ...o }: Partial<Values>): string[] {
+  const problems: string[] = [];
+  if (project === options.project.default && !onEmulator()) {
+    problems.push(`--project (PROJECT) is required: the default ${project} is only for emulators`);
+  }
+  if (topic === undefined) return problems;
+  const deadLetters = deadLetterTopic({ topic, deadLetterTopic: o.deadLetterTopic });
+  if (deadLetters === topic) {
+    problems.push("--dead-letter-topic (DEAD_LETTER_TOPIC) must differ from --topic (TOPIC)");
+  }
+  if (deadLetters === subscription) {
+    problems.push(
+      "--dead-letter-topic (DEAD_LETTER_TOPIC) gets a subscription of the same name, so it must differ from " +
+        "--subscription (SUBSCRIPTION)",
+    );
+  }
+  return problems;
+}
+
+function stepLine(step: SetupStep, output: Output): string {
+  const { green, yellow, dim } = colours(output);
+  const paint = { created: green, updated: yellow, exists: dim };
+  const detail = step.detail ? ` (${step.detail})` : "";
+  const differences = step.differences ? ` ${yellow(`(differs: ${step.differences.join("; ")})`)}` : "";
+  return `${paint[step.outcome](step.outcome.padEnd(7))} ${step.kind} ${step.name}${detail}${differences}`;
+}
+
+export const setupCommand = defineCommand({
+  name: "setup",
+  summary: "Create schema, topics, subscriptions, dataset, tables, views and bucket",
+  details:
+    "Safe to repeat: existing resources and their data are kept. Columns and schema revisions that an earlier release " +
+    "lacked are added. Other differences are reported, and updated only with --update-existing.",
+  options,
+  examples: [
+    ["$0 setup --project my-project --location EU --bucket gs://my-bucket", "creates all resources with default names"],
+    ["$0 setup --project my-project --update-existing", "also binds a topic of an earlier release to the schema"],
+    [
+      "PUBSUB_EMULATOR_HOST=127.0.0.1:8085 $0 setup --bigquery-endpoint http://127.0.0.1:9050",
+      "uses emulators on this machine",
+    ],
+  ],
+  check: contradictions,
+  async run(o) {
+    const names = pubsubSetup(o);
+    const bucket = o.bucket === undefined ? undefined : parseGsUrl(o.bucket)?.bucket;
+    const withoutBucket = bucket !== undefined && onEmulator() && !process.env.STORAGE_EMULATOR_HOST;
+    const steps: SetupStep[] = [];
+    const output = progressOutput(o.json);
+    await setUpResources({ ...o, ...names, bucket: withoutBucket ? undefined : bucket }, (step) => {
+      steps.push(step);
+      output.write(`${stepLine(step, output)}\n`);
+    });
+    const notes: string[] = [];
+    if (!o.updateExisting && steps.some((step) => step.differences)) {
+      notes.push(
+        "Resources that differ were left unchanged. Update them with --update-existing, where that is possible",
+      );
+    }
+    if (withoutBucket)
+      notes.push(
+        `${o.bucket} was skipped: with a Pub/Sub emulator, a bucket also needs a Storage emulator (STORAGE_EMULATOR_HOST)`,
+      );
+    const grants = onEmulator() ? undefined : serviceAgentNote(o.project, names);
+    if (grants !== undefined) notes.push(grants);
+    for (const note of notes) output.write(`\n${note}\n`);
+    writeResult(o.json, { steps, notes }, []);
+    return 0;
+  },
+});

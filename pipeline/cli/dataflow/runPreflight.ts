@@ -1,0 +1,38 @@
+import { checkLaunch } from "../../runners/dataflow/preflight/checkLaunch";
+import { jobSettings, type LaunchOptions } from "./launchOptions";
+import type { SubmissionRun } from "./submission";
+
+/**
+ * Runs the preflight checks and prints their warnings.
+ * @throws Error with all problems
+ */
+export async function runPreflight(
+  o: LaunchOptions,
+  run: SubmissionRun,
+  { update }: { readonly update: boolean },
+): Promise<void> {
+  run.say("preflight checks of subscription, tables, buckets and image");
+  const { tempLocation, stagingLocation } = jobSettings(o);
+  const { problems, warnings } = await run.stoppable(
+    checkLaunch({
+      project: o.project,
+      region: o.region,
+      subscription: o.subscription,
+      dataset: o.dataset,
+      tempLocation,
+      stagingLocation,
+      image: o.image,
+      machineType: o.workerMachineType,
+      jobName: o.jobName,
+      update,
+      bigqueryEndpoint: o.bigqueryEndpoint,
+      dataflowEndpoint: o.dataflowEndpoint,
+    }),
+  );
+  for (const warning of warnings) run.warn(warning);
+  if (problems.length === 0) return;
+  throw new Error(
+    `Preflight checks found ${problems.length === 1 ? "a problem" : `${problems.length} problems`} ` +
+      `(--no-check skips the checks):\n${problems.map((problem) => `  - ${problem}`).join("\n")}`,
+  );
+}
