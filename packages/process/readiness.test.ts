@@ -26,7 +26,7 @@ describe("awaitReady", () => {
     const child = await shell("echo cannot bind; exit 7");
     await assert.rejects(
       awaitReady(child, async () => false, 5000),
-      /child ended before it was ready \(exit code 7\)[^]*cannot bind/,
+      /child exited before it was ready \(exit code 7\)[^]*cannot bind/,
     );
   });
 

@@ -96,7 +96,7 @@ describe("Java expansion service", function () {
   it("says why it does not start", async () => {
     await assert.rejects(
       start({ args: ["--noSuchOption=1"] }),
-      /Java expansion service ended while starting[^]*noSuchOption/,
+      /Java expansion service exited before it was ready[^]*noSuchOption/,
     );
   });
 });

@@ -1,5 +1,5 @@
 import path = require("node:path");
-import { awaitLogLine, logLength } from "@eventlogger/process/awaitLogLine";
+import { awaitLogLine, logLength } from "@eventlogger/process/readiness";
 import { packageRootOf } from "@eventlogger/process/packageRoot";
 import { startChildProcess, type ChildProcess } from "@eventlogger/process/childProcess";
 

@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import path = require("node:path");
-import { awaitLogLine, logLength } from "@eventlogger/process/awaitLogLine";
+import { awaitLogLine, logLength } from "@eventlogger/process/readiness";
 import { startChildProcess, type ChildProcess } from "@eventlogger/process/childProcess";
 
 export interface JobServerOptions {
