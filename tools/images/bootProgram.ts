@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { cacheDir, repositoryRoot } from "@eventlogger/process/packageRoot";
 import { startChildProcess } from "@eventlogger/process/childProcess";
+import { followLog } from "@eventlogger/process/followLog";
 import { ensureVenv, interpreterOf } from "@eventlogger/process/python/venv";
 
 const SOURCE = join(repositoryRoot, "packages", "beam", "boot");
@@ -31,6 +32,7 @@ async function findGo(onProgress: (line: string) => void): Promise<string> {
     cacheDir,
     requirements: join(repositoryRoot, "tools", "images", "requirements.txt"),
     onInstall: () => onProgress("installing Go (once, about 70 MB)"),
+    onProgress,
   });
   // Not the script of the environment: that knows only the name which the folder had while it was made.
   const folder = "import go, pathlib; print(pathlib.Path(go.__file__).parent)";
@@ -61,11 +63,12 @@ export async function ensureBootProgram(onProgress: (line: string) => void = () 
   const child = await startChildProcess({
     name: "go build",
     command: go,
-    args: ["build", "-mod=readonly", "-trimpath", "-ldflags=-s -w", "-o", partial, PACKAGE],
+    args: ["build", "-v", "-mod=readonly", "-trimpath", "-ldflags=-s -w", "-o", partial, PACKAGE],
     cwd: SOURCE,
     env: { CGO_ENABLED: "0", GOTOOLCHAIN: "local", GOWORK: "off" },
     logFile: join(cacheDir, "boot-build.log"),
   });
+  followLog(child, onProgress);
   const { code, signal } = await child.exited;
   if (code !== 0) {
     throw new Error(

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { startChildProcess } from "../childProcess";
+import { followLog } from "../followLog";
 import { findPython, type Python } from "./findPython";
 
 export interface VenvOptions {
@@ -16,6 +17,8 @@ export interface VenvOptions {
   readonly finish?: string;
   /** Called when the environment has to be made. */
   readonly onInstall?: () => void;
+  /** Gets the newest line of pip's output, at most once a second, while the environment is made. */
+  readonly onProgress?: ((line: string) => void) | undefined;
 }
 
 const PARTIAL = /\.partial-(\d+)-\w+$/;
@@ -40,6 +43,7 @@ async function install(python: Python, target: string, options: VenvOptions): Pr
   const partial = `${target}.partial-${process.pid}-${randomUUID().slice(0, 8)}`;
   const run = async (command: string, args: readonly string[]): Promise<void> => {
     const child = await startChildProcess({ name: `${command} ${args[0]} ${args[1]}`, command, args, logFile });
+    if (options.onProgress) followLog(child, options.onProgress);
     const { code, signal } = await child.exited;
     if (code === 0) return;
     throw new Error(

@@ -24,15 +24,20 @@ shutil.copy(source, target)
 /**
  * The environment of the BigQuery emulator, made under the cache directory when it is absent (about a minute).
  * @param onInstall called when it has to be made.
+ * @param onProgress gets the newest line of pip's output, at most once a second.
  * @throws Error with the end of pip's log when it cannot be made.
  */
-export async function ensurePythonEnvironment(onInstall?: () => void): Promise<PythonEnvironment> {
+export async function ensurePythonEnvironment(
+  onInstall?: () => void,
+  onProgress?: (line: string) => void,
+): Promise<PythonEnvironment> {
   const venv = await ensureVenv({
     name: "bqemulator",
     cacheDir,
     requirements: join(packageRootOf(__filename), "emulators", "python", "requirements.txt"),
     finish: INSTALL_SPATIAL,
     onInstall,
+    onProgress,
   });
   return { python: interpreterOf(venv), home: join(venv, "home") };
 }
