@@ -3,7 +3,7 @@
  * rollups with brute force while replicas are killed, added and taken away. Takes about eight minutes.
  */
 import { join } from "node:path";
-import { runOnEngine, runTests, type EngineSession } from "../engine/runOnEngine";
+import { runOnEngine, runTestsOnEngine, type EngineSession } from "../engine/runOnEngine";
 import { BUILD_STEP } from "@eventlogger/tools/images/build";
 import { freePorts } from "@eventlogger/process/ports";
 import { compose, ensureCompose, type ComposeClient } from "./compose";
@@ -31,7 +31,7 @@ async function buildAndTest(session: EngineSession): Promise<boolean> {
   await compose(client, ["build"], { env: { ...engine.env, ...environment }, onLine });
   say("images are built");
   const env = { ...environment, COMPOSE_CLIENT: client.join(" ") };
-  return runTests(session, join(__dirname, "compose.engine.js"), env);
+  return runTestsOnEngine(session, join(__dirname, "compose.engine.js"), env);
 }
 
 async function cleanUp({ engine }: EngineSession): Promise<void> {

@@ -1,13 +1,14 @@
-import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { repositoryRoot } from "@eventlogger/process/packageRoot";
+import { runTests } from "../runner/runTests";
+import { summaryLine } from "../runner/summary";
 import { ensureBaseImages } from "./baseImages";
 import { CannotTestError, findOrStartEngine, type Engine } from "./engine";
 
-const MOCHA = join(repositoryRoot, "node_modules", "mocha", "bin", "mocha.js");
-const REPORTER = join(repositoryRoot, "test", "dist", "reporter.js");
+/** Limit of a test that sets none, ms. */
+const TEST_TIMEOUT_MS = 300_000;
 
 /** What tests on an engine get. */
 export interface EngineSession {
@@ -21,18 +22,14 @@ export interface EngineSession {
 }
 
 /** Runs a file of tests in a process of its own, which finds the engine; @returns whether all passed. */
-export function runTests(
-  { engine }: EngineSession,
+export async function runTestsOnEngine(
+  { engine, say }: EngineSession,
   file: string,
   env: Readonly<Record<string, string>>,
 ): Promise<boolean> {
-  const args = [MOCHA, "--reporter", REPORTER, "--timeout", "300000", file];
-  const child = spawn(process.execPath, args, {
-    cwd: repositoryRoot,
-    stdio: "inherit",
-    env: { ...process.env, ...engine.env, ...env },
-  });
-  return new Promise((resolve) => child.once("close", (code) => resolve(code === 0)));
+  const summary = await runTests({ files: [file], timeoutMs: TEST_TIMEOUT_MS, env: { ...engine.env, ...env } });
+  say(summaryLine(summary));
+  return summary.failed === 0;
 }
 
 async function onEngine(

@@ -6,7 +6,7 @@ import { IMAGE_NAMES } from "@eventlogger/tools/images/assemble";
 import { buildImage, DOCKERFILES, imageReference } from "@eventlogger/tools/images/build";
 import { docker } from "@eventlogger/tools/images/docker";
 import { onEngine } from "../engine/engine";
-import { runOnEngine, runTests, type EngineSession } from "../engine/runOnEngine";
+import { runOnEngine, runTestsOnEngine, type EngineSession } from "../engine/runOnEngine";
 
 async function build({ engine, tag, say }: EngineSession): Promise<void> {
   for (const image of IMAGE_NAMES) {
@@ -21,7 +21,7 @@ async function buildAndTest(session: EngineSession): Promise<boolean> {
   await build(session);
   await ensureSubmitter(() => session.say("installing Beam for Python (once)"));
   await ensurePythonEnvironment(() => session.say("installing the BigQuery emulator (once)"));
-  return runTests(session, join(__dirname, "images.engine.js"), { IMAGES_TAG: session.tag });
+  return runTestsOnEngine(session, join(__dirname, "images.engine.js"), { IMAGES_TAG: session.tag });
 }
 
 async function removeImages({ engine, tag }: EngineSession): Promise<void> {

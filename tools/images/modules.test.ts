@@ -47,6 +47,22 @@ describe("traceModules", () => {
     });
   });
 
+  it("traceModules follows the bare name of a package to the file that its exports name", () => {
+    write({
+      "app/dist/main.js": 'require("@p/lib");',
+      "packages/lib/package.json": JSON.stringify({
+        exports: {
+          ".": { import: "./dist/lib.mjs", require: { types: "./dist/lib.d.ts", default: "./dist/lib.cjs" } },
+        },
+      }),
+      "packages/lib/dist/lib.cjs": "",
+    });
+    assert.deepEqual(traceModules(root, workspaces, ["@p/app/main"]).files, [
+      "app/dist/main.js",
+      "packages/lib/dist/lib.cjs",
+    ]);
+  });
+
   it("takes nothing in comments and texts for an import", () => {
     write({ "app/dist/main.js": '/** require("mocha") */ const text = "require(\'x\')"; // import("y")' });
     assert.deepEqual(traceModules(root, workspaces, ["@p/app/main"]), {

@@ -22,6 +22,18 @@ function resolveRelative(from: string, specifier: string): string {
   throw new Error(`${from} imports ${specifier}, which does not exist`);
 }
 
+type Exported = string | { readonly [condition: string]: Exported };
+
+/** The file behind the bare name of a package, relative to its folder: as its `exports` say, otherwise dist/index.js. */
+function mainFile(folder: string): string {
+  const manifest = join(folder, "package.json");
+  if (!existsSync(manifest)) return "dist/index.js";
+  const { exports } = JSON.parse(readFileSync(manifest, "utf8")) as { readonly exports?: { readonly ".": Exported } };
+  let target = exports?.["."];
+  while (typeof target === "object") target = target["require"] ?? target["default"];
+  return target ?? "dist/index.js";
+}
+
 /**
  * Follows the imports of compiled modules, also late ones (`import()`) and those of other workspaces.
  * @param root the folder of the workspaces
@@ -38,8 +50,8 @@ export function traceModules(root: string, workspaces: Workspaces, entries: read
     const name = PACKAGE_NAME.exec(specifier)?.[0] ?? specifier;
     const folder = workspaces.get(name);
     if (folder === undefined) return undefined;
-    const path = specifier === name ? "index" : specifier.slice(name.length + 1);
-    const file = join(root, folder, "dist", `${path}.js`);
+    const path = specifier === name ? mainFile(join(root, folder)) : `dist/${specifier.slice(name.length + 1)}.js`;
+    const file = join(root, folder, path);
     if (existsSync(file)) return file;
     throw new Error(`${from} imports ${specifier}, but ${relative(root, file)} does not exist`);
   };
