@@ -14,7 +14,7 @@ interface RunningStep {
 export interface ProgressOptions {
   /** How often a running step is reported where the output is not a terminal, ms. @default 10_000 */
   readonly reportEveryMs?: number;
-  /** A step that takes less than this and reports nothing prints only its end, ms. @default 1000 */
+  /** A step that takes less than this and reports nothing prints nothing, ms. @default 1000 */
   readonly announceAfterMs?: number;
 }
 
@@ -23,7 +23,7 @@ const seconds = (since: number): string => `${((Date.now() - since) / 1000).toFi
 /**
  * Prints the progress of steps that take long; several may run at the same time. A terminal shows one live line with every
  * running step, its elapsed time and what it did last. Elsewhere each step prints a line at its start, a line every ten
- * seconds while it runs, and a line at its end.
+ * seconds while it runs, and a line at its end. A step that had nothing to do prints nothing.
  */
 export class Progress {
   private readonly running = new Set<RunningStep>();
@@ -55,7 +55,7 @@ export class Progress {
         if (!step.announced) this.announce(step);
       });
       this.remove(step);
-      this.print(`${name}: ${green("done")} in ${seconds(step.startedAt)}`);
+      if (step.announced) this.print(`${name}: ${green("done")} in ${seconds(step.startedAt)}`);
       return result;
     } catch (error) {
       this.remove(step);
