@@ -5,7 +5,7 @@ import { GeneralObjectCoder } from "apache-beam/coders/js_coders";
 import type { PTransform } from "apache-beam/transforms/transform";
 import { appendFileSync } from "node:fs";
 import { bundleParDo, count, pipe, splittableParDo } from "@eventlogger/beam";
-import type { BundleDoFn, Residual, SliceContext, SplittableDoFn } from "@eventlogger/beam";
+import type { BundleDoFn, Residual, ProcessContext, SplittableDoFn } from "@eventlogger/beam";
 import type { DeadLetterRow } from "@eventlogger/gcp/bigquery/tables";
 import type { Sink } from "@eventlogger/pipeline/eventPipeline";
 import { pubSubMessageCoder, type PubSubMessage } from "@eventlogger/pipeline/io/pubsub/message";
@@ -31,7 +31,7 @@ export class SyntheticSource implements SplittableDoFn<PubSubMessage, Progress> 
     return [{ emitted: 0 }];
   }
 
-  async process({ emitted }: Progress, context: SliceContext<PubSubMessage>): Promise<Residual<Progress>> {
+  async process({ emitted }: Progress, context: ProcessContext<PubSubMessage>): Promise<Residual<Progress>> {
     events ??= syntheticEvents(this.traffic);
     const deadline = Date.now() + this.sliceMs;
     let last = this.traffic.startMs;
@@ -51,7 +51,7 @@ export class SyntheticSource implements SplittableDoFn<PubSubMessage, Progress> 
       }
     }
     const done = emitted + n >= this.traffic.count;
-    return { restriction: { emitted: emitted + n }, watermarkMs: last - 1000, delayMs: done ? 1000 : 0 };
+    return { restriction: { emitted: emitted + n }, watermarkMs: last - 1000, resumeDelayMs: done ? 1000 : 0 };
   }
 }
 

@@ -1,14 +1,19 @@
-/** What the SDK lacks: keyed state, splittable sources, triggers, a test stream, a Flink runner, rows and transforms of other languages, and repairs. */
+/**
+ * A runtime for Apache Beam pipelines in TypeScript: patches of the SDK, keyed state, splittable DoFns, triggers, a test
+ * stream, a Flink runner, rows and transforms of other languages.
+ */
 import "./sdk";
 
 export { SDK_VERSION, UnsupportedSdkVersionError } from "./version";
+export { SharedPackageError } from "./sharedPackages";
+export { moduleName, registerModule } from "./registerModule";
 export { bundleParDo, type BundleDoFn, type Emit, type EmitTimestamped } from "./bundleParDo";
 export { applyAsync, pipe, type AnyPTransform } from "./pipe";
 export { jsonCoder, stringCoder, textKvCoder, withKvCoder } from "./coders";
 export { statefulParDo, stateStats, type CellsOf, type StatefulDoFn } from "./state/statefulParDo";
 export { bagState, foldedState, valueState } from "./state/cells";
 export type { BagCell, Fold, FoldedCell, StateDeclaration, ValueCell } from "./state/cells";
-export { splittableParDo, type Residual, type SliceContext, type SplittableDoFn } from "./splittable/splittableParDo";
+export { splittableParDo, type ProcessContext, type Residual, type SplittableDoFn } from "./splittable/splittableParDo";
 export { count } from "./worker/counters";
 export { beforeFinalize, onWorkerGone, workerStats } from "./patches/control";
 export * from "./windowing/triggers";

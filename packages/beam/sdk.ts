@@ -1,10 +1,11 @@
 /**
- * The one door to the SDK. Importing this module checks the SDK's version, prepares Node for it, loads it in the order
- * it needs (it has circular imports) and mends it. Every other module of this library imports this one first.
+ * The only module through which this library loads the SDK. It checks the versions of the SDK and of the packages that it
+ * shares with it, prepares Node, loads the SDK in the order that its circular imports need, and installs the patches.
+ * Every other module of this library imports this one first.
  */
 import "./patches/nodeCompat";
-import "./requireVersion";
+import "./requireSdk";
 import "apache-beam";
-import { installRepairs } from "./patches/install";
+import { installPatches } from "./patches/install";
 
-installRepairs();
+installPatches();

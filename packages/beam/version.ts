@@ -1,26 +1,36 @@
-/** The only SDK version that the repairs of this library were made for and tested with. */
+/** The only SDK version that this library supports: its patches reach into the internals of that version. */
 export const SDK_VERSION = "2.49.0";
 
-/** Another SDK version is installed than the one this library mends: install `apache-beam@2.49.0`. */
+/** Thrown at load when another SDK version than the supported one is installed. Install `apache-beam@2.49.0`. */
 export class UnsupportedSdkVersionError extends Error {
-  constructor(readonly found: string) {
+  /** @param found the installed version; undefined when the SDK is not installed */
+  constructor(readonly found: string | undefined) {
+    const problem = found === undefined ? "apache-beam is not installed" : `apache-beam ${found} is installed`;
     super(
-      `apache-beam ${found} is installed, but this library repairs and extends exactly apache-beam ${SDK_VERSION}. ` +
-        `Install that version (npm install --save-exact apache-beam@${SDK_VERSION}), or port the repairs first.`,
+      `${problem}, but this library patches and extends apache-beam ${SDK_VERSION}, and no other version. ` +
+        `Install that version: npm install --save-exact apache-beam@${SDK_VERSION}`,
     );
     this.name = "UnsupportedSdkVersionError";
   }
 }
 
 /** @throws UnsupportedSdkVersionError when `found` is not {@link SDK_VERSION}. */
-export function checkSdkVersion(found: string): void {
+export function checkSdkVersion(found: string | undefined): void {
   if (found !== SDK_VERSION) throw new UnsupportedSdkVersionError(found);
 }
 
 /** @throws UnsupportedSdkVersionError unless the installed SDK is {@link SDK_VERSION}. */
 export function requireSdkVersion(): void {
-  // The package exports no package.json; the version module is what its own runner reports.
-  // eslint-disable-next-line @typescript-eslint/no-require-imports
-  const { version } = require("apache-beam/version") as { version: string };
-  checkSdkVersion(version);
+  checkSdkVersion(installedSdkVersion());
+}
+
+function installedSdkVersion(): string | undefined {
+  try {
+    // The package does not export its package.json. Its own runner reports the version of this module.
+    // eslint-disable-next-line @typescript-eslint/no-require-imports
+    return (require("apache-beam/version") as { version: string }).version;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "MODULE_NOT_FOUND") return undefined;
+    throw error;
+  }
 }

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path = require("node:path");
-import { startChildProcess, type ChildProcess } from "./childProcess";
+import { killRunningChildren, startChildProcess, type ChildProcess } from "./childProcess";
+import { waitUntil } from "./wait";
 
 describe("Child processes", function () {
   this.timeout(10_000);
@@ -26,13 +27,8 @@ describe("Child processes", function () {
     return child;
   }
 
-  async function said(text: RegExp): Promise<RegExpExecArray> {
-    for (;;) {
-      const match = text.exec(child?.logTail(1000) ?? "");
-      if (match) return match;
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  }
+  const logged = (text: RegExp): Promise<RegExpExecArray> =>
+    waitUntil(`${text} in the log`, () => text.exec(child?.logTail(1000) ?? ""), { timeoutMs: 8000 });
 
   function alive(pid: number): boolean {
     try {
@@ -43,18 +39,16 @@ describe("Child processes", function () {
     }
   }
 
-  async function gone(pid: number): Promise<void> {
-    while (alive(pid)) await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+  const exits = (pid: number): Promise<true> => waitUntil(`the exit of ${pid}`, () => !alive(pid), { timeoutMs: 8000 });
 
-  it("tell how they ended, and the end of their log", async () => {
+  it("a child process reports its exit code and the end of its log", async () => {
     const ended = await shell("for i in 1 2 3; do echo line $i; done; echo problem >&2; exit 3");
     assert.deepEqual(await ended.exited, { code: 3, signal: null });
     assert.equal(ended.running, false);
     assert.equal(ended.logTail(2), "line 3\nproblem");
   });
 
-  it("give out the lines of standard output, all of them before the end", async () => {
+  it("a child process passes on every line of standard output before it reports its exit", async () => {
     const lines: string[] = [];
     child = await startChildProcess({
       name: "test shell",
@@ -68,43 +62,51 @@ describe("Child processes", function () {
     assert.equal(child.logTail(), "problem");
   });
 
-  it("stop with all they started", async () => {
+  it("stopping a child process also stops the processes that it started", async () => {
     await shell("sleep 100 & echo started $!; wait");
-    const grandchild = Number((await said(/started (\d+)/))[1]);
+    const grandchild = Number((await logged(/started (\d+)/))[1]);
     const status = await child?.stop();
     assert.equal(status?.signal, "SIGTERM");
-    await gone(grandchild);
+    await exits(grandchild);
   });
 
-  it("stop what a process left behind that ended by itself", async () => {
+  it("stopping a child process that has exited stops the processes that it left behind", async () => {
     await shell("sleep 100 & echo started $!");
-    const grandchild = Number((await said(/started (\d+)/))[1]);
+    const grandchild = Number((await logged(/started (\d+)/))[1]);
     await child?.exited;
     assert(alive(grandchild));
     await child?.stop();
-    await gone(grandchild);
+    await exits(grandchild);
   });
 
-  it("are killed when they do not heed SIGTERM", async () => {
+  it("a child process that ignores SIGTERM is killed after the grace period", async () => {
     await shell("trap 'echo ignored' TERM; echo ready; while true; do sleep 0.05; done");
-    await said(/ready/);
+    await logged(/ready/);
     const [first, second] = await Promise.all([child?.stop(300), child?.stop(300)]);
     assert.equal(first?.signal, "SIGKILL");
     assert.equal(first, second);
-    await said(/ignored/);
+    await logged(/ignored/);
   });
 
-  it("get the environment, less what is undefined", async () => {
-    process.env["CHILD_TEST_TAKEN_OUT"] = "x";
-    await shell('echo "[$CHILD_TEST_ADDED][$CHILD_TEST_TAKEN_OUT]"', {
+  it("killRunningChildren kills a child process with the processes that it started", async () => {
+    const started = await shell("trap '' TERM; sleep 100 & echo started $!; wait");
+    const grandchild = Number((await logged(/started (\d+)/))[1]);
+    killRunningChildren();
+    assert.equal((await started.exited).signal, "SIGKILL");
+    await exits(grandchild);
+  });
+
+  it("a child process inherits the environment without the variables that are undefined", async () => {
+    process.env["CHILD_TEST_REMOVED"] = "x";
+    await shell('echo "[$CHILD_TEST_ADDED][$CHILD_TEST_REMOVED]"', {
       CHILD_TEST_ADDED: "a",
-      CHILD_TEST_TAKEN_OUT: undefined,
+      CHILD_TEST_REMOVED: undefined,
     });
-    delete process.env["CHILD_TEST_TAKEN_OUT"];
-    await said(/\[a\]\[\]/);
+    delete process.env["CHILD_TEST_REMOVED"];
+    await logged(/\[a\]\[\]/);
   });
 
-  it("say which command cannot be started", async () => {
+  it("the error names the command that cannot be started", async () => {
     const options = { name: "the tool", command: "/no/such/tool", args: [], logFile: path.join(directory, "log") };
     await assert.rejects(startChildProcess(options), /Cannot start the tool \(\/no\/such\/tool\)/);
   });

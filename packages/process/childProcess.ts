@@ -3,16 +3,16 @@ import { closeSync, openSync, readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 
 export interface ChildProcessOptions {
-  /** Short name for messages, such as `job server`. */
+  /** Name for error messages, such as `job server`. */
   readonly name: string;
   readonly command: string;
   readonly args: readonly string[];
   readonly cwd?: string;
-  /** Added to the environment of this process; undefined takes a variable out. */
+  /** Added to the environment of this process; undefined removes a variable. */
   readonly env?: Readonly<Record<string, string | undefined>>;
-  /** File that standard output and standard error are appended to. */
+  /** File to which standard output and standard error are appended. */
   readonly logFile: string;
-  /** Gets the lines of standard output, which then does not go to the file. */
+  /** Receives the lines of standard output, which then is not written to the file. */
   readonly onLine?: (line: string) => void;
 }
 
@@ -21,26 +21,26 @@ export interface ExitStatus {
   readonly signal: NodeJS.Signals | null;
 }
 
-/** A child process that logs to a file, whose end can be awaited, and that is stopped with all it started. */
+/** A child process that logs to a file. It is stopped together with every process that it started. */
 export interface ChildProcess {
   readonly name: string;
   readonly pid: number;
   readonly logFile: string;
-  /** Resolves when the process has ended; never rejects. */
+  /** Resolves when the process has exited; never rejects. */
   readonly exited: Promise<ExitStatus>;
   readonly running: boolean;
   /**
-   * SIGTERM to the process group, SIGKILL after `graceMs` (default 5000). Resolves when the process has ended. Safe to
-   * repeat.
+   * Sends SIGTERM to the process group, and SIGKILL after `graceMs` (default 5000). Resolves when the process has exited.
+   * May be called more than once.
    */
   stop(graceMs?: number): Promise<ExitStatus>;
-  /** The last lines of the log file, for error messages. */
+  /** The last lines of the log file (default 20), for error messages. */
   logTail(lines?: number): string;
 }
 
 const running = new Set<number>();
 
-/** Ends every process that was started here and still runs, with all they started: for a way out at once. */
+/** Kills every process that {@link startChildProcess} started and that still runs, with everything it started. */
 export function killRunningChildren(): void {
   for (const pid of running) signalGroup(pid, "SIGKILL");
 }
@@ -49,14 +49,13 @@ function signalGroup(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(-pid, signal);
   } catch {
-    // The group has gone already.
+    // The group no longer exists.
   }
 }
 
 /**
- * Starts a process in a process group of its own (a Ctrl-C on the terminal does not reach it: its owner stops it, in
- * order).
- * @throws Error naming the command when it cannot be started.
+ * Starts a process in its own process group, so that Ctrl-C on the terminal does not reach it: its owner stops it.
+ * @throws Error that names the command when it cannot be started
  */
 export async function startChildProcess(options: ChildProcessOptions): Promise<ChildProcess> {
   const log = openSync(options.logFile, "a");
@@ -87,7 +86,7 @@ export async function startChildProcess(options: ChildProcessOptions): Promise<C
       status = { code, signal };
       running.delete(pid);
     });
-    // After the last line, where there are lines.
+    // "close" follows the last line of standard output.
     child.once(options.onLine ? "close" : "exit", (code: number | null, signal: NodeJS.Signals | null) =>
       resolve({ code, signal }),
     );
@@ -104,7 +103,7 @@ export async function startChildProcess(options: ChildProcessOptions): Promise<C
     stop(graceMs = 5000) {
       stopping ??= (async () => {
         if (status) {
-          signalGroup(pid, "SIGKILL"); // what it left behind
+          signalGroup(pid, "SIGKILL"); // processes that it left behind
           return status;
         }
         signalGroup(pid, "SIGTERM");

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, sep } from "node:path";
 
-/** The folders from a file's own up to the root of the file system. */
+/** The folder of a file and all folders above it. */
 function* foldersAbove(file: string): Generator<string> {
   for (let folder = dirname(file); ; folder = dirname(folder)) {
     yield folder;
@@ -10,8 +10,8 @@ function* foldersAbove(file: string): Generator<string> {
 }
 
 /**
- * The folder of the npm package that a file belongs to: the nearest one above it with a package.json.
- * @throws Error when there is none
+ * The folder of the npm package that a file belongs to: the nearest folder above it with a package.json.
+ * @throws Error when no folder above the file has a package.json
  */
 export function packageRootOf(file: string): string {
   for (const folder of foldersAbove(file)) if (existsSync(join(folder, "package.json"))) return folder;
@@ -24,13 +24,13 @@ function findRepositoryRoot(): string {
     if (!existsSync(manifest)) continue;
     if ("workspaces" in (JSON.parse(readFileSync(manifest, "utf8")) as object)) return folder;
   }
-  // Installed as a dependency, or in an image: the folder that holds node_modules.
+  // Installed as a dependency, or in an image: the folder that contains node_modules.
   const [application] = __filename.split(`${sep}node_modules${sep}`);
   return application !== undefined && application !== __filename ? application : packageRootOf(__filename);
 }
 
-/** The folder of the workspaces; where this package is installed as a dependency, the folder of the application. */
+/** The folder of the npm workspaces. Where this package is installed as a dependency: the folder of the application. */
 export const repositoryRoot = findRepositoryRoot();
 
-/** Holds what was downloaded or built for this checkout; safe to delete, everything in it is made again when needed. */
+/** Folder for downloads and builds of this checkout. Safe to delete: everything in it is created again when needed. */
 export const cacheDir = join(repositoryRoot, ".cache");

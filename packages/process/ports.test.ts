@@ -3,7 +3,7 @@ import { createServer } from "node:net";
 import { freePorts } from "./ports";
 
 describe("freePorts", () => {
-  it("finds distinct ports that can be listened on", async () => {
+  it("freePorts finds distinct ports that can be listened on", async () => {
     const ports = await freePorts(5);
     assert.equal(new Set(ports).size, 5);
     for (const port of ports) {

@@ -1,6 +1,6 @@
 import { createServer, type Server } from "node:net";
 
-/** Below the range that the system takes the ports of outgoing connections from (Linux: 32768, macOS: 49152). */
+/** Ports below the range for outgoing connections (it begins at 32768 on Linux and at 49152 on macOS). */
 const FIRST = 12_000;
 const LAST = 32_000;
 
@@ -12,7 +12,7 @@ function listen(port: number): Promise<Server | undefined> {
   });
 }
 
-/** Whether nobody listens on a port of 127.0.0.1. */
+/** Whether a port of 127.0.0.1 is free. */
 export async function isPortFree(port: number): Promise<boolean> {
   const server = await listen(port);
   if (!server) return false;
@@ -21,8 +21,8 @@ export async function isPortFree(port: number): Promise<boolean> {
 }
 
 /**
- * Finds TCP ports on 127.0.0.1 that nobody listens on. They are not held: whoever asked must soon listen on them.
- * @throws Error when there are too few.
+ * Finds free TCP ports on 127.0.0.1, all distinct. They are not reserved: listen on them soon.
+ * @throws Error when too few ports are free
  */
 export async function freePorts(n: number): Promise<number[]> {
   const held = new Map<number, Server>();
@@ -30,7 +30,7 @@ export async function freePorts(n: number): Promise<number[]> {
     for (let tries = 0; held.size < n; tries++) {
       if (tries > 50 * n) throw new Error(`Found only ${held.size} of ${n} free ports from ${FIRST} to ${LAST}`);
       const port = FIRST + Math.floor(Math.random() * (LAST - FIRST));
-      // Held until all are found, so that one port is not handed out twice.
+      // Held until all are found, so that no port is returned twice.
       const server = held.has(port) ? undefined : await listen(port);
       if (server) held.set(port, server);
     }

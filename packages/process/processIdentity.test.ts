@@ -4,20 +4,20 @@ import { once } from "node:events";
 import { endProcess, identifyProcess, isRunning } from "./processIdentity";
 
 describe("ProcessIdentity", () => {
-  it("knows a process from another one that has got its pid", () => {
+  it("isRunning tells a process from another one with the same pid", () => {
     const self = identifyProcess(process.pid);
     assert(self);
     assert(isRunning(self));
     assert(!isRunning({ ...self, started: "at another time" }));
   });
 
-  it("knows none when the process has gone", async () => {
+  it("identifyProcess returns undefined for a process that has exited", async () => {
     const child = spawn(process.execPath, ["-e", ""]);
     await once(child, "exit");
     assert.equal(identifyProcess(child.pid as number), undefined);
   });
 
-  it("ends a process that ignores SIGTERM", async () => {
+  it("endProcess kills a process that ignores SIGTERM", async () => {
     const child = spawn(
       process.execPath,
       ["-e", "process.on('SIGTERM', () => {}); console.log('up'); setInterval(() => {}, 1000)"],
@@ -34,7 +34,7 @@ describe("ProcessIdentity", () => {
     assert(!isRunning(identity));
   });
 
-  it("leaves a process alone that is not the one", async () => {
+  it("endProcess does not stop another process with the same pid", async () => {
     const child = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"], { detached: true });
     const identity = identifyProcess(child.pid as number);
     assert(identity);

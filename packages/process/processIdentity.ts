@@ -1,10 +1,10 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 
-/** A process for sure: a pid alone may have been given to another process since. */
+/** Identifies a process. A pid alone is not enough: the system may have given it to another process. */
 export interface ProcessIdentity {
   readonly pid: number;
-  /** When it started, in the words of the operating system; only compared. */
+  /** Start time as the operating system reports it; only compared for equality. */
   readonly started: string;
 }
 
@@ -13,7 +13,7 @@ function startOf(pid: number): string | undefined {
     // Field 22, counted after the command name, which may contain anything.
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    // A zombie has ended and only waits for its parent to notice.
+    // A zombie has exited.
     return fields[0] === "Z" ? undefined : fields[19];
   } catch {
     if (process.platform === "linux") return undefined;
@@ -25,20 +25,20 @@ function startOf(pid: number): string | undefined {
   }
 }
 
-/** The identity of a process that runs now; undefined when there is none with this pid. */
+/** The identity of a running process; undefined when no process has this pid. */
 export function identifyProcess(pid: number): ProcessIdentity | undefined {
   const started = startOf(pid);
   return started === undefined ? undefined : { pid, started };
 }
 
-/** Whether this very process still runs. */
+/** Whether the process still runs. */
 export function isRunning(identity: ProcessIdentity): boolean {
   return startOf(identity.pid) === identity.started;
 }
 
 /**
- * Ends a process that an earlier run left behind, with its process group when it leads one: SIGTERM, then SIGKILL after
- * `graceMs`. Resolves when it has ended; at once when it is not running any more.
+ * Stops a process that an earlier run left behind, and its process group when it leads one: SIGTERM, then SIGKILL after
+ * `graceMs`. Resolves when the process has exited; immediately when it no longer runs.
  */
 export async function endProcess(identity: ProcessIdentity, graceMs = 2000): Promise<void> {
   const signal = (name: NodeJS.Signals): void => {
@@ -46,7 +46,7 @@ export async function endProcess(identity: ProcessIdentity, graceMs = 2000): Pro
       try {
         process.kill(target, name);
       } catch {
-        // It leads no group, or has gone.
+        // It leads no group, or has exited.
       }
     }
   };

@@ -49,11 +49,11 @@ function latest(lines: readonly string[]): Record<string, string> {
 }
 
 /** Sums what the source counts, through a step that may fail. */
-function sumCounts(h: FlinkHarness, root: Root, count: number, perSlice: number, failing?: fixtures.FailOnce): void {
+function sumCounts(h: FlinkHarness, root: Root, count: number, perCall: number, failing?: fixtures.FailOnce): void {
   const counted: PCollection<string> = pipe(
     root,
     impulse(),
-    splittableParDo("read", new fixtures.CountingSource(count, perSlice, h.file("finalized")), stringCoder),
+    splittableParDo("read", new fixtures.CountingSource(count, perCall, h.file("finalized")), stringCoder),
   );
   pipe(
     failing ? pipe(counted, bundleParDo("fail", failing, stringCoder)) : counted,
@@ -165,7 +165,7 @@ describe("Flink runner", function () {
       await h.until(() => JSON.stringify(sorted(latest(h.lines("out")))) === want, 60_000, "exact totals");
       // Exact although cells stay in the worker between bundles; a failed attempt's are never seen again.
       await h.until(() => (run.workers.counters["state.hits"] ?? 0) > 0, 10_000, "cells from the cache");
-      await h.until(() => h.text("finalized").includes(`-${count}\n`), 20_000, "the last slice is finalised");
+      await h.until(() => h.text("finalized").includes(`-${count}\n`), 20_000, "the last bundle to be finalized");
       assert.equal(run.workers.unexpectedExits, how === "kill" ? 1 : 0);
     });
   }

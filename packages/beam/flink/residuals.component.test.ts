@@ -26,8 +26,8 @@ describe("Residuals of splittable sources on Flink", function () {
   beforeEach(() => void (h = new FlinkHarness()));
   afterEach(() => h.close());
 
-  /** One slice a bundle, as fast as the runner goes. */
-  const oneSliceBundles = { maxBundleSize: 1, maxBundleTimeMills: 2, checkpointingInterval: 500 };
+  /** One element in each bundle, as fast as the runner goes. */
+  const oneElementBundles = { maxBundleSize: 1, maxBundleTimeMills: 2, checkpointingInterval: 500 };
 
   function ticks(root: Root, source: fixtures.TickingSource, failing?: fixtures.FailOnce): void {
     const read = pipe(root, impulse(), splittableParDo("read", source, stringCoder));
@@ -47,7 +47,7 @@ describe("Residuals of splittable sources on Flink", function () {
     return byRestriction;
   }
 
-  /** Between one slice of a single restriction and the next; ms. */
+  /** The shortest time between two elements of a single restriction; ms. */
   function shortestDelay(file: string): number {
     const times = h.lines<string>(file).map((line) => Number(line.split("@")[1]));
     return Math.min(...times.slice(1).map((time, i) => time - (times[i] as number)));
@@ -57,10 +57,10 @@ describe("Residuals of splittable sources on Flink", function () {
   const states = (): number => residualStates(newestCheckpoint(h.file("checkpoints"))?.directory ?? h.directory);
 
   it("are kept in as many states as are pending together, and go on after their delay in milliseconds", async () => {
-    const slices = 250;
+    const elements = 250;
     const failing = new fixtures.FailOnce(300, "throw", h.file("failed"));
     const build = (root: Root): void => {
-      ticks(root, new fixtures.TickingSource(3, slices, 0), failing);
+      ticks(root, new fixtures.TickingSource(3, elements, 0), failing);
       pipe(
         root,
         withName("impulse slowly", impulse()),
@@ -68,28 +68,28 @@ describe("Residuals of splittable sources on Flink", function () {
         bundleParDo("out slowly", new fixtures.AppendToFile(h.file("slow")), stringCoder),
       );
     };
-    await h.start(build, { ...oneSliceBundles, checkpointDir: h.file("checkpoints") });
-    const complete = (): boolean => [...numbers().values()].filter((n) => n.includes(slices - 1)).length === 3;
-    await h.until(complete, 90_000, "all slices");
+    await h.start(build, { ...oneElementBundles, checkpointDir: h.file("checkpoints") });
+    const complete = (): boolean => [...numbers().values()].filter((n) => n.includes(elements - 1)).length === 3;
+    await h.until(complete, 90_000, "all elements");
     for (const [id, found] of numbers()) {
-      assert.equal(new Set(found).size, slices, `restriction ${id} lost slices`);
+      assert.equal(new Set(found).size, elements, `restriction ${id} lost elements`);
     }
     const before = newestCheckpoint(h.file("checkpoints"))?.number ?? 0;
     const later = (): boolean => (newestCheckpoint(h.file("checkpoints"))?.number ?? 0) > before + 1;
     await h.until(later, 20_000, "a later checkpoint");
     assert(states() >= 1 && states() <= 3, `${states()} states for 3 restrictions`);
-    assert(shortestDelay("slow") >= 390, `a slice came ${shortestDelay("slow")} ms after the one before`);
+    assert(shortestDelay("slow") >= 390, `an element came ${shortestDelay("slow")} ms after the one before`);
   });
 
   it("would be kept in a state for each slice by Beam's own class, which knows whole seconds", async () => {
     const classpath = await ensureFlinkClasspath({ cacheDir });
     const beamsOwn = classpath.split(path.delimiter).slice(1).join(path.delimiter);
     await h.start((root) => ticks(root, new fixtures.TickingSource(1, 100_000, 400)), {
-      ...oneSliceBundles,
+      ...oneElementBundles,
       checkpointDir: h.file("checkpoints"),
       classpath: beamsOwn,
     });
-    await h.until(() => count() > 100 && states() > 50, 60_000, "a state for each slice");
+    await h.until(() => count() > 100 && states() > 50, 60_000, "a state for each residual");
     assert(shortestDelay("out") < 390);
   });
 });

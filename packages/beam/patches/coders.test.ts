@@ -3,14 +3,14 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { DoubleCoder, VarIntCoder } from "apache-beam/coders/standard_coders";
 import { GeneralObjectCoder } from "apache-beam/coders/js_coders";
-import { withoutRepair, type Outcome } from "../testing/scenario";
+import { withoutPatch, type Outcome } from "../testing/scenario";
 import { doubles, encode, roundTrip, scenarios, varInts } from "./coders.scenario";
 
 describe("Repair of the coders", function () {
   this.timeout(20_000);
   let without: Record<string, Outcome>;
   before(async () => {
-    without = await withoutRepair("coders", require.resolve("./coders.scenario"), Object.keys(scenarios));
+    without = await withoutPatch("coders", require.resolve("./coders.scenario"), Object.keys(scenarios));
   });
 
   function valueWithout(name: keyof typeof scenarios): unknown {

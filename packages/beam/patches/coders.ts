@@ -15,7 +15,7 @@ interface NumberCoder {
   encode(element: number, writer: Writer, context: Context): void;
 }
 
-export function repairCoders(): void {
+export function patchCoders(): void {
   VarIntCoder.prototype.encode = function (element: number, writer: Writer): void {
     const n = Number(element);
     if (!Number.isSafeInteger(n)) throw new RangeError(`VarIntCoder: not a safe integer: ${String(element)}`);

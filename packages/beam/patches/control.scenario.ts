@@ -32,10 +32,10 @@ async function withRunner<T>(use: (runner: MiniRunner) => Promise<T>): Promise<T
       statefulParDo("sum", new fixtures.SumPerKey(), { input: textKvCoder, output: stringCoder }),
     ),
   );
-  await runner.describe("slice", (input) =>
-    pipe(input as never, splittableParDo("slice", new fixtures.Slice(), stringCoder)),
+  await runner.describe("read", (input) =>
+    pipe(input as never, splittableParDo("read", new fixtures.OneElement(), stringCoder)),
   );
-  fixtures.settled.length = 0;
+  fixtures.finalizerCalls.length = 0;
   return use(runner).finally(() => runner.close());
 }
 
@@ -113,9 +113,9 @@ export const scenarios = {
   /** A slice: what is left of it, and what becomes of its finalizer. */
   residual: () =>
     withRunner(async (runner) => {
-      const { id, response, output } = await runner.run("slice", [[sized("a")]]);
+      const { id, response, output } = await runner.run("read", [[sized("a")]]);
       const answer = processBundle(response);
-      const before = [...fixtures.settled];
+      const before = [...fixtures.finalizerCalls];
       await runner.instruct({ oneofKind: "finalizeBundle", finalizeBundle: { instructionId: id } }).response;
       await runner.instruct({ oneofKind: "finalizeBundle", finalizeBundle: { instructionId: id } }).response;
       return {
@@ -127,7 +127,7 @@ export const scenarios = {
         })),
         requiresFinalization: answer?.requiresFinalization,
         before,
-        settled: [...fixtures.settled],
+        settled: [...fixtures.finalizerCalls],
       };
     }),
 
@@ -135,45 +135,45 @@ export const scenarios = {
   listenerBeforeFinalize: () =>
     withRunner(async (runner) => {
       const finalize = async (restriction: string): Promise<string> => {
-        const { id } = await runner.run("slice", [[sized(restriction)]]);
+        const { id } = await runner.run("read", [[sized(restriction)]]);
         const request = { oneofKind: "finalizeBundle", finalizeBundle: { instructionId: id } } as const;
         return (await runner.instruct(request).response).error;
       };
       const whileListening: string[] = [];
       const takeOffSlow = beforeFinalize(async () => {
         await new Promise((resolve) => setTimeout(resolve, 50));
-        whileListening.push(...fixtures.settled);
+        whileListening.push(...fixtures.finalizerCalls);
       });
       const first = await finalize("a");
       takeOffSlow();
       const takeOffFailing = beforeFinalize(() => Promise.reject(new Error("the disk is full")));
       const second = await finalize("b");
       takeOffFailing();
-      return { whileListening, errors: [first, second], settled: [...fixtures.settled] };
+      return { whileListening, errors: [first, second], settled: [...fixtures.finalizerCalls] };
     }),
 
   /** The control stream ends while a finalizer waits and while a slice runs. */
   streamEnds: () =>
     withRunner(async (runner) => {
-      await runner.run("slice", [[sized("a")]]);
-      const { id } = runner.startBundle("slice");
-      await runner.send("slice", id, [sized("wait")]);
-      await runner.send("slice", id, [], true);
+      await runner.run("read", [[sized("a")]]);
+      const { id } = runner.startBundle("read");
+      await runner.send("read", id, [sized("wait")]);
+      await runner.send("read", id, [], true);
       await new Promise((resolve) => setTimeout(resolve, 100));
       runner.endControl();
       await new Promise((resolve) => setTimeout(resolve, 300));
-      return [...fixtures.settled].sort();
+      return [...fixtures.finalizerCalls].sort();
     }),
 
   /** One slice fails while another runs: the error, what is settled, and whether the worker goes on. */
   failedBundle: () =>
     withRunner(async (runner) => {
-      const { id, response } = runner.startBundle("slice");
-      await runner.send("slice", id, [sized("wait"), sized("fail")]);
-      await runner.send("slice", id, [], true);
+      const { id, response } = runner.startBundle("read");
+      await runner.send("read", id, [sized("wait"), sized("fail")]);
+      await runner.send("read", id, [], true);
       const { error } = await response;
-      const settled = [...fixtures.settled].sort();
-      const { output } = await runner.run("slice", [[sized("b")]]);
+      const settled = [...fixtures.finalizerCalls].sort();
+      const { output } = await runner.run("read", [[sized("b")]]);
       return { error, settled, output };
     }),
 

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { withoutRepair, type Outcome } from "../testing/scenario";
+import { withoutPatch, type Outcome } from "../testing/scenario";
 import { scenarios } from "./control.scenario";
 
 describe("Repair of the control stream", function () {
   this.timeout(40_000);
   let without: Record<string, Outcome>;
   before(async () => {
-    without = await withoutRepair("control", require.resolve("./control.scenario"), Object.keys(scenarios));
+    without = await withoutPatch("control", require.resolve("./control.scenario"), Object.keys(scenarios));
   });
 
   function valueWithout(name: keyof typeof scenarios): unknown {
@@ -64,7 +64,7 @@ describe("Repair of the control stream", function () {
 
   it("stops the other slices of a failed bundle, awaits them, aborts its finalizers, and goes on", async () => {
     const { error, settled, output } = await scenarios.failedBundle();
-    assert.match(error, /this slice fails[^]*at /, "with its stack");
+    assert.match(error, /this restriction fails[^]*at /, "with its stack");
     assert.deepEqual(settled, ["abort fail", "abort wait", "stopped wait"]);
     assert.deepEqual(output, ["b"]);
     const broken = valueWithout("failedBundle") as Awaited<ReturnType<typeof scenarios.failedBundle>>;

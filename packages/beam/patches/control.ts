@@ -331,7 +331,7 @@ async function processBundle(this: Worker, instruction: Request): Promise<void> 
   }
 }
 
-export function repairControl(): void {
+export function patchControl(): void {
   Worker.prototype.handleRequest = handleRequest;
   Worker.prototype.process = processBundle;
   type Control = typeof BeamFnControlClient.prototype.control;

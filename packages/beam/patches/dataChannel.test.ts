@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { withoutRepair, type Outcome } from "../testing/scenario";
+import { withoutPatch, type Outcome } from "../testing/scenario";
 import { scenarios } from "./dataChannel.scenario";
 
 const texts = (count: number): string[] => Array.from({ length: count }, (_, i) => String(i));
@@ -8,7 +8,7 @@ describe("Repair of the data channel", function () {
   this.timeout(20_000);
   let without: Record<string, Outcome>;
   before(async () => {
-    without = await withoutRepair("dataChannel", require.resolve("./dataChannel.scenario"), Object.keys(scenarios));
+    without = await withoutPatch("dataChannel", require.resolve("./dataChannel.scenario"), Object.keys(scenarios));
   });
 
   /** The length of what came out without the repair. */

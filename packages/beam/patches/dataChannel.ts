@@ -71,7 +71,7 @@ function dispatch(channel: MultiplexingDataChannel, elements: Elements): void {
   }
 }
 
-export function repairDataChannel(): void {
+export function patchDataChannel(): void {
   MultiplexingDataChannel.prototype.registerConsumer = function (bundleId, transformId, consumer) {
     const ordered = new OrderedConsumer(consumer);
     let byTransform = this.consumers.get(bundleId);

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { withoutRepair, type Outcome } from "../testing/scenario";
+import { withoutPatch, type Outcome } from "../testing/scenario";
 import { scenarios } from "./dataSink.scenario";
 
 describe("Repair of the data sink", function () {
   this.timeout(20_000);
   let without: Record<string, Outcome>;
   before(async () => {
-    without = await withoutRepair("dataSink", require.resolve("./dataSink.scenario"), Object.keys(scenarios));
+    without = await withoutPatch("dataSink", require.resolve("./dataSink.scenario"), Object.keys(scenarios));
   });
 
   it("sends more than a megabyte of one process() once", async () => {

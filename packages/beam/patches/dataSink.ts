@@ -26,7 +26,7 @@ async function flush(this: DataSink): Promise<void> {
   await this.channel.sendData(full.finish());
 }
 
-export function repairDataSink(): void {
+export function patchDataSink(): void {
   const original = sdkOperator(SINK_URN);
   registerOperatorConstructor(SINK_URN, (id, transform, context) => {
     const sink = original(id, transform, context) as DataSink;

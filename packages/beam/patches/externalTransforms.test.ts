@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path = require("node:path");
-import { withoutRepair } from "../testing/scenario";
+import { withoutPatch } from "../testing/scenario";
 import { scenarios } from "./externalTransforms.scenario";
 
 describe("Repair of external transforms", function () {
@@ -26,7 +26,7 @@ describe("Repair of external transforms", function () {
       hashed: true,
     });
     const file = require.resolve("./externalTransforms.scenario");
-    const { twoTransforms } = await withoutRepair("externalTransforms", file, ["twoTransforms"]);
+    const { twoTransforms } = await withoutPatch("externalTransforms", file, ["twoTransforms"]);
     assert(twoTransforms?.ended === "value", JSON.stringify(twoTransforms));
     assert.deepEqual(twoTransforms.value, {
       names: ["First", "namespace_0_First-External", "Second", "namespace_2_Second-External"],
@@ -41,7 +41,7 @@ describe("Repair of external transforms", function () {
   it("flattens what comes out with other collections", async () => {
     assert.equal(await scenarios.flattened(), 1);
     const file = require.resolve("./externalTransforms.scenario");
-    const { flattened } = await withoutRepair("externalTransforms", file, ["flattened"]);
+    const { flattened } = await withoutPatch("externalTransforms", file, ["flattened"]);
     assert(flattened?.ended === "error", JSON.stringify(flattened));
     assert.match(flattened.message, /Unable to deduce single value/);
   });

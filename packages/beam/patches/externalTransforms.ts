@@ -45,7 +45,7 @@ function reuseEnvironments(known: runnerApi.Components, { components, transform 
 const isPlainGlobal = ({ windowFn, trigger }: runnerApi.WindowingStrategy): boolean =>
   windowFn?.urn === "beam:window_fn:global_windows:v1" && trigger?.trigger.oneofKind === "default";
 
-export function repairExternalTransforms(): void {
+export function patchExternalTransforms(): void {
   const { prototype } = (external.rawExternalTransform as unknown as WithClosure).__closure().RawExternalTransform;
   const { splice, resolveArtifacts } = prototype;
   prototype.splice = function (pipeline, transform, response, namespace) {

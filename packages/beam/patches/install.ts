@@ -1,30 +1,33 @@
-import { repairCoders } from "./coders";
-import { repairControl } from "./control";
-import { repairDataChannel } from "./dataChannel";
-import { repairDataSink } from "./dataSink";
-import { repairExternalTransforms } from "./externalTransforms";
-import { liftMessageSizeLimit } from "./messageSize";
-import { repairRowCoder } from "./rowCoder";
+import { patchCoders } from "./coders";
+import { patchControl } from "./control";
+import { patchDataChannel } from "./dataChannel";
+import { patchDataSink } from "./dataSink";
+import { patchExternalTransforms } from "./externalTransforms";
+import { patchMessageSize } from "./messageSize";
+import { patchRowCoder } from "./rowCoder";
 
-/** Every repair by name, in the order they are applied. Tests apply all but one to show what each is for. */
-export const REPAIRS: Readonly<Record<string, () => void>> = {
-  messageSize: liftMessageSizeLimit,
-  coders: repairCoders,
-  rowCoder: repairRowCoder,
-  dataChannel: repairDataChannel,
-  dataSink: repairDataSink,
-  control: repairControl,
-  externalTransforms: repairExternalTransforms,
+/** Every patch by name, in the order of installation. Tests leave one out to show what it fixes. */
+export const PATCHES: Readonly<Record<string, () => void>> = {
+  messageSize: patchMessageSize,
+  coders: patchCoders,
+  rowCoder: patchRowCoder,
+  dataChannel: patchDataChannel,
+  dataSink: patchDataSink,
+  control: patchControl,
+  externalTransforms: patchExternalTransforms,
 };
 
 const installed = new Set<string>();
 
-/** Applies the repairs once per process. `BEAM_REPAIRS_OFF` (names, comma separated) leaves some out: for tests only. */
-export function installRepairs(): void {
-  const off = new Set((process.env["BEAM_REPAIRS_OFF"] ?? "").split(","));
-  for (const [name, repair] of Object.entries(REPAIRS)) {
+/**
+ * Installs the patches, once per process. The environment variable `BEAM_PATCHES_OFF` (names separated by commas) leaves
+ * patches out; it is for tests only.
+ */
+export function installPatches(): void {
+  const off = new Set((process.env["BEAM_PATCHES_OFF"] ?? "").split(","));
+  for (const [name, patch] of Object.entries(PATCHES)) {
     if (off.has(name) || installed.has(name)) continue;
     installed.add(name);
-    repair();
+    patch();
   }
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { withoutRepair } from "../testing/scenario";
+import { withoutPatch } from "../testing/scenario";
 import { scenarios } from "./messageSize.scenario";
 
 describe("Repair of the message size", function () {
@@ -10,8 +10,8 @@ describe("Repair of the message size", function () {
     // The data channel is mended, so that the bundle fails; without that repair too, it hangs.
     const file = require.resolve("./messageSize.scenario");
     const [{ largeMessage }, both] = await Promise.all([
-      withoutRepair("messageSize", file, ["largeMessage"]),
-      withoutRepair("messageSize,dataChannel", file, ["largeMessage"]),
+      withoutPatch("messageSize", file, ["largeMessage"]),
+      withoutPatch("messageSize,dataChannel", file, ["largeMessage"]),
     ]);
     assert(largeMessage?.ended === "value", JSON.stringify(largeMessage));
     assert.match((largeMessage.value as { error: string }).error, /RESOURCE_EXHAUSTED/);

@@ -5,6 +5,6 @@
  */
 import constants = require("@grpc/grpc-js/build/src/constants");
 
-export function liftMessageSizeLimit(): void {
+export function patchMessageSize(): void {
   (constants as { DEFAULT_MAX_RECEIVE_MESSAGE_LENGTH: number }).DEFAULT_MAX_RECEIVE_MESSAGE_LENGTH = -1;
 }

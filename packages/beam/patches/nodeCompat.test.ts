@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { restoreLegacyUtil } from "./nodeCompat";
+import { patchLegacyUtil } from "./nodeCompat";
 
 /** Loads a module, on a Node that lacks `util.isPrimitive` as 24 does when told so: exit code and standard error. */
 function load(module: string, without = ""): { status: number | null; stderr: string } {
@@ -17,7 +17,7 @@ describe("Repair for Node 22 and 24", function () {
   it("tells primitives from the rest, with and without Node's own", () => {
     const targets: { isPrimitive?: (value: unknown) => boolean }[] = [{}, { isPrimitive: () => assert.fail("warns") }];
     for (const target of targets) {
-      restoreLegacyUtil(target);
+      patchLegacyUtil(target);
       for (const primitive of [null, undefined, 0, "", true, 1n, Symbol()]) assert.ok(target.isPrimitive?.(primitive));
       for (const other of [{}, [], () => {}, new Date()]) assert.equal(target.isPrimitive?.(other), false);
     }

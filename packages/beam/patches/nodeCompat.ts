@@ -10,9 +10,9 @@ interface LegacyUtil {
 }
 
 /** Puts back what Node took away; on a Node that still has it, one that does not warn. */
-export function restoreLegacyUtil(target: object = util): void {
+export function patchLegacyUtil(target: object = util): void {
   const legacy = target as LegacyUtil;
   legacy.isPrimitive = (value) => value === null || (typeof value !== "object" && typeof value !== "function");
 }
 
-restoreLegacyUtil();
+patchLegacyUtil();

@@ -2,7 +2,7 @@ import "../sdk";
 import assert from "node:assert/strict";
 import { RowCoder } from "apache-beam/coders/row_coder";
 import { AtomicType } from "apache-beam/proto/schema";
-import { withoutRepair, type Outcome } from "../testing/scenario";
+import { withoutPatch, type Outcome } from "../testing/scenario";
 import { encode } from "./coders.scenario";
 import { decode, examples, manyFields, scenarios, schemaOf, type Example } from "./rowCoder.scenario";
 
@@ -10,10 +10,10 @@ describe("Repair of the coder of rows", function () {
   this.timeout(20_000);
   let without: Record<string, Outcome>;
   before(async () => {
-    without = await withoutRepair("rowCoder", require.resolve("./rowCoder.scenario"), Object.keys(scenarios));
+    without = await withoutPatch("rowCoder", require.resolve("./rowCoder.scenario"), Object.keys(scenarios));
   });
 
-  async function assertRepaired(name: keyof typeof scenarios, example: Example): Promise<Outcome> {
+  async function assertPatched(name: keyof typeof scenarios, example: Example): Promise<Outcome> {
     assert.deepEqual(await scenarios[name](), example.rows);
     const broken = without[name];
     assert(broken);
@@ -22,22 +22,22 @@ describe("Repair of the coder of rows", function () {
   }
 
   it("writes doubles, also beside arrays", async () => {
-    const broken = await assertRepaired("doublesAndArrays", examples.doublesAndArrays);
+    const broken = await assertPatched("doublesAndArrays", examples.doublesAndArrays);
     assert.match(JSON.stringify(broken), /not currently supported by RowCoder: 6/);
   });
 
   it("reads nulls as null", async () => {
-    const broken = await assertRepaired("nulls", examples.nulls);
+    const broken = await assertPatched("nulls", examples.nulls);
     assert(broken.ended === "value");
     const [[bytes, row] = []] = broken.value as Example["rows"];
     assert.equal(bytes, examples.nulls.rows[0]?.[0]);
     assert.deepEqual(row, { str: undefined, f_bool: undefined, f_bytes: undefined });
   });
 
-  it("heeds encoding positions", () => assertRepaired("positions", examples.positions));
-  it("heeds them beyond nine, where texts sort otherwise", () => assertRepaired("manyFields", manyFields));
-  it("writes maps", () => assertRepaired("maps", examples.maps));
-  it("writes numbers of every width as Java does", () => assertRepaired("numbers", examples.numbers));
+  it("heeds encoding positions", () => assertPatched("positions", examples.positions));
+  it("heeds them beyond nine, where texts sort otherwise", () => assertPatched("manyFields", manyFields));
+  it("writes maps", () => assertPatched("maps", examples.maps));
+  it("writes numbers of every width as Java does", () => assertPatched("numbers", examples.numbers));
 
   it("keeps a byte order mark", async () => {
     assert.deepEqual(await scenarios.byteOrderMark(), { text: "\ufeffa" });

@@ -236,7 +236,7 @@ function decodeRow({ names, fields }: RowPlan, reader: Reader): Row {
   return row;
 }
 
-export function repairRowCoder(): void {
+export function patchRowCoder(): void {
   // The constructor asks for a coder of each field, which nothing uses then.
   RowCoder.prototype.getNonNullCoderFromType = valueCoder;
   RowCoder.prototype.encode = function (row: Row, writer) {

@@ -29,44 +29,49 @@ const TRUNCATE_URN = "beam:transform:sdf_truncate_sized_restrictions:v1";
 const SPLITTABLE_REQUIREMENT_URN = "beam:requirement:pardo:splittable_dofn:v1";
 const FINALIZATION_REQUIREMENT_URN = "beam:requirement:pardo:finalization:v1";
 
-/** What is left to do of a restriction after a slice of it. */
+/** The part of a restriction that is left when `process` checkpoints itself. */
 export interface Residual<R> {
   readonly restriction: R;
-  /** No later output will be older than this, except late data; epoch ms, non-decreasing. */
+  /** The watermark of the output, epoch ms; never decreases. Later output with an earlier event time is late data. */
   readonly watermarkMs: number;
-  /** When to go on, at the earliest. */
-  readonly delayMs: number;
+  /** Resume delay: the shortest time until the runner processes the residual; ms, 0 or more. */
+  readonly resumeDelayMs: number;
 }
 
-export interface SliceContext<O> {
-  /** Gives out an element with its event time (epoch ms). Await the result when it is a promise. */
+/** What one call of `process` can do. */
+export interface ProcessContext<O> {
+  /** Emits an element with its event time (epoch ms). Await the result when it is a promise. */
   emit(value: O, timestampMs: number): void | Promise<void>;
   /**
-   * `commit` is called when the runner says the bundle is durable, `abort` when the bundle failed or its job attempt
-   * ended before. Exactly one of them is called, once.
+   * `commit` is called when the runner reports that the bundle is durable; `abort` when the bundle failed, or its job
+   * attempt ended first. Exactly one of them is called, once.
    */
   onFinalize(finalizer: Finalizer): void;
-  /** Set when the bundle fails: stop soon, by throwing it. */
+  /** Set when the bundle has failed: throw it soon. */
   readonly aborted: Error | undefined;
 }
 
 /**
- * An unbounded source as a splittable DoFn that checkpoints itself: each `process` reads a slice of the restriction and
- * returns what is left. Instances are serialised (plain fields only; the class is an export of a registered module).
+ * An unbounded source as a splittable DoFn that checkpoints itself: each `process` reads a part of the restriction and
+ * returns the residual. Instances are serialized: plain fields only, and the class is an export of a module that calls
+ * `registerModule`.
  *
  * @typeParam R restriction; must survive JSON
  */
 export interface SplittableDoFn<O, R> {
-  /** The restrictions to read, each by itself. */
+  /** The initial restrictions; each is read independently of the others. */
   restrictions(): R[];
-  /** Reads a slice; undefined when the restriction is done. */
-  process(restriction: R, context: SliceContext<O>): Promise<Residual<R> | undefined>;
+  /** Reads until it checkpoints itself; returns the residual, or undefined when the restriction is done. */
+  process(restriction: R, context: ProcessContext<O>): Promise<Residual<R> | undefined>;
 }
 
 const encodeJson = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
 const decodeJson = <R>(bytes: Uint8Array): R => JSON.parse(new TextDecoder().decode(bytes)) as R;
 
-/** Applies a splittable DoFn to a collection whose elements it does not look at (an impulse). */
+/**
+ * Applies a splittable DoFn to an impulse. The elements of the input are ignored. The output is unbounded.
+ * @param outputCoder coder of the emitted elements
+ */
 export function splittableParDo<O, R>(
   name: string,
   doFn: SplittableDoFn<O, R>,
@@ -119,14 +124,14 @@ abstract class SdfOperator implements ExtendedOperator {
   }
 }
 
-/** Pairs the element with one restriction that stands for all. */
+/** Pairs the element with a placeholder; SplitOperator replaces it by the restrictions. */
 class PairOperator extends SdfOperator {
   process(element: WindowedValue<unknown>): ProcessResult {
     return this.receiver.receive({ ...element, value: { key: element.value, value: encodeJson(null) } });
   }
 }
 
-/** Gives out each restriction, with a size of 1. */
+/** Emits each restriction, with a size of 1. */
 class SplitOperator extends SdfOperator {
   process(element: WindowedValue<unknown>): ProcessResult {
     const { key } = element.value as Restricted;
@@ -143,7 +148,10 @@ function toTimestamp(ms: number): { seconds: bigint; nanos: number } {
   return { seconds: BigInt(seconds), nanos: Math.round(ms - seconds * 1000) * 1_000_000 };
 }
 
-/** Runs slices. They start at once and are awaited when the bundle ends, so that several restrictions are read together. */
+/**
+ * Runs `process` for each restriction. The calls start immediately and are awaited at the end of the bundle, so that
+ * several restrictions are read concurrently.
+ */
 class ProcessOperator extends SdfOperator {
   readonly refusesSplits = true;
   private readonly inputId: string;
@@ -189,11 +197,11 @@ class ProcessOperator extends SdfOperator {
         outputWatermarks: Object.fromEntries(this.outputIds.map((id) => [id, toTimestamp(residual.watermarkMs)])),
         isBounded: runnerApi.IsBounded_Enum.UNBOUNDED,
       },
-      requestedTimeDelay: toTimestamp(residual.delayMs),
+      requestedTimeDelay: toTimestamp(residual.resumeDelayMs),
     };
   }
 
-  private async slice(element: WindowedValue<unknown>): Promise<void> {
+  private async processRestriction(element: WindowedValue<unknown>): Promise<void> {
     const { key: restricted } = element.value as KV<Restricted, number>;
     const { windows, pane } = element;
     const { receiver, finalizers } = this;
@@ -212,9 +220,9 @@ class ProcessOperator extends SdfOperator {
   }
 
   process(element: WindowedValue<unknown>): ProcessResult {
-    const slice = this.slice(element);
-    slice.catch((error: Error) => (this.aborted ??= error)); // the others stop; reported in finishBundle
-    this.running.push(slice);
+    const running = this.processRestriction(element);
+    running.catch((error: Error) => (this.aborted ??= error)); // stops the others; finishBundle reports it
+    this.running.push(running);
     return NonPromise;
   }
 
@@ -244,7 +252,7 @@ class ProcessOperator extends SdfOperator {
   }
 }
 
-/** A drain reads nothing further: what is not read stays where it is. */
+/** A drain reads nothing more: unread messages stay in the source. */
 class TruncateOperator extends SdfOperator {
   process(): ProcessResult {
     return NonPromise;

@@ -1,4 +1,4 @@
-/** DoFns of this library's own tests; a registered module, so that workers can load it. */
+/** DoFns for the tests of this package, in a registered module that workers can load. */
 import "../sdk";
 import { appendFileSync, existsSync, writeFileSync } from "node:fs";
 import type { KV, WindowedValue } from "apache-beam/values";
@@ -10,8 +10,8 @@ import type {
   Emit,
   EmitTimestamped,
   FoldedCell,
+  ProcessContext,
   Residual,
-  SliceContext,
   SplittableDoFn,
   StatefulDoFn,
   StateDeclaration,
@@ -19,7 +19,7 @@ import type {
 } from "../index";
 import { registerModule } from "../registerModule";
 
-/** Appends each element as a line of JSON; how tests see output of workers. */
+/** Appends each element to a file as a line of JSON: shows a test the output of workers. */
 export class AppendToFile implements BundleDoFn<unknown, string> {
   private lines: string[] = [];
   constructor(private readonly file: string) {}
@@ -85,11 +85,11 @@ export class SumPerKey implements StatefulDoFn<string, string, SumStates> {
   }
 }
 
-/** Numbers below `count`, `perSlice` a slice, with the number as text; event times 1 s apart. */
+/** Numbers below `count`, `perCall` in each call of `process`, with the number as text; event times 1 s apart. */
 export class CountingSource implements SplittableDoFn<string, { next: number }> {
   constructor(
     private readonly count: number,
-    private readonly perSlice: number,
+    private readonly perCall: number,
     private readonly finalizeLog: string,
   ) {}
   restrictions(): { next: number }[] {
@@ -97,70 +97,70 @@ export class CountingSource implements SplittableDoFn<string, { next: number }> 
   }
   async process(
     { next }: { next: number },
-    context: SliceContext<string>,
+    context: ProcessContext<string>,
   ): Promise<Residual<{ next: number }> | undefined> {
-    const end = Math.min(this.count, next + this.perSlice);
+    const end = Math.min(this.count, next + this.perCall);
     for (let i = next; i < end; i++) await context.emit(`k${i % 7}=${i}`, i * 1000);
     context.onFinalize({
       commit: () => appendFileSync(this.finalizeLog, `${next}-${end}\n`),
       abort: () => appendFileSync(this.finalizeLog, `abort ${next}-${end}\n`),
     });
     if (end === this.count) {
-      // Stays, so that the job goes on and finalises.
-      return { restriction: { next: end }, watermarkMs: end * 1000, delayMs: 1000 };
+      // Keeps the restriction, so that the job keeps running and finalizes.
+      return { restriction: { next: end }, watermarkMs: end * 1000, resumeDelayMs: 1000 };
     }
-    return { restriction: { next: end }, watermarkMs: end * 1000, delayMs: 0 };
+    return { restriction: { next: end }, watermarkMs: end * 1000, resumeDelayMs: 0 };
   }
 }
 
-/** What the finalizers of {@link Slice} were told in this process. */
-export const settled: string[] = [];
+/** The calls of the finalizers of {@link OneElement} in this process. */
+export const finalizerCalls: string[] = [];
 
-/** Reads one slice: emits its restriction, a text, and leaves the same with a `+`; `fail` fails, `wait` runs on. */
-export class Slice implements SplittableDoFn<string, string> {
+/** Emits its restriction, a text, and leaves a residual with a `+` added; `fail` throws, `wait` runs until aborted. */
+export class OneElement implements SplittableDoFn<string, string> {
   restrictions(): string[] {
     return [];
   }
-  async process(restriction: string, context: SliceContext<string>): Promise<Residual<string>> {
+  async process(restriction: string, context: ProcessContext<string>): Promise<Residual<string>> {
     context.onFinalize({
-      commit: () => void settled.push(`commit ${restriction}`),
-      abort: () => void settled.push(`abort ${restriction}`),
+      commit: () => void finalizerCalls.push(`commit ${restriction}`),
+      abort: () => void finalizerCalls.push(`abort ${restriction}`),
     });
-    if (restriction === "fail") throw new Error("this slice fails");
+    if (restriction === "fail") throw new Error("this restriction fails");
     while (restriction === "wait") {
       if (context.aborted) {
-        settled.push("stopped wait");
+        finalizerCalls.push("stopped wait");
         throw context.aborted;
       }
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     await context.emit(restriction, 0);
-    return { restriction: `${restriction}+`, watermarkMs: 1234, delayMs: 250 };
+    return { restriction: `${restriction}+`, watermarkMs: 1234, resumeDelayMs: 250 };
   }
 }
 
-/** Several restrictions, read one number a slice; texts `<restriction>=<number>@<epoch ms>`, in order. */
+/** Several restrictions, one number in each call of `process`; texts `<restriction>=<number>@<epoch ms>`, in order. */
 export class TickingSource implements SplittableDoFn<string, { id: number; next: number }> {
   constructor(
     private readonly count: number,
-    private readonly slices: number,
-    private readonly delayMs: number,
+    private readonly numbers: number,
+    private readonly resumeDelayMs: number,
   ) {}
   restrictions(): { id: number; next: number }[] {
     return Array.from({ length: this.count }, (_, id) => ({ id, next: 0 }));
   }
   async process(
     { id, next }: { id: number; next: number },
-    context: SliceContext<string>,
+    context: ProcessContext<string>,
   ): Promise<Residual<{ id: number; next: number }>> {
-    // Having read everything it stays, so that checkpoints go on.
-    if (next === this.slices) return { restriction: { id, next }, watermarkMs: next, delayMs: 500 };
+    // Keeps the restriction when everything is read, so that the job keeps taking checkpoints.
+    if (next === this.numbers) return { restriction: { id, next }, watermarkMs: next, resumeDelayMs: 500 };
     await context.emit(`${id}=${next}@${Date.now()}`, next);
-    return { restriction: { id, next: next + 1 }, watermarkMs: next + 1, delayMs: this.delayMs };
+    return { restriction: { id, next: next + 1 }, watermarkMs: next + 1, resumeDelayMs: this.resumeDelayMs };
   }
 }
 
-/** Throws, or kills its process, at the nth element; once, as told by a marker file. */
+/** Throws, or kills its process, at the nth element; only while the marker file does not exist. */
 export class FailOnce implements BundleDoFn<string, string> {
   private count = 0;
   constructor(
@@ -193,7 +193,7 @@ export class ThrowAt implements BundleDoFn<string, string> {
   }
 }
 
-/** Waits in the middle and at the end, and emits the count of the bundle at its end. */
+/** Waits during and at the end of a bundle, and then emits the number of its elements. */
 export class SlowCount implements BundleDoFn<string, string> {
   private count = 0;
   startBundle(): void {
@@ -209,14 +209,14 @@ export class SlowCount implements BundleDoFn<string, string> {
   }
 }
 
-/** Gives out what it gets. */
+/** Emits its input. */
 export class Identity implements BundleDoFn<string, string> {
   process(element: string, emit: Emit<string>): void {
     emit(element);
   }
 }
 
-/** Gives out what it gets, a moment later. */
+/** Emits its input a moment later. */
 export class SlowIdentity implements BundleDoFn<string, string> {
   async process(element: string, emit: Emit<string>): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 1));

@@ -1,6 +1,6 @@
 /**
- * Shows what a repair is for: runs the same scenarios in a process that leaves the repair out. A scenario module exports
- * `scenarios`, functions without arguments whose results survive structured cloning.
+ * Shows what a patch fixes: runs the same scenarios in a process without the patch. A scenario module exports
+ * `scenarios`: functions without arguments whose results survive structured cloning.
  */
 import { fork } from "node:child_process";
 import path = require("node:path");
@@ -29,18 +29,20 @@ async function outcome(scenario: () => Promise<unknown>): Promise<Outcome> {
 }
 
 /**
- * Runs scenarios in a process of their own, in which the repair is missing. A scenario that takes the process down ends
- * as `crash`; put it last.
+ * Runs scenarios in a separate process without one or more patches. A scenario that crashes the process has the outcome
+ * `crash`; put it last.
  *
+ * @param patch names of patches, separated by commas
  * @param file path of the compiled scenario module
+ * @param names names of scenarios, in the order they run
  */
-export async function withoutRepair(
-  repair: string,
+export async function withoutPatch(
+  patch: string,
   file: string,
   names: readonly string[],
 ): Promise<Record<string, Outcome>> {
   const child = fork(__filename, [file, ...names], {
-    env: { ...process.env, BEAM_REPAIRS_OFF: repair },
+    env: { ...process.env, BEAM_PATCHES_OFF: patch },
     execArgv: [],
     stdio: ["ignore", "pipe", "pipe", "ipc"],
     serialization: "advanced",

@@ -47,8 +47,8 @@ describe("Worker pool", function () {
     }).finally(() => client.close());
   }
 
-  /** Has a worker read a slice, which waits for its finalization. */
-  async function readSlice(): Promise<void> {
+  /** Makes a worker read from a source; the bundle then waits to be finalized. */
+  async function readOnce(): Promise<void> {
     const source = new fixtures.CountingSource(100, 10, file("finalized"));
     await runner.describe("read", (input) => pipe(input as never, splittableParDo("read", source, stringCoder)));
     const restriction = Buffer.from(JSON.stringify({ next: 0 }));
@@ -60,7 +60,7 @@ describe("Worker pool", function () {
     await start();
     assert.equal(await askForWorker(), "");
     await runner.connected;
-    await readSlice();
+    await readOnce();
     assert.equal(pool.pids.length, 1);
     await pool.stop();
     assert.equal(read("finalized"), "abort 0-10\n");
@@ -73,7 +73,7 @@ describe("Worker pool", function () {
     await start();
     await askForWorker();
     await runner.connected;
-    await readSlice();
+    await readOnce();
     runner.endControl();
     await runner.until(() => pool.pids.length === 0, "the end of the worker", 10_000);
     assert.equal(read("finalized"), "abort 0-10\n");

@@ -37,7 +37,7 @@ async function checkPython(): Promise<string | undefined> {
   if (!python) {
     return `Python 3.${PYTHON_MINOR} or newer is needed: apt-get install python3 python3-venv, or https://python.org`;
   }
-  if (python.canMakeEnvironments) return undefined;
+  if (python.canCreateEnvironments) return undefined;
   return `Python ${python.version} (${python.command}) lacks its venv module: apt-get install python3-venv`;
 }
 

@@ -5,18 +5,18 @@ export interface Python {
   /** Such as `3.11.7`. */
   readonly version: string;
   /** Whether it can create virtual environments. */
-  readonly canMakeEnvironments: boolean;
+  readonly canCreateEnvironments: boolean;
 }
 
-/** The oldest Python that works is 3.11. */
+/** Minor version of the oldest supported Python, 3.11. */
 export const PYTHON_MINOR = 11;
 
-// Debian has the modules for virtual environments in a package of its own.
+// Debian ships the modules for virtual environments in a separate package.
 const PROBE = "import sys; print(sys.version.split()[0])\nimport ensurepip, venv; print('venv')";
 
 /**
- * The first Python of at least 3.11 on the path, preferably one that can create virtual environments; undefined when
- * there is no such Python.
+ * The first Python 3.11 or newer on the path, preferably one that can create virtual environments; undefined when the
+ * path has no such Python.
  */
 export async function findPython(): Promise<Python | undefined> {
   let without: Python | undefined;
@@ -24,8 +24,8 @@ export async function findPython(): Promise<Python | undefined> {
     const { output } = await tryCommand(command, ["-c", PROBE]);
     const match = /^3\.(\d+)\.\S+/.exec(output);
     if (!match || Number(match[1]) < PYTHON_MINOR) continue;
-    const found = { command, version: match[0], canMakeEnvironments: /^venv$/m.test(output) };
-    if (found.canMakeEnvironments) return found;
+    const found = { command, version: match[0], canCreateEnvironments: /^venv$/m.test(output) };
+    if (found.canCreateEnvironments) return found;
     without ??= found;
   }
   return without;

@@ -25,34 +25,34 @@ describe("ensureVenv", function () {
   const environments = (): string[] =>
     readdirSync(cacheDir).filter((f) => f.startsWith("tool-") && !f.endsWith(".log"));
 
-  it("makes an environment once", async () => {
+  it("ensureVenv creates an environment once", async () => {
     const venv = await ensureVenv(options);
     assert.ok(existsSync(join(venv, "finished")));
     assert.equal(await ensureVenv(options), venv);
     assert.equal(options.installs, 1);
   });
 
-  it("lets two make it at the same time", async () => {
+  it("ensureVenv creates one environment for two concurrent callers", async () => {
     const [a, b] = await Promise.all([ensureVenv(options), ensureVenv(options)]);
     assert.equal(a, b);
     assert.ok(existsSync(interpreterOf(a)));
     assert.equal(environments().length, 1);
   });
 
-  it("takes no install that was cut off for a good one, and clears it away", async () => {
-    const gone = 2 ** 22 + 1; // above the largest process id
-    const left = join(cacheDir, `tool-abc.partial-${gone}-0`);
+  it("ensureVenv removes an interrupted install, and replaces an environment without an interpreter", async () => {
+    const exited = 2 ** 22 + 1; // above the largest process id
+    const left = join(cacheDir, `tool-abc.partial-${exited}-0`);
     mkdirSync(left);
     const venv = await ensureVenv(options);
     assert.ok(!existsSync(left));
-    // As after an upgrade that took the interpreter away.
+    // Like an upgrade that removed the interpreter.
     rmSync(interpreterOf(venv));
     assert.equal(await ensureVenv(options), venv);
     assert.ok(existsSync(interpreterOf(venv)));
     assert.equal(options.installs, 2);
   });
 
-  it("leaves nothing behind when it fails, and shows why", async () => {
+  it("ensureVenv leaves nothing behind when the install fails, and reports the reason", async () => {
     await assert.rejects(
       ensureVenv({ ...options, finish: "import sys; sys.exit('no such extension')" }),
       /Cannot install tool: .*python -c .*failed \(exit code 1\)[^]*no such extension/,

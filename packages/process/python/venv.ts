@@ -7,15 +7,15 @@ import { followLog } from "../followLog";
 import { findPython, type Python } from "./findPython";
 
 export interface VenvOptions {
-  /** For the folder's name and for messages. */
+  /** Part of the folder's name; named in errors. */
   readonly name: string;
-  /** Folder that environments are kept in, one for each content of the requirements and each Python. */
+  /** Folder for the environments: one for each combination of requirements and Python. */
   readonly cacheDir: string;
   /** Path of a requirements.txt. */
   readonly requirements: string;
-  /** Python code that is run inside at the end; gets the environment's folder as its argument. */
+  /** Python code to run in the new environment; its argument is the folder of the environment. */
   readonly finish?: string;
-  /** Called when the environment has to be made. */
+  /** Called before an environment is installed. */
   readonly onInstall?: () => void;
   /** Gets the newest line of pip's output, at most once a second, while the environment is made. */
   readonly onProgress?: ((line: string) => void) | undefined;
@@ -23,9 +23,10 @@ export interface VenvOptions {
 
 const PARTIAL = /\.partial-(\d+)-\w+$/;
 
+/** Path of the Python interpreter of an environment. */
 export const interpreterOf = (venv: string): string => join(venv, "bin", "python");
 
-/** Takes away what installs that were cut off have left (their names carry the process id). */
+/** Removes what interrupted installs have left; their names contain a process id. */
 async function removeLeftovers(cacheDir: string): Promise<void> {
   for (const entry of await readdir(cacheDir)) {
     const pid = PARTIAL.exec(entry)?.[1];
@@ -66,21 +67,21 @@ async function install(python: Python, target: string, options: VenvOptions): Pr
 }
 
 /**
- * The folder of a Python environment that holds the requirements; made when it is absent. Made under another name and
- * renamed when whole: an install that was cut off is never taken for a good one, and of two installs at the same time
- * the second to finish gives way.
- * @throws Error with the end of pip's log when it cannot be made.
+ * The folder of a Python environment with the given requirements; installs it when it is missing. An install happens
+ * under another name and is renamed when it is complete: an interrupted install is never used, and of two concurrent
+ * installs the first to finish wins.
+ * @throws Error with the end of pip's log when the install fails
  */
 export async function ensureVenv(options: VenvOptions): Promise<string> {
   const python = await findPython();
-  if (!python?.canMakeEnvironments) throw new Error("Python 3.11 or newer with its venv module is needed");
+  if (!python?.canCreateEnvironments) throw new Error("Python 3.11 or newer with its venv module is required");
   const hash = createHash("sha256")
     .update(readFileSync(options.requirements))
     .update(`${options.finish} ${python.version} ${process.platform} ${process.arch}`)
     .digest("hex");
   const target = join(options.cacheDir, `${options.name}-${hash.slice(0, 12)}`);
   if (existsSync(interpreterOf(target))) return target;
-  const broken = existsSync(target); // the Python that it was made of has been taken away
+  const broken = existsSync(target); // its Python was removed
   options.onInstall?.();
   await mkdir(options.cacheDir, { recursive: true });
   await removeLeftovers(options.cacheDir);

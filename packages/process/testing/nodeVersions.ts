@@ -3,15 +3,15 @@ import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import path = require("node:path");
 import { cacheDir } from "../packageRoot";
 
-/** The versions besides the one that runs the tests. */
+/** Versions of Node that tests run on, besides the one that runs the tests. */
 export const NODE_VERSIONS = ["22.22.0", "24.21.0"] as const;
 
 /**
- * The path of another version of Node, from npm's `node-<platform>-<architecture>` packages, which carry the binary. It is
- * kept out of the project's own dependencies: as one of them it would become `node_modules/.bin/node`, and so the Node
- * that every npm script runs on. (The npm package `node` fetches the same package in an install script.)
+ * The path of the binary of another version of Node. Installs it into the cache from npm's package
+ * `node-<platform>-<architecture>` when it is missing. The package is no dependency of the project: npm would link it to
+ * `node_modules/.bin/node`, and every npm script would run on it.
  *
- * @throws Error with what npm said
+ * @throws Error with the output of npm when the install fails
  */
 export function ensureNode(version: string): string {
   const name = `node-${process.platform}-${process.arch}`;
@@ -29,7 +29,7 @@ export function ensureNode(version: string): string {
   try {
     renameSync(installing, target);
   } catch (error) {
-    if (!existsSync(binary)) throw error; // else another process was first
+    if (!existsSync(binary)) throw error; // otherwise another process was first
     rmSync(installing, { recursive: true, force: true });
   }
   return binary;

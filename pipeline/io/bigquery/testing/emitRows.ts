@@ -1,5 +1,5 @@
 import "@eventlogger/beam/sdk";
-import type { Residual, SliceContext, SplittableDoFn } from "@eventlogger/beam";
+import type { Residual, ProcessContext, SplittableDoFn } from "@eventlogger/beam";
 import { registerModule } from "@eventlogger/beam/registerModule";
 
 /** An impulse becomes these rows. */
@@ -19,11 +19,11 @@ export class RowSource<Row> implements SplittableDoFn<Row, { next: number }> {
   restrictions(): { next: number }[] {
     return [{ next: 0 }];
   }
-  async process({ next }: { next: number }, context: SliceContext<Row>): Promise<Residual<{ next: number }>> {
+  async process({ next }: { next: number }, context: ProcessContext<Row>): Promise<Residual<{ next: number }>> {
     const slice = this.rows.slice(next, next + this.perSlice);
     const now = Date.now();
     for (const row of slice) await context.emit(row, now);
-    return { restriction: { next: next + slice.length }, watermarkMs: now, delayMs: 300 };
+    return { restriction: { next: next + slice.length }, watermarkMs: now, resumeDelayMs: 300 };
   }
 }
 

@@ -2,7 +2,7 @@ import "@eventlogger/beam/sdk";
 import { impulse, withName, type PCollection, type Root } from "apache-beam";
 import type { PTransform } from "apache-beam/transforms/transform";
 import { onWorkerGone, pipe, splittableParDo } from "@eventlogger/beam";
-import type { Residual, SliceContext, SplittableDoFn } from "@eventlogger/beam";
+import type { Residual, ProcessContext, SplittableDoFn } from "@eventlogger/beam";
 import { pubSubMessageCoder, type PubSubMessage } from "../message";
 import { Subscriber, type Received, type SubscriberOptions } from "./subscriber";
 import { registerModule } from "@eventlogger/beam/registerModule";
@@ -43,7 +43,7 @@ export class PubSubSource implements SplittableDoFn<PubSubMessage, Whole> {
     return [{}];
   }
 
-  async process(restriction: Whole, context: SliceContext<PubSubMessage>): Promise<Residual<Whole>> {
+  async process(restriction: Whole, context: ProcessContext<PubSubMessage>): Promise<Residual<Whole>> {
     const { sliceMs, idleSliceMs, maxPerSlice } = this.options;
     const subscriber = subscriberFor(this.options);
     const taken: Received[] = [];
@@ -73,7 +73,7 @@ export class PubSubSource implements SplittableDoFn<PubSubMessage, Whole> {
         await new Promise(setImmediate);
       }
     }
-    return { restriction, watermarkMs: subscriber.watermark(), delayMs: 0 };
+    return { restriction, watermarkMs: subscriber.watermark(), resumeDelayMs: 0 };
   }
 }
 

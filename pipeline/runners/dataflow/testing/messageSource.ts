@@ -2,7 +2,7 @@ import "@eventlogger/beam/sdk";
 import type { PCollection, Root } from "apache-beam";
 import { impulse } from "apache-beam/transforms/internal";
 import { withName, type PTransform } from "apache-beam/transforms/transform";
-import { pipe, splittableParDo, type Residual, type SliceContext, type SplittableDoFn } from "@eventlogger/beam";
+import { pipe, splittableParDo, type Residual, type ProcessContext, type SplittableDoFn } from "@eventlogger/beam";
 import { pubSubMessageCoder, type PubSubMessage } from "../../../io/pubsub/message";
 import { registerModule } from "@eventlogger/beam/registerModule";
 
@@ -22,12 +22,15 @@ export class MessageSource implements SplittableDoFn<PubSubMessage, { next: numb
   restrictions(): { next: number }[] {
     return [{ next: 0 }];
   }
-  async process({ next }: { next: number }, context: SliceContext<PubSubMessage>): Promise<Residual<{ next: number }>> {
+  async process(
+    { next }: { next: number },
+    context: ProcessContext<PubSubMessage>,
+  ): Promise<Residual<{ next: number }>> {
     const slice = this.messages.slice(next, next + PER_SLICE);
     for (const { id, text, timeMs } of slice) {
       await context.emit({ data: Buffer.from(text), messageId: id, publishTime: Date.now() }, timeMs);
     }
-    return { restriction: { next: next + slice.length }, watermarkMs: Date.now(), delayMs: 300 };
+    return { restriction: { next: next + slice.length }, watermarkMs: Date.now(), resumeDelayMs: 300 };
   }
 }
 

@@ -1,0 +1,34 @@
+import assert from "node:assert/strict";
+import { packageRootOf } from "@eventlogger/process/packageRoot";
+import { comparePackedFiles } from "@eventlogger/process/testing/packedFiles";
+
+/** Files beside the compiled modules that applications need. */
+const FILES = [
+  "CHANGELOG.md",
+  "LICENSE",
+  "NOTICE",
+  "README.md",
+  "boot/go.mod",
+  "boot/go.sum",
+  "expansion/java/beam/typescript/LocalExpansionService.java",
+  "expansion/logging.properties",
+  "expansion/pom.xml",
+  "flink/java/org/apache/beam/runners/fnexecution/control/BundleCheckpointHandlers.java",
+  "flink/java/org/apache/beam/sdk/fn/server/ServerFactory.java",
+  "flink/pom.xml",
+  "package.json",
+  "worker/npx",
+];
+
+describe("npm pack of the Beam package", function () {
+  this.timeout(20_000);
+
+  it("npm pack holds every compiled module, the Java sources, the worker's files and the licence, and no test", () => {
+    const shipped = (source: string): boolean => !/\.(test|scenario)\.ts$|(^|\/)testing\//.test(source);
+    assert.deepEqual(comparePackedFiles(packageRootOf(__filename), shipped), {
+      missing: [],
+      notShipped: [],
+      others: FILES,
+    });
+  });
+});
