@@ -1,13 +1,13 @@
-/** Cheap synthetic events for measuring the pipeline: what a session looks like matters, what is in it does not. */
+/** Cheap synthetic events for measuring the pipeline. The shape of sessions is realistic, the contents are not. */
 
 export interface SyntheticTraffic {
   readonly count: number;
-  /** Users that are active at the same time; 0: every event is of a new user and a new session. */
+  /** Number of users active at the same time; 0 gives every event a new user and a new session. */
   readonly activeUsers: number;
   readonly eventsPerSession: number;
   /** Event time of the first event; epoch ms. */
   readonly startMs: number;
-  /** Event time between neighbours; ms. */
+  /** Event time between consecutive events; ms. */
   readonly stepMs: number;
 }
 
@@ -29,7 +29,7 @@ function random(seed: number): () => number {
   };
 }
 
-/** The same events for the same traffic. */
+/** Generates the events; deterministic. */
 export function* syntheticEvents(traffic: SyntheticTraffic): Generator<SyntheticEvent> {
   const { count, activeUsers, eventsPerSession, startMs, stepMs } = traffic;
   const next = random(1);
@@ -46,7 +46,7 @@ export function* syntheticEvents(traffic: SyntheticTraffic): Generator<Synthetic
   }
 }
 
-/** The event as it is in a message. */
+/** Encodes an event as the data of a Pub/Sub message. */
 export function messageData(e: SyntheticEvent): Buffer {
   return Buffer.from(
     `{"type":"event","event_id":"event-${e.index}","session_id":"${e.sessionId}","event_name":"page_view",` +
