@@ -1,5 +1,5 @@
 /**
- * `npm run test:faults`: what is done to the ingest tier at length, with the figures of each fault. With arguments, only the
+ * `npm run test:faults`: the long fault tests of the ingest tier, with the figures of each fault. With arguments, only the
  * files whose names contain one of them: `npm run test:faults -- pubsub`. Takes about ten minutes.
  */
 import { readdirSync } from "node:fs";
