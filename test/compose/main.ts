@@ -1,6 +1,6 @@
 /**
- * `npm run test:compose`: builds the images of docker-compose.yml, starts all of it on a Docker Engine, and compares its
- * rollups with brute force while replicas are killed, added and taken away. Takes about eight minutes.
+ * `npm run test:compose`: builds the images of docker-compose.yml, starts all services on a Docker Engine, and compares the
+ * rollups with brute force while replicas are killed, added and removed. Takes about eight minutes.
  */
 import { join } from "node:path";
 import { runOnEngine, runTestsOnEngine, type EngineSession } from "../engine/runOnEngine";
@@ -29,7 +29,7 @@ async function buildAndTest(session: EngineSession): Promise<boolean> {
   };
   say("building the images");
   await compose(client, ["build"], { env: { ...engine.env, ...environment }, onLine });
-  say("images are built");
+  say("built the images");
   const env = { ...environment, COMPOSE_CLIENT: client.join(" ") };
   return runTestsOnEngine(session, join(__dirname, "compose.engine.js"), env);
 }

@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import type { OnProgress } from "@eventlogger/options/progress";
 
-/** Runs apt-get; @returns the last line of its output when it fails */
+/** Runs apt-get. @returns the last line of its output when it fails, otherwise undefined */
 function aptGet(args: readonly string[], onProgress: OnProgress): Promise<string | undefined> {
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
   const child = spawn("apt-get", args, { env, stdio: ["ignore", "pipe", "pipe"] });
@@ -18,27 +18,38 @@ function aptGet(args: readonly string[], onProgress: OnProgress): Promise<string
   });
 }
 
+/** Why packages cannot be installed here without a password; undefined when they can. */
+function aptObstacle(): string | undefined {
+  if (process.getuid?.() !== 0) return "installing it needs root";
+  return spawnSync("apt-get", ["--version"]).status === 0 ? undefined : "apt-get is missing";
+}
+
 /**
- * Installs a Debian package with apt-get where that needs no password; otherwise prints how to install it.
- * @param without what happens without the package, such as `tests that need it fail`
- * @param print gets a line that the user must see when the package is not installed
+ * Installs Debian packages with apt-get.
+ * @returns why that failed; undefined when the packages are installed
  */
-export async function aptInstall(
+export async function aptInstall(names: readonly string[], onProgress: OnProgress): Promise<string | undefined> {
+  const obstacle = aptObstacle();
+  if (obstacle !== undefined) return obstacle;
+  for (const args of [["update"], ["install", "--yes", "--no-install-recommends", ...names]]) {
+    onProgress(`apt-get ${args.join(" ")}`);
+    const problem = await aptGet(args, onProgress);
+    if (problem !== undefined) return `apt-get ${args[0]} failed: ${problem}`;
+  }
+  return undefined;
+}
+
+/**
+ * Installs a Debian package where that needs no password; otherwise prints how to install it.
+ * @param without what happens without the package, such as `tests that need it fail`
+ * @param print gets a line when the package is not installed
+ */
+export async function aptInstallOrPrint(
   name: string,
   without: string,
   onProgress: OnProgress,
   print: (line: string) => void,
 ): Promise<void> {
-  if (process.getuid?.() !== 0 || spawnSync("apt-get", ["--version"]).status !== 0) {
-    print(`${name} is not installed (apt-get install ${name}): ${without}`);
-    return;
-  }
-  for (const args of [["update"], ["install", "--yes", "--no-install-recommends", name]]) {
-    onProgress(`apt-get ${args.join(" ")}`);
-    const problem = await aptGet(args, onProgress);
-    if (problem !== undefined) {
-      print(`apt-get ${args.join(" ")} failed: ${problem}; ${without}`);
-      return;
-    }
-  }
+  const problem = await aptInstall([name], onProgress);
+  if (problem !== undefined) print(`${name} is not installed (apt-get install ${name}), ${problem}: ${without}`);
 }

@@ -1,8 +1,8 @@
 import { findNginx } from "@eventlogger/nginx/findNginx";
 import type { OnProgress } from "@eventlogger/options/progress";
-import { aptInstall } from "./aptInstall";
+import { aptInstallOrPrint } from "./aptInstall";
 
 /** Installs nginx where that needs no password; otherwise prints how to install it. */
 export async function ensureNginx(onProgress: OnProgress, print: (line: string) => void): Promise<void> {
-  if (!findNginx()) await aptInstall("nginx-light", "tests that need it fail", onProgress, print);
+  if (!findNginx()) await aptInstallOrPrint("nginx-light", "tests that need it fail", onProgress, print);
 }

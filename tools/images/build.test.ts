@@ -8,7 +8,7 @@ import { readWorkspaces } from "./workspaces";
 const read = (file: string): string => readFileSync(join(repositoryRoot, file), "utf8");
 
 describe("Images", () => {
-  it("have names with and without a repository", () => {
+  it("image names work with and without a repository", () => {
     assert.equal(imageReference("worker", { tag: "1.0" }), "eventlogger-worker:1.0");
     assert.equal(
       imageReference("ingest", { repository: "r.dev/p/q/", tag: "1.0" }),
@@ -38,7 +38,7 @@ describe("Images", () => {
     }
   });
 
-  it("are built from every folder that is compiled", () => {
+  it("the build context of images contains the folder of every workspace", () => {
     const folders = new Set([...readWorkspaces(repositoryRoot).values()].map((path) => path.split("/")[0] as string));
     const sent = read(".dockerignore").split("\n");
     for (const folder of folders) assert(sent.includes(`!${folder}`), `.dockerignore lacks !${folder}`);

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import type { OnProgress } from "@eventlogger/options/progress";
 import { chromium, type Browser } from "playwright-core";
-import { aptInstall } from "../../setup/aptInstall";
+import { aptInstallOrPrint } from "../../setup/aptInstall";
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
 
@@ -14,7 +14,7 @@ export function findChromium(path = process.env.PATH ?? ""): string | undefined 
 
 /** Installs Chromium where that needs no password; otherwise prints how to install it. */
 export async function ensureChromium(onProgress: OnProgress, print: (line: string) => void): Promise<void> {
-  if (!findChromium()) await aptInstall("chromium", "tests that need it are skipped", onProgress, print);
+  if (!findChromium()) await aptInstallOrPrint("chromium", "tests that need it are skipped", onProgress, print);
 }
 
 /** Starts a browser without a window, with an empty profile, that reaches this machine alone. */
