@@ -76,7 +76,7 @@ describe("record of the checkpoint to resume from", () => {
     assert.deepEqual(readdirSync(checkpoints).sort(), ["job-of-an-earlier-version", "run-1"]);
     checkpoint(2, 51);
     await recorder.record();
-    for (let i = 0; readdirSync(checkpoints).length > 1 && i < 200; i++) await sleep(10);
+    for (let i = 0; readdirSync(checkpoints).length > 1 && i < 2000; i++) await sleep(10);
     assert.deepEqual(readdirSync(checkpoints), ["run-2"]);
   });
 
