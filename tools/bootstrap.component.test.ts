@@ -65,12 +65,14 @@ describe("tools/bootstrap.mjs", function () {
       npm,
       `for (const name of ["a", "b", "c"]) console.error("npm http fetch GET 200 " + name);
        console.error("npm warn deprecated b");
+       console.error("npm error an error");
        require("fs").copyFileSync(${JSON.stringify(at("package-lock.json"))},
          ${JSON.stringify(at("node_modules/.package-lock.json"))});`,
     );
     const { code, stdout, stderr } = bootstrap({ npm_execpath: npm });
     assert.deepEqual([code, stdout], [0, "changed\n"]);
-    assert.match(stderr, /^installing npm packages\n(.*\n)*npm warn deprecated b\n(.*\n)*.*: 3 fetched, \d+ s\n$/);
+    assert.match(stderr, /^installing npm packages\n(.*\n)*npm error an error\n(.*\n)*.*: 3 fetched, \d+ s\n$/);
+    assert.doesNotMatch(stderr, /npm (http|warn)/);
     assert.equal(bootstrap({ npm_execpath: "nothing" }).stderr, "", "nothing is installed again");
   });
 

@@ -86,7 +86,8 @@ async function install() {
   const stopProgress = showProgress(() => `installing npm packages: ${fetched} fetched`);
   const onLine = (line) => {
     if (/^npm http /.test(line)) fetched++;
-    else process.stderr.write(`${line}\n`);
+    // What the log level `error` would print.
+    else if (!/^npm (warn|notice) /.test(line)) process.stderr.write(`${line}\n`);
   };
   const args = ["ci", "--no-audit", "--no-fund", "--no-progress", "--loglevel=http"];
   const npm = process.env.npm_execpath;

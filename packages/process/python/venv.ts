@@ -55,7 +55,7 @@ async function install(python: Python, target: string, options: VenvOptions): Pr
   try {
     await run(python.command, ["-m", "venv", partial]);
     const inside = interpreterOf(partial);
-    const quiet = ["--disable-pip-version-check", "--no-input"];
+    const quiet = ["--disable-pip-version-check", "--no-input", "--progress-bar", "off"];
     await run(inside, ["-m", "pip", "install", ...quiet, "-r", options.requirements]);
     if (options.finish !== undefined) await run(inside, ["-c", options.finish, partial]);
     await rename(partial, target).catch((error: unknown) => {
