@@ -16,24 +16,33 @@ import type { ExtendedOperator } from "./patches/operators";
 const ASYNC_DOFN_URN = "beam:dofn:js_async:v1";
 
 /**
- * A DoFn that knows its bundles and may wait: it is told where a bundle starts, ends and fails, may return promises, and
- * may emit in `finishBundle`. One instance serves one bundle at a time, and goes on to the next. Instances are
- * serialised: plain fields only, and the class must be an export of a module registered with `requireForSerialization`.
- * Input and output are in the global window.
+ * An asynchronous DoFn that knows its bundles: it learns when a bundle starts, ends and fails, may return promises, and may
+ * emit in `finishBundle`. An instance processes one bundle after another. Instances are serialized: plain fields only, and
+ * the class is an export of a module that calls `registerModule`. Input and output are in the global window.
  */
 export interface BundleDoFn<I, O> {
+  /** Called before the first element of each bundle. */
   startBundle?(): void;
-  /** @param emit takes an output and its event time in epoch ms (default: the input's) */
+  /**
+   * Called for each element; the next call waits for the promise. A rejection fails the bundle.
+   * @param emit emits an output with its event time, epoch ms (default: that of the input)
+   */
   process(element: I, emit: Emit<O>): void | Promise<void>;
+  /** Called after the last element. The bundle succeeds only when the promise resolves. */
   finishBundle?(emit: EmitTimestamped<O>): void | Promise<void>;
-  /** The bundle fails, maybe for a reason elsewhere: stop what is under way. */
+  /** Called when the bundle fails, also when another step fails it: cancel requests in flight. */
   bundleFailed?(error: Error): void;
 }
 
+/** Emits an output; `timestampMs` is its event time, epoch ms. */
 export type Emit<O> = (value: O, timestampMs?: number) => void;
+/** Emits an output with its event time, epoch ms. */
 export type EmitTimestamped<O> = (value: O, timestampMs: number) => void;
 
-/** Applies a {@link BundleDoFn}. The output is in the global window. */
+/**
+ * Applies a {@link BundleDoFn}. The output is in the global window.
+ * @param name name of the step
+ */
 export function bundleParDo<I, O>(
   name: string,
   doFn: BundleDoFn<I, O>,
@@ -57,7 +66,7 @@ const GLOBAL_WINDOWS = [new GlobalWindow()];
 const PANE = PaneInfoCoder.ONE_AND_ONLY_FIRING;
 
 class BundleParDoOperator implements ExtendedOperator {
-  /** Elements may be in flight when a split is asked for. */
+  /** Elements may be in flight when the runner requests a split. */
   readonly refusesSplits = true;
   private pending: Promise<void>[] = [];
   private current: WindowedValue<unknown> | undefined;
@@ -75,7 +84,8 @@ class BundleParDoOperator implements ExtendedOperator {
 
   private readonly emit: Emit<unknown> = (value, timestampMs) => {
     const timestamp = timestampMs === undefined ? this.current?.timestamp : Long.fromNumber(timestampMs);
-    if (timestamp === undefined) throw new Error(`${this.transformId}: an output outside process() needs a timestamp`);
+    if (timestamp === undefined)
+      throw new Error(`${this.transformId}: emit() after process() has returned needs a timestamp`);
     this.send(value, timestamp);
   };
 

@@ -7,13 +7,13 @@ import { withCoderInternal } from "apache-beam/transforms/internal";
 import { withName, type PTransform } from "apache-beam/transforms/transform";
 import type { KV } from "apache-beam/values";
 
-/** UTF-8 text. */
+/** UTF-8 strings. */
 export const stringCoder: Coder<string> = new StrUtf8Coder();
 
-/** Pairs of texts: a key and a value that the pipeline encodes itself (JSON, say); known to every runner. */
+/** Pairs of strings; every runner knows this coder. The pipeline encodes its values as strings itself, for example as JSON. */
 export const textKvCoder: KVCoder<string, string> = new KVCoder(new StrUtf8Coder(), new StrUtf8Coder());
 
-/** Sets the coder of a keyed collection, so that the runner can see its keys. */
+/** Sets the coder of a keyed collection, so that the runner can group by its keys. */
 export function withKvCoder<V>(
   name: string,
   coder: KVCoder<string, V>,
@@ -21,7 +21,7 @@ export function withKvCoder<V>(
   return withName(name, withCoderInternal<KV<string, V>>(coder));
 }
 
-/** Values as JSON text. On the wire it is the model's string coder, so a runner that decodes it sees the text. */
+/** Values as JSON. To the runner it is the string coder of the Beam model, so the runner can decode the JSON text. */
 export function jsonCoder<T>(): Coder<T> {
   return {
     encode: (value, writer, context) => stringCoder.encode(JSON.stringify(value), writer, context) as unknown,

@@ -8,19 +8,21 @@ import { Struct } from "apache-beam/proto/google/protobuf/struct";
 import { Pipeline } from "apache-beam/internal/pipeline";
 import { TYPESCRIPT_DEFAULT_ENVIRONMENT_URN } from "apache-beam/internal/environments";
 import { Root, type PValue } from "apache-beam/pvalue";
+import { withTimeout } from "@eventlogger/process/wait";
 
-/** A job ended in another state than DONE; the message carries what the runner said. */
+/** A job ended in another state than DONE. The message contains the error messages of the runner. */
 export class JobFailedError extends Error {
   constructor(
+    /** `FAILED`, `CANCELLED`, … */
     readonly state: string,
     readonly runnerMessages: readonly string[],
   ) {
-    super(`The job ended as ${state}${runnerMessages.length ? `:\n${runnerMessages.join("\n")}` : ""}`);
+    super(`The job ended in state ${state}${runnerMessages.length ? `:\n${runnerMessages.join("\n")}` : ""}`);
     this.name = "JobFailedError";
   }
 }
 
-/** Builds the pipeline proto without running it. */
+/** Builds the proto of a pipeline without running it. */
 export async function buildPipeline(
   build: (root: Root) => PValue<unknown> | Promise<PValue<unknown>>,
 ): Promise<runnerApi.Pipeline> {
@@ -32,21 +34,21 @@ export async function buildPipeline(
 const TERMINAL = new Set([JobState_Enum.DONE, JobState_Enum.FAILED, JobState_Enum.CANCELLED, JobState_Enum.DRAINED]);
 const POLL_MS = 250;
 
-/** A job under way. */
+/** A submitted job. */
 export interface Job {
   readonly id: string;
-  /** Resolves when the job is DONE, rejects with a {@link JobFailedError} when it ends otherwise. */
+  /** Resolves when the job is DONE; rejects with a {@link JobFailedError} when it ends in another state. */
   readonly finished: Promise<void>;
-  /** `RUNNING`, `DONE`, … */
+  /** The current state: `RUNNING`, `DONE`, … */
   state(): Promise<string>;
 }
 
-/** The values that pipeline options may have. */
+/** A value of a pipeline option. */
 export type JobOptionValue = string | number | boolean | readonly string[];
 
 /**
- * Replaces the environment that the SDK gives all its steps, which no runner knows.
- * @param replace such as `(env) => asDockerEnvironment(env, image)`
+ * Replaces the placeholder environment that the SDK gives its steps.
+ * @param replace for example `(env) => asDockerEnvironment(env, image)`
  */
 export function replaceDefaultEnvironment(
   pipeline: runnerApi.Pipeline,
@@ -59,9 +61,10 @@ export function replaceDefaultEnvironment(
 }
 
 /**
- * Runs a pipeline on a Beam job service.
+ * Submits a pipeline to a Beam job service.
  * @param jobEndpoint `host:port`
- * @param options pipeline options by their Python names, such as `checkpointing_interval`
+ * @param options pipeline options by their names in Python, such as `checkpointing_interval`
+ * @throws RpcError of gRPC when the service cannot be reached or rejects the pipeline
  */
 export async function runJob(
   jobEndpoint: string,
@@ -89,7 +92,7 @@ export async function runJob(
       const { importance, messageText } = response.messageResponse;
       if (importance >= JobMessage_MessageImportance.JOB_MESSAGE_ERROR) errors.push(messageText);
     }
-  })().catch(() => {}); // the stream ends with the job server
+  })().catch(() => {}); // the stream breaks when the job server exits
   const state = async (): Promise<JobState_Enum> => (await client.getState({ jobId }).response).state;
   const finished = (async () => {
     let current = await state();
@@ -97,9 +100,10 @@ export async function runJob(
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
       current = await state();
     }
-    await Promise.race([messages, new Promise((resolve) => setTimeout(resolve, 1000))]);
+    // The last messages may arrive after the state.
+    await withTimeout(messages, 1000, "the messages of the job").catch(() => {});
     if (current !== JobState_Enum.DONE) throw new JobFailedError(JobState_Enum[current], errors);
   })();
-  finished.catch(() => {}); // whoever cares awaits it
+  finished.catch(() => {}); // reported to callers that await it
   return { id: jobId, finished, state: async () => JobState_Enum[await state()] };
 }

@@ -5,7 +5,7 @@ import { ensureNode, NODE_VERSIONS } from "@eventlogger/process/testing/nodeVers
 
 const MOCHA = require.resolve("mocha/bin/mocha.js");
 
-/** Runs test files on another Node: what they printed, which must end without a failure. */
+/** Runs test files on another Node; returns their output. */
 async function mocha(node: string, ...args: string[]): Promise<string> {
   const child = spawn(node, [MOCHA, "--reporter", "dot", ...args], { stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
@@ -17,16 +17,16 @@ async function mocha(node: string, ...args: string[]): Promise<string> {
 }
 
 for (const version of NODE_VERSIONS) {
-  describe(`On Node ${version}`, function () {
+  describe(`The Beam runtime on Node ${version}`, function () {
     this.timeout(180_000);
     let node: string;
     before(() => void (node = ensureNode(version)));
 
-    it("the library's own tests pass", async () => {
+    it(`the unit tests of the library pass on Node ${version}`, async () => {
       assert.match(await mocha(node, path.join(__dirname, "**/!(*.component).test.js")), /\b\d{2,} passing/);
     });
 
-    it("a pipeline runs on Flink, launcher and workers", async () => {
+    it(`a pipeline runs on Flink with Node ${version}`, async () => {
       const file = require.resolve("./flink/flink.component.test");
       assert.match(await mocha(node, file, "--grep", "every element of a large bundle"), /1 passing/);
     });

@@ -1,6 +1,6 @@
 /**
- * ParDo operators are chosen by the URN of the transform; the SDK then branches on the URN of the DoFn and refuses those
- * it does not know. This lets further DoFn URNs in.
+ * The SDK has one operator for all ParDos, which rejects DoFns with an unknown URN. This module adds operators for further
+ * URNs of DoFns.
  */
 import "./sdk";
 import * as runnerApi from "apache-beam/proto/beam_runner_api";
@@ -8,6 +8,7 @@ import { parDo } from "apache-beam/transforms/pardo";
 import { registerOperatorConstructor, type OperatorContext, type Receiver } from "apache-beam/worker/operators";
 import { sdkOperator, type ExtendedOperator } from "./patches/operators";
 
+/** Creates the operator of a ParDo with one output. */
 export type ParDoOperatorConstructor = (
   transformId: string,
   transform: runnerApi.PTransform,
@@ -26,7 +27,7 @@ registerOperatorConstructor(parDo.urn, (id, transform, context) => {
   return create(id, transform, spec, context, context.getReceiver(Object.values(transform.outputs)[0]));
 });
 
-/** Serves ParDos whose DoFn has this URN. They have one output. */
+/** Registers the operator for ParDos whose DoFn has this URN. Such ParDos have one output. */
 export function registerParDoOperator(doFnUrn: string, create: ParDoOperatorConstructor): void {
   byDoFnUrn.set(doFnUrn, create);
 }

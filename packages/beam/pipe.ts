@@ -2,12 +2,10 @@ import "./sdk";
 import type { PCollection, Root } from "apache-beam";
 import type { AsyncPTransform, PTransform } from "apache-beam/transforms/transform";
 
-/** Something that transforms A into a collection of B. */
+/** A transform from A to a collection of B. */
 type Step<A extends Root | PCollection<unknown>, B> = PTransform<A, PCollection<B>>;
 
-/**
- * Applies transforms one after the other. The SDK declares that `PCollection.apply` returns `any`; this keeps the types.
- */
+/** Applies transforms one after the other. Keeps the types, where the SDK's `PCollection.apply` returns `any`. */
 export function pipe<I extends Root | PCollection<unknown>, A>(input: I, a: Step<I, A>): PCollection<A>;
 export function pipe<I extends Root | PCollection<unknown>, A, B>(
   input: I,
@@ -51,15 +49,18 @@ export function pipe(input: unknown, ...steps: unknown[]): PCollection<unknown> 
   ) as PCollection<unknown>;
 }
 
-/** A transform that is there at once, or one that must wait for somebody else, as those of other languages must. */
+/** A transform that is applied synchronously, or asynchronously like the transforms of other languages. */
 export type AnyPTransform<A extends Root | PCollection<unknown>, B> = Step<A, B> | AsyncPTransform<A, PCollection<B>>;
 
-/** Applies a transform that may have to wait. One after the other: the SDK takes what comes in between for a part of it. */
+/**
+ * Applies a transform that may be asynchronous. Await the result before you apply the next one: the SDK treats every
+ * transform that is applied in the meantime as a part of this one.
+ */
 export function applyAsync<A extends Root | PCollection<unknown>, B>(
   input: A,
   transform: AnyPTransform<A, B>,
 ): Promise<PCollection<B>> {
-  // The SDK takes both kinds here, though it does not declare so.
+  // The SDK accepts both kinds; its types declare one only.
   const root: Pick<Root, "applyAsync"> = input;
   return root.applyAsync(transform as AsyncPTransform<Root, PCollection<B>>);
 }

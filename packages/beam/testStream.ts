@@ -9,17 +9,18 @@ import { withName, type PTransform } from "apache-beam/transforms/transform";
 
 const TEST_STREAM_URN = "beam:transform:teststream:v1";
 
+/** A step of a test stream: elements, an advance of the watermark, or an advance of processing time. */
 export type TestStreamEvent =
   | { readonly elements: readonly { readonly value: string; readonly timestampMs: number }[] }
   | { readonly watermarkMs: number }
   | { readonly advanceProcessingTimeMs: number };
 
-/** The watermark that ends a stream: the largest event time of the model. */
+/** The largest event time of the Beam model, epoch ms. A stream ends when its watermark reaches it. */
 export const END_OF_TIME_MS = 9223371950454775;
 
 /**
- * A source that gives out what a test says, with the watermark that the test says. Elements are texts, in the model's own
- * string coder: Flink decodes them itself. Flink does not know advances of processing time.
+ * A source for tests: emits the given elements and advances the watermark as given. Elements are strings in the string
+ * coder of the Beam model, because Flink decodes them itself. Flink does not support advances of processing time.
  */
 export function testStream(name: string, events: readonly TestStreamEvent[]): PTransform<Root, PCollection<string>> {
   const coder = new StrUtf8Coder();

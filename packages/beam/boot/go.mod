@@ -1,6 +1,6 @@
-// The boot program of worker containers, from Beam's own source:
+// The boot program of worker containers, built from Beam's source:
 //   go build -o boot github.com/apache/beam/sdks/v2/typescript/container
-module eventlogger/boot
+module beam-typescript/boot
 
 go 1.26.0
 

@@ -3,11 +3,11 @@ import { packageRootOf } from "@eventlogger/process/packageRoot";
 import { ensureMavenBuild, type ClasspathOptions } from "../java/mavenBuild";
 
 /**
- * Builds the Java expansion service with Maven, once; later calls find it. It is one jar, because everything on its
- * classpath is what a runner stages for the Java workers: one upload, recognised by its hash, instead of 300.
+ * Builds the Java expansion service with Maven, once; later calls return the same jar. It is a single jar because a runner
+ * stages everything on its classpath for the Java workers: one upload, identified by its hash, instead of 300.
  *
  * @returns the Java classpath
- * @throws ClasspathError
+ * @throws ClasspathError when Maven fails; Error when Maven cannot be run
  */
 export async function ensureExpansionClasspath(options: ClasspathOptions): Promise<string> {
   const directory = await ensureMavenBuild(

@@ -3,7 +3,7 @@ import grpc = require("@grpc/grpc-js");
 import protobufjs = require("protobufjs");
 import { Schema } from "apache-beam/proto/schema";
 
-/** Of Beam's beam_expansion_api.proto; the SDK's protos are older. The schema stays bytes, for the SDK's own type. */
+/** From Beam's beam_expansion_api.proto; the protos of the SDK are older. The schema stays bytes and is decoded by the SDK's type. */
 const { root } = protobufjs.parse(`
   syntax = "proto3";
   message DiscoverSchemaTransformResponse {
@@ -24,9 +24,9 @@ interface DiscoverResponse {
 }
 
 /**
- * The schemas of the configurations of all schema transforms of an expansion service, by URN.
+ * The configuration schemas of all schema transforms of an expansion service, by URN.
  * @param address `host:port`
- * @throws Error that names the address, and what gRPC or the service said
+ * @throws Error with the address and the error of gRPC or of the service
  */
 export async function discoverConfigurations(address: string): Promise<ReadonlyMap<string, Schema>> {
   const client = new grpc.Client(address, grpc.credentials.createInsecure(), { "grpc.max_receive_message_length": -1 });

@@ -5,7 +5,7 @@ import { asDockerEnvironment, asExternalEnvironment } from "apache-beam/internal
 import { Components, Environment, Pipeline } from "apache-beam/proto/beam_runner_api";
 import { useExternalAlternatives } from "./environments";
 
-/** What an expansion service answers that leaves a choice. */
+/** An environment with alternatives, as an expansion service returns it. */
 function anyOf(...alternatives: Environment[]): Environment {
   const payload = new protobufjs.Writer();
   for (const alternative of alternatives) payload.uint32(10).bytes(Environment.toBinary(alternative));
@@ -25,7 +25,7 @@ function choose(environment: Environment): Environment | undefined {
 }
 
 describe("Environments of an expansion service", () => {
-  it("are the worker that runs already, with what all of them can do, and without files to stage", () => {
+  it("alternatives resolve to the running worker, with their common capabilities and without files to stage", () => {
     assert.deepEqual(choose(anyOf(docker, external)), {
       ...external,
       capabilities: ["beam:coder:row:v1"],
@@ -33,11 +33,14 @@ describe("Environments of an expansion service", () => {
     });
   });
 
-  it("stay as they are where there is no choice", () => {
+  it("an environment without alternatives stays as it is", () => {
     assert.deepEqual(choose(docker), docker);
   });
 
-  it("are told when no worker runs", () => {
-    assert.throws(() => choose(anyOf(docker)), /only the environments beam:env:docker:v1, no worker that runs already/);
+  it("the error for alternatives without a running worker names them", () => {
+    assert.throws(
+      () => choose(anyOf(docker)),
+      /only the environments beam:env:docker:v1, and no running worker\. Start it with loopbackWorker/,
+    );
   });
 });

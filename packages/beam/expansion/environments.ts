@@ -2,7 +2,7 @@ import "../sdk";
 import protobufjs = require("protobufjs");
 import { Environment, type Components, type Pipeline } from "apache-beam/proto/beam_runner_api";
 
-/** Of Beam's beam_runner_api.proto; the SDK's is older. The environments stay bytes, for the SDK's own type. */
+/** From Beam's beam_runner_api.proto; that of the SDK is older. The environments stay bytes and are decoded by the SDK's type. */
 const { root } = protobufjs.parse(`
   syntax = "proto3";
   message AnyOfEnvironmentPayload {
@@ -20,17 +20,19 @@ function externalAlternative(environment: Environment): Environment {
   const external = alternatives.find(({ urn }) => urn === EXTERNAL_URN);
   if (!external) {
     const urns = alternatives.map(({ urn }) => urn).join(", ");
-    throw new Error(`An expansion service offers only the environments ${urns}, no worker that runs already`);
+    throw new Error(
+      `An expansion service offers only the environments ${urns}, and no running worker. Start it with loopbackWorker`,
+    );
   }
   const { capabilities } = external.capabilities.length ? external : environment;
-  // A worker that runs has all its files.
+  // A running worker has all its files.
   return { ...external, capabilities, dependencies: [] };
 }
 
 /**
- * Where an expansion service leaves a choice of environments, takes the worker that runs already: the service itself,
- * when it was started with a loopback worker. Runners of this SDK's age know no such choice.
- * @throws Error when such a worker is not among them
+ * Resolves environments with alternatives (`beam:env:anyof:v1`), which an expansion service returns, to the running worker:
+ * the service itself when it has a loopback worker. Runners of Beam 2.49 do not know alternatives.
+ * @throws Error when no alternative is a running worker
  */
 export function useExternalAlternatives(pipeline: Pipeline): void {
   const { environments } = pipeline.components as Components;

@@ -6,12 +6,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir, networkInterfaces } from "node:os";
 import path = require("node:path");
-import { setTimeout } from "node:timers/promises";
 import grpc = require("@grpc/grpc-js");
 import { cacheDir } from "@eventlogger/process/packageRoot";
+import { waitUntil } from "@eventlogger/process/wait";
 import { ensureExpansionClasspath, startExpansionService, type ExpansionService } from "../index";
 
-/** The answer to a request whose message is empty. */
+/** Sends an empty message; returns the response. */
 function call(address: string, method: string): Promise<Buffer> {
   const same = (bytes: Buffer): Buffer => bytes;
   const client = new grpc.Client(address, grpc.credentials.createInsecure(), { "grpc.max_receive_message_length": -1 });
@@ -46,7 +46,7 @@ describe("Java expansion service", function () {
   const start = (options: Partial<Parameters<typeof startExpansionService>[0]>): Promise<ExpansionService> =>
     startExpansionService({ classpath, logFile: path.join(directory, "log"), ...options });
 
-  it("answers on this machine alone, knows the BigQuery write, and stops", async () => {
+  it("the service listens on the loopback interface only, has the BigQuery write, and stops", async () => {
     service = await start({});
     const { address } = service;
     const discovered = await call(
@@ -60,40 +60,39 @@ describe("Java expansion service", function () {
     for (const other of others.filter((a) => !a.internal && a.family === "IPv4")) {
       assert.equal(await connects(other.address, port), false, `listens on ${other.address}`);
     }
-    assert.equal(service.process.logTail().includes("SLF4J"), false, "its logging is set up");
+    assert.equal(service.process.logTail().includes("SLF4J"), false, "its logging is not configured");
     await service.stop();
     assert.equal(service.process.running, false);
     assert.equal(await connects("127.0.0.1", port), false);
   });
 
-  it("can be its own worker, takes the port it is given, and options for what it runs", async () => {
+  it("the service can be its own worker, on a given port and with pipeline options", async () => {
     service = await start({});
     const port = Number(service.address.split(":")[1]);
     await service.stop();
     service = await start({ port, loopbackWorker: true, args: ["--project=some-project"] });
     assert.equal(service.address, `localhost:${port}`);
-    // It knows the service that starts workers: the request names none.
+    // It has the service that starts workers.
     await call(service.address, "/org.apache.beam.model.fn_execution.v1.BeamFnExternalWorkerPool/StopWorker");
   });
 
-  it("ends with the process that started it, also when that is killed", async () => {
+  it("the service exits when the process that started it is killed", async () => {
     const starter = spawn(
       process.execPath,
-      [path.join(__dirname, "testing", "startService.js"), classpath, path.join(directory, "log")],
+      [require.resolve("./testing/startService"), classpath, path.join(directory, "log")],
       { stdio: ["ignore", "pipe", "inherit"] },
     );
     const [address] = (await once(starter.stdout, "data")) as [Buffer];
     const port = Number(address.toString().split(":")[1]);
     assert(await connects("127.0.0.1", port));
     starter.kill("SIGKILL");
-    const deadline = Date.now() + 60_000;
-    while (await connects("127.0.0.1", port)) {
-      assert(Date.now() < deadline, "the service is still there");
-      await setTimeout(100);
-    }
+    await waitUntil("the exit of the service", async () => !(await connects("127.0.0.1", port)), {
+      timeoutMs: 60_000,
+      intervalMs: 100,
+    });
   });
 
-  it("says why it does not start", async () => {
+  it("the error of a service that does not start contains its log", async () => {
     await assert.rejects(
       start({ args: ["--noSuchOption=1"] }),
       /Java expansion service exited before it was ready[^]*noSuchOption/,

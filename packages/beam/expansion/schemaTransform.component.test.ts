@@ -15,7 +15,7 @@ import {
   type ExpansionService,
 } from "../index";
 import { int64Type, nullable, rowCoder, stringType } from "../rows/schema";
-import { decode } from "../patches/rowCoder.scenario";
+import { decode } from "../testing/codec";
 import { cacheDir } from "@eventlogger/process/packageRoot";
 import { Identity } from "../testing/fixtures";
 import { discoverConfigurations } from "./discovery";
@@ -55,7 +55,7 @@ describe("Schema transforms of Java", function () {
     error_handling: { output: "refused" },
   };
 
-  it("are expanded with their configuration, and give their outputs by name", async () => {
+  it("a schema transform is expanded with its configuration, and has named outputs", async () => {
     const { components } = (await build(good)) as { components: Components };
     const { transforms, pcollections, coders } = components;
     const write = Object.values(transforms).find(({ uniqueName }) => uniqueName === "Write");
@@ -67,7 +67,7 @@ describe("Schema transforms of Java", function () {
       fields.map(({ name }) => name),
       ["failed_row", "error_message"],
     );
-    // What Java would write for a refused row.
+    // The encoding of a refused row by Java.
     const bytes = Buffer.from("0200" + "020102" + "0161" + "03626164", "hex");
     assert.deepEqual(decode(new RowCoder(refused?.spec?.payload ?? new Uint8Array()), bytes), {
       failed_row: { name: "a", count: null },
@@ -75,28 +75,28 @@ describe("Schema transforms of Java", function () {
     });
   });
 
-  it("name an unknown configuration field, and the ones there are", async () => {
+  it("the error for an unknown configuration field lists the known fields", async () => {
     await assert.rejects(
       build({ ...good, tabel: "x" }),
       /bigquery_storage_write:v2 has no configuration field tabel; it has auto_sharding, [^]*table, /,
     );
   });
 
-  it("name the configuration field that is missing", async () => {
+  it("the error for an incomplete configuration names the missing field", async () => {
     await assert.rejects(build({ num_streams: 1 }), /configuration of [^]*field table is required/);
   });
 
-  it("say what the service refuses", async () => {
+  it("the error for an invalid configuration contains the reason of the service", async () => {
     await assert.rejects(build({ ...good, create_disposition: "CREATE_SOMETIMES" }), /CREATE_SOMETIMES/);
   });
 
-  it("are found, or named when there are none such", async () => {
+  it("schema transforms are discovered by URN, and an unknown URN is an error", async () => {
     const configurations = await discoverConfigurations(service.address);
     assert.ok(configurations.get(URN)?.fields.some(({ name }) => name === "table"));
-    await assert.rejects(build({}, "beam:nothing:v1"), /knows no schema transform beam:nothing:v1/);
+    await assert.rejects(build({}, "beam:nothing:v1"), /has no schema transform beam:nothing:v1/);
   });
 
-  it("say which service does not answer", async () => {
+  it("the error for an unreachable service names its address", async () => {
     await assert.rejects(discoverConfigurations("localhost:1"), /Cannot discover the schema transforms of localhost:1/);
   });
 });

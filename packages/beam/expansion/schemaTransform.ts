@@ -8,12 +8,12 @@ import { rawExternalTransform } from "apache-beam/transforms/external";
 import { withName, type AsyncPTransform } from "apache-beam/transforms/transform";
 import { discoverConfigurations } from "./discovery";
 
-/** Collections by the names that a transform gives its inputs or outputs. */
+/** The inputs or outputs of a transform by name. */
 export type Collections = Record<string, PCollection<unknown>>;
 
 const PAYLOAD_URN = "beam:expansion:payload:schematransform:v1";
 
-/** Of Beam's external_transforms.proto; the SDK's protos are older than schema transforms. */
+/** From Beam's external_transforms.proto; the protos of the SDK are older than schema transforms. */
 const { root } = protobufjs.parse(`
   syntax = "proto3";
   message SchemaTransformPayload {
@@ -24,7 +24,7 @@ const { root } = protobufjs.parse(`
 `);
 const Payload = root.lookupType("SchemaTransformPayload");
 
-/** What an expansion service is told to expand. Fields that the configuration leaves out are null. */
+/** The payload of an expansion request. Fields that are missing in the configuration are null. */
 function payloadOf(urn: string, schema: Schema, configuration: Readonly<Record<string, unknown>>): Uint8Array {
   const names = schema.fields.map(({ name }) => name);
   const unknown = Object.keys(configuration).filter((name) => !names.includes(name));
@@ -35,7 +35,7 @@ function payloadOf(urn: string, schema: Schema, configuration: Readonly<Record<s
   try {
     new RowCoder(schema).encode(configuration, row, Context.wholeStream);
   } catch (cause) {
-    throw new Error(`The configuration of ${urn} is not as its schema wants it: ${(cause as Error).message}`, {
+    throw new Error(`The configuration of ${urn} does not match its schema: ${(cause as Error).message}`, {
       cause,
     });
   }
@@ -47,12 +47,13 @@ function payloadOf(urn: string, schema: Schema, configuration: Readonly<Record<s
 }
 
 /**
- * A transform of another language that takes its configuration as a row and its data as rows
- * (`beam:schematransform:…`), expanded by an expansion service. Its step is named `name`.
+ * A schema transform (`beam:schematransform:…`): a transform of another language, expanded by an expansion service, with a
+ * row as its configuration and rows as its data.
  *
- * @param configuration by the names of the transform's own schema, which the service tells; int64 as numbers
+ * @param name name of the step
+ * @param configuration values by field name; the service defines the schema. int64 values are numbers
  * @param address `host:port` of the expansion service
- * @throws Error (when applied) that names an unknown transform or configuration field, or says what the service refused
+ * @throws Error (when applied) for an unknown transform or configuration field, or with the error of the service
  */
 export function schemaTransform(
   name: string,
@@ -62,9 +63,9 @@ export function schemaTransform(
 ): AsyncPTransform<Collections, Collections> {
   return withName(name, async (input: Collections) => {
     const schema = (await discoverConfigurations(address)).get(urn);
-    if (!schema) throw new Error(`The expansion service at ${address} knows no schema transform ${urn}`);
+    if (!schema) throw new Error(`The expansion service at ${address} has no schema transform ${urn}`);
     const payload = payloadOf(urn, schema, configuration);
-    // A single output, too, is to be given by its name.
+    // Also a single output has a name.
     const options = { inferPValueType: false };
     const external = rawExternalTransform<Collections, Collections>(PAYLOAD_URN, payload, address, options);
     return P(input).applyAsync(withName("External", external));

@@ -3,32 +3,35 @@ import { awaitLogLine, logLength } from "@eventlogger/process/readiness";
 import { packageRootOf } from "@eventlogger/process/packageRoot";
 import { startChildProcess, type ChildProcess } from "@eventlogger/process/childProcess";
 
+/** Options of {@link startExpansionService}. */
 export interface ExpansionServiceOptions {
   /** Java classpath, from `ensureExpansionClasspath`. */
   readonly classpath: string;
-  /** File that its output is appended to. */
+  /** File to which the output of the service is appended. */
   readonly logFile: string;
   /** Maximum heap, as for `-Xmx`. @default "512m" */
   readonly heap?: string;
-  /** Further arguments of the JVM; of two settings of a system property the last one counts. */
+  /** Further arguments of the JVM. The last setting of a system property wins. */
   readonly jvmArgs?: readonly string[];
-  /** Pipeline options for what is expanded and for the loopback worker, such as `--project=p`. */
+  /** Pipeline options for expansions and for the loopback worker, such as `--project=p`. */
   readonly args?: readonly string[];
   /**
-   * Whether the service also runs what it expanded, as a worker for runners on this machine. It then must live as long as
-   * the job, and the environments it names point to its port. @default false
+   * Whether the service also runs the transforms that it expands, as a worker for runners on this machine. It must then run
+   * as long as the job, because the expanded transforms refer to its port. @default false
    */
   readonly loopbackWorker?: boolean;
-  /** @default a free one */
+  /** Port on the loopback interface. Default: a free port. */
   readonly port?: number;
-  /** How long the start may take; ms. @default 60000 */
+  /** Time limit of the start, ms. @default 60000 */
   readonly startTimeoutMs?: number;
 }
 
+/** A running expansion service. */
 export interface ExpansionService {
-  /** `localhost:PORT`; it listens on the loopback interface alone. */
+  /** `localhost:PORT`; the service listens on the loopback interface only. */
   readonly address: string;
   readonly process: ChildProcess;
+  /** Stops the service: SIGTERM, then SIGKILL after `graceMs` (default 5000). */
   stop(graceMs?: number): Promise<void>;
 }
 
@@ -37,8 +40,8 @@ const LOGGING = path.join(packageRootOf(__filename), "expansion", "logging.prope
 const READY = /^Expansion service listens on (localhost:\d+)$/m;
 
 /**
- * Starts Beam's Java expansion service and waits until it takes requests.
- * @throws Error with the end of its log when it does not start
+ * Starts Beam's Java expansion service and waits until it accepts requests.
+ * @throws NotReadyError with the end of its log when it does not start
  */
 export async function startExpansionService(options: ExpansionServiceOptions): Promise<ExpansionService> {
   const from = logLength(options.logFile);
@@ -49,7 +52,7 @@ export async function startExpansionService(options: ExpansionServiceOptions): P
       `-Xmx${options.heap ?? "512m"}`,
       "-XX:+ExitOnOutOfMemoryError",
       `-Djava.util.logging.config.file=${LOGGING}`,
-      // A service that only expands lives for seconds: not worth optimising code for.
+      // A service that only expands runs for seconds: the optimizing compiler would cost more than it saves.
       ...(options.loopbackWorker ? [] : ["-XX:TieredStopAtLevel=1"]),
       ...(options.jvmArgs ?? []),
       "-cp",

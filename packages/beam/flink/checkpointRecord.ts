@@ -1,15 +1,15 @@
 /**
  * The record of the checkpoint from which the next run resumes.
  *
- * A source acknowledges messages when a checkpoint holds them. From then on no older checkpoint may be restored: what was
- * acknowledged since would be in no state, and is never delivered again. So a worker records a checkpoint on disk before
- * it acknowledges anything that the checkpoint holds, and a start uses the record and nothing else.
+ * A source acknowledges messages when a checkpoint contains them. From then on no older checkpoint may be restored: it
+ * lacks the messages that were acknowledged since, and they are never redelivered. A worker therefore records a checkpoint
+ * on disk before it acknowledges messages that the checkpoint contains, and a start uses only the recorded checkpoint.
  *
- * Why the recorded checkpoint always holds what was acknowledged: Flink renames `_metadata` into place before it notifies
- * that a checkpoint is complete, and only that notice makes it finalise bundles. A worker that is asked to finalise
- * therefore finds that checkpoint, or a newer one, as the highest complete number in the folder of its own run. Each run
- * has a folder of its own, and its number comes from the record, never from a clock. A newer checkpoint of the same run
- * holds everything that an older one holds.
+ * Why the recorded checkpoint always contains what was acknowledged: Flink renames `_metadata` into place before it
+ * announces that a checkpoint is complete, and only this announcement makes it finalize bundles. A worker that must
+ * finalize a bundle therefore finds that checkpoint, or a newer one, as the highest complete number in the folder of its
+ * run. Each run has its own folder, and its number comes from the record, never from a clock. A newer checkpoint of the
+ * same run contains everything that an older one contains.
  */
 import { createHash } from "node:crypto";
 import {
@@ -27,29 +27,36 @@ import { open, readFile, readdir, rm, stat } from "node:fs/promises";
 import path = require("node:path");
 import { completeCheckpoints, newestCheckpoint, type Checkpoint } from "./checkpoints";
 
-/** A checkpoint that holds everything that was acknowledged. */
+/** A checkpoint that contains everything that was acknowledged. */
 export interface RestorePoint {
-  /** Number of the run that made it; 0 for one that was made before runs were numbered. */
+  /** Number of the run that took it; 0 for a checkpoint from before runs were numbered. */
   readonly run: number;
+  /** Flink's id of the job that took it. */
   readonly job: string;
+  /** Number of the checkpoint. */
   readonly checkpoint: number;
   /** Folder of the checkpoint, relative to the folder of the record, so that both can be moved together. */
   readonly path: string;
   /** Size of each file of the checkpoint, in bytes. */
   readonly files: Readonly<Record<string, number>>;
+  /** SHA-256 of `_metadata`, hex. */
   readonly metadataSha256: string;
-  /** ISO 8601; for people only. */
+  /** Time of the record, ISO 8601; for people only. */
   readonly recordedAt: string;
 }
 
+/** The content of the record file. */
 export interface CheckpointRecord {
-  /** The newest run that was started; only grows. */
+  /** Number of the newest run that was started; only increases. */
   readonly newestRun: number;
-  /** null: nothing was acknowledged yet. */
+  /** Where to resume; null while nothing was acknowledged. */
   readonly restorePoint: RestorePoint | null;
 }
 
-/** The record cannot be read. It is replaced as a whole, so the disk or somebody else changed it. */
+/**
+ * The record cannot be read or used. The message names the file. Writes replace the file atomically, so a disk fault or
+ * another program has damaged it: restore it from a backup.
+ */
 export class CheckpointRecordError extends Error {
   constructor(file: string, reason: string) {
     super(`${file} ${reason}`);
@@ -57,7 +64,7 @@ export class CheckpointRecordError extends Error {
   }
 }
 
-/** The recorded checkpoint cannot be used, and no newer one is there. */
+/** The recorded checkpoint is damaged and no newer one exists. Restore its files from a backup. */
 export class DamagedCheckpointError extends Error {
   constructor(damage: string, point: RestorePoint, older: readonly Checkpoint[]) {
     const others = older.length
@@ -66,7 +73,7 @@ export class DamagedCheckpointError extends Error {
       : "No older checkpoint exists";
     super(
       `The state cannot be restored: ${damage}. Checkpoint ${point.checkpoint} of run ${point.run} is the oldest one ` +
-        `that holds every acknowledged event. ${others}. Put the file back from a copy`,
+        `that contains every acknowledged event. ${others}. Restore the file from a backup`,
     );
     this.name = "DamagedCheckpointError";
   }
@@ -93,8 +100,8 @@ function isRecord(value: unknown): value is CheckpointRecord {
 }
 
 /**
- * The record; undefined when there is none.
- * @throws CheckpointRecordError when it is no record
+ * Reads the record; undefined when the file does not exist.
+ * @throws CheckpointRecordError when the file is not a valid record
  */
 export function readCheckpointRecord(file: string): CheckpointRecord | undefined {
   let text: string;
@@ -123,7 +130,7 @@ function syncFolder(directory: string): void {
   }
 }
 
-/** Replaces a file as a whole. After it returns, a power loss leaves the new content; before, the old or the new one. */
+/** Replaces a file atomically. After it returns, the new content survives a power loss; before, the old or the new does. */
 export function replaceFile(file: string, content: string): void {
   const temporary = `${file}.${process.pid}`;
   try {
@@ -136,6 +143,7 @@ export function replaceFile(file: string, content: string): void {
   syncFolder(path.dirname(file));
 }
 
+/** Replaces the record atomically; see {@link replaceFile}. */
 export function writeCheckpointRecord(file: string, record: CheckpointRecord): void {
   replaceFile(file, JSON.stringify(record, null, 2) + "\n");
 }
@@ -150,8 +158,8 @@ async function syncPath(file: string): Promise<void> {
 }
 
 /**
- * Describes a checkpoint for the record, once it is on disk for good: Flink syncs no files, so that after a power loss
- * the record would name a checkpoint that is cut off.
+ * Syncs the files of a checkpoint to disk and describes it for the record. Flink does not sync them: after a power loss the
+ * record could name an incomplete checkpoint.
  */
 export async function restorePointOf(checkpoint: Checkpoint, run: number, recordFile: string): Promise<RestorePoint> {
   const files: Record<string, number> = {};
@@ -175,28 +183,30 @@ export async function restorePointOf(checkpoint: Checkpoint, run: number, record
   };
 }
 
-/** What makes a recorded checkpoint unusable; undefined when it is whole. */
+/** Why a recorded checkpoint cannot be used; undefined when it is intact. */
 function damageOf(directory: string, point: RestorePoint): string | undefined {
   for (const [name, bytes] of Object.entries(point.files)) {
     const file = path.join(directory, name);
     const size = statSync(file, { throwIfNoEntry: false })?.size;
     if (size === undefined) return `${file} is missing`;
-    if (size !== bytes) return `${file} has ${size} bytes, it was written with ${bytes}`;
+    if (size !== bytes) return `${file} has ${size} bytes instead of ${bytes}`;
   }
   const metadata = path.join(directory, "_metadata");
   try {
     const hash = createHash("sha256").update(readFileSync(metadata)).digest("hex");
-    return hash === point.metadataSha256 ? undefined : `${metadata} has another content than was written`;
+    return hash === point.metadataSha256 ? undefined : `the content of ${metadata} has changed`;
   } catch (error) {
     return `${metadata} cannot be read (${(error as Error).message})`;
   }
 }
 
 /**
- * The folder to restore from. The recorded checkpoint, as long as it is whole. Flink removes a checkpoint once newer ones
- * of the same run are complete, which a worker that was killed had no time to record: those hold all that was
- * acknowledged, too, and are used when the recorded one is gone. Never an older one.
- * @throws DamagedCheckpointError
+ * The checkpoint to restore from: the recorded one when it is intact. Flink removes a checkpoint when newer ones of the same
+ * run are complete, and a worker that was killed may not have recorded them. A newer checkpoint of the same run and job
+ * also contains everything that was acknowledged, so it is used when the recorded one is missing. An older checkpoint is
+ * never used.
+ * @param checkpoints folder with the checkpoints of all runs
+ * @throws DamagedCheckpointError when neither can be used
  */
 export function checkpointToRestore(
   recordFile: string,
@@ -226,9 +236,9 @@ function runFolders(checkpoints: string): string[] {
   }
 }
 
-/** What a worker needs to record checkpoints; also the JSON in {@link CHECKPOINT_RECORD_VARIABLE}. */
+/** Options of {@link CheckpointRecorder}; also the JSON in {@link CHECKPOINT_RECORD_VARIABLE}. */
 export interface CheckpointRecorderOptions {
-  /** The record. */
+  /** Path of the record. */
   readonly file: string;
   /** Folder with the checkpoints of all runs, and nothing else. */
   readonly checkpoints: string;
@@ -236,10 +246,10 @@ export interface CheckpointRecorderOptions {
   readonly run: number;
 }
 
-/** Environment variable that tells a worker what to record. */
+/** Environment variable of a worker with the options of its recorder, as JSON. */
 export const CHECKPOINT_RECORD_VARIABLE = "BEAM_CHECKPOINT_RECORD";
 
-/** A checkpoint can be removed while it is read, when newer ones have completed. */
+/** Attempts to read a checkpoint: Flink may remove it during a read, when newer ones are complete. */
 const ATTEMPTS = 5;
 
 /** Records the newest complete checkpoint of one run, and removes those of other runs. */
@@ -254,11 +264,11 @@ export class CheckpointRecorder {
 
   /**
    * Resolves when the newest checkpoint that was complete at the time of the call, or a newer one, is recorded on disk.
-   * @throws CheckpointRecordError when no checkpoint of this run is there, or a newer run was started
+   * @throws CheckpointRecordError when this run has no complete checkpoint, or a newer run was started
    */
   record(): Promise<void> {
     const next = this.last.then(() => this.recordNewest());
-    this.last = next.catch(() => {}); // the next one tries again
+    this.last = next.catch(() => {}); // the next call tries again
     return next;
   }
 
@@ -269,14 +279,14 @@ export class CheckpointRecorder {
       if (!newest) {
         throw new CheckpointRecordError(
           this.directory,
-          "holds no complete checkpoint, though Flink reports one: Flink and this machine must see the same folder",
+          "contains no complete checkpoint, although Flink reports one. Flink and this machine must share the folder",
         );
       }
       if (newest.number <= this.recorded) return;
       try {
         const point = await restorePointOf(newest, run, file);
         const before = readCheckpointRecord(file);
-        if (!before) throw new CheckpointRecordError(file, "is missing: the state was emptied while the run went on");
+        if (!before) throw new CheckpointRecordError(file, "is missing: the state was deleted during the run");
         if (before.newestRun > run) {
           throw new CheckpointRecordError(
             file,
@@ -294,7 +304,7 @@ export class CheckpointRecorder {
     }
   }
 
-  /** They are older than what is recorded now, and would fill the disk. */
+  /** Removes the checkpoints of other runs: they are older than the record, and would fill the disk. */
   private async removeOtherRuns(): Promise<void> {
     const { checkpoints } = this.options;
     try {
@@ -303,7 +313,7 @@ export class CheckpointRecorder {
         if (folder !== this.directory) await rm(folder, { recursive: true, force: true });
       }
     } catch (error) {
-      console.warn(`Checkpoints of earlier runs in ${checkpoints} cannot be removed: ${(error as Error).message}`);
+      console.warn(`Cannot remove the checkpoints of earlier runs in ${checkpoints}: ${(error as Error).message}`);
     }
   }
 }

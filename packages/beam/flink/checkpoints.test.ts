@@ -19,14 +19,14 @@ describe("newestCheckpoint", () => {
     return folder;
   }
 
-  it("finds the checkpoint with the highest number, whatever the times of the files are", () => {
+  it("newestCheckpoint finds the checkpoint with the highest number, whatever its file times are", () => {
     checkpoint("first", "chk-98", "m", 900);
     checkpoint("first", "chk-9", "m", 1000);
     const newest = checkpoint("second", "chk-102", "m", 300);
     assert.deepEqual(newestCheckpoint(directory), { job: "second", directory: newest, number: 102 });
   });
 
-  it("ignores checkpoints that did not complete", () => {
+  it("newestCheckpoint ignores incomplete checkpoints", () => {
     const complete = checkpoint("job", "chk-1", "m", 100);
     checkpoint("job", "chk-2", undefined, 200);
     checkpoint("job", "chk-3", "", 300);
@@ -34,7 +34,7 @@ describe("newestCheckpoint", () => {
     assert.equal(newestCheckpoint(directory)?.directory, complete);
   });
 
-  it("finds nothing in an empty folder, and in one that does not exist", () => {
+  it("newestCheckpoint finds nothing in an empty or missing folder", () => {
     assert.equal(newestCheckpoint(directory), undefined);
     assert.equal(newestCheckpoint(path.join(directory, "absent")), undefined);
   });

@@ -1,12 +1,13 @@
 import { readdirSync, statSync } from "node:fs";
 import path = require("node:path");
 
+/** A complete checkpoint on disk. */
 export interface Checkpoint {
-  /** Flink's id of the job that made it. */
+  /** Flink's id of the job that took it. */
   readonly job: string;
   /** Folder `…/<job id>/chk-<n>`. */
   readonly directory: string;
-  /** Grows within a job, and goes on growing in a job that was restored from this one. */
+  /** Increases within a job, and continues to increase in a job that is restored from this checkpoint. */
   readonly number: number;
 }
 
@@ -21,9 +22,9 @@ function list(directory: string): string[] {
 }
 
 /**
- * The complete checkpoints below a folder of retained checkpoints (`<directory>/<job id>/chk-<n>/_metadata`), the one
- * with the highest number first. Flink writes `_metadata` last, and renames it into place when it is whole.
- * Times of files play no part: copying a folder, restoring it from a backup, or a wrong clock changes them.
+ * The complete checkpoints below a folder of retained checkpoints (`<directory>/<job id>/chk-<n>/_metadata`), highest
+ * number first. Flink writes `_metadata` last, and renames it into place when it is complete. The order ignores file
+ * times, because copies, backups and wrong clocks change them. Empty when the folder does not exist.
  */
 export function completeCheckpoints(directory: string): Checkpoint[] {
   const found: Checkpoint[] = [];
@@ -39,7 +40,7 @@ export function completeCheckpoints(directory: string): Checkpoint[] {
   return found.sort((a, b) => b.number - a.number);
 }
 
-/** The complete checkpoint with the highest number; undefined when there is none. */
+/** The complete checkpoint with the highest number; undefined when no checkpoint is complete. */
 export function newestCheckpoint(directory: string): Checkpoint | undefined {
   return completeCheckpoints(directory)[0];
 }

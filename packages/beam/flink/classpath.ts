@@ -3,10 +3,10 @@ import { packageRootOf } from "@eventlogger/process/packageRoot";
 import { ensureMavenBuild, type ClasspathOptions } from "../java/mavenBuild";
 
 /**
- * Assembles the classpath of the Flink job server with Maven, once; later calls find it.
+ * Builds the classpath of the Flink job server with Maven, once; later calls return the same classpath.
  *
- * @returns the Java classpath
- * @throws ClasspathError
+ * @returns the Java classpath; its first entry are the classes of this library
+ * @throws ClasspathError when Maven fails; Error when Maven cannot be run
  */
 export async function ensureFlinkClasspath(options: ClasspathOptions): Promise<string> {
   const directory = await ensureMavenBuild(
@@ -24,6 +24,6 @@ export async function ensureFlinkClasspath(options: ClasspathOptions): Promise<s
     },
     options,
   );
-  // What this library compiles itself comes before Beam's own jars.
+  // The classes of this library replace classes of the same names in Beam's jars.
   return [path.join(directory, "classes"), path.join(directory, "lib", "*")].join(path.delimiter);
 }

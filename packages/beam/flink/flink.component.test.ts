@@ -28,7 +28,7 @@ import {
 } from "../index";
 import * as fixtures from "../testing/fixtures";
 
-/** Sum, count and distinct count of the numbers 0 to n-1 by their remainder modulo 7, as SumPerKey prints them. */
+/** Sum, count and distinct count of the numbers 0 to n-1 by their remainder modulo 7, in the form of SumPerKey. */
 function expectedSums(n: number): Record<string, string> {
   const out: Record<string, string> = {};
   for (let k = 0; k < 7; k++) {
@@ -38,7 +38,7 @@ function expectedSums(n: number): Record<string, string> {
   return out;
 }
 
-/** The last total of each key; totals only grow. */
+/** The last total of each key; totals only increase. */
 function latest(lines: readonly string[]): Record<string, string> {
   const best: Record<string, string> = {};
   for (const line of lines) {
@@ -48,7 +48,7 @@ function latest(lines: readonly string[]): Record<string, string> {
   return best;
 }
 
-/** Sums what the source counts, through a step that may fail. */
+/** Sums the numbers of a source after a step that may fail. */
 function sumCounts(h: FlinkHarness, root: Root, count: number, perCall: number, failing?: fixtures.FailOnce): void {
   const counted: PCollection<string> = pipe(
     root,
@@ -74,7 +74,7 @@ describe("Flink runner", function () {
   beforeEach(() => void (h = new FlinkHarness()));
   afterEach(() => h.close());
 
-  it("delivers every element of a large bundle although operators wait", async () => {
+  it("Flink delivers every element of a large bundle to asynchronous operators", async () => {
     const run = await h.start((root) => {
       const grouped = pipe(
         root,
@@ -97,7 +97,7 @@ describe("Flink runner", function () {
     );
   });
 
-  it("surfaces the error text of a job that fails", async () => {
+  it("the error of a failed job contains the error of its step", async () => {
     const run = await h.start((root) => {
       pipe(
         root,
@@ -114,7 +114,7 @@ describe("Flink runner", function () {
     });
   });
 
-  it("windows sessions with early, on-time and late panes that carry only what is new", async () => {
+  it("session windows fire early, on-time and late panes with new elements only", async () => {
     const at = (value: string, timestampMs: number) => ({ value, timestampMs });
     const minute = 60_000;
     const strategy = windowingStrategy({
@@ -146,13 +146,13 @@ describe("Flink runner", function () {
     const values = (key: string) => panes.filter(([k]) => k === key).flatMap(([, v]) => v);
     // Exactly the gap apart: two sessions, so two panes.
     assert.equal(panes.filter(([k]) => k === "b").length, 2);
-    // Nothing is lost and, as panes discard, nothing comes twice.
+    // Nothing is lost; nothing repeats, because panes discard.
     assert.deepEqual(values("a").sort(), ["1", "2", "3"]);
     assert.deepEqual(values("b").sort(), ["1", "2"]);
   });
 
   for (const how of ["throw", "kill"] as const) {
-    it(`keeps state exact and finalises after a worker that ${how}s`, async () => {
+    it(`state stays exact and bundles are finalized after a worker that ${how}s`, async () => {
       const count = 3000;
       const failing = new fixtures.FailOnce(1500, how, h.file("failed"));
       const run = await h.start((root) => sumCounts(h, root, count, 250, failing), {
@@ -163,20 +163,20 @@ describe("Flink runner", function () {
       await h.until(() => existsSync(h.file("failed")), 60_000, "the failure");
       const want = JSON.stringify(expectedSums(count));
       await h.until(() => JSON.stringify(sorted(latest(h.lines("out")))) === want, 60_000, "exact totals");
-      // Exact although cells stay in the worker between bundles; a failed attempt's are never seen again.
+      // Exact although cells stay in the worker between bundles: cells of a failed attempt are dropped.
       await h.until(() => (run.workers.counters["state.hits"] ?? 0) > 0, 10_000, "cells from the cache");
       await h.until(() => h.text("finalized").includes(`-${count}\n`), 20_000, "the last bundle to be finalized");
       assert.equal(run.workers.unexpectedExits, how === "kill" ? 1 : 0);
     });
   }
 
-  it("records a checkpoint before its bundles are finalised, and resumes from a copy after everything was killed", async () => {
+  it("a checkpoint is recorded before its bundles are finalized, and a copy of it can be resumed after a crash", async () => {
     const record = (directory: string, run: number): CheckpointRecorderOptions => ({
       file: path.join(directory, "current.json"),
       checkpoints: path.join(directory, "checkpoints"),
       run,
     });
-    /** Runs until the source has finalised `count` numbers, and kills everything. */
+    /** Runs until the source has finalized `count` numbers, and kills all processes. */
     const runAndKill = async (directory: string, run: number, count: number): Promise<void> => {
       const { file, checkpoints } = record(directory, run);
       const before = readCheckpointRecord(file)?.restorePoint ?? null;
@@ -187,12 +187,12 @@ describe("Flink runner", function () {
         maxBundleTimeMills: 100,
         restoreFrom: before ? checkpointToRestore(file, checkpoints, before).directory : undefined,
       });
-      await h.until(() => h.text("finalized").includes(`-${count}\n`), 60_000, `run ${run} is durable`);
+      await h.until(() => h.text("finalized").includes(`-${count}\n`), 60_000, `the finalization of run ${run}`);
       const after = readCheckpointRecord(file)?.restorePoint;
-      assert.equal(after?.run, run, "the checkpoint is recorded before the source is told");
+      assert.equal(after?.run, run, "the checkpoint was not recorded before the source was finalized");
       assert((after?.checkpoint ?? 0) > (before?.checkpoint ?? 0));
       for (const pid of [started.jobServer.process.pid, ...started.workers.pids]) process.kill(pid, "SIGKILL");
-      await assert.rejects(started.finished, /The Flink job server ended \(SIGKILL\)/);
+      await assert.rejects(started.finished, /The Flink job server exited \(SIGKILL\)/);
       await started.stop();
     };
     const original = h.file("original");
@@ -201,9 +201,13 @@ describe("Flink runner", function () {
     const first = h.file("first");
     cpSync(original, first, { recursive: true });
     await runAndKill(original, 2, 2000);
-    assert.deepEqual(readdirSync(path.join(original, "checkpoints")), ["run-2"], "the first run's were removed");
+    assert.deepEqual(
+      readdirSync(path.join(original, "checkpoints")),
+      ["run-2"],
+      "the checkpoints of the first run were not removed",
+    );
 
-    // The first run's checkpoints come back, 10 minutes newer than all others, and everything is in another place.
+    // The checkpoints of the first run are restored with times 10 minutes in the future, and everything is moved.
     const copy = h.file("copy");
     renameSync(original, copy);
     cpSync(path.join(first, "checkpoints", "run-1"), path.join(copy, "checkpoints", "run-1"), { recursive: true });
@@ -215,7 +219,7 @@ describe("Flink runner", function () {
     const finalizedBefore = h.text("finalized").length;
     await runAndKill(copy, 3, 3000);
     const after = h.lines<string>("out").slice(before);
-    // The source goes on where it was: the third run reads only the third thousand, on top of the state of the second.
+    // The source resumes: the third run reads only the third thousand, on top of the state of the second run.
     assert.deepEqual(sorted(latest(after)), expectedSums(3000));
     assert.match(h.text("finalized").slice(finalizedBefore), /^(?:2\d\d\d-[23]\d\d\d\n|abort .*\n|3000-3000\n)+$/);
   });

@@ -4,28 +4,29 @@ import { asExternalEnvironment } from "apache-beam/internal/environments";
 import { useExternalAlternatives } from "../expansion/environments";
 import { replaceDefaultEnvironment, runJob, type Job, type JobOptionValue } from "../job";
 
-/** Options of the Flink runner, by their names in Beam's `FlinkPipelineOptions`. */
+/** Options of the Flink runner; the names are those of Beam's `FlinkPipelineOptions`. */
 export interface FlinkJobOptions {
   readonly jobName: string;
+  /** Number of parallel instances of each operator. @default 1 */
   readonly parallelism?: number;
-  /** ms between checkpoints; without it there are none. */
+  /** Time between checkpoints, ms. Default: no checkpoints. */
   readonly checkpointingInterval?: number;
-  /** Folder for checkpoints. */
+  /** Folder for checkpoints; absolute. */
   readonly checkpointDir?: string;
-  /** Elements in a bundle, at most. @default 5000 */
+  /** Maximum number of elements in a bundle. @default 5000 */
   readonly maxBundleSize?: number;
-  /** ms that a bundle stays open, at most. @default 500 */
+  /** Maximum time that a bundle stays open, ms. @default 500 */
   readonly maxBundleTimeMills?: number;
 }
 
 function pipelineOptions(options: FlinkJobOptions): Record<string, JobOptionValue> {
   return {
     parallelism: options.parallelism ?? 1,
-    // Else the output of the bundle after an impulse may stay buffered, and the job never reads.
+    // Without it, the output of the first bundle may stay buffered, and a source never starts to read.
     finish_bundle_before_checkpointing: true,
     max_bundle_size: options.maxBundleSize ?? 5000,
     max_bundle_time_mills: options.maxBundleTimeMills ?? 500,
-    // Else sources that are idle end, and checkpoints with them.
+    // Without it, idle sources finish, and Flink takes no more checkpoints.
     shutdown_sources_after_idle_ms: 1_000_000_000,
     retain_externalized_checkpoints_on_cancellation: true,
     ...(options.checkpointingInterval ? { checkpointing_interval: options.checkpointingInterval } : {}),
@@ -36,8 +37,10 @@ function pipelineOptions(options: FlinkJobOptions): Record<string, JobOptionValu
 }
 
 /**
- * Submits a pipeline to a Flink job server. Its own work is done by a worker pool, that of transforms of other languages
- * by the expansion service that expanded them, which must have been started with a loopback worker and go on.
+ * Submits a pipeline to a Flink job server. The worker pool runs the steps of this SDK. Transforms of other languages are
+ * run by the expansion service that expanded them: it must have a loopback worker, and must run as long as the job.
+ * @param jobEndpoint `host:port` of the job server
+ * @param poolAddress `host:port` of the worker pool
  */
 export async function submitJob(
   jobEndpoint: string,

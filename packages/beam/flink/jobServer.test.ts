@@ -13,11 +13,11 @@ describe("Flink job server that does not start", function () {
   const start = (startTimeoutMs: number): Promise<unknown> =>
     startJobServer({ classpath: directory, workDir: directory, logFile: path.join(directory, "log"), startTimeoutMs });
 
-  it("says that it ended, and the end of its log", async () => {
+  it("the error of a job server that exits while starting contains the end of its log", async () => {
     await assert.rejects(start(15_000), /exited before it was ready.*[^]*(ClassNotFoundException|Could not find)/);
   });
 
-  it("says that it took too long", async () => {
+  it("the error of a job server that starts too slowly names the time limit", async () => {
     await assert.rejects(start(0), /was not ready after 0 ms/);
   });
 });

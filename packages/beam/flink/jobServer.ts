@@ -3,34 +3,38 @@ import path = require("node:path");
 import { awaitLogLine, logLength } from "@eventlogger/process/readiness";
 import { startChildProcess, type ChildProcess } from "@eventlogger/process/childProcess";
 
+/** Options of {@link startJobServer}. */
 export interface JobServerOptions {
   /** Java classpath, from `ensureFlinkClasspath`. */
   readonly classpath: string;
-  /** Folder for its configuration and artifacts. */
+  /** Folder for configuration and artifacts. */
   readonly workDir: string;
+  /** File to which the output of the server is appended. */
   readonly logFile: string;
-  /** `[local]`: Flink runs inside the job server; else `host:port` of a cluster's REST endpoint. @default "[local]" */
+  /** `[local]` runs Flink inside the job server; otherwise `host:port` of the REST endpoint of a cluster. @default "[local]" */
   readonly flinkMaster?: string;
   /** Maximum heap, as for `-Xmx`. @default "1500m" */
   readonly heap?: string;
-  /** Checkpoint folder that jobs of this server start from. */
+  /** Folder of the checkpoint from which jobs of this server resume. */
   readonly restoreFrom?: string;
-  /** Further lines of `flink-conf.yaml`. */
+  /** Further settings for `flink-conf.yaml`. */
   readonly flinkConfiguration?: Readonly<Record<string, string | number>>;
-  /** Told the pid as soon as the process exists, long before it takes jobs. */
+  /** Receives the pid as soon as the process exists, before it accepts jobs. */
   readonly onSpawned?: (pid: number) => void;
-  /** How long the start may take; ms. @default 60000 */
+  /** Time limit of the start, ms. @default 60000 */
   readonly startTimeoutMs?: number;
 }
 
+/** A running Flink job server. */
 export interface JobServer {
   /** `127.0.0.1:PORT` of the Beam job service. */
   readonly endpoint: string;
   readonly process: ChildProcess;
+  /** Stops the server: SIGTERM, then SIGKILL after `graceMs` (default 5000). */
   stop(graceMs?: number): Promise<void>;
 }
 
-/** Packages that Flink and Beam look into by reflection, which Java 17 refuses without being told. */
+/** Packages that Flink and Beam access by reflection. Java 17 requires that they are opened explicitly. */
 const OPENED_PACKAGES = [
   "java.lang",
   "java.util",
@@ -50,13 +54,13 @@ const LOGGING_PROPERTIES = `handlers=java.util.logging.ConsoleHandler
 java.util.logging.SimpleFormatter.format=%1$tFT%1$tT.%1$tL %4$s %3$s: %5$s%6$s%n
 java.util.logging.ConsoleHandler.level=INFO
 java.util.logging.ConsoleHandler.formatter=java.util.logging.SimpleFormatter
-# two lines for each checkpoint
+# otherwise two lines for each checkpoint
 org.apache.flink.runtime.checkpoint.level=WARNING
 `;
 
 /**
- * Where an embedded Flink listens: by default its REST endpoint and its blob server accept connections on every network
- * interface. Its task manager opens no port. A cluster has its own configuration.
+ * Binds the REST endpoint and the blob server of an embedded Flink to the loopback interface; by default they listen on
+ * every network interface. Its task manager opens no port. A cluster has its own configuration.
  */
 const EMBEDDED_FLINK_ADDRESSES = {
   "rest.bind-address": "127.0.0.1",
@@ -67,7 +71,7 @@ function writeConfiguration(options: JobServerOptions, flinkMaster: string): str
   const confDir = path.join(options.workDir, "conf");
   mkdirSync(confDir, { recursive: true });
   const settings: Record<string, string | number> = {
-    // The recorded checkpoint stays while a newer one is complete, but not recorded yet.
+    // Keeps the recorded checkpoint while a newer one is complete but not yet recorded.
     "state.checkpoints.num-retained": 2,
     ...(flinkMaster === EMBEDDED ? EMBEDDED_FLINK_ADDRESSES : {}),
     ...options.flinkConfiguration,
@@ -83,8 +87,8 @@ const EMBEDDED = "[local]";
 const READY = /JobService started on [^\s:]+:(\d+)/;
 
 /**
- * Starts Beam's Flink job server and waits until it takes jobs.
- * @throws Error with the end of its log when it does not start
+ * Starts Beam's Flink job server and waits until it accepts jobs.
+ * @throws NotReadyError with the end of its log when it does not start
  */
 export async function startJobServer(options: JobServerOptions): Promise<JobServer> {
   const { flinkMaster = EMBEDDED } = options;

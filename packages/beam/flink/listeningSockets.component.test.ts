@@ -22,7 +22,7 @@ describe("Listening sockets of a run on embedded Flink", function () {
   beforeEach(() => void (h = new FlinkHarness()));
   afterEach(() => h.close());
 
-  /** Starts a job, and waits until a worker has its connections. */
+  /** Starts a job and waits until a worker has connected. */
   async function startJob(classpath: string): Promise<FlinkRun> {
     const run = await h.start(
       (root) => {
@@ -41,7 +41,7 @@ describe("Listening sockets of a run on embedded Flink", function () {
 
   const portOf = (address: string): number => Number(address.split(":")[1]);
 
-  it("are on loopback only, in the job server, the workers and the process that started them", async () => {
+  it("a run on embedded Flink listens on the loopback interface only", async () => {
     const run = await startJob(await ensureFlinkClasspath({ cacheDir }));
     assertOnlyLoopback(process.pid, [portOf(run.jobServer.endpoint), portOf(run.workers.address)]);
     // Job service, artifact staging, REST endpoint, blob server, and for the worker: control, data, state, logging,
@@ -50,12 +50,12 @@ describe("Listening sockets of a run on embedded Flink", function () {
     assert.equal(ofJobServer.length, 10);
   });
 
-  it("would be on every network interface with Beam's own server factory", async () => {
+  it("a run with Beam's own server factory listens on every network interface", async () => {
     const classpath = await ensureFlinkClasspath({ cacheDir });
     const beamsOwn = classpath.split(path.delimiter).slice(1).join(path.delimiter);
     const run = await startJob(beamsOwn);
     const outside = outsideLoopback(listeningSockets(run.jobServer.process.pid));
-    // What Beam serves. Flink's own two ports are bound by its configuration.
+    // The servers of Beam. The two ports of Flink are bound by its configuration.
     assert.equal(outside.length, 8, outside.join("\n"));
   });
 });

@@ -10,7 +10,7 @@ import { ensureFlinkClasspath } from "./classpath";
 import * as fixtures from "../testing/fixtures";
 import { cacheDir } from "@eventlogger/process/packageRoot";
 
-/** The keyed states for residuals that a checkpoint names. */
+/** The number of keyed states for residuals in a checkpoint. */
 function residualStates(directory: string): number {
   const names = new Set<string>();
   for (const file of readdirSync(directory)) {
@@ -37,7 +37,7 @@ describe("Residuals of splittable sources on Flink", function () {
     );
   }
 
-  /** Every number that each restriction gave out, in the order of arrival. */
+  /** The numbers that each restriction has emitted, in the order of arrival. */
   function numbers(): Map<string, number[]> {
     const byRestriction = new Map<string, number[]>();
     for (const line of h.lines<string>("out")) {
@@ -56,7 +56,7 @@ describe("Residuals of splittable sources on Flink", function () {
   const count = (): number => h.lines("out").length;
   const states = (): number => residualStates(newestCheckpoint(h.file("checkpoints"))?.directory ?? h.directory);
 
-  it("are kept in as many states as are pending together, and go on after their delay in milliseconds", async () => {
+  it("residuals use one state each while they are pending, and resume after their delay in milliseconds", async () => {
     const elements = 250;
     const failing = new fixtures.FailOnce(300, "throw", h.file("failed"));
     const build = (root: Root): void => {
@@ -81,7 +81,7 @@ describe("Residuals of splittable sources on Flink", function () {
     assert(shortestDelay("slow") >= 390, `an element came ${shortestDelay("slow")} ms after the one before`);
   });
 
-  it("would be kept in a state for each slice by Beam's own class, which knows whole seconds", async () => {
+  it("Beam's own class keeps a state for each residual ever made, and truncates delays to seconds", async () => {
     const classpath = await ensureFlinkClasspath({ cacheDir });
     const beamsOwn = classpath.split(path.delimiter).slice(1).join(path.delimiter);
     await h.start((root) => ticks(root, new fixtures.TickingSource(1, 100_000, 400)), {

@@ -9,42 +9,52 @@ import { CHECKPOINT_RECORD_VARIABLE, runDirectory, type CheckpointRecorderOption
 import { submitJob, type FlinkJobOptions } from "./job";
 import { startJobServer, type JobServer } from "./jobServer";
 
+/** Options of {@link runOnFlink}. */
 export interface FlinkRunnerOptions extends FlinkJobOptions {
+  /** Java classpath, from `ensureFlinkClasspath`. */
   readonly classpath: string;
-  /** Folder for configuration and artifacts of this run. */
+  /** Folder for the configuration and artifacts of this run. */
   readonly workDir: string;
   /** Folder for `job-server.log` and `workers.log`. */
   readonly logDir: string;
+  /** `[local]` runs Flink inside the job server; otherwise `host:port` of the REST endpoint of a cluster. @default "[local]" */
   readonly flinkMaster?: string;
+  /** Maximum heap of the job server, as for `-Xmx`. @default "1500m" */
   readonly heap?: string;
-  /** Checkpoint folder to go on from. */
+  /** Folder of the checkpoint to resume from. */
   readonly restoreFrom?: string;
   /**
-   * Records each checkpoint before what it holds is acknowledged, and keeps the checkpoints of each run in a folder of its
-   * own; instead of `checkpointDir`. `restoreFrom` is then what `checkpointToRestore` gives for the record.
+   * Records each checkpoint before the messages in it are acknowledged, and gives each run its own folder for checkpoints.
+   * Replaces `checkpointDir`. Set `restoreFrom` to the folder that `checkpointToRestore` returns for the record.
    */
   readonly checkpointRecord?: CheckpointRecorderOptions;
-  /** Folder from which the registered modules resolve; default: the working directory. */
+  /** Folder from which workers resolve the registered modules. Default: the working directory. */
   readonly requireFrom?: string;
+  /** Environment of the workers, added to that of this process. */
   readonly workerEnv?: Readonly<Record<string, string>>;
+  /** Node flags of the workers, such as `--max-old-space-size=2048`. */
   readonly workerNodeArgs?: readonly string[];
+  /** Called when a worker exits unexpectedly, with its exit status as text. */
   readonly onWorkerExit?: (workerId: string, status: string) => void;
-  /** Told the pids of the processes of this run whenever they change, so that they can be found after a kill. */
+  /** Receives the pids of all processes of this run whenever they change, so that a later run can find those left behind. */
   readonly onProcesses?: (pids: readonly number[]) => void;
 }
 
-/** A pipeline that runs on Flink, with its job server and its workers. */
+/** A pipeline that runs on Flink, with its job server and workers. */
 export interface FlinkRun {
   readonly job: Job;
   readonly jobServer: JobServer;
   readonly workers: WorkerPool;
-  /** Rejects when the job fails or the job server ends; resolves when the job is done. */
+  /** Resolves when the job is done; rejects when the job fails or the job server exits. */
   readonly finished: Promise<void>;
-  /** Stops the job server, then the workers, whose sources give back what they hold. Checkpoints stay. */
+  /** Stops the job server, then the workers; their sources nack the messages that they hold. Checkpoints are kept. */
   stop(): Promise<void>;
 }
 
-/** Starts job server and worker pool and submits the pipeline. What it started is stopped again when it fails. */
+/**
+ * Starts a job server and a worker pool and submits the pipeline. Stops what it has started when it fails.
+ * @throws NotReadyError when the job server does not start; RpcError when it rejects the pipeline
+ */
 export async function runOnFlink(pipeline: runnerApi.Pipeline, options: FlinkRunnerOptions): Promise<FlinkRun> {
   const record = options.checkpointRecord;
   const checkpointDir = record ? runDirectory(record.checkpoints, record.run) : options.checkpointDir;
@@ -58,11 +68,11 @@ export async function runOnFlink(pipeline: runnerApi.Pipeline, options: FlinkRun
     },
     nodeArgs: options.workerNodeArgs,
     onUnexpectedExit: options.onWorkerExit,
-    onWorkersChanged: () => tellProcesses(),
+    onWorkersChanged: () => reportProcesses(),
   });
   let jobServer: JobServer | undefined;
   let jobServerPid: number | undefined;
-  const tellProcesses = (): void => {
+  const reportProcesses = (): void => {
     options.onProcesses?.([...(jobServerPid === undefined ? [] : [jobServerPid]), ...workers.pids]);
   };
   try {
@@ -75,25 +85,25 @@ export async function runOnFlink(pipeline: runnerApi.Pipeline, options: FlinkRun
       restoreFrom: options.restoreFrom,
       onSpawned: (pid) => {
         jobServerPid = pid;
-        tellProcesses();
+        reportProcesses();
       },
     });
     const server = jobServer;
     const job = await submitJob(server.endpoint, workers.address, pipeline, { ...options, checkpointDir });
     let stopping = false;
-    const serverEnded = server.process.exited.then(({ code, signal }) => {
+    const serverExited = server.process.exited.then(({ code, signal }) => {
       if (stopping) return;
       throw new Error(
-        `The Flink job server ended (${signal ?? `exit code ${code}`}). The end of its log:\n${server.process.logTail()}`,
+        `The Flink job server exited (${signal ?? `exit code ${code}`}). The end of its log:\n${server.process.logTail()}`,
       );
     });
     const jobEnded = job.finished.catch(async (error: unknown) => {
-      // A call that failed tells less than the end of the server, which may be noticed a moment later.
-      if (!(error instanceof JobFailedError)) await Promise.race([serverEnded, setTimeout(1000)]);
+      // The exit of the server is a better reason than a failed call; it may be detected a moment later.
+      if (!(error instanceof JobFailedError)) await Promise.race([serverExited, setTimeout(1000)]);
       throw error;
     });
-    const finished = Promise.race([jobEnded, serverEnded]);
-    finished.catch(() => {}); // whoever cares awaits it
+    const finished = Promise.race([jobEnded, serverExited]);
+    finished.catch(() => {}); // reported to callers that await it
     return {
       job,
       jobServer: server,
@@ -101,7 +111,7 @@ export async function runOnFlink(pipeline: runnerApi.Pipeline, options: FlinkRun
       finished,
       stop: async () => {
         stopping = true;
-        // The job first: a job whose worker goes away would be started again.
+        // The job server first: Flink would restart a job that loses its workers.
         await server.stop(2000);
         await workers.stop(3000);
       },

@@ -3,38 +3,38 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path = require("node:path");
 
-/** Maven could not build the Java parts; the message carries the end of its output. */
+/** Maven could not build the Java classes. The message contains the end of its output. */
 export class ClasspathError extends Error {
   constructor(what: string, output: string, exitCode: number | null) {
     super(
       `Maven could not build ${what} (exit code ${exitCode}). ` +
-        `Is Maven installed and can it reach its repository? Its last words:\n${output.split("\n").slice(-15).join("\n")}`,
+        `Check that Maven can reach its repository. The end of its output:\n${output.split("\n").slice(-15).join("\n")}`,
     );
     this.name = "ClasspathError";
   }
 }
 
 export interface ClasspathOptions {
-  /** Folder that keeps what was built, one folder for each version of the pom and the Java sources. */
+  /** Folder for the builds; one subfolder for each version of the pom and the Java sources. */
   readonly cacheDir: string;
-  /** Gets a line when a build starts, then the number of downloaded files at most every two seconds, and Maven's errors. */
+  /** Receives a line when a build starts, then the number of downloaded files at most every two seconds, and Maven's errors. */
   readonly onProgress?: (line: string) => void;
 }
 
 export interface MavenProject {
-  /** Names the folder in the cache. */
+  /** Name of the folder in the cache. */
   readonly name: string;
-  /** What is built, in a sentence: `the Flink job server`. */
+  /** What is built, for messages: `the Flink job server`. */
   readonly what: string;
-  /** How much a first build downloads, for the progress line. */
+  /** Size of the downloads of a first build, for messages. */
   readonly downloads: string;
-  /** Folder with `pom.xml`, whose build directory is the property `buildDirectory`, and sources in `java/`. */
+  /** Folder with the sources in `java/` and a `pom.xml`, whose property `buildDirectory` is the build directory. */
   readonly sourceDir: string;
-  /** Maven's goals and properties, given the folder that the build writes to. */
+  /** Maven's goals and properties for a build into the given folder. */
   readonly goals: (buildDirectory: string) => readonly string[];
 }
 
-/** The files that decide what is built. */
+/** The files that the build depends on. */
 function sources({ sourceDir }: MavenProject): string[] {
   const java = readdirSync(path.join(sourceDir, "java"), { recursive: true, encoding: "utf8" });
   const classes = java.filter((name) => name.endsWith(".java")).sort();
@@ -69,22 +69,24 @@ function runMaven(what: string, args: readonly string[], onLine: (line: string) 
     };
     child.stdout.on("data", take);
     child.stderr.on("data", take);
-    child.once("error", (cause) => reject(new Error(`Cannot run mvn: ${cause.message}`, { cause })));
+    child.once("error", (cause) =>
+      reject(new Error(`Cannot run Maven (mvn), which builds ${what}. Install it. ${cause.message}`, { cause })),
+    );
     child.once("close", (code) => (code === 0 ? resolve() : reject(new ClasspathError(what, output, code))));
   });
 }
 
 /**
- * Builds a Maven project once; later calls find what was built. The folder appears whole or not at all, so an interrupted
- * download is not taken for a good one.
+ * Builds a Maven project once; later calls return the same folder. A build is renamed when it is complete, so that an
+ * interrupted build is never used.
  *
  * @returns the build directory
- * @throws ClasspathError
+ * @throws ClasspathError when Maven fails; Error when Maven cannot be run
  */
 export async function ensureMavenBuild(project: MavenProject, options: ClasspathOptions): Promise<string> {
   const hash = createHash("sha256");
   for (const file of sources(project)) hash.update(readFileSync(file));
-  // Maven takes a relative path as relative to the pom.
+  // Maven resolves a relative path against the folder of the pom.
   const target = path.resolve(options.cacheDir, `${project.name}-${hash.digest("hex").slice(0, 12)}`);
   if (existsSync(path.join(target, "complete"))) return target;
   const progress = options.onProgress ?? (() => {});
@@ -102,7 +104,7 @@ export async function ensureMavenBuild(project: MavenProject, options: Classpath
   try {
     renameSync(building, target);
   } catch (error) {
-    if (!existsSync(path.join(target, "complete"))) throw error; // else another process was first
+    if (!existsSync(path.join(target, "complete"))) throw error; // otherwise another process was first
     rmSync(building, { recursive: true, force: true });
   }
   return target;

@@ -4,9 +4,10 @@ import fc from "fast-check";
 import { DoubleCoder, VarIntCoder } from "apache-beam/coders/standard_coders";
 import { GeneralObjectCoder } from "apache-beam/coders/js_coders";
 import { withoutPatch, type Outcome } from "../testing/scenario";
-import { doubles, encode, roundTrip, scenarios, varInts } from "./coders.scenario";
+import { encode, roundTrip } from "../testing/codec";
+import { doubles, scenarios, varInts } from "./coders.scenario";
 
-describe("Repair of the coders", function () {
+describe("Patch of the coders", function () {
   this.timeout(20_000);
   let without: Record<string, Outcome>;
   before(async () => {
@@ -19,7 +20,7 @@ describe("Repair of the coders", function () {
     return outcome.value;
   }
 
-  it("keeps integers beyond 32 bits", async () => {
+  it("the patched VarIntCoder keeps integers beyond 32 bits", async () => {
     assert.deepEqual(await scenarios.varInts(), varInts);
     const broken = valueWithout("varInts") as number[];
     assert.deepEqual(broken.slice(0, 2), [0, -1]);
@@ -27,7 +28,7 @@ describe("Repair of the coders", function () {
     fc.assert(fc.property(fc.array(fc.maxSafeInteger()), (n) => assert.deepEqual(roundTrip(new VarIntCoder(), n), n)));
   });
 
-  it("writes integers as the Beam model does", () => {
+  it("the patched VarIntCoder writes integers as the Beam model defines", () => {
     const bytes = (n: number): string => Buffer.from(encode(new VarIntCoder(), [n])).toString("hex");
     assert.equal(bytes(0), "00");
     assert.equal(bytes(1_000), "e807");
@@ -35,28 +36,28 @@ describe("Repair of the coders", function () {
     assert.equal(bytes(2 ** 32), "8080808010");
   });
 
-  it("refuses what is no safe integer", () => {
+  it("the patched VarIntCoder rejects numbers that are not safe integers", () => {
     for (const n of [0.5, Number.NaN, Infinity, 2 ** 53]) {
       assert.throws(() => encode(new VarIntCoder(), [n]), /not a safe integer/);
     }
   });
 
-  it("keeps numbers that are no integers, or too large for one", async () => {
+  it("the patched GeneralObjectCoder keeps numbers that are not safe integers", async () => {
     assert.deepEqual(await scenarios.numbers(), doubles);
     for (const [i, value] of (valueWithout("numbers") as number[]).entries()) {
-      assert(!Object.is(value, doubles[i]), `${doubles[i]} is right without it`);
+      assert(!Object.is(value, doubles[i]), `${doubles[i]} is right without the patch`);
     }
     fc.assert(fc.property(fc.double(), (n) => assert.deepEqual(roundTrip(new GeneralObjectCoder<number>(), [n]), [n])));
     fc.assert(fc.property(fc.array(fc.double()), (n) => assert.deepEqual(roundTrip(new DoubleCoder(), n), n)));
   });
 
-  it("keeps numbers in arrays", async () => {
+  it("the patched GeneralObjectCoder keeps numbers in arrays", async () => {
     assert.deepEqual(await scenarios.numbersInArrays(), [2 ** 31]);
     assert.notDeepEqual(valueWithout("numbersInArrays"), [2 ** 31]);
   });
 
-  it("decodes doubles without copying the message for each", async () => {
+  it("the patched DoubleCoder decodes doubles without copying the message for each", async () => {
     const [fast, slow] = [await scenarios.manyDoubles(), valueWithout("manyDoubles") as number];
-    assert(slow > 5 * fast, `${fast} ms with, ${slow} ms without`);
+    assert(slow > 5 * fast, `${fast} ms with the patch, ${slow} ms without it`);
   });
 });

@@ -1,20 +1,20 @@
 /**
- * Mends the SDK's coders, keeping the wire format of the Beam model:
- * - `VarIntCoder` is int32: numbers beyond ±2^31 (epoch milliseconds, sums) come back wrong, without an error.
+ * Patches the SDK's coders; they keep the encoding of the Beam model:
+ * - `VarIntCoder` is int32: numbers beyond ±2^31 (epoch milliseconds, sums) are decoded to other numbers, without an error.
  * - `DoubleCoder.decode` copies the rest of the message for each element.
- * - the number coder of `GeneralObjectCoder` takes NaN, infinities and integers beyond 2^53 for integers.
+ * - the number coder of `GeneralObjectCoder` encodes NaN, infinities and integers beyond 2^53 as integers.
  */
 import type { Reader, Writer } from "protobufjs";
-import type { Context } from "apache-beam/coders/coders";
 import { DoubleCoder, VarIntCoder } from "apache-beam/coders/standard_coders";
 import { GeneralObjectCoder } from "apache-beam/coders/js_coders";
 
 interface NumberCoder {
   intCoder: VarIntCoder;
   doubleCoder: DoubleCoder;
-  encode(element: number, writer: Writer, context: Context): void;
+  encode(element: number, writer: Writer): void;
 }
 
+/** Patch `coders`. */
 export function patchCoders(): void {
   VarIntCoder.prototype.encode = function (element: number, writer: Writer): void {
     const n = Number(element);
@@ -32,7 +32,7 @@ export function patchCoders(): void {
   };
   const byType = (new GeneralObjectCoder() as unknown as { codersByType: { number: NumberCoder } }).codersByType;
   const numberCoder = Object.getPrototypeOf(byType.number) as NumberCoder;
-  numberCoder.encode = function (this: NumberCoder, element, writer, context) {
+  numberCoder.encode = function (this: NumberCoder, element, writer) {
     if (Number.isSafeInteger(element) && !Object.is(element, -0)) {
       writer.string("i");
       this.intCoder.encode(element, writer);
@@ -40,6 +40,5 @@ export function patchCoders(): void {
       writer.string("f");
       this.doubleCoder.encode(element, writer);
     }
-    void context;
   };
 }

@@ -39,7 +39,7 @@ async function withRunner<T>(use: (runner: MiniRunner) => Promise<T>): Promise<T
   return use(runner).finally(() => runner.close());
 }
 
-/** Asks for a split in the middle of a bundle: the response. */
+/** Requests a split during a bundle; returns the response. */
 async function split(runner: MiniRunner, descriptorId: string): Promise<fnApi.InstructionResponse["response"]> {
   const { id, response } = runner.startBundle(descriptorId);
   await runner.send(descriptorId, id, texts(3));
@@ -66,7 +66,7 @@ const processBundle = ({ response }: fnApi.InstructionResponse): fnApi.ProcessBu
   response.oneofKind === "processBundle" ? response.processBundle : undefined;
 
 export const scenarios = {
-  /** Lines that a bundle writes on standard output. */
+  /** The number of lines that a bundle writes to standard output. */
   consoleLines: () =>
     withRunner(async (runner) => {
       const { log } = console;
@@ -80,7 +80,7 @@ export const scenarios = {
       return lines;
     }),
 
-  /** The kinds of answers to what a runner may ask. */
+  /** The kinds of responses to the instructions of a runner. */
   instructions: () =>
     withRunner(async (runner) => {
       const answers = [
@@ -110,7 +110,7 @@ export const scenarios = {
   splitsOfState: () => withRunner(async (runner) => channelSplits(await split(runner, "stateful"))),
   splitsWithoutState: () => withRunner(async (runner) => channelSplits(await split(runner, "plain"))),
 
-  /** A slice: what is left of it, and what becomes of its finalizer. */
+  /** A self-checkpoint: its residual, and the calls of its finalizer. */
   residual: () =>
     withRunner(async (runner) => {
       const { id, response, output } = await runner.run("read", [[sized("a")]]);
@@ -127,11 +127,11 @@ export const scenarios = {
         })),
         requiresFinalization: answer?.requiresFinalization,
         before,
-        settled: [...fixtures.finalizerCalls],
+        calls: [...fixtures.finalizerCalls],
       };
     }),
 
-  /** What a finalizer was told before and after its listener was done, and when the listener fails. */
+  /** The calls of a finalizer before and after its listener resolves, and when the listener rejects. */
   listenerBeforeFinalize: () =>
     withRunner(async (runner) => {
       const finalize = async (restriction: string): Promise<string> => {
@@ -140,19 +140,19 @@ export const scenarios = {
         return (await runner.instruct(request).response).error;
       };
       const whileListening: string[] = [];
-      const takeOffSlow = beforeFinalize(async () => {
+      const removeSlow = beforeFinalize(async () => {
         await new Promise((resolve) => setTimeout(resolve, 50));
         whileListening.push(...fixtures.finalizerCalls);
       });
       const first = await finalize("a");
-      takeOffSlow();
-      const takeOffFailing = beforeFinalize(() => Promise.reject(new Error("the disk is full")));
+      removeSlow();
+      const removeFailing = beforeFinalize(() => Promise.reject(new Error("the disk is full")));
       const second = await finalize("b");
-      takeOffFailing();
-      return { whileListening, errors: [first, second], settled: [...fixtures.finalizerCalls] };
+      removeFailing();
+      return { whileListening, errors: [first, second], calls: [...fixtures.finalizerCalls] };
     }),
 
-  /** The control stream ends while a finalizer waits and while a slice runs. */
+  /** The control stream ends while a finalizer waits and a restriction is processed: the calls of the finalizers. */
   streamEnds: () =>
     withRunner(async (runner) => {
       await runner.run("read", [[sized("a")]]);
@@ -165,19 +165,19 @@ export const scenarios = {
       return [...fixtures.finalizerCalls].sort();
     }),
 
-  /** One slice fails while another runs: the error, what is settled, and whether the worker goes on. */
+  /** One restriction fails while another is processed: the error, the calls of the finalizers, and a later bundle. */
   failedBundle: () =>
     withRunner(async (runner) => {
       const { id, response } = runner.startBundle("read");
       await runner.send("read", id, [sized("wait"), sized("fail")]);
       await runner.send("read", id, [], true);
       const { error } = await response;
-      const settled = [...fixtures.finalizerCalls].sort();
+      const calls = [...fixtures.finalizerCalls].sort();
       const { output } = await runner.run("read", [[sized("b")]]);
-      return { error, settled, output };
+      return { error, calls, output };
     }),
 
-  /** Two bundles start together: how often their descriptor is fetched, and the error of a bundle without one. */
+  /** Two bundles start together: the number of requests for their descriptor, and the error of a bundle without one. */
   descriptors: () =>
     withRunner(async (runner) => {
       await Promise.all([runner.run("plain", [texts(1)]), runner.run("plain", [texts(1)])]);
@@ -185,7 +185,7 @@ export const scenarios = {
       return { requests, error: (await runner.startBundle("unknown").response).error };
     }),
 
-  /** The control stream breaks. */
+  /** The control stream breaks; "alive" when the process survives. */
   streamBreaks: () =>
     withRunner(async (runner) => {
       runner.breakControl();

@@ -1,11 +1,11 @@
 /**
- * Mends the control stream of the worker:
- * - no `error` listener: a runner that closes the stream kills the node process;
- * - every instruction is logged with `console.log`;
- * - `monitoringInfos`, `harnessMonitoringInfos` and `finalizeBundle` are unknown; progress of a finished bundle throws;
- * - `residualRoots` and `requiresFinalization` are never reported, so a splittable DoFn cannot stop and go on;
- * - bundles with user state accept splits;
- * - a failed bundle leaves its operators running and its finalizers forgotten.
+ * Patches the control stream of the worker:
+ * - The stream has no `error` listener: a runner that breaks it kills the Node process.
+ * - Every instruction is logged with `console.log`.
+ * - `monitoringInfos`, `harnessMonitoringInfos` and `finalizeBundle` are unknown; progress of a finished bundle throws.
+ * - `residualRoots` and `requiresFinalization` are never reported, so a splittable DoFn cannot checkpoint itself.
+ * - Bundles with user state accept splits.
+ * - When a bundle fails, its operators keep running and its finalizers are never called.
  */
 import grpc = require("@grpc/grpc-js");
 import * as fnApi from "apache-beam/proto/beam_fn_api";
@@ -15,7 +15,7 @@ import { Worker, type BundleProcessor } from "apache-beam/worker/worker";
 import { failDataChannel } from "./dataChannel";
 import type { ExtendedOperator, Finalizer } from "./operators";
 
-/** A finalizer that the runner has not called for this long is aborted: runners drop the oldest ones when they pile up. */
+/** Finalizers that wait longer than this are aborted: runners drop the oldest ones when too many wait. */
 const FINALIZER_TTL_MS = 10 * 60_000;
 
 type Request = fnApi.InstructionRequest;
@@ -34,15 +34,15 @@ interface WorkerState {
 
 const states = new WeakMap<Worker, WorkerState>();
 
-/** Counters of this process, for status lines and tests. */
+/** Counters of this process. */
 export const workerStats = { bundles: 0, failedBundles: 0, finalized: 0, abortedFinalizers: 0, refusedSplits: 0 };
 
 type GoneListener = (error: Error) => void | Promise<void>;
 const goneListeners = new Set<GoneListener>();
 
 /**
- * Calls back when the control stream of a worker has ended: its job attempt is over, and what was finalised since the
- * checkpoint that will be restored is not safe. Sources give back what they hold.
+ * Registers a callback for the end of a worker's control stream. The job attempt is over: sources nack the messages that
+ * they hold, because no later checkpoint will contain them. A callback that fails is logged.
  */
 export function onWorkerGone(listener: GoneListener): void {
   goneListeners.add(listener);
@@ -52,9 +52,9 @@ type BeforeFinalize = () => Promise<void>;
 const beforeFinalizeListeners = new Set<BeforeFinalize>();
 
 /**
- * Has the finalizers of a bundle wait for the listener: what they acknowledge is only safe afterwards. When it fails, the
- * bundle is not finalised: its finalizers are aborted, and what they hold is delivered again.
- * @returns a function that takes the listener off
+ * Registers a listener that runs before the finalizers of each bundle. When it rejects, the finalizers are aborted, so
+ * that their messages are redelivered, and the runner gets the error.
+ * @returns removes the listener
  */
 export function beforeFinalize(listener: BeforeFinalize): () => void {
   beforeFinalizeListeners.add(listener);
@@ -86,12 +86,12 @@ async function workerGone(worker: Worker, state: WorkerState, why: string): Prom
     try {
       await listener(error);
     } catch (failure) {
-      console.error(`A listener to the end of the worker failed: ${String(failure)}`);
+      console.error(`A listener for the end of the control stream failed: ${String(failure)}`);
     }
   }
 }
 
-/** Ends a worker by itself, as if its runner had closed the control stream; resolves when all listeners have run. */
+/** Stops a worker as if its runner had closed the control stream. Resolves when all listeners have run. */
 export async function endWorker(worker: Worker, why: string): Promise<void> {
   await workerGone(worker, stateOf(worker), why);
   worker.stop();
@@ -112,7 +112,7 @@ function stateOf(worker: Worker): WorkerState {
   return state;
 }
 
-/** Has the end of a worker's control stream noticed from now on, not only once it was given something to do. */
+/** Detects the end of the control stream immediately, not at the next instruction. */
 export function watchControlStream(worker: Worker): void {
   stateOf(worker);
 }
@@ -155,11 +155,11 @@ async function finalize(worker: Worker, instructionId: string): Promise<void> {
   try {
     for (const listener of beforeFinalizeListeners) await listener();
   } catch (error) {
-    console.error(`Bundle ${instructionId} is not finalised: ${String(error)}`);
+    console.error(`Bundle ${instructionId} is not finalized: ${String(error)}`);
     if (pending.delete(instructionId)) abortAll(entry.finalizers);
     throw error;
   }
-  if (!pending.delete(instructionId)) return; // aborted meanwhile: the worker is gone
+  if (!pending.delete(instructionId)) return; // aborted in the meantime: the control stream has ended
   for (const f of entry.finalizers) {
     workerStats.finalized++;
     await f.commit();
@@ -221,7 +221,7 @@ async function handleRequest(this: Worker, instruction: Request): Promise<void> 
 
 const WINDOWED_VALUE = /^beam:coder:(param_)?windowed_value:v1$/;
 
-/** As the SDK does: some runners wrap the coder of an element in one of windowed values that is not on the wire. */
+/** Some runners wrap the coder of an element in a windowed value coder that the data does not use. The SDK also does this. */
 function stripWindowedValueCoders(descriptor: fnApi.ProcessBundleDescriptor): void {
   for (const pcollection of Object.values(descriptor.pcollections)) {
     const coder = descriptor.coders[pcollection.coderId];
@@ -229,7 +229,7 @@ function stripWindowedValueCoders(descriptor: fnApi.ProcessBundleDescriptor): vo
   }
 }
 
-/** Fetches a descriptor once, however many bundles ask for it at the same time. */
+/** Fetches a descriptor once for all bundles that wait for it. */
 function fetchDescriptor(worker: Worker, descriptorId: string): Promise<void> {
   const { fetches } = stateOf(worker);
   let fetching = fetches.get(descriptorId);
@@ -253,10 +253,10 @@ function fetchDescriptor(worker: Worker, descriptorId: string): Promise<void> {
   return fetching;
 }
 
-/** The cache token for user state of each bundle under way; empty when the runner offers none. */
+/** The cache token for user state of each running bundle; a bundle without a token has no entry. */
 const cacheTokens = new Map<string, string>();
 
-/** What state read in the bundle may be cached under, beyond the bundle; undefined when it must not be. */
+/** The token under which user state of a bundle may stay cached after the bundle; undefined when it must not. */
 export function userStateCacheToken(instructionId: string): string | undefined {
   return cacheTokens.get(instructionId);
 }
@@ -280,14 +280,14 @@ async function failBundle(processor: BundleProcessor, error: Error): Promise<voi
 
 function expireFinalizers(state: WorkerState, now: number): void {
   for (const [id, entry] of state.pending) {
-    if (now - entry.since <= FINALIZER_TTL_MS) break; // in order of insertion
+    if (now - entry.since <= FINALIZER_TTL_MS) break; // a Map keeps the order of insertion
     state.pending.delete(id);
     abortAll(entry.finalizers);
   }
 }
 
 async function processBundle(this: Worker, instruction: Request): Promise<void> {
-  if (instruction.request.oneofKind !== "processBundle") throw new Error("Not a bundle");
+  if (instruction.request.oneofKind !== "processBundle") throw new Error("Not a processBundle instruction");
   const id = instruction.instructionId;
   const request = instruction.request.processBundle;
   const descriptorId = request.processBundleDescriptorId;
@@ -322,7 +322,7 @@ async function processBundle(this: Worker, instruction: Request): Promise<void> 
     const error = cause instanceof Error ? cause : new Error(String(cause));
     workerStats.failedBundles++;
     console.error(`Bundle ${id} of ${descriptorId} failed: ${error.stack ?? error.message}`);
-    // The processor does not go back to the pool: its operators may be in any state.
+    // The processor is not reused: its operators may be in any state.
     if (processor) await failBundle(processor, error);
     respondError(this, id, error);
   } finally {
@@ -331,6 +331,7 @@ async function processBundle(this: Worker, instruction: Request): Promise<void> 
   }
 }
 
+/** Patch `control`. */
 export function patchControl(): void {
   Worker.prototype.handleRequest = handleRequest;
   Worker.prototype.process = processBundle;

@@ -11,14 +11,14 @@ async function withSlowStep<T>(use: (runner: MiniRunner) => Promise<T>): Promise
 }
 
 export const scenarios = {
-  /** Ten messages of twenty elements through an operator that waits: the output in order. */
+  /** Ten messages of twenty elements for an asynchronous operator: the output. */
   slowOperator: () =>
     withSlowStep(async (runner) => {
       const messages = Array.from({ length: 10 }, (_, i) => texts(20, 20 * i));
       return (await runner.run("slow", messages)).output;
     }),
 
-  /** Data comes before its bundle starts, and goes on coming while the first of it is processed. */
+  /** Data arrives before its bundle starts, and while the first of it is processed: the output. */
   earlyData: () =>
     withSlowStep(async (runner) => {
       await runner.run("slow", [["opens the data stream"]]);
@@ -33,7 +33,7 @@ export const scenarios = {
       return runner.output(id);
     }),
 
-  /** The data stream breaks in the middle of a bundle: the error of the bundle, and of the next. */
+  /** The data stream breaks during a bundle: the errors of this bundle and of the next one. */
   brokenStream: () =>
     withSlowStep(async (runner) => {
       const { id, response } = runner.startBundle("slow");
@@ -44,7 +44,7 @@ export const scenarios = {
       return [first, (await runner.startBundle("slow").response).error];
     }),
 
-  /** The data stream ends, without an error, in the middle of a bundle. */
+  /** The data stream ends without an error during a bundle: the error of the bundle. */
   endedStream: () =>
     withSlowStep(async (runner) => {
       const { id, response } = runner.startBundle("slow");
@@ -53,7 +53,7 @@ export const scenarios = {
       return (await response).error;
     }),
 
-  /** What the channel remembers after twenty bundles. */
+  /** The number of bundles that the channel still knows after twenty bundles have ended. */
   leftOver: () =>
     withSlowStep(async (runner) => {
       for (let i = 0; i < 20; i++) await runner.run("slow", [texts(1)]);

@@ -4,42 +4,42 @@ import { scenarios } from "./dataChannel.scenario";
 
 const texts = (count: number): string[] => Array.from({ length: count }, (_, i) => String(i));
 
-describe("Repair of the data channel", function () {
+describe("Patch of the data channel", function () {
   this.timeout(20_000);
   let without: Record<string, Outcome>;
   before(async () => {
     without = await withoutPatch("dataChannel", require.resolve("./dataChannel.scenario"), Object.keys(scenarios));
   });
 
-  /** The length of what came out without the repair. */
+  /** The length of the output without the patch. */
   function lengthWithout(name: keyof typeof scenarios): number {
     const outcome = without[name];
     assert(outcome?.ended === "value", JSON.stringify(outcome));
     return (outcome.value as unknown[]).length;
   }
 
-  it("keeps the end of a bundle behind its data although an operator waits", async () => {
+  it("the patched data channel delivers every element of a bundle to an asynchronous operator", async () => {
     assert.deepEqual(await scenarios.slowOperator(), texts(200));
-    assert(lengthWithout("slowOperator") < 200, "nothing is lost without it");
+    assert(lengthWithout("slowOperator") < 200, "nothing is lost without the patch");
   });
 
-  it("keeps the order of data that came before the bundle started", async () => {
+  it("the patched data channel keeps the order of data that arrived before the bundle started", async () => {
     assert.deepEqual(await scenarios.earlyData(), texts(100));
   });
 
-  it("fails bundles whose data stream broke", async () => {
+  it("the patched data channel fails bundles whose data stream breaks", async () => {
     const [first, next] = await scenarios.brokenStream();
     assert.match(first ?? "", /broke the data stream/);
     assert.match(next ?? "", /broke the data stream/);
     assert.equal(without["brokenStream"]?.ended, "hang");
   });
 
-  it("fails bundles whose data stream ended", async () => {
+  it("the patched data channel fails bundles whose data stream ends", async () => {
     assert.match(await scenarios.endedStream(), /data stream ended/);
     assert.equal(without["endedStream"]?.ended, "hang");
   });
 
-  it("forgets a bundle that has ended", async () => {
+  it("the patched data channel frees the memory of a bundle that has ended", async () => {
     assert.deepEqual(await scenarios.leftOver(), [0]);
     assert.deepEqual(without["leftOver"], { ended: "value", value: [20] });
   });

@@ -1,23 +1,23 @@
 /**
- * Mends the data channel of the worker:
- * - Messages of the data stream are handled concurrently: when an operator returns a promise or a bundle takes over
- *   100 ms, the end-of-bundle message overtakes data, and the rest of the bundle is **lost without an error**. Here each
- *   (bundle, transform) has a queue and the stream only ever appends to it.
- * - A broken or ended stream leaves bundles waiting for data for ever. Here they fail.
- * - `unregisterConsumer` leaves one empty Map per bundle.
+ * Patches the data channel of the worker:
+ * - The SDK handles messages of the data stream concurrently: when an operator returns a promise or a bundle takes more
+ *   than 100 ms, the end-of-bundle message overtakes data, and the rest of the bundle is **lost without an error**. The
+ *   patch has a queue for each (bundle, transform), and the stream only appends to it.
+ * - When the stream breaks or ends, bundles wait for data forever. The patch fails them.
+ * - `unregisterConsumer` leaks one empty Map per bundle.
  */
 import type { Elements } from "apache-beam/proto/beam_fn_api";
 import { MultiplexingDataChannel, type IDataChannel } from "apache-beam/worker/data";
 import { Worker } from "apache-beam/worker/worker";
 
-/** What the SDK puts in a consumer's place while nobody is registered. */
+/** The SDK's placeholder for a consumer that is not registered yet. */
 interface BufferingChannel extends IDataChannel {
   flush(channel: IDataChannel): Promise<void>;
 }
 
 const failures = new WeakMap<MultiplexingDataChannel, Error>();
 
-/** Handles the messages for one consumer strictly one after the other; the first error ends it. */
+/** Handles the messages for one consumer one after the other, until the first error. */
 class OrderedConsumer implements IDataChannel {
   private tail: Promise<void> = Promise.resolve();
   private failed = false;
@@ -33,7 +33,7 @@ class OrderedConsumer implements IDataChannel {
     return this.tail;
   }
 
-  /** Takes over what arrived before the consumer was registered. */
+  /** Handles the messages that arrived before the consumer was registered. */
   takeOver(buffered: BufferingChannel): void {
     void this.enqueue(() => buffered.flush(this.consumer));
   }
@@ -48,7 +48,7 @@ class OrderedConsumer implements IDataChannel {
   };
 }
 
-/** Fails every bundle that waits for data of the channel, and every later one. */
+/** Fails every bundle that waits for data of the channel, and every later bundle. */
 export function failDataChannel(channel: MultiplexingDataChannel, error: Error): void {
   if (failures.has(channel)) return;
   failures.set(channel, error);
@@ -57,7 +57,7 @@ export function failDataChannel(channel: MultiplexingDataChannel, error: Error):
   }
 }
 
-/** Dispatches without waiting, so that the order of the stream is the order of the queues. */
+/** Dispatches without waiting, so that the queues keep the order of the stream. */
 function dispatch(channel: MultiplexingDataChannel, elements: Elements): void {
   for (const data of elements.data) {
     const consumer = channel.getConsumer(data.instructionId, data.transformId);
@@ -71,6 +71,7 @@ function dispatch(channel: MultiplexingDataChannel, elements: Elements): void {
   }
 }
 
+/** Patch `dataChannel`. */
 export function patchDataChannel(): void {
   MultiplexingDataChannel.prototype.registerConsumer = function (bundleId, transformId, consumer) {
     const ordered = new OrderedConsumer(consumer);

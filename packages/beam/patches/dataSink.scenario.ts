@@ -5,7 +5,7 @@ import * as fixtures from "../testing/fixtures";
 import { bundleParDo, pipe, stringCoder } from "../index";
 
 export const scenarios = {
-  /** One element becomes 1020 texts of a kilobyte: how many come out, and how many distinct ones. */
+  /** One element becomes 1020 strings of a kilobyte: the number of outputs, and of distinct outputs. */
   largeOutput: async () => {
     const runner = await MiniRunner.start();
     try {
@@ -23,7 +23,7 @@ export const scenarios = {
     }
   },
 
-  /** Resolves when output has come although the bundle has not ended. */
+  /** The output that arrives before the bundle ends. */
   outputOfOpenBundle: async () => {
     const runner = await MiniRunner.start();
     try {

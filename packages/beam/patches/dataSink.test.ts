@@ -2,22 +2,22 @@ import assert from "node:assert/strict";
 import { withoutPatch, type Outcome } from "../testing/scenario";
 import { scenarios } from "./dataSink.scenario";
 
-describe("Repair of the data sink", function () {
+describe("Patch of the data sink", function () {
   this.timeout(20_000);
   let without: Record<string, Outcome>;
   before(async () => {
     without = await withoutPatch("dataSink", require.resolve("./dataSink.scenario"), Object.keys(scenarios));
   });
 
-  it("sends more than a megabyte of one process() once", async () => {
+  it("the patched data sink sends more than a megabyte from one process() once", async () => {
     assert.deepEqual(await scenarios.largeOutput(), { count: 1020, distinct: 1020 });
     const outcome = without["largeOutput"];
-    // The same bytes again and again; past its end the runner cannot even decode them.
+    // Without the patch the same bytes are sent repeatedly, and the runner may fail to decode them.
     if (outcome?.ended === "value") assert.notEqual((outcome.value as { count: number }).count, 1020);
     else assert.match(JSON.stringify(outcome), /error|hang/);
   });
 
-  it("sends the output of a bundle that goes on", async () => {
+  it("the patched data sink sends output before the bundle ends", async () => {
     assert.deepEqual(await scenarios.outputOfOpenBundle(), ["a", "b"]);
     assert.equal(without["outputOfOpenBundle"]?.ended, "error");
   });

@@ -1,6 +1,6 @@
 /**
- * Mends `DataSinkOperator`: its `flush` swaps the buffer after the await, so more than 1 MB from one `process()` is sent
- * again and again. Also flushes while a long bundle runs, so that the runner sees output before the bundle ends.
+ * Patches `DataSinkOperator`: its `flush` replaces the buffer after the await, so that more than 1 MB from one `process()`
+ * is sent repeatedly. The patch also flushes during a long bundle, so that the runner gets output before the bundle ends.
  */
 import protobufjs = require("protobufjs");
 import { registerOperatorConstructor, type IOperator } from "apache-beam/worker/operators";
@@ -26,6 +26,7 @@ async function flush(this: DataSink): Promise<void> {
   await this.channel.sendData(full.finish());
 }
 
+/** Patch `dataSink`. */
 export function patchDataSink(): void {
   const original = sdkOperator(SINK_URN);
   registerOperatorConstructor(SINK_URN, (id, transform, context) => {

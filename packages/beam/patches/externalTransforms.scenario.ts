@@ -11,7 +11,7 @@ import { rawExternalTransform } from "apache-beam/transforms/external";
 import grpc = require("@grpc/grpc-js");
 import { applyAsync, buildPipeline } from "../index";
 
-/** What Beam's Java service answers, in short: an impulse in an environment that needs one file. */
+/** A short form of the response of Beam's Java service: an impulse in an environment that needs one file. */
 function expansionOf({ namespace, transform, components }: ExpansionRequest): ExpansionResponse {
   const environment = `${namespace}environment`;
   const windowing = `${namespace}WindowingStrategy(GlobalWindows)`;
@@ -20,7 +20,7 @@ function expansionOf({ namespace, transform, components }: ExpansionRequest): Ex
   const response = ExpansionResponse.create({
     components,
     transform: {
-      // The id of the transform in Java's own components.
+      // The id of the transform in the components of the response.
       uniqueName: `${namespace}${transform?.uniqueName.replace("/", "-")}`,
       spec: { urn: "beam:transform:impulse:v1" },
       outputs: { main: output },
@@ -87,7 +87,7 @@ const service = {
 
 const CONTENT = "needed by the workers";
 
-/** Builds a pipeline beside an expansion service whose one file is on this machine. */
+/** Builds a pipeline with an expansion service that needs one local file. */
 async function build(
   construct: (root: Root, expand: (name: string) => Promise<PCollection<Uint8Array>>) => Promise<PCollection<unknown>>,
 ): Promise<{ pipeline: runnerApi.Pipeline; file: string }> {
@@ -110,7 +110,7 @@ async function build(
         })),
       }),
     get: (call: grpc.ServerWritableStream<artifactApi.GetArtifactRequest, artifactApi.GetArtifactResponse>) => {
-      // The SDK does not wait until it has opened its copy.
+      // The SDK does not wait until its copy is open.
       setTimeout(() => {
         call.write({ data: Buffer.from(CONTENT) });
         call.end();
@@ -140,7 +140,7 @@ async function build(
 }
 
 export const scenarios = {
-  /** Two transforms of one service: names of steps, environments, requirements, and where their file is. */
+  /** Two transforms of one service: names of steps, environments, requirements, and the location of their file. */
   twoTransforms: async () => {
     const { pipeline, file } = await build(async (_root, expand) => {
       await expand("First");
@@ -160,7 +160,7 @@ export const scenarios = {
     };
   },
 
-  /** A collection of the service together with one of our own. */
+  /** Flattens a collection of the service with one of the pipeline: the number of windowing strategies. */
   flattened: async () => {
     const { pipeline } = await build(async (root, expand) => {
       const theirs = await expand("Theirs");

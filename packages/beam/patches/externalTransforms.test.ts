@@ -5,9 +5,9 @@ import path = require("node:path");
 import { withoutPatch } from "../testing/scenario";
 import { scenarios } from "./externalTransforms.scenario";
 
-describe("Repair of external transforms", function () {
+describe("Patch of external transforms", function () {
   this.timeout(20_000);
-  // The SDK keeps files in the home folder.
+  // The SDK copies files to the home folder.
   const home = process.env["HOME"];
   let directory: string;
   before(() => (process.env["HOME"] = directory = mkdtempSync(path.join(tmpdir(), "home-"))));
@@ -16,10 +16,10 @@ describe("Repair of external transforms", function () {
     rmSync(directory, { recursive: true, force: true });
   });
 
-  it("keeps the names of steps, repeats neither environments nor requirements, and leaves files where they are", async () => {
+  it("patched external transforms keep the names of steps, share environments and requirements, and copy no files", async () => {
     assert.deepEqual(await scenarios.twoTransforms(), {
       names: ["First", "First/External", "Second", "Second/External"],
-      environmentsInUse: 2, // ours, for the steps around them, and theirs
+      environmentsInUse: 2, // that of the surrounding steps, and that of the service
       environments: 2,
       requirements: ["beam:requirement:pardo:stateful:v1"],
       stay: true,
@@ -38,7 +38,7 @@ describe("Repair of external transforms", function () {
     });
   });
 
-  it("flattens what comes out with other collections", async () => {
+  it("the output of a patched external transform can be flattened with other collections", async () => {
     assert.equal(await scenarios.flattened(), 1);
     const file = require.resolve("./externalTransforms.scenario");
     const { flattened } = await withoutPatch("externalTransforms", file, ["flattened"]);

@@ -1,10 +1,10 @@
 /**
- * Mends what the SDK does with the answer of an expansion service:
- * - the transform is named after the namespace of its expansion (`namespace_2_…`) instead of after its step.
- * - each expansion adds an environment and requirements, although they are those of the one before.
- * - the windowing of what comes out is another one than the SDK's own, even where both are plain global windows: a
- *   flatten of both throws.
- * - files that the service names are copied to `~/.apache_beam` each time and for good, also when they are on this machine.
+ * Patches how the SDK uses the response of an expansion service:
+ * - The transform is named after the namespace of its expansion (`namespace_2_…`) instead of its step.
+ * - Each expansion adds an environment and requirements, even when they equal those of an earlier expansion.
+ * - The windowing of the outputs differs from that of the SDK, even when both are plain global windows: a flatten of
+ *   such an output with another collection throws.
+ * - Files of the service are copied to `~/.apache_beam` at each expansion and never removed, even when they are local.
  */
 import * as external from "apache-beam/transforms/external";
 import type { Pipeline } from "apache-beam/internal/pipeline";
@@ -25,7 +25,7 @@ interface WithClosure {
 const sameBytes = (a: runnerApi.Environment, b: runnerApi.Environment): boolean =>
   Buffer.compare(runnerApi.Environment.toBinary(a), runnerApi.Environment.toBinary(b)) === 0;
 
-/** Replaces environments of the answer that the pipeline has already. */
+/** Replaces environments of the response that the pipeline already has. */
 function reuseEnvironments(known: runnerApi.Components, { components, transform }: ExpansionResponse): void {
   if (!components) return;
   const { environments, transforms, windowingStrategies } = components;
@@ -45,6 +45,7 @@ function reuseEnvironments(known: runnerApi.Components, { components, transform 
 const isPlainGlobal = ({ windowFn, trigger }: runnerApi.WindowingStrategy): boolean =>
   windowFn?.urn === "beam:window_fn:global_windows:v1" && trigger?.trigger.oneofKind === "default";
 
+/** Patch `externalTransforms`. */
 export function patchExternalTransforms(): void {
   const { prototype } = (external.rawExternalTransform as unknown as WithClosure).__closure().RawExternalTransform;
   const { splice, resolveArtifacts } = prototype;

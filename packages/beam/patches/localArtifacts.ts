@@ -9,7 +9,7 @@ const FILE_URN = "beam:artifact:type:file:v1";
 
 const hashes = new Map<string, Promise<string>>();
 
-/** SHA-256 of a file, in hex; computed once in this process. */
+/** SHA-256 of a file, hex; computed once per process. */
 function hashOf(file: string): Promise<string> {
   let hash = hashes.get(file);
   if (!hash) {
@@ -23,7 +23,7 @@ function hashOf(file: string): Promise<string> {
   return hash;
 }
 
-/** The artifact with its hash where it is a file of this machine. */
+/** The artifact with its hash; undefined when it is not a local file. */
 async function localFile(artifact: ArtifactInformation): Promise<ArtifactInformation | undefined> {
   if (artifact.typeUrn !== FILE_URN) return undefined;
   const { path, sha256 } = ArtifactFilePayload.fromBinary(artifact.typePayload);
@@ -34,10 +34,10 @@ async function localFile(artifact: ArtifactInformation): Promise<ArtifactInforma
 }
 
 /**
- * What an expansion service means by the artifacts it named, as files of this machine with their hashes.
+ * Resolves the artifacts of an expansion service to local files with their hashes.
  *
  * @param address `host:port` of the service
- * @returns undefined when the service is elsewhere, or names something else than files of this machine
+ * @returns undefined when the service runs on another machine, or when an artifact is not a local file
  */
 export async function localArtifacts(
   artifacts: ArtifactInformation[],

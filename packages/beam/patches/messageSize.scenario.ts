@@ -3,7 +3,7 @@ import * as fixtures from "../testing/fixtures";
 import { bundleParDo, pipe, stringCoder } from "../index";
 
 export const scenarios = {
-  /** The runner sends five megabytes in one message: the error of the bundle, and how much it gave out. */
+  /** The runner sends five megabytes in one message: the error of the bundle, and the lengths of its outputs. */
   largeMessage: async () => {
     const runner = await MiniRunner.start();
     try {

@@ -1,7 +1,7 @@
 /**
- * Mends: Node 24 removed the deprecated `util.isPrimitive` and its siblings, which `serialize-closures` (a dependency of
- * the SDK) still calls. Without it, loading the SDK on Node 24 ends in `util.isPrimitive is not a function`, and on
- * Node 22 every program that loads it begins with a deprecation warning.
+ * Node 24 removed the deprecated `util.isPrimitive`, which `serialize-closures` (a dependency of the SDK) calls. Without
+ * this patch, loading the SDK throws `util.isPrimitive is not a function` on Node 24 and prints a deprecation warning on
+ * Node 22.
  */
 import util = require("node:util");
 
@@ -9,7 +9,7 @@ interface LegacyUtil {
   isPrimitive?: (value: unknown) => boolean;
 }
 
-/** Puts back what Node took away; on a Node that still has it, one that does not warn. */
+/** Adds `util.isPrimitive`; on a Node that has it, replaces it by one that prints no warning. */
 export function patchLegacyUtil(target: object = util): void {
   const legacy = target as LegacyUtil;
   legacy.isPrimitive = (value) => value === null || (typeof value !== "object" && typeof value !== "function");

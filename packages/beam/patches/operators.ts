@@ -1,18 +1,22 @@
 /**
- * The operators of the SDK by URN. Their table is private to its module, but the closure transformer that the SDK was
- * compiled with exposes it.
+ * Access to the operators of the SDK. Their table is private to its module, but the closure transformer with which the
+ * SDK was compiled exposes it.
  */
 import operators = require("apache-beam/worker/operators");
 import type { IOperator, OperatorContext } from "apache-beam/worker/operators";
 import type { PTransform } from "apache-beam/proto/beam_runner_api";
 
+/** Creates the operator of a transform. */
 export type OperatorConstructor = (id: string, transform: PTransform, context: OperatorContext) => IOperator;
 
 interface WithClosure {
   __closure(): { operatorsByUrn: Map<string, OperatorConstructor> };
 }
 
-/** @throws Error when the SDK has no operator for the URN. */
+/**
+ * The constructor of the SDK's operator for a URN.
+ * @throws Error when the SDK has no operator for the URN
+ */
 export function sdkOperator(urn: string): OperatorConstructor {
   const found = (operators.createOperator as unknown as WithClosure).__closure().operatorsByUrn.get(urn);
   if (!found) throw new Error(`The SDK has no operator for ${urn}`);
@@ -20,24 +24,27 @@ export function sdkOperator(urn: string): OperatorConstructor {
 }
 
 /**
- * What an operator may do beyond the SDK's interface; see the control repair for when each is called.
+ * Further methods that an operator may have. The patch of the control stream calls them.
  */
 export interface ExtendedOperator extends IOperator {
-  /** A bundle with this operator is never split (a split inside one key would lose state updates). */
+  /** Whether bundles with this operator must not be split: a split within a key would lose state updates. */
   readonly refusesSplits?: boolean;
-  /** The work that is left, to be given to the runner with the answer. */
+  /** Returns and removes the residuals, which are sent to the runner with the response of the bundle. */
   takeResidualRoots?(): unknown[];
-  /** What to do when the runner has made the bundle durable (`commit`), or will not (`abort`). */
+  /** Returns and removes the finalizers of the bundle. */
   takeFinalizers?(): Finalizer[];
-  /** The bundle fails: stop soon. */
+  /** Called when the bundle fails: stop soon. */
   abort?(error: Error): void;
-  /** Resolves when work that was under way when `abort` was called has ended. */
+  /** Resolves when the work that was running when `abort` was called has ended. */
   settled?(): Promise<unknown>;
-  /** The bundle has ended, after all operators finished (or any failed). */
+  /** Called once at the end of a bundle: after all operators have finished, or one has failed. */
   bundleEnded?(succeeded: boolean): void;
 }
 
+/** Learns whether a bundle became durable. Exactly one of its methods is called, once. */
 export interface Finalizer {
+  /** The runner reports that the bundle is durable. A rejection fails the runner's request. */
   commit(): void | Promise<void>;
+  /** The bundle failed, or its worker stopped before the runner reported that it is durable. */
   abort(): void;
 }

@@ -1,13 +1,11 @@
 import "../sdk";
-import protobufjs = require("protobufjs");
-import { Context } from "apache-beam/coders/coders";
 import { RowCoder } from "apache-beam/coders/row_coder";
 import { AtomicType, Schema, type FieldType } from "apache-beam/proto/schema";
-import { encode } from "./coders.scenario";
+import { decode, encode } from "../testing/codec";
 
 type Row = Record<string, unknown>;
 
-/** Rows with the bytes that the Beam model names for them, hex. */
+/** Rows with their encoding in the Beam model, hex. */
 export interface Example {
   readonly schema: Schema;
   readonly rows: readonly (readonly [bytes: string, row: Row])[];
@@ -18,7 +16,7 @@ const atomic = (atomicType: AtomicType, nullable = false): FieldType => ({
   typeInfo: { oneofKind: "atomicType", atomicType },
 });
 
-/** @param positions the place of each field on the wire */
+/** @param positions the encoding position of each field */
 export function schemaOf(types: Readonly<Record<string, FieldType>>, positions?: readonly number[]): Schema {
   return Schema.create({
     id: "0b2bf0b5-6a35-4d8b-9a8e-6c8a3a2f1d10",
@@ -29,7 +27,7 @@ export function schemaOf(types: Readonly<Record<string, FieldType>>, positions?:
 
 const { BYTE, INT16, INT32, INT64, FLOAT, DOUBLE, STRING, BOOLEAN, BYTES } = AtomicType;
 
-/** The first four are of the model's file standard_coders.yaml, the others by hand after its text. */
+/** The first four are from standard_coders.yaml of the Beam model; the others are derived by hand from its description. */
 export const examples = {
   doublesAndArrays: {
     schema: schemaOf({
@@ -95,7 +93,7 @@ export const examples = {
   },
 } satisfies Readonly<Record<string, Example>>;
 
-/** More than ten fields whose places as texts have another order than as numbers; field 10 is written first. */
+/** More than ten fields, whose encoding positions sort differently as strings than as numbers; field 10 is written first. */
 export const manyFields: Example = {
   schema: schemaOf(
     Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`f${i}`, atomic(i % 2 ? STRING : INT64, true)])),
@@ -113,18 +111,13 @@ export const manyFields: Example = {
   ],
 };
 
-/** The rows as the coder writes them, hex, and as it reads what the model names. */
+/** What the coder writes for the rows, hex, and the rows that it reads from the encoding of the model. */
 async function coded({ schema, rows }: Example): Promise<readonly (readonly [bytes: string, row: Row])[]> {
   const coder = new RowCoder(schema);
   return rows.map(([bytes, row]) => [
     Buffer.from(encode(coder, [row])).toString("hex"),
     decode(coder, Buffer.from(bytes, "hex")),
   ]);
-}
-
-/** One row read. */
-export function decode(coder: RowCoder, bytes: Uint8Array): Row {
-  return coder.decode(new protobufjs.Reader(bytes), Context.needsDelimiters) as Row;
 }
 
 export const scenarios = {
@@ -135,5 +128,5 @@ export const scenarios = {
   numbers: () => coded(examples.numbers),
   manyFields: () => coded(manyFields),
   byteOrderMark: async () =>
-    decode(new RowCoder(schemaOf({ text: atomic(STRING) })), Buffer.from("010004efbbbf61", "hex")),
+    decode<Row>(new RowCoder(schemaOf({ text: atomic(STRING) })), Buffer.from("010004efbbbf61", "hex")),
 };

@@ -1,9 +1,9 @@
 /**
- * Mends the SDK's coder of rows (`beam:coder:row:v1`), keeping the wire format of the Beam model:
- * - FLOAT, DOUBLE, BYTE and map fields are refused, already when the coder is made.
- * - INT16 is written as a varint (Java: two bytes), a negative INT32 in ten bytes (Java takes at most five).
- * - encoding positions are sorted as texts, and fields are then written by the coders of others.
- * - nulls come back as undefined, which JSON drops, and a text loses a byte order mark that it begins with.
+ * Patches the SDK's coder for rows (`beam:coder:row:v1`); it keeps the encoding of the Beam model:
+ * - The constructor rejects FLOAT, DOUBLE, BYTE and map fields.
+ * - INT16 is written as a varint (Java: two bytes), a negative INT32 in ten bytes (Java accepts at most five).
+ * - Encoding positions are sorted as strings, so that fields are written by the coders of other fields.
+ * - Nulls are decoded as undefined, which JSON drops, and a string loses a byte order mark at its beginning.
  */
 import type { Reader, Writer } from "protobufjs";
 import { Context, writeRawBytes, type Coder } from "apache-beam/coders/coders";
@@ -15,18 +15,18 @@ import { AtomicType, type FieldType, type MapType, type Schema } from "apache-be
 type Encode<T> = (value: T, writer: Writer) => void;
 type Decode<T> = (reader: Reader) => T;
 
-/** A coder that is part of a row's, and so is never named in a pipeline. */
+/** A coder for a part of a row. It never appears in a pipeline by itself. */
 function partCoder<T>(encode: Encode<T>, decode: Decode<T>): Coder<T> {
   return {
     encode,
     decode,
     toProto: () => {
-      throw new Error("A coder of a row's field stands in no pipeline");
+      throw new Error("The coder of a field cannot be used outside a RowCoder");
     },
   };
 }
 
-/** Numbers of a fixed width, the most significant byte first. */
+/** Numbers of a fixed width, big endian. */
 function fixedWidth(bytes: number, set: (view: DataView, value: number) => void, get: (view: DataView) => number) {
   return partCoder<number>(
     (value, writer) => {
@@ -99,7 +99,7 @@ const ATOMIC_CODERS: ReadonlyMap<AtomicType, Coder<unknown>> = new Map<AtomicTyp
   ],
 ]);
 
-/** `Map`s, as Java writes them: the size in four bytes, then each key and value. */
+/** `Map`s in Java's encoding: the size in four bytes, then each key and value. */
 function mapCoder({ keyType, valueType }: MapType): Coder<Map<unknown, unknown>> {
   const key = elementCoder(keyType, "map key");
   const value = elementCoder(valueType, "map value");
@@ -127,7 +127,7 @@ function mapCoder({ keyType, valueType }: MapType): Coder<Map<unknown, unknown>>
   );
 }
 
-/** The coder of what stands in an array or a map. */
+/** The coder for elements of arrays, iterables and maps. */
 function elementCoder(type: FieldType | undefined, what: string): Coder<unknown> {
   if (!type) throw new Error(`RowCoder: the type of a ${what} is missing`);
   const coder = valueCoder(type);
@@ -141,7 +141,7 @@ function elementCoder(type: FieldType | undefined, what: string): Coder<unknown>
 
 const sdkCoderFromType = RowCoder.prototype.getNonNullCoderFromType;
 
-/** The coder of values of a type that are not null. */
+/** The coder for the non-null values of a type. */
 function valueCoder(type: FieldType): Coder<unknown> {
   const { typeInfo } = type;
   switch (typeInfo.oneofKind) {
@@ -160,7 +160,7 @@ function valueCoder(type: FieldType): Coder<unknown> {
       if (!typeInfo.rowType.schema) throw new Error("RowCoder: the schema of a nested row is missing");
       return new RowCoder(typeInfo.rowType.schema);
     default:
-      // Logical types: which there are is known to the SDK only.
+      // Logical types are registered with the SDK.
       return sdkCoderFromType.call(RowCoder.prototype, type) as Coder<unknown>;
   }
 }
@@ -171,10 +171,10 @@ interface RowField {
   readonly coder: Coder<unknown>;
 }
 
-/** What is known of a coder's rows. */
+/** What encoding and decoding need to know of a schema. */
 interface RowPlan {
   readonly names: readonly string[];
-  /** In the order in which they are written. */
+  /** In the order of the encoding. */
   readonly fields: readonly RowField[];
 }
 
@@ -201,13 +201,13 @@ function planOf(coder: RowCoder): RowPlan {
   return plan;
 }
 
-/** One bit for each field, 1 where it is null; no bytes when none is. */
+/** One bit for each field, 1 for null; empty when no field is null. */
 function nullBits(row: Row, fields: readonly RowField[]): Uint8Array {
   const bits = new Uint8Array(Math.ceil(fields.length / 8));
   let used = 0;
   for (const [i, { name, nullable }] of fields.entries()) {
     if (row[name] != null) continue;
-    if (!nullable) throw new Error(`RowCoder: field ${name} is required, and the row has none`);
+    if (!nullable) throw new Error(`RowCoder: field ${name} is required, but the row has no value for it`);
     bits[i >> 3] = (bits[i >> 3] ?? 0) | (1 << (i & 7));
     used = (i >> 3) + 1;
   }
@@ -223,11 +223,11 @@ function encodeRow(row: Row, { fields }: RowPlan, writer: Writer): void {
   }
 }
 
-/** A row of an older or newer schema has fewer or more fields at the end: missing ones are null, others are left out. */
+/** A row of an older or newer schema has fewer or more fields at its end: missing ones become null, extra ones are ignored. */
 function decodeRow({ names, fields }: RowPlan, reader: Reader): Row {
   const written = reader.uint32();
   const nulls = reader.bytes();
-  // In the order of the schema, whatever the order on the wire.
+  // In the order of the schema, not of the encoding.
   const row: Row = Object.fromEntries(names.map((name) => [name, null]));
   for (const [i, { name, coder }] of fields.slice(0, written).entries()) {
     const isNull = ((nulls[i >> 3] ?? 0) >> (i & 7)) & 1;
@@ -236,8 +236,9 @@ function decodeRow({ names, fields }: RowPlan, reader: Reader): Row {
   return row;
 }
 
+/** Patch `rowCoder`. */
 export function patchRowCoder(): void {
-  // The constructor asks for a coder of each field, which nothing uses then.
+  // The constructor creates a coder for each field; the patched methods do not use them.
   RowCoder.prototype.getNonNullCoderFromType = valueCoder;
   RowCoder.prototype.encode = function (row: Row, writer) {
     encodeRow(row, planOf(this), writer);

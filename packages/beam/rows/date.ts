@@ -3,7 +3,7 @@ import { registerLogicalType } from "apache-beam/coders/row_coder";
 import { AtomicType, LogicalType, type FieldType } from "apache-beam/proto/schema";
 
 const DAY_MS = 86_400_000;
-const FORM = /^\d{4}-\d\d-\d\d$/;
+const FORMAT = /^\d{4}-\d\d-\d\d$/;
 
 /** Days since 1970. */
 const EPOCH_DAY: FieldType = {
@@ -11,14 +11,15 @@ const EPOCH_DAY: FieldType = {
   typeInfo: { oneofKind: "atomicType", atomicType: AtomicType.INT64 },
 };
 
-/** A day without time and zone. */
+/** A date without time and time zone. */
 export const DATE = LogicalType.create({ urn: "beam:logical_type:date:v1", representation: EPOCH_DAY });
 
-/** @throws RangeError when the text is no `YYYY-MM-DD` of a day that there is */
+/** @throws RangeError when the text is not the `YYYY-MM-DD` of a calendar date */
 function toEpochDay(date: string): number {
-  const ms = FORM.test(date) ? Date.parse(`${date}T00:00:00Z`) : Number.NaN;
-  // Where a month has no such day, Date.parse takes the next one's or none.
-  if (Number.isNaN(ms) || fromEpochDay(ms / DAY_MS) !== date) throw new RangeError(`Not a date: ${date}`);
+  const ms = FORMAT.test(date) ? Date.parse(`${date}T00:00:00Z`) : Number.NaN;
+  // For a day that the month does not have, Date.parse returns NaN or a day of the next month.
+  if (Number.isNaN(ms) || fromEpochDay(ms / DAY_MS) !== date)
+    throw new RangeError(`${JSON.stringify(date)} is not a date (YYYY-MM-DD)`);
   return ms / DAY_MS;
 }
 

@@ -2,7 +2,7 @@ import "../sdk";
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Schema } from "apache-beam/proto/schema";
-import { encode, roundTrip } from "../patches/coders.scenario";
+import { encode, roundTrip } from "../testing/codec";
 import {
   booleanType,
   bytesType,
@@ -16,7 +16,7 @@ import {
   stringType,
 } from "./schema";
 
-/** More fields than ten, each type once required and once not. */
+/** More than ten fields; each type once required and once nullable. */
 const types = {
   text: stringType,
   maybe_text: nullable(stringType),
@@ -62,12 +62,12 @@ const rows = fc.record(
 );
 
 describe("Row schemas", () => {
-  it("bring every row back", () => {
+  it("a row coder decodes every row that it has encoded", () => {
     const coder = rowCoder(types);
     fc.assert(fc.property(fc.array(rows), (some) => assert.deepEqual(roundTrip(coder, some), some)));
   });
 
-  it("write as the Beam model says", () => {
+  it("a row coder writes the encoding of the Beam model", () => {
     const coder = rowCoder({ id: stringType, day: dateType, user: nullable(stringType), n: int64Type });
     const hex = (row: { id: string; day: string; user: string | null; n: number }): string =>
       Buffer.from(encode(coder, [row])).toString("hex");
@@ -76,22 +76,22 @@ describe("Row schemas", () => {
       hex({ id: "é", day: "1970-01-02", user: "u", n: 2 ** 31 }),
       "04" + "00" + "02c3a9" + "01" + "0175" + "8080808008",
     );
-    // a byte of nulls: the third field is one
+    // a byte of null bits: the third field is null
     assert.equal(
       hex({ id: "", day: "1969-12-31", user: null, n: 0 }),
       "04" + "0104" + "00" + "ffffffffffffffffff01" + "00",
     );
   });
 
-  it("refuse days that there are none", () => {
+  it("a row coder rejects dates that do not exist", () => {
     const coder = rowCoder({ day: dateType });
     for (const wrong of ["2024-02-30", "2023-02-29", "2024-13-01", "2024-1-1", "2024-01-01T00:00:00Z", "", "today"]) {
-      assert.throws(() => encode(coder, [{ day: wrong }]), /Not a date/, wrong);
+      assert.throws(() => encode(coder, [{ day: wrong }]), /is not a date/, wrong);
     }
     assert.deepEqual(roundTrip(coder, [{ day: "2024-02-29" }]), [{ day: "2024-02-29" }]);
   });
 
-  it("have an id of their content", () => {
+  it("the id of a schema depends on its content only", () => {
     const id = (fields: Parameters<typeof rowSchema>[0]): string => rowSchema(fields).id;
     assert.equal(id({ a: stringType }), id({ a: stringType }));
     assert.match(id({ a: stringType }), /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
@@ -106,7 +106,7 @@ describe("Row schemas", () => {
     assert.equal(new Set(ids).size, ids.length);
   });
 
-  it("say in their proto what is required", () => {
+  it("the proto of a schema marks the fields that may be null", () => {
     const schema = Schema.fromBinary(Schema.toBinary(rowSchema({ a: stringType, b: nullable(dateType) })));
     assert.deepEqual(
       schema.fields.map(({ name, type }) => [name, type?.nullable, type?.typeInfo.oneofKind]),

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { LruCache } from "./cache";
 
 describe("LruCache", () => {
-  it("drops what was used least recently when it is over its budget", () => {
+  it("LruCache evicts the least recently used entry when it exceeds its budget", () => {
     const cache = new LruCache<{ weight: number }>(30);
     for (const key of ["a", "b", "c"]) cache.put(key, { weight: 10 });
     cache.put("a", cache.take("a") as { weight: number }); // used
@@ -12,14 +12,14 @@ describe("LruCache", () => {
     assert.deepEqual([cache.size, cache.weight, cache.hits, cache.misses], [3, 30, 1, 1]);
   });
 
-  it("does not give an entry out twice", () => {
+  it("LruCache returns an entry only once", () => {
     const cache = new LruCache<{ weight: number }>(30);
     cache.put("a", { weight: 1 });
     assert(cache.take("a"));
     assert.equal(cache.take("a"), undefined);
   });
 
-  it("keeps within its budget, and knows when it is empty", () => {
+  it("LruCache never exceeds its budget, and weighs nothing when it is empty", () => {
     const operation = fc.tuple(fc.boolean(), fc.nat(5), fc.nat(50));
     fc.assert(
       fc.property(fc.array(operation), (operations) => {

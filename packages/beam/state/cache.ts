@@ -1,12 +1,12 @@
-/** Anything whose size in memory can be estimated. */
+/** A value whose size in memory can be estimated. */
 export interface Weighted {
-  /** Bytes. */
+  /** Estimated size in memory, bytes. */
   readonly weight: number;
 }
 
 /**
- * Keeps the least recently used entries out of memory beyond a budget. Entries are *taken out* to be used and put back
- * after success, so that what a failed bundle touched is never seen again.
+ * A cache with a memory budget that evicts the least recently used entries. An entry is *removed* when it is used and put
+ * back after success, so that changes of a failed bundle are never seen.
  */
 export class LruCache<V extends Weighted> {
   private readonly entries = new Map<string, { value: V; weight: number }>();
@@ -14,7 +14,7 @@ export class LruCache<V extends Weighted> {
   hits = 0;
   misses = 0;
 
-  /** @param budget bytes */
+  /** @param budget upper bound of the total weight, bytes */
   constructor(private readonly budget: number) {}
 
   get size(): number {
@@ -24,7 +24,7 @@ export class LruCache<V extends Weighted> {
     return this.total;
   }
 
-  /** Removes and returns an entry. */
+  /** Removes and returns an entry; undefined when the cache does not have it. */
   take(key: string): V | undefined {
     const entry = this.entries.get(key);
     if (!entry) {
@@ -37,6 +37,7 @@ export class LruCache<V extends Weighted> {
     return entry.value;
   }
 
+  /** Adds or replaces an entry, as the most recently used one. */
   put(key: string, value: V): void {
     const old = this.entries.get(key);
     if (old) {

@@ -6,12 +6,12 @@ import type { FoldedCell } from "./cells";
 import { bagState, foldedState, valueState, type Cell, type StateDeclaration } from "./cells";
 import type { StateClient } from "./stateChannel";
 
-/** What a runner keeps of one state, and how it is written. */
+/** The bytes of one state in a runner, and the requests that write them. */
 class Stored {
   bytes = new Uint8Array();
   requests: string[] = [];
 
-  /** Saves a cell, and loads what was stored into a fresh one. */
+  /** Saves a cell, and loads the stored bytes into a new one. */
   async reload<C extends Cell>(declaration: StateDeclaration<C>, cell?: C): Promise<C> {
     if (cell) await Promise.all(cell.save(this as unknown as StateClient, {} as StateKey));
     const fresh = declaration.createCell();
@@ -41,7 +41,7 @@ const set = foldedState<Set<string>, string>({
 });
 
 describe("Cells of keyed state", () => {
-  it("ValueCell: what is stored is the last value, also after many saves", async () => {
+  it("a ValueCell stores the last value, also after many saves", async () => {
     const declaration = valueState(stringCoder);
     const op = fc.option(fc.string());
     await fc.assert(
@@ -63,7 +63,7 @@ describe("Cells of keyed state", () => {
     );
   });
 
-  it("ValueCell: writes nothing when nothing changed, and clears only what is stored", async () => {
+  it("a ValueCell writes nothing when nothing has changed, and clears only a stored value", async () => {
     const stored = new Stored();
     const declaration = valueState(stringCoder);
     let cell = await stored.reload(declaration);
@@ -76,7 +76,7 @@ describe("Cells of keyed state", () => {
     assert.deepEqual(stored.requests, ["append 2", "clear", "append 2"]);
   });
 
-  it("BagCell: what is stored is what was added since the last clear", async () => {
+  it("a BagCell stores the elements that were added since the last clear", async () => {
     const declaration = bagState(stringCoder);
     const op = fc.option(fc.string());
     await fc.assert(
@@ -104,7 +104,7 @@ describe("Cells of keyed state", () => {
     cell.log(String(value));
   }
 
-  it("FoldedCell: what is stored folds to what is in memory, whatever is logged twice", async () => {
+  it("the stored log of a FoldedCell folds to the state in memory, also when changes repeat", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.array(fc.nat(300))), fc.boolean(), async (bundles, keepInMemory) => {
         const stored = new Stored();
@@ -119,7 +119,7 @@ describe("Cells of keyed state", () => {
     );
   });
 
-  it("FoldedCell: a change is one append, and the log stays within twice the state", async () => {
+  it("a change of a FoldedCell is one append, and its log stays below twice the state", async () => {
     const stored = new Stored();
     let cell = await stored.reload(set);
     for (let i = 0; i < 1000; i++) {
@@ -133,10 +133,10 @@ describe("Cells of keyed state", () => {
     assert.equal(stored.requests.length, 1000 + clears);
     const before = stored.requests.length;
     await stored.reload(set, cell);
-    assert.equal(stored.requests.length, before, "nothing changed");
+    assert.equal(stored.requests.length, before, "a save without a change sends a request");
   });
 
-  it("weigh more with what they hold", async () => {
+  it("the weight of a cell grows with its content", async () => {
     for (const declaration of [valueState(stringCoder), bagState(stringCoder)]) {
       const cell = declaration.createCell();
       const empty = cell.weight;

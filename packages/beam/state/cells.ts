@@ -6,9 +6,9 @@ import type { StateClient } from "./stateChannel";
 
 /** A cell of keyed state: one named state of one key, while it is in the worker. */
 export interface Cell {
-  /** Takes the stored bytes; called once, before the first use. */
+  /** Loads the stored bytes; called once, before the first use. */
   load(bytes: Uint8Array): void;
-  /** Sends what changed since the last save. */
+  /** Sends the changes since the last save; returns the requests. */
   save(client: StateClient, key: StateKey): Promise<void>[];
   /** Estimated size in memory, in bytes. */
   readonly weight: number;
@@ -16,7 +16,7 @@ export interface Cell {
 
 /** Declares one named state of a stateful DoFn. */
 export interface StateDeclaration<C extends Cell> {
-  /** Coder of the elements that are stored. */
+  /** Coder of the stored elements. */
   readonly coder: Coder<unknown>;
   readonly createCell: () => C;
 }
@@ -36,7 +36,7 @@ function decodeAll<T>(coder: Coder<T>, bytes: Uint8Array): T[] {
 
 const CELL_OVERHEAD = 200;
 
-/** One value, or none. */
+/** Holds one value, or none. Reads and writes are in memory; the bundle saves the value at its end. */
 export class ValueCell<T> implements Cell {
   private value: T | undefined;
   private stored = false;
@@ -65,7 +65,7 @@ export class ValueCell<T> implements Cell {
     if (!this.changed) return [];
     this.changed = false;
     const requests: Promise<void>[] = [];
-    // Where nothing is stored there is nothing to clear: one request less.
+    // Saves a request when nothing is stored.
     if (this.stored) requests.push(client.clear(key));
     this.stored = this.value !== undefined;
     if (this.value !== undefined) {
@@ -77,7 +77,7 @@ export class ValueCell<T> implements Cell {
   }
 }
 
-/** A bag: elements are added and read, in no particular order, and cleared together. */
+/** Holds a bag: elements in no particular order that are added one by one and cleared together. */
 export class BagCell<T> implements Cell {
   private values: T[] = [];
   private added: T[] = [];
@@ -121,30 +121,32 @@ export class BagCell<T> implements Cell {
 }
 
 /**
- * How a log of changes folds into a state that is kept in memory.
+ * Folds a log of changes into a state in memory.
  *
- * @typeParam S the folded state; mutable.
- * @typeParam R a change. Folding must be idempotent, commutative and associative in effect, as the stored bag has no order.
+ * @typeParam S the folded state; mutable
+ * @typeParam R a change. The effect of folding must be idempotent, commutative and associative: the stored bag has no order
  */
 export interface Fold<S, R> {
+  /** Coder of the changes. */
   readonly coder: Coder<R>;
+  /** Creates an empty state. */
   create(): S;
-  /** Adds a change that comes from the log. */
+  /** Applies a change from the log to the state. */
   fold(state: S, record: R): void;
-  /** The fewest changes that fold to this state. */
+  /** The smallest list of changes that folds to this state. */
   snapshot(state: S): R[];
-  /** How many entries of the state a change holds, at most. */
+  /** Upper bound of the number of entries of the state in a change. */
   entries(record: R): number;
-  /** How many entries the state holds. */
+  /** Number of entries of the state. */
   size(state: S): number;
-  /** Estimated bytes in memory for one entry. */
+  /** Estimated memory for one entry, bytes. */
   readonly entryWeight: number;
 }
 
 /**
- * State kept as a log of changes: reading folds the log once, a change is one append, and the log is replaced by a
- * snapshot when it holds over twice as many entries as the state. So a large state (thousands of entries under one key)
- * costs one small request for each bundle that changes it.
+ * State that is stored as a log of changes. Reading folds the log once, a change is one append, and the log is replaced by
+ * a snapshot when it has more than twice as many entries as the state. A large state (thousands of entries under one key)
+ * therefore costs one small request for each bundle that changes it.
  */
 export class FoldedCell<S, R> implements Cell {
   readonly state: S;
@@ -156,7 +158,7 @@ export class FoldedCell<S, R> implements Cell {
     this.state = spec.create();
   }
 
-  /** Records a change that has been made to {@link state} already. */
+  /** Records a change that you have already applied to {@link state}. */
   log(record: R): void {
     this.pending.push(record);
   }
@@ -187,12 +189,12 @@ export class FoldedCell<S, R> implements Cell {
   }
 }
 
-/** Declares a state that holds one value. */
+/** Declares a state with one value. */
 export function valueState<T>(coder: Coder<T>): StateDeclaration<ValueCell<T>> {
   return { coder, createCell: () => new ValueCell(coder) };
 }
 
-/** Declares a state that holds a bag of elements. */
+/** Declares a state with a bag of elements. */
 export function bagState<T>(coder: Coder<T>): StateDeclaration<BagCell<T>> {
   return { coder, createCell: () => new BagCell(coder) };
 }

@@ -6,7 +6,7 @@ import type { MultiplexingStateChannel, StateProvider } from "apache-beam/worker
 type ResponseKind = "get" | "append" | "clear";
 type ResponseOf<K extends ResponseKind> = Extract<StateResponse["response"], { oneofKind: K }>;
 
-/** What the SDK's channel holds, beyond its declared interface. */
+/** Members of the SDK's channel that its types do not declare. */
 interface Channel {
   closed?: boolean;
   error?: Error;
@@ -22,8 +22,8 @@ interface Channel {
 const watched = new WeakSet<Channel>();
 
 /**
- * The SDK only remembers the error of a broken state stream; what is in flight would wait for ever. Rejects it, so that
- * the bundle fails.
+ * Rejects requests in flight when the state stream breaks or ends, so that their bundles fail. The SDK only remembers the
+ * error, and requests in flight wait forever.
  */
 function failPendingOnEnd(channel: Channel): void {
   if (watched.has(channel)) return;
@@ -39,9 +39,9 @@ function failPendingOnEnd(channel: Channel): void {
   channel.stateChannel.on("end", () => fail(new Error("The state stream ended")));
 }
 
-/** Requests of user state of one bundle, on the SDK's own multiplexed state stream. */
+/** Sends the user state requests of one bundle over the SDK's multiplexed state stream. */
 export class StateClient {
-  /** Requests sent by this process, for status lines and benchmarks. */
+  /** Number of requests that this process has sent. */
   static requests = 0;
   private readonly channel: Channel;
 
@@ -53,7 +53,7 @@ export class StateClient {
     failPendingOnEnd(this.channel);
   }
 
-  /** The client for the bundle that `context` is processing now. */
+  /** The client for the bundle that `context` is processing. */
   static forBundle(context: OperatorContext): StateClient {
     let provider = context.getStateProvider() as StateProvider & { underlying?: StateProvider };
     while (provider.underlying) provider = provider.underlying;
@@ -82,7 +82,7 @@ export class StateClient {
     });
   }
 
-  /** All bytes of a bag: its encoded elements one after the other. */
+  /** The encoded elements of a bag, concatenated. Rejects when the runner reports an error or the stream breaks. */
   async get(stateKey: StateKey): Promise<Uint8Array> {
     const chunks: Uint8Array[] = [];
     let continuationToken: Uint8Array = new Uint8Array();
@@ -94,10 +94,12 @@ export class StateClient {
     return chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks);
   }
 
+  /** Adds encoded elements to a bag. Rejects as {@link get} does. */
   async append(stateKey: StateKey, data: Uint8Array): Promise<void> {
     await this.send(stateKey, { oneofKind: "append", append: { data } }, "append");
   }
 
+  /** Empties a bag. Rejects as {@link get} does. */
   async clear(stateKey: StateKey): Promise<void> {
     await this.send(stateKey, { oneofKind: "clear", clear: {} }, "clear");
   }

@@ -24,33 +24,33 @@ describe("Stateful ParDo", function () {
 
   const gets = (): number => runner.stateRequests.filter((kind) => kind === "get").length;
 
-  it("reads each cell of a key once a bundle, and goes on from what is stored", async () => {
+  it("a stateful ParDo reads each cell of a key once per bundle, and continues from the stored state", async () => {
     assert.deepEqual((await runner.run("sum", [["a=1", "b=10"], ["a=2"]])).output, ["a=3,2,2", "b=10,1,1"]);
     assert.equal(gets(), 6);
     assert.deepEqual((await runner.run("sum", [["a=2"]])).output, ["a=5,3,2"]);
     assert.equal(gets(), 9);
   });
 
-  it("reads state that comes in many pieces", async () => {
+  it("a stateful ParDo reads state that arrives in many chunks", async () => {
     const values = Array.from({ length: 2000 }, (_, i) => `a=${i}`);
     await runner.run("sum", [values]);
     assert.deepEqual((await runner.run("sum", [["a=1"]])).output, ["a=1999001,2001,2000"]);
-    assert(gets() > 10, "in pieces");
+    assert(gets() > 10, "the state did not arrive in chunks");
   });
 
-  it("keeps cells between bundles of one cache token, and of no other", async () => {
+  it("a stateful ParDo keeps cells between bundles with the same cache token only", async () => {
     await runner.run("sum", [["a=1"]], { cacheToken: "first" });
     const { output } = await runner.run("sum", [["a=2"]], { cacheToken: "first" });
     assert.deepEqual([output, gets()], [["a=3,2,2"], 3]);
-    // Another attempt of the job goes on from a checkpoint: what the worker knows is from a time that never was.
+    // Another attempt of the job resumes from a checkpoint: what the worker has cached is newer than that checkpoint.
     runner.stored.clear();
     assert.deepEqual((await runner.run("sum", [["a=5"]], { cacheToken: "second" })).output, ["a=5,1,1"]);
     assert.equal(gets(), 6);
     await runner.run("sum", [["a=5"]]);
-    assert.equal(gets(), 9, "without a token nothing is cached");
+    assert.equal(gets(), 9, "cells were cached without a token");
   });
 
-  it("forgets the cells of a bundle that failed", async () => {
+  it("a stateful ParDo drops the cells of a bundle that failed", async () => {
     await runner.run("sum", [["a=1"]], { cacheToken: "t" });
     const { response } = await runner.run("sum", [["a=100"]], { cacheToken: "t" });
     assert.match(response.error, /cannot process a=101,2,2/);
@@ -60,23 +60,23 @@ describe("Stateful ParDo", function () {
     assert.equal(gets(), 6);
   });
 
-  it("fails a bundle whose state stream breaks while it waits", async () => {
+  it("a bundle fails when the state stream breaks while it waits for state", async () => {
     await runner.run("sum", [["a=1"]]);
     runner.stateHangs = true;
     const { id, response } = runner.startBundle("sum");
     await runner.send("sum", id, ["b=1"]);
     await runner.send("sum", id, [], true);
-    await runner.until(() => gets() === 6, "requests");
+    await runner.until(() => gets() === 6, "the requests for state");
     runner.breakState();
     assert.match((await response).error, /broke the state stream/);
-    // And the next one, at once.
+    // The next bundle fails immediately.
     const next = runner.startBundle("sum");
     await runner.send("sum", next.id, ["b=1"]);
     await runner.send("sum", next.id, [], true);
     assert.match((await next.response).error, /broke the state stream/);
   });
 
-  it("tells how to get a KV coder when the input has none", async () => {
+  it("the error for an input without a KV coder says how to set one", async () => {
     await assert.rejects(
       buildPipeline((root) => {
         const pairs = pipe(

@@ -21,27 +21,28 @@ import { StateClient } from "./stateChannel";
 const STATEFUL_DOFN_URN = "beam:dofn:js_stateful:v1";
 const BAG_PROTOCOL_URN = "beam:user_state:bag:v1";
 const STATEFUL_REQUIREMENT_URN = "beam:requirement:pardo:stateful:v1";
-/** Elements that wait for state at a time; their reads are in flight together. */
+/** Maximum number of elements that wait for state; their reads are in flight together. */
 const MAX_QUEUE = 5000;
 const CACHE_BUDGET_BYTES = Number(process.env["BEAM_STATE_CACHE_MIB"] ?? 512) * 1024 * 1024;
 
+/** The states of a DoFn by name. */
 export type StateDeclarations = Readonly<Record<string, StateDeclaration<Cell>>>;
 /** The cells that belong to a set of declarations. */
 export type CellsOf<D> = { readonly [K in keyof D]: D[K] extends StateDeclaration<infer C> ? C : never };
 
 /**
- * A DoFn with state for each key and window. Instances are serialised: plain fields only, and the class must be an export
- * of a module registered with `requireForSerialization`.
+ * A DoFn with state for each key and window. Instances are serialized: plain fields only, and the class is an export of a
+ * module that calls `registerModule`.
  *
  * @typeParam V value of the input, which is `KV<string, V>`
  * @typeParam O output
  */
 export interface StatefulDoFn<V, O, D extends StateDeclarations> {
-  /** The state declarations; the same on the launcher and on every worker. */
+  /** Declares the states; must return the same in the launcher and in every worker. */
   states(): D;
-  /** Processes an element. The cells of its key have been read. */
+  /** Processes an element. The cells of its key are loaded. The outputs have the timestamp of the element. */
   process(key: string, value: V, cells: CellsOf<D>): Iterable<O> | void;
-  /** Called once for each key of the bundle, after its elements and before its state is saved. */
+  /** Called once for each key of the bundle, after its elements and before its state is saved. May emit. */
   finishKey?(key: string, cells: CellsOf<D>): Iterable<O> | void;
 }
 
@@ -50,11 +51,12 @@ type AnyDoFn = StatefulDoFn<unknown, unknown, StateDeclarations>;
 /**
  * Applies a stateful DoFn to a keyed collection.
  *
- * State is read once for each key of a bundle, all reads in flight together, and saved at the end of the bundle, which
- * is reported only after the runner has answered. Where the runner offers cache tokens, cells stay in the worker between
- * bundles (`BEAM_STATE_CACHE_MIB`, default 512).
+ * State is read once for each key of a bundle, with all reads in flight together. It is saved at the end of the bundle,
+ * and the bundle succeeds only after the runner has confirmed the writes. Where the runner offers cache tokens, cells stay
+ * in the worker between bundles (environment variable `BEAM_STATE_CACHE_MIB`, MiB, default 512).
  *
- * @param coders of the input's key and value (the runner splits the input by the encoded key) and of the output
+ * @param coders coders of the input (the runner partitions it by the encoded key) and of the output
+ * @throws Error when the input does not have a KV coder
  */
 export function statefulParDo<V, O, D extends StateDeclarations>(
   name: string,
@@ -92,7 +94,7 @@ export function statefulParDo<V, O, D extends StateDeclarations>(
 
 /** The cells of one key and window. */
 class Entry {
-  /** Until the cells have been read. */
+  /** Set until the cells are loaded. */
   loading: Promise<unknown> | undefined;
   constructor(
     readonly key: string,
@@ -109,7 +111,7 @@ class Entry {
 
 const cache = new LruCache<Entry>(CACHE_BUDGET_BYTES);
 
-/** Counters of this process: state requests and cache use. */
+/** Counters of this process: state requests sent; entries, MiB, hits and misses of the cache. */
 export function stateStats(): { requests: number; cached: number; cachedMiB: number; hits: number; misses: number } {
   return {
     requests: StateClient.requests,
@@ -133,7 +135,7 @@ class StatefulParDoOperator implements ExtendedOperator {
   private readonly keyCoder: Coder<string>;
   private readonly windowCoder: Coder<Window>;
   private queue: QueuedElement[] = [];
-  /** Of this bundle, by window and key. */
+  /** The entries of this bundle, by window and key. */
   private entries = new Map<string, Entry>();
   private client: StateClient | undefined;
   private cachePrefix: string | undefined;
@@ -152,7 +154,7 @@ class StatefulParDoOperator implements ExtendedOperator {
     const { descriptor, pipelineContext } = context;
     const inputId = Object.values(transform.inputs)[0] as string;
     const pcollection = descriptor.pcollections[inputId] as runnerApi.PCollection;
-    // The coders of the bundle descriptor: with any length prefix that the runner put around them.
+    // The coders of the bundle descriptor, including length prefixes that the runner has added.
     const kv = pipelineContext.getCoder(pcollection.coderId);
     if (!(kv instanceof KVCoder)) throw new Error(`${transformId}: the input of a stateful ParDo must have a KV coder`);
     this.keyCoder = (kv as KVCoder<string, unknown>).keyCoder;
@@ -206,7 +208,7 @@ class StatefulParDoOperator implements ExtendedOperator {
     }
     const entry = new Entry(key, window, cells, stateKeys);
     entry.loading = Promise.all(reads);
-    entry.loading.catch(() => {}); // reported where it is awaited
+    entry.loading.catch(() => {}); // drain() reports it
     return entry;
   }
 

@@ -3,25 +3,29 @@ import { tmpdir } from "node:os";
 import path = require("node:path");
 import type { Root, PValue } from "apache-beam/pvalue";
 import { cacheDir } from "@eventlogger/process/packageRoot";
+import { waitUntil } from "@eventlogger/process/wait";
 import { buildPipeline, ensureFlinkClasspath, runOnFlink, type FlinkRun, type FlinkRunnerOptions } from "../index";
 
-/** One test's folder and its runs on embedded Flink. */
+/** The folder of a test, and its runs on embedded Flink. */
 export class FlinkHarness {
   readonly directory = mkdtempSync(path.join(tmpdir(), "beam-flink-"));
   private readonly runs: FlinkRun[] = [];
 
+  /** The path of a file in the folder. */
   file(name: string): string {
     return path.join(this.directory, name);
   }
-  /** The lines of JSON that `AppendToFile` wrote. */
+  /** The lines that `AppendToFile` wrote to a file, parsed. */
   lines<T>(name: string): T[] {
     if (!existsSync(this.file(name))) return [];
     const lines = readFileSync(this.file(name), "utf8").split("\n");
     return lines.filter((line) => line).map((line) => JSON.parse(line) as T);
   }
+  /** The content of a file; empty when it does not exist. */
   text(name: string): string {
     return existsSync(this.file(name)) ? readFileSync(this.file(name), "utf8") : "";
   }
+  /** Builds a pipeline and runs it. */
   async start(
     build: (root: Root) => PValue<unknown> | Promise<PValue<unknown>>,
     options: Partial<FlinkRunnerOptions> = {},
@@ -37,14 +41,10 @@ export class FlinkHarness {
     this.runs.push(run);
     return run;
   }
+  /** Waits for a condition; the error contains the end of the log of the workers. */
   async until(condition: () => boolean, timeoutMs: number, what: string): Promise<void> {
-    const deadline = Date.now() + timeoutMs;
-    while (!condition()) {
-      if (Date.now() > deadline) {
-        throw new Error(`${what}: not within ${timeoutMs} ms\n${this.text("workers.log").slice(-3000)}`);
-      }
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
+    const details = (): string => this.text("workers.log").slice(-3000);
+    await waitUntil(what, condition, { timeoutMs, intervalMs: 100, details });
   }
   /** Stops every run and removes the folder. */
   async close(): Promise<void> {

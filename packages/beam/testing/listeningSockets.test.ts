@@ -22,7 +22,7 @@ describe("List of listening sockets", function () {
     skipUnlessSocketsAreListed(this);
   });
 
-  it("tells a port on every network interface from one on loopback", async () => {
+  it("listeningSockets tells a port on every network interface from one on loopback", async () => {
     const inside = await listen("127.0.0.1");
     const outside = await listen("0.0.0.0");
     try {
@@ -43,7 +43,7 @@ describe("List of listening sockets", function () {
     }
   });
 
-  it("includes the ports of a grandchild process", async () => {
+  it("listeningSockets includes the ports of a grandchild process", async () => {
     const listener =
       'require("net").createServer().listen(0, "127.0.0.1", function () { console.log(this.address().port) })';
     const parent = `require("child_process").spawn(process.execPath, ["-e", ${JSON.stringify(listener)}], { stdio: "inherit" })`;
@@ -58,11 +58,11 @@ describe("List of listening sockets", function () {
     }
   });
 
-  it("refuses to hold when an expected port was not found", () => {
+  it("assertOnlyLoopback fails when an expected port was not found", () => {
     assert.throws(() => assertOnlyLoopback(process.pid, [1]), /not among those found/);
   });
 
-  it("reads IPv6 and IPv4-mapped addresses of /proc/net/tcp6", () => {
+  it("parseAddress reads IPv6 and IPv4-mapped addresses of /proc/net/tcp6", () => {
     assert.equal(parseAddress("0100007F"), "127.0.0.1");
     assert.equal(parseAddress("0000000000000000FFFF00000100007F"), "127.0.0.1");
     assert.equal(parseAddress("00000000000000000000000001000000"), "::1");
@@ -73,7 +73,7 @@ describe("List of listening sockets", function () {
     assert.deepEqual(outsideLoopback(sockets), ["x (7) :::1", "x (7) 10.0.0.1:1", "x (7) 0.0.0.0:1"]);
   });
 
-  it("finds a port that listens on IPv6's loopback", async function () {
+  it("listeningSockets finds a port on the IPv6 loopback address", async function () {
     if (
       !Object.values(networkInterfaces())
         .flat()

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { BlockList } from "node:net";
 
-/** A TCP port that a process accepts connections on. */
+/** A TCP port on which a process accepts connections. */
 export interface ListeningSocket {
   readonly pid: number;
   /** Name of the program. */
@@ -14,11 +14,11 @@ export interface ListeningSocket {
 
 const LISTEN = "0A";
 
-/** Whether this system has what {@link listeningSockets} reads. */
+/** Whether {@link listeningSockets} works on this system. */
 export const canListSockets = existsSync("/proc/self/net/tcp");
 
-/** What `read` returns; undefined when the process has ended. */
-function unlessEnded<T>(read: () => T): T | undefined {
+/** The result of `read`; undefined when the process has exited. */
+function unlessExited<T>(read: () => T): T | undefined {
   try {
     return read();
   } catch (error) {
@@ -29,7 +29,7 @@ function unlessEnded<T>(read: () => T): T | undefined {
 }
 
 function parseStat(pid: number): { program: string; parent: number } | undefined {
-  const stat = unlessEnded(() => readFileSync(`/proc/${pid}/stat`, "utf8"));
+  const stat = unlessExited(() => readFileSync(`/proc/${pid}/stat`, "utf8"));
   // "PID (NAME) STATE PARENT …"; the name may contain anything.
   const match = stat === undefined ? null : /^\d+ \((.*)\) \S (\d+) /s.exec(stat);
   return match ? { program: match[1] as string, parent: Number(match[2]) } : undefined;
@@ -58,11 +58,11 @@ export function parseAddress(hex: string): string {
   return new URL(`http://[${groups.map((group) => group.toString(16)).join(":")}]`).hostname.slice(1, -1);
 }
 
-/** The inodes of a process's sockets. */
+/** The inodes of the sockets of a process. */
 function socketInodes(pid: number): Set<string> {
   const inodes = new Set<string>();
-  for (const fd of unlessEnded(() => readdirSync(`/proc/${pid}/fd`)) ?? []) {
-    const target = unlessEnded(() => readlinkSync(`/proc/${pid}/fd/${fd}`));
+  for (const fd of unlessExited(() => readdirSync(`/proc/${pid}/fd`)) ?? []) {
+    const target = unlessExited(() => readlinkSync(`/proc/${pid}/fd/${fd}`));
     const inode = /^socket:\[(\d+)\]$/.exec(target ?? "")?.[1];
     if (inode) inodes.add(inode);
   }
@@ -76,7 +76,7 @@ function socketsOf(pid: number): ListeningSocket[] {
   const lines = ["tcp", "tcp6"].flatMap((table) => {
     const file = `/proc/${pid}/net/${table}`;
     // Systems without IPv6 have no tcp6.
-    return (unlessEnded(() => readFileSync(file, "utf8")) ?? "").split("\n").slice(1);
+    return (unlessExited(() => readFileSync(file, "utf8")) ?? "").split("\n").slice(1);
   });
   return lines.flatMap((line) => {
     const [, local = "", , state, , , , , , inode = ""] = line.trim().split(/\s+/);
@@ -87,8 +87,8 @@ function socketsOf(pid: number): ListeningSocket[] {
 }
 
 /**
- * The TCP ports that a process and its descendants listen on, from `/proc`.
- * @throws Error where there is no `/proc` (see {@link canListSockets}), or when a process belongs to another user
+ * The TCP ports on which a process and its descendants listen, from `/proc`.
+ * @throws Error on systems without `/proc` (see {@link canListSockets}), or when a process belongs to another user
  */
 export function listeningSockets(rootPid: number): ListeningSocket[] {
   return processTree(rootPid).flatMap(socketsOf);
@@ -98,7 +98,7 @@ const loopback = new BlockList();
 loopback.addSubnet("127.0.0.0", 8, "ipv4");
 loopback.addAddress("::1", "ipv6");
 
-/** Those that other machines can reach, as `PROGRAM (PID) ADDRESS:PORT`. */
+/** The sockets that other machines can reach, as `PROGRAM (PID) ADDRESS:PORT`. */
 export function outsideLoopback(sockets: readonly ListeningSocket[]): string[] {
   return sockets
     .filter(({ address }) => !loopback.check(address, address.includes(":") ? "ipv6" : "ipv4"))
@@ -106,8 +106,8 @@ export function outsideLoopback(sockets: readonly ListeningSocket[]): string[] {
 }
 
 /**
- * Asserts that a process and its descendants listen on loopback only.
- * @param expectedPorts ports that must be among them, so that the assertion cannot hold because nothing was found
+ * Asserts that a process and its descendants listen on the loopback interface only.
+ * @param expectedPorts ports that must be found, so that the assertion cannot pass because nothing was found
  */
 export function assertOnlyLoopback(rootPid: number, expectedPorts: readonly number[]): void {
   const sockets = listeningSockets(rootPid);
@@ -120,9 +120,9 @@ export function assertOnlyLoopback(rootPid: number, expectedPorts: readonly numb
   assert.deepEqual(outsideLoopback(sockets), [], "other machines can reach these ports");
 }
 
-/** Skips a mocha test, with a word on why, where the sockets of processes cannot be listed. */
+/** Skips a mocha test on systems where {@link listeningSockets} does not work; prints why. */
 export function skipUnlessSocketsAreListed(test: Mocha.Context): void {
   if (canListSockets) return;
-  process.stderr.write(`skipped, because this system has no /proc to list sockets from: ${test.test?.title}\n`);
+  process.stderr.write(`skipped, because this system has no /proc to read sockets from: ${test.test?.title}\n`);
   test.skip();
 }

@@ -4,23 +4,27 @@ import grpc = require("@grpc/grpc-js");
 import { LogEntry_Severity_Enum, type LogControl, type LogEntry_List } from "apache-beam/proto/beam_fn_api";
 import { beamFnLoggingDefinition } from "apache-beam/proto/beam_fn_api.grpc-server";
 
+/** A log entry of a worker. */
 export interface LoggedLine {
   readonly worker: string;
   /** Such as `ERROR`. */
   readonly severity: string;
   readonly message: string;
-  /** The bundle that said it; empty when none did. */
+  /** The bundle that logged it; empty outside of bundles. */
   readonly instructionId: string;
 }
 
+/** A running logging service. */
 export interface LoggingService {
   /** `127.0.0.1:PORT`. */
   readonly address: string;
+  /** All entries so far. */
   readonly lines: readonly LoggedLine[];
   /** Cuts all connections. */
   stop(): void;
 }
 
+/** Starts a logging service on a free port. */
 export async function startLoggingService(): Promise<LoggingService> {
   const server = new grpc.Server();
   const lines: LoggedLine[] = [];

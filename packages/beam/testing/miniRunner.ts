@@ -1,6 +1,6 @@
 /**
- * The runner's side of Beam's Fn API, small, over real gRPC on 127.0.0.1: it runs single bundles on a worker in this
- * process, so that tests see what a worker does with the protocol, and can break the streams.
+ * A minimal runner: the runner's side of Beam's Fn API over real gRPC on 127.0.0.1. It runs single bundles on a worker in
+ * this process or in another one, so that tests see how a worker uses the protocol, and can break its streams.
  */
 import "../sdk";
 import grpc = require("@grpc/grpc-js");
@@ -21,6 +21,7 @@ import type { PCollection, Root } from "apache-beam";
 import { withName } from "apache-beam/transforms/transform";
 import { GlobalWindow } from "apache-beam/values";
 import { Worker } from "apache-beam/worker/worker";
+import { waitUntil } from "@eventlogger/process/wait";
 import { buildPipeline, pipe, stringCoder } from "../index";
 
 const SOURCE_URN = "beam:runner:source:v1";
@@ -33,10 +34,10 @@ const SINK_ID = "sink";
 type Call<I, O> = grpc.ServerDuplexStream<I, O>;
 type Waiting<T> = (value: T) => void;
 
-/** A bundle under way. */
+/** A running instruction. */
 export interface RunningBundle {
   readonly id: string;
-  /** The answer of the worker, which may carry an error. */
+  /** The response of the worker, which may contain an error. */
   readonly response: Promise<fnApi.InstructionResponse>;
 }
 
@@ -67,12 +68,12 @@ export class MiniRunner {
   readonly stateRequests: string[] = [];
   /** Whether requests of user state stay unanswered. */
   stateHangs = false;
-  /** What the worker wrote on the console, which is kept from the terminal. */
+  /** Console output of the worker; it is not printed. */
   readonly logged: string[] = [];
-  /** How often the worker asked for a descriptor. */
+  /** Number of descriptor requests of the worker. */
   descriptorRequests = 0;
 
-  /** Starts the runner and, unless told otherwise, a worker of this process that serves it. */
+  /** Starts the runner and, by default, a worker in this process. */
   static async start({ ownWorker = true } = {}): Promise<MiniRunner> {
     const runner = new MiniRunner();
     await runner.listen();
@@ -144,7 +145,7 @@ export class MiniRunner {
     const answer = (response: fnApi.StateResponse["response"]): void =>
       void call.write({ id: request.id, error: "", response });
     if (request.request.oneofKind === "get") {
-      // In pieces, as runners send what is large.
+      // In chunks, as runners send large states.
       const from = Number(Buffer.from(request.request.get.continuationToken).toString() || "0");
       const to = Math.min(stored.length, from + 1000);
       const continuationToken = to < stored.length ? Buffer.from(String(to)) : new Uint8Array();
@@ -159,8 +160,8 @@ export class MiniRunner {
   }
 
   /**
-   * Makes a bundle descriptor of a pipeline over texts (or restrictions, for a splittable ParDo), with a sink on
-   * what nobody reads.
+   * Creates a bundle descriptor for a pipeline over strings (or restrictions, for a splittable ParDo), with a sink for each
+   * output that no step reads.
    */
   async describe(id: string, build: (texts: PCollection<string>) => PCollection<unknown>): Promise<void> {
     const { components } = await buildPipeline((root: Root) => build(pipe(root, runnerSource())));
@@ -210,20 +211,21 @@ export class MiniRunner {
     this.descriptors.set(id, { proto, input: source.coder, output });
   }
 
-  /** Sends an instruction and waits for its answer. */
+  /** Sends an instruction. */
   instruct(request: fnApi.InstructionRequest["request"], id = `i${this.nextId++}`): RunningBundle {
     const response = new Promise<fnApi.InstructionResponse>((resolve) => this.answers.set(id, resolve));
     this.control?.write({ instructionId: id, request });
     return { id, response };
   }
 
-  /** A fresh bundle id, for data that is sent before its bundle starts. */
+  /** A new bundle id, for data that is sent before its bundle starts. */
   newBundleId(): string {
     const id = `b${this.nextId++}`;
     this.outputs.set(id, []);
     return id;
   }
 
+  /** Starts a bundle. */
   startBundle(descriptorId: string, options: { id?: string; cacheToken?: string } = {}): RunningBundle {
     const id = options.id ?? this.newBundleId();
     this.bundles.set(id, descriptorId);
@@ -234,7 +236,7 @@ export class MiniRunner {
     return this.instruct({ oneofKind: "processBundle", processBundle }, id);
   }
 
-  /** Sends elements of a bundle in one message, and the end of the bundle when `last`. */
+  /** Sends elements of a bundle in one message; `last` ends the bundle. */
   async send(descriptorId: string, bundleId: string, values: readonly unknown[], last = false): Promise<void> {
     await this.until(() => this.data !== undefined, "the data stream");
     const { input } = this.descriptors.get(descriptorId) as Described;
@@ -248,7 +250,7 @@ export class MiniRunner {
     this.data?.write({ data: [element], timers: [] });
   }
 
-  /** Runs a bundle of these elements, one message for each list. */
+  /** Runs a bundle with one message for each list of elements. */
   async run(
     descriptorId: string,
     messages: readonly (readonly unknown[])[],
@@ -258,7 +260,7 @@ export class MiniRunner {
     for (const values of messages) await this.send(descriptorId, bundle.id, values);
     await this.send(descriptorId, bundle.id, [], true);
     const response = await bundle.response;
-    // The data stream is another one than that of the answer.
+    // The output and the response come over different streams.
     if (!response.error) await this.until(() => this.ended(bundle.id), "the end of the output");
     return { id: bundle.id, response, output: this.output(bundle.id) };
   }
@@ -267,7 +269,7 @@ export class MiniRunner {
     return this.outputs.get(bundleId)?.at(-1)?.length === 0;
   }
 
-  /** What a bundle has given out. */
+  /** The output of a bundle so far. */
   output(bundleId: string): unknown[] {
     const out: unknown[] = [];
     const { output } = this.descriptors.get(this.bundles.get(bundleId) ?? "") as Described;
@@ -282,11 +284,7 @@ export class MiniRunner {
   }
 
   async until(condition: () => boolean, what: string, timeoutMs = 3000): Promise<void> {
-    const deadline = Date.now() + timeoutMs;
-    while (!condition()) {
-      if (Date.now() > deadline) throw new Error(`${what}: not within ${timeoutMs} ms`);
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
+    await waitUntil(what, condition, { timeoutMs, intervalMs: 5 });
   }
 
   endControl(): void {
@@ -305,7 +303,7 @@ export class MiniRunner {
     this.state?.emit("error", broken("state"));
   }
 
-  /** Ends the streams in order, as a worker without the repairs also survives. */
+  /** Ends the streams gracefully: a worker without the patches survives this, too. */
   close(): void {
     for (const stream of [this.control, this.data, this.state]) stream?.end();
     setTimeout(() => {
@@ -322,7 +320,7 @@ let lastClosed: MiniRunner | undefined;
 const methods = ["debug", "warn", "error"] as const;
 let originals: Pick<Console, (typeof methods)[number]> | undefined;
 
-/** What the worker says goes to the runner, from its start until a moment after its end. */
+/** Collects console output in the runner, from its start until a moment after its end. */
 function keepConsoleQuiet(runner: MiniRunner): void {
   active.push(runner);
   originals ??= { debug: console.debug, warn: console.warn, error: console.error };
@@ -347,7 +345,7 @@ function coder(urn: string, componentCoderIds: string[] = []): runnerApi.Coder {
   return { spec: { urn, payload: new Uint8Array() }, componentCoderIds };
 }
 
-/** Stands for what the runner sends. */
+/** The source for data that the runner sends. */
 function runnerSource() {
   return withName(SOURCE_ID, (_root: Root, pipeline: Pipeline, proto: runnerApi.PTransform): PCollection<string> => {
     proto.spec = { urn: SOURCE_URN, payload: new Uint8Array() };

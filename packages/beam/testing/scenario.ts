@@ -4,6 +4,7 @@
  */
 import { fork } from "node:child_process";
 import path = require("node:path");
+import { withTimeout } from "@eventlogger/process/wait";
 
 export type Scenarios = Readonly<Record<string, () => Promise<unknown>>>;
 
@@ -17,15 +18,11 @@ export type Outcome =
 const HANG_MS = 2500;
 
 async function outcome(scenario: () => Promise<unknown>): Promise<Outcome> {
-  let timer: NodeJS.Timeout | undefined;
-  const hang = new Promise<Outcome>((resolve) => (timer = setTimeout(() => resolve({ ended: "hang" }), HANG_MS)));
   const end = scenario().then(
     (value): Outcome => ({ ended: "value", value }),
     (error: unknown): Outcome => ({ ended: "error", message: String(error) }),
   );
-  const result = await Promise.race([end, hang]);
-  clearTimeout(timer);
-  return result;
+  return withTimeout(end, HANG_MS, "the scenario").catch(() => ({ ended: "hang" }));
 }
 
 /**

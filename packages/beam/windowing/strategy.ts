@@ -6,20 +6,20 @@ import type { IntervalWindow } from "apache-beam/values";
 import { defaultTrigger } from "./triggers";
 
 export interface WindowingOptions {
-  /** Default: once, when the watermark passes the end of the window, and once for each late element. */
+  /** Default: fires when the watermark passes the end of the window, and for each late element. */
   readonly trigger?: runnerApi.Trigger;
-  /** Whether a pane carries what earlier panes carried. Default: it carries only what is new (DISCARDING). */
+  /** Whether a pane repeats the elements of earlier panes. @default false (DISCARDING) */
   readonly accumulating?: boolean;
-  /** How long after the end of the window late data is taken; ms. @default 0 */
+  /** How long after the end of a window its late data is accepted, ms. @default 0 */
   readonly allowedLatenessMs?: number;
   /**
-   * Whether an on-time pane comes although nothing is new.
-   * @default false; function combiners throw on an empty pane
+   * Whether the on-time pane fires without new elements.
+   * @default false, because combiners throw on an empty pane
    */
   readonly emitEmptyOnTimePane?: boolean;
 }
 
-/** The windowing strategy for `beam.windowInto(windowFn, strategy)`; output has the time of the window's end. */
+/** The windowing strategy for `windowInto(windowFn, strategy)`. Output has the timestamp of the end of its window. */
 export function windowingStrategy(options: WindowingOptions): runnerApi.WindowingStrategy {
   return runnerApi.WindowingStrategy.create({
     trigger: options.trigger ?? defaultTrigger(),
@@ -37,9 +37,9 @@ export function windowingStrategy(options: WindowingOptions): runnerApi.Windowin
 }
 
 /**
- * Session windows: `[t, t + gap)`, merged where they intersect, so elements exactly the gap apart are in two sessions.
- * The SDK sends the gap to the runner in whole seconds and drops the rest, so the rest is refused here.
+ * Session windows: `[t, t + gap)`, merged where they intersect. Elements exactly the gap apart are in different sessions.
  *
+ * @param gapMs whole seconds in ms: the SDK sends the gap to the runner in seconds and drops the fraction
  * @throws RangeError for a gap that is not a positive whole number of seconds
  */
 export function sessionWindows(gapMs: number): WindowFn<IntervalWindow> {

@@ -1,30 +1,30 @@
 /**
  * Triggers, as the Beam model defines them (`beam_runner_api.proto`, message Trigger).
  *
- * Early and late triggers of {@link afterWatermark} are once-triggers, written without {@link repeatedly}: the runner
- * repeats them, and a repeated one ends in a ClassCastException on Flink.
+ * The early and late triggers of {@link afterWatermark} are once-triggers, without {@link repeatedly}: the runner repeats
+ * them, and Flink throws a ClassCastException for a repeated one.
  */
 import "../sdk";
 import type * as runnerApi from "apache-beam/proto/beam_runner_api";
 
 type Trigger = runnerApi.Trigger;
 
-/** When the watermark passes the end of the window, then for each late element. */
+/** Fires when the watermark passes the end of the window, then for each late element. */
 export function defaultTrigger(): Trigger {
   return { trigger: { oneofKind: "default", default: {} } };
 }
 
-/** For each element. */
+/** Fires for each element. */
 export function always(): Trigger {
   return { trigger: { oneofKind: "always", always: {} } };
 }
 
-/** When the pane has at least `count` elements. */
+/** Fires once, when the pane has at least `count` elements. */
 export function afterCount(count: number): Trigger {
   return { trigger: { oneofKind: "elementCount", elementCount: { elementCount: count } } };
 }
 
-/** `delayMs` of processing time after the first element of the pane. */
+/** Fires once, `delayMs` of processing time after the first element of the pane. */
 export function afterProcessingTime(delayMs: number): Trigger {
   return {
     trigger: {
@@ -36,12 +36,12 @@ export function afterProcessingTime(delayMs: number): Trigger {
   };
 }
 
-/** Again and again. */
+/** Fires whenever the trigger fires, forever. */
 export function repeatedly(trigger: Trigger): Trigger {
   return { trigger: { oneofKind: "repeat", repeat: { subtrigger: trigger } } };
 }
 
-/** When the watermark passes the end of the window, with early panes before and late panes after. */
+/** Fires when the watermark passes the end of the window; early and late panes have triggers of their own. */
 export function afterWatermark(firings: { early?: Trigger; late?: Trigger } = {}): Trigger {
   return {
     trigger: {

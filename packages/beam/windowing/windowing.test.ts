@@ -5,7 +5,7 @@ import { afterCount, afterProcessingTime, afterWatermark, repeatedly } from "./t
 import { sessionWindows, windowingStrategy } from "./strategy";
 
 describe("Windowing strategies", () => {
-  it("discard what was fired and leave out empty panes, unless told otherwise", () => {
+  it("a windowing strategy discards fired panes and skips empty ones by default", () => {
     const strategy = windowingStrategy({ allowedLatenessMs: 1500 });
     assert.equal(strategy.accumulationMode, AccumulationMode_Enum.DISCARDING);
     assert.equal(strategy.onTimeBehavior, OnTimeBehavior_Enum.FIRE_IF_NONEMPTY);
@@ -15,14 +15,14 @@ describe("Windowing strategies", () => {
     assert.equal(other.onTimeBehavior, OnTimeBehavior_Enum.FIRE_ALWAYS);
   });
 
-  it("refuse session gaps that the SDK would cut to whole seconds", () => {
+  it("sessionWindows rejects gaps that the SDK would truncate to whole seconds", () => {
     for (const gap of [1500, 0, -1000, 0.5, Number.NaN, Infinity]) {
       assert.throws(() => sessionWindows(gap), new RegExp(`positive whole number of seconds, not ${gap} ms`));
     }
     assert.doesNotThrow(() => sessionWindows(1000));
   });
 
-  it("carry triggers as the model writes them", () => {
+  it("triggers have the form of the Beam model", () => {
     const { trigger } = afterWatermark({ early: afterProcessingTime(250), late: repeatedly(afterCount(1)) });
     assert(trigger.oneofKind === "afterEndOfWindow");
     const { earlyFirings, lateFirings } = trigger.afterEndOfWindow;

@@ -1,17 +1,17 @@
 import "../sdk";
 import assert from "node:assert/strict";
 import { spawn, type ChildProcess } from "node:child_process";
-import path = require("node:path");
 import { packageRootOf } from "@eventlogger/process/packageRoot";
 import { MiniRunner } from "../testing/miniRunner";
 import { startLoggingService, type LoggingService } from "../testing/loggingService";
 import * as fixtures from "../testing/fixtures";
-import { bundleParDo, pipe, stringCoder } from "../index";
+import { bundleParDo, moduleName, pipe, stringCoder } from "../index";
 import { registeredModules } from "./containerMain";
 
-const MAIN = path.join(__dirname, "containerMain.js");
+const MAIN = require.resolve("./containerMain");
 const PACKAGE_ROOT = packageRootOf(__filename);
-const FIXTURES = "@eventlogger/beam/testing/fixtures";
+const FIXTURES = moduleName(require.resolve("../testing/fixtures"));
+const MISSING = moduleName(require.resolve("../testing/fixtures")).replace("fixtures", "missing");
 
 describe("Worker in a container", function () {
   this.timeout(20_000);
@@ -31,7 +31,7 @@ describe("Worker in a container", function () {
     runner.close();
   });
 
-  /** Starts it as the boot program does. */
+  /** Starts the worker as the boot program does. */
   function start(modules: readonly string[]): void {
     const args = [
       `--logging_endpoint=${logging.address}`,
@@ -52,7 +52,7 @@ describe("Worker in a container", function () {
   const messages = (severity: string): string[] =>
     logging.lines.filter((line) => line.severity === severity).map((line) => line.message);
 
-  it("works, and what it says is among the logs of the runner", async () => {
+  it("the worker runs bundles, and sends its console output to the runner", async () => {
     start([FIXTURES]);
     await runner.connected;
     await runner.describe("same", (input) => pipe(input, bundleParDo("same", new fixtures.Identity(), stringCoder)));
@@ -62,30 +62,30 @@ describe("Worker in a container", function () {
     );
     const { response } = await runner.run("throw", [["a", "b"]]);
     assert.match(response.error, /cannot process b/);
-    await runner.until(() => messages("ERROR").length > 0, "the error among the logs");
+    await runner.until(() => messages("ERROR").length > 0, "the error in the logs");
     assert.match(messages("ERROR")[0] ?? "", /Bundle \S+ of throw failed: Error: cannot process b/);
     assert.match(messages("INFO").join("\n"), /worker w1 \(process \d+\) serves/);
     assert(logging.lines.every((line) => line.worker === "w1"));
     assert.match(printed, /worker w1 .* serves/);
   });
 
-  it("ends in order when it is told to stop, and nothing of what it said is lost", async () => {
+  it("the worker stops gracefully at SIGTERM, and sends all of its output first", async () => {
     start([FIXTURES]);
     await runner.connected;
     worker?.kill("SIGTERM");
     assert.equal(await exited, 0);
-    assert.match(messages("INFO").at(-1) ?? "", /worker w1 ends: The process was told to stop/);
+    assert.match(messages("INFO").at(-1) ?? "", /worker w1 stops: SIGTERM/);
   });
 
-  it("ends in order when the runner closes the control stream", async () => {
+  it("the worker stops gracefully when the runner closes the control stream", async () => {
     start([FIXTURES]);
     await runner.connected;
     runner.endControl();
     assert.equal(await exited, 0);
-    assert.match(messages("INFO").at(-1) ?? "", /worker w1 ends: The control stream/);
+    assert.match(messages("INFO").at(-1) ?? "", /worker w1 stops: The control stream/);
   });
 
-  it("goes on when nobody takes its logs", async () => {
+  it("the worker keeps running when the logging service is gone", async () => {
     start([FIXTURES]);
     await runner.connected;
     logging.stop();
@@ -93,26 +93,26 @@ describe("Worker in a container", function () {
     assert.deepEqual((await runner.run("same", [["a"]])).output, ["a"]);
     worker?.kill("SIGTERM");
     assert.equal(await exited, 0);
-    assert.match(printed, /The runner takes no more logs/);
-    assert.match(printed, /worker w1 ends/);
+    assert.match(printed, /Cannot send logs to the runner any more/);
+    assert.match(printed, /worker w1 stops/);
   });
 
-  it("says which module it cannot load", async () => {
-    start(["@eventlogger/beam/of/a/later/version"]);
+  it("the worker names a module that it cannot load", async () => {
+    start([MISSING]);
     assert.equal(await exited, 1);
-    const text = /The pipeline uses the module @eventlogger\/beam\/of\/a\/later\/version, which cannot be loaded/;
+    const text = new RegExp(`Cannot load the module ${MISSING}, which the pipeline uses`);
     assert.match(messages("CRITICAL").join(), text);
     assert.match(printed, text);
   });
 });
 
 describe("registeredModules", () => {
-  it("reads the pipeline options of portable runners and of Dataflow", () => {
+  it("registeredModules reads the pipeline options of portable runners and of Dataflow", () => {
     assert.deepEqual(registeredModules('{"beam:option:registered_node_modules:v1":["a","b"]}'), ["a", "b"]);
     assert.deepEqual(registeredModules('{"display_data":[],"options":{"registered_node_modules":["a"]}}'), ["a"]);
   });
 
-  it("refuses options that name none", () => {
+  it("registeredModules rejects options that do not name modules", () => {
     for (const options of ["{}", '{"options":{}}', '{"registered_node_modules":"a"}']) {
       assert.throws(() => registeredModules(options), /do not name the modules of the pipeline/);
     }

@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 /**
  * The worker in a container. Beam's boot program starts it as `npx apache-beam-worker --id=ID --control_endpoint=…
- * --logging_endpoint=… --options=JSON`, where the SDK's own worker would know nothing of the repairs. The modules that the
- * pipeline refers to are named in the pipeline options, and resolve from the working directory.
+ * --logging_endpoint=… --options=JSON`. It replaces the SDK's command of that name, which lacks the patches. The pipeline
+ * options name the modules of the pipeline, which are resolved from the working directory. Exit codes: 0 after a graceful
+ * stop, 1 after an error.
  */
 import "../sdk";
 import { parseArgs } from "node:util";
@@ -10,9 +11,9 @@ import { forwardLogs, type LogForwarding } from "./logging";
 import { serve } from "./serve";
 
 /**
- * The modules to load, from the pipeline options as boot passes them on: named as in the portable API, or as Dataflow
- * does, which nests them one level deeper.
- * @throws Error when there are none to be found
+ * The modules to load, from the pipeline options that boot passes on: with the option names of the portable API, or nested
+ * one level deeper with the names of Dataflow.
+ * @throws Error when the options do not name any modules
  */
 export function registeredModules(optionsJson: string): string[] {
   type Json = Readonly<Record<string, unknown>>;
@@ -22,12 +23,12 @@ export function registeredModules(optionsJson: string): string[] {
   if (Array.isArray(modules) && modules.every((name) => typeof name === "string")) return modules;
   throw new Error(
     "The pipeline options do not name the modules of the pipeline (registered_node_modules): " +
-      "the launcher must pass on what its getRegisteredModules() returns",
+      "the launcher must pass the result of getRegisteredModules() as this option",
   );
 }
 
 async function main(): Promise<void> {
-  // Boot also says where the status service and the staged files are.
+  // Boot passes further arguments: the status service and the staged files.
   const { values } = parseArgs({ args: process.argv.slice(2), strict: false });
   const text = (name: string): string | undefined => {
     const value = values[name];

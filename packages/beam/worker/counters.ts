@@ -1,23 +1,26 @@
 /**
- * Counters of a worker process, reported to its pool about every second. Unlike Beam metrics they can be read while an
- * unbounded job runs. They count attempts: what a failed bundle counted stays counted.
+ * Counters of a worker process, which reports them to its pool about once a second. Unlike Beam metrics they can be read
+ * while an unbounded job runs. They count attempts: a failed bundle is not subtracted.
  */
 const counters: Record<string, number> = {};
 
-/** Start of a line on a worker's standard output that carries its counters. */
+/** Prefix of a line on a worker's standard output that contains its counters as JSON. */
 export const COUNTERS_LINE = "@counters ";
 
-/** Adds to a counter of this process. */
+/** Adds `n` to a counter of this process. */
 export function count(name: string, n = 1): void {
   counters[name] = (counters[name] ?? 0) + n;
 }
 
-/** Sets a counter that is a level, such as a memory size. */
+/** Sets a counter of this process to a value, such as a memory size. */
 export function gauge(name: string, value: number): void {
   counters[name] = value;
 }
 
-/** Prints the counters whenever they have changed. */
+/**
+ * Prints the counters every `everyMs` ms when they have changed.
+ * @param update called before; sets gauges
+ */
 export function reportCounters(everyMs: number, update: () => void): void {
   let last = "";
   setInterval(() => {

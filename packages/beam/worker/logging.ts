@@ -4,13 +4,14 @@ import grpc = require("@grpc/grpc-js");
 import { LogEntry, LogEntry_List, LogEntry_Severity_Enum as Severity } from "apache-beam/proto/beam_fn_api";
 import { BeamFnLoggingClient } from "apache-beam/proto/beam_fn_api.grpc-client";
 import { loggingLocalStorage } from "apache-beam/worker/logging";
+import { waitUntil, withTimeout } from "@eventlogger/process/wait";
 
-/** Lines that wait for the runner, at most: what a worker says must not fill its memory. */
+/** Maximum number of lines that wait for the runner, so that logs do not fill the memory. */
 const MAX_WAITING = 10_000;
 const MAX_BATCH = 500;
 const SEND_EVERY_MS = 100;
-/** How long a close waits for the runner to take what is left. */
-const CLOSE_WITHIN_MS = 2000;
+/** Time limit for sending the remaining lines at the end, ms. */
+const CLOSE_TIMEOUT_MS = 2000;
 
 const SEVERITIES = {
   log: Severity.INFO,
@@ -19,19 +20,19 @@ const SEVERITIES = {
   error: Severity.ERROR,
 } as const;
 
-/** Sends what is said on the console to a runner, which shows it among the logs of the job. */
+/** Sends console output to a runner, which shows it in the logs of the job. */
 export interface LogForwarding {
-  /** Says something that ends the worker. */
+  /** Logs the error that stops the worker. */
   critical(message: string): void;
-  /** Sends what is left, at most 2 s long, and stops. */
+  /** Sends the remaining lines, for at most 2 s, and stops. */
   close(): Promise<void>;
 }
 
 /**
- * Sends what is said on the console to the logging service of a runner, with the bundle and step that said it. It is
- * still printed as well. When the stream breaks, it is only printed from then on.
+ * Sends console output to the logging service of a runner, with its bundle and step. The output is still printed. When
+ * the stream breaks, it is only printed from then on.
  *
- * @param endpoint `host:port`
+ * @param endpoint `host:port` of the logging service
  */
 export function forwardLogs(workerId: string, endpoint: string): LogForwarding {
   const metadata = new grpc.Metadata();
@@ -45,14 +46,14 @@ export function forwardLogs(workerId: string, endpoint: string): LogForwarding {
   let broken = false;
   const over = new Promise<void>((resolve) => {
     stream.on("error", (error: Error) => {
-      if (!broken) printError(`The runner takes no more logs: ${error.message}`);
+      if (!broken) printError(`Cannot send logs to the runner any more: ${error.message}`);
       broken = true;
       resolve();
     });
     stream.on("end", resolve);
   });
   stream.on("drain", () => (writable = true));
-  stream.resume(); // the runner says nothing of interest
+  stream.resume(); // messages of the runner are ignored
 
   const add = (severity: Severity, message: string): void => {
     if (broken) return;
@@ -79,7 +80,7 @@ export function forwardLogs(workerId: string, endpoint: string): LogForwarding {
     if (dropped && !waiting.length) {
       const lines = dropped;
       dropped = 0;
-      add(Severity.WARN, `${lines} log lines were dropped: the runner took them too slowly`);
+      add(Severity.WARN, `${lines} log lines were dropped because the runner accepts them too slowly`);
     }
     if (broken) waiting = [];
   };
@@ -100,13 +101,13 @@ export function forwardLogs(workerId: string, endpoint: string): LogForwarding {
     },
     close: async () => {
       clearInterval(timer);
-      const deadline = Date.now() + CLOSE_WITHIN_MS;
-      while (waiting.length && !broken && Date.now() < deadline) {
-        send();
-        if (waiting.length) await new Promise((resolve) => setTimeout(resolve, 20));
-      }
-      stream.end();
-      await Promise.race([over, new Promise((resolve) => setTimeout(resolve, Math.max(0, deadline - Date.now())))]);
+      const sendAll = async (): Promise<void> => {
+        const sent = (): boolean => (send(), waiting.length === 0 || broken);
+        await waitUntil("the runner to accept the logs", sent, { timeoutMs: CLOSE_TIMEOUT_MS, intervalMs: 20 });
+        stream.end();
+        await over;
+      };
+      await withTimeout(sendAll(), CLOSE_TIMEOUT_MS, "sending the last logs").catch(() => stream.end());
       broken = true;
       client.close();
     },

@@ -1,10 +1,11 @@
 /**
- * A worker of a {@link WorkerPool}, in a process of its own: `node main.js --id ID --control_endpoint HOST:PORT
- * --modules '["a","b"]' --require-from DIR`. It serves one runner and reports its counters to the pool. It ends when the
- * runner closes the control stream, or it gets SIGTERM, after giving its sources time to hand back what they hold.
+ * A worker process of a {@link WorkerPool}: `node main.js --id ID --control_endpoint HOST:PORT --modules '["a","b"]'
+ * --require-from DIR`. It serves one runner and reports its counters to the pool. It stops when the runner closes the
+ * control stream, or at SIGTERM, after its sources had time to nack the messages that they hold.
  */
 import "../sdk";
 import { parseArgs } from "node:util";
+import { runMain } from "@eventlogger/process/main";
 import {
   CHECKPOINT_RECORD_VARIABLE,
   CheckpointRecorder,
@@ -38,19 +39,13 @@ async function main(): Promise<void> {
     gauge("worker.failedBundles", workerStats.failedBundles);
     for (const [name, value] of Object.entries(stateStats())) gauge(`state.${name}`, value);
   });
-  const toRecord = process.env[CHECKPOINT_RECORD_VARIABLE];
-  if (toRecord) {
-    const recorder = new CheckpointRecorder(JSON.parse(toRecord) as CheckpointRecorderOptions);
+  const recorderOptions = process.env[CHECKPOINT_RECORD_VARIABLE];
+  if (recorderOptions) {
+    const recorder = new CheckpointRecorder(JSON.parse(recorderOptions) as CheckpointRecorderOptions);
     beforeFinalize(() => recorder.record());
   }
   const modules = JSON.parse(values.modules ?? "[]") as string[];
   await serve({ id, controlUrl, modules, requireFrom: values["require-from"] ?? process.cwd() });
 }
 
-void main().then(
-  () => process.exit(0),
-  (error: unknown) => {
-    console.error(error);
-    process.exit(1);
-  },
-);
+runMain(main);

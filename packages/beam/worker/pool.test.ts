@@ -36,7 +36,7 @@ describe("Worker pool", function () {
     pool = await startWorkerPool({ logFile: file("log"), onUnexpectedExit, ...options });
   }
 
-  /** Asks the pool for a worker, as runners do: the error text of the answer. */
+  /** Requests a worker, as runners do; returns the error text of the response. */
   function askForWorker(): Promise<string> {
     const client = new BeamFnExternalWorkerPoolClient(pool.address, grpc.ChannelCredentials.createInsecure());
     const request = StartWorkerRequest.create({ workerId: "w1", controlEndpoint: { url: runner.address } });
@@ -56,7 +56,7 @@ describe("Worker pool", function () {
     assert.equal(output.length, 10);
   }
 
-  it("stops workers so that sources give back what they hold", async () => {
+  it("stopping the pool makes sources nack the messages that they hold", async () => {
     await start();
     assert.equal(await askForWorker(), "");
     await runner.connected;
@@ -64,36 +64,36 @@ describe("Worker pool", function () {
     assert.equal(pool.pids.length, 1);
     await pool.stop();
     assert.equal(read("finalized"), "abort 0-10\n");
-    assert.match(read("log"), /worker w1 ends: The process was told to stop/);
+    assert.match(read("log"), /worker w1 stops: SIGTERM/);
     assert.deepEqual([pool.pids, pool.unexpectedExits, exits], [[], 0, []]);
     await assert.rejects(askForWorker(), /UNAVAILABLE/);
   });
 
-  it("has workers end by themselves when the runner closes the control stream", async () => {
+  it("a worker stops by itself when the runner closes the control stream", async () => {
     await start();
     await askForWorker();
     await runner.connected;
     await readOnce();
     runner.endControl();
-    await runner.until(() => pool.pids.length === 0, "the end of the worker", 10_000);
+    await runner.until(() => pool.pids.length === 0, "the exit of the worker", 10_000);
     assert.equal(read("finalized"), "abort 0-10\n");
     assert.deepEqual([pool.unexpectedExits, exits], [0, []]);
   });
 
-  it("tells of a worker that was killed", async () => {
+  it("the pool reports a worker that was killed", async () => {
     await start();
     await askForWorker();
     await runner.connected;
     process.kill(pool.pids[0] as number, "SIGKILL");
-    await runner.until(() => pool.unexpectedExits === 1, "the end of the worker", 10_000);
+    await runner.until(() => pool.unexpectedExits === 1, "the exit of the worker", 10_000);
     assert.deepEqual(exits, ["w1 was killed by SIGKILL"]);
   });
 
-  it("tells of a worker that cannot start, and why in its log", async () => {
+  it("the pool reports a worker that cannot start, and logs the reason", async () => {
     await start({ requireFrom: file("nowhere") });
     await askForWorker();
-    await runner.until(() => pool.unexpectedExits === 1, "the end of the worker", 10_000);
-    assert.deepEqual(exits, ["w1 ended with exit code 1"]);
+    await runner.until(() => pool.unexpectedExits === 1, "the exit of the worker", 10_000);
+    assert.deepEqual(exits, ["w1 exited with code 1"]);
     assert.match(read("log"), /Cannot find module/);
   });
 });

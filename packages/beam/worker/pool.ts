@@ -1,7 +1,6 @@
 import "../sdk";
 import { spawn, type ChildProcess } from "node:child_process";
 import { createWriteStream, type WriteStream } from "node:fs";
-import path = require("node:path");
 import { createInterface } from "node:readline";
 import grpc = require("@grpc/grpc-js");
 import type { StartWorkerRequest, StartWorkerResponse } from "apache-beam/proto/beam_fn_api";
@@ -10,32 +9,33 @@ import { beamFnExternalWorkerPoolDefinition } from "apache-beam/proto/beam_fn_ap
 import { getRegisteredModules } from "apache-beam/serialization";
 import { COUNTERS_LINE } from "./counters";
 
+/** Options of {@link startWorkerPool}. */
 export interface WorkerPoolOptions {
-  /** File that the output of all workers is appended to. */
+  /** File to which the output of all workers is appended. */
   readonly logFile: string;
-  /** Folder from which the registered modules resolve; default: the working directory. */
+  /** Folder from which workers resolve the registered modules. Default: the working directory. */
   readonly requireFrom?: string;
-  /** Environment of the workers, added to this process's. */
+  /** Environment of the workers, added to that of this process. */
   readonly env?: Readonly<Record<string, string>>;
   /** Node flags, such as `--max-old-space-size=2048`. */
   readonly nodeArgs?: readonly string[];
-  /** Called when a worker ended that nobody stopped. */
+  /** Called when a worker exits unexpectedly, with its exit status as text. */
   readonly onUnexpectedExit?: (workerId: string, status: string) => void;
-  /** Called when a worker has started or ended. */
+  /** Called when a worker has started or exited. */
   readonly onWorkersChanged?: () => void;
 }
 
-/** Runs SDK workers in processes of their own, so that user code that dies does not take the launcher along. */
+/** Runs SDK workers in separate processes, so that user code that crashes does not crash the launcher. */
 export interface WorkerPool {
-  /** Address for an external environment, `127.0.0.1:PORT`. */
+  /** Address for an external environment: `127.0.0.1:PORT`. */
   readonly address: string;
-  /** Process ids of the workers that run now. */
+  /** Process ids of the running workers. */
   readonly pids: readonly number[];
-  /** The sum of the counters of all workers, past ones included; see `count`. */
+  /** The sums of the counters of all workers, including those that have exited; see `count`. */
   readonly counters: Readonly<Record<string, number>>;
-  /** Workers that ended though nobody stopped them. */
+  /** Number of workers that have exited unexpectedly. */
   readonly unexpectedExits: number;
-  /** Stops the workers (SIGTERM, SIGKILL after `graceMs`) and the service. */
+  /** Stops the workers (SIGTERM, then SIGKILL after `graceMs`, default 3000) and the service. */
   stop(graceMs?: number): Promise<void>;
 }
 
@@ -43,9 +43,10 @@ interface RunningWorker {
   readonly process: ChildProcess;
   readonly exited: Promise<void>;
   stopped: boolean;
+  terminated: boolean;
 }
 
-const MAIN = path.join(__dirname, "main.js");
+const MAIN = require.resolve("./main");
 
 class ProcessPool implements WorkerPool {
   private readonly workers = new Map<string, RunningWorker>();
@@ -75,7 +76,8 @@ class ProcessPool implements WorkerPool {
         call: grpc.ServerUnaryCall<StopWorkerRequest, StopWorkerResponse>,
         callback: grpc.sendUnaryData<StopWorkerResponse>,
       ) => {
-        void this.stopWorker(call.request.workerId, 5000);
+        // The runner also closes the control stream, at which the worker stops; the signals are for a worker that hangs.
+        void this.stopWorker(call.request.workerId, { terminateMs: 2500, killMs: 5000 });
         callback(null, { error: "" });
       },
     });
@@ -95,8 +97,8 @@ class ProcessPool implements WorkerPool {
   }
 
   private startWorker(id: string, controlUrl: string): void {
-    // A job that is started again just now would leave a worker behind.
-    if (this.stopping) throw new Error("The worker pool is being stopped");
+    // A job that Flink restarts at this moment would leave a worker behind.
+    if (this.stopping) throw new Error("The worker pool is stopping");
     const args = [
       ...(this.options.nodeArgs ?? []),
       MAIN,
@@ -107,25 +109,26 @@ class ProcessPool implements WorkerPool {
     ];
     const child = spawn(process.execPath, args, {
       stdio: ["ignore", "pipe", "pipe"],
-      // A group of its own: a Ctrl-C on the terminal reaches the launcher, which stops its workers in order.
+      // A separate process group: Ctrl-C on the terminal reaches only the launcher, which stops its workers.
       detached: true,
       env: { ...process.env, ...this.options.env },
     });
-    createInterface({ input: child.stdout }).on("line", (line) => this.takeLine(id, line));
+    createInterface({ input: child.stdout }).on("line", (line) => this.handleLine(id, line));
     child.stderr.pipe(this.log, { end: false });
     const worker: RunningWorker = {
       process: child,
       stopped: false,
+      terminated: false,
       exited: new Promise((resolve) => {
-        child.once("error", (error) => this.log.write(`worker ${id} cannot start: ${error.message}\n`));
+        child.once("error", (error) => this.log.write(`worker ${id} cannot be started: ${error.message}\n`));
         child.once("close", (code, signal) => {
           this.workers.delete(id);
           resolve();
           this.options.onWorkersChanged?.();
-          // A worker ends by itself with 0 when the runner closes its stream.
+          // A worker exits with 0 when the runner closes its control stream.
           if (!worker.stopped && code !== 0) {
             this.unexpectedExits++;
-            const status = signal ? `was killed by ${signal}` : `ended with exit code ${code}`;
+            const status = signal ? `was killed by ${signal}` : `exited with code ${code}`;
             this.log.write(`worker ${id} ${status}\n`);
             this.options.onUnexpectedExit?.(id, status);
           }
@@ -136,7 +139,7 @@ class ProcessPool implements WorkerPool {
     this.options.onWorkersChanged?.();
   }
 
-  private takeLine(id: string, line: string): void {
+  private handleLine(id: string, line: string): void {
     if (!line.startsWith(COUNTERS_LINE)) {
       this.log.write(line + "\n");
       return;
@@ -152,13 +155,20 @@ class ProcessPool implements WorkerPool {
     return sum;
   }
 
-  private async stopWorker(id: string, graceMs: number): Promise<void> {
+  /** Waits for a worker to exit. Signals it after the given times, ms. */
+  private async stopWorker(
+    id: string,
+    after: { readonly terminateMs: number; readonly killMs: number },
+  ): Promise<void> {
     const worker = this.workers.get(id);
     if (!worker) return;
     worker.stopped = true;
-    // The runner closes the control stream first and the worker then ends by itself; the signals are for one that hangs.
-    const terminate = setTimeout(() => worker.process.kill("SIGTERM"), graceMs / 2);
-    const kill = setTimeout(() => worker.process.kill("SIGKILL"), graceMs);
+    const terminate = setTimeout(() => {
+      // Only once: a second SIGTERM would stop the worker before its sources have nacked their messages.
+      if (!worker.terminated) worker.process.kill("SIGTERM");
+      worker.terminated = true;
+    }, after.terminateMs);
+    const kill = setTimeout(() => worker.process.kill("SIGKILL"), after.killMs);
     await worker.exited;
     clearTimeout(terminate);
     clearTimeout(kill);
@@ -166,18 +176,13 @@ class ProcessPool implements WorkerPool {
 
   async stop(graceMs = 3000): Promise<void> {
     this.stopping = true;
-    await Promise.all(
-      [...this.workers].map(([id, worker]) => {
-        worker.process.kill("SIGTERM");
-        return this.stopWorker(id, graceMs);
-      }),
-    );
+    await Promise.all([...this.workers.keys()].map((id) => this.stopWorker(id, { terminateMs: 0, killMs: graceMs })));
     this.server.forceShutdown();
     await new Promise<void>((resolve) => this.log.end(resolve));
   }
 }
 
-/** Starts a pool on a free port of 127.0.0.1. */
+/** Starts a worker pool on a free port of 127.0.0.1. */
 export async function startWorkerPool(options: WorkerPoolOptions): Promise<WorkerPool> {
   const pool = new ProcessPool(options);
   await pool.start();

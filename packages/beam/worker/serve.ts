@@ -3,28 +3,30 @@ import { createRequire } from "node:module";
 import path = require("node:path");
 import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "apache-beam/worker/worker";
+import { onStopSignals } from "@eventlogger/process/stopSignals";
 import { endWorker, onWorkerGone, watchControlStream, workerStats } from "../patches/control";
 
-/** How long sources may take to hand back what they hold. */
-const LINGER_MS = 1500;
+/** Time for sources to nack the messages that they hold, ms. */
+const NACK_MS = 1500;
 
-/** What a runner tells a worker when it starts it. */
+/** Options of {@link serve}, which a runner passes to its worker. */
 export interface ServeOptions {
+  /** Id that the runner has given the worker. */
   readonly id: string;
-  /** `host:port` of the runner. */
+  /** `host:port` of the control service of the runner. */
   readonly controlUrl: string;
-  /** Modules whose exports the pipeline refers to. */
+  /** Names of the registered modules of the pipeline. */
   readonly modules: readonly string[];
-  /** Folder from which they resolve. */
+  /** Folder from which the modules are resolved. */
   readonly requireFrom: string;
 }
 
-/** A module that the pipeline refers to cannot be loaded: launcher and worker run different code. */
+/** A module of the pipeline cannot be loaded. Launcher and worker must run the same version of the code. */
 export class ModuleNotLoadedError extends Error {
   constructor(module: string, requireFrom: string, cause: unknown) {
     super(
-      `The pipeline uses the module ${module}, which cannot be loaded from ${requireFrom}: ` +
-        `${cause instanceof Error ? cause.message : String(cause)}. Worker and launcher must be of one version`,
+      `Cannot load the module ${module}, which the pipeline uses, from ${requireFrom}: ` +
+        `${cause instanceof Error ? cause.message : String(cause)}. Worker and launcher must have the same version`,
       { cause },
     );
     this.name = "ModuleNotLoadedError";
@@ -44,19 +46,19 @@ function loadModules(modules: readonly string[], requireFrom: string): void {
 }
 
 /**
- * Serves one runner in this process: loads the modules, connects, and works. SIGTERM ends it in order.
- * @returns a promise that resolves when the control stream has ended and sources have had time to hand back what they hold
- * @throws ModuleNotLoadedError
+ * Serves one runner in this process: loads the modules, connects, and runs bundles. The first SIGTERM stops it gracefully,
+ * the second one exits immediately. Resolves when the control stream has ended and sources had time to nack their messages.
+ * @throws ModuleNotLoadedError when a module of the pipeline cannot be loaded
  */
 export async function serve({ id, controlUrl, modules, requireFrom }: ServeOptions): Promise<void> {
-  // The SDK tells each bundle on console.debug.
+  // The SDK logs each bundle with console.debug.
   console.debug = () => {};
   loadModules(modules, requireFrom);
   const worker = new Worker(id, { controlUrl });
   watchControlStream(worker);
   console.info(`worker ${id} (process ${process.pid}) serves ${controlUrl}`);
-  process.on("SIGTERM", () => void endWorker(worker, "The process was told to stop"));
+  onStopSignals({ signals: ["SIGTERM"], onStop: (signal) => void endWorker(worker, signal) });
   const { message } = await new Promise<Error>((resolve) => onWorkerGone(resolve));
-  console.info(`worker ${id} ends: ${message}; ${JSON.stringify(workerStats)}`);
-  await sleep(LINGER_MS);
+  console.info(`worker ${id} stops: ${message}; ${JSON.stringify(workerStats)}`);
+  await sleep(NACK_MS);
 }

@@ -12,7 +12,7 @@ export function packedFiles(packageRoot: string): string[] {
 }
 
 /** The TypeScript sources of a package, relative to its folder. */
-export function sourceFiles(packageRoot: string): string[] {
+function sourceFiles(packageRoot: string): string[] {
   const folders = readdirSync(packageRoot, { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && !["dist", "node_modules"].includes(entry.name))
     .map((entry) => entry.name);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { rowCoder } from "@eventlogger/beam/rows/schema";
-import { encode, roundTrip } from "@eventlogger/beam/patches/coders.scenario";
+import { encode, roundTrip } from "@eventlogger/beam/testing/codec";
 import { beamRowTypes, fromBeamRow, toBeamRow } from "./beamRows";
 import { tables, type Column, type ColumnType } from "@eventlogger/gcp/bigquery/tables";
 

@@ -1,4 +1,4 @@
-/** A program that starts an expansion service and waits to be killed: `startService.js CLASSPATH LOGFILE`. */
+/** Starts an expansion service, prints its address, and runs until it is killed: `startService.js CLASSPATH LOGFILE`. */
 import { startExpansionService } from "../service";
 
 const [classpath = "", logFile = ""] = process.argv.slice(2);

@@ -15,8 +15,9 @@ import org.apache.beam.vendor.grpc.v1p69p0.io.grpc.Server;
 import org.apache.beam.vendor.grpc.v1p69p0.io.grpc.netty.NettyServerBuilder;
 
 /**
- * Beam's expansion service for this machine alone, and for the process that started it: it ends with that. The one in Beam listens on every network interface, where its artifact
- * service hands out any file that this user can read; and it does not choose a port by itself.
+ * Beam's expansion service on the loopback interface. It exits with the process that started it. Beam's own main class
+ * listens on every network interface, where its artifact service serves any file that this user can read, and it cannot
+ * choose a free port.
  */
 public final class LocalExpansionService {
   private LocalExpansionService() {}
@@ -31,7 +32,7 @@ public final class LocalExpansionService {
   public static void main(String[] args) throws Exception {
     InetAddress loopback = InetAddress.getLoopbackAddress();
     int requested = Integer.parseInt(args[0]);
-    // The service puts its address into what it expands, so it must know its port before it listens.
+    // Expanded transforms contain the address of the service, so it must know its port before it listens.
     int port = requested == 0 ? freePort(loopback) : requested;
     String address = "localhost:" + port;
     PipelineOptionsFactory.register(ExpansionServiceOptions.class);
@@ -44,7 +45,7 @@ public final class LocalExpansionService {
     if (options.as(ExpansionServiceOptions.class).getAlsoStartLoopbackWorker()) {
       builder.addService(new ExternalWorkerService(options));
     }
-    // Whoever started it may be killed before it stops the service.
+    // The process that started this one may be killed before it stops the service.
     ProcessHandle.current()
         .parent()
         .ifPresent(parent -> parent.onExit().thenRun(() -> Runtime.getRuntime().halt(0)));

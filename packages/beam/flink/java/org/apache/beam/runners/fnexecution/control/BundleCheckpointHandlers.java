@@ -1,3 +1,23 @@
+/*
+ * Licensed to the Apache Software Foundation (ASF) under one
+ * or more contributor license agreements.  See the NOTICE file
+ * distributed with this work for additional information
+ * regarding copyright ownership.  The ASF licenses this file
+ * to you under the Apache License, Version 2.0 (the
+ * "License"); you may not use this file except in compliance
+ * with the License.  You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ *
+ * Changed from the class of the same name in Apache Beam 2.49.0: the names of keyed state are reused, and
+ * delays and watermarks keep their milliseconds.
+ */
 package org.apache.beam.runners.fnexecution.control;
 
 import java.lang.reflect.Field;
@@ -30,26 +50,26 @@ import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
 import org.joda.time.Instant;
 
 /**
- * Takes the place of the class of the same name in Beam 2.49, whose handler keeps each residual of a splittable DoFn in
- * a keyed state with a name of its own (and counts those names from zero again after a restore). Flink never forgets the
- * name of a state, so memory and checkpoints grow with every slice that a source reads. Here names are reused.
+ * Replaces the class of the same name in Beam 2.49. Its handler keeps each residual of a splittable DoFn in a keyed state
+ * with a new name, and restarts the numbering after a restore. Flink keeps the names of states forever, so memory and
+ * checkpoints grow with every self-checkpoint of a source. This class reuses names.
  */
 public class BundleCheckpointHandlers {
 
   /**
-   * Keeps what is left of a restriction in keyed state, and sets a timer under the same name. When the timer fires, the
-   * Flink runner asks {@link #isSdfTimer}, reads the state of the timer's name and processes the residual again.
+   * Keeps a residual in keyed state, and sets a timer with the same name. When the timer fires, the Flink runner calls
+   * {@link #isSdfTimer}, reads the state with the name of the timer, and processes the residual.
    *
    * <p>A name is {@code sdf_checkpoint:<slot>}. Within a Flink key (the element, without its restriction) a slot belongs
-   * to one residual at a time: from here until its timer has fired and the bundle that read it has ended. So there are
-   * no more names than residuals that were pending together.
+   * to one residual at a time: until its timer has fired and the bundle that read it has ended. The number of names is
+   * therefore the largest number of residuals that were pending together.
    *
    * @param <T> an element with its restriction and size
    */
   public static class StateAndTimerBundleCheckpointHandler<T> implements BundleCheckpointHandler {
     public static final String SDF_PREFIX = "sdf_checkpoint";
 
-    /** Of the task that runs on this thread. Timers fire on the thread that opened the operator. */
+    /** The handler of the task on this thread. Timers fire on the thread that opened the operator. */
     private static final ThreadLocal<StateAndTimerBundleCheckpointHandler<?>> OF_TASK = new ThreadLocal<>();
 
     private final TimerInternalsFactory<T> timers;
@@ -60,11 +80,11 @@ public class BundleCheckpointHandlers {
     private final Coder windowCoder;
 
     private final Supplier<Object> currentKey;
-    /** What this attempt put into slots. */
+    /** The residuals that this attempt has put into slots. */
     private final Map<Slot, T> pending = new HashMap<>();
     /** Slots whose timer fired since the last residual. */
     private final List<Slot> fired = new ArrayList<>();
-    /** Slots that an earlier attempt filled, and whose timer fired in this one: what they hold has been read. */
+    /** Slots that an earlier attempt filled and whose timer fired in this attempt: their content has been read. */
     private final Set<Slot> stale = new HashSet<>();
     /** Whether a firing timer may belong to another operator of this thread. */
     private boolean ambiguous;
@@ -81,12 +101,12 @@ public class BundleCheckpointHandlers {
       this.windowCoder = windowCoder;
       this.currentKey = currentKeyOf(states);
       StateAndTimerBundleCheckpointHandler<?> other = OF_TASK.get();
-      // Flink does not chain two keyed operators into one task. If it ever does, leaking is better than losing.
+      // Flink does not chain two keyed operators into one task. If it did, leaking names would be better than losing data.
       if (other != null) other.ambiguous = ambiguous = true;
       OF_TASK.set(this);
     }
 
-    /** Also how a handler learns that a timer fired: the runner asks once for each, with the timer's key set. */
+    /** Also tells the handler that a timer fires: the runner calls it once for each timer, with the key of the timer set. */
     public static boolean isSdfTimer(String timerId) {
       if (!timerId.startsWith(SDF_PREFIX)) return false;
       StateAndTimerBundleCheckpointHandler<?> handler = OF_TASK.get();
@@ -102,7 +122,7 @@ public class BundleCheckpointHandlers {
           if (residual.hasApplication()) keep(residual);
         }
       } catch (Exception e) {
-        throw new IllegalStateException("Cannot keep what is left of a restriction", e);
+        throw new IllegalStateException("Cannot store a residual", e);
       }
     }
 
@@ -127,7 +147,7 @@ public class BundleCheckpointHandlers {
       StateInternals internals = states.stateInternalsForKey(value);
       for (BoundedWindow window : element.getWindows()) {
         StateNamespace namespace = namespace(window);
-        // A firing timer does not tell its window, so slots are for the one window of unbounded sources.
+        // A firing timer does not carry its window, so slots are for the global window only.
         String name =
             ambiguous || !(window instanceof GlobalWindow)
                 ? SDF_PREFIX + ":" + UUID.randomUUID()
@@ -140,7 +160,7 @@ public class BundleCheckpointHandlers {
       }
     }
 
-    /** The first slot of the key that nothing waits in, neither of this attempt nor restored from a checkpoint. */
+    /** The first free slot of the key: not used in this attempt, and not restored from a checkpoint. */
     private String takeSlot(StateInternals internals, T value) {
       for (int i = 0; ; i++) {
         Slot slot = new Slot(internals.getKey(), SDF_PREFIX + ":" + i);
@@ -163,7 +183,7 @@ public class BundleCheckpointHandlers {
     private static final StateNamespace GLOBAL =
         StateNamespaces.window(GlobalWindow.Coder.INSTANCE, GlobalWindow.INSTANCE);
 
-    /** In milliseconds, which Beam 2.49 cuts to whole seconds. */
+    /** In milliseconds; Beam 2.49 truncates it to seconds. */
     private static long delayMillis(DelayedBundleApplication residual) {
       if (!residual.hasRequestedTimeDelay()) return 0;
       return residual.getRequestedTimeDelay().getSeconds() * 1000
@@ -178,7 +198,7 @@ public class BundleCheckpointHandlers {
           .orElse(BoundedWindow.TIMESTAMP_MIN_VALUE.getMillis());
     }
 
-    /** The key of the timer that fires, which only the operator knows that made the factory. */
+    /** The key of the firing timer. Only the operator that created the factory knows it. */
     private static Supplier<Object> currentKeyOf(StateInternalsFactory<?> factory) {
       for (Field field : factory.getClass().getDeclaredFields()) {
         if (!AbstractStreamOperator.class.isAssignableFrom(field.getType())) continue;
@@ -189,10 +209,10 @@ public class BundleCheckpointHandlers {
           throw new IllegalStateException(e);
         }
       }
-      throw new IllegalStateException(factory.getClass() + " is not of the Flink runner of Beam 2.49");
+      throw new IllegalStateException(factory.getClass() + " does not belong to the Flink runner of Beam 2.49");
     }
 
-    /** A place for one residual of one Flink key. */
+    /** A state name for one residual of one Flink key. */
     private static final class Slot {
       private final Object key;
       private final String name;

@@ -1,3 +1,7 @@
+/*
+ * Licensed under the Apache License, Version 2.0; see LICENSE. Not copied from Apache Beam: a new implementation of the
+ * interface of the class of the same name in Apache Beam 2.49.0.
+ */
 package org.apache.beam.sdk.fn.server;
 
 import java.io.IOException;
@@ -15,15 +19,15 @@ import org.apache.beam.vendor.grpc.v1p54p0.io.grpc.ServerInterceptors;
 import org.apache.beam.vendor.grpc.v1p54p0.io.grpc.netty.NettyServerBuilder;
 
 /**
- * Takes the place of the class of the same name in Beam 2.49, whose servers announce an address on loopback but listen on
- * every network interface. None of them asks for credentials: one hands out any file that this user can read, and
- * another runs any command. Here a server listens only on the address that it announces.
+ * Replaces the class of the same name in Beam 2.49, whose servers announce a loopback address but listen on every network
+ * interface. None of them requires credentials: one serves any file that this user can read, and another runs any
+ * command. A server of this class listens only on the address that it announces.
  *
- * <p>Written anew. Of Beam's methods, those for Unix domain sockets and epoll are left out, as nothing calls them.
+ * <p>The methods for Unix domain sockets and epoll are missing, because nothing calls them.
  */
 public abstract class ServerFactory {
 
-  /** Makes the URL that clients are told, from the address and port of a server. */
+  /** Creates the URL for clients from the address and port of a server. */
   @FunctionalInterface
   public interface UrlFactory {
     String createUrl(String address, int port);
@@ -49,7 +53,7 @@ public abstract class ServerFactory {
     return new SingleAddressServerFactory(urls, ports);
   }
 
-  /** Starts a server on an address of its own choice and writes its URL to {@code descriptor}. */
+  /** Starts a server on a loopback port and writes its URL to {@code descriptor}. */
   public abstract Server allocateAddressAndCreate(
       List<BindableService> services, ApiServiceDescriptor.Builder descriptor) throws IOException;
 
@@ -84,7 +88,7 @@ public abstract class ServerFactory {
     public Server create(List<BindableService> services, ApiServiceDescriptor descriptor) throws IOException {
       SocketAddress address = SocketAddressFactory.createFrom(descriptor.getUrl());
       if (!(address instanceof InetSocketAddress)) {
-        throw new IllegalArgumentException("Not a host and a port: " + descriptor.getUrl());
+        throw new IllegalArgumentException("Not host:port: " + descriptor.getUrl());
       }
       return start(services, address);
     }
@@ -92,11 +96,11 @@ public abstract class ServerFactory {
     private static Server start(List<BindableService> services, SocketAddress address) throws IOException {
       NettyServerBuilder builder =
           NettyServerBuilder.forAddress(address)
-              // Beam bounds its messages itself.
+              // Beam limits the size of its messages itself.
               .maxInboundMessageSize(Integer.MAX_VALUE)
               .permitKeepAliveTime(KEEP_ALIVE_S, TimeUnit.SECONDS);
       for (BindableService service : services) {
-        // The services learn from the headers which worker calls.
+        // The services read the id of the calling worker from the headers.
         builder.addService(ServerInterceptors.intercept(service, GrpcContextHeaderAccessorProvider.interceptor()));
       }
       return builder.build().start();

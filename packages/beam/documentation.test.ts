@@ -1,0 +1,23 @@
+import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { packageRootOf } from "@eventlogger/process/packageRoot";
+import "./sdk";
+import { PATCHES } from "./patches/install";
+
+describe("README of the Beam package", () => {
+  const root = packageRootOf(__filename);
+  const readme = readFileSync(join(root, "README.md"), "utf8");
+  const rows = [...readme.matchAll(/^\| (.*) \| .* \| .* \| (.*) \|$/gm)].slice(1);
+
+  it("the table of patches has a row for every patch, and no other", () => {
+    const names = rows.flatMap(([, patch = ""]) => /^`(\w+)`$/.exec(patch)?.[1] ?? []);
+    assert.deepEqual(names.sort(), Object.keys(PATCHES).sort());
+  });
+
+  it("the table of patches names tests that exist", () => {
+    const tests = rows.flatMap(([, , test = ""]) => /^`(.+\.test\.ts)`$/.exec(test)?.[1] ?? []);
+    assert.ok(tests.length >= 11, `only ${tests.length} tests were found`);
+    for (const test of tests) assert(existsSync(join(root, test)), `there is no ${test}`);
+  });
+});
