@@ -31,7 +31,8 @@ const IMAGES = {
   },
   ingest: {
     entries: ["@eventlogger/ingest/main", "@eventlogger/options/healthcheck"],
-    data: [],
+    // The browser client, which ingest serves.
+    data: ["packages/client/dist/eventlogger.iife.js"],
     commands: {},
   },
   nginx: {
@@ -79,7 +80,10 @@ export function assembleImage(image: ImageName, target: string): void {
     const own = [...files, ...data].filter((file) => file.startsWith(`${folder}/`));
     if (own.length === 0) continue;
     const home = join(target, "node_modules", name);
-    for (const file of own) cpSync(join(repositoryRoot, file), join(home, file.slice(folder.length + 1)));
+    for (const file of own) {
+      if (!existsSync(join(repositoryRoot, file))) throw new Error(`${file} is missing: run npm run build first`);
+      cpSync(join(repositoryRoot, file), join(home, file.slice(folder.length + 1)));
+    }
     const manifest = readJson<Record<string, unknown>>(join(folder, "package.json"));
     const { version, license, type, exports } = manifest;
     writeFileSync(
