@@ -1,26 +1,21 @@
-/** `npm run bench:latency`: from the 204 to the changed number in `GET /event/`, with default flags, while traffic flows. */
+/** `npm run bench:latency`: measures the time from the 204 to the new number in `GET /event/`, with default options, under load. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path = require("node:path");
 import { setTimeout as sleep } from "node:timers/promises";
-import {
-  ConfigError,
-  readOptions,
-  wholeNumber,
-  yargsOptions,
-  type Options,
-  type OptionSpecs,
-} from "@eventlogger/options/options";
+import { readOptions, wholeNumber, yargsOptions, type Options, type OptionSpecs } from "@eventlogger/options/options";
+import { runMain } from "@eventlogger/process/main";
 import yargs from "yargs";
 import { freePort } from "@eventlogger/process/ports";
 import { repositoryRoot } from "@eventlogger/process/packageRoot";
 import { startStack, type Stack } from "@eventlogger/local/stack/stack";
 import { startChildProcess, type ChildProcess } from "@eventlogger/process/childProcess";
+import { withConfigErrors } from "./runBenchmark";
 import { dayOf, dayStart, dayToDdMmYyyy } from "@eventlogger/events/day";
 
 const benchOptions = {
-  rate: { type: "number", describe: "Events a second of the traffic", default: 200, check: wholeNumber(0, 10_000) },
-  probes: { type: "number", describe: "Numbers that are measured", default: 20, check: wholeNumber(1, 1000) },
+  rate: { type: "number", describe: "Load, in events per second.", default: 200, check: wholeNumber(0, 10_000) },
+  probes: { type: "number", describe: "Number of measurements.", default: 20, check: wholeNumber(1, 1000) },
 } as const satisfies OptionSpecs;
 
 const GIVE_UP_MS = 60_000;
@@ -44,12 +39,13 @@ async function post(url: string, event: object): Promise<void> {
     headers: { "Content-Type": "application/json" },
     body,
   });
-  if (answer.status !== 204) throw new Error(`POST was answered with ${answer.status}: ${await answer.text()}`);
+  if (answer.status !== 204) throw new Error(`POST /event/ answered ${answer.status}: ${await answer.text()}`);
 }
 
 /**
- * A new user with a new session, just after the coming midnight: a day that the traffic does not touch, and ahead of the
- * watermark, so that the session waits for an early firing as any session does that goes on.
+ * Sends an event of a new user and a new session just after the next midnight: on a day without other traffic, and ahead
+ * of the watermark, so that the session waits for an early firing like any open session.
+ * @returns the time until the number of users and the number of sessions changed, ms
  */
 async function probe(url: string, n: number): Promise<{ users: number; sessions: number }> {
   const day = dayOf(Date.now()) + 1;
@@ -111,11 +107,11 @@ async function measure({ rate, probes }: Options<typeof benchOptions>): Promise<
       console.log(
         `  probe ${i + 1}: users ${(result.users / 1000).toFixed(1)} s, sessions ${(result.sessions / 1000).toFixed(1)} s`,
       );
-      // Each replica has a cache of its own: what one has shown, the other may show later.
+      // Each replica has its own cache, so the other replica may show the number later.
       await sleep(2500 + Math.random() * 2000);
     }
     console.log(
-      `from the 204 to the number in GET /event/, ${rate} events/s of other traffic, ${probes} probes:\n` +
+      `from the 204 to the new number in GET /event/, under ${rate} events/s, ${probes} probes:\n` +
         `  users:    ${summary(users)}\n  sessions: ${summary(sessions)}`,
     );
   } finally {
@@ -134,10 +130,4 @@ async function main(): Promise<void> {
   await measure(readOptions(benchOptions, argv));
 }
 
-main().then(
-  () => process.exit(0),
-  (error: unknown) => {
-    console.error(error instanceof ConfigError ? error.message : error);
-    process.exit(error instanceof ConfigError ? 2 : 1);
-  },
-);
+runMain(withConfigErrors(main));

@@ -3,17 +3,17 @@ import type { LoadReport } from "@eventlogger/traffic/load/loadProcess";
 
 const ms = (n: number): string => n.toFixed(1);
 
-/** What every figure depends on, as the first line of a benchmark. */
+/** Describes the machine, which every figure depends on: the first line of a benchmark. */
 export function machine(): string {
   return `Node ${process.version}, ${cpus().length} x ${cpus()[0]?.model.trim() ?? "unknown CPU"}`;
 }
 
-/** Requests answered, 1/s. */
+/** Answered requests per second. */
 export function rate(report: LoadReport): number {
   return Math.round((report.requests * 1000) / report.elapsedMs);
 }
 
-/** Share of a core that the client took: near 100 %, it was the limit. */
+/** CPU usage of the client. Near 100 % of a core the client was the limit, not the server. */
 export function clientLoad(report: LoadReport): string {
   return `client used ${Math.round((100 * report.clientCpuMs) / report.elapsedMs)} % of a core`;
 }
@@ -28,7 +28,7 @@ export function answers({ statuses }: LoadReport): string {
     .join("  ");
 }
 
-/** The middle one; of an even number the mean of the middle two. */
+/** The median; of an even number of values the mean of the middle two. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length / 2;

@@ -2,31 +2,49 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ConfigError } from "@eventlogger/options/options";
+import { runMain, UserError } from "@eventlogger/process/main";
+import { onStopSignals } from "@eventlogger/process/stopSignals";
 
-/** What a benchmark has started, stopped in the other order. */
+/** Steps that undo what a benchmark has started. They run in reverse order. */
 export interface Cleanup {
-  /** For logs and configurations; gone at the end. */
+  /** For logs and configuration files; deleted at the end. */
   readonly directory: string;
-  /** Registers what is to be done at the end. */
+  /** Adds a step. */
   later(step: () => unknown): void;
 }
 
-/** Runs a benchmark; stops what it started also when it fails, and on Ctrl-C. Sets the exit code of the process. */
-export async function runBenchmark(name: string, body: (cleanup: Cleanup) => Promise<void>): Promise<void> {
+/** Wrong options are errors of the user: exit code 2, no stack trace. */
+export function withConfigErrors(main: () => Promise<void>): () => Promise<void> {
+  return async () => {
+    try {
+      await main();
+    } catch (error) {
+      throw error instanceof ConfigError ? new UserError(error.message, { exitCode: 2 }) : error;
+    }
+  };
+}
+
+/**
+ * The main program of a benchmark. It stops everything that the benchmark has started, also when it fails and on Ctrl-C.
+ * @param name of the temporary directory
+ */
+export function runBenchmark(name: string, body: (cleanup: Cleanup) => Promise<void>): void {
   const directory = mkdtempSync(join(tmpdir(), `${name}-`));
   const steps: (() => unknown)[] = [() => rmSync(directory, { recursive: true, force: true })];
   const stop = async (): Promise<void> => {
     for (const step of steps.splice(0).reverse()) await step();
   };
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    process.once(signal, () => void stop().finally(() => process.exit(1)));
-  }
-  try {
-    await body({ directory, later: (step) => steps.push(step) });
-  } catch (error) {
-    console.error(error instanceof ConfigError ? error.message : error);
-    process.exitCode = error instanceof ConfigError ? 2 : 1;
-  } finally {
-    await stop();
-  }
+  const stopping = onStopSignals();
+  const interrupted = new Promise<never>((_, reject) => {
+    stopping.signal.addEventListener("abort", () => reject(stopping.signal.reason as Error), { once: true });
+  });
+  runMain(
+    withConfigErrors(async () => {
+      try {
+        await Promise.race([body({ directory, later: (step) => steps.push(step) }), interrupted]);
+      } finally {
+        await stop();
+      }
+    }),
+  );
 }

@@ -1,35 +1,25 @@
-/** What a machine, or an image, needs to run everything: `node local/dist/prepare.js` gets it, once. */
-import { cacheDir } from "@eventlogger/process/packageRoot";
+/** Installs what the emulators and Flink need on a machine, or in an image: `node local/dist/prepare.js`. */
 import { ensureFlinkClasspath } from "@eventlogger/beam/flink/classpath";
 import { pubSubEmulatorPatch } from "@eventlogger/gcp/emulators/pubsubEmulatorPatch";
 import { ensurePythonEnvironment } from "@eventlogger/gcp/emulators/python/environment";
 import { findPubSubEmulatorJar } from "@eventlogger/gcp/emulators/pubsubEmulatorJar";
-
-/** Of what Maven says while it works, only that it works. */
-function firstLineOnly(say: (line: string) => void): (line: string) => void {
-  let said = false;
-  return (line) => {
-    if (!said) say(line);
-    said = true;
-  };
-}
+import { Progress } from "@eventlogger/options/progress";
+import { runMain } from "@eventlogger/process/main";
+import { cacheDir } from "@eventlogger/process/packageRoot";
 
 /**
- * Downloads and builds what the emulators and Flink need and what is not there yet; a minute or more the first time.
- * @throws Error with the end of what pip or Maven said
+ * Downloads and builds what the emulators and Flink need and what is missing; the first time this takes a minute or more.
+ * @throws Error with the end of the output of pip or Maven
  */
-export async function prepareLocal(say: (line: string) => void): Promise<void> {
+export async function prepareLocal(progress: Pick<Progress, "step">): Promise<void> {
   const jar = await findPubSubEmulatorJar();
   await Promise.all([
-    ensurePythonEnvironment(() => say("installing the BigQuery emulator (once, about a minute)")),
-    ensureFlinkClasspath({ cacheDir, onProgress: firstLineOnly(say) }),
-    jar && pubSubEmulatorPatch(jar),
+    progress.step("BigQuery emulator", (onProgress) =>
+      ensurePythonEnvironment(() => onProgress("installing with pip (once, about a minute)"), onProgress),
+    ),
+    progress.step("Flink job server", (onProgress) => ensureFlinkClasspath({ cacheDir, onProgress })),
+    jar && progress.step("Pub/Sub emulator", () => pubSubEmulatorPatch(jar)),
   ]);
 }
 
-if (require.main === module) {
-  void prepareLocal((line) => void process.stdout.write(`${line}\n`)).catch((error: unknown) => {
-    process.stderr.write(`${(error as Error).message}\n`);
-    process.exitCode = 1;
-  });
-}
+if (require.main === module) runMain(() => prepareLocal(new Progress()));

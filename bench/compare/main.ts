@@ -1,6 +1,6 @@
 /**
- * `npm run bench:compare`: the ingest replica against the small design it replaces (expressService.ts). Same Pub/Sub
- * emulator, same load, turn by turn in one run, because a machine is not equally fast at all times.
+ * `npm run bench:compare`: compares the ingest replica with the small design it replaces (expressService.ts), on the same
+ * Pub/Sub emulator with the same load. They take turns, because the speed of a machine varies over time.
  */
 import { join } from "node:path";
 import yargs from "yargs";
@@ -13,12 +13,17 @@ import { answers, clientLoad, latency, machine, median, rate } from "../report";
 import { runBenchmark, type Cleanup } from "../runBenchmark";
 
 const compareOptions = {
-  connections: { type: "number", describe: "Kept connections", default: 128, check: wholeNumber(1, 10_000) },
-  rounds: { type: "number", describe: "Turns of each service", default: 4, check: wholeNumber(1, 100) },
-  seconds: { type: "number", describe: "Length of a turn", default: 8, check: wholeNumber(1, 3600) },
+  connections: {
+    type: "number",
+    describe: "Number of keep-alive connections.",
+    default: 128,
+    check: wholeNumber(1, 10_000),
+  },
+  rounds: { type: "number", describe: "Number of turns of each service.", default: 4, check: wholeNumber(1, 100) },
+  seconds: { type: "number", describe: "Length of a turn, in seconds.", default: 8, check: wholeNumber(1, 3600) },
   warmUpSeconds: {
     type: "number",
-    describe: "Load on each before the first turn",
+    describe: "Length of the load on each service before the first turn, in seconds.",
     default: 8,
     check: wholeNumber(0, 600),
   },
@@ -29,7 +34,7 @@ interface Contender extends Service {
   readonly turns: LoadReport[];
 }
 
-/** One turn, said in a line. @throws Error when the service refused any request: its rate would say nothing. */
+/** Measures one turn and prints a line. @throws Error when the service refused a request, because its rate would be meaningless */
 async function turn(contender: Contender, connections: number, seconds: number): Promise<void> {
   const { name, port, process, turns } = contender;
   const before = processUsage(process.pid);
@@ -49,7 +54,7 @@ async function compare(options: Options<typeof compareOptions>, cleanup: Cleanup
   cleanup.later(() => emulator.stop());
   await createTopic(emulator);
   const express = await startService(
-    join("bench", "compare", "expressService.js"),
+    join("bench", "dist", "compare", "expressService.js"),
     emulator,
     join(cleanup.directory, "express.log"),
     {
@@ -94,15 +99,15 @@ interface Figures {
   readonly p99: number;
 }
 
-void runBenchmark("bench-compare", async (cleanup) => {
+runBenchmark("bench-compare", async (cleanup) => {
   const flags = yargs(process.argv.slice(2))
     .scriptName("bench:compare")
     .usage(
-      "$0 [options]\n\nMeasures POST /event/ of the ingest replica and of the Express service that it replaces, in turn, on " +
+      "$0 [options]\n\nMeasures POST /event/ of the ingest replica and of the Express service that it replaces, in turns, on " +
         "one Pub/Sub emulator.",
     )
     .options(yargsOptions(compareOptions))
-    .example("$0 --connections 512 --rounds 6", "more of everything")
+    .example("$0 --connections 512 --rounds 6", "a larger load")
     .strict()
     .version(false)
     .parseSync();

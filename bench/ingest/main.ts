@@ -1,4 +1,4 @@
-/** `npm run bench:ingest`: POSTs of single events or of batches to one replica, with the Pub/Sub emulator, all on this machine. */
+/** `npm run bench:ingest`: measures POSTs of single events or of batches to one replica, with the Pub/Sub emulator, on this machine. */
 import { join } from "node:path";
 import yargs from "yargs";
 import { readOptions, wholeNumber, yargsOptions, type Options, type OptionSpecs } from "@eventlogger/options/options";
@@ -13,24 +13,39 @@ import { profileFlags, readProfile, reportProfile } from "./profile";
 import { createTopic, startReplica } from "./services";
 
 const benchOptions = {
-  connections: { type: "number", describe: "Kept connections", default: 128, check: wholeNumber(1, 10_000) },
-  seconds: { type: "number", describe: "Length of the measurement", default: 10, check: wholeNumber(1, 3600) },
-  warmUpSeconds: { type: "number", describe: "Load before the measurement", default: 5, check: wholeNumber(0, 600) },
+  connections: {
+    type: "number",
+    describe: "Number of keep-alive connections.",
+    default: 128,
+    check: wholeNumber(1, 10_000),
+  },
+  seconds: {
+    type: "number",
+    describe: "Length of the measurement, in seconds.",
+    default: 10,
+    check: wholeNumber(1, 3600),
+  },
+  warmUpSeconds: {
+    type: "number",
+    describe: "Length of the load before the measurement, in seconds.",
+    default: 5,
+    check: wholeNumber(0, 600),
+  },
   batch: {
     type: "number",
-    describe: "Events of each POST to /events/; without it they are sent one by one to /event/",
+    describe: "Number of events of each POST to /events/. By default each event is sent alone to /event/.",
     optional: true,
     check: wholeNumber(1, 1000),
   },
-  nginx: { type: "boolean", describe: "Through nginx, which must be installed", default: false },
+  nginx: { type: "boolean", describe: "Send requests through nginx, which must be installed.", default: false },
   profile: {
     type: "boolean",
-    describe: "Say which part of the replica takes the CPU time (and makes it slower)",
+    describe: "Report the CPU time of each part of the replica. This makes it slower.",
     default: false,
   },
 } as const satisfies OptionSpecs;
 
-/** The load client only counts answers: what they say is looked at once. @throws Error when an event is not accepted. */
+/** Checks the answer to one batch, because the load client only counts answers. @throws Error when an event is not accepted */
 async function checkBatch(port: number, batch: number): Promise<void> {
   const response = await fetch(`http://127.0.0.1:${port}/events/`, {
     method: "POST",
@@ -38,10 +53,10 @@ async function checkBatch(port: number, batch: number): Promise<void> {
     body: batchBodies("check", Date.now(), batch)(0),
   });
   const { accepted } = (await response.json()) as { accepted?: number };
-  if (accepted !== batch) throw new Error(`${accepted ?? "None"} of a batch of ${batch} events were accepted`);
+  if (accepted !== batch) throw new Error(`Only ${accepted ?? 0} of a batch of ${batch} events were accepted`);
 }
 
-/** @returns how many requests there were in all, the warm-up's with them */
+/** Measures one replica. @returns the number of requests, including the warm-up */
 async function measure(port: number, pid: number, options: Options<typeof benchOptions>): Promise<number> {
   const { connections, seconds, warmUpSeconds, batch } = options;
   let requests = 0;
@@ -63,9 +78,9 @@ async function measure(port: number, pid: number, options: Options<typeof benchO
   console.log(`answers          ${answers(report)}`);
   if (!before || !after) return requests;
   const cpuUs = ((after.cpuMs - before.cpuMs) * 1000) / report.requests;
-  const each = batch === undefined ? "" : `, ${(cpuUs / batch).toFixed(1)} µs an event`;
-  console.log(`replica CPU      ${cpuUs.toFixed(0)} µs a request${each}`);
-  console.log(`replica memory   ${after.rssMiB} MiB, at most ${after.peakRssMiB} MiB`);
+  const each = batch === undefined ? "" : `, ${(cpuUs / batch).toFixed(1)} µs per event`;
+  console.log(`replica CPU      ${cpuUs.toFixed(0)} µs per request${each}`);
+  console.log(`replica memory   ${after.rssMiB} MiB, peak ${after.peakRssMiB} MiB`);
   return requests;
 }
 
@@ -93,14 +108,14 @@ async function bench(options: Options<typeof benchOptions>, cleanup: Cleanup): P
   console.log(reportProfile(readProfile(cleanup.directory), requests * (options.batch ?? 1)));
 }
 
-void runBenchmark("bench-ingest", async (cleanup) => {
+runBenchmark("bench-ingest", async (cleanup) => {
   const flags = yargs(process.argv.slice(2))
     .scriptName("bench:ingest")
     .usage("$0 [options]\n\nStarts a Pub/Sub emulator and one ingest replica, and measures POST /event/ or /events/.")
     .options(yargsOptions(benchOptions))
-    .example("$0 --connections 256 --seconds 30", "more of everything")
+    .example("$0 --connections 256 --seconds 30", "a larger load")
     .example("$0 --batch 100 --connections 16 --nginx", "batches of 100 events through nginx")
-    .example("$0 --profile", "what of the CPU time is validation, publishing, HTTP")
+    .example("$0 --profile", "CPU time of validation, publishing and HTTP")
     .strict()
     .version(false)
     .parseSync();

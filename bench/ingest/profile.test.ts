@@ -22,7 +22,7 @@ describe("timeByPart", () => {
     timeDeltas: [1, 10, 100, 1000, 50_000, 7, 9],
   });
 
-  it("gives time to the nearest caller that is known, and none to waiting", () => {
+  it("timeByPart attributes time to the nearest known caller, and ignores idle time", () => {
     assert.deepEqual(Object.fromEntries(times), {
       http: 1,
       validation: 10,
@@ -32,7 +32,7 @@ describe("timeByPart", () => {
     });
   });
 
-  it("is reported per event", () => {
+  it("reportProfile reports the time per event", () => {
     const lines = reportProfile(times, 10).split("\n");
     assert.match(lines[1] ?? "", /publish +110\.0$/);
     assert.match(lines.at(-1) ?? "", /together: 111\.0$/);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 /** A V8 CPU profile, https://chromedevtools.github.io/devtools-protocol/tot/Profiler/#type-Profile */
 interface CpuProfile {
   readonly nodes: readonly ProfileNode[];
-  /** Ids of the nodes that were running, one each sample. */
+  /** Ids of the running nodes, one per sample. */
   readonly samples: readonly number[];
   /** µs before each sample. */
   readonly timeDeltas: readonly number[];
@@ -20,7 +20,7 @@ interface ProfileNode {
 export type TimeByPart = ReadonlyMap<string, number>;
 
 /**
- * Whose time it is: that of the nearest caller in this list. HTTP/2 and TLS are only used to talk to Google.
+ * Attributes time to the nearest caller in this list. HTTP/2 and TLS are only used for requests to Google.
  */
 const PARTS: readonly (readonly [part: string, url: RegExp])[] = [
   ["validation", /\/events\/dist\/(validation|eventSchema|eventTime|properties|event\.)|ajv/],
@@ -30,23 +30,24 @@ const PARTS: readonly (readonly [part: string, url: RegExp])[] = [
   ["http", /\/ingest\/dist\/|node_modules\/|node:_http|node:http|node:net|node:internal\/stream/],
 ];
 const OTHER = "other";
-/** V8's own entries, which have no file. */
+/** Entries of V8 itself, which have no file. */
 const NATIVE: ReadonlyMap<string, string | undefined> = new Map([
   ["(garbage collector)", "garbage collection"],
   ["(idle)", undefined],
   ["(program)", "native code"],
 ]);
 
-/** Flags of Node that make it leave a profile in `directory` when it ends. */
+/** Flags that make Node write a profile to `directory` when it exits. */
 export function profileFlags(directory: string): readonly string[] {
   return ["--cpu-prof", "--cpu-prof-dir", directory];
 }
 
-/** @throws Error when there is no profile in the directory, or more than one */
+/** Reads the only profile of a directory. @throws Error when there is none or more than one */
 export function readProfile(directory: string): TimeByPart {
   const files = readdirSync(directory).filter((name) => name.endsWith(".cpuprofile"));
   const [file] = files;
-  if (file === undefined || files.length > 1) throw new Error(`${files.length} profiles in ${directory}, not one`);
+  if (file === undefined || files.length > 1)
+    throw new Error(`Expected one profile in ${directory}, found ${files.length}`);
   return timeByPart(JSON.parse(readFileSync(join(directory, file), "utf8")) as CpuProfile);
 }
 
@@ -55,6 +56,7 @@ function ownPart({ callFrame: { functionName, url } }: ProfileNode): string | un
   return PARTS.find(([, pattern]) => pattern.test(url))?.[0];
 }
 
+/** Adds up the CPU time of a profile by part, without idle time. */
 export function timeByPart({ nodes, samples, timeDeltas }: CpuProfile): TimeByPart {
   const byId = new Map(nodes.map((node) => [node.id, node]));
   const partOf = new Map<number, string>();
@@ -77,7 +79,7 @@ export function timeByPart({ nodes, samples, timeDeltas }: CpuProfile): TimeByPa
   return times;
 }
 
-/** A table, µs an event, and the sum of what is done for an event whoever brings it. */
+/** Formats the times as a table, in µs per event, with the sum of the work that is independent of HTTP. */
 export function reportProfile(times: TimeByPart, events: number): string {
   const each = (part: string): number => (times.get(part) ?? 0) / events;
   const total = [...times.values()].reduce((sum, us) => sum + us, 0) / events;
@@ -86,7 +88,7 @@ export function reportProfile(times: TimeByPart, events: number): string {
     .map((part) => `  ${part.padEnd(20)} ${each(part).toFixed(1).padStart(6)}`);
   const event = each("validation") + each("message") + each("publish");
   return (
-    `profile, µs of CPU an event (warm-up and start with it)\n${lines.join("\n")}\n  ${"all".padEnd(20)} ${total.toFixed(1).padStart(6)}\n` +
+    `profile, µs of CPU per event (including start and warm-up)\n${lines.join("\n")}\n  ${"all".padEnd(20)} ${total.toFixed(1).padStart(6)}\n` +
     `  validation, message and publish together: ${event.toFixed(1)}`
   );
 }

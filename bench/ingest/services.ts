@@ -9,13 +9,15 @@ import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
 export const PROJECT = "demo-project";
 export const TOPIC = "events";
 
+const READY_TIMEOUT_MS = 60_000;
+
 /** A server under measurement, on 127.0.0.1. */
 export interface Service {
   readonly port: number;
   readonly process: ChildProcess;
 }
 
-/** No subscription: what is published is acknowledged and forgotten, so the emulator's memory does not grow. */
+/** Creates a topic without a subscription, so that messages are dropped and the emulator's memory does not grow. */
 export async function createTopic(emulator: PubSubEmulator): Promise<void> {
   process.env.PUBSUB_EMULATOR_HOST = emulator.host;
   const pubsub = pubSubClient({ project: PROJECT });
@@ -24,11 +26,11 @@ export async function createTopic(emulator: PubSubEmulator): Promise<void> {
 }
 
 /**
- * Starts a program of this package that listens on PORT and publishes to TOPIC, and waits until it answers.
- * @param script compiled, relative to the repository
- * @param options.health the address that tells
- * @param options.nodeFlags flags of Node itself
- * @throws Error when it ends, or does not answer within 20 s
+ * Starts a program of this repository that listens on PORT and publishes to TOPIC, and waits until it answers.
+ * @param script the compiled program, relative to the repository
+ * @param options.health path of the readiness check
+ * @param options.nodeFlags flags for Node
+ * @throws NotReadyError when it exits, or does not answer within a minute
  */
 export async function startService(
   script: string,
@@ -44,11 +46,11 @@ export async function startService(
     env: { PROJECT, TOPIC, PORT: String(port), PUBSUB_EMULATOR_HOST: emulator.host },
     logFile,
   });
-  await awaitReady(child, () => answers(`http://127.0.0.1:${port}${options.health}`), 20_000);
+  await awaitReady(child, () => answers(`http://127.0.0.1:${port}${options.health}`), READY_TIMEOUT_MS);
   return { port, process: child };
 }
 
-/** One ingest replica. */
+/** Starts one ingest replica. */
 export function startReplica(
   emulator: PubSubEmulator,
   logFile: string,

@@ -1,15 +1,17 @@
-/** `npm run bench:pipeline`: the full chain on embedded Flink, from a synthetic source to counting sinks. */
+/** `npm run bench:pipeline`: measures the whole pipeline on embedded Flink, from a synthetic source to counting sinks. */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { cpus, tmpdir, totalmem } from "node:os";
+import { tmpdir, totalmem } from "node:os";
 import path = require("node:path");
 import yargs from "yargs";
 import { buildPipeline, ensureFlinkClasspath, runOnFlink, type FlinkRun } from "@eventlogger/beam";
+import { runMain } from "@eventlogger/process/main";
 import { cacheDir, repositoryRoot } from "@eventlogger/process/packageRoot";
 import { eventPipeline } from "@eventlogger/pipeline/eventPipeline";
 import { dayOf, dayToIso } from "@eventlogger/events/day";
 import type { DayVersion } from "@eventlogger/events/totals/totals";
 import { processUsage } from "@eventlogger/process/processUsage";
-import { countRows, readSynthetic } from "./ends";
+import { machine } from "../report";
+import { countRows, readSynthetic } from "./io";
 import { syntheticEvents, type SyntheticTraffic } from "@eventlogger/traffic/load/syntheticMessages";
 
 const REPORT_EVERY_MS = 5000;
@@ -19,7 +21,7 @@ const usage = (pid: number): { cpuMs: number; rssMiB: number } => processUsage(p
 
 type DayCounts = Record<string, { sessions: number; active: number }>;
 
-/** What the rollups must come to: sessions have no inner gaps, so distinct ids count. */
+/** The expected rollups. Sessions have no inner gaps, so distinct ids are counted. */
 function expected(traffic: SyntheticTraffic): string {
   const days: Record<string, { sessions: Set<string>; active: Set<string> }> = {};
   for (const e of syntheticEvents(traffic)) {
@@ -34,7 +36,7 @@ function expected(traffic: SyntheticTraffic): string {
   return JSON.stringify(counts);
 }
 
-function newest(file: string): string {
+function newestRollups(file: string): string {
   const versions = new Map<number, DayVersion>();
   if (existsSync(file)) {
     for (const line of readFileSync(file, "utf8").split("\n")) {
@@ -53,7 +55,7 @@ function newest(file: string): string {
 async function measure(
   name: string,
   traffic: SyntheticTraffic,
-  options: { heap: string; earlyMs: number; sliceMs: number },
+  options: { heap: string; earlyMs: number; checkpointMs: number },
 ) {
   const directory = mkdtempSync(path.join(tmpdir(), "bench-pipeline-"));
   const rollups = path.join(directory, "rollups");
@@ -62,7 +64,7 @@ async function measure(
     const pipeline = await buildPipeline(
       eventPipeline(
         {
-          readMessages: readSynthetic(traffic, options.sliceMs),
+          readMessages: readSynthetic(traffic, options.checkpointMs),
           writeEvents: countRows("WriteEvents", "rows.events"),
           writeRollupVersions: countRows("WriteRollupVersions", "rows.rollups", rollups),
           writeDeadLetters: countRows("WriteDeadLetters", "rows.deadLetters"),
@@ -108,9 +110,9 @@ async function measure(
         lastReport = now;
         lastEvents = events;
       }
-      if (sourceDone && newest(rollups) === want) break;
+      if (sourceDone && newestRollups(rollups) === want) break;
       if (sourceDone && now - sourceDone > 120_000) {
-        console.log(`  rollups are not exact: ${newest(rollups)} instead of ${want}`);
+        console.log(`  rollups are not exact: ${newestRollups(rollups)} instead of ${want}`);
         break;
       }
     }
@@ -136,38 +138,34 @@ async function main(): Promise<void> {
   const argv = await yargs(process.argv.slice(2))
     .usage("npm run bench:pipeline -- [options]")
     .options({
-      count: { type: "number", default: 1_000_000, describe: "Events of the realistic run" },
-      "worst-count": { type: "number", default: 200_000, describe: "Events of the run of new users only" },
-      users: { type: "number", default: 3000, describe: "Users active at the same time" },
-      heap: { type: "string", default: "3g", describe: "Heap limit of the JVM" },
-      "early-ms": { type: "number", default: 10_000, describe: "Early firings of session windows" },
-      "slice-ms": { type: "number", default: 1000, describe: "Length of a slice of the source" },
-      only: { choices: ["realistic", "worst"] as const, describe: "Run one of the two" },
+      count: { type: "number", default: 1_000_000, describe: "Number of events of the realistic run." },
+      "worst-count": {
+        type: "number",
+        default: 200_000,
+        describe: "Number of events of the run in which every event has a new user.",
+      },
+      users: { type: "number", default: 3000, describe: "Number of users active at the same time." },
+      heap: { type: "string", default: "3g", describe: "Heap limit of the JVM." },
+      "early-ms": { type: "number", default: 10_000, describe: "Interval of early firings of session windows, in ms." },
+      "slice-ms": { type: "number", default: 1000, describe: "Time between self-checkpoints of the source, in ms." },
+      only: { choices: ["realistic", "worst"] as const, describe: "Run only one of the two." },
     })
     .example("npm run bench:pipeline -- --count 200000", "a shorter run")
     .strict()
     .help().argv;
-  console.log(
-    `${cpus().length} x ${cpus()[0]?.model ?? "CPU"}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`,
-  );
-  const options = { heap: argv.heap, earlyMs: argv["early-ms"], sliceMs: argv["slice-ms"] };
+  console.log(`${machine()}, ${Math.round(totalmem() / 2 ** 30)} GiB`);
+  const options = { heap: argv.heap, earlyMs: argv["early-ms"], checkpointMs: argv["slice-ms"] };
   const traffic = { eventsPerSession: 8, startMs: Date.now() - 600_000, stepMs: 0.25 };
   if (argv.only !== "worst") {
     await measure("realistic traffic", { ...traffic, count: argv.count, activeUsers: argv.users }, options);
   }
   if (argv.only !== "realistic") {
     await measure(
-      "every event a new user and a new session",
+      "every event has a new user and a new session",
       { ...traffic, count: argv["worst-count"], activeUsers: 0 },
       options,
     );
   }
 }
 
-void main().then(
-  () => process.exit(0),
-  (error: unknown) => {
-    console.error(error);
-    process.exit(1);
-  },
-);
+runMain(main);

@@ -2,13 +2,12 @@ import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { eventually, useIngest, type TestReplica, type TestTopic } from "../testing/fixture";
 import { metricsOf } from "../testing/metrics";
 import { post, postBatch, sampleEvent } from "../testing/requests";
 
 describe("keys of a running replica", function () {
-  this.timeout(30_000);
+  this.timeout(90_000);
   const ingest = useIngest();
   let directory: string;
   let file: string;
@@ -37,9 +36,11 @@ describe("keys of a running replica", function () {
     let done = false;
     const statuses = new Map<number, number>();
     let sent = 0;
+    const keysInUse: string[] = [];
     const load = Promise.all(
-      Array.from({ length: 8 }, async () => {
+      Array.from({ length: 8 }, async (_, client) => {
         while (!done) {
+          keysInUse[client] = key;
           const status = await send(key, `load-${sent++}`);
           statuses.set(status, (statuses.get(status) ?? 0) + 1);
         }
@@ -48,7 +49,7 @@ describe("keys of a running replica", function () {
     replace('{"shop": ["old-secret", "new-secret"]}');
     await eventually(async () => (await send("new-secret", "probe")) === 204, "the new key is valid");
     key = "new-secret";
-    await sleep(100);
+    await eventually(() => keysInUse.every((used) => used === key), "every client uses the new key");
     replace('{"shop": ["new-secret"]}');
     await eventually(async () => (await send("old-secret", "old")) === 401, "the old key is not valid any more");
     done = true;
@@ -75,7 +76,7 @@ describe("keys of a running replica", function () {
       return (JSON.parse(lines.at(-1) ?? "{}") as { time: number }).time;
     };
     const tookMs = timeOf("write keys were changed") - timeOf("reading the keys");
-    assert.ok(tookMs >= 0 && tookMs < 300, String(tookMs));
+    assert.ok(tookMs >= 0 && tookMs < 500, String(tookMs));
     assert.equal(await send("new-secret", "too-late"), 401);
     assert.equal((await fetch(`${replica.url}/healthz`)).status, 200);
   });
@@ -87,7 +88,7 @@ describe("keys of a running replica", function () {
 });
 
 describe("rate limits of a running replica", function () {
-  this.timeout(30_000);
+  this.timeout(90_000);
   const ingest = useIngest();
   const LIMITS = { ADDRESS_RATE_LIMIT: "0.01", ADDRESS_RATE_BURST: "2" };
   const from = (replica: TestReplica, address: string): Promise<Response> =>

@@ -14,17 +14,20 @@ const isUnavailable = (error: unknown): boolean => error instanceof RequestError
 describe("RollupCache", () => {
   it("asks once for all who come while a query is under way, and while its answer is fresh", async () => {
     let queries = 0;
-    const cache = cacheOf(async () => {
-      await sleep(10);
-      return { total_users: ++queries, days: [] };
-    });
+    const cache = cacheOf(
+      async () => {
+        await sleep(10);
+        return { total_users: ++queries, days: [] };
+      },
+      { ttlMs: 500 },
+    );
     const together = await Promise.all([cache.get(), cache.get(), cache.get()]);
     assert.deepEqual(
       together.map((s) => s.totalUsers),
       [1, 1, 1],
     );
     assert.equal((await cache.get()).totalUsers, 1);
-    await sleep(60);
+    await sleep(550);
     assert.equal((await cache.get()).totalUsers, 2);
   });
 

@@ -22,7 +22,7 @@ describe("GET /event/ with BigQuery", function () {
       DATASET: dataset,
       BIGQUERY_ENDPOINT: warehouse.emulator.url,
       CACHE_TTL: "300ms",
-      QUERY_TIMEOUT: "1500ms",
+      QUERY_TIMEOUT: "5s",
     });
   });
 
@@ -99,7 +99,7 @@ describe("GET /event/ with BigQuery", function () {
       const response = await fetch(`${replica.url}/event/`);
       assert.equal(response.status, 503);
       assert.ok(Number(response.headers.get("retry-after")) >= 1);
-      assert.ok(Date.now() - start < 3000);
+      assert.ok(Date.now() - start < 15_000);
       assert.equal((await fetch(`${replica.url}/healthz`)).status, 200);
     } finally {
       process.kill(warehouse.emulator.process.pid, "SIGCONT");

@@ -4,7 +4,7 @@ import { useIngest, type TestReplica, type TestTopic } from "../testing/fixture"
 import { errorsOf, post, sampleEvent, sendRaw } from "../testing/requests";
 
 describe("POST /event/ with Pub/Sub", function () {
-  this.timeout(30_000);
+  this.timeout(90_000);
   const ingest = useIngest();
   let topic: TestTopic;
   let replica: TestReplica;

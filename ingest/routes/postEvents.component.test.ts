@@ -4,7 +4,7 @@ import { useIngest, type TestReplica, type TestTopic } from "../testing/fixture"
 import { errorsOf, postBatch, sampleEvent } from "../testing/requests";
 
 describe("POST /events/ with Pub/Sub", function () {
-  this.timeout(30_000);
+  this.timeout(90_000);
   const ingest = useIngest();
   let topic: TestTopic;
   let replica: TestReplica;

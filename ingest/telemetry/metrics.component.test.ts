@@ -4,7 +4,7 @@ import { metricsOf } from "../testing/metrics";
 import { post, postBatch, sampleEvent, sendRaw } from "../testing/requests";
 
 describe("the metrics of a running replica", function () {
-  this.timeout(30_000);
+  this.timeout(90_000);
   const ingest = useIngest();
 
   it("tell of publishes, of what is under way, and of the process", async () => {

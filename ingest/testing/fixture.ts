@@ -27,7 +27,7 @@ export interface TestTopic {
   readonly messages: ReadonlyMap<string, Message>;
   /** How many messages with this attribute event_id have come. */
   deliveries(eventId: string): number;
-  /** The message with this attribute event_id. @throws Error when it has not come after 10 s. */
+  /** The message with this attribute event_id. @throws Error when it has not come after 30 s. */
   message(eventId: string): Promise<Message>;
 }
 
@@ -39,11 +39,11 @@ export interface IngestFixture {
   startReplica(env: Readonly<Record<string, string>>): Promise<TestReplica>;
 }
 
-/** Waits until something holds. @throws Error when it does not after `deadlineMs` (default 10 s). */
+/** Waits until something holds. @throws Error when it does not after `deadlineMs` (default 30 s). */
 export async function eventually(
   holds: () => boolean | Promise<boolean>,
   what: string,
-  deadlineMs = 10_000,
+  deadlineMs = 30_000,
 ): Promise<void> {
   const end = Date.now() + deadlineMs;
   while (!(await holds())) {
@@ -69,7 +69,7 @@ export function useIngest(): IngestFixture {
     pubsub = pubSubClient({ project: PROJECT });
   });
   after(async function () {
-    this.timeout(30_000);
+    this.timeout(60_000);
     await Promise.all(replicas.map((replica) => replica.stop()));
     await Promise.all(subscriptions.map((subscription) => subscription.close()));
     await pubsub?.close();
@@ -120,7 +120,7 @@ export function useIngest(): IngestFixture {
       });
       replicas.push(child);
       const url = `http://127.0.0.1:${port}`;
-      await awaitReady(child, () => answers(`${url}/healthz`), 20_000);
+      await awaitReady(child, () => answers(`${url}/healthz`), 60_000);
       return { url, port, process: child };
     },
   };

@@ -1,9 +1,9 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { endProcess, identifyProcess, isRunning, type ProcessIdentity } from "@eventlogger/process/processIdentity";
-import { killMarked } from "./mark";
+import { killMarkedProcesses } from "./processMarker";
 
-/** What is written down about a stack while it runs, so that the next one can clean up after it. */
+/** The record of a running stack, from which the next one can clean up after it. */
 interface StackRecord {
   readonly id: string;
   readonly owner: ProcessIdentity;
@@ -11,9 +11,9 @@ interface StackRecord {
 }
 
 const RECORD = "stack.json";
-/** What a stack makes in its directory; taken away by the next. */
+/** What a stack creates in its directory; deleted by the next one. */
 const OWNED = ["logs", "bigquery", "pipeline", "nginx"] as const;
-/** For processes of a stack that was killed; the pipeline stops processes of its own meanwhile. */
+/** Time that the processes of a killed stack have to stop, ms; the pipeline also stops its own children. */
 const GRACE_MS = 6000;
 
 function readRecord(file: string): StackRecord | undefined {
@@ -45,8 +45,8 @@ export class StackDirectory {
   }
 
   /**
-   * Takes a directory for a new stack: ends what a killed stack left running, and empties it.
-   * @throws Error when a stack runs there, or when it holds something that no stack made.
+   * Claims a directory for a new stack: stops the processes that a killed stack left running, and empties it.
+   * @throws Error when another stack runs there, or when the directory holds files that no stack has created
    */
   static async claim(path: string, id: string, onProgress: (line: string) => void): Promise<StackDirectory> {
     mkdirSync(path, { recursive: true });
@@ -54,14 +54,14 @@ export class StackDirectory {
     const before = readRecord(file);
     if (before && isRunning(before.owner)) {
       throw new Error(
-        `A stack runs in ${path} already (process ${before.owner.pid}). Stop it, or give this one another LOCAL_DIR`,
+        `Another stack is running in ${path} (process ${before.owner.pid}). Stop it, or set another LOCAL_DIR`,
       );
     }
     const foreign = existsSync(file) ? undefined : readdirSync(path)[0];
     if (foreign !== undefined) {
-      throw new Error(`LOCAL_DIR ${path} holds something else (${foreign}). Name a new or an empty directory`);
+      throw new Error(`LOCAL_DIR ${path} holds other files (${foreign}). Set a new or an empty directory`);
     }
-    if (before) await endLeftovers(before, onProgress);
+    if (before) await stopLeftovers(before, onProgress);
     for (const name of OWNED) rmSync(join(path, name), { recursive: true, force: true });
     const directory = new StackDirectory(path, id);
     for (const dir of [directory.logs, directory.bigquery, directory.pipeline, directory.nginx]) mkdirSync(dir);
@@ -73,7 +73,7 @@ export class StackDirectory {
     return join(this.logs, `${name}.log`);
   }
 
-  /** Writes down a process of the stack. */
+  /** Adds a process to the record. */
   record(name: string, pid: number): void {
     const identity = identifyProcess(pid);
     if (!identity) return;
@@ -92,11 +92,11 @@ export class StackDirectory {
   }
 }
 
-async function endLeftovers(record: StackRecord, onProgress: (line: string) => void): Promise<void> {
+async function stopLeftovers(record: StackRecord, onProgress: (line: string) => void): Promise<void> {
   const left = record.processes.filter(isRunning);
   if (left.length) {
-    onProgress(`stopping what an earlier stack left behind: ${left.map((p) => p.name).join(", ")}`);
+    onProgress(`stopping leftovers of an earlier stack: ${left.map((p) => p.name).join(", ")}`);
     await Promise.all(left.map((p) => endProcess(p, GRACE_MS)));
   }
-  await killMarked(record.id);
+  await killMarkedProcesses(record.id);
 }

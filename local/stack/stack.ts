@@ -3,6 +3,8 @@ import { writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { readOptions } from "@eventlogger/options/options";
+import type { Progress } from "@eventlogger/options/progress";
+import { findNginx } from "@eventlogger/nginx/findNginx";
 import { configOptions, nginxOptions, nginxOptionsProblems } from "@eventlogger/nginx/options";
 import { nginxArguments, renderNginxConfig } from "@eventlogger/nginx/render";
 import { startChildProcess, type ChildProcess } from "@eventlogger/process/childProcess";
@@ -14,26 +16,27 @@ import {
 } from "@eventlogger/gcp/emulators/emulators";
 import { repositoryRoot } from "@eventlogger/process/packageRoot";
 import { freePorts, isPortFree } from "@eventlogger/process/ports";
-import { prepareLocal } from "../prepare";
 import { answers, awaitReady, NotReadyError } from "@eventlogger/process/readiness";
+import { prepareLocal } from "../prepare";
 import { StackDirectory } from "./directory";
-import { killMarked, MARK } from "./mark";
-import { findNginx } from "@eventlogger/nginx/findNginx";
+import { killMarkedProcesses, MARKER_VARIABLE } from "./processMarker";
 
 export interface StackOptions {
-  /** Where events are posted to. @default 3000 */
+  /** Port of the HTTP service. @default 3000 */
   readonly port?: number;
-  /** Logs and data; emptied first. @default ".local" */
+  /** Directory for logs and data; emptied first. @default ".local" */
   readonly localDir?: string;
-  /** False leaves the pipeline to whoever starts the stack. @default true */
+  /** Whether the pipeline is started. @default true */
   readonly pipeline?: boolean;
   /** Further arguments for `eventlogger run`. */
   readonly pipelineArgs?: readonly string[];
-  /** False does without nginx, as where it is not installed. @default true */
+  /** False serves without nginx, as on a machine where it is not installed. @default true */
   readonly nginx?: boolean;
-  /** Told what happens, line by line. */
+  /** Gets a line for each event, such as a service that is ready. */
   readonly onProgress?: (line: string) => void;
-  /** Aborting it while the stack starts stops what has been started. */
+  /** Prints the progress of downloads. By default it is not printed. */
+  readonly progress?: Pick<Progress, "step">;
+  /** Aborting it while the stack starts stops everything that has been started. */
   readonly signal?: AbortSignal;
 }
 
@@ -41,24 +44,24 @@ export interface StackOptions {
 export interface Stack {
   /** `http://localhost:PORT`. */
   readonly url: string;
-  /** Variables with which the commands of `eventlogger` find the emulators. */
+  /** Environment variables that point the commands of `eventlogger` to the emulators. */
   readonly environment: Readonly<{ PUBSUB_EMULATOR_HOST: string; BIGQUERY_ENDPOINT: string }>;
   readonly directory: StackDirectory;
-  /** The processes that were started and run, by name. */
+  /** The running processes, by name. */
   readonly pids: () => Record<string, number>;
-  /** Resolves when a process has ended that should not have; the message names it and shows the end of its log. */
+  /** Resolves when a process has exited unexpectedly; the message names it and shows the end of its log. */
   readonly failed: Promise<Error>;
-  /** Stops everything, what takes events first; within 15 s. Safe to repeat. */
+  /** Stops everything within 15 s, from nginx to the emulators. Safe to repeat. */
   readonly stop: () => Promise<void>;
 }
 
 const BIN = join(repositoryRoot, "pipeline", "bin", "eventlogger.js");
 const INGEST = join(repositoryRoot, "ingest", "dist", "main.js");
 const REPLICAS = 2;
-/** For the replicas: nginx says whose request it is. */
+/** Options of the replicas: nginx reports the client address of each request. */
 const BEHIND_NGINX = ["--trusted-proxies", "127.0.0.1"];
 
-/** Times to stop, ms; together less than 15 s. */
+/** Time that each part has to stop, ms; less than 15 s in total. */
 const NGINX_DRAIN_MS = 2000;
 const INGEST_DRAIN_MS = 3000;
 const PIPELINE_GRACE_MS = 6000;
@@ -66,8 +69,11 @@ const EMULATOR_GRACE_MS = 2000;
 
 const PIPELINE_READY_MS = 180_000;
 const SERVICE_READY_MS = 60_000;
-/** A replica that ends more often than this within a minute is not started again. */
+/** A replica that exits more often than this within a minute is not restarted. */
 const MAX_RESTARTS = 5;
+
+/** Runs steps without printing anything. */
+const SILENT: Pick<Progress, "step"> = { step: async (_name, work) => work(() => {}) };
 
 class LocalStack {
   readonly failed: Promise<Error>;
@@ -78,36 +84,37 @@ class LocalStack {
   private readonly ingest = new Map<string, ChildProcess>();
   private readonly emulators: (PubSubEmulator | BigQueryEmulator)[] = [];
   private environment: Stack["environment"] | undefined;
-  private readonly mark: Readonly<Record<string, string>>;
+  private readonly marker: Readonly<Record<string, string>>;
 
   constructor(
     readonly directory: StackDirectory,
     private readonly port: number,
     private readonly say: (line: string) => void,
+    private readonly progress: Pick<Progress, "step">,
   ) {
-    this.mark = { [MARK]: directory.id };
+    this.marker = { [MARKER_VARIABLE]: directory.id };
     this.failed = new Promise((resolvePromise) => (this.fail = resolvePromise));
   }
 
-  /** Downloads what is missing; a minute or more the first time. */
+  /** Downloads what is missing; the first time this takes a minute or more. */
   async prepare(): Promise<void> {
-    // Both start programs of their own, which a stop must find.
-    process.env[MARK] = this.directory.id;
+    // pip and Maven inherit the marker, so that a stop finds them.
+    process.env[MARKER_VARIABLE] = this.directory.id;
     try {
-      await prepareLocal(this.say);
+      await prepareLocal(this.progress);
     } finally {
-      delete process.env[MARK];
+      delete process.env[MARKER_VARIABLE];
     }
   }
 
   async startEmulators(): Promise<void> {
     const [pubsub, bigquery] = await Promise.all([
-      this.started(startPubSubEmulator({ logFile: this.directory.logFile("pubsub-emulator"), env: this.mark })),
+      this.started(startPubSubEmulator({ logFile: this.directory.logFile("pubsub-emulator"), env: this.marker })),
       this.started(
         startBigQueryEmulator({
           dataDir: this.directory.bigquery,
           logFile: this.directory.logFile("bigquery-emulator"),
-          env: this.mark,
+          env: this.marker,
         }),
       ),
     ]);
@@ -120,7 +127,7 @@ class LocalStack {
     const child = await this.node("setup", [BIN, "setup"]);
     const { code } = await child.exited;
     if (code !== 0) throw new NotReadyError(child, `failed (exit code ${code})`);
-    this.say("schema, topic, subscription, dataset, tables and views made");
+    this.say("created schema, topic, subscription, dataset, tables and views");
   }
 
   async startPipeline(args: readonly string[]): Promise<void> {
@@ -135,7 +142,7 @@ class LocalStack {
   async startServing(nginx: string | undefined): Promise<void> {
     if (!nginx) {
       await this.startReplica("ingest", this.port);
-      this.say(`no nginx (apt-get install nginx): one ingest replica serves port ${this.port} directly`);
+      this.say(`nginx is not installed (apt-get install nginx): one ingest replica serves port ${this.port} directly`);
       return;
     }
     const ports = await freePorts(REPLICAS);
@@ -143,7 +150,7 @@ class LocalStack {
     const upstreams = ports.map((port) => `127.0.0.1:${port}`);
     const { nginx: directory } = this.directory;
     const configFile = join(directory, "nginx.conf");
-    // All else is what the environment says, as for the replicas; their ACCESS_LOG has other values.
+    // Everything else comes from the environment, as for the replicas. ACCESS_LOG of the replicas has other values.
     const own = { upstreams, host: "127.0.0.1", port: this.port, directory, accessLog: "file" };
     const options = readOptions(nginxOptions, own, process.env, nginxOptionsProblems);
     writeFileSync(configFile, renderNginxConfig({ ...configOptions(options), upstreams }));
@@ -170,17 +177,17 @@ class LocalStack {
     return this.stopping;
   }
 
-  /** First what lets events in, last what holds them. */
+  /** Stops the entry points first and the emulators, which hold the data, last. */
   private async stopInOrder(): Promise<void> {
     if (this.nginx?.running) {
-      process.kill(this.nginx.pid, "SIGQUIT"); // answers what is under way; SIGTERM would cut it off
+      process.kill(this.nginx.pid, "SIGQUIT"); // answers the requests in flight; SIGTERM would cut them off
       await Promise.race([this.nginx.exited, sleep(NGINX_DRAIN_MS)]);
       await this.nginx.stop(500);
     }
     await Promise.all([...this.ingest.values()].map((child) => child.stop(INGEST_DRAIN_MS + 500)));
     await this.pipeline?.stop(PIPELINE_GRACE_MS);
     await Promise.all(this.emulators.map((emulator) => emulator.process.stop(EMULATOR_GRACE_MS)));
-    await killMarked(this.directory.id);
+    await killMarkedProcesses(this.directory.id);
   }
 
   private running(): ChildProcess[] {
@@ -199,8 +206,8 @@ class LocalStack {
   }
 
   private async child(name: string, command: string, args: readonly string[]): Promise<ChildProcess> {
-    if (this.stopping) throw new Error("The stack is being stopped");
-    const env = { ...this.environment, ...this.mark };
+    if (this.stopping) throw new Error("The stack is stopping");
+    const env = { ...this.environment, ...this.marker };
     const child = await startChildProcess({ name, command, args, env, logFile: this.directory.logFile(name) });
     if (this.stopping) await child.stop(0);
     this.directory.record(name, child.pid);
@@ -211,10 +218,10 @@ class LocalStack {
     return this.child(name, process.execPath, args);
   }
 
-  /** Makes the end of a process the failure of the stack. */
+  /** Fails the stack when a process exits. */
   private watch(child: ChildProcess): void {
     void child.exited.then(({ code, signal }) => {
-      if (!this.stopping) this.fail(new NotReadyError(child, `ended (${signal ?? `exit code ${code}`})`));
+      if (!this.stopping) this.fail(new NotReadyError(child, `exited (${signal ?? `exit code ${code}`})`));
     });
   }
 
@@ -230,17 +237,18 @@ class LocalStack {
     void this.keepAlive(first, start);
   }
 
-  /** Starts a replica again when it ends: the other one, or a client that sends again, bridges the gap. */
+  /** Restarts a replica when it exits. Until then the other replica serves, and clients retry. */
   private async keepAlive(first: ChildProcess, start: () => Promise<ChildProcess>): Promise<void> {
     let child = first;
     let restarts: number[] = [];
     for (;;) {
       const { code, signal } = await child.exited;
       if (this.stopping) return;
-      const how = `ended (${signal ?? `exit code ${code}`})`;
+      const how = `exited (${signal ?? `exit code ${code}`})`;
       restarts = [...restarts.filter((at) => at > Date.now() - 60_000), Date.now()];
-      if (restarts.length > MAX_RESTARTS) return this.fail(new NotReadyError(child, `${how} again and again`));
-      this.say(`${child.name} ${how}; starting it again`);
+      if (restarts.length > MAX_RESTARTS)
+        return this.fail(new NotReadyError(child, `${how} more than ${MAX_RESTARTS} times within a minute`));
+      this.say(`${child.name} ${how}; restarting it`);
       await sleep(200);
       try {
         child = await start();
@@ -253,15 +261,15 @@ class LocalStack {
 }
 
 /**
- * Starts everything on one machine, on empty data. What it started is stopped again when it fails.
- * @throws Error that says what could not be started, with the end of its log; the signal's reason when aborted.
+ * Starts everything on one machine, with empty data. A start that fails stops everything that it has started.
+ * @throws Error that names the process that did not start, with the end of its log; the signal's reason when aborted.
  */
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const { port = 3000, localDir = ".local", signal, onProgress: say = () => {} } = options;
   const directory = await StackDirectory.claim(resolve(localDir), randomUUID(), say);
-  // Only now: what a killed stack left behind may have held the port.
-  if (!(await isPortFree(port))) throw new Error(`Port ${port} is taken. Choose another one: PORT=${port + 1}`);
-  const stack = new LocalStack(directory, port, say);
+  // Only after the claim has stopped the leftovers of a killed stack, which may have held the port.
+  if (!(await isPortFree(port))) throw new Error(`Port ${port} is in use. Choose another one: PORT=${port + 1}`);
+  const stack = new LocalStack(directory, port, say, options.progress ?? SILENT);
   const steps: (() => Promise<void>)[] = [
     () => stack.prepare(),
     () => stack.startEmulators(),
@@ -275,7 +283,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     signal?.addEventListener("abort", onAbort, { once: true });
   });
   const failure = stack.failed.then((error) => Promise.reject(error));
-  failure.catch(() => {}); // also when it comes later: then `failed` tells of it
+  failure.catch(() => {}); // a later failure is reported by `failed`
   try {
     signal?.throwIfAborted();
     for (const step of steps) await Promise.race([step(), aborted, failure]);

@@ -1,20 +1,20 @@
 import assert from "node:assert/strict";
-import { setTimeout as sleep } from "node:timers/promises";
 import { envName } from "@eventlogger/options/options";
 import { ingestOptions } from "@eventlogger/ingest/options";
 import { nginxOptions } from "@eventlogger/nginx/options";
 import { answers } from "@eventlogger/process/readiness";
+import { waitUntil } from "@eventlogger/process/wait";
 import { docker } from "@eventlogger/tools/images/docker";
 import { Traffic } from "../e2e/traffic";
 import { compose, type ComposeClient } from "./compose";
 
 const CLIENT = (process.env["COMPOSE_CLIENT"] ?? "docker compose").split(" ") as unknown as ComposeClient;
 const URL = `http://127.0.0.1:${process.env["PORT"]}`;
-const READY_WITHIN_MS = 180_000;
-const EXACT_WITHIN_MS = 180_000;
-/** How soon nginx must know of replicas that came or went. */
-const FOLLOWS_WITHIN_MS = 20_000;
-/** Events a second while replicas come and go. */
+const READY_LIMIT_MS = 180_000;
+const EXACT_LIMIT_MS = 180_000;
+/** Time for nginx to notice new and stopped replicas, ms. */
+const FOLLOW_LIMIT_MS = 20_000;
+/** Events per second while replicas are started and stopped. */
 const RATE = 400;
 
 type Service = "nginx" | "api" | "pubsub" | "bigquery" | "setup" | "pipeline";
@@ -37,7 +37,7 @@ interface Container {
   };
 }
 
-/** The containers of a service, of one-off ones too, running or not. */
+/** Ids of the containers of a service, whether running or not. */
 async function idsOf(service: Service): Promise<string[]> {
   return (await compose(CLIENT, ["ps", "--all", "--quiet", service])).split("\n").filter((id) => id);
 }
@@ -48,18 +48,14 @@ async function inspect(ids: readonly string[]): Promise<Container[]> {
 
 const containersOf = async (service: Service): Promise<Container[]> => inspect(await idsOf(service));
 
-/** What the containers of a service have said on standard output since a time, epoch ms. */
+/** Standard output of the containers of a service since a time, epoch ms. */
 async function logOf(service: Service, since = 0): Promise<string> {
   const logs = (await idsOf(service)).map((id) => docker(["logs", "--since", new Date(since).toISOString(), id]));
   return (await Promise.all(logs)).join("");
 }
 
-async function eventually(what: string, withinMs: number, condition: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + withinMs;
-  while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`Not within ${withinMs / 1000} s: ${what}`);
-    await sleep(300);
-  }
+function eventually(what: string, timeoutMs: number, condition: () => Promise<boolean>): Promise<boolean> {
+  return waitUntil(what, condition, { timeoutMs, intervalMs: 300 });
 }
 
 /** Kills the first process of a container whose command line contains a text, as a crash would. */
@@ -71,24 +67,24 @@ async function crash(id: string, text: string): Promise<void> {
   await docker(["exec", id, "node", "-e", script, text]);
 }
 
-/** Scales the ingest service, and waits until nginx has noticed. */
+/** Scales the ingest service and waits until nginx has noticed. */
 async function scale(replicas: number): Promise<void> {
   const startedAt = Date.now();
   await compose(CLIENT, ["up", "--detach", "--no-recreate", "--scale", `api=${replicas}`, "api"]);
-  const said = new RegExp(`"replicas: \\d+ -> ${replicas}"`);
-  await eventually(`nginx knows ${replicas} replicas`, FOLLOWS_WITHIN_MS, async () =>
-    said.test(await logOf("nginx", startedAt)),
+  const logLine = new RegExp(`"replicas: \\d+ -> ${replicas}"`);
+  await eventually(`nginx to use ${replicas} replicas`, FOLLOW_LIMIT_MS, async () =>
+    logLine.test(await logOf("nginx", startedAt)),
   );
 }
 
-/** The replicas that requests went to, by nginx's access log. */
+/** The replicas that have served requests, from nginx's access log. */
 function upstreams(log: string): Set<string> {
   const found = new Set<string>();
   for (const [, upstream] of log.matchAll(/"upstream":"([\d.]+:\d+)"/g)) found.add(upstream as string);
   return found;
 }
 
-/** The names of the environment variables that docker-compose.yml gives a container, beside those of its image. */
+/** Names of the environment variables that docker-compose.yml sets on a container, without those of its image. */
 async function variables({ Image, Config }: Container): Promise<string[]> {
   const [image] = (await inspect([Image])) as [Container];
   return Config.Env.filter((line) => !image.Config.Env.includes(line)).map((line) => line.replace(/=.*/s, ""));
@@ -107,18 +103,18 @@ describe("docker-compose.yml: nginx, three replicas, emulators and the pipeline"
     await compose(CLIENT, ["down", "--volumes"]);
   });
 
-  it("comes up with --scale api=3", async () => {
+  it("docker compose starts everything with --scale api=3", async () => {
     await compose(CLIENT, ["up", "--detach", "--scale", "api=3"]);
-    await eventually("a replica publishes", READY_WITHIN_MS, () => answers(`${URL}/readyz`));
+    await eventually("a replica to be ready", READY_LIMIT_MS, () => answers(`${URL}/readyz`));
     assert.equal((await containersOf("api")).length, 3);
     for (const service of ["nginx", "api", "pubsub", "bigquery", "pipeline"] as const) {
-      await eventually(`${service} is healthy`, READY_WITHIN_MS, async () =>
+      await eventually(`${service} to be healthy`, READY_LIMIT_MS, async () =>
         (await containersOf(service)).every(({ State }) => State.Health?.Status === "healthy"),
       );
     }
   });
 
-  it("runs every container without root, on a read-only file system, within limits", async () => {
+  it("every container runs without root, on a read-only file system, within limits", async () => {
     for (const service of ["nginx", "api", "pubsub", "bigquery", "setup", "pipeline"] as const) {
       for (const { Name, Config, HostConfig } of await containersOf(service)) {
         assert.equal(Config.User, "1000:1000", Name);
@@ -130,7 +126,7 @@ describe("docker-compose.yml: nginx, three replicas, emulators and the pipeline"
     }
   });
 
-  it("gives nginx and ingest only variables that they know", async () => {
+  it("nginx and ingest get only variables that they know", async () => {
     const known = {
       nginx: Object.keys(nginxOptions).map(envName),
       api: [...Object.keys(ingestOptions).map(envName), "PUBSUB_EMULATOR_HOST", "GOOGLE_APPLICATION_CREDENTIALS"],
@@ -147,24 +143,24 @@ describe("docker-compose.yml: nginx, three replicas, emulators and the pipeline"
     }
   });
 
-  it("is exact after 20,000 events through nginx, with a replica killed half-way", async () => {
+  it("the rollups are exact after 20,000 events through nginx and a replica killed half-way", async () => {
     const [victim] = (await idsOf("api")) as [string];
     await traffic.post({ shuffleWindow: 20_000 }, () => crash(victim, "node_modules/@eventlogger/ingest/dist/main.js"));
-    await traffic.assertExact(EXACT_WITHIN_MS);
-    assert.equal(upstreams(await logOf("nginx")).size, 3, "requests went to all replicas");
-    await eventually("the killed replica is back", READY_WITHIN_MS, async () => {
+    await traffic.assertExact(EXACT_LIMIT_MS);
+    assert.equal(upstreams(await logOf("nginx")).size, 3, "all replicas have served requests");
+    await eventually("the killed replica to be restarted", READY_LIMIT_MS, async () => {
       const [container] = (await inspect([victim])) as [Container];
       return container.RestartCount === 1 && container.State.Health?.Status === "healthy";
     });
   });
 
-  it("is exact after replicas came and went under load: 5, then 2", async () => {
+  it("the rollups are exact after scaling to 5 replicas and to 2 under load", async () => {
     let seed = 2;
     let scaled = false;
     const scaling = (async () => {
       await scale(5);
       const fiveSince = Date.now();
-      await eventually("requests go to all five", FOLLOWS_WITHIN_MS, async () => {
+      await eventually("all five replicas to serve requests", FOLLOW_LIMIT_MS, async () => {
         return upstreams(await logOf("nginx", fiveSince)).size === 5;
       });
       await scale(2);
@@ -173,24 +169,24 @@ describe("docker-compose.yml: nginx, three replicas, emulators and the pipeline"
     await scaling;
     assert.equal((await containersOf("api")).filter(({ State }) => State.Running).length, 2);
     await traffic.post({ seed, count: 1000, users: 500 });
-    await traffic.assertExact(EXACT_WITHIN_MS);
+    await traffic.assertExact(EXACT_LIMIT_MS);
   });
 
-  it("is exact after the pipeline was killed half-way: its container goes on from the checkpoint", async () => {
+  it("the rollups are exact after the pipeline was killed half-way, and its container resumes from the checkpoint", async () => {
     const [id] = (await idsOf("pipeline")) as [string];
     await traffic.post({ seed: 1000, count: 4000, users: 500, shuffleWindow: 500 }, () => crash(id, "eventlogger.js"));
-    await traffic.assertExact(EXACT_WITHIN_MS);
+    await traffic.assertExact(EXACT_LIMIT_MS);
     const [{ RestartCount }] = (await inspect([id])) as [Container];
     assert.equal(RestartCount, 1);
     assert.match(await logOf("pipeline"), /resuming from checkpoint \d+/);
   });
 
-  it("has rollups that SQL over the raw events gives, too", async () => {
-    const args = ["exec", "-T", "pipeline", "node", "bin/eventlogger.js", "verify"];
+  it("the rollups equal those that SQL computes from the raw events", async () => {
+    const args = ["exec", "-T", "pipeline", "node", "pipeline/bin/eventlogger.js", "verify"];
     assert.match(await compose(CLIENT, args), /6 days equal/);
   });
 
-  it("stops in order", async () => {
+  it("docker compose stop stops every service gracefully", async () => {
     await compose(CLIENT, ["stop"]);
     for (const service of ["nginx", "api", "pubsub", "bigquery", "pipeline"] as const) {
       for (const { Name, State } of await containersOf(service)) assert.equal(State.ExitCode, 0, Name);

@@ -3,14 +3,14 @@ import { repositoryRoot } from "@eventlogger/process/packageRoot";
 import { DockerError, NoEngineError, runClient, type DockerOptions } from "@eventlogger/tools/images/docker";
 import { CannotTestError, ensureCommands, onEngine, type Engine } from "../engine/engine";
 
-/** The plugin of docker (v2), and the program (1.29), in the order in which they are looked for. */
+/** The plugin of docker (v2) and the program (1.29), in order of preference. */
 const CLIENTS = [["docker", "compose"], ["docker-compose"]] as const;
 
 export type ComposeClient = (typeof CLIENTS)[number];
 
 const ENV_FILE = join("local", "compose.env");
 
-/** Runs Compose on this package's file, with emulators and the pipeline; @returns its standard output */
+/** Runs Compose on docker-compose.yml, with the emulators and the pipeline. @returns its standard output */
 export function compose(client: ComposeClient, args: readonly string[], options?: DockerOptions): Promise<string> {
   const [command, ...first] = client;
   return runClient(command, [...first, "--env-file", ENV_FILE, ...args], { ...options, cwd: repositoryRoot });
@@ -27,8 +27,8 @@ async function versionOf(client: ComposeClient, engine: Engine): Promise<string 
 }
 
 /**
- * Compose as it is installed; installs it where that is possible without asking anybody.
- * @throws CannotTestError
+ * Finds Compose; installs it where that needs no password.
+ * @throws CannotTestError when it cannot be installed or does not work
  */
 export async function ensureCompose(engine: Engine, say: (line: string) => void): Promise<ComposeClient> {
   for (const client of CLIENTS) {
@@ -37,7 +37,7 @@ export async function ensureCompose(engine: Engine, say: (line: string) => void)
     say(`Compose ${version}`);
     return client;
   }
-  ensureCommands({ "docker-compose": "docker-compose" }, say);
+  await ensureCommands({ "docker-compose": "docker-compose" }, say);
   const client = CLIENTS[1];
   const version = await versionOf(client, engine);
   if (version === undefined) throw new CannotTestError("docker-compose does not work here");

@@ -1,9 +1,9 @@
 /**
- * `npm run test:compose`: builds the images of docker-compose.yml, starts all of it on a Docker Engine, and compares its
- * rollups with brute force while replicas are killed, added and taken away. Takes about eight minutes.
+ * `npm run test:compose`: builds the images of docker-compose.yml, starts all services on a Docker Engine, and compares the
+ * rollups with brute force while replicas are killed, added and removed. Takes about eight minutes.
  */
 import { join } from "node:path";
-import { runOnEngine, runTests, type EngineSession } from "../engine/runOnEngine";
+import { runOnEngine, runTestsOnEngine, type EngineSession } from "../engine/runOnEngine";
 import { BUILD_STEP } from "@eventlogger/tools/images/build";
 import { freePorts } from "@eventlogger/process/ports";
 import { compose, ensureCompose, type ComposeClient } from "./compose";
@@ -29,9 +29,9 @@ async function buildAndTest(session: EngineSession): Promise<boolean> {
   };
   say("building the images");
   await compose(client, ["build"], { env: { ...engine.env, ...environment }, onLine });
-  say("images are built");
+  say("built the images");
   const env = { ...environment, COMPOSE_CLIENT: client.join(" ") };
-  return runTests(session, join(__dirname, "compose.engine.js"), env);
+  return runTestsOnEngine(session, join(__dirname, "compose.engine.js"), env);
 }
 
 async function cleanUp({ engine }: EngineSession): Promise<void> {

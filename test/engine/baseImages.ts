@@ -10,7 +10,7 @@ import { CannotTestError, ensureCommands, onEngine, type Engine } from "./engine
 const RELEASE = "bookworm";
 const NODE_VERSION = "22.22.0";
 const NPM_VERSION = "10.9.9";
-/** Where Debian keeps the certificates that it trusts. */
+/** Debian's bundle of trusted certificates. */
 const CERTIFICATES = "etc/ssl/certs/ca-certificates.crt";
 
 type Say = (line: string) => void;
@@ -22,7 +22,7 @@ function run(command: string, args: readonly string[]): void {
   throw new CannotTestError(`${command} ${args.slice(0, 2).join(" ")} failed (exit code ${status}):\n${end}`);
 }
 
-/** The default images of the ARGs of Dockerfiles, by the name of the ARG. */
+/** Default values of the image ARGs of Dockerfiles, by ARG. */
 function defaultImages(dockerfiles: readonly string[]): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
   for (const dockerfile of dockerfiles) {
@@ -32,17 +32,17 @@ function defaultImages(dockerfiles: readonly string[]): ReadonlyMap<string, stri
   return found;
 }
 
-/** A minimal Debian, as Docker's own images have it, that trusts what this machine trusts. */
-function makeDebian(root: string, say: Say): void {
-  ensureCommands({ debootstrap: "debootstrap", tar: "tar" }, say);
-  say(`making a minimal Debian ${RELEASE} with debootstrap (a minute or two)`);
+/** Creates a minimal Debian, like that of Docker's official images, with the trusted certificates of this machine. */
+async function createDebian(root: string, say: Say): Promise<void> {
+  await ensureCommands({ debootstrap: "debootstrap", tar: "tar" }, say);
+  say(`creating a minimal Debian ${RELEASE} with debootstrap (a minute or two)`);
   run("debootstrap", ["--variant=minbase", RELEASE, root]);
   rmSync(join(root, "var/cache/apt"), { recursive: true });
   rmSync(join(root, "var/lib/apt/lists"), { recursive: true });
   if (existsSync(join("/", CERTIFICATES))) addCertificates(root);
 }
 
-/** Also one by one, where packages that are installed later (ca-certificates, Java's) take them from. */
+/** Adds the certificates as a bundle and as single files: packages that are installed later read the single files. */
 function addCertificates(root: string): void {
   const bundle = readFileSync(join("/", CERTIFICATES), "utf8");
   mkdirSync(join(root, dirname(CERTIFICATES)), { recursive: true });
@@ -53,7 +53,7 @@ function addCertificates(root: string): void {
   each.forEach((certificate, i) => writeFileSync(join(folder, `machine-${i}.crt`), `${certificate}\n`));
 }
 
-/** Node, npm and the user node, where the official image has them. */
+/** Adds Node, npm and the user node at the same places as in the official image. */
 function addNode(debian: string, say: Say): void {
   say(`adding Node ${NODE_VERSION} and npm ${NPM_VERSION} from npm`);
   const local = join(debian, "usr/local");
@@ -64,17 +64,17 @@ function addNode(debian: string, say: Say): void {
   run("chroot", [debian, "useradd", "--uid", "1000", "--gid", "node", "--create-home", "node"]);
 }
 
-/** A base image that can be made of a minimal Debian. */
-interface Making {
-  /** The folder in front on the image's path. */
+/** How a base image is made from a minimal Debian. */
+interface ImageRecipe {
+  /** First folder on the PATH of the image. */
   readonly bin?: string;
-  /** Where what is added goes, when nothing else is there: taken out again for the next image. */
+  /** The folder that `add` creates, if it changes nothing else. It is removed before the next image. */
   readonly folder?: string;
   readonly add: (debian: string, say: Say) => void | Promise<void>;
 }
 
-/** By the name of the Dockerfiles' ARG, in the order in which they are made: the last one changes the Debian. */
-const MAKINGS: Readonly<Record<string, Making>> = {
+/** By ARG of the Dockerfiles, in order: the last recipe changes the Debian itself. */
+const RECIPES: Readonly<Record<string, ImageRecipe>> = {
   GO_IMAGE: {
     bin: "/usr/local/go/bin",
     folder: "usr/local/go",
@@ -87,8 +87,9 @@ const MAKINGS: Readonly<Record<string, Making>> = {
     folder: "google-cloud-sdk",
     async add(debian, say) {
       const jar = await findPubSubEmulatorJar();
-      if (!jar) throw new CannotTestError("Google's Pub/Sub emulator is not installed on this machine, to copy it");
-      say("adding this machine's Pub/Sub emulator");
+      if (!jar)
+        throw new CannotTestError("Google's Pub/Sub emulator is not installed on this machine, so it cannot be copied");
+      say("adding the Pub/Sub emulator of this machine");
       const folder = "platform/pubsub-emulator";
       cpSync(dirname(dirname(jar)), join(debian, "google-cloud-sdk", folder), { recursive: true, dereference: true });
     },
@@ -98,7 +99,7 @@ const MAKINGS: Readonly<Record<string, Making>> = {
 
 async function importImage(engine: Engine, debian: string, image: string, path: string): Promise<void> {
   const archive = `${debian}.tar`;
-  // Devices are made by the engine.
+  // The engine creates devices.
   run("tar", ["-cf", archive, "--exclude=./dev/*", "-C", debian, "."]);
   const variables = ["SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "PIP_CERT"];
   const certificates = variables.map((name) => `${name}=/${CERTIFICATES}`);
@@ -108,7 +109,8 @@ async function importImage(engine: Engine, debian: string, image: string, path: 
   rmSync(archive);
 }
 
-async function has(engine: Engine, image: string): Promise<boolean> {
+/** Whether the engine has an image, or can pull it. */
+async function canGetImage(engine: Engine, image: string): Promise<boolean> {
   for (const args of [["image", "inspect"], ["pull"]]) {
     try {
       await docker([...args, image], onEngine(engine));
@@ -121,10 +123,10 @@ async function has(engine: Engine, image: string): Promise<boolean> {
 }
 
 /**
- * Sees to it that the engine has the base images of the Dockerfiles: those it has or can pull, otherwise ones that are
- * made on the spot, under the same names. Those are only made on an engine that was started for the tests.
- * @param directory for what they are made of
- * @throws CannotTestError when they cannot be had
+ * Makes sure that the engine has the base images of the Dockerfiles. Images that it can neither find nor pull are created
+ * from Debian packages under the same names, but only on an engine that was started for the tests.
+ * @param directory for temporary files
+ * @throws CannotTestError when an image is missing and cannot be created
  */
 export async function ensureBaseImages(
   engine: Engine,
@@ -133,19 +135,22 @@ export async function ensureBaseImages(
   say: Say,
 ): Promise<void> {
   const missing = new Map<string, string>();
-  for (const [name, image] of defaultImages(dockerfiles)) if (!(await has(engine, image))) missing.set(name, image);
+  for (const [name, image] of defaultImages(dockerfiles))
+    if (!(await canGetImage(engine, image))) missing.set(name, image);
   if (missing.size === 0) return;
   const names = [...missing.values()].join(" and ");
   if (!engine.ownEngine) {
-    throw new CannotTestError(`the engine cannot pull ${names}, and it is not ours to put others there`);
+    throw new CannotTestError(
+      `the engine cannot pull ${names}, and images are only created on an engine that was started for the tests`,
+    );
   }
   say(`${names} cannot be pulled`);
-  const unknown = [...missing.keys()].find((name) => !(name in MAKINGS));
-  if (unknown !== undefined) throw new Error(`There is no way to make an image for ${unknown}`);
+  const unknown = [...missing.keys()].find((name) => !(name in RECIPES));
+  if (unknown !== undefined) throw new Error(`No recipe to create an image for ${unknown}`);
   const debian = join(directory, "debian");
-  makeDebian(debian, say);
+  await createDebian(debian, say);
   const path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-  for (const [name, { bin, folder, add }] of Object.entries(MAKINGS)) {
+  for (const [name, { bin, folder, add }] of Object.entries(RECIPES)) {
     const image = missing.get(name);
     if (image === undefined) continue;
     await add(debian, say);

@@ -3,22 +3,23 @@ import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { startChildProcess, type ChildProcess } from "@eventlogger/process/childProcess";
 import { awaitReady } from "@eventlogger/process/readiness";
+import { aptInstall } from "../setup/aptInstall";
 import { engineVersion, NoEngineError, type DockerOptions } from "@eventlogger/tools/images/docker";
 
-const READY_WITHIN_MS = 60_000;
+const READY_LIMIT_MS = 120_000;
 
 /** A Docker Engine for tests. */
 export interface Engine {
   readonly version: string;
-  /** How docker finds it. */
+  /** Environment variables by which docker finds it. */
   readonly env: Readonly<Record<string, string>>;
-  /** Whether it was started for the tests alone. */
+  /** Whether it was started only for the tests. */
   readonly ownEngine: boolean;
   /** Stops it, if it was started for the tests. */
   stop(): Promise<void>;
 }
 
-/** What a machine lacks for tests on an engine; the message says what to do. */
+/** This machine cannot run tests on a Docker Engine; the message tells why and what to do. */
 export class CannotTestError extends Error {
   constructor(why: string) {
     super(why);
@@ -30,29 +31,26 @@ const onPath = (command: string): boolean => spawnSync("sh", ["-c", `command -v 
 const isRoot = (): boolean => process.getuid?.() === 0;
 
 /**
- * Installs Debian packages for commands that are missing; says so.
- * @throws CannotTestError when that is not possible
+ * Installs the Debian packages of missing commands.
+ * @param packages command to package
+ * @throws CannotTestError when a package cannot be installed
  */
-export function ensureCommands(packages: Readonly<Record<string, string>>, say: (line: string) => void): void {
+export async function ensureCommands(
+  packages: Readonly<Record<string, string>>,
+  say: (line: string) => void,
+): Promise<void> {
   const missing = Object.keys(packages).filter((command) => !onPath(command));
   if (missing.length === 0) return;
   const names = [...new Set(missing.map((command) => packages[command] as string))];
   const lack = `${missing.join(" and ")} ${missing.length === 1 ? "is" : "are"} missing (apt-get install ${names.join(" ")})`;
-  if (!isRoot()) throw new CannotTestError(`${lack}, and installing takes root`);
-  if (!onPath("apt-get")) throw new CannotTestError(`${lack}, and there is no apt-get here`);
   say(`installing ${names.join(", ")} with apt-get`);
-  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  for (const args of [["update"], ["install", "--yes", "--no-install-recommends", ...names]]) {
-    const { status, stderr } = spawnSync("apt-get", args, { env, encoding: "utf8" });
-    if (status !== 0) {
-      throw new CannotTestError(`${lack}; apt-get ${args[0]} failed: ${stderr.trim().split("\n").at(-1)}`);
-    }
-  }
+  const problem = await aptInstall(names, () => {});
+  if (problem !== undefined) throw new CannotTestError(`${lack}; ${problem}`);
   const still = missing.filter((command) => !onPath(command));
-  if (still.length) throw new CannotTestError(`${still.join(" and ")} did not come with ${names.join(", ")}`);
+  if (still.length) throw new CannotTestError(`${names.join(", ")} did not install ${still.join(" and ")}`);
 }
 
-/** Whether docker finds an engine by itself. */
+/** The version of the engine that docker finds without help; undefined when there is none. */
 async function runningEngine(): Promise<string | undefined> {
   try {
     return await engineVersion();
@@ -62,7 +60,7 @@ async function runningEngine(): Promise<string | undefined> {
   }
 }
 
-/** Unmounts what an engine has left mounted below a folder, such as its network namespace. */
+/** Unmounts everything that an engine has left mounted below a folder, such as its network namespace. */
 function unmountAll(folder: string): void {
   const points = readFileSync("/proc/self/mounts", "utf8")
     .split("\n")
@@ -72,9 +70,9 @@ function unmountAll(folder: string): void {
 }
 
 async function startPrivateEngine(directory: string, say: (line: string) => void): Promise<Engine> {
-  if (!isRoot()) throw new CannotTestError("no Docker Engine runs here, and starting one takes root");
-  ensureCommands({ docker: "docker.io", dockerd: "docker.io" }, say);
-  say("starting a Docker Engine for these tests alone");
+  if (!isRoot()) throw new CannotTestError("no Docker Engine is running, and starting one needs root");
+  await ensureCommands({ docker: "docker.io", dockerd: "docker.io" }, say);
+  say("starting a Docker Engine for these tests");
   const own = join(directory, "engine");
   mkdirSync(own, { recursive: true });
   const socket = join(own, "docker.sock");
@@ -90,9 +88,9 @@ async function startPrivateEngine(directory: string, say: (line: string) => void
   });
   const up = async (): Promise<boolean> => existsSync(socket) && (await engineVersion({ env }).catch(() => "")) !== "";
   try {
-    await awaitReady(child, up, READY_WITHIN_MS);
+    await awaitReady(child, up, READY_LIMIT_MS);
   } catch (error) {
-    throw new CannotTestError(`a Docker Engine does not start here: ${(error as Error).message}`);
+    throw new CannotTestError(`a Docker Engine does not start on this machine: ${(error as Error).message}`);
   }
   const stop = async (): Promise<void> => {
     await child.stop(30_000);
@@ -102,9 +100,9 @@ async function startPrivateEngine(directory: string, say: (line: string) => void
 }
 
 /**
- * The engine that docker finds; where there is none, one that is started for the tests (which takes root).
- * @param directory for its data
- * @throws CannotTestError when there is no way
+ * Returns the running engine, or starts one for the tests, which needs root.
+ * @param directory for the data of the engine
+ * @throws CannotTestError when no engine can be started
  */
 export async function findOrStartEngine(directory: string, say: (line: string) => void): Promise<Engine> {
   const version = await runningEngine();
@@ -112,5 +110,5 @@ export async function findOrStartEngine(directory: string, say: (line: string) =
   return startPrivateEngine(directory, say);
 }
 
-/** Options for the docker command that lead to an engine. */
+/** Options of the docker command to use an engine. */
 export const onEngine = ({ env }: Engine): DockerOptions => ({ env });

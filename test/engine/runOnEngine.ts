@@ -1,38 +1,37 @@
-import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { runMain } from "@eventlogger/process/main";
 import { repositoryRoot } from "@eventlogger/process/packageRoot";
+import { onStopSignals } from "@eventlogger/process/stopSignals";
+import { runTests } from "../runner/runTests";
+import { summaryLine } from "../runner/summary";
 import { ensureBaseImages } from "./baseImages";
 import { CannotTestError, findOrStartEngine, type Engine } from "./engine";
 
-const MOCHA = join(repositoryRoot, "node_modules", "mocha", "bin", "mocha.js");
-const REPORTER = join(repositoryRoot, "test", "dist", "reporter.js");
+/** Limit of a test that sets none, ms. */
+const TEST_TIMEOUT_MS = 300_000;
 
-/** What tests on an engine get. */
+/** Environment of tests on an engine. */
 export interface EngineSession {
   readonly engine: Engine;
-  /** Taken away at the end. */
+  /** Deleted at the end. */
   readonly directory: string;
-  /** For names of images and projects, so that runs do not meet. */
+  /** Part of the names of images and projects, so that runs do not conflict. */
   readonly tag: string;
   /** Prints a line with the seconds since the start. */
   readonly say: (line: string) => void;
 }
 
-/** Runs a file of tests in a process of its own, which finds the engine; @returns whether all passed. */
-export function runTests(
-  { engine }: EngineSession,
+/** Runs a file of tests with an engine. @returns whether all of them passed */
+export async function runTestsOnEngine(
+  { engine, say }: EngineSession,
   file: string,
   env: Readonly<Record<string, string>>,
 ): Promise<boolean> {
-  const args = [MOCHA, "--reporter", REPORTER, "--timeout", "300000", file];
-  const child = spawn(process.execPath, args, {
-    cwd: repositoryRoot,
-    stdio: "inherit",
-    env: { ...process.env, ...engine.env, ...env },
-  });
-  return new Promise((resolve) => child.once("close", (code) => resolve(code === 0)));
+  const summary = await runTests({ files: [file], timeoutMs: TEST_TIMEOUT_MS, env: { ...engine.env, ...env } });
+  say(summaryLine(summary));
+  return summary.failed === 0;
 }
 
 async function onEngine(
@@ -46,16 +45,15 @@ async function onEngine(
     process.stdout.write(`${seconds} s  ${line}\n`);
   };
   const directory = mkdtempSync(join(tmpdir(), "eventlogger-engine-"));
+  const stopping = onStopSignals();
   const interrupted = new Promise<never>((_, reject) => {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) {
-      process.once(signal, () => reject(new Error(`${signal}: what was started is stopped`)));
-    }
+    stopping.signal.addEventListener("abort", () => reject(stopping.signal.reason as Error), { once: true });
   });
   interrupted.catch(() => {});
   let engine: Engine | undefined;
   try {
     engine = await findOrStartEngine(directory, say);
-    say(`Docker Engine ${engine.version}${engine.ownEngine ? "" : ", which was running"}`);
+    say(`Docker Engine ${engine.version}${engine.ownEngine ? "" : " (already running)"}`);
     await ensureBaseImages(
       engine,
       dockerfiles.map((dockerfile) => join(repositoryRoot, dockerfile)),
@@ -80,22 +78,16 @@ async function onEngine(
 }
 
 /**
- * The main program of a command that tests on a Docker Engine. Takes the engine that docker finds; without one, and as
- * root, it starts one of its own, and makes base images on the spot when they cannot be pulled. Where that is not possible,
- * it says SKIPPED and why, and ends with 0.
- * @param dockerfiles whose base images are needed, relative to the package
- * @param cleanUp takes away what the tests left on an engine that goes on
+ * The main program of a command that tests on a Docker Engine. It uses the engine that docker finds. Without one, and as
+ * root, it starts its own, and creates the base images when they cannot be pulled. Where that is not possible, it prints
+ * SKIPPED and the reason, and exits with 0.
+ * @param dockerfiles whose base images are needed, relative to the root of the repository
+ * @param cleanUp removes what the tests left on an engine that was already running
  */
 export function runOnEngine(
   dockerfiles: readonly string[],
   tests: (session: EngineSession) => Promise<boolean>,
   cleanUp: (session: EngineSession) => Promise<void>,
 ): void {
-  void onEngine(dockerfiles, tests, cleanUp).then(
-    (ok) => process.exit(ok ? 0 : 1),
-    (error: unknown) => {
-      process.stderr.write(`${(error as Error).stack ?? String(error)}\n`);
-      process.exit(1);
-    },
-  );
+  runMain(async () => ((await onEngine(dockerfiles, tests, cleanUp)) ? 0 : 1));
 }

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { useIngest, type TestReplica } from "@eventlogger/ingest/testing/fixture";
 import { post, sampleEvent } from "@eventlogger/ingest/testing/requests";
-import { printFigures, statusesText } from "./figures";
+import { printFigures, statusesText } from "./faultReport";
 import { badBodies, garbageBodies, headerFlood, idleConnections, slowRequests, type Answers } from "./hostileClients";
-import { nginxInstalled, passTierFault, type Tier, type TierFault } from "./tier";
+import { nginxInstalled, testTierFault, type Tier, type TierFault } from "./tierFault";
 
-/** Both doors: nginx, and the replica behind it, for whoever has none. */
-const doors = ({ port, replicas }: Tier): readonly number[] => [port, (replicas[0] as TestReplica).port];
+/** Both entry points: nginx, and the replica, which may also run without nginx. */
+const entryPorts = ({ port, replicas }: Tier): readonly number[] => [port, (replicas[0] as TestReplica).port];
 
-/** @throws AssertionError when a server was at a loss, or took what is not right */
+/** @throws AssertionError when an answer has another status, such as a 500 or an accepted event */
 function assertRefused(answers: Answers, allowed: readonly string[]): void {
   const others = Object.keys(answers).filter((status) => !allowed.includes(status));
   assert.deepEqual(others, [], statusesText(answers));
@@ -16,7 +16,7 @@ function assertRefused(answers: Answers, allowed: readonly string[]): void {
 
 const DEEP = "[".repeat(30_000) + "]".repeat(30_000);
 
-/** Bodies that are wrong in a way that has brought down others. */
+/** Invalid bodies of kinds that have crashed other services. */
 const BAD_BODIES: readonly (string | Buffer)[] = [
   Buffer.concat([
     Buffer.from('{"type":"event","session_id":"'),
@@ -31,17 +31,17 @@ const BAD_BODIES: readonly (string | Buffer)[] = [
   JSON.stringify(sampleEvent({ constructor: { prototype: { polluted: "yes" } } })),
 ];
 
-(nginxInstalled ? describe : describe.skip)("a replica behind nginx, under load, with clients that", function () {
+(nginxInstalled ? describe : describe.skip)("Hostile clients of a replica behind nginx under load", function () {
   this.timeout(180_000);
   const ingest = useIngest();
-  const pass = async (fault: Omit<TierFault, "replicas" | "maxFailures">, maxFailures = 0): Promise<void> =>
-    printFigures(...(await passTierFault(ingest, { ...fault, replicas: 1, maxFailures })));
+  const run = async (fault: Omit<TierFault, "replicas" | "maxFailures">, maxFailures = 0): Promise<void> =>
+    printFigures(...(await testTierFault(ingest, { ...fault, replicas: 1, maxFailures })));
 
-  it("send a byte a second (slowloris): they are cut, and the others notice nothing", () =>
-    pass({
+  it("clients that send one byte per second (slowloris) are disconnected, and no other request fails", () =>
+    run({
       run: "slowloris",
       async act(tier) {
-        const [nginx, replica] = doors(tier) as [number, number];
+        const [nginx, replica] = entryPorts(tier) as [number, number];
         const limitMs = 50_000;
         const [nginxHeaders, nginxBody, headers, body] = await Promise.all([
           slowRequests(nginx, "headers", 250, limitMs),
@@ -49,25 +49,25 @@ const BAD_BODIES: readonly (string | Buffer)[] = [
           slowRequests(replica, "headers", 250, limitMs),
           slowRequests(replica, "body", 250, limitMs),
         ]);
-        // nginx has no limit for a whole body: such a client costs it a connection, and the replica nothing.
+        // nginx has no limit for a whole body: such a client costs nginx a connection, and the replica nothing.
         for (const [answers, longestMs] of [nginxHeaders, headers, body]) {
           assertRefused(answers, ["408", "400", "none"]);
-          assert.ok(longestMs < limitMs - 5000, `one was served for ${longestMs} ms`);
+          assert.ok(longestMs < limitMs - 5000, `a connection lived for ${longestMs} ms`);
         }
         assertRefused(nginxBody[0], ["none"]);
-        const said = ([answers, ms]: typeof headers): string =>
+        const describeAnswers = ([answers, ms]: typeof headers): string =>
           `250, ${statusesText(answers)}, gone after ${(ms / 1000).toFixed(1)} s`;
         return [
-          `at nginx: headers ${said(nginxHeaders)}; bodies held by nginx alone`,
-          `at the replica: headers ${said(headers)}; bodies ${said(body)}`,
+          `at nginx: headers ${describeAnswers(nginxHeaders)}; bodies held by nginx alone`,
+          `at the replica: headers ${describeAnswers(headers)}; bodies ${describeAnswers(body)}`,
         ];
       },
     }));
 
-  it("hold 10,000 idle connections", () => {
+  it("replica and nginx serve again after 10,000 idle connections", () => {
     const hold = (tier: Tier): Promise<number[]> =>
-      Promise.all(doors(tier).map((port) => idleConnections(port, 10_000, 8000)));
-    return pass(
+      Promise.all(entryPorts(tier).map((port) => idleConnections(port, 10_000, 8000)));
+    return run(
       {
         run: "idle",
         prepare: hold,
@@ -76,13 +76,13 @@ const BAD_BODIES: readonly (string | Buffer)[] = [
           return [`10,000 opened at each; still open after 8 s: nginx ${open[0]}, replica ${open[1]}`];
         },
       },
-      // A server that is full closes connections that wait for their next request.
+      // A full server closes connections that wait for their next request.
       Infinity,
     );
   });
 
-  it("send 1 GB of garbage", () =>
-    pass({
+  it("1 GB of random bytes is refused, and no other request fails", () =>
+    run({
       run: "garbage",
       prepare: ({ port }) => garbageBodies(`http://127.0.0.1:${port}`, 3e8),
       async act({ port }) {
@@ -92,16 +92,16 @@ const BAD_BODIES: readonly (string | Buffer)[] = [
       },
     }));
 
-  it("send malformed UTF-8, deep JSON and names of prototypes", () =>
-    pass({
+  it("malformed UTF-8, deep JSON and prototype names are refused, and no other request fails", () =>
+    run({
       run: "bad-bodies",
       prepare: ({ port }) => badBodies(`http://127.0.0.1:${port}`, BAD_BODIES, 30),
       async act(tier) {
         const all: string[] = [];
-        for (const port of doors(tier)) {
+        for (const port of entryPorts(tier)) {
           const url = `http://127.0.0.1:${port}`;
           const answers = await badBodies(url, BAD_BODIES, 100);
-          // A batch of one event that is not right is taken and rejects its event.
+          // A batch with one invalid event is answered with 200 and rejects the event.
           assertRefused(answers, ["200", "400"]);
           const bare = await post(url, sampleEvent({ event_name: undefined }));
           assert.equal(bare.status, 400);
@@ -112,11 +112,11 @@ const BAD_BODIES: readonly (string | Buffer)[] = [
       },
     }));
 
-  it("flood with headers", () =>
-    pass({
+  it("requests with 100 KB of headers are refused, and no other request fails", () =>
+    run({
       run: "headers",
       async act(tier) {
-        const all = await Promise.all(doors(tier).map((port) => headerFlood(port, 1000)));
+        const all = await Promise.all(entryPorts(tier).map((port) => headerFlood(port, 1000)));
         for (const answers of all) assertRefused(answers, ["400", "431", "none"]);
         return [`nginx: ${statusesText(all[0] ?? {})}; the replica: ${statusesText(all[1] ?? {})}`];
       },

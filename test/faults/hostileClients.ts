@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** Answers by status, and "none" for connections that ended without one. */
+/** Number of answers by status, and "none" for connections that closed without one. */
 export type Answers = Record<string, number>;
 
 const count = (answers: Answers, status: string): void => {
@@ -11,14 +11,14 @@ const count = (answers: Answers, status: string): void => {
 
 const statusOf = (text: string): string => /^HTTP\/1\.1 (\d{3})/.exec(text)?.[1] ?? "none";
 
-/** The status, or "accepted" when an event was taken: a batch may be empty, also when garbage decompresses to nothing. */
+/** The status, or "accepted" when an event was accepted. A batch may be empty, also when garbage decompresses to nothing. */
 async function outcomeOf(response: Response): Promise<string> {
   const text = await response.text();
   return response.ok && !text.startsWith('{"accepted":0,') ? "accepted" : String(response.status);
 }
 
 interface Conversation {
-  /** What came back. */
+  /** The answer. */
   readonly text: string;
   readonly ms: number;
 }
@@ -42,9 +42,9 @@ function converse(port: number, talk: (socket: Socket) => void, limitMs: number)
 }
 
 /**
- * Slowloris: each connection begins a request and never ends its headers, or its body; it sends a byte a second.
- * @param limitMs the client itself ends after this, ms
- * @returns the answers, and how long the connection lived that lived longest, ms
+ * Slowloris: each connection sends the headers, or the body, of a request at one byte per second and never completes it.
+ * @param limitMs the client closes its connections after this time, ms
+ * @returns the answers, and the lifetime of the longest connection, ms
  */
 export async function slowRequests(
   port: number,
@@ -69,7 +69,7 @@ export async function slowRequests(
   return [answers, Math.max(...lived)];
 }
 
-/** Connections that say nothing, held for `holdMs`. @returns how many were open at the end of it */
+/** Holds connections that send nothing for `holdMs`. @returns how many were still open at the end */
 export async function idleConnections(port: number, connections: number, holdMs: number): Promise<number> {
   const sockets = new Set<Socket>();
   for (let i = 0; i < connections; i++) {
@@ -77,7 +77,7 @@ export async function idleConnections(port: number, connections: number, holdMs:
     socket.on("error", () => undefined);
     socket.on("connect", () => sockets.add(socket));
     socket.on("close", () => sockets.delete(socket));
-    // A backlog that overflows would test the kernel.
+    // An overflow of the backlog would test the kernel.
     if (i % 100 === 99) await sleep(10);
   }
   await sleep(holdMs);
@@ -86,7 +86,7 @@ export async function idleConnections(port: number, connections: number, holdMs:
   return open;
 }
 
-/** Sends bodies of random bytes, of 1 KiB to 5 MiB, until `bytes` of them have been sent. */
+/** Sends bodies of random bytes, of 1 KiB to 5 MiB each, until `bytes` have been sent. */
 export async function garbageBodies(url: string, bytes: number): Promise<Answers> {
   const answers: Answers = {};
   const pool = randomBytes(5 * 1024 * 1024);
@@ -97,7 +97,7 @@ export async function garbageBodies(url: string, bytes: number): Promise<Answers
   const client = async (): Promise<void> => {
     while (sent < bytes) {
       const i = n++;
-      // Many small ones, some as large as they may be.
+      // Many small bodies, some of the maximum size.
       const length = i % 4 === 0 ? pool.length - (i % 1000) : 1024 * (1 + (i % 64));
       sent += length;
       try {
@@ -111,7 +111,7 @@ export async function garbageBodies(url: string, bytes: number): Promise<Answers
         });
         count(answers, await outcomeOf(response));
       } catch {
-        // Closed while it was still sending.
+        // The server closed the connection during the request.
         count(answers, "none");
       }
     }
@@ -120,7 +120,7 @@ export async function garbageBodies(url: string, bytes: number): Promise<Answers
   return answers;
 }
 
-/** Sends each of the bodies `times` times to both addresses. */
+/** Sends each of the bodies `times` times to both paths. */
 export async function badBodies(url: string, bodies: readonly (string | Buffer)[], times: number): Promise<Answers> {
   const answers: Answers = {};
   for (let i = 0; i < times; i++) {

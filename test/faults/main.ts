@@ -1,35 +1,30 @@
 /**
- * `npm run test:faults`: what is done to the ingest tier at length, with the figures of each fault. With arguments, only the
+ * `npm run test:faults`: the long fault tests of the ingest tier, with the figures of each fault. With arguments, only the
  * files whose names contain one of them: `npm run test:faults -- pubsub`. Takes about ten minutes.
  */
-import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { repositoryRoot } from "@eventlogger/process/packageRoot";
 import { machine } from "@eventlogger/bench/report";
-import { ensureNginx } from "../setup/installNginx";
+import { Progress } from "@eventlogger/options/progress";
+import { runMain, UserError } from "@eventlogger/process/main";
+import { runTests } from "../runner/runTests";
+import { setUp } from "../runner/setUp";
+import { summaryLine } from "../runner/summary";
 
-const MOCHA = join(repositoryRoot, "node_modules", "mocha", "bin", "mocha.js");
-const REPORTER = join(repositoryRoot, "test", "dist", "reporter.js");
 const SUFFIX = ".faults.js";
 
-const say = (line: string): void => void process.stdout.write(`${line}\n`);
-
-function main(filters: readonly string[]): boolean {
+async function main(filters: readonly string[]): Promise<number> {
   const files = readdirSync(__dirname)
     .filter((name) => name.endsWith(SUFFIX))
     .filter((name) => filters.length === 0 || filters.some((filter) => name.includes(filter)))
     .map((name) => join(__dirname, name));
-  if (files.length === 0) throw new Error(`No file of test/faults matches ${filters.join(", ")}`);
-  ensureNginx(say);
-  say(machine());
-  const args = [MOCHA, "--reporter", REPORTER, ...files];
-  return spawnSync(process.execPath, args, { cwd: repositoryRoot, stdio: "inherit" }).status === 0;
+  if (files.length === 0) throw new UserError(`No file of test/faults matches ${filters.join(", ")}`);
+  const progress = new Progress();
+  await setUp(new Set(["nginx"]), progress);
+  progress.print(machine());
+  const summary = await runTests({ files });
+  progress.print(`\n${summaryLine(summary)}`);
+  return summary.failed === 0 ? 0 : 1;
 }
 
-try {
-  process.exitCode = main(process.argv.slice(2)) ? 0 : 1;
-} catch (error) {
-  console.error(error);
-  process.exitCode = 1;
-}
+runMain(() => main(process.argv.slice(2)));

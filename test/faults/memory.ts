@@ -1,15 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { processUsage } from "@eventlogger/process/processUsage";
 
-/** How long memory has to come back, ms: V8 gives pages back when it has had time to. */
+/** Time that memory has to come back, ms: V8 releases pages with a delay. */
 const SETTLE_MS = 30_000;
 /**
- * What a heap may have grown by and keep, MiB: V8 enlarges its young generation under load, and does not always give it
- * back. A leak under these faults is a multiple of it.
+ * Allowed growth of memory, MiB: V8 enlarges its young generation under load and does not always release it. A leak under
+ * these faults is a multiple of this.
  */
-const KEPT_MIB = 64;
+const ALLOWED_GROWTH_MIB = 64;
 
-/** Resident memory of a process over a fault, MiB. */
+/** Resident memory of a process before, during and after a fault, MiB. */
 export interface MemoryFigures {
   readonly before: number;
   readonly peak: number;
@@ -27,12 +27,12 @@ export class MemoryWatch {
     this.timer = setInterval(() => (this.peak = Math.max(this.peak, this.rss())), 100).unref();
   }
 
-  /** The most that is still taken to be the level before, MiB. */
+  /** The upper limit of memory after the fault, MiB. */
   get bound(): number {
-    return this.before + KEPT_MIB;
+    return this.before + ALLOWED_GROWTH_MIB;
   }
 
-  /** Waits until memory is back at its level, 30 s at most. */
+  /** Waits until memory is within its bound, 30 s at most. */
   async settle(): Promise<MemoryFigures> {
     for (const end = Date.now() + SETTLE_MS; this.rss() > this.bound && Date.now() < end;) await sleep(250);
     clearInterval(this.timer);

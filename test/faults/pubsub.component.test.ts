@@ -1,16 +1,16 @@
 import { useIngest } from "@eventlogger/ingest/testing/fixture";
-import { passFault, slow, unreachable } from "./pubsubFault";
+import { slow, testPubSubFault, unreachable } from "./pubsubFault";
 
-/** Short; `npm run test:faults` does it at length. */
-const TIMING = { warmUpMs: 1500, faultMs: 3000, afterMs: 4000 };
+/** Short; `npm run test:faults` runs the long version. The limit of the recovery is for a busy machine. */
+const TIMING = { warmUpMs: 1500, faultMs: 3000, afterMs: 2000, recoveryLimitMs: 60_000 };
 
-describe("a replica under load loses nothing that it promised to keep, and comes back, when Pub/Sub", function () {
-  this.timeout(60_000);
+describe("Pub/Sub faults, short", function () {
+  this.timeout(240_000);
   const ingest = useIngest();
 
   for (const [i, fault] of [unreachable, slow].entries()) {
-    it(fault.name, async () => {
-      await passFault(ingest, fault, `short-fault-${i}`, TIMING);
+    it(`a replica under load loses no acknowledged event and recovers after Pub/Sub ${fault.name}`, async () => {
+      await testPubSubFault(ingest, fault, `short-fault-${i}`, TIMING);
     });
   }
 });

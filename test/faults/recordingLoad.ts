@@ -4,7 +4,7 @@ import { batchBodies, eventBodies } from "@eventlogger/traffic/load/eventBodies"
 
 export interface RecordingLoadOptions {
   readonly port: number;
-  /** Part of every event id: makes them different from those of other loads. */
+  /** Part of every event id, so that the ids of different loads differ. */
   readonly run: string;
   /** Clients that send one event at a time. @default 24 */
   readonly singles?: number;
@@ -12,35 +12,35 @@ export interface RecordingLoadOptions {
   readonly batchers?: number;
   /** @default 25 */
   readonly batchSize?: number;
-  /** How long a client rests after an answer, ms. @default 20 */
+  /** Pause of a client after an answer, ms. @default 20 */
   readonly pauseMs?: number;
 }
 
-/** How a service came back, ms since {@link RecordingLoad.mark}. */
+/** The recovery of a service, ms since {@link RecordingLoad.mark}. */
 export interface Recovery {
-  /** The first answer 2xx. @default Infinity, when there was none */
+  /** Time of the first answer 2xx; Infinity when there was none. */
   readonly firstSuccessMs: number;
-  /** When the last request was sent that was not answered by 2xx; 0 when all that were sent since then were. */
+  /** Time when the last failed request was sent; 0 when no request failed. */
   readonly lastFailureMs: number;
 }
 
-/** A client that a service refuses asks again this soon, ms: sooner than it is told to, so recovery is seen when it is. */
+/** Pause before a retry, ms. Shorter than Retry-After, so that a recovery is seen immediately. */
 const RETRY_MS = 100;
-/** Longer than a service may take to answer, ms. */
+/** Longer than the limit of the service, ms. */
 const REQUEST_TIMEOUT_MS = 40_000;
 
 interface Answer {
-  /** 0: there was none. */
+  /** 0 when there was no answer. */
   readonly status: number;
   readonly body: string;
 }
 
 /**
- * Load as real clients make it: a request that was not answered by 2xx is sent again, as it was. Remembers which events
- * a service has promised to keep.
+ * Load like that of real clients: a request that is not answered by 2xx is retried unchanged. Records which events the
+ * service has acknowledged.
  */
 export class RecordingLoad {
-  /** Ids of the events whose request was answered by 2xx. */
+  /** Ids of the acknowledged events. */
   readonly acknowledged: string[] = [];
   private readonly counts = new Map<string, number>();
   private readonly clients: Promise<void>[];
@@ -73,19 +73,24 @@ export class RecordingLoad {
     ];
   }
 
-  /** Answers by status; "none" counts requests without one. */
+  /** Number of answers by status; "none" counts requests without an answer. */
   get statuses(): Readonly<Record<string, number>> {
     return Object.fromEntries(this.counts);
   }
 
-  /** Answers that were not 2xx, and requests without one. */
+  /** Number of answers other than 2xx, and of requests without an answer. */
   get failures(): number {
     let failures = 0;
     for (const [status, count] of this.counts) if (!status.startsWith("2")) failures += count;
     return failures;
   }
 
-  /** From now on {@link recovery} is counted. */
+  /** Time since the last failed request was sent, or since the start, ms. */
+  get msSinceFailure(): number {
+    return performance.now() - this.lastFailureAt;
+  }
+
+  /** Sets the start of {@link recovery}. */
   mark(): void {
     this.markedAt = this.lastFailureAt = performance.now();
     this.firstSuccessAt = Infinity;
@@ -98,7 +103,7 @@ export class RecordingLoad {
     };
   }
 
-  /** Lets the last requests be answered. */
+  /** Stops, after the answers to the requests in flight. */
   async stop(): Promise<void> {
     this.stopping = true;
     await Promise.all(this.clients);
@@ -124,16 +129,16 @@ export class RecordingLoad {
     }
   }
 
-  /** @returns whether the service has promised to keep the events */
+  /** Sends a request. @returns whether the service has acknowledged the events */
   private async attempt(path: string, payload: string, success: number, ids: readonly string[]): Promise<boolean> {
     const sentAt = performance.now();
     const { status, body } = await this.post(path, payload);
-    const isPromised = status === success;
-    // All that is sent is right: an event that is rejected is as wrong as one that is lost.
-    const isRejected = isPromised && status === 200 && !body.includes(`"accepted":${ids.length},`);
+    const isSuccess = status === success;
+    // All events are valid, so a rejected event is as wrong as a lost one.
+    const isRejected = isSuccess && status === 200 && !body.includes(`"accepted":${ids.length},`);
     const key = status === 0 ? "none" : isRejected ? "rejected" : String(status);
     this.counts.set(key, (this.counts.get(key) ?? 0) + 1);
-    if (isPromised && !isRejected) {
+    if (isSuccess && !isRejected) {
       this.acknowledged.push(...ids);
       this.firstSuccessAt = Math.min(this.firstSuccessAt, performance.now());
       return true;

@@ -1,21 +1,21 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Message, PubSub, Subscription } from "@google-cloud/pubsub";
 
-/** Nothing has come for so long, ms: then a subscription is read to its end. */
+/** A subscription without messages for this long has been read to its end, ms. */
 const QUIET_MS = 1500;
-/** As long as messages come they are waited for; without any for so long, ms, what is missing is missing. */
-const PATIENCE_MS = 15_000;
+/** Missing messages count as lost when no message has arrived for this long, ms. */
+const LOST_AFTER_MS = 30_000;
 
-/** What a topic holds, compared with what it must hold. */
+/** The contents of a topic, compared with the acknowledged events. */
 export interface TopicContents {
-  /** Messages that came, repetitions included. */
+  /** Number of messages, including redelivered ones. */
   readonly messages: number;
   readonly events: number;
-  /** Ids that were promised and have not come. */
+  /** Ids that were acknowledged and did not arrive. */
   readonly missing: readonly string[];
 }
 
-/** Reads a topic from the moment it was made, past every fault that is put in the way of others. */
+/** Reads a topic from its creation on, by a connection that no fault affects. */
 export class TopicReader {
   private readonly ids = new Set<string>();
   private messages = 0;
@@ -33,11 +33,11 @@ export class TopicReader {
       this.onMessage(message);
       message.ack();
     });
-    // The client goes on by itself.
+    // The client reconnects by itself.
     subscription.on("error", () => undefined);
   }
 
-  /** Makes a topic and begins to read it. @param onMessage sees every message */
+  /** Creates a topic and starts to read it. @param onMessage gets every message */
   static async create(
     pubsub: PubSub,
     topic: string,
@@ -50,13 +50,13 @@ export class TopicReader {
     return new TopicReader(topic, subscription, onMessage);
   }
 
-  /** Reads to the end. @param promised ids of the events that must be there */
-  async readToEnd(promised: readonly string[]): Promise<TopicContents> {
+  /** Reads to the end. @param acknowledged ids of the events that must be in the topic */
+  async readToEnd(acknowledged: readonly string[]): Promise<TopicContents> {
     const started = performance.now();
-    const missing = (): readonly string[] => promised.filter((id) => !this.ids.has(id));
+    const missing = (): readonly string[] => acknowledged.filter((id) => !this.ids.has(id));
     for (;;) {
       const quietMs = performance.now() - Math.max(this.lastAt, started);
-      if (quietMs > QUIET_MS && (quietMs > PATIENCE_MS || missing().length === 0)) break;
+      if (quietMs > QUIET_MS && (quietMs > LOST_AFTER_MS || missing().length === 0)) break;
       await sleep(200);
     }
     return { messages: this.messages, events: this.ids.size, missing: missing() };

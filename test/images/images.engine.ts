@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Message } from "@google-cloud/pubsub";
 import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
 import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
@@ -10,6 +9,7 @@ import { setUpPubSub } from "@eventlogger/gcp/pubsub/setup/setUpPubSub";
 import { ensureSubmitter } from "@eventlogger/pipeline/runners/dataflow/submitter/environment";
 import { startPubSubEmulator, type PubSubEmulator } from "@eventlogger/gcp/emulators/emulators";
 import { freePort } from "@eventlogger/process/ports";
+import { waitUntil } from "@eventlogger/process/wait";
 import { imageReference, packageVersion } from "@eventlogger/tools/images/build";
 import { docker, DockerError } from "@eventlogger/tools/images/docker";
 import { readOutcome } from "./testing/boundedPipeline";
@@ -31,41 +31,44 @@ async function inspect(image: string): Promise<ImageConfig> {
   return JSON.parse(await docker(["image", "inspect", "--format", "{{json .Config}}", image])) as ImageConfig;
 }
 
-/** The words that a shell command prints in a container of an image. */
+/** The words that a shell command prints in a container. */
 async function inContainer(image: string, command: string): Promise<string[]> {
   const output = await docker(["run", "--rm", "--network=none", "--entrypoint", "/bin/sh", image, "-c", command]);
   return output.split(/\s+/).filter((word) => word);
 }
 
 async function untilHealthy(id: string): Promise<void> {
-  const deadline = Date.now() + 30_000;
-  for (;;) {
-    const health = (await docker(["inspect", "--format", "{{.State.Health.Status}}", id])).trim();
-    if (health === "healthy") return;
-    if (Date.now() > deadline) throw new Error(`still ${health}:\n${await docker(["logs", id])}`);
-    await sleep(200);
+  const isHealthy = async (): Promise<boolean> =>
+    (await docker(["inspect", "--format", "{{.State.Health.Status}}", id])).trim() === "healthy";
+  try {
+    await waitUntil("the container to be healthy", isHealthy, { timeoutMs: PATIENCE_MS, intervalMs: 200 });
+  } catch (error) {
+    throw new Error(`${String(error)}:\n${await docker(["logs", id])}`, { cause: error });
   }
 }
 
-/** Programs that build, install or fetch. */
+/** For a container on a busy machine, ms. */
+const PATIENCE_MS = 120_000;
+
+/** Programs that build, install or download. */
 const TOOLS = ["npm", "yarn", "corepack", "tsc", "gcc", "cc", "make", "go", "python3", "git", "curl", "wget"];
 const TOOLS_THERE = `for tool in ${TOOLS.join(" ")}; do command -v $tool; done; true`;
 
 for (const image of [WORKER, INGEST, NGINX]) {
   describe(`Image ${image}`, () => {
-    it("runs as a user that is not root, by number", async () => {
+    it(`${image} runs as a numeric user other than root`, async () => {
       assert.equal((await inspect(image)).User, "1000:1000");
       assert.deepEqual(await inContainer(image, "id -u"), ["1000"]);
     });
 
-    it("holds no build tools, no tests and no keys", async () => {
+    it(`${image} contains no build tools, no tests and no keys`, async () => {
       assert.deepEqual(await inContainer(image, TOOLS_THERE), []);
       const unwanted = ["'*.test.js'", "typescript", "mocha", ".git", "'*.pem'", "'*.key'", ".npmrc", "'*.ts'"];
       const names = unwanted.map((name) => `-name ${name}`).join(" -o ");
       assert.deepEqual(await inContainer(image, `find /app /opt /root /home ${names} 2>/dev/null; true`), []);
     });
 
-    it("holds nothing that its user may change", async () => {
+    it(`${image} contains nothing that its user can write`, async () => {
       assert.deepEqual(await inContainer(image, "find /app /opt /usr/local -writable -not -type l"), []);
     });
   });
@@ -87,13 +90,13 @@ describe("Worker image on an engine", function () {
     rmSync(directory, { recursive: true, force: true });
   });
 
-  it("names the version of its code in a label", async () => {
+  it("the worker image has the version of its code as a label", async () => {
     const { Labels, Entrypoint } = await inspect(WORKER);
     assert.equal(Labels["org.eventlogger.worker"], packageVersion);
     assert.deepEqual(Entrypoint, ["/opt/apache/beam/boot"]);
   });
 
-  it("holds one apache-beam, and the package where its modules are looked for", async () => {
+  it("the worker image contains one apache-beam, and resolves the modules of the pipeline", async () => {
     assert.deepEqual(await inContainer(WORKER, "find / -path '*/node_modules/apache-beam' 2>/dev/null; true"), [
       "/app/node_modules/apache-beam",
     ]);
@@ -101,7 +104,7 @@ describe("Worker image on an engine", function () {
     assert.deepEqual(await inContainer(WORKER, `node -e "${script}"`), ["loaded"]);
   });
 
-  it("runs the whole pipeline to the right numbers", async () => {
+  it("the worker image runs the whole pipeline, and its numbers are exact", async () => {
     const dataset = await emulator.freshDataset();
     const { messages, expected } = await launchBounded({
       jobService,
@@ -138,7 +141,7 @@ describe("Ingest image on an engine", function () {
     return id;
   }
 
-  it("takes an event, on a read-only file system, and ends in order", async () => {
+  it("the ingest image accepts an event on a read-only file system, and stops gracefully", async () => {
     const client = pubSubClient({ project: PROJECT });
     await setUpPubSub(client, { topic: "events", subscription: "events-pipeline" });
     const port = await freePort();
@@ -168,14 +171,14 @@ describe("Ingest image on an engine", function () {
     assert.equal((await docker(["inspect", "--format", "{{.State.ExitCode}}", id])).trim(), "0");
   });
 
-  it("is reached at a published port", async () => {
+  it("the ingest image is reachable at a published port", async () => {
     const port = await freePort();
     const id = await start("--publish", `127.0.0.1:${port}:3000`);
     await untilHealthy(id);
     assert.equal((await fetch(`http://127.0.0.1:${port}/healthz`)).status, 200);
   });
 
-  it("is not healthy when nothing listens", async () => {
+  it("the health check of the ingest image fails when nothing listens", async () => {
     const check = docker([
       "run",
       "--rm",
@@ -208,16 +211,13 @@ describe("Nginx image on an engine", function () {
   const startReplica = (): Promise<string> => start(INGEST, "--network-alias=api");
 
   async function untilLogged(id: string, text: string): Promise<void> {
-    const deadline = Date.now() + 20_000;
-    for (;;) {
-      const log = await docker(["logs", id]);
-      if (log.includes(text)) return;
-      if (Date.now() > deadline) throw new Error(`no ${JSON.stringify(text)} in:\n${log}`);
-      await sleep(200);
-    }
+    let log = "";
+    const isLogged = async (): Promise<boolean> => (log = await docker(["logs", id])).includes(text);
+    const limit = { timeoutMs: PATIENCE_MS, intervalMs: 200, details: () => log };
+    await waitUntil(`${JSON.stringify(text)} in the log of the container`, isLogged, limit);
   }
 
-  it("follows the replicas of a name, on a read-only file system, and ends in order", async () => {
+  it("the nginx image follows the replicas of a name on a read-only file system, and stops gracefully", async () => {
     await startReplica();
     const second = await startReplica();
     const port = await freePort();

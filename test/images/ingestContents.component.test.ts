@@ -13,9 +13,9 @@ import { assembleImage } from "@eventlogger/tools/images/assemble";
 
 const PROJECT = "demo-project";
 
-/** What the ingest image holds, run as its Dockerfile does, without an engine. */
+/** Runs the contents of the ingest image as its Dockerfile does, without Docker. */
 describe("Contents of the ingest image", function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let directory: string;
   let app: string;
   let pubsub: PubSubEmulator;
@@ -41,7 +41,7 @@ describe("Contents of the ingest image", function () {
       env: { ...process.env, PORT: String(port) },
     });
 
-  it("is enough for a replica that takes events, and ends in order", async () => {
+  it("the contents of the ingest image are enough for a replica that accepts events, serves the client, and stops gracefully", async () => {
     await assert.rejects(healthcheck(), /ECONNREFUSED/);
     const previous = process.env["PUBSUB_EMULATOR_HOST"];
     process.env["PUBSUB_EMULATOR_HOST"] = pubsub.host;
@@ -58,7 +58,7 @@ describe("Contents of the ingest image", function () {
       env: { PORT: String(port), PROJECT, PUBSUB_EMULATOR_HOST: pubsub.host },
       logFile: join(directory, "ingest.log"),
     });
-    await awaitReady(replica, () => answers(`http://127.0.0.1:${port}/readyz`), 20_000);
+    await awaitReady(replica, () => answers(`http://127.0.0.1:${port}/readyz`), 60_000);
     await healthcheck();
     const response = await fetch(`http://127.0.0.1:${port}/event/`, {
       method: "POST",
@@ -66,10 +66,13 @@ describe("Contents of the ingest image", function () {
       body: JSON.stringify({ type: "event", session_id: "s", event_name: "view", event_time: Date.now() }),
     });
     assert.equal(response.status, 204, await response.text());
-    assert.deepEqual(await replica.stop(15_000), { code: 0, signal: null });
+    const script = await fetch(`http://127.0.0.1:${port}/client/eventlogger.js`);
+    assert.equal(script.status, 200, "the image contains the browser client");
+    assert.match(await script.text(), /eventlogger/);
+    assert.deepEqual(await replica.stop(30_000), { code: 0, signal: null });
   });
 
-  it("holds no Beam, no compiler and no tests", () => {
+  it("the ingest image contains no Beam, no compiler and no tests", () => {
     const paths = readdirSync(app, { recursive: true, encoding: "utf8" });
     const unwanted = /(^|\/)node_modules\/(apache-beam|typescript|mocha|eslint)$|\.test\.js$|\.ts$/;
     assert.deepEqual(

@@ -1,12 +1,12 @@
-/** `npm run test:images`: builds the images on a Docker Engine and runs them. */
+/** `npm run test:images`: builds the images on a Docker Engine and runs them. Takes about seven minutes. */
 import { join } from "node:path";
-import { ensureSubmitter } from "@eventlogger/pipeline/runners/dataflow/submitter/environment";
-import { ensurePythonEnvironment } from "@eventlogger/gcp/emulators/python/environment";
+import { Progress } from "@eventlogger/options/progress";
 import { IMAGE_NAMES } from "@eventlogger/tools/images/assemble";
 import { buildImage, DOCKERFILES, imageReference } from "@eventlogger/tools/images/build";
 import { docker } from "@eventlogger/tools/images/docker";
 import { onEngine } from "../engine/engine";
-import { runOnEngine, runTests, type EngineSession } from "../engine/runOnEngine";
+import { setUp } from "../runner/setUp";
+import { runOnEngine, runTestsOnEngine, type EngineSession } from "../engine/runOnEngine";
 
 async function build({ engine, tag, say }: EngineSession): Promise<void> {
   for (const image of IMAGE_NAMES) {
@@ -19,9 +19,8 @@ async function build({ engine, tag, say }: EngineSession): Promise<void> {
 
 async function buildAndTest(session: EngineSession): Promise<boolean> {
   await build(session);
-  await ensureSubmitter(() => session.say("installing Beam for Python (once)"));
-  await ensurePythonEnvironment(() => session.say("installing the BigQuery emulator (once)"));
-  return runTests(session, join(__dirname, "images.engine.js"), { IMAGES_TAG: session.tag });
+  await setUp(new Set(["BigQuery emulator", "Dataflow submitter"]), new Progress());
+  return runTestsOnEngine(session, join(__dirname, "images.engine.js"), { IMAGES_TAG: session.tag });
 }
 
 async function removeImages({ engine, tag }: EngineSession): Promise<void> {

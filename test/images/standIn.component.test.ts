@@ -13,9 +13,9 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { repositoryRoot } from "@eventlogger/process/packageRoot";
+import { waitUntil } from "@eventlogger/process/wait";
 import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
 import { ensureSubmitter } from "@eventlogger/pipeline/runners/dataflow/submitter/environment";
 import { assembleImage } from "@eventlogger/tools/images/assemble";
@@ -27,7 +27,7 @@ import { launchBounded } from "./testing/launchBounded";
 const IMAGE = "eventlogger/worker:stand-in";
 const run = promisify(execFile);
 
-/** What the worker image holds, run by its entry point, without an engine. */
+/** Runs the contents of the worker image by its entry point, without Docker. */
 describe("Contents of the worker image, with a stand-in for docker", function () {
   this.timeout(300_000);
   const emulator = useBigQueryEmulator();
@@ -46,7 +46,7 @@ describe("Contents of the worker image, with a stand-in for docker", function ()
     app = join(directory, "app");
     assembleImage("worker", app);
     cpSync(await ensureBootProgram(), join(directory, "boot"));
-    // The PATH of the container: its npx, its Node, and the commands of the base image.
+    // PATH of the container: its npx, its Node and the commands of the base image.
     const bin = join(directory, "bin");
     mkdirSync(bin);
     cpSync(join(repositoryRoot, "packages", "beam", "worker", "npx"), join(bin, "npx"));
@@ -71,7 +71,7 @@ describe("Contents of the worker image, with a stand-in for docker", function ()
     rmSync(directory, { recursive: true, force: true });
   });
 
-  it("runs the whole pipeline to the right numbers, and says so in the logs of the job", async () => {
+  it("the contents of the worker image run the whole pipeline, its numbers are exact, and workers log to the job", async () => {
     const dataset = await emulator.freshDataset();
     const target = { project: emulator.project, dataset, endpoint: emulator.emulator.url };
     let launched;
@@ -83,11 +83,11 @@ describe("Contents of the worker image, with a stand-in for docker", function ()
     assert.equal(launched.messages, 2002);
     assert.deepEqual(await readOutcome(emulator.bigquery, dataset), launched.expected);
     assert.match(jobService?.logTail(10_000) ?? "", /worker worker_\d+ \(process \d+\) serves localhost:\d+/);
-    // The runner takes its containers away.
-    while (texts(".exit").length === 0) await sleep(50);
+    // The runner removes its containers.
+    await waitUntil("the container to be removed", () => texts(".exit").length > 0, { timeoutMs: 60_000 });
   });
 
-  it("loads every module that a launcher for Dataflow names", async () => {
+  it("the worker image loads every module that a launcher for Dataflow registers", async () => {
     const print = "console.log(JSON.stringify(require('apache-beam/serialization').getRegisteredModules()))";
     const launcher = `require('@eventlogger/pipeline/runners/dataflow/pipeline'); ${print}`;
     const { stdout } = await run(process.execPath, ["-e", launcher], { cwd: repositoryRoot });
@@ -99,7 +99,7 @@ describe("Contents of the worker image, with a stand-in for docker", function ()
     });
   });
 
-  it("holds one apache-beam, no compiler and no tests", () => {
+  it("the worker image contains one apache-beam, no compiler and no tests", () => {
     const paths = readdirSync(app, { recursive: true, encoding: "utf8" });
     assert.deepEqual(
       paths.filter((path) => path.endsWith("node_modules/apache-beam")),
@@ -112,7 +112,7 @@ describe("Contents of the worker image, with a stand-in for docker", function ()
     assert(existsSync(join(app, "node_modules/@eventlogger/pipeline/dist/totals/dayTotals.js")));
   });
 
-  it("runs by npx what is installed, and asks nobody for what is not", async () => {
+  it("npx of the worker image runs installed commands only, and never asks a registry", async () => {
     const npx = join(directory, "bin", "npx");
     await assert.rejects(run(npx, ["cowsay", "hello"], { cwd: app }), (error: { code?: number; stderr?: string }) => {
       assert.equal(error.code, 127);

@@ -1,21 +1,55 @@
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import type { OnProgress } from "@eventlogger/options/progress";
+
+/** Runs apt-get. @returns the last line of its output when it fails, otherwise undefined */
+function aptGet(args: readonly string[], onProgress: OnProgress): Promise<string | undefined> {
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  const child = spawn("apt-get", args, { env, stdio: ["ignore", "pipe", "pipe"] });
+  let lastLine = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (chunk: string) => {
+      const line = chunk.trim().split("\n").at(-1)?.trim();
+      if (line) onProgress((lastLine = line));
+    });
+  }
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (code) => resolve(code === 0 ? undefined : lastLine));
+  });
+}
+
+/** Why packages cannot be installed here without a password; undefined when they can. */
+function aptObstacle(): string | undefined {
+  if (process.getuid?.() !== 0) return "installing it needs root";
+  return spawnSync("apt-get", ["--version"]).status === 0 ? undefined : "apt-get is missing";
+}
 
 /**
- * Installs a Debian package with apt-get where that is possible without asking anybody; says so where it is not.
- * @param without what the absence of the package means, for the message, such as `tests that need it will fail`
+ * Installs Debian packages with apt-get.
+ * @returns why that failed; undefined when the packages are installed
  */
-export function aptInstall(name: string, without: string, say: (line: string) => void): void {
-  if (process.getuid?.() !== 0 || spawnSync("apt-get", ["--version"]).status !== 0) {
-    say(`${name} is not installed (apt-get install ${name}): ${without}`);
-    return;
+export async function aptInstall(names: readonly string[], onProgress: OnProgress): Promise<string | undefined> {
+  const obstacle = aptObstacle();
+  if (obstacle !== undefined) return obstacle;
+  for (const args of [["update"], ["install", "--yes", "--no-install-recommends", ...names]]) {
+    onProgress(`apt-get ${args.join(" ")}`);
+    const problem = await aptGet(args, onProgress);
+    if (problem !== undefined) return `apt-get ${args[0]} failed: ${problem}`;
   }
-  say(`installing ${name}`);
-  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  for (const args of [["update"], ["install", "--yes", "--no-install-recommends", name]]) {
-    const { status, stderr } = spawnSync("apt-get", args, { env, encoding: "utf8" });
-    if (status !== 0) {
-      say(`apt-get ${args.join(" ")} failed: ${stderr.trim().split("\n").at(-1)}; ${without}`);
-      return;
-    }
-  }
+  return undefined;
+}
+
+/**
+ * Installs a Debian package where that needs no password; otherwise prints how to install it.
+ * @param without what happens without the package, such as `tests that need it fail`
+ * @param print gets a line when the package is not installed
+ */
+export async function aptInstallOrPrint(
+  name: string,
+  without: string,
+  onProgress: OnProgress,
+  print: (line: string) => void,
+): Promise<void> {
+  const problem = await aptInstall([name], onProgress);
+  if (problem !== undefined) print(`${name} is not installed (apt-get install ${name}), ${problem}: ${without}`);
 }

@@ -1,7 +1,8 @@
-import { aptInstall } from "./aptInstall";
 import { findNginx } from "@eventlogger/nginx/findNginx";
+import type { OnProgress } from "@eventlogger/options/progress";
+import { aptInstallOrPrint } from "./aptInstall";
 
-/** Installs nginx where that is possible without asking anybody; says so where it is not. */
-export function ensureNginx(say: (line: string) => void): void {
-  if (!findNginx()) aptInstall("nginx-light", "tests that need it will fail", say);
+/** Installs nginx where that needs no password; otherwise prints how to install it. */
+export async function ensureNginx(onProgress: OnProgress, print: (line: string) => void): Promise<void> {
+  if (!findNginx()) await aptInstallOrPrint("nginx-light", "tests that need it fail", onProgress, print);
 }

@@ -1,6 +1,6 @@
 /**
- * Assembles the content of an image: `node tools/dist/images/assemble.js worker|ingest|nginx DIR`, in a checkout that is
- * installed and built. The Dockerfiles and the tests both run it, so the tests check what is shipped.
+ * Assembles the contents of an image: `node tools/dist/images/assemble.js worker|ingest|nginx DIR`, in an installed and
+ * compiled checkout. The Dockerfiles and the tests both run it, so the tests check what is shipped.
  */
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
@@ -10,11 +10,11 @@ import { neededPackages, type PackageLock } from "./packages";
 import { readWorkspaces } from "./workspaces";
 
 interface Contents {
-  /** The modules that are run or loaded by name; everything they import is added. */
+  /** Modules that are run or loaded by name. Everything they import is added. */
   readonly entries: readonly string[];
-  /** Files that the modules read; relative to the root. */
+  /** Other files that the modules read; relative to the root. */
   readonly data: readonly string[];
-  /** Commands in `node_modules/.bin`, and the modules that they run. */
+  /** Commands in `node_modules/.bin`, and the module that each one runs. */
   readonly commands: Readonly<Record<string, string>>;
 }
 
@@ -31,11 +31,12 @@ const IMAGES = {
   },
   ingest: {
     entries: ["@eventlogger/ingest/main", "@eventlogger/options/healthcheck"],
-    data: [],
+    // The browser client, which ingest serves.
+    data: ["packages/client/dist/eventlogger.iife.js"],
     commands: {},
   },
   nginx: {
-    // The health check goes through nginx to a replica.
+    // The health check sends a request through nginx to a replica.
     entries: ["@eventlogger/nginx/main", "@eventlogger/options/healthcheck"],
     data: ["nginx/nginx.conf.template"],
     commands: {},
@@ -46,7 +47,7 @@ export type ImageName = keyof typeof IMAGES;
 export const IMAGE_NAMES = Object.keys(IMAGES) as readonly ImageName[];
 
 /** Files that only compilers, debuggers and tests read. */
-const NOT_RUN = /\.([cm]?ts|map|tsbuildinfo|test\.js)$/;
+const NOT_NEEDED = /\.([cm]?ts|map|tsbuildinfo|test\.js)$/;
 
 function readJson<T>(file: string): T {
   return JSON.parse(readFileSync(join(repositoryRoot, file), "utf8")) as T;
@@ -58,12 +59,15 @@ function copyPackage(path: string, target: string): void {
   if (!path.startsWith("node_modules/")) throw new Error(`${path} is not at the top of node_modules: see npm dedupe`);
   cpSync(source, join(target, path), {
     recursive: true,
-    // Packages inside of it are copied on their own when they are needed.
-    filter: (file) => basename(file) !== "node_modules" && !NOT_RUN.test(file),
+    // Nested packages are copied separately, if they are needed.
+    filter: (file) => basename(file) !== "node_modules" && !NOT_NEEDED.test(file),
   });
 }
 
-/** Fills a folder, which must not exist yet, with everything that an image runs, npm packages included. */
+/**
+ * Creates a folder with everything that an image runs, including npm packages.
+ * @throws Error that names a package or a module that is missing
+ */
 export function assembleImage(image: ImageName, target: string): void {
   const { entries, data, commands }: Contents = IMAGES[image];
   mkdirSync(target, { recursive: true });
@@ -76,7 +80,10 @@ export function assembleImage(image: ImageName, target: string): void {
     const own = [...files, ...data].filter((file) => file.startsWith(`${folder}/`));
     if (own.length === 0) continue;
     const home = join(target, "node_modules", name);
-    for (const file of own) cpSync(join(repositoryRoot, file), join(home, file.slice(folder.length + 1)));
+    for (const file of own) {
+      if (!existsSync(join(repositoryRoot, file))) throw new Error(`${file} is missing: run npm run build first`);
+      cpSync(join(repositoryRoot, file), join(home, file.slice(folder.length + 1)));
+    }
     const manifest = readJson<Record<string, unknown>>(join(folder, "package.json"));
     const { version, license, type, exports } = manifest;
     writeFileSync(
@@ -84,7 +91,7 @@ export function assembleImage(image: ImageName, target: string): void {
       JSON.stringify({ name, version, license, type, exports }, null, 2) + "\n",
     );
   }
-  // Beam's boot program shows the package.json of its working directory.
+  // Beam's boot program prints the package.json of its working directory.
   writeFileSync(join(target, "package.json"), '{ "private": true }\n');
   for (const [command, module] of Object.entries(commands)) {
     const bin = join(target, "node_modules", ".bin");

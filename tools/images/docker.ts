@@ -1,18 +1,18 @@
 import { spawn } from "node:child_process";
 import { stripVTControlCharacters } from "node:util";
 
-/** There is no docker command, or no engine behind it; the message says what to do. */
+/** The docker command is missing or finds no engine; the message tells what to do. */
 export class NoEngineError extends Error {
   constructor(problem: string) {
     super(
-      `${problem}. Images are built by a Docker Engine: https://docs.docker.com/engine/install ` +
-        `(on Debian: apt-get install docker.io); DOCKER_HOST names one elsewhere`,
+      `${problem}. Building images needs a Docker Engine: https://docs.docker.com/engine/install ` +
+        `(on Debian: apt-get install docker.io). Set DOCKER_HOST to use a remote one`,
     );
     this.name = "NoEngineError";
   }
 }
 
-/** A docker command failed; the message has the end of what it said. */
+/** A docker command failed; the message contains the end of its output. */
 export class DockerError extends Error {
   constructor(command: string, code: number | null, output: string) {
     const end = stripVTControlCharacters(output).trimEnd().split("\n").slice(-25).join("\n");
@@ -31,16 +31,16 @@ export interface DockerOptions {
 /**
  * Runs a docker command.
  * @returns its standard output
- * @throws NoEngineError when there is no docker command; DockerError
+ * @throws NoEngineError when the docker command is missing; DockerError when it fails
  */
 export function docker(args: readonly string[], options?: DockerOptions): Promise<string> {
   return runClient("docker", args, options);
 }
 
 /**
- * Runs a client of an engine, such as docker.
+ * Runs a command that uses an engine, such as docker or docker-compose.
  * @returns its standard output
- * @throws NoEngineError when there is no such command; DockerError
+ * @throws NoEngineError when the command is missing; DockerError when it fails
  */
 export async function runClient(
   command: string,
@@ -68,7 +68,7 @@ export async function runClient(
   child.stderr.setEncoding("utf8").on("data", take);
   const code = await new Promise<number | null>((resolve, reject) => {
     child.once("error", (error: NodeJS.ErrnoException) =>
-      reject(error.code === "ENOENT" ? new NoEngineError(`There is no ${command} command`) : error),
+      reject(error.code === "ENOENT" ? new NoEngineError(`The ${command} command is missing`) : error),
     );
     child.once("close", resolve);
   });
@@ -77,8 +77,8 @@ export async function runClient(
 }
 
 /**
- * The version of the engine that docker finds.
- * @throws NoEngineError when it finds none
+ * Returns the version of the engine.
+ * @throws NoEngineError when docker finds no engine
  */
 export async function engineVersion(options: DockerOptions = {}): Promise<string> {
   try {

@@ -7,7 +7,7 @@ import { packageVersion } from "./build";
 
 const MAIN = join(__dirname, "main.js");
 
-/** Notes what it is asked for, and answers as docker does. */
+/** Logs its arguments and answers as docker does. */
 const DOCKER = `#!/bin/sh
 echo "$@" >> "$DOCKER_LOG"
 case "$1" in
@@ -19,7 +19,7 @@ esac
 `;
 
 describe("npm run images", function () {
-  this.timeout(20_000);
+  this.timeout(60_000);
   let directory: string;
   beforeEach(() => {
     directory = mkdtempSync(join(tmpdir(), "images-"));
@@ -43,7 +43,7 @@ describe("npm run images", function () {
     });
   }
 
-  it("builds all from their Dockerfiles, for Dataflow's machines", async () => {
+  it("npm run images builds every image from its Dockerfile for linux/amd64", async () => {
     const { code, stdout, asked } = await images([]);
     assert.equal(code, 0);
     const rest = `--platform linux/amd64 --build-arg VERSION=${packageVersion} .`;
@@ -59,7 +59,7 @@ describe("npm run images", function () {
     assert.match(stdout, new RegExp(`built eventlogger-ingest:${packageVersion} \\(150 MB, \\d+ s\\)`));
   });
 
-  it("goes through mirrors, and pushes where it is told", async () => {
+  it("npm run images uses mirrors and pushes to the repository", async () => {
     const mirrors = [
       "--node-image=m/node:22",
       "--go-image=m/go:1.26",
@@ -86,28 +86,28 @@ describe("npm run images", function () {
     assert.match(stdout, new RegExp(`pushed ${reference} sha256:0{63}7`));
   });
 
-  it("tells all that is wrong with the options, before it asks docker", async () => {
+  it("npm run images reports every wrong option before it runs docker", async () => {
     const { code, stderr, asked } = await images(["--tag=a b", "--push", "--platform=arm"]);
     assert.equal(code, 2);
     assert.match(stderr, /3 problems/);
     assert.match(stderr, /--tag \(TAG\) must be/);
-    assert.match(stderr, /--platform \(PLATFORM\) must be such as linux\/amd64/);
-    assert.match(stderr, /--push \(PUSH\) needs --repository/);
+    assert.match(stderr, /--platform \(PLATFORM\) must look like linux\/amd64/);
+    assert.match(stderr, /--push \(PUSH\) requires --repository/);
     assert.deepEqual(asked, [""]);
   });
 
-  it("says what is missing when there is no docker, or no engine", async () => {
+  it("npm run images reports a missing docker command and a missing engine", async () => {
     rmSync(join(directory, "docker"));
     const none = await images([], { PATH: directory });
     assert.equal(none.code, 1);
-    assert.match(none.stderr, /There is no docker command\. Images are built by a Docker Engine: https:/);
+    assert.match(none.stderr, /The docker command is missing\. Building images needs a Docker Engine: https:/);
     writeFileSync(join(directory, "docker"), DOCKER, { mode: 0o755 });
     const down = await images([], { NO_ENGINE: "1" });
     assert.equal(down.code, 1);
-    assert.match(down.stderr, /docker finds no engine \(Cannot connect to the Docker daemon\)\. Images are built/);
+    assert.match(down.stderr, /docker finds no engine \(Cannot connect to the Docker daemon\)\. Building images needs/);
   });
 
-  it("shows the end of a build that failed", async () => {
+  it("npm run images prints the end of the output of a failed build", async () => {
     const { code, stderr } = await images([], { BUILD_FAILS: "1" });
     assert.equal(code, 1);
     assert.match(stderr, /docker build failed \(exit code 1\):[^]*no space left/);

@@ -1,4 +1,4 @@
-/** `npm run images`: builds the images of worker, ingest and nginx, and pushes them when asked to. */
+/** `npm run images`: builds the images of worker, ingest and nginx, and can push them. */
 import yargs from "yargs";
 import { ConfigError, readOptions, yargsOptions, type OptionSpecs } from "@eventlogger/options/options";
 import { colours } from "@eventlogger/options/terminal";
@@ -15,28 +15,33 @@ const TAG = /^\w[\w.-]{0,127}$/;
 const options = {
   tag: {
     type: "string",
-    describe: "Tag of all images",
+    describe: "Tag of the images.",
     default: packageVersion,
-    check: (tag) => (TAG.test(tag) ? undefined : "must be letters, digits, dots, dashes and underscores, at most 128"),
+    check: (tag) => (TAG.test(tag) ? undefined : "must be 1 to 128 letters, digits, dots, dashes and underscores"),
   },
   repository: {
     type: "string",
-    describe: "Where they belong, such as europe-docker.pkg.dev/my-project/my-repository",
+    describe: "Repository of the images, such as europe-docker.pkg.dev/my-project/my-repository.",
     optional: true,
-    check: (name) => (REFERENCE_PART.test(name) ? undefined : "must be an image repository, in small letters"),
+    check: (name) => (REFERENCE_PART.test(name) ? undefined : "must be an image repository in lower case"),
   },
-  push: { type: "boolean", describe: "Push them to the repository", default: false },
+  push: { type: "boolean", describe: "Push the images to the repository.", default: false },
   platform: {
     type: "string",
-    describe: "Processor of the machines that run them; Dataflow's are linux/amd64 unless you choose others",
+    describe: "Platform of the images. Dataflow runs linux/amd64 unless you select Arm machines.",
     default: "linux/amd64",
-    check: (name) => (/^\w+\/\w+(\/\w+)?$/.test(name) ? undefined : "must be such as linux/amd64"),
+    check: (name) => (/^\w+\/\w+(\/\w+)?$/.test(name) ? undefined : "must look like linux/amd64"),
   },
-  nodeImage: { type: "string", describe: "Base image with Node", optional: true, group: "Mirrors:" },
-  goImage: { type: "string", describe: "Image with Go, for the build only", optional: true, group: "Mirrors:" },
-  npmRegistry: { type: "string", describe: "npm registry for the build", optional: true, group: "Mirrors:" },
-  goProxy: { type: "string", describe: "GOPROXY for the build", optional: true, group: "Mirrors:" },
-  goSumdb: { type: "string", describe: "GOSUMDB for the build", optional: true, group: "Mirrors:" },
+  nodeImage: { type: "string", describe: "Base image with Node.", optional: true, group: "Mirrors:" },
+  goImage: {
+    type: "string",
+    describe: "Image with Go, used during the build only.",
+    optional: true,
+    group: "Mirrors:",
+  },
+  npmRegistry: { type: "string", describe: "npm registry of the build.", optional: true, group: "Mirrors:" },
+  goProxy: { type: "string", describe: "GOPROXY of the build.", optional: true, group: "Mirrors:" },
+  goSumdb: { type: "string", describe: "GOSUMDB of the build.", optional: true, group: "Mirrors:" },
 } as const satisfies OptionSpecs;
 
 async function size(reference: string): Promise<string> {
@@ -46,7 +51,7 @@ async function size(reference: string): Promise<string> {
 
 async function run(flags: Readonly<Record<string, unknown>>): Promise<void> {
   const { push, ...build } = readOptions(options, flags, process.env, ({ push, repository }) =>
-    push && !repository ? ["--push (PUSH) needs --repository (REPOSITORY): it says where to"] : [],
+    push && !repository ? ["--push (PUSH) requires --repository (REPOSITORY)"] : [],
   );
   const { dim, green, bold } = colours(process.stdout);
   const say = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -71,12 +76,13 @@ async function run(flags: Readonly<Record<string, unknown>>): Promise<void> {
 async function main(): Promise<number> {
   const flags = yargs(process.argv.slice(2))
     .scriptName("npm run images --")
-    .usage(
-      "$0 [options]\n\nBuilds the images of the pipeline's worker, of ingest and of the nginx in front of it with Docker.",
-    )
+    .usage("$0 [options]\n\nBuilds the Docker images of the pipeline worker, of ingest and of nginx.")
     .options(yargsOptions(options))
-    .example("$0", "for this machine's engine alone")
-    .example("$0 --repository europe-docker.pkg.dev/my-project/images --push", "for Dataflow")
+    .example("$0", "builds the images on this machine")
+    .example(
+      "$0 --repository europe-docker.pkg.dev/my-project/images --push",
+      "builds and pushes the images for Dataflow",
+    )
     .strict()
     .version(false)
     .wrap(110)

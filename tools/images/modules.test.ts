@@ -21,7 +21,7 @@ describe("traceModules", () => {
     ["@p/lib", "packages/lib"],
   ]);
 
-  it("follows imports of all kinds, across workspaces, and names the npm packages of each", () => {
+  it("traceModules follows imports of all kinds across workspaces, and lists the npm packages of each workspace", () => {
     write({
       "app/dist/main.js": 'const a = require("./a"); const os = require("node:os"); require("koa");',
       "app/dist/a.js": 'exports.b = () => import("./b/index.js"); require("@google-cloud/pubsub/build/src");',
@@ -47,7 +47,23 @@ describe("traceModules", () => {
     });
   });
 
-  it("takes nothing in comments and texts for an import", () => {
+  it("traceModules follows the bare name of a package to the file that its exports name", () => {
+    write({
+      "app/dist/main.js": 'require("@p/lib");',
+      "packages/lib/package.json": JSON.stringify({
+        exports: {
+          ".": { import: "./dist/lib.mjs", require: { types: "./dist/lib.d.ts", default: "./dist/lib.cjs" } },
+        },
+      }),
+      "packages/lib/dist/lib.cjs": "",
+    });
+    assert.deepEqual(traceModules(root, workspaces, ["@p/app/main"]).files, [
+      "app/dist/main.js",
+      "packages/lib/dist/lib.cjs",
+    ]);
+  });
+
+  it("traceModules ignores imports in comments and strings", () => {
     write({ "app/dist/main.js": '/** require("mocha") */ const text = "require(\'x\')"; // import("y")' });
     assert.deepEqual(traceModules(root, workspaces, ["@p/app/main"]), {
       files: ["app/dist/main.js"],
@@ -55,7 +71,7 @@ describe("traceModules", () => {
     });
   });
 
-  it("refuses an import that leads nowhere", () => {
+  it("traceModules refuses an import that cannot be resolved", () => {
     write({ "app/dist/main.js": 'require("./gone");' });
     assert.throws(
       () => traceModules(root, workspaces, ["@p/app/main"]),

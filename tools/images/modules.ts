@@ -3,11 +3,11 @@ import { dirname, join, relative, resolve } from "node:path";
 import ts from "typescript";
 import type { Workspaces } from "./workspaces";
 
-/** What some modules need to run. */
+/** Everything that some modules need to run. */
 export interface ModuleTrace {
-  /** The modules and the project's modules that they import, directly or not; paths relative to the root, sorted. */
+  /** The modules and all modules of the project that they import, directly or indirectly; paths relative to the root, sorted. */
   readonly files: readonly string[];
-  /** The npm packages that they import: for each workspace that imports any (path relative to the root), the names, sorted. */
+  /** The npm packages that they import: workspace (path relative to the root) to package names, sorted. */
   readonly packages: ReadonlyMap<string, readonly string[]>;
 }
 
@@ -22,12 +22,24 @@ function resolveRelative(from: string, specifier: string): string {
   throw new Error(`${from} imports ${specifier}, which does not exist`);
 }
 
+type Exported = string | { readonly [condition: string]: Exported };
+
+/** The file behind the bare name of a package, relative to its folder: as its `exports` say, otherwise dist/index.js. */
+function mainFile(folder: string): string {
+  const manifest = join(folder, "package.json");
+  if (!existsSync(manifest)) return "dist/index.js";
+  const { exports } = JSON.parse(readFileSync(manifest, "utf8")) as { readonly exports?: { readonly ".": Exported } };
+  let target = exports?.["."];
+  while (typeof target === "object") target = target["require"] ?? target["default"];
+  return target ?? "dist/index.js";
+}
+
 /**
- * Follows the imports of compiled modules, also late ones (`import()`) and those of other workspaces.
+ * Follows the imports of compiled modules, including dynamic ones (`import()`) and those of other workspaces.
  * @param root the folder of the workspaces
  * @param workspaces the project's packages; a module `name/path` of one is its file `dist/path.js`
  * @param entries modules by name, such as `@eventlogger/ingest/main`
- * @throws Error that names an import which leads nowhere
+ * @throws Error that names an import that cannot be resolved
  */
 export function traceModules(root: string, workspaces: Workspaces, entries: readonly string[]): ModuleTrace {
   const files = new Set<string>();
@@ -38,8 +50,8 @@ export function traceModules(root: string, workspaces: Workspaces, entries: read
     const name = PACKAGE_NAME.exec(specifier)?.[0] ?? specifier;
     const folder = workspaces.get(name);
     if (folder === undefined) return undefined;
-    const path = specifier === name ? "index" : specifier.slice(name.length + 1);
-    const file = join(root, folder, "dist", `${path}.js`);
+    const path = specifier === name ? mainFile(join(root, folder)) : `dist/${specifier.slice(name.length + 1)}.js`;
+    const file = join(root, folder, path);
     if (existsSync(file)) return file;
     throw new Error(`${from} imports ${specifier}, but ${relative(root, file)} does not exist`);
   };
@@ -56,7 +68,7 @@ export function traceModules(root: string, workspaces: Workspaces, entries: read
   for (let file = waiting.pop(); file !== undefined; file = waiting.pop()) {
     if (files.has(file)) continue;
     files.add(file);
-    // The compiler's own scanner: text in comments and strings is not an import.
+    // The scanner of the compiler, which ignores comments and strings.
     for (const { fileName: specifier } of ts.preProcessFile(readFileSync(file, "utf8"), true, true).importedFiles) {
       if (BUILT_IN.test(specifier)) continue;
       if (specifier.startsWith(".")) {

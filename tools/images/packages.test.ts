@@ -20,18 +20,18 @@ const lock = {
 };
 
 describe("neededPackages", () => {
-  it("finds what Node finds: the nearest of several copies, peers, and what is optional and there", () => {
+  it("neededPackages resolves as Node does: the nearest copy, peers, and installed optional packages", () => {
     assert.deepEqual(neededPackages(lock, ["a"]), [
       "node_modules/a",
       "node_modules/a/node_modules/b",
-      "node_modules/b", // of d, which cannot see that of a
+      "node_modules/b", // for d, which cannot resolve the copy inside a
       "node_modules/c",
       "node_modules/d",
       "node_modules/p",
     ]);
   });
 
-  it("leaves out what the SDK was only compiled and tested with", () => {
+  it("neededPackages omits packages that only the build and the tests of the SDK need", () => {
     assert.deepEqual(neededPackages(lock, ["apache-beam"]), [
       "node_modules/apache-beam",
       "node_modules/c",
@@ -39,7 +39,7 @@ describe("neededPackages", () => {
     ]);
   });
 
-  it("refuses what is not in the lock file", () => {
+  it("neededPackages refuses packages that are not in the lock file", () => {
     assert.throws(() => neededPackages(lock, ["lacking"]), /node_modules\/lacking needs the package absent/);
     assert.throws(() => neededPackages(lock, ["x"]), /The project needs the package x/);
   });

@@ -1,4 +1,4 @@
-/** The parts of package-lock.json (version 3) that say which package finds which. */
+/** The parts of package-lock.json (version 3) that define how packages are resolved. */
 export interface PackageLock {
   readonly packages: Readonly<Record<string, LockedPackage>>;
 }
@@ -11,14 +11,14 @@ interface LockedPackage {
 }
 
 /**
- * What apache-beam 2.49.0 lists as its dependencies but never loads: what it was compiled and tested with. TypeScript
- * comes with some of them.
+ * Dependencies of apache-beam 2.49.0 that it never loads, because only its build and its tests need them. Some of them
+ * depend on TypeScript.
  */
-const COMPILED_WITH: Readonly<Record<string, readonly string[]>> = {
+const BUILD_DEPENDENCIES: Readonly<Record<string, readonly string[]>> = {
   "apache-beam": ["@protobuf-ts/plugin", "chai", "date-fns", "ts-closure-transform", "ttypescript"],
 };
 
-/** Where Node finds a package from a folder: the nearest node_modules that holds it. */
+/** Resolves a package as Node does: in the nearest node_modules that contains it. */
 function find(lock: PackageLock, from: string, name: string): string | undefined {
   for (let folder = from; folder !== ""; folder = folder.slice(0, Math.max(0, folder.lastIndexOf("/node_modules/")))) {
     const path = `${folder}/node_modules/${name}`;
@@ -29,9 +29,9 @@ function find(lock: PackageLock, from: string, name: string): string | undefined
 }
 
 /**
- * The installed packages that some packages need to run, they themselves included.
- * @param names of packages that the project's own code imports
- * @param from the workspace that imports them, by its path in the lock file; empty for the project's root
+ * The installed packages that some packages need to run, including themselves.
+ * @param names of packages that code of the project imports
+ * @param from path of the importing workspace; empty for the root
  * @returns their paths in the lock file, such as `node_modules/a/node_modules/b`, sorted
  * @throws Error naming a package that is not in the lock file
  */
@@ -41,7 +41,7 @@ export function neededPackages(lock: PackageLock, names: readonly string[], from
     const path = find(lock, from, name);
     if (path === undefined) {
       if (optional) return;
-      throw new Error(`${from || "The project"} needs the package ${name}, which package-lock.json does not have`);
+      throw new Error(`${from || "The project"} needs the package ${name}, which is not in package-lock.json`);
     }
     if (needed.has(path)) return;
     needed.add(path);
@@ -49,7 +49,7 @@ export function neededPackages(lock: PackageLock, names: readonly string[], from
       path
     ] as LockedPackage;
     for (const dependency of Object.keys(dependencies ?? {})) {
-      if (!COMPILED_WITH[name]?.includes(dependency)) visit(path, dependency, false);
+      if (!BUILD_DEPENDENCIES[name]?.includes(dependency)) visit(path, dependency, false);
     }
     for (const dependency of Object.keys(optionalDependencies ?? {})) visit(path, dependency, true);
     for (const peer of Object.keys(peerDependencies ?? {})) {

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** The project's packages: name to folder, relative to the root. */
+/** The workspaces: package name to folder, relative to the root. */
 export type Workspaces = ReadonlyMap<string, string>;
 
 function readManifest(folder: string): { readonly name: string; readonly workspaces?: readonly string[] } {
@@ -9,8 +9,8 @@ function readManifest(folder: string): { readonly name: string; readonly workspa
 }
 
 /**
- * Reads the workspaces that a package.json names, one by one and without patterns.
- * @param root the folder of that package.json
+ * Reads the workspaces of a package.json that lists them without patterns.
+ * @param root the folder of the package.json
  */
 export function readWorkspaces(root: string): Workspaces {
   const folders = readManifest(root).workspaces ?? [];

@@ -87,7 +87,7 @@ describe("Java expansion service", function () {
     assert(await connects("127.0.0.1", port));
     starter.kill("SIGKILL");
     await waitUntil("the exit of the service", async () => !(await connects("127.0.0.1", port)), {
-      timeoutMs: 10_000,
+      timeoutMs: 60_000,
       intervalMs: 100,
     });
   });

@@ -76,7 +76,7 @@ describe("Record of the checkpoint to resume from", () => {
     assert.deepEqual(readdirSync(checkpoints).sort(), ["job-of-an-earlier-version", "run-1"]);
     checkpoint(2, 51);
     await recorder.record();
-    await waitUntil("the removal", () => readdirSync(checkpoints).length === 1, { timeoutMs: 5000, intervalMs: 10 });
+    await waitUntil("the removal", () => readdirSync(checkpoints).length === 1, { timeoutMs: 15_000, intervalMs: 10 });
     assert.deepEqual(readdirSync(checkpoints), ["run-2"]);
   });
 

@@ -17,7 +17,7 @@ export class ClasspathError extends Error {
 export interface ClasspathOptions {
   /** Folder for the builds; one subfolder for each version of the pom and the Java sources. */
   readonly cacheDir: string;
-  /** Receives a line when a build starts, and the progress of Maven. */
+  /** Receives a line when a build starts, then the number of downloaded files at most every two seconds, and Maven's errors. */
   readonly onProgress?: (line: string) => void;
 }
 
@@ -39,6 +39,23 @@ function sources({ sourceDir }: MavenProject): string[] {
   const java = readdirSync(path.join(sourceDir, "java"), { recursive: true, encoding: "utf8" });
   const classes = java.filter((name) => name.endsWith(".java")).sort();
   return [path.join(sourceDir, "pom.xml"), ...classes.map((name) => path.join(sourceDir, "java", name))];
+}
+
+const PROGRESS_INTERVAL_MS = 2000;
+
+/** Turns the lines of Maven into lines of progress: its errors, and how many files it has downloaded. */
+function mavenProgress(onProgress: (line: string) => void): (line: string) => void {
+  let downloaded = 0;
+  let reportedAt = Date.now();
+  return (line) => {
+    if (line.startsWith("[ERROR]")) onProgress(line);
+    const [, url] = /^(?:\[INFO\] )?Downloaded from [^:]+: (\S+)/.exec(line) ?? [];
+    if (url === undefined) return;
+    downloaded++;
+    if (Date.now() - reportedAt < PROGRESS_INTERVAL_MS) return;
+    reportedAt = Date.now();
+    onProgress(`downloaded ${downloaded} files (${path.posix.basename(url)})`);
+  };
 }
 
 function runMaven(what: string, args: readonly string[], onLine: (line: string) => void): Promise<void> {
@@ -81,7 +98,7 @@ export async function ensureMavenBuild(project: MavenProject, options: Classpath
   await runMaven(
     project.what,
     ["--file", pom, `-DbuildDirectory=${building}`, ...project.goals(building)],
-    (line) => void (/^\[ERROR\]|^Downloaded/.test(line) && progress(line)),
+    mavenProgress(progress),
   );
   writeFileSync(path.join(building, "complete"), "");
   try {

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { startChildProcess } from "../childProcess";
+import { followLog } from "../followLog";
 import { findPython, type Python } from "./findPython";
 
 export interface VenvOptions {
@@ -16,6 +17,8 @@ export interface VenvOptions {
   readonly finish?: string;
   /** Called before an environment is installed. */
   readonly onInstall?: () => void;
+  /** Gets the newest line of pip's output, at most once a second, while the environment is made. */
+  readonly onProgress?: ((line: string) => void) | undefined;
 }
 
 const PARTIAL = /\.partial-(\d+)-\w+$/;
@@ -41,6 +44,7 @@ async function install(python: Python, target: string, options: VenvOptions): Pr
   const partial = `${target}.partial-${process.pid}-${randomUUID().slice(0, 8)}`;
   const run = async (command: string, args: readonly string[]): Promise<void> => {
     const child = await startChildProcess({ name: `${command} ${args[0]} ${args[1]}`, command, args, logFile });
+    if (options.onProgress) followLog(child, options.onProgress);
     const { code, signal } = await child.exited;
     if (code === 0) return;
     throw new Error(
@@ -51,7 +55,7 @@ async function install(python: Python, target: string, options: VenvOptions): Pr
   try {
     await run(python.command, ["-m", "venv", partial]);
     const inside = interpreterOf(partial);
-    const quiet = ["--disable-pip-version-check", "--no-input"];
+    const quiet = ["--disable-pip-version-check", "--no-input", "--progress-bar", "off"];
     await run(inside, ["-m", "pip", "install", ...quiet, "-r", options.requirements]);
     if (options.finish !== undefined) await run(inside, ["-c", options.finish, partial]);
     await rename(partial, target).catch((error: unknown) => {

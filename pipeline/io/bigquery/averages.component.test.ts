@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { averageMinutesSql, averageSecondsSql } from "@eventlogger/gcp/bigquery/averages";
 import { runQuery } from "@eventlogger/gcp/bigquery/query";
-import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/emulator";
+import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
 import { averageSessionDurationMin, averageSessionDurationSec } from "@eventlogger/traffic/averages";
 
 interface Day {

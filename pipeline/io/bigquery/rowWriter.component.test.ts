@@ -381,13 +381,13 @@ describe("RowWriter", function () {
         await write(target, range(5));
         const flushed = target.flush();
         const rejected = assert.rejects(flushed, /The rows were discarded/);
-        await sleep(500);
+        while (inserts.length === 0) await sleep(20);
         const start = performance.now();
         const { length } = inserts;
         assert.ok(length > 0);
         target.discard();
         await rejected;
-        assert.ok(performance.now() - start < 500);
+        assert.ok(performance.now() - start < 10_000);
         await sleep(500);
         assert.equal(inserts.length, length);
       });
@@ -495,7 +495,7 @@ describe("RowWriter", function () {
       await write(target, range(3));
       const start = Date.now();
       await assert.rejects(target.flush(), RowsNotWrittenError);
-      assert.ok(Date.now() - start >= 900 && Date.now() - start < 5000);
+      assert.ok(Date.now() - start >= 900 && Date.now() - start < 30_000);
       assert.deepEqual(await target.flush(), []);
     });
 

@@ -183,7 +183,7 @@ describe("WriteRows", function () {
     const start = performance.now();
     doFn.bundleFailed();
     await failed;
-    assert.ok(performance.now() - start < 500);
+    assert.ok(performance.now() - start < 10_000);
     const { length } = proxy.inserts;
     await sleep(1500);
     assert.equal(proxy.inserts.length, length);

@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
+import type { OnProgress } from "@eventlogger/options/progress";
 import { chromium, type Browser } from "playwright-core";
-import { aptInstall } from "../../setup/aptInstall";
+import { aptInstallOrPrint } from "../../setup/aptInstall";
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
 
@@ -11,9 +12,9 @@ export function findChromium(path = process.env.PATH ?? ""): string | undefined 
   return dirs.flatMap((dir) => NAMES.map((name) => join(dir, name))).find((file) => existsSync(file));
 }
 
-/** Installs Chromium where that is possible without asking anybody; says so where it is not. */
-export function ensureChromium(say: (line: string) => void): void {
-  if (!findChromium()) aptInstall("chromium", "tests that need it are skipped", say);
+/** Installs Chromium where that needs no password; otherwise prints how to install it. */
+export async function ensureChromium(onProgress: OnProgress, print: (line: string) => void): Promise<void> {
+  if (!findChromium()) await aptInstallOrPrint("chromium", "tests that need it are skipped", onProgress, print);
 }
 
 /** Starts a browser without a window, with an empty profile, that reaches this machine alone. */

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { cacheDir, repositoryRoot } from "@eventlogger/process/packageRoot";
 import { ensureVenv, interpreterOf } from "@eventlogger/process/python/venv";
 
-/** What every answer is held to: no 5xx, and nothing that the description does not say. */
+/** The checks of every answer: no 5xx, and nothing that the description does not define. */
 const CHECKS = [
   "not_a_server_error",
   "status_code_conformance",
@@ -15,17 +15,17 @@ const CHECKS = [
 
 export interface FuzzReport {
   readonly ok: boolean;
-  /** Requests that were sent. */
+  /** Number of requests. */
   readonly requests: number;
-  /** All that Schemathesis says. */
+  /** The output of Schemathesis. */
   readonly output: string;
 }
 
 /**
- * Sends requests that are made from the OpenAPI description of a service, right and wrong ones, and checks the answers.
- * Installs Schemathesis when it is absent.
- * @param seconds how long
- * @param seed of the first requests; what follows depends on the answers, too
+ * Sends valid and invalid requests that are generated from the OpenAPI description of a service, and checks the answers.
+ * Installs Schemathesis when it is missing.
+ * @param seconds duration, s
+ * @param seed of the first requests; later ones also depend on the answers
  */
 export async function fuzz(documentUrl: string, directory: string, seconds: number, seed: number): Promise<FuzzReport> {
   const requirements = join(repositoryRoot, "test", "faults", "fuzz", "requirements.txt");

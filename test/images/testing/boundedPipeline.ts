@@ -1,4 +1,4 @@
-/** The event pipeline with an end: the messages are part of it, so any runner that has the worker image can run it. */
+/** The event pipeline with bounded input: the messages are part of it, so any runner with the worker image can run it. */
 import "@eventlogger/beam/sdk";
 import { create, withName, type PCollection, type Root } from "apache-beam";
 import { getRegisteredModules } from "apache-beam/serialization";
@@ -21,7 +21,7 @@ import type { PubSubMessage } from "@eventlogger/pipeline/io/pubsub/message";
 const GAP_MS = 30 * 60_000;
 const DAY_MS = 86_400_000;
 
-/** What tables and views hold in the end. */
+/** Contents of tables and views after the run. */
 export interface Outcome {
   readonly rollups: RollupReport;
   readonly uniqueEvents: number;
@@ -33,13 +33,13 @@ export interface BoundedPipeline {
   /** For the pipeline option `registered_node_modules`. */
   readonly modules: readonly string[];
   readonly messages: number;
-  /** By counting, without any of the code that runs in the pipeline. */
+  /** Computed by brute force, without code of the pipeline. */
   readonly expected: Outcome;
 }
 
 const NOT_EVENTS = ["no JSON", '{"type":"event","session_id":""}'];
 
-/** Fresh, late, repeated and shuffled events of three days, and of one in 2020. */
+/** Fresh, stale, duplicated and shuffled events of three days, and of one day in 2020. */
 function events(count: number): AnalyticsEvent[] {
   const traffic = generateTraffic({
     count,
@@ -51,14 +51,14 @@ function events(count: number): AnalyticsEvent[] {
   });
   return [...traffic].map((input) => {
     const result = validateEvent(input, Date.now());
-    if (!result.ok) throw new Error(`The generator made an event that is refused: ${JSON.stringify(result.errors)}`);
+    if (!result.ok) throw new Error(`The generator produced an invalid event: ${JSON.stringify(result.errors)}`);
     return result.event;
   });
 }
 
 /**
- * A source that travels inside the pipeline. The function is sent as source text with what it refers to, the SDK's own
- * way for functions: the images hold nothing that is there for tests only.
+ * A source inside the pipeline. Its function is sent as source text with the values it uses, which is the SDK's way for
+ * functions: the images contain nothing that only tests need.
  */
 function messagesOf(texts: readonly string[]) {
   const toMessage = (text: string): PubSubMessage => ({
@@ -73,8 +73,8 @@ function messagesOf(texts: readonly string[]) {
 }
 
 /**
- * Beam's local runner has no processing time, which early and late firings are measured in. Its input has an end: what is
- * in a window is fired when the watermark passes it.
+ * Beam's local runner does not support processing time, which early and late firings need. As the input is bounded, each
+ * window fires when the watermark passes its end.
  */
 function fireAtTheEnd(pipeline: Pipeline): void {
   for (const strategy of Object.values(pipeline.components?.windowingStrategies ?? {})) {
@@ -82,7 +82,7 @@ function fireAtTheEnd(pipeline: Pipeline): void {
   }
 }
 
-/** Builds it for a worker image, with tables of an emulator as its end. */
+/** Builds the pipeline for a worker image, with tables of an emulator as its sinks. */
 export async function boundedPipeline(image: string, target: TableTarget, count: number): Promise<BoundedPipeline> {
   const accepted = events(count);
   const texts = accepted.map((event) => encodeMessage(event).data.toString("utf8"));
@@ -111,7 +111,7 @@ export async function boundedPipeline(image: string, target: TableTarget, count:
   };
 }
 
-/** Reads what the pipeline has written. */
+/** Reads the results of the pipeline. */
 export async function readOutcome(bigquery: BigQuery, dataset: string): Promise<Outcome> {
   const { total_users, days } = await readDailyRollups(bigquery, dataset);
   const table = (name: string): string => tableReference(bigquery.projectId, dataset, name);

@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { startChildProcess } from "@eventlogger/process/childProcess";
 import { awaitReady } from "@eventlogger/process/readiness";
 
-const READY_WITHIN_MS = 60_000;
+const READY_LIMIT_MS = 120_000;
 
-/** Beam's local job service: the portable runner of its Python SDK, which starts workers as containers. */
+/** Beam's local job service: the portable runner of the Python SDK, which starts workers as containers. */
 export interface JobService {
   /** `localhost:PORT`. */
   readonly endpoint: string;
@@ -16,9 +16,9 @@ export interface JobService {
 
 /**
  * Starts the job service on a free port.
- * @param options.python an interpreter that has apache-beam
+ * @param options.python an interpreter with apache-beam
  * @param options.directory for its log and the files of its jobs
- * @param options.env added to its environment; its PATH is where it finds `docker`
+ * @param options.env added to its environment; `docker` is found by its PATH
  */
 export async function startJobService(options: {
   python: string;
@@ -41,7 +41,7 @@ export async function startJobService(options: {
       return "";
     }
   };
-  await awaitReady(child, () => Promise.resolve(port() !== ""), READY_WITHIN_MS);
+  await awaitReady(child, () => port() !== "", READY_LIMIT_MS);
   return {
     endpoint: `localhost:${port()}`,
     logTail: (lines) => child.logTail(lines),

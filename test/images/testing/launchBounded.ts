@@ -8,7 +8,7 @@ import type { JobService } from "./jobService";
 const TIMEOUT_MS = 180_000;
 
 /**
- * Runs the bounded pipeline to its end, launched by a process of its own.
+ * Runs the bounded pipeline, launched by a separate process, until it has finished.
  * @throws Error with the end of the job service's log
  */
 export async function launchBounded(options: {

@@ -1,9 +1,11 @@
 /**
- * Launches the bounded pipeline on a job service and waits for its end, in a process of its own, like every launcher:
- * what else a test process has loaded is no part of the pipeline. Prints how many messages went in, and what must come out.
+ * Launches the bounded pipeline on a job service and waits until it has finished. It is a separate process, like every
+ * launcher, so that modules of the test process do not become part of the pipeline. Prints the number of messages and the
+ * expected results.
  */
 import { parseArgs } from "node:util";
 import { runJob } from "@eventlogger/beam";
+import { runMain } from "@eventlogger/process/main";
 import { boundedPipeline } from "./boundedPipeline";
 
 async function main(): Promise<void> {
@@ -20,10 +22,4 @@ async function main(): Promise<void> {
   process.stdout.write(JSON.stringify({ messages: bounded.messages, expected: bounded.expected }));
 }
 
-void main().then(
-  () => process.exit(0),
-  (error: unknown) => {
-    console.error(error);
-    process.exit(1);
-  },
-);
+runMain(main);

@@ -24,15 +24,20 @@ shutil.copy(source, target)
 /**
  * The environment of the BigQuery emulator. Creates it in the cache directory if necessary (about a minute).
  * @param onInstall called before the environment is created
+ * @param onProgress receives the newest line of pip's output, at most once a second
  * @throws Error with the end of pip's log when the environment cannot be created
  */
-export async function ensurePythonEnvironment(onInstall?: () => void): Promise<PythonEnvironment> {
+export async function ensurePythonEnvironment(
+  onInstall?: () => void,
+  onProgress?: (line: string) => void,
+): Promise<PythonEnvironment> {
   const venv = await ensureVenv({
     name: "bqemulator",
     cacheDir,
     requirements: join(packageRootOf(__filename), "emulators", "python", "requirements.txt"),
     finish: INSTALL_SPATIAL,
     onInstall,
+    onProgress,
   });
   return { python: interpreterOf(venv), home: join(venv, "home") };
 }

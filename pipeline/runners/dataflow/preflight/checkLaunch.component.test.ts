@@ -171,7 +171,7 @@ describe("checkLaunch", function () {
       bigqueryEndpoint: "http://127.0.0.1:9",
       timeoutMs: 1500,
     });
-    assert.ok(Date.now() - started < 4000);
+    assert.ok(Date.now() - started < 15_000);
     assert.deepEqual(problems, []);
     assert.equal(warnings.length, 3, warnings.join("\n"));
     assert.match(warnings.join("\n"), /Could not check bucket gs:\/\/fake-bucket\/temp: no response within 1.5 s/);

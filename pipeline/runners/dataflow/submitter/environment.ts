@@ -8,9 +8,11 @@ export const submitterDir = join(packageRootOf(__filename), "runners", "dataflow
 /**
  * A Python interpreter with Beam's Dataflow runner. Creates its environment if necessary (about a minute, 500 MB).
  * @param onInstall called before the environment is created
+ * @param onProgress receives the newest line of pip's output, at most once a second
  * @throws Error with the end of pip's log when the environment cannot be created
  */
-export async function ensureSubmitter(onInstall?: () => void): Promise<string> {
+export async function ensureSubmitter(onInstall?: () => void, onProgress?: (line: string) => void): Promise<string> {
   const requirements = join(submitterDir, "requirements.txt");
-  return interpreterOf(await ensureVenv({ name: "dataflow-submitter", cacheDir, requirements, onInstall }));
+  const name = "dataflow-submitter";
+  return interpreterOf(await ensureVenv({ name, cacheDir, requirements, onInstall, onProgress }));
 }

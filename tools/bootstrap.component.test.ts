@@ -30,22 +30,53 @@ describe("tools/bootstrap.mjs", function () {
   });
   after(() => rmSync(root, { recursive: true }));
 
-  function bootstrap(): { code: number | null; stdout: string; stderr: string } {
+  function bootstrap(env: Readonly<Record<string, string>> = {}): {
+    code: number | null;
+    stdout: string;
+    stderr: string;
+  } {
     const args = [at("tools/bootstrap.mjs"), "app/dist/main.js", "--flag", "x"];
-    const { status: code, stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8", cwd: tmpdir() });
-    return { code, stdout, stderr };
+    const options = { encoding: "utf8", cwd: tmpdir(), env: { ...process.env, ...env } } as const;
+    const { status: code, stdout, stderr } = spawnSync(process.execPath, args, options);
+    // A busy machine takes longer than the time after which a compilation is announced.
+    return { code, stdout, stderr: stderr.replace(/^compiling\n/m, "") };
   }
 
-  it("compiles, and runs the program with its arguments", () => {
+  it("bootstrap.mjs compiles, then runs the program with its arguments", () => {
     assert.deepEqual(bootstrap(), { code: 0, stdout: "ran --flag x\n", stderr: "" });
   });
 
-  it("compiles again what has changed", () => {
+  it("bootstrap.mjs compiles changed files again", () => {
     writeFileSync(at("app/main.ts"), "console.log('changed');\n");
     assert.deepEqual(bootstrap(), { code: 0, stdout: "changed\n", stderr: "" });
   });
 
-  it("shows what does not compile, and does not run the old program", () => {
+  it("bootstrap.mjs builds the bundles of the client after it has compiled", () => {
+    mkdirSync(at("packages/client"), { recursive: true });
+    writeFileSync(at("packages/client/build.mjs"), "process.stderr.write(process.argv.slice(2).join() + '\\n');\n");
+    assert.deepEqual(bootstrap(), { code: 0, stdout: "changed\n", stderr: "--quiet\n" });
+    rmSync(at("packages"), { recursive: true });
+  });
+
+  it("bootstrap.mjs installs packages when the lock file has changed, and reports how many npm has fetched", () => {
+    writeLock("1.5.0");
+    const npm = at("npm.js");
+    writeFileSync(
+      npm,
+      `for (const name of ["a", "b", "c"]) console.error("npm http fetch GET 200 " + name);
+       console.error("npm warn deprecated b");
+       console.error("npm error an error");
+       require("fs").copyFileSync(${JSON.stringify(at("package-lock.json"))},
+         ${JSON.stringify(at("node_modules/.package-lock.json"))});`,
+    );
+    const { code, stdout, stderr } = bootstrap({ npm_execpath: npm });
+    assert.deepEqual([code, stdout], [0, "changed\n"]);
+    assert.match(stderr, /^installing npm packages\n(.*\n)*npm error an error\n(.*\n)*.*: 3 fetched, \d+ s\n$/);
+    assert.doesNotMatch(stderr, /npm (http|warn)/);
+    assert.equal(bootstrap({ npm_execpath: "nothing" }).stderr, "", "nothing is installed again");
+  });
+
+  it("bootstrap.mjs prints compile errors and does not run the old program", () => {
     writeFileSync(at("app/main.ts"), "const n: number = 'text';\n");
     for (let i = 0; i < 2; i++) {
       const { code, stdout, stderr } = bootstrap();
@@ -56,7 +87,7 @@ describe("tools/bootstrap.mjs", function () {
     assert.equal(bootstrap().stdout, "fixed\n");
   });
 
-  it("refuses to install through a symbolic link", () => {
+  it("bootstrap.mjs refuses to install through a symbolic link", () => {
     writeLock("2.0.0");
     const modules = at("elsewhere");
     cpSync(at("node_modules"), modules, { recursive: true });

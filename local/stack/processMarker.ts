@@ -1,9 +1,13 @@
 import { readdirSync, readFileSync } from "node:fs";
 
-/** Environment variable that marks every process of a stack, and what they start in turn, with the stack's id. */
-export const MARK = "EVENTLOGGER_STACK";
+/** Environment variable with the id of a stack. All processes of the stack inherit it, so that none is left behind. */
+export const MARKER_VARIABLE = "EVENTLOGGER_STACK";
 
-/** The processes that carry a mark, on Linux; elsewhere none are found, nor is nginx, which writes over it. */
+/**
+ * The ids of the processes of a stack. Works on Linux only, elsewhere the list is empty. It never contains nginx, which
+ * overwrites its environment.
+ * @param id of the stack
+ */
 export function markedProcesses(id: string): number[] {
   let entries: string[];
   try {
@@ -11,23 +15,23 @@ export function markedProcesses(id: string): number[] {
   } catch {
     return [];
   }
-  const wanted = `${MARK}=${id}`;
+  const wanted = `${MARKER_VARIABLE}=${id}`;
   return entries
     .filter((entry) => /^\d+$/.test(entry) && Number(entry) !== process.pid)
     .filter((pid) => {
       try {
         return readFileSync(`/proc/${pid}/environ`, "utf8").split("\0").includes(wanted);
       } catch {
-        return false; // it has gone, or belongs to somebody else
+        return false; // it has exited, or belongs to another user
       }
     })
     .map(Number);
 }
 
-/** Kills whatever a stack's processes left behind. Returns how many there were. */
-export async function killMarked(id: string): Promise<number> {
+/** Kills the processes of a stack that are still running. @returns how many there were */
+export async function killMarkedProcesses(id: string): Promise<number> {
   let killed = 0;
-  // Again, for one of them may just have started another.
+  // Repeated, because one of them may just have started another.
   for (let round = 0; round < 20; round++) {
     const pids = markedProcesses(id);
     if (pids.length === 0) break;
@@ -36,7 +40,7 @@ export async function killMarked(id: string): Promise<number> {
         process.kill(pid, "SIGKILL");
         killed++;
       } catch {
-        // It has gone.
+        // It has exited.
       }
     }
     await new Promise((resolve) => setTimeout(resolve, 50));

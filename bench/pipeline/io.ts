@@ -1,4 +1,4 @@
-/** Ends for measuring the pipeline alone: a source that makes messages as fast as they are taken, sinks that count. */
+/** Source and sinks to measure the pipeline alone: the source emits messages as fast as possible, the sinks count rows. */
 import "@eventlogger/beam/sdk";
 import { impulse, withName, type PCollection, type Root } from "apache-beam";
 import { GeneralObjectCoder } from "apache-beam/coders/js_coders";
@@ -23,13 +23,13 @@ interface Progress {
   emitted: number;
 }
 
-/** One reading of the traffic in this process; a bench does not survive its worker. */
+/** The events of this process. They are read once: a benchmark does not survive its worker. */
 let events: Generator<SyntheticEvent> | undefined;
 
 export class SyntheticSource implements SplittableDoFn<PubSubMessage, Progress> {
   constructor(
     readonly traffic: SyntheticTraffic,
-    readonly sliceMs: number,
+    readonly checkpointMs: number,
   ) {}
 
   restrictions(): Progress[] {
@@ -38,7 +38,7 @@ export class SyntheticSource implements SplittableDoFn<PubSubMessage, Progress> 
 
   async process({ emitted }: Progress, context: ProcessContext<PubSubMessage>): Promise<Residual<Progress>> {
     events ??= syntheticEvents(this.traffic);
-    const deadline = Date.now() + this.sliceMs;
+    const deadline = Date.now() + this.checkpointMs;
     let last = this.traffic.startMs;
     let n = 0;
     for (;;) {
@@ -60,7 +60,7 @@ export class SyntheticSource implements SplittableDoFn<PubSubMessage, Progress> 
   }
 }
 
-/** Counts rows; writes them to a file when it is given one. */
+/** Counts rows, and appends them to a file if there is one. */
 export class CountRows implements BundleDoFn<unknown, DeadLetter> {
   private lines: string[] = [];
   constructor(
@@ -81,13 +81,13 @@ export class CountRows implements BundleDoFn<unknown, DeadLetter> {
 
 export function readSynthetic(
   traffic: SyntheticTraffic,
-  sliceMs: number,
+  checkpointMs: number,
 ): PTransform<Root, PCollection<PubSubMessage>> {
   return withName("ReadSynthetic", (root: Root) =>
     pipe(
       root,
       withName("Impulse", impulse()),
-      splittableParDo("Make", new SyntheticSource(traffic, sliceMs), pubSubMessageCoder),
+      splittableParDo("Make", new SyntheticSource(traffic, checkpointMs), pubSubMessageCoder),
     ),
   );
 }

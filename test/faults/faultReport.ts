@@ -5,10 +5,10 @@ import type { TopicContents } from "./topicReader";
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
 
 export const recoveryText = ({ firstSuccessMs, lastFailureMs }: Recovery): string =>
-  `first 2xx after ${seconds(firstSuccessMs)}, the last request that failed sent after ${seconds(lastFailureMs)}`;
+  `first 2xx after ${seconds(firstSuccessMs)}, last failed request sent after ${seconds(lastFailureMs)}`;
 
 export const memoryText = ({ before, peak, after }: MemoryFigures, what = "memory"): string =>
-  `${what} ${before} MiB, at most ${peak}, then ${after}`;
+  `${what} ${before} MiB, peak ${peak}, then ${after}`;
 
 export const statusesText = (statuses: Readonly<Record<string, number>>): string =>
   Object.keys(statuses)
@@ -16,10 +16,10 @@ export const statusesText = (statuses: Readonly<Record<string, number>>): string
     .map((status) => `${status}: ${statuses[status]}`)
     .join(", ");
 
-export const topicText = ({ messages, events, missing }: TopicContents, promised: number): string =>
-  `${promised} events promised, ${missing.length} missing (${events} in ${messages} messages)`;
+export const topicText = ({ messages, events, missing }: TopicContents, acknowledged: number): string =>
+  `${acknowledged} events acknowledged, ${missing.length} missing (${events} in ${messages} messages)`;
 
-/** Prints what a fault came to, under the name of its test. */
+/** Prints the figures of a fault under the name of its test. */
 export function printFigures(...texts: readonly string[]): void {
   for (const text of texts) console.log(`        ${text}`);
 }
