@@ -2,6 +2,7 @@
 import yargs from "yargs";
 import { ConfigError, readOptions, yargsOptions, type OptionSpecs } from "@eventlogger/options/options";
 import { colours } from "@eventlogger/options/terminal";
+import { runMain } from "@eventlogger/process/main";
 import { IMAGE_NAMES } from "./assemble";
 import { buildImage, imageReference, packageVersion } from "./build";
 import { docker, DockerError, engineVersion, NoEngineError } from "./docker";
@@ -99,4 +100,4 @@ async function main(): Promise<number> {
   }
 }
 
-void main().then((code) => process.exit(code));
+runMain(main);
