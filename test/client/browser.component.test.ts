@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Message } from "@google-cloud/pubsub";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { eventually, useIngest, type TestTopic } from "@eventlogger/ingest/testing/fixture";
-import type { Client, ClientOptions, Drop } from "@eventlogger/client" with { "resolution-mode": "import" };
+import type { Client, ClientOptions, Drop } from "@eventlogger/client";
 import { findChromium, startChromium } from "./testing/chromium";
 import type { BatchRequest } from "./testing/batchGateway";
 import { useServices, type Service } from "./testing/service";

@@ -6,7 +6,7 @@ import { pathToFileURL } from "node:url";
 import { repositoryRoot } from "@eventlogger/process/packageRoot";
 import { eventually, useIngest, type TestTopic } from "@eventlogger/ingest/testing/fixture";
 import { ensureNode } from "@eventlogger/process/testing/nodeVersions";
-import type { Client, ClientOptions, Drop } from "@eventlogger/client" with { "resolution-mode": "import" };
+import { createClient, type Drop } from "@eventlogger/client";
 import { useServices, type Service } from "./testing/service";
 
 const FILE = pathToFileURL(join(repositoryRoot, "packages", "client", "dist", "eventlogger.mjs")).href;
@@ -15,11 +15,9 @@ describe("the client in Node", function () {
   this.timeout(60_000);
   const ingest = useIngest();
   const services = useServices(ingest);
-  let createClient: (options: ClientOptions) => Client;
   let topic: TestTopic;
   let service: Service;
   before(async () => {
-    ({ createClient } = await import("@eventlogger/client"));
     topic = await ingest.freshTopic();
     service = await services.start(topic, { writeKey: "k" });
   });

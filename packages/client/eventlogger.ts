@@ -1,12 +1,12 @@
 /**
- * A client of the ingest service for browsers and Node (18 or newer): one file without dependencies, in the syntax of
- * ES2018 and with the library of ES2018, loaded as it is compiled. It collects events, sends them in batches, and sends
- * a batch again until it is answered: each event has its `event_id` from the start, so repetitions change nothing.
+ * Client of the ingest service for browsers and Node (18 or newer), without dependencies. It uses only the syntax and
+ * the library of ES2018. It queues events, sends them in batches, and retries a batch until it is answered. Each event
+ * gets its `event_id` when it is tracked, so a retry changes no number.
  *
- * It collects nothing by itself: no address of the page, no user agent, no cookies of its own.
+ * It collects nothing by itself: no page address, no user agent, no cookies.
  */
 
-/** What an event may have besides its name. */
+/** The optional fields of an event. */
 export interface EventFields {
   readonly page?: string | null;
   readonly country?: string | null;
@@ -14,9 +14,9 @@ export interface EventFields {
   readonly city?: string | null;
   /** At most 16 KiB as JSON. */
   readonly properties?: Readonly<Record<string, unknown>>;
-  /** Instead of the client's user. */
+  /** Overrides the user set by `identify`. */
   readonly user_id?: string | null;
-  /** Instead of the client's session. On servers, which speak for many users, this and `user_id` come from the request. */
+  /** Overrides the client's session. A server acts for many users, so it sets this and `user_id` from each request. */
   readonly session_id?: string;
   /** Epoch milliseconds, or ISO 8601. @default now */
   readonly event_time?: number | string;
@@ -24,69 +24,70 @@ export interface EventFields {
   readonly event_id?: string;
 }
 
-/** An event as it is sent. */
+/** An event as it is sent to the service. */
 export type ClientEvent = EventFields & { readonly type: "event"; readonly event_name: string };
 
-/** What is wrong with one field of an event; `field` is "" when it is the event as a whole. */
+/** A problem with one field of an event; `field` is "" when it concerns the whole event. */
 export interface FieldError {
   readonly field: string;
   readonly message: string;
 }
 
-/** An event that will not be sent (again), and why. */
+/** An event that will not be sent, or not sent again, and the reason. */
 export interface Drop {
   readonly event: ClientEvent;
   /**
-   * - `queue-full`: more waits than `maxQueue` or `maxQueueBytes` allow. New events are dropped, older ones kept.
-   * - `invalid`: the event has no JSON form, or is larger than a batch may be.
-   * - `rejected`: the service found this event wrong; `errors` says why.
-   * - `refused`: the service does not take the request, for example for a wrong key; `errors` has the answer.
-   * - `closed`: the client is closed, or was before the event could be sent.
+   * - `queue-full`: the queue has reached `maxQueue` or `maxQueueBytes`. New events are dropped, older ones are kept.
+   * - `invalid`: the event cannot be written as JSON, or is larger than the largest batch.
+   * - `rejected`: the service rejected this event; `errors` has the reasons.
+   * - `refused`: the service refused the whole request, for example because of a wrong key; `errors` has its answer.
+   * - `closed`: the client was closed before the event could be sent.
    */
   readonly reason: "queue-full" | "invalid" | "rejected" | "refused" | "closed";
   readonly errors: readonly FieldError[];
 }
 
 export interface ClientOptions {
-  /** Address of the ingest service; batches go to `events/` under it. In a page it may be relative to the page. */
+  /** URL of the ingest service. Batches are sent to `events/` under it. In a page it may be relative. */
   readonly url: string;
-  /** Sent as `X-Write-Key`, and in the query (`?key=`) when the page goes away. */
+  /** Write key. Sent as `X-Write-Key`, or in the query (`?key=`) while the page is hidden or unloaded. */
   readonly writeKey?: string;
-  /** Until `identify` says otherwise. @default null, anonymous */
+  /** The user until `identify` is called. @default null, which is anonymous */
   readonly userId?: string | null;
-  /** Events of a batch, at most 1000; when so many wait, they are sent at once. @default 100 */
+  /** Maximum events per batch, up to 1000. A full batch is sent at once. @default 100 */
   readonly batchSize?: number;
-  /** How long an event waits for others to share a batch with, ms. @default 2000 */
+  /** Maximum time that an event waits for its batch to fill, ms. @default 2000 */
   readonly flushInterval?: number;
-  /** Most events that wait or are under way. @default 1000 */
+  /** Maximum number of events queued or in flight. @default 1000 */
   readonly maxQueue?: number;
-  /** Most bytes that wait or are under way. @default 4194304 */
+  /** Maximum size of the events queued or in flight, bytes of JSON. @default 4194304 */
   readonly maxQueueBytes?: number;
-  /** After so long without an event the next one begins a new session, ms. @default 1800000, 30 min */
+  /** A new session starts after this time without an event, ms. @default 1800000, 30 min */
   readonly sessionTimeout?: number;
-  /** How long an answer may take before the batch is sent again, ms. @default 15000 */
+  /** Time limit of one request, ms. After it the batch is retried. @default 15000 */
   readonly requestTimeout?: number;
-  /** Hears of each event that is dropped; never called from within `track`. */
+  /** Called for each dropped event, never from within `track`. */
   readonly onDrop?: (drop: Drop) => void;
 }
 
 export interface Client {
   /**
-   * Takes an event to send it later. Never throws.
-   * @returns its `event_id`; null when it was dropped at once, see {@link Drop}
+   * Queues an event. Never throws.
+   * @returns its `event_id`, or null when it was dropped immediately, see {@link Drop}
    */
   track(name: string, fields?: EventFields): string | null;
-  /** Whose the events are from now on; null is nobody known. Not stored: call it on every page. */
+  /** Sets the user of the following events; null means anonymous. It is not stored: call it on every page. */
   identify(userId: string | null): void;
   /**
-   * Sends what waits without waiting for more. A pause that the service asked for is kept.
+   * Sends queued events without waiting for batches to fill. It respects `Retry-After`.
    * @param timeoutMs default 10000
-   * @returns true once all events tracked before are answered or dropped, false when that takes too long
+   * @returns true once all events tracked before are answered or dropped, false when the timeout passes first
    */
   flush(timeoutMs?: number): Promise<boolean>;
   /**
-   * Takes no more events, flushes, stops. A Node process ends only after this when the service does not answer.
-   * @returns as `flush`; when false, what was left has been dropped
+   * Stops accepting events, flushes, then stops. While the service does not answer, retries keep a Node process alive
+   * until this is called.
+   * @returns as `flush`; after false, the remaining events have been dropped
    */
   close(timeoutMs?: number): Promise<boolean>;
 }
@@ -102,7 +103,7 @@ interface KeyValueStorage {
   setItem(key: string, value: string): void;
 }
 
-/** What the client uses of a browser, or of Node, by the names these give it. What is absent is done without. */
+/** The parts of a browser or of Node that the client uses, by their global names. Optional parts may be missing. */
 export interface Environment {
   readonly Date: { now(): number; parse(text: string): number };
   readonly Math: { random(): number };
@@ -129,20 +130,20 @@ interface EventSource {
 }
 
 const MAX_BATCH_EVENTS = 1000;
-/** Far below what the service takes, so that one batch is not a long upload. */
+/** Far below the limit of the service, to keep uploads short. */
 const MAX_BATCH_BYTES = 1048576;
-/** Browsers let a page that goes away send 64 KiB. */
+/** Browsers limit what an unloading page may send to 64 KiB. */
 const MAX_LAST_BYTES = 60000;
-/** The longest wait before the second attempt; doubles with each further one. */
+/** Upper bound of the wait before the second attempt; it doubles with each further attempt. */
 const FIRST_RETRY_MS = 1000;
 const MAX_RETRY_MS = 30000;
-/** A pause that is asked for is kept up to this. */
+/** Longest `Retry-After` that the client respects. */
 const MAX_PAUSE_MS = 3600000;
 
-/** The global object of browsers and workers; `globalThis` is younger than ES2018. */
+/** The global object of browsers and workers; ES2018 has no `globalThis`. */
 declare const self: unknown;
 
-/** The largest delay that timers take. */
+/** The largest delay that timers accept. */
 const MAX_NUMBER = 2147483647;
 
 const DEFAULTS = {
@@ -160,8 +161,8 @@ const BATCH_END = "]}";
 type Uuid = () => string;
 
 /**
- * Ids as RFC 9562 has them for version 7: they sort by time. Not crypto.randomUUID, which pages without TLS lack. Node 18
- * has no global `crypto` either; what Math.random gives there is enough against collisions.
+ * Makes UUIDs of version 7 (RFC 9562), which sort by time. crypto.randomUUID is missing in pages without TLS. Node 18 has
+ * no global `crypto`; there Math.random is good enough to avoid collisions.
  */
 function uuidv7(env: Environment): Uuid {
   return () => {
@@ -184,15 +185,15 @@ interface Session {
 }
 
 /**
- * The id of the session that an event of now belongs to. Tabs share it through localStorage. Storage may be absent,
- * forbidden or full: then the session is this client's alone.
+ * Returns the id of the current session. Tabs share it through localStorage. When storage is missing, forbidden or full,
+ * the session belongs to this client only.
  */
 function sessionIds(env: Environment, newId: Uuid, timeoutMs: number): () => string {
   let storage: KeyValueStorage | undefined;
   try {
-    // In pages only: what Node has by these names would be one session for all that a server does.
+    // Only in pages: on a server, stored sessions would be shared by all users.
     if (env.document) storage = env.localStorage || env.sessionStorage;
-  } catch (_) {
+  } catch {
     // Forbidden.
   }
   let current: Session | undefined;
@@ -201,7 +202,7 @@ function sessionIds(env: Environment, newId: Uuid, timeoutMs: number): () => str
     try {
       const session = JSON.parse((storage as KeyValueStorage).getItem(SESSION_KEY) as string) as Session | null;
       return session && /^[\w-]{1,128}$/.test(session.id) && session.last >= 0 ? session : undefined;
-    } catch (_) {
+    } catch {
       return undefined;
     }
   }
@@ -209,27 +210,27 @@ function sessionIds(env: Environment, newId: Uuid, timeoutMs: number): () => str
   return () => {
     const now = env.Date.now();
     const other = stored();
-    // What is stored can be older, when writing fails.
+    // The stored session is older when a write has failed.
     if (other && !(current && current.last > other.last)) current = other;
     const id = current && now - current.last < timeoutMs ? current.id : newId();
     current = { id, last: now };
     try {
       if (storage) storage.setItem(SESSION_KEY, JSON.stringify(current));
-    } catch (_) {
+    } catch {
       // Full or forbidden.
     }
     return id;
   };
 }
 
-/** What became of a request. */
+/** The result of a request. */
 type Outcome =
   | { readonly kind: "accepted"; readonly rejected: readonly { index: number; errors: FieldError[] }[] }
   | { readonly kind: "refused"; readonly errors: readonly FieldError[] }
   | { readonly kind: "too-large" }
   | { readonly kind: "failed"; readonly pauseMs: number };
 
-/** Milliseconds of a Retry-After header, which is seconds or a date; 0 when there is none. */
+/** The delay of a Retry-After header (seconds or a date) in ms; 0 without the header. */
 function pauseMs(header: string | null, env: Environment): number {
   if (!header) return 0;
   const ms = /^\d+$/.test(header) ? Number(header) * 1000 : env.Date.parse(header) - env.Date.now();
@@ -239,12 +240,12 @@ function pauseMs(header: string | null, env: Environment): number {
 function parsed(text: string): { rejected?: unknown; errors?: unknown } {
   try {
     return (JSON.parse(text) || {}) as object;
-  } catch (_) {
+  } catch {
     return {};
   }
 }
 
-const list = <T,>(value: unknown): T[] => (Array.isArray(value) ? (value as T[]) : []);
+const list = <T>(value: unknown): T[] => (Array.isArray(value) ? (value as T[]) : []);
 
 function outcomeOf(status: number, retryAfter: string | null, text: string, env: Environment): Outcome {
   const body = parsed(text);
@@ -255,16 +256,16 @@ function outcomeOf(status: number, retryAfter: string | null, text: string, env:
   return { kind: "refused", errors: errors.length ? errors : [{ field: "", message: `HTTP status ${status}` }] };
 }
 
-/** An event on its way. */
+/** A queued event. */
 interface Entry {
-  /** Rises in the order of tracking. */
+  /** Sequence number in the order of tracking. */
   readonly nth: number;
   readonly json: string;
-  /** Of the JSON in UTF-8, with the comma after it. */
+  /** Size of the JSON in UTF-8, with the comma after it. */
   readonly bytes: number;
   /**
-   * `sent`: in a request that ends with the page. `handed-over`: in one that outlives the page, and whose answer comes
-   * when the page stays. `beacon`: in one whose answer nobody sees.
+   * `sent`: in a request that is aborted when the page unloads. `handed-over`: in a request with `keepalive`, whose
+   * answer arrives if the page stays. `beacon`: in a beacon, whose answer the page never sees.
    */
   state: "waiting" | "sent" | "handed-over" | "beacon";
 }
@@ -277,8 +278,8 @@ function endpointOf(url: string, env: Environment): string {
   let endpoint;
   try {
     endpoint = new env.URL(url, base);
-  } catch (_) {
-    // Told below.
+  } catch {
+    // Reported below.
   }
   if (!endpoint || !/^https?:/.test(endpoint.href)) {
     throw new TypeError(`url: must be the http(s) address of the ingest service, not ${url}`);
@@ -288,7 +289,7 @@ function endpointOf(url: string, env: Environment): string {
   return endpoint.href;
 }
 
-/** The options with the defaults of those that are absent. @throws TypeError naming an option that is wrong */
+/** Fills in the defaults. @throws TypeError that names the invalid option */
 function settingsOf(options: ClientOptions): typeof DEFAULTS {
   const settings = { ...DEFAULTS };
   for (const name of Object.keys(DEFAULTS) as (keyof typeof DEFAULTS)[]) {
@@ -304,9 +305,9 @@ function settingsOf(options: ClientOptions): typeof DEFAULTS {
 }
 
 /**
- * Makes a client. In a page it also sends what waits when the page is hidden or left.
- * @param env what it runs in; another one for tests
- * @throws TypeError when an option is wrong
+ * Creates a client. In a page it also sends queued events when the page is hidden or unloaded.
+ * @param env the environment; tests pass their own
+ * @throws TypeError when an option is invalid
  */
 export function createClient(
   options: ClientOptions,
@@ -317,7 +318,7 @@ export function createClient(
   const endpoint = endpointOf(options.url, env);
   const headers: Record<string, string> = { "Content-Type": "application/json" };
   if (writeKey !== undefined) headers["X-Write-Key"] = writeKey;
-  /** What a page that goes away sends must need no preflight: a plain text, and the key in the query. */
+  /** Requests of an unloading page must not need a preflight: plain text, and the key in the query. */
   const lastEndpoint = writeKey === undefined ? endpoint : `${endpoint}?key=${encodeURIComponent(writeKey)}`;
   const lastHeaders = { "Content-Type": "text/plain;charset=UTF-8" };
 
@@ -326,25 +327,25 @@ export function createClient(
   const encoder = new env.TextEncoder();
   let userId = options.userId === undefined ? null : options.userId;
 
-  /** In the order of tracking; an entry leaves when it is answered or dropped. */
+  /** In the order of tracking. An entry is removed when it is answered or dropped. */
   let queue: Entry[] = [];
   let queueBytes = 0;
   let tracked = 0;
-  /** Below batchSize after the service found a batch too large. */
+  /** Less than batchSize after the service answered 413. */
   let batchLimit = batchSize;
-  /** One batch at a time: a service in trouble is not pressed. */
+  /** Only one batch is in flight, so that a struggling service is not pushed further. */
   let sending = false;
-  /** In a row. */
+  /** Consecutive failures. */
   let failures = 0;
   let timer: unknown;
-  /** Whether the timer is that of another attempt, which nothing cuts short. */
+  /** Whether the timer is a retry delay, which nothing shortens. */
   let pausing = false;
   let closing: Promise<boolean> | undefined;
   let stopped = false;
   let flushes: { readonly upTo: number; readonly done: (all: boolean) => void }[] = [];
 
   function drop(event: ClientEvent, reason: Drop["reason"], errors: readonly FieldError[] = []): void {
-    // Later, so that an error in the callback is the callback's, not the client's.
+    // Asynchronous, so that an error in the callback does not break the client.
     if (onDrop) void Promise.resolve({ event, reason, errors }).then(onDrop);
   }
 
@@ -367,7 +368,7 @@ export function createClient(
     for (const entry of entries) entry.state = state;
   }
 
-  /** The next entries in one of these states that make a body within the limits. */
+  /** The next entries in one of these states that fit into a body within the limits. */
   function take(states: readonly Entry["state"][], maxEntries: number, maxBytes: number): Entry[] {
     let room = maxBytes - BATCH_START.length - BATCH_END.length;
     const taken: Entry[] = [];
@@ -375,7 +376,7 @@ export function createClient(
       if (states.indexOf(entry.state) < 0) continue;
       if (entry.bytes > room) {
         if (taken.length) break;
-        continue; // too large for such a body at all
+        continue; // too large even for an empty body
       }
       taken.push(entry);
       room -= entry.bytes;
@@ -397,7 +398,7 @@ export function createClient(
         signal: abort.signal,
       });
       return outcomeOf(response.status, response.headers.get("Retry-After"), await response.text(), env);
-    } catch (_) {
+    } catch {
       return { kind: "failed", pauseMs: 0 };
     } finally {
       env.clearTimeout(timeout);
@@ -408,12 +409,12 @@ export function createClient(
     if (stopped) return;
     if (outcome.kind === "failed") {
       failures++;
-      // Full jitter, so that clients that failed together do not come back together.
+      // Full jitter, so that clients that failed together do not retry together.
       const longest = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures - 1, 30));
       pause(outcome.pauseMs + env.Math.random() * longest);
     } else failures = 0;
     if (outcome.kind === "failed" || (outcome.kind === "too-large" && entries.length > 1)) {
-      // Those that a beacon took since then stay with it.
+      // Entries handed to a beacon since then stay with the beacon.
       mark(
         entries.filter(({ state }) => state !== "beacon"),
         "waiting",
@@ -457,7 +458,7 @@ export function createClient(
     });
   }
 
-  /** Sends now, or sets the timer, or neither when that is done already or nothing waits. */
+  /** Sends now or starts the timer, if there is anything to send and neither has happened yet. */
   function plan(): void {
     if (sending || pausing || stopped) return;
     const waiting = take(["waiting"], batchLimit, MAX_NUMBER).length;
@@ -465,7 +466,7 @@ export function createClient(
     else if (waiting && timer === undefined) timer = env.setTimeout(send, flushInterval);
   }
 
-  /** Gives what waits to the browser, which sends it even if the page ends now: up to 64 KiB. */
+  /** Hands queued events to the browser, which sends up to 64 KiB even if the page unloads now. */
   function handOver(leaving: boolean): void {
     const { navigator, Request } = env;
     const keepalive = Request && "keepalive" in Request.prototype;
@@ -489,7 +490,7 @@ export function createClient(
     else onReturn();
   }
   const onLeave = (): void => handOver(true);
-  /** The page lives on, and nobody knows what became of the beacons. Once more: the ids make it harmless. */
+  /** The page lives on. The results of beacons are unknown, so send them again; the ids make that harmless. */
   function onReturn(): void {
     mark(take(["beacon"], MAX_NUMBER, MAX_NUMBER), "waiting");
     plan();
@@ -533,7 +534,7 @@ export function createClient(
       let json: string;
       let bytes: number;
       try {
-        // Now: the caller may change the fields later.
+        // Serialize now: the caller may change the fields later.
         json = JSON.stringify(event);
         bytes = encoder.encode(json).length + 1;
       } catch (error) {
