@@ -27,12 +27,12 @@ async function postUntilRefused(replica: TestReplica, name: string, acknowledged
   }
 }
 
-describe("a stop", function () {
+describe("stopping a replica", function () {
   this.timeout(60_000);
   const ingest = useIngest();
 
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    it(`by ${signal} under load exits with 0 and loses no event that was acknowledged`, async () => {
+    it(`a replica stopped by ${signal} under load exits with 0 and loses no acknowledged event`, async () => {
       const topic = await ingest.freshTopic();
       const replica = await ingest.startReplica({ TOPIC: topic.name });
       const acknowledged: string[] = [];
@@ -47,7 +47,7 @@ describe("a stop", function () {
     });
   }
 
-  it("answers what waits for Pub/Sub before it exits", async () => {
+  it("a stopping replica answers requests that wait for Pub/Sub before it exits", async () => {
     const topic = await ingest.freshTopic();
     const replica = await ingest.startReplica({ TOPIC: topic.name });
     assert.equal((await post(replica.url, sampleEvent())).status, 204);
@@ -68,7 +68,7 @@ describe("a stop", function () {
     await topic.message("waiting");
   });
 
-  it("publishes the event of a client that has gone before it was answered", async () => {
+  it("a stopping replica publishes the event of a client that disconnected early", async () => {
     const topic = await ingest.freshTopic();
     const replica = await ingest.startReplica({ TOPIC: topic.name });
     process.kill(ingest.emulator.process.pid, "SIGSTOP");
@@ -89,7 +89,7 @@ describe("a stop", function () {
     await topic.message("impatient");
   });
 
-  it("takes no longer than the drain timeout, and then exits with 1", async () => {
+  it("a replica that cannot stop within the drain timeout exits with 1", async () => {
     const topic = await ingest.freshTopic();
     const replica = await ingest.startReplica({ TOPIC: topic.name, DRAIN_TIMEOUT: "500ms" });
     process.kill(ingest.emulator.process.pid, "SIGSTOP");

@@ -7,7 +7,7 @@ import { eventually, useIngest, type TestReplica, type TestTopic } from "../test
 import { metricsOf } from "../testing/metrics";
 import { post, postBatch, sampleEvent } from "../testing/requests";
 
-describe("keys of a running replica", function () {
+describe("key files of a running replica", function () {
   this.timeout(30_000);
   const ingest = useIngest();
   let directory: string;
@@ -32,7 +32,7 @@ describe("keys of a running replica", function () {
     renameSync(`${file}.next`, file);
   };
 
-  it("are rotated under load without a request that fails", async () => {
+  it("rotating keys under load fails no request", async () => {
     let key = "old-secret";
     let done = false;
     const statuses = new Map<number, number>();
@@ -57,7 +57,7 @@ describe("keys of a running replica", function () {
     for (const eventId of ["load-0", `load-${sent - 1}`]) await topic.message(eventId);
   });
 
-  it("stay when the file is broken, and are read at once on SIGHUP", async () => {
+  it("a replica keeps its keys while the key file is broken and reloads them on SIGHUP", async () => {
     replace("not a key");
     process.kill(replica.process.pid, "SIGHUP");
     await eventually(() => /write keys stay as they were/.test(log()), "the log tells");
@@ -74,13 +74,13 @@ describe("keys of a running replica", function () {
         .filter((line) => line.includes(message));
       return (JSON.parse(lines.at(-1) ?? "{}") as { time: number }).time;
     };
-    const tookMs = timeOf("write keys were changed") - timeOf("reading the keys");
+    const tookMs = timeOf("write keys changed") - timeOf("reloading the key files");
     assert.ok(tookMs >= 0 && tookMs < 300, String(tookMs));
     assert.equal(await send("new-secret", "too-late"), 401);
     assert.equal((await fetch(`${replica.url}/healthz`)).status, 200);
   });
 
-  it("are in no log", () => {
+  it("the log of a replica contains no key", () => {
     assert.match(log(), /"names":\["shop"\]/);
     assert.doesNotMatch(log(), /secret/);
   });
@@ -93,7 +93,7 @@ describe("rate limits of a running replica", function () {
   const from = (replica: TestReplica, address: string): Promise<Response> =>
     post(replica.url, sampleEvent(), { "x-forwarded-for": address });
 
-  it("are for each address that a trusted proxy names, and nothing of what is refused is published", async () => {
+  it("a replica limits each address that a trusted proxy reports and publishes no refused event", async () => {
     const topic = await ingest.freshTopic();
     const replica = await ingest.startReplica({ TOPIC: topic.name, TRUSTED_PROXIES: "127.0.0.0/8", ...LIMITS });
     for (const address of ["192.0.2.1", "192.0.2.2"]) {
@@ -109,7 +109,7 @@ describe("rate limits of a running replica", function () {
     assert.doesNotMatch(readFileSync(replica.process.logFile, "utf8"), /192\.0\.2|not in --trusted-proxies/);
   });
 
-  it("are one for all behind a proxy that is not trusted, which the log tells once", async () => {
+  it("clients behind an untrusted proxy share one rate limit, which is logged once", async () => {
     const topic = await ingest.freshTopic();
     const replica = await ingest.startReplica({ TOPIC: topic.name, ...LIMITS });
     for (const [i, status] of [204, 204, 429, 429].entries()) {

@@ -27,7 +27,7 @@ describe("slow clients", () => {
     ["headers", "POST / HTTP/1.1\r\nHost: x\r\nX: "],
     ["a body", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n"],
   ] as const) {
-    it(`that send ${what} byte by byte are answered with 408, and their connections end`, async () => {
+    it(`a client that sends ${what} byte by byte is answered with 408 and disconnected`, async () => {
       const answers = await Promise.all(
         Array.from(
           { length: 20 },

@@ -37,12 +37,12 @@ describe("GET /event/ with BigQuery", function () {
     return (await response.json()) as EventStatistics;
   }
 
-  it("is empty before anything was counted", async () => {
+  it("GET /event/ returns no days before any event was counted", async () => {
     const { total_users, daily_stats } = await read();
     assert.deepEqual({ total_users, daily_stats }, { total_users: 0, daily_stats: [] });
   });
 
-  it("shows the newest totals of each day, and new ones once the cache is too old", async () => {
+  it("GET /event/ returns the newest totals of each day, and newer ones after the cache expires", async () => {
     await write(
       rollupVersion({ date: "2024-05-17", version: 1, session_count: 1, active_user_count: 1, new_user_count: 1 }),
       rollupVersion({
@@ -90,7 +90,7 @@ describe("GET /event/ with BigQuery", function () {
     assert.equal(changed.total_users, 3);
   });
 
-  it("is 503 with Retry-After while BigQuery hangs, takes events all the same, and recovers by itself", async () => {
+  it("while BigQuery hangs, GET /event/ answers 503 with Retry-After, events are accepted, and it recovers afterwards", async () => {
     await read();
     await sleep(300);
     process.kill(warehouse.emulator.process.pid, "SIGSTOP");
@@ -107,12 +107,12 @@ describe("GET /event/ with BigQuery", function () {
     await eventually(async () => (await fetch(`${replica.url}/event/`)).status === 200, "200 again");
   });
 
-  it("is 503 when the dataset is not there, and says why in the log alone", async () => {
+  it("with a missing dataset GET /event/ answers 503, and only the log has the reason", async () => {
     const env = { PROJECT: warehouse.project, DATASET: "missing", BIGQUERY_ENDPOINT: warehouse.emulator.url };
     const lost = await ingest.startReplica(env);
     const response = await fetch(`${lost.url}/event/`);
     assert.equal(response.status, 503);
     assert.doesNotMatch(await response.text(), /missing/);
-    assert.match(lost.process.logTail(), /reading the rollups fails/);
+    assert.match(lost.process.logTail(), /reading the rollups failed/);
   });
 });

@@ -19,15 +19,15 @@ export interface TestReplica {
   readonly process: ChildProcess;
 }
 
-/** A topic with a subscription that collects what comes. */
+/** A topic with a subscription that collects its messages. */
 export interface TestTopic {
   readonly name: string;
   readonly topic: Topic;
   /** Collected messages by their attribute event_id. */
   readonly messages: ReadonlyMap<string, Message>;
-  /** How many messages with this attribute event_id have come. */
+  /** Number of deliveries of messages with this attribute event_id. */
   deliveries(eventId: string): number;
-  /** The message with this attribute event_id. @throws Error when it has not come after 10 s. */
+  /** Waits for the message with this attribute event_id. @throws Error when it has not arrived after 30 s. */
   message(eventId: string): Promise<Message>;
 }
 
@@ -35,19 +35,19 @@ export interface IngestFixture {
   readonly emulator: PubSubEmulator;
   readonly pubsub: PubSub;
   freshTopic(): Promise<TestTopic>;
-  /** Starts a replica; `env` are its options as environment variables. It is stopped after the tests at the latest. */
+  /** Starts a replica; `env` has its options as environment variables. It is stopped after the tests at the latest. */
   startReplica(env: Readonly<Record<string, string>>): Promise<TestReplica>;
 }
 
-/** Waits until something holds. @throws Error when it does not after `deadlineMs` (default 10 s). */
+/** Waits for a condition. @throws Error when it does not hold after `deadlineMs` (default 30 s). */
 export async function eventually(
   holds: () => boolean | Promise<boolean>,
   what: string,
-  deadlineMs = 10_000,
+  deadlineMs = 30_000,
 ): Promise<void> {
   const end = Date.now() + deadlineMs;
   while (!(await holds())) {
-    if (Date.now() > end) throw new Error(`After ${deadlineMs} ms still not: ${what}`);
+    if (Date.now() > end) throw new Error(`Not within ${deadlineMs} ms: ${what}`);
     await sleep(20);
   }
 }
@@ -120,7 +120,7 @@ export function useIngest(): IngestFixture {
       });
       replicas.push(child);
       const url = `http://127.0.0.1:${port}`;
-      await awaitReady(child, () => answers(`${url}/healthz`), 20_000);
+      await awaitReady(child, () => answers(`${url}/healthz`), 60_000);
       return { url, port, process: child };
     },
   };

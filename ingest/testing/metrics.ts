@@ -1,4 +1,4 @@
-/** The metrics of a replica: the value of each series, by the series as Prometheus writes it. */
+/** The metrics of a replica: values by series, written as Prometheus does. */
 export async function metricsOf(url: string): Promise<ReadonlyMap<string, number>> {
   const text = await (await fetch(`${url}/metrics`)).text();
   const samples = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));

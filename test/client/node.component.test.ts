@@ -26,7 +26,7 @@ describe("the client in Node", function () {
     for (const id of tracked) await topic.message(id as string);
   }
 
-  it("sends everything once, and tells which events were rejected and why", async () => {
+  it("the Node client sends each event once and reports rejected events with the reason", async () => {
     const drops: Drop[] = [];
     const client = createClient({
       url: service.url,
@@ -48,7 +48,7 @@ describe("the client in Node", function () {
     );
   });
 
-  it("loses nothing while the service goes and comes under load", async () => {
+  it("the Node client loses no event while the service restarts under load", async () => {
     const drops: Drop[] = [];
     const client = createClient({
       url: service.url,
@@ -76,7 +76,7 @@ describe("the client in Node", function () {
     assert.deepEqual(drops, []);
   });
 
-  it("keeps to the rate that the service takes, and loses nothing", async () => {
+  it("the Node client respects the rate limit of the service and loses no event", async () => {
     const env = { ADDRESS_RATE_LIMIT: "100", ADDRESS_RATE_BURST: "50" };
     const limited = await services.start(topic, { writeKey: "k", env });
     const drops: Drop[] = [];
@@ -96,7 +96,7 @@ describe("the client in Node", function () {
     assert.ok(statuses.includes(429));
   });
 
-  it("lets a process end when its events are sent, on Node 18, without close", async () => {
+  it("the Node client lets a process exit once its events are sent, on Node 18, without close", async () => {
     const script = `
       import { createClient } from ${JSON.stringify(FILE)};
       const client = createClient({ url: ${JSON.stringify(service.url)}, writeKey: "k", flushInterval: 100 });

@@ -92,7 +92,7 @@ function workersOf(master: number): number[] {
     return replicas.map(({ requests }, i) => requests.length - (before[i] as number));
   }
 
-  it("shares requests out over all addresses of a name, and soon over more of them", async () => {
+  it("nginx distributes requests over all addresses of a name, and over new ones once they appear", async () => {
     const all = await Promise.all(["127.0.0.2", "127.0.0.3", "127.0.0.4"].map((host) => replica(host)));
     dns.set("api", ["127.0.0.3", "127.0.0.2"]);
     const running = await start();
@@ -111,7 +111,7 @@ function workersOf(master: number): number[] {
     assert.deepEqual(await share(running.url, 30, all), [10, 10, 10]);
   });
 
-  it("loses no request when replicas come and go under load", async () => {
+  it("nginx loses no request while replicas are added and removed under load", async () => {
     const slowly: RequestListener = (_, res) => void setTimeout(() => res.writeHead(204).end(), 20);
     const hosts = ["127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5"];
     const all = await Promise.all(hosts.map((host) => replica(host, slowly)));
@@ -178,7 +178,7 @@ function workersOf(master: number): number[] {
     assert.ok(sentAgain <= CLIENTS * steps.length, `${sentAgain} sent again`);
   });
 
-  it("reloads nothing while the addresses stay the same, in whatever order", async () => {
+  it("nginx is not reloaded while the addresses stay the same, in any order", async () => {
     await Promise.all(["127.0.0.2", "127.0.0.3"].map((host) => replica(host)));
     dns.set("api", ["127.0.0.2", "127.0.0.3"]);
     const running = await start({ RESOLVE_INTERVAL: "100ms" });
@@ -193,7 +193,7 @@ function workersOf(master: number): number[] {
     assert.doesNotMatch(running.log(), /replicas: /);
   });
 
-  it("keeps serving when the name cannot be looked up, and says so once", async () => {
+  it("nginx keeps serving while the name cannot be looked up, and logs the failure once", async () => {
     const [a] = [await replica("127.0.0.2")];
     dns.set("api", ["127.0.0.2"]);
     const running = await start({ RESOLVE_INTERVAL: "100ms" });
@@ -209,7 +209,7 @@ function workersOf(master: number): number[] {
     assert.equal(running.log().match(/kept as they were/g)?.length, 1);
   });
 
-  it("waits for the first replica, and can be stopped while it does", async () => {
+  it("nginx/main waits for the first replica and can be stopped while it waits", async () => {
     const running = await start({ RESOLVE_INTERVAL: "100ms" });
     await eventually(() => dns.queries >= 5, "looked up");
     await assert.rejects(fetch(running.url));
@@ -225,7 +225,7 @@ function workersOf(master: number): number[] {
     assert.deepEqual(await other.process.stop(), { code: 0, signal: null });
   });
 
-  it("answers what is under way at SIGTERM and after a reload, and exits with 0", async () => {
+  it("nginx/main answers requests in flight after SIGTERM and after a reload, and exits with 0", async () => {
     const waiting: (() => void)[] = [];
     const hold: RequestListener = (_, res) => void waiting.push(() => res.writeHead(204).end());
     await replica("127.0.0.2", hold);
@@ -249,7 +249,7 @@ function workersOf(master: number): number[] {
     assert.deepEqual(await running.process.exited, { code: 0, signal: null });
   });
 
-  it("cuts what is not answered within the drain timeout", async () => {
+  it("nginx/main closes connections that are not answered within the drain timeout", async () => {
     await replica("127.0.0.2", () => {});
     dns.set("api", ["127.0.0.2"]);
     const running = await start({ DRAIN_TIMEOUT: "300ms" });
@@ -263,14 +263,14 @@ function workersOf(master: number): number[] {
     assert.deepEqual(workersOf(master), []);
   });
 
-  it("ends with 1 when nginx does, however it does, and leaves nothing behind", async () => {
+  it("nginx/main exits with 1 when nginx exits for any reason, and leaves no process behind", async () => {
     await replica("127.0.0.2");
     dns.set("api", ["127.0.0.2"]);
     const running = await start();
     await listening(running);
     process.kill(running.master(), "SIGKILL");
     assert.deepEqual(await running.process.exited, { code: 1, signal: null });
-    assert.match(running.log(), /nginx ended by itself/);
+    assert.match(running.log(), /nginx exited unexpectedly/);
     await eventually(
       () =>
         fetch(running.url).then(
@@ -281,18 +281,18 @@ function workersOf(master: number): number[] {
     );
   });
 
-  it("says what nginx says when it cannot start", async () => {
+  it("nginx/main prints the error of an nginx that cannot start", async () => {
     await replica("127.0.0.2");
     dns.set("api", ["127.0.0.2"]);
     const running = await start();
     await listening(running);
     const second = await start({ PORT: new URL(running.url).port });
     assert.deepEqual(await second.process.exited, { code: 1, signal: null });
-    assert.match(second.log(), /nginx ended at once:[^]*Address already in use/);
+    assert.match(second.log(), /nginx exited immediately:[^]*Address already in use/);
     assert.doesNotMatch(second.log(), /at .*\.js/);
   });
 
-  it("takes requests of every client, key and page as its options say, and logs where they say", async () => {
+  it("nginx/main applies its options for limits, keys, origins and logs", async () => {
     await replica("127.0.0.2");
     dns.set("api", ["127.0.0.2"]);
     const running = await start({
@@ -320,7 +320,7 @@ describe("nginx/main", function () {
   const run = (args: readonly string[]): { status: number | null; stdout: string; stderr: string } =>
     spawnSync(process.execPath, [MAIN, ...args], { encoding: "utf8" });
 
-  it("prints every option with its variable, and examples", () => {
+  it("nginx/main --help prints every option with its environment variable, and examples", () => {
     const { status, stdout } = run(["--help"]);
     assert.equal(status, 0);
     for (const name of ["upstreams", "resolve-interval", "dns-server", "batch-body-limit", "key-request-burst"]) {
@@ -330,7 +330,7 @@ describe("nginx/main", function () {
     assert.match(stdout, /Examples:/);
   });
 
-  it("says all that is wrong with its options at once, and exits with 2", () => {
+  it("nginx/main reports all invalid options together and exits with 2", () => {
     const { status, stderr } = run(["--port", "99999", "--access-log", "all"]);
     assert.equal(status, 2);
     assert.match(stderr, /--upstreams \(UPSTREAMS\) is required/);
