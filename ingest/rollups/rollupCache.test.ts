@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
-import { setTimeout as sleep } from "node:timers/promises";
 import { RequestError } from "../http/errors";
 import { RollupCache, type RollupCacheOptions } from "./rollupCache";
 
 const NOTHING = { total_users: 0, days: [] };
 
 function cacheOf(read: RollupCacheOptions["read"], options: Partial<RollupCacheOptions> = {}): RollupCache {
-  return new RollupCache({ read, ttlMs: 50, timeoutMs: 1000, onError: () => undefined, ...options });
+  return new RollupCache({ read, ttlMs: 60_000, timeoutMs: 60_000, onError: () => undefined, ...options });
 }
 
 const isUnavailable = (error: unknown): boolean => error instanceof RequestError && error.status === 503;
@@ -14,27 +13,25 @@ const isUnavailable = (error: unknown): boolean => error instanceof RequestError
 describe("RollupCache", () => {
   it("RollupCache sends one query for concurrent callers and while its answer is fresh", async () => {
     let queries = 0;
-    const cache = cacheOf(async () => {
-      await sleep(10);
-      return { total_users: ++queries, days: [] };
-    });
-    const together = await Promise.all([cache.get(), cache.get(), cache.get()]);
-    assert.deepEqual(
-      together.map((s) => s.totalUsers),
-      [1, 1, 1],
-    );
-    assert.equal((await cache.get()).totalUsers, 1);
-    await sleep(60);
-    assert.equal((await cache.get()).totalUsers, 2);
+    let now = 0;
+    const cache = cacheOf(async () => ({ total_users: ++queries, days: [] }), { ttlMs: 50, now: () => now });
+    const totals = async (): Promise<number> => (await cache.get()).totalUsers;
+    assert.deepEqual(await Promise.all([totals(), totals(), totals()]), [1, 1, 1]);
+    now = 49;
+    assert.equal(await totals(), 1);
+    now = 50;
+    assert.equal(await totals(), 2);
   });
 
   it("RollupCache never returns an answer older than its TTL, counted from the start of the query", async () => {
     let queries = 0;
-    const cache = cacheOf(async () => {
+    let now = 0;
+    const read = async (): Promise<typeof NOTHING> => {
       queries++;
-      await sleep(60);
+      now += 60;
       return NOTHING;
-    });
+    };
+    const cache = cacheOf(read, { ttlMs: 50, now: () => now });
     await cache.get();
     await cache.get();
     assert.equal(queries, 2);

@@ -19,6 +19,8 @@ export interface RollupCacheOptions {
   /** Time limit of a query, ms. */
   readonly timeoutMs: number;
   readonly onError: (error: unknown) => void;
+  /** Epoch ms. @default Date.now */
+  readonly now?: () => number;
 }
 
 /** Caches the last snapshot for a short time. At most one query that somebody waits for is in flight. */
@@ -26,11 +28,15 @@ export class RollupCache {
   private snapshot: RollupSnapshot | undefined;
   private reading: Promise<RollupSnapshot> | undefined;
 
-  constructor(private readonly options: RollupCacheOptions) {}
+  private readonly now: () => number;
+
+  constructor(private readonly options: RollupCacheOptions) {
+    this.now = options.now ?? Date.now;
+  }
 
   /** @throws RequestError BIGQUERY_UNAVAILABLE when the query fails or takes too long. */
   get(): Promise<RollupSnapshot> {
-    if (this.snapshot && Date.now() - this.snapshot.asOf.getTime() < this.options.ttlMs) {
+    if (this.snapshot && this.now() - this.snapshot.asOf.getTime() < this.options.ttlMs) {
       return Promise.resolve(this.snapshot);
     }
     this.reading ??= this.read().finally(() => (this.reading = undefined));
@@ -38,7 +44,7 @@ export class RollupCache {
   }
 
   private async read(): Promise<RollupSnapshot> {
-    const asOf = new Date();
+    const asOf = new Date(this.now());
     let timer: NodeJS.Timeout | undefined;
     const timedOut = new Promise<never>((_, reject) => {
       const { timeoutMs } = this.options;

@@ -4,13 +4,13 @@ import { useIngest, type TestReplica, type TestTopic } from "../testing/fixture"
 import { errorsOf, postBatch, sampleEvent } from "../testing/requests";
 
 describe("POST /events/ with Pub/Sub", function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
   const ingest = useIngest();
   let topic: TestTopic;
   let replica: TestReplica;
 
   before(async function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     topic = await ingest.freshTopic();
     replica = await ingest.startReplica({ TOPIC: topic.name });
   });

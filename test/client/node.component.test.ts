@@ -12,7 +12,7 @@ import { useServices, type Service } from "./testing/service";
 const FILE = pathToFileURL(join(repositoryRoot, "packages", "client", "dist", "eventlogger.mjs")).href;
 
 describe("the client in Node", function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   const ingest = useIngest();
   const services = useServices(ingest);
   let topic: TestTopic;
@@ -38,7 +38,7 @@ describe("the client in Node", function () {
       client.track("order", { session_id: `s-${i % 50}`, user_id: `u-${i % 40}`, properties: { i } }),
     );
     const bad = client.track("", { page: "/x" });
-    assert.equal(await client.close(30_000), true);
+    assert.equal(await client.close(60_000), true);
     await assertArrived(tracked);
     for (const id of tracked) assert.equal(topic.deliveries(id as string), 1);
     assert.equal(topic.messages.size, 2000);
@@ -71,7 +71,7 @@ describe("the client in Node", function () {
     } finally {
       clearInterval(load);
     }
-    assert.equal(await client.close(30_000), true);
+    assert.equal(await client.close(60_000), true);
     await assertArrived(tracked);
     assert.deepEqual(drops, []);
   });
@@ -88,7 +88,7 @@ describe("the client in Node", function () {
       onDrop: (drop) => drops.push(drop),
     });
     const tracked = Array.from({ length: 200 }, () => client.track("eager"));
-    assert.equal(await client.close(20_000), true);
+    assert.equal(await client.close(60_000), true);
     await assertArrived(tracked);
     assert.deepEqual(drops, []);
     const statuses = limited.requests.map(({ status }) => status);

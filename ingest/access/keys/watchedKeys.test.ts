@@ -29,6 +29,12 @@ describe("WatchedKeys", () => {
     return keys;
   }
 
+  /** By rename: a reader of a file that is written in place may see it empty. */
+  function replace(text: string): void {
+    writeFileSync(`${path}.next`, text);
+    renameSync(`${path}.next`, path);
+  }
+
   it("WatchedKeys refuses to start with an invalid file", () => {
     assert.throws(() => open("two words"), /line 1/);
   });
@@ -63,7 +69,7 @@ describe("WatchedKeys", () => {
 
   it("WatchedKeys keeps its keys while the file is invalid or missing, and logs each problem once, without keys", async () => {
     const opened = open("old-secret");
-    writeFileSync(path, "secret\nsecret");
+    replace("secret\nsecret");
     await eventually(() => lines.length === 1, "a line");
     assert.ok(opened.isStale);
     unlinkSync(path);
@@ -74,7 +80,7 @@ describe("WatchedKeys", () => {
     assert.match(lines[1] ?? "", /"level":50.*ENOENT/);
     assert.equal(opened.nameOf("old-secret"), "key-1");
     assert.equal(opened.nameOf("secret"), undefined);
-    writeFileSync(path, "new-secret");
+    replace("new-secret");
     await eventually(() => opened.nameOf("new-secret") === "key-1", "the new key");
     assert.ok(!opened.isStale);
     assert.match(lines[2] ?? "", /"level":30.*write keys changed/);
