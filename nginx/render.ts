@@ -182,7 +182,7 @@ function servers(addresses: readonly string[]): string {
 
 const template = (): string => readFileSync(join(packageRootOf(__filename), "nginx.conf.template"), "utf8");
 
-/** nginx has no way to write these in every place a text stands in. */
+/** Characters that nginx cannot quote in every place. */
 const UNQUOTABLE = /["$\\\r\n]/;
 
 function checkPath(name: string, path: string): void {

@@ -471,7 +471,7 @@ export function createClient(
     const { navigator, Request } = env;
     const keepalive = Request && "keepalive" in Request.prototype;
     const beacons = navigator && navigator.sendBeacon;
-    // A page that is only hidden may live on: then the answer is of use. One that is left loses what is under way.
+    // A hidden page may live on and then needs the answer. An unloading page loses its requests in flight.
     const useBeacon = beacons && (leaving || !keepalive);
     const states: Entry["state"][] = leaving ? ["waiting", "sent"] : ["waiting"];
     for (let maxBytes = MAX_LAST_BYTES; (useBeacon || keepalive) && maxBytes > 500;) {

@@ -65,7 +65,7 @@ describe("the client in Node", function () {
         const before = topic.messages.size;
         await eventually(() => topic.messages.size > before + 50, "events arrive");
         await service.goAway();
-        await eventually(() => fetch(service.url).then(() => false, () => true), "nobody listens"); // prettier-ignore
+        await eventually(() => fetch(service.url).then(() => false, () => true), "no connections"); // prettier-ignore
         await service.comeBack();
       }
     } finally {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { Agent, request, type RequestListener } from "node:http";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -34,6 +35,20 @@ const isReachable = (url: string): Promise<boolean> =>
     () => true,
     () => false,
   );
+
+/** Whether the port of a URL accepts connections. */
+const isListening = (url: string): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect(Number(new URL(url).port), "127.0.0.1");
+    socket.on("error", () => resolve(false));
+    socket.on("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+  });
+
+/** Whether a worker of nginx accepts no more connections. It shows that in its process title. */
+const isShuttingDown = (pid: number): boolean => readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("shutting down");
 
 function workersOf(master: number): number[] {
   const { stdout } = spawnSync("ps", ["-A", "-o", "pid=,ppid="], { encoding: "utf8" });
@@ -69,7 +84,7 @@ function workersOf(master: number): number[] {
   async function start(env: Readonly<Record<string, string>> = {}): Promise<Running> {
     const parent = mkdtempSync(join(tmpdir(), "nginx-main-"));
     cleanUp.push(() => rmSync(parent, { recursive: true }));
-    const directory = join(parent, "made when", "absent");
+    const directory = join(parent, "created if", "missing");
     const listenPort = env["PORT"] ?? String(await freePort());
     const child = await startChildProcess({
       name: "nginx/main",
@@ -243,11 +258,11 @@ function workersOf(master: number): number[] {
     await eventually(() => waiting.length === 1, "a request in flight");
     process.kill(running.process.pid, "SIGHUP");
     await eventually(() => workersOf(running.master()).length === 2, "a new worker beside the old one");
-    assert.ok(workersOf(running.master()).includes(before as number));
+    await eventually(() => isShuttingDown(before as number), "the old worker shuts down");
     const second = post(running.url, sampleEvent());
     await eventually(() => waiting.length === 2, "another request in flight");
     process.kill(running.process.pid, "SIGTERM");
-    await eventually(async () => !(await isReachable(running.url)), "no new connections");
+    await eventually(async () => !(await isListening(running.url)), "no new connections");
     assert.ok(running.process.running);
     for (const answer of waiting) answer();
     assert.deepEqual([(await first).status, (await second).status], [204, 204]);
@@ -276,7 +291,7 @@ function workersOf(master: number): number[] {
     process.kill(running.master(), "SIGKILL");
     assert.deepEqual(await running.process.exited, { code: 1, signal: null });
     assert.match(running.log(), /nginx exited unexpectedly/);
-    await eventually(async () => !(await isReachable(running.url)), "no connections");
+    await eventually(async () => !(await isListening(running.url)), "no connections");
   });
 
   it("nginx/main prints the error of an nginx that cannot start", async () => {
