@@ -4,7 +4,7 @@ import { ConfigError, readOptions, yargsOptions } from "@eventlogger/options/opt
 import { ingestOptions, ingestOptionsProblems, type IngestOptions } from "./options";
 import { startReplica } from "./replica";
 
-/** Exit codes: 0 stopped in order, 1 failed or cut short, 2 wrong configuration. */
+/** Exit codes: 0 stopped gracefully, 1 failed or stopped by force, 2 invalid configuration. */
 async function main(): Promise<void> {
   const options = configuration();
   const logger = pino({ level: options.logLevel, base: { service: "ingest", pid: process.pid } });
@@ -14,7 +14,7 @@ async function main(): Promise<void> {
   let stopping = false;
   const stop = (signal: NodeJS.Signals): void => {
     if (stopping) {
-      logger.warn({ signal }, "second signal: stopping at once");
+      logger.warn({ signal }, "second signal: stopping immediately");
       process.exit(1);
     }
     stopping = true;
@@ -22,7 +22,7 @@ async function main(): Promise<void> {
     replica.stop().then(
       (clean) => {
         if (clean) logger.info("stopped");
-        else logger.error("stopped by force: not everything was answered within the drain timeout");
+        else logger.error("stopped by force: some requests were not answered within the drain timeout");
         process.exit(clean ? 0 : 1);
       },
       (error: unknown) => {
@@ -33,10 +33,10 @@ async function main(): Promise<void> {
   };
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
-  // Without keys it ends the process, as ever: a terminal that closes leaves no service behind.
+  // Without key files SIGHUP keeps its default action, so closing the terminal stops the service.
   if (options.writeKeysFile ?? options.readKeysFile) {
     process.on("SIGHUP", (signal) => {
-      logger.info({ signal }, "reading the keys");
+      logger.info({ signal }, "reloading the key files");
       void replica.reloadKeys();
     });
   }
@@ -45,12 +45,12 @@ async function main(): Promise<void> {
 function configuration(): IngestOptions {
   const flags = yargs(process.argv.slice(2))
     .scriptName("ingest")
-    .usage("$0 [options]\n\nTakes events over HTTP, publishes them to Pub/Sub, and serves the daily rollups.")
+    .usage("$0 [options]\n\nAccepts events over HTTP, publishes them to Pub/Sub, and serves the daily rollups.")
     .options(yargsOptions(ingestOptions))
     .example("$0 --port 3001", "one replica on port 3001")
     .example("PUBSUB_EMULATOR_HOST=127.0.0.1:8085 $0 --bigquery-endpoint http://127.0.0.1:9050", "with emulators")
     .epilogue(
-      "SIGTERM or SIGINT stops it: what is under way is answered first. A second one stops it at once. SIGHUP reads the keys.",
+      "SIGTERM or SIGINT stops the service after it has answered the requests in flight. A second signal stops it immediately. SIGHUP reloads the key files.",
     )
     .strict()
     .version(false)

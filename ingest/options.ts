@@ -1,11 +1,11 @@
 import { bigqueryOptions, projectOption, pubsubOptions } from "@eventlogger/gcp/gcpOptions";
 import { between, wholeNumber, type Options, type OptionSpecs } from "@eventlogger/options/options";
 import { httpOptions } from "@eventlogger/options/httpOptions";
-import { keyFileProblem } from "./access/keyFile";
+import { keyFileProblem } from "./access/keys/keyFile";
 import { ACCESS_LOG_MODES } from "./telemetry/accessLog";
 
 const rate = (perSec: number): string | undefined =>
-  perSec === 0 || (perSec >= 0.001 && perSec <= 1e9) ? undefined : "must be 0, or from 0.001 to 1000000000";
+  perSec === 0 || (perSec >= 0.001 && perSec <= 1e9) ? undefined : "must be 0 or a number from 0.001 to 1000000000";
 
 /** The options of an ingest replica. */
 export const ingestOptions = {
@@ -15,21 +15,21 @@ export const ingestOptions = {
   batchBodyLimit: httpOptions.batchBodyLimit,
   maxBatchEvents: {
     type: "number",
-    describe: "Most events of one POST",
+    describe: "Maximum number of events in one POST to /events/",
     default: 1000,
     check: wholeNumber(1, 10_000),
     group: "HTTP:",
   },
   maxBodyBytes: {
     type: "number",
-    describe: "Most bytes of bodies that are being read at one time; more are refused with 503",
+    describe: "Maximum memory for request bodies, in bytes; above it requests get 503",
     default: 67_108_864,
     check: wholeNumber(1024, 4_294_967_296),
     group: "HTTP:",
   },
   maxLoopLag: {
     type: "duration",
-    describe: "Requests are refused with 503 while the event loop lags more than this",
+    describe: "Requests get 503 while the event-loop delay is above this",
     default: 2000,
     check: between(10, 60_000),
     group: "HTTP:",
@@ -37,14 +37,15 @@ export const ingestOptions = {
   corsOrigins: httpOptions.corsOrigins,
   writeKeysFile: {
     type: "string",
-    describe: "File of keys, one a line or JSON, of which one is needed to send events; read again when it changes",
+    describe:
+      "File of keys for sending events, one per line or as JSON; it is reloaded when it changes. Without it no key is required",
     optional: true,
     check: keyFileProblem,
     group: "Access:",
   },
   readKeysFile: {
     type: "string",
-    describe: "The same for reading the rollups",
+    describe: "File of keys for reading the rollups, in the same format",
     optional: true,
     check: keyFileProblem,
     group: "Access:",
@@ -52,28 +53,28 @@ export const ingestOptions = {
   addressRateLimit: {
     type: "number",
     describe:
-      "Most events, and most reads, a second of one client address; 0 is no limit. Behind proxies: --trusted-proxies",
+      "Rate limit per client address, in events per second and separately in reads per second; 0 disables it. Behind proxies, set --trusted-proxies",
     default: 0,
     check: rate,
     group: "Access:",
   },
   addressRateBurst: {
     type: "number",
-    describe: "So many at once after a rest, of one client address; 0 is twice the limit",
+    describe: "Burst size per client address; 0 means twice the rate",
     default: 0,
     check: rate,
     group: "Access:",
   },
   keyRateLimit: {
     type: "number",
-    describe: "Most events, and most reads, a second with one key; 0 is no limit",
+    describe: "Rate limit per key, in events per second and separately in reads per second; 0 disables it",
     default: 0,
     check: rate,
     group: "Access:",
   },
   keyRateBurst: {
     type: "number",
-    describe: "So many at once after a rest, with one key; 0 is twice the limit",
+    describe: "Burst size per key; 0 means twice the rate",
     default: 0,
     check: rate,
     group: "Access:",
@@ -81,7 +82,7 @@ export const ingestOptions = {
   trustedProxies: httpOptions.trustedProxies,
   maxConnections: {
     type: "number",
-    describe: "Most connections at one time",
+    describe: "Maximum number of open connections",
     default: 4096,
     check: wholeNumber(1, 1_000_000),
     group: "HTTP:",
@@ -92,49 +93,49 @@ export const ingestOptions = {
   ...bigqueryOptions,
   publishTimeout: {
     type: "duration",
-    describe: "How long Pub/Sub may take to acknowledge an event, retries included",
+    describe: "Maximum time to wait for Pub/Sub to acknowledge an event, including retries",
     default: 10_000,
     check: between(100, 600_000),
     group: "Pub/Sub:",
   },
   maxInFlight: {
     type: "number",
-    describe: "Most events that wait for Pub/Sub at one time; more are refused with 503",
+    describe: "Maximum number of events in flight to Pub/Sub; above it requests get 503",
     default: 10_000,
     check: wholeNumber(1, 1_000_000),
     group: "Pub/Sub:",
   },
   maxInFlightBytes: {
     type: "number",
-    describe: "Most bytes of events that wait for Pub/Sub at one time; more are refused with 503",
+    describe: "Maximum size of the events in flight to Pub/Sub, in bytes; above it requests get 503",
     default: 33_554_432,
     check: wholeNumber(1024, 4_294_967_296),
     group: "Pub/Sub:",
   },
   queryTimeout: {
     type: "duration",
-    describe: "How long BigQuery may take to answer",
+    describe: "Maximum time to wait for an answer from BigQuery",
     default: 10_000,
     check: between(100, 600_000),
     group: "BigQuery:",
   },
   cacheTtl: {
     type: "duration",
-    describe: "How old an answer of GET /event/ may be",
+    describe: "Maximum age of the cached rollups that GET /event/ answers with",
     default: 2000,
     check: between(0, 3_600_000),
     group: "BigQuery:",
   },
   accessLog: {
     type: "enum",
-    describe: "Requests to log: off, problems (5xx and slow ones) or all",
+    describe: "Requests to log: off, problems (5xx and slow requests) or all",
     default: "problems",
     choices: ACCESS_LOG_MODES,
     group: "Logs:",
   },
   slowRequest: {
     type: "duration",
-    describe: "From how long on a request is slow, for the access log",
+    describe: "The access log counts requests that take at least this long as slow",
     default: 5000,
     check: between(1, 600_000),
     group: "Logs:",
@@ -144,16 +145,16 @@ export const ingestOptions = {
 
 export type IngestOptions = Options<typeof ingestOptions>;
 
-/** For `readOptions`: options that mean nothing without others. */
+/** Cross-field validation for `readOptions`: options that have no effect without others. */
 export function ingestOptionsProblems(options: Partial<IngestOptions>): string[] {
   const { keyRateLimit = 0, keyRateBurst = 0, addressRateLimit = 0, addressRateBurst = 0 } = options;
   const needsLimit = (name: string): string =>
-    `--${name}-rate-burst needs --${name}-rate-limit, which says how fast it fills again`;
+    `--${name}-rate-burst needs --${name}-rate-limit, the rate at which the burst refills`;
   return [
     ...(keyRateBurst > 0 && keyRateLimit === 0 ? [needsLimit("key")] : []),
     ...(addressRateBurst > 0 && addressRateLimit === 0 ? [needsLimit("address")] : []),
     ...(keyRateLimit > 0 && !(options.writeKeysFile ?? options.readKeysFile)
-      ? ["--key-rate-limit needs --write-keys-file or --read-keys-file, which say which keys there are"]
+      ? ["--key-rate-limit needs --write-keys-file or --read-keys-file"]
       : []),
   ];
 }

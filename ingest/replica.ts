@@ -1,26 +1,27 @@
 import type { Logger } from "pino";
 import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
 import { readDailyRollups } from "@eventlogger/gcp/bigquery/dailyRollups";
-import type { RateLimit } from "./access/tokenBuckets";
-import type { Purpose } from "./access/presentedKey";
-import { WatchedKeys } from "./access/watchedKeys";
+import type { RateLimit } from "./access/rates/tokenBuckets";
+import type { Purpose } from "./access/keys/presentedKey";
+import { WatchedKeys } from "./access/keys/watchedKeys";
 import { createApp } from "./http/app";
-import { LoopLag } from "./http/loopLag";
+import { EventLoopDelay } from "./http/eventLoopDelay";
 import type { IngestOptions } from "./options";
 import { AccessLog } from "./telemetry/accessLog";
-import { Metrics } from "./telemetry/metrics";
+import { Metrics } from "./telemetry/metrics/metrics";
 import { EventPublisher } from "./publishing/publisher";
+import { readClientScript } from "./routes/clientScript";
 import { RollupCache } from "./rollups/rollupCache";
 import { startHttpServer, type HttpServer } from "./http/server";
 
 /** A running ingest service. */
 export interface Replica {
   readonly port: number;
-  /** Reads the files of keys now. Never rejects. */
+  /** Reloads the key files. Never rejects. */
   reloadKeys(): Promise<void>;
   /**
-   * Stops accepting, answers what is under way, waits for the acknowledgement of every publish. Resolves to false when
-   * that took longer than the drain timeout and what was left has been cut.
+   * Stops accepting requests, answers those in flight, and waits until every publish is acknowledged. Resolves to false
+   * when the drain timeout passed first and the remaining connections were closed.
    */
   stop(): Promise<boolean>;
 }
@@ -28,17 +29,20 @@ export interface Replica {
 const rateLimit = (perSec: number, burst: number): RateLimit | undefined =>
   perSec > 0 ? { perSec, burst: Math.max(1, burst > 0 ? burst : 2 * perSec) } : undefined;
 
-/** What a replica is doing now. */
-function addGauges(metrics: Metrics, parts: { publisher: EventPublisher; server: HttpServer; loopLag: LoopLag }): void {
-  const { publisher, server, loopLag } = parts;
-  metrics.gauge("ingest_events_in_flight", "Events that wait for Pub/Sub", () => publisher.eventsInFlight);
-  metrics.gauge("ingest_bytes_in_flight", "Bytes of events that wait for Pub/Sub", () => publisher.bytesInFlight);
+/** Adds gauges for the current load of a replica. */
+function addGauges(
+  metrics: Metrics,
+  parts: { publisher: EventPublisher; server: HttpServer; eventLoopDelay: EventLoopDelay },
+): void {
+  const { publisher, server, eventLoopDelay } = parts;
+  metrics.gauge("ingest_events_in_flight", "Events in flight to Pub/Sub", () => publisher.eventsInFlight);
+  metrics.gauge("ingest_bytes_in_flight", "Bytes of events in flight to Pub/Sub", () => publisher.bytesInFlight);
   metrics.gauge("ingest_http_connections", "Open connections", () => server.connections());
-  const lag = "By how much the event loop lags, as load is refused by it";
-  metrics.gauge("ingest_event_loop_lag_seconds", lag, () => loopLag.ms / 1000);
+  const lag = "Event-loop delay used for load shedding";
+  metrics.gauge("ingest_event_loop_lag_seconds", lag, () => eventLoopDelay.ms / 1000);
 }
 
-/** Connects the parts and listens. @throws Error when the address is taken. */
+/** Creates the parts of a replica and starts listening. @throws Error when the address is in use. */
 export async function startReplica(options: IngestOptions, logger: Logger): Promise<Replica> {
   const metrics = new Metrics();
   metrics.addProcess();
@@ -56,28 +60,22 @@ export async function startReplica(options: IngestOptions, logger: Logger): Prom
     read: () => readDailyRollups(bigquery, options.dataset),
     ttlMs: options.cacheTtl,
     timeoutMs: options.queryTimeout,
-    onError: (error) => logger.warn({ err: error, dataset: options.dataset }, "reading the rollups fails"),
+    onError: (error) => logger.warn({ err: error, dataset: options.dataset }, "reading the rollups failed"),
   });
   const watch = (purpose: Purpose, path: string | undefined): WatchedKeys | undefined => {
     if (path === undefined) return undefined;
     const keys = new WatchedKeys({ purpose, path, logger });
-    metrics.gauge(`ingest_${purpose}_keys`, `Keys of which one is needed to ${purpose}`, () => keys.size);
-    const stale = "1 while the file of keys is wrong, so that those from before are used";
+    metrics.gauge(`ingest_${purpose}_keys`, `Number of valid ${purpose} keys`, () => keys.size);
+    const stale = "1 while the key file is invalid and the previous keys are used, else 0";
     metrics.gauge(`ingest_${purpose}_keys_stale`, stale, () => Number(keys.isStale));
     return keys;
   };
   const writeKeys = watch("write", options.writeKeysFile);
   const readKeys = watch("read", options.readKeysFile);
-  const loopLag = new LoopLag();
+  const eventLoopDelay = new EventLoopDelay();
   let draining = false;
   const app = createApp({
-    publisher,
-    rollups,
-    bodyLimit: options.bodyLimit,
-    batchBodyLimit: options.batchBodyLimit,
-    maxBatchEvents: options.maxBatchEvents,
-    maxBodyBytes: options.maxBodyBytes,
-    corsOrigins: options.corsOrigins,
+    settings: options,
     access: {
       writeKeys,
       readKeys,
@@ -86,10 +84,13 @@ export async function startReplica(options: IngestOptions, logger: Logger): Prom
       trustedProxies: options.trustedProxies,
       onUntrustedProxy: () =>
         logger.warn(
-          "a proxy that is not in --trusted-proxies is before this: all clients behind it have one rate limit",
+          "Requests come through a proxy missing from --trusted-proxies; all its clients share one rate limit",
         ),
     },
-    isOverloaded: () => loopLag.ms > options.maxLoopLag,
+    publisher,
+    rollups,
+    clientScript: readClientScript(),
+    isOverloaded: () => eventLoopDelay.ms > options.maxLoopLag,
     isDraining: () => draining,
     metrics,
     accessLog: new AccessLog({ mode: options.accessLog, slowMs: options.slowRequest, logger }),
@@ -97,14 +98,14 @@ export async function startReplica(options: IngestOptions, logger: Logger): Prom
   });
   const handle = app.callback();
   const server = await startHttpServer({
-    // Koa answers its own errors: the promise never rejects.
+    // Koa handles all errors: the promise never rejects.
     listener: (request, response) => void handle(request, response),
     host: options.host,
     port: options.port,
     maxConnections: options.maxConnections,
     onUnreadable: (status) => metrics.requests.unreadableRequest(status),
   });
-  addGauges(metrics, { publisher, server, loopLag });
+  addGauges(metrics, { publisher, server, eventLoopDelay });
   return {
     port: server.port,
     async reloadKeys() {
@@ -122,7 +123,7 @@ export async function startReplica(options: IngestOptions, logger: Logger): Prom
       });
       const clean = await Promise.race([drained, tooLate]);
       clearTimeout(timer);
-      loopLag.stop();
+      eventLoopDelay.stop();
       writeKeys?.close();
       readKeys?.close();
       if (!clean) server.abort();

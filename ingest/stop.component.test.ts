@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
 import { request, Agent } from "node:http";
-import { setTimeout as sleep } from "node:timers/promises";
 import { eventually, useIngest, type TestReplica } from "./testing/fixture";
-import { inFlight } from "./testing/metrics";
+import { eventsInFlight } from "./testing/metrics";
 import { post, sampleEvent } from "./testing/requests";
 
-/** POSTs one event after the other over a kept connection until one fails; notes the ids that were answered with 204. */
+/** POSTs one event after the other over a kept connection until one fails; records the ids answered with 204. */
 async function postUntilRefused(replica: TestReplica, name: string, acknowledged: string[]): Promise<void> {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   for (let i = 0; ; i++) {
@@ -28,45 +27,42 @@ async function postUntilRefused(replica: TestReplica, name: string, acknowledged
   }
 }
 
-describe("a stop", function () {
+const isUnreachable = ({ url }: TestReplica): Promise<boolean> =>
+  fetch(`${url}/healthz`).then(
+    () => false,
+    () => true,
+  );
+
+describe("stopping a replica", function () {
   this.timeout(120_000);
   const ingest = useIngest();
 
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    it(`by ${signal} under load exits with 0 and loses no event that was acknowledged`, async () => {
+    it(`a replica stopped by ${signal} under load exits with 0 and loses no acknowledged event`, async () => {
       const topic = await ingest.freshTopic();
       const replica = await ingest.startReplica({ TOPIC: topic.name });
       const acknowledged: string[] = [];
       const clients = Array.from({ length: 32 }, (_, i) => postUntilRefused(replica, `client-${i}`, acknowledged));
-      await eventually(() => acknowledged.length > 300, "300 events acknowledged", 60_000);
-      const start = Date.now();
+      await eventually(() => acknowledged.length > 300, "300 events acknowledged");
+      // 0: within the drain timeout.
       process.kill(replica.process.pid, signal);
       assert.deepEqual(await replica.process.exited, { code: 0, signal: null });
-      assert.ok(Date.now() - start < 30_000);
       await Promise.all(clients);
       for (const id of acknowledged) await topic.message(id);
     });
   }
 
-  it("answers what waits for Pub/Sub before it exits", async () => {
+  it("a stopping replica answers requests that wait for Pub/Sub before it exits", async () => {
     const topic = await ingest.freshTopic();
-    const replica = await ingest.startReplica({ TOPIC: topic.name });
+    const replica = await ingest.startReplica({ TOPIC: topic.name, PUBLISH_TIMEOUT: "300s", DRAIN_TIMEOUT: "300s" });
     assert.equal((await post(replica.url, sampleEvent())).status, 204);
     process.kill(ingest.emulator.process.pid, "SIGSTOP");
     let waiting: Promise<Response>;
     try {
       waiting = post(replica.url, sampleEvent({ event_id: "waiting" }));
-      await inFlight(replica.url, 1);
+      await eventsInFlight(replica.url, 1);
       process.kill(replica.process.pid, "SIGTERM");
-      await sleep(700);
-      await eventually(
-        () =>
-          fetch(`${replica.url}/healthz`).then(
-            () => false,
-            () => true,
-          ),
-        "no new connections",
-      );
+      await eventually(() => isUnreachable(replica), "no new connections");
       assert.ok(replica.process.running);
     } finally {
       process.kill(ingest.emulator.process.pid, "SIGCONT");
@@ -76,20 +72,21 @@ describe("a stop", function () {
     await topic.message("waiting");
   });
 
-  it("publishes the event of a client that has gone before it was answered", async () => {
+  it("a stopping replica publishes the event of a client that disconnected early", async () => {
     const topic = await ingest.freshTopic();
-    const replica = await ingest.startReplica({ TOPIC: topic.name });
+    const replica = await ingest.startReplica({ TOPIC: topic.name, PUBLISH_TIMEOUT: "300s", DRAIN_TIMEOUT: "300s" });
     process.kill(ingest.emulator.process.pid, "SIGSTOP");
     try {
       const abort = new AbortController();
       const body = JSON.stringify(sampleEvent({ event_id: "impatient" }));
       const headers = { "content-type": "application/json" };
       const answer = fetch(`${replica.url}/event/`, { method: "POST", headers, body, signal: abort.signal });
-      await inFlight(replica.url, 1);
+      await eventsInFlight(replica.url, 1);
       abort.abort();
       await assert.rejects(answer);
       process.kill(replica.process.pid, "SIGTERM");
-      await sleep(500);
+      await eventually(() => isUnreachable(replica), "no new connections");
+      assert.ok(replica.process.running);
     } finally {
       process.kill(ingest.emulator.process.pid, "SIGCONT");
     }
@@ -97,17 +94,15 @@ describe("a stop", function () {
     await topic.message("impatient");
   });
 
-  it("takes no longer than the drain timeout, and then exits with 1", async () => {
+  it("a replica that cannot stop within the drain timeout exits with 1", async () => {
     const topic = await ingest.freshTopic();
-    const replica = await ingest.startReplica({ TOPIC: topic.name, DRAIN_TIMEOUT: "500ms" });
+    const replica = await ingest.startReplica({ TOPIC: topic.name, DRAIN_TIMEOUT: "500ms", PUBLISH_TIMEOUT: "300s" });
     process.kill(ingest.emulator.process.pid, "SIGSTOP");
     try {
       const waiting = post(replica.url, sampleEvent()).catch((error: unknown) => error);
-      await inFlight(replica.url, 1);
-      const start = Date.now();
+      await eventsInFlight(replica.url, 1);
       process.kill(replica.process.pid, "SIGTERM");
       assert.deepEqual(await replica.process.exited, { code: 1, signal: null });
-      assert.ok(Date.now() - start < 9000); // the default is 10 s
       assert.ok((await waiting) instanceof Error, "never 204 for what was not acknowledged");
     } finally {
       process.kill(ingest.emulator.process.pid, "SIGCONT");

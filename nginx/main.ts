@@ -1,6 +1,6 @@
 /**
- * nginx in front of the replicas that some names stand for: looks the names up again and again, and has nginx reload its
- * configuration when, and only when, their addresses have changed.
+ * Runs nginx in front of replicas that are found by name. It looks the names up periodically and reloads nginx only when
+ * their addresses have changed.
  */
 import { pino, type Logger } from "pino";
 import yargs from "yargs";
@@ -11,7 +11,7 @@ import { Signals } from "./signals";
 import { Nginx, NginxError } from "./supervisor";
 import { parseUpstream } from "./upstreams";
 
-/** Exit codes: 0 stopped, 1 failed or stopped at once, 2 wrong configuration. */
+/** Exit codes: 0 stopped, 1 failed or stopped immediately, 2 invalid configuration. */
 async function main(): Promise<void> {
   const options = configuration();
   const logger = pino({ level: options.logLevel, base: { service: "nginx", pid: process.pid } });
@@ -26,7 +26,7 @@ async function main(): Promise<void> {
   let upstreams = await signals.unlessStopped(replicas.addresses());
   if (upstreams?.length === 0) logger.info({ upstreams: options.upstreams }, "waiting for the first replica");
   while (upstreams?.length === 0) {
-    await signals.within(options.resolveInterval);
+    await signals.wait(options.resolveInterval);
     signals.takeReload();
     upstreams = await signals.unlessStopped(replicas.addresses());
   }
@@ -35,20 +35,20 @@ async function main(): Promise<void> {
   logger.info({ host: options.host, port: options.port, replicas: upstreams.length, upstreams }, "listening");
   void nginx.exited.then(({ code, signal }) => {
     if (signals.stopping) return;
-    logger.fatal({ code, signal, log: nginx.tail }, "nginx ended by itself");
+    logger.fatal({ code, signal, log: nginx.tail }, "nginx exited unexpectedly");
     process.exit(1);
   });
 
   let current = upstreams;
   while (!signals.stopping) {
-    await signals.within(options.resolveInterval);
-    const asked = signals.takeReload();
+    await signals.wait(options.resolveInterval);
+    const isReloadRequested = signals.takeReload();
     const next = await signals.unlessStopped(replicas.addresses());
-    if (!next || (sameAddresses(current, next) && !asked)) continue;
+    if (!next || (sameAddresses(current, next) && !isReloadRequested)) continue;
     try {
       nginx.reload({ ...config, upstreams: next });
     } catch (error) {
-      logger.error({ err: error }, "no reload: nginx goes on as it was");
+      logger.error({ err: error }, "reload failed: nginx keeps its configuration");
       continue;
     }
     logChange(logger, current, next);
@@ -66,7 +66,7 @@ function logChange(logger: Logger, before: readonly string[], after: readonly st
 async function stop(nginx: Nginx, { drainTimeout }: NginxOptions, logger: Logger): Promise<void> {
   logger.info({ drainTimeoutMs: drainTimeout }, "stopping");
   if (await nginx.stop(drainTimeout)) logger.info("stopped");
-  else logger.warn("stopped by force: not everything was answered within the drain timeout");
+  else logger.warn("stopped by force: some requests were not answered within the drain timeout");
 }
 
 function configuration(): NginxOptions {
@@ -75,9 +75,9 @@ function configuration(): NginxOptions {
     .usage("$0 [options]\n\nRuns nginx in front of ingest replicas, round robin over all addresses of their names.")
     .options(yargsOptions(nginxOptions))
     .example("$0 --upstreams api:3000", "all replicas of a Compose service")
-    .example("$0 --upstreams 127.0.0.1:3001,127.0.0.1:3002 --directory /tmp/nginx", "two on this machine")
+    .example("$0 --upstreams 127.0.0.1:3001,127.0.0.1:3002 --directory /tmp/nginx", "two replicas on this machine")
     .epilogue(
-      "SIGTERM or SIGINT stops it: what is under way is answered first. A second one stops it at once. SIGHUP looks the names up and reloads.",
+      "SIGTERM or SIGINT stops nginx after it has answered the requests in flight. A second signal stops it immediately. SIGHUP looks the names up and reloads.",
     )
     .strict()
     .version(false)

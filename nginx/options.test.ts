@@ -5,8 +5,8 @@ import { configOptions, nginxOptions, nginxOptionsProblems, type NginxOptions } 
 const read = (env: Readonly<Record<string, string>>): NginxOptions =>
   readOptions(nginxOptions, {}, { UPSTREAMS: "api:3000", ...env }, nginxOptionsProblems);
 
-describe("Options of nginx", () => {
-  it("limit nothing unless they are told to", () => {
+describe("nginxOptions", () => {
+  it("nginx options set no limits by default", () => {
     const config = configOptions(read({}));
     assert.equal(config.addressLimit, undefined);
     assert.equal(config.keyLimit, undefined);
@@ -16,7 +16,7 @@ describe("Options of nginx", () => {
     assert.equal(config.errorLog, "stderr");
   });
 
-  it("reach the configuration", () => {
+  it("nginx options reach the configuration", () => {
     const config = configOptions(
       read({
         HOST: "0.0.0.0",
@@ -52,14 +52,14 @@ describe("Options of nginx", () => {
     assert.equal(configOptions(read({ ACCESS_LOG: "off" })).accessLog, "off");
   });
 
-  it("take DNS servers with and without a port", () => {
+  it("--dns-server accepts an address with and without a port", () => {
     for (const server of ["10.0.0.2", "10.0.0.2:53", "fd00::2", "[fd00::2]:53"]) read({ DNS_SERVER: server });
     for (const server of ["dns.example", "10.0.0.2:", "10.0.0", "[10.0.0.2"]) {
-      assert.throws(() => read({ DNS_SERVER: server }), /--dns-server \(DNS_SERVER\) must be an address/, server);
+      assert.throws(() => read({ DNS_SERVER: server }), /--dns-server \(DNS_SERVER\) must be an IP address/, server);
     }
   });
 
-  it("say all that is wrong at once", () => {
+  it("nginx reports all invalid options together", () => {
     const wrong = {
       UPSTREAMS: "api",
       PORT: "0",

@@ -10,89 +10,90 @@ const requests = wholeNumber(0, 1_000_000);
 
 function dnsServerProblem(server: string): string | undefined {
   const host = isIP(server) ? server : (/^(?:\[([^\]]+)\]|([^:]+)):\d{1,5}$/.exec(server)?.slice(1).join("") ?? "");
-  return isIP(host) ? undefined : "must be an address such as 10.0.0.2 or 10.0.0.2:53";
+  return isIP(host) ? undefined : "must be an IP address with an optional port, such as 10.0.0.2 or 10.0.0.2:53";
 }
 
-/** The options of the nginx in front of the replicas. Those that replicas have, too, have the same names. */
+/** The options of nginx. Options that replicas also have share their names. */
 export const nginxOptions = {
   upstreams: {
     type: "list",
-    describe: "Replicas, as name:port or address:port; a name stands for all addresses that it has",
+    describe: "Replicas, as name:port or address:port; a name means all its addresses",
     check: upstreamsProblem,
     group: "Replicas:",
   },
   resolveInterval: {
     type: "duration",
-    describe: "How often the names are looked up",
+    describe: "Interval between lookups of the names",
     default: 1000,
     check: between(100, 3_600_000),
     group: "Replicas:",
   },
   dnsServer: {
     type: "string",
-    describe: "Who is asked for the names, address:port; the system when it is not given",
+    describe: "DNS server for the names, as address:port; default: the resolver of the system",
     optional: true,
     check: dnsServerProblem,
     group: "Replicas:",
   },
   upstreamTimeout: {
     type: "duration",
-    describe: "How long a replica may take to answer: longer than its --publish-timeout and --query-timeout",
+    describe: "Maximum time to wait for a replica; set it longer than its --publish-timeout and --query-timeout",
     default: 30_000,
     check: between(100, 3_600_000),
     group: "Replicas:",
   },
   host: httpOptions.host,
   port: { ...httpOptions.port, describe: "Port to listen on", default: 8080, check: wholeNumber(1, 65_535) },
-  bodyLimit: { ...httpOptions.bodyLimit, describe: "The replicas' --body-limit, bytes" },
-  batchBodyLimit: { ...httpOptions.batchBodyLimit, describe: "The replicas' --batch-body-limit, bytes" },
+  bodyLimit: { ...httpOptions.bodyLimit, describe: "The --body-limit of the replicas, in bytes" },
+  batchBodyLimit: { ...httpOptions.batchBodyLimit, describe: "The --batch-body-limit of the replicas, in bytes" },
   corsOrigins: {
     ...httpOptions.corsOrigins,
-    describe: "The replicas' --cors-origins: their pages can read what is refused here, too",
+    describe: "The --cors-origins of the replicas; pages of these origins can then also read nginx's own errors",
   },
   drainTimeout: httpOptions.drainTimeout,
   directory: {
     type: "string",
-    describe: "Folder for all that is written: configuration, pid, large bodies, logs; made when it is not there",
+    describe:
+      "Folder for everything that nginx writes: configuration, pid file, large bodies, logs; created if it does not exist",
     default: "/run/nginx",
     check: (path) => (isAbsolute(path) ? undefined : "must be an absolute path"),
     group: "HTTP:",
   },
   trustedProxies: {
     ...httpOptions.trustedProxies,
-    describe: "Addresses and networks of proxies in front that tell the client's address in X-Forwarded-For",
+    describe: "Addresses and networks of proxies whose X-Forwarded-For header is trusted",
   },
   addressRequestLimit: {
     type: "number",
-    describe: "Most requests (a batch is one) a second of one client address; 0 is no limit",
+    describe: "Rate limit per client address, in requests per second (a batch is one request); 0 disables it",
     default: 0,
     check: requests,
     group: "Access:",
   },
   addressRequestBurst: {
     type: "number",
-    describe: "So many more at once, of one client address; 0 is twice the limit",
+    describe: "Burst above the rate, per client address, in requests; 0 means twice the rate",
     default: 0,
     check: requests,
     group: "Access:",
   },
   keyRequestLimit: {
     type: "number",
-    describe: "Most requests a second with one key; 0 is no limit",
+    describe: "Rate limit per key, in requests per second; 0 disables it",
     default: 0,
     check: requests,
     group: "Access:",
   },
   keyRequestBurst: {
     type: "number",
-    describe: "So many more at once, with one key; 0 is twice the limit",
+    describe: "Burst above the rate, per key, in requests; 0 means twice the rate",
     default: 0,
     check: requests,
     group: "Access:",
   },
   addressConcurrency: {
     type: "number",
-    describe: "Most requests of one client address that are under way at one time; 0 is no limit",
+    describe: "Maximum number of concurrent requests per client address; 0 disables the limit",
     default: 0,
     check: wholeNumber(0, 65_535),
     group: "Access:",
@@ -100,7 +101,7 @@ export const nginxOptions = {
   accessLog: {
     type: "enum",
     describe:
-      "Where a line of JSON for each request goes: off, file (access.log in the directory) or stdout (not a socket)",
+      "Destination of the access log, one line of JSON per request: off, file (access.log in --directory) or stdout (not a socket)",
     default: "file",
     choices: ACCESS_LOGS,
     group: "Logs:",
@@ -110,11 +111,11 @@ export const nginxOptions = {
 
 export type NginxOptions = Options<typeof nginxOptions>;
 
-/** For `readOptions`: options that mean nothing without others. */
+/** Cross-field validation for `readOptions`: options that have no effect without others. */
 export function nginxOptionsProblems(options: Partial<NginxOptions>): string[] {
   const { addressRequestLimit, addressRequestBurst = 0, keyRequestLimit, keyRequestBurst = 0 } = options;
   const needsLimit = (name: string): string =>
-    `--${name}-request-burst needs --${name}-request-limit, which says how fast it fills again`;
+    `--${name}-request-burst needs --${name}-request-limit, the rate at which the burst refills`;
   return [
     ...(addressRequestBurst > 0 && addressRequestLimit === 0 ? [needsLimit("address")] : []),
     ...(keyRequestBurst > 0 && keyRequestLimit === 0 ? [needsLimit("key")] : []),
@@ -130,7 +131,7 @@ function accessLogFile({ accessLog, directory }: NginxOptions): string {
   return accessLog === "stdout" ? "/dev/stdout" : join(directory, "access.log");
 }
 
-/** What the configuration of nginx is made from, but for the replicas. Errors go to the supervisor, through stderr. */
+/** The values for the configuration of nginx, without the replicas. Errors go to the supervisor through stderr. */
 export function configOptions(options: NginxOptions): Omit<NginxConfigOptions, "upstreams"> {
   const { directory, bodyLimit, batchBodyLimit, trustedProxies, corsOrigins } = options;
   return {

@@ -15,7 +15,7 @@ export interface NginxConfigOptions {
   readonly upstreams: readonly string[];
   /** Absolute path of an existing directory for pid file, logs and temporary files. */
   readonly directory: string;
-  /** A file with a line for each request, or "off". @default access.log in the directory */
+  /** File with one line per request, or "off". @default access.log in the directory */
   readonly accessLog?: string;
   /** A file, or "stderr". @default error.log in the directory */
   readonly errorLog?: string;
@@ -23,37 +23,37 @@ export interface NginxConfigOptions {
   readonly bodyLimit?: number;
   /** The replicas' --batch-body-limit, bytes. @default 5242880 */
   readonly batchBodyLimit?: number;
-  /** How long a replica may take to answer, ms: longer than its --publish-timeout. @default 30000 */
+  /** Time limit for an answer of a replica, ms; longer than its --publish-timeout. @default 30000 */
   readonly upstreamTimeoutMs?: number;
   /** @default 4096 */
   readonly workerConnections?: number;
-  /** Of each client address. @default none */
+  /** Limit per client address. @default none */
   readonly addressLimit?: RequestLimit;
-  /** Of each key; requests without a key are not counted. @default none */
+  /** Limit per key; requests without a key are not counted. @default none */
   readonly keyLimit?: RequestLimit;
-  /** Most requests of one client address that are under way at one time. @default none */
+  /** Maximum number of concurrent requests per client address. @default none */
   readonly addressConcurrency?: number;
-  /** Addresses and networks of proxies whose X-Forwarded-For is believed. @default none */
+  /** Addresses and networks of proxies whose X-Forwarded-For is trusted. @default none */
   readonly trustedProxies?: readonly string[];
-  /** The replicas' --cors-origins: pages of these can read nginx's own answers, too. @default none */
+  /** The --cors-origins of the replicas; their pages can also read nginx's own errors. @default none */
   readonly corsOrigins?: readonly string[];
 }
 
-/** Requests (a batch is one) over it are answered with 429 and Retry-After. */
+/** Requests above the limit (a batch is one request) are answered with 429 and Retry-After. */
 export interface RequestLimit {
   readonly perSecond: number;
-  /** So many more at once. @default twice perSecond */
+  /** Burst above the rate, requests. @default twice perSecond */
   readonly burst?: number;
 }
 
-/** Requests for one event up to this many times the replicas' limit reach them, and are refused there. */
+/** Bodies of single events up to this multiple of the limit are passed on; the replicas refuse them. */
 const SIZE_MARGIN = 16;
 
-/** Memory for the clients that are told apart, some 16,000 in each MiB; the one not seen for longest makes room. */
+/** Memory for rate limits, about 16,000 clients per MiB; the least recently seen client is dropped. */
 const ZONE_SIZE = "8m";
 const RETRY_AFTER_SEC = 1;
 
-/** On every answer; nothing here is a page. A location with headers of its own inherits none, so they are repeated there. */
+/** Added to every answer; none of them is a page. A location with its own headers inherits none, so it repeats them. */
 const SECURITY_HEADERS = {
   "X-Content-Type-Options": "nosniff",
   "Referrer-Policy": "no-referrer",
@@ -85,20 +85,20 @@ function errorLocations(bodyLimit: number, batchBodyLimit: number, cors: Headers
   const location = (name: string, status: number, message: string, own: Headers = {}): string =>
     errorLocation(name, status, message, { ...cors, ...own });
   return [
-    location("= /-/bad-request", 400, "The HTTP request cannot be read"),
-    location("@not_found", 404, "There is nothing at this address"),
-    location("@bad_method", 405, "This address does not take this method"),
+    location("= /-/bad-request", 400, "The HTTP request is not valid"),
+    location("@not_found", 404, "Not found"),
+    location("@bad_method", 405, "This method is not allowed here"),
     location("@too_large", 413, `must not be larger than ${bodyLimit} bytes`),
     location("@batch_too_large", 413, `must not be larger than ${batchBodyLimit} bytes`),
-    location("@too_many", 429, "Too many requests; nothing was accepted, send the request again later", retry),
-    location("= /-/headers-too-large", 431, "The address or the headers of the request are too large"),
-    location("@unavailable", 503, "No replica answers; send the request again", retry),
+    location("@too_many", 429, "Rate limit exceeded; nothing was accepted, retry later", retry),
+    location("= /-/headers-too-large", 431, "The URL or the headers of the request are too large"),
+    location("@unavailable", 503, "No replica is available; retry", retry),
   ].join("\n");
 }
 
 /**
- * What browsers need to show a page nginx's own answers; those of replicas have it from there (ingest/cors.ts). nginx
- * sends no header whose value is empty.
+ * CORS headers for nginx's own errors. The answers of replicas already have them (ingest/http/cors.ts). nginx omits headers
+ * with an empty value.
  */
 function cors(origins: readonly string[]): { readonly maps: string; readonly headers: Headers } {
   if (origins.length === 0) return { maps: "", headers: {} };
@@ -137,7 +137,7 @@ function checkPositive(name: string, value: number | undefined): void {
   }
 }
 
-/** The two directives of a limit: its zone, for `http`, and its use, for `server`. */
+/** The two directives of a limit: its zone for `http`, and its use for `server`. */
 function requestLimit(zone: string, key: string, limit: RequestLimit | undefined): { zone: string; use: string } {
   if (!limit) return { zone: "", use: "" };
   const { perSecond, burst = 2 * perSecond } = limit;
@@ -171,8 +171,8 @@ function realAddress(proxies: readonly string[]): string {
 }
 
 /**
- * A replica that failed three times rests for a second. Each is its own backup: when all of them rest, all are asked all
- * the same, for replicas restarted one after the other rest at one time while one of them is up.
+ * A replica that failed three times is skipped for a second. Each replica is also its own backup: when all are skipped,
+ * nginx tries all of them anyway, because during a rolling restart one of them may already be up again.
  */
 function servers(addresses: readonly string[]): string {
   const once = addresses.map((address) => `        server ${address} max_fails=3 fail_timeout=1s;`);
@@ -182,7 +182,7 @@ function servers(addresses: readonly string[]): string {
 
 const template = (): string => readFileSync(join(packageRootOf(__filename), "nginx.conf.template"), "utf8");
 
-/** nginx has no way to write these in every place a text stands in. */
+/** Characters that nginx cannot quote in every place. */
 const UNQUOTABLE = /["$\\\r\n]/;
 
 function checkPath(name: string, path: string): void {
@@ -202,12 +202,12 @@ function logs(accessLog: string, errorLog: string): { readonly accessLog: string
   };
 }
 
-/** How long a worker that a reload replaced may take for what is under way: a replica's answer, and the client's pace. */
+/** How long a replaced worker may run to finish its requests: the answer of a replica, plus a slow client. */
 const shutdownTimeoutMs = (upstreamTimeoutMs: number): number => 2 * upstreamTimeoutMs;
 
 /**
  * The configuration of an nginx in front of ingest replicas (see nginx.conf.template).
- * @throws Error when there is no upstream, or a value cannot stand in a configuration.
+ * @throws Error without upstreams, or when a value is not allowed in a configuration.
  */
 export function renderNginxConfig(options: NginxConfigOptions): string {
   const { listenPort, listenHost = "127.0.0.1", upstreams, directory } = options;
@@ -226,7 +226,7 @@ export function renderNginxConfig(options: NginxConfigOptions): string {
   const { maps: corsMaps, headers: corsHeaders } = cors(corsOrigins);
   const values: Readonly<Record<string, string>> = {
     directory,
-    // Started by root, nginx would work as another user, who may not write large bodies to the directory.
+    // Started by root, the workers would run as another user, who could not write large bodies to the directory.
     user: process.getuid?.() === 0 ? `user ${userInfo().username};` : "",
     ...logs(accessLog, errorLog),
     workerConnections: String(workerConnections),
@@ -247,7 +247,7 @@ export function renderNginxConfig(options: NginxConfigOptions): string {
 
 /**
  * Arguments for nginx to run with a configuration file, writing nothing outside `directory`.
- * @param errorLog for errors until the configuration has been read: the built-in place may need root
+ * @param errorLog destination of errors before the configuration is read; the default path of nginx may need root
  */
 export function nginxArguments(
   configFile: string,

@@ -22,7 +22,7 @@ describe("Replicas", () => {
       logger,
     );
 
-  it("are all addresses of all names, sorted, each once", async () => {
+  it("Replicas returns the addresses of all names, sorted and without duplicates", async () => {
     dns.set("api", ["10.0.0.3", "10.0.0.2"]);
     dns.set("other.internal", ["10.0.0.3"]);
     dns.set("six", ["fd00::5"]);
@@ -37,12 +37,12 @@ describe("Replicas", () => {
     assert.deepEqual(lines, []);
   });
 
-  it("count once when they have addresses of both families", async () => {
+  it("Replicas counts a replica with IPv4 and IPv6 addresses once", async () => {
     dns.set("api", ["10.0.0.2", "fd00::2"]);
     assert.deepEqual(await replicasOf(["api:3000"]).addresses(), ["10.0.0.2:3000"]);
   });
 
-  it("come and go, without a cache in between", async () => {
+  it("Replicas follows added and removed addresses without caching", async () => {
     const replicas = replicasOf(["api:3000"]);
     for (const addresses of [["10.0.0.2"], ["10.0.0.2", "10.0.0.3"], ["10.0.0.3"]]) {
       dns.set("api", addresses);
@@ -53,13 +53,13 @@ describe("Replicas", () => {
     }
   });
 
-  it("are kept while a name cannot be looked up or has no address, which is said once", async () => {
+  it("Replicas keeps the addresses of a name whose lookup fails, and logs the failure once", async () => {
     const replicas = replicasOf(["api:3000", "other:3000"]);
     dns.set("other", ["10.0.0.9"]);
     assert.deepEqual(await replicas.addresses(), ["10.0.0.9:3000"]);
     assert.deepEqual(
       lines.map(({ upstream, error, msg }) => [upstream, error, msg]),
-      [["api:3000", "ENOTFOUND", "not found: it has no replicas yet"]],
+      [["api:3000", "ENOTFOUND", "lookup failed: no replicas yet"]],
     );
     dns.set("api", ["10.0.0.2"]);
     await replicas.addresses();
@@ -73,19 +73,19 @@ describe("Replicas", () => {
     assert.deepEqual(
       lines.map(({ level, msg }) => [level, msg]),
       [
-        [40, "not found: its replicas are kept as they were"],
-        [30, "found"],
+        [40, "lookup failed: keeping the last addresses"],
+        [30, "lookup works again"],
       ],
     );
   });
 
-  it("are found by the system, too", async () => {
+  it("Replicas finds addresses with the resolver of the system", async () => {
     assert.deepEqual(await replicasOf(["localhost:3000"], systemLookup).addresses(), ["127.0.0.1:3000"]);
   });
 });
 
 describe("sameAddresses", () => {
-  it("compares length and members", () => {
+  it("sameAddresses compares length and members", () => {
     assert.ok(sameAddresses(["a", "b"], ["a", "b"]));
     assert.ok(!sameAddresses(["a", "b"], ["a"]));
     assert.ok(!sameAddresses(["a", "b"], ["a", "c"]));

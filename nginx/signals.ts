@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** What this process is told: SIGTERM and SIGINT stop it (a second one at once, exit code 1), SIGHUP reloads. */
+/** Handles signals: SIGTERM and SIGINT stop this process (a second one immediately, exit code 1), SIGHUP reloads. */
 export class Signals {
   private readonly stop = new AbortController();
   private reload = false;
@@ -24,14 +24,14 @@ export class Signals {
     return this.stop.signal.aborted;
   }
 
-  /** Waits, at most until a signal comes. */
-  async within(ms: number): Promise<void> {
+  /** Waits for a time, or until a signal arrives. */
+  async wait(ms: number): Promise<void> {
     if (this.stopping || this.reload) return;
     this.wake = new AbortController();
     await sleep(ms, undefined, { signal: this.wake.signal }).catch(() => {});
   }
 
-  /** The result, or undefined when a stop comes before it: a DNS server that is down takes its time. */
+  /** The result, or undefined when a stop comes first: a lookup with a dead DNS server takes long. */
   async unlessStopped<T>(result: Promise<T>): Promise<T | undefined> {
     const { signal } = this.stop;
     if (signal.aborted) return undefined;
@@ -47,7 +47,7 @@ export class Signals {
     }
   }
 
-  /** @returns whether a reload was asked for since the last call */
+  /** @returns whether a reload was requested since the last call */
   takeReload(): boolean {
     const asked = this.reload;
     this.reload = false;

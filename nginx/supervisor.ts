@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { findNginx } from "./findNginx";
 import { nginxArguments, renderNginxConfig, type NginxConfigOptions } from "./render";
 
-/** What nginx says that an operator must see; the message is enough, the stack says nothing. */
+/** An error of nginx for the operator. Its message is enough; it needs no stack. */
 export class NginxError extends Error {
   constructor(message: string) {
     super(message);
@@ -16,7 +16,7 @@ export class NginxError extends Error {
 
 const TAIL_LINES = 20;
 const START_TIMEOUT_MS = 10_000;
-/** For connections that are still open after SIGQUIT. */
+/** Time limit for SIGTERM, for connections that are still open after SIGQUIT, ms. */
 const CUT_TIMEOUT_MS = 2000;
 const LAST_LINES_MS = 500;
 
@@ -25,9 +25,9 @@ export interface NginxExit {
   readonly signal: NodeJS.Signals | null;
 }
 
-/** An nginx in the foreground, as a child process. Its errors (`errorLog: "stderr"`) go to ours. */
+/** An nginx in the foreground, as a child process. Its standard error is forwarded. */
 export class Nginx {
-  /** Resolves when nginx has ended, for whatever reason. */
+  /** Resolves when nginx has exited for any reason. */
   readonly exited: Promise<NginxExit>;
   private readonly lastLines: string[] = [];
   private running = true;
@@ -41,32 +41,32 @@ export class Nginx {
     this.exited = new Promise((resolve) => {
       child.once("exit", (code, signal) => {
         this.running = false;
-        // Workers outlive a master that was killed, and hold the port.
+        // Workers outlive a killed master and keep the port.
         signalGroup(child, "SIGKILL");
-        // The last lines may come after the end.
+        // The last lines may arrive after the exit.
         void Promise.race([closed, sleep(LAST_LINES_MS)]).then(() => resolve({ code, signal }));
       });
     });
     if (child.stderr) createInterface(child.stderr).on("line", (line) => this.note(line));
-    // Whatever ends this process, an nginx that nobody looks after would keep the port.
+    // Without this process nothing would stop nginx, and it would keep the port.
     process.once("exit", () => this.signal("SIGTERM"));
   }
 
   /**
-   * Writes the configuration, has nginx check it, and starts nginx. Returns when it takes signals.
-   * @throws NginxError when nginx is missing, refuses the configuration, or ends at once
+   * Writes the configuration, lets nginx check it, and starts nginx. Returns once nginx handles signals.
+   * @throws NginxError when nginx is missing, refuses the configuration, or exits immediately
    */
   static async start(options: NginxConfigOptions): Promise<Nginx> {
     const command = findNginx();
-    if (!command) throw new NginxError("There is no nginx: apt-get install nginx");
+    if (!command) throw new NginxError("nginx is not installed: apt-get install nginx");
     const { directory } = options;
     mkdirSync(directory, { recursive: true });
     rmSync(pidFile(directory), { force: true });
     const configFile = writeConfig(command, options);
     const child = spawn(command, nginxArguments(configFile, directory, "stderr"), {
-      // A process group of its own: a terminal's Ctrl-C is for this process, which stops nginx in order.
+      // Its own process group: Ctrl-C in a terminal must only reach this process, which stops nginx gracefully.
       detached: true,
-      // Standard output is nginx's access log when it is told so; it opens it by its name.
+      // Standard output may be the access log of nginx, which opens it by name.
       stdio: ["ignore", "inherit", "pipe"],
     });
     const nginx = new Nginx(command, child, directory);
@@ -75,20 +75,20 @@ export class Nginx {
   }
 
   /**
-   * Goes on with another configuration: new connections are for new workers, old ones finish what they have under way.
-   * @throws NginxError when nginx refuses it; then nginx goes on as it was
+   * Applies another configuration: new workers get new connections, old workers finish their requests in flight.
+   * @throws NginxError when nginx refuses it; nginx then keeps its configuration
    */
   reload(options: NginxConfigOptions): void {
     writeConfig(this.command, options);
     this.signal("SIGHUP");
   }
 
-  /** Answers what is under way, and cuts what is still open after `drainMs`. @returns whether nothing was cut */
+  /** Answers requests in flight, and closes connections still open after `drainMs`. @returns whether all were answered */
   async stop(drainMs: number): Promise<boolean> {
     this.signal("SIGQUIT");
-    if (await this.endsWithin(drainMs)) return true;
+    if (await this.exitsWithin(drainMs)) return true;
     this.signal("SIGTERM");
-    if (!(await this.endsWithin(CUT_TIMEOUT_MS))) this.signal("SIGKILL");
+    if (!(await this.exitsWithin(CUT_TIMEOUT_MS))) this.signal("SIGKILL");
     await this.exited;
     return false;
   }
@@ -108,7 +108,7 @@ export class Nginx {
     if (this.running) this.child.kill(signal);
   }
 
-  private async endsWithin(ms: number): Promise<boolean> {
+  private async exitsWithin(ms: number): Promise<boolean> {
     const timer = new AbortController();
     const late = sleep(ms, false, { signal: timer.signal }).catch(() => false);
     const ended = await Promise.race([this.exited.then(() => true), late]);
@@ -116,15 +116,15 @@ export class Nginx {
     return ended;
   }
 
-  /** A SIGHUP before nginx has its handlers would end it: it writes its pid when it has them. */
+  /** Waits for the pid file, which nginx writes after installing its handlers: an earlier SIGHUP would kill it. */
   private async untilStarted(): Promise<void> {
     let failure: Error | undefined;
     this.child.once("error", (error) => (failure = error));
     const end = Date.now() + START_TIMEOUT_MS;
-    while (readIfThere(pidFile(this.directory)) !== `${this.child.pid}\n`) {
+    while (readIfExists(pidFile(this.directory)) !== `${this.child.pid}\n`) {
       if (failure) throw new NginxError(`nginx cannot be started: ${failure.message}`);
-      if (!this.running) throw new NginxError(`nginx ended at once:\n${this.tail}`);
-      if (Date.now() > end) throw new NginxError(`nginx has not started within ${START_TIMEOUT_MS} ms:\n${this.tail}`);
+      if (!this.running) throw new NginxError(`nginx exited immediately:\n${this.tail}`);
+      if (Date.now() > end) throw new NginxError(`nginx did not start within ${START_TIMEOUT_MS} ms:\n${this.tail}`);
       await sleep(20);
     }
   }
@@ -134,13 +134,13 @@ function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {
   try {
     if (pid !== undefined) process.kill(-pid, signal);
   } catch {
-    // Nobody is left in it.
+    // The group is empty.
   }
 }
 
 const pidFile = (directory: string): string => join(directory, "nginx.pid");
 
-function readIfThere(file: string): string | undefined {
+function readIfExists(file: string): string | undefined {
   try {
     return readFileSync(file, "utf8");
   } catch {
@@ -148,7 +148,7 @@ function readIfThere(file: string): string | undefined {
   }
 }
 
-/** @returns the file, in which a configuration that nginx accepts has taken the place of the one before */
+/** Replaces the configuration file after nginx has accepted the new one. @returns the file */
 function writeConfig(command: string, options: NginxConfigOptions): string {
   const { directory } = options;
   const file = join(directory, "nginx.conf");
@@ -156,7 +156,7 @@ function writeConfig(command: string, options: NginxConfigOptions): string {
   writeFileSync(next, renderNginxConfig(options));
   const check = spawnSync(command, ["-q", "-t", ...nginxArguments(next, directory, "stderr")], {
     encoding: "utf8",
-    // The access log may be standard output, which must then be the same one.
+    // The access log may be standard output, which must then be the same.
     stdio: ["ignore", "inherit", "pipe"],
   });
   if (check.error) throw new NginxError(`nginx cannot be started: ${check.error.message}`);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { formatUpstream, parseUpstream } from "./upstreams";
 
 describe("Upstreams", () => {
-  it("are names and addresses with ports", () => {
+  it("parseUpstream accepts names and addresses with ports", () => {
     for (const text of ["api:3000", "my_project-api.internal:80", "a:1", "127.0.0.2:65535", "[fd00::5]:3000"]) {
       const upstream = parseUpstream(text);
       assert.ok(upstream, text);
@@ -11,7 +11,7 @@ describe("Upstreams", () => {
     assert.deepEqual(parseUpstream("[::1]:80"), { host: "::1", port: 80 });
   });
 
-  it("are nothing else", () => {
+  it("parseUpstream rejects everything else", () => {
     const wrong = [
       "",
       "api",

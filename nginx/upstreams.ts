@@ -1,6 +1,6 @@
 import { isIPv6 } from "node:net";
 
-/** Where replicas are: a host name or an address, and a port. */
+/** Location of replicas: a host name or an address, and a port. */
 export interface Upstream {
   /** IPv6 addresses without brackets. */
   readonly host: string;
@@ -9,7 +9,7 @@ export interface Upstream {
 
 const HOST = /^[a-z\d](?:[\w.-]{0,252}[a-z\d])?\.?$/i;
 
-/** Reads `name:port`, `10.0.0.1:port` or `[fd00::1]:port`; undefined when it is none of these. */
+/** Reads `name:port`, `10.0.0.1:port` or `[fd00::1]:port`; undefined for any other text. */
 export function parseUpstream(text: string): Upstream | undefined {
   const match = /^(?:\[([^\]]+)\]|([^[\]:]+)):(\d{1,5})$/.exec(text);
   if (!match) return undefined;
@@ -24,10 +24,10 @@ export function formatUpstream({ host, port }: Upstream): string {
   return `${isIPv6(host) ? `[${host}]` : host}:${port}`;
 }
 
-/** What is wrong with the upstreams of an option, or undefined. */
+/** Describes the first problem with the upstreams of an option; undefined when all are valid. */
 export function upstreamsProblem(upstreams: readonly string[]): string | undefined {
   if (upstreams.length === 0) return "must name at least one upstream, such as api:3000";
   const wrong = upstreams.find((upstream) => parseUpstream(upstream) === undefined);
   if (wrong === undefined) return undefined;
-  return `must list upstreams such as api:3000, 10.0.0.1:3000 or [fd00::1]:3000; ${JSON.stringify(wrong)} is none`;
+  return `must list upstreams such as api:3000, 10.0.0.1:3000 or [fd00::1]:3000 (${JSON.stringify(wrong)} is not valid)`;
 }

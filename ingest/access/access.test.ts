@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { appDeps, useAppServer } from "../testing/appServer";
+import { appDeps, useAppServer, testSettings } from "../testing/appServer";
 import { errorsOf, post, postBatch, sampleEvent, sendRaw } from "../testing/requests";
-import { KeySet } from "./keySet";
+import { KeySet } from "./keys/keySet";
 
 const OPEN = appDeps().access;
 
-describe("who may write and read", () => {
+describe("access keys", () => {
   const serve = useAppServer();
   const writeKeys = new KeySet([
     { name: "shop", key: "a+key&more=1" },
@@ -13,7 +13,7 @@ describe("who may write and read", () => {
   ]);
   const readKeys = new KeySet([{ name: "dashboard", key: "reader" }]);
 
-  it("writing takes any of the keys, in any of the places", async () => {
+  it("a POST is accepted with any write key, in a header, as a bearer token or in the query", async () => {
     const { url } = await serve({ access: { ...OPEN, writeKeys } });
     const ways: Record<string, string>[] = [
       { "x-write-key": "a+key&more=1" },
@@ -39,11 +39,14 @@ describe("who may write and read", () => {
     }
   });
 
-  it("without a key, or with one that is none, it is 401 in the common shape, with all that CORS needs", async () => {
-    const { url } = await serve({ access: { ...OPEN, writeKeys, readKeys }, corsOrigins: ["https://shop.example"] });
+  it("a missing or invalid key is answered with 401, an error body and CORS headers", async () => {
+    const { url } = await serve({
+      access: { ...OPEN, writeKeys, readKeys },
+      settings: testSettings({ corsOrigins: ["https://shop.example"] }),
+    });
     for (const [headers, message] of [
-      [{}, /^A write key is needed, in X-Write-Key or Authorization: Bearer, or key in the query/],
-      [{ authorization: "Basic eDp5" }, /^A write key is needed/],
+      [{}, /^A write key is required, in X-Write-Key or Authorization: Bearer, or the query parameter key/],
+      [{ authorization: "Basic eDp5" }, /^A write key is required/],
       [{ "x-write-key": "wrong" }, /^This write key is not valid$/],
       [{ "x-write-key": "" }, /^This write key is not valid$/],
       [{ "x-write-key": "reader" }, /^This write key is not valid$/],
@@ -63,13 +66,13 @@ describe("who may write and read", () => {
     assert.equal(answer.status, 401);
   });
 
-  it("a body is not waited for when there is no key", async () => {
+  it("a request without a key is refused before its body arrives", async () => {
     const { port } = await serve({ access: { ...OPEN, writeKeys } });
     const head = "POST /event/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n";
     assert.match(await sendRaw(port, `${head}Content-Length: 100\r\n\r\n`), /^HTTP\/1\.1 401 /);
   });
 
-  it("reading takes keys of its own", async () => {
+  it("reading requires a read key, and a write key does not count", async () => {
     const { url } = await serve({ access: { ...OPEN, readKeys } });
     assert.equal((await post(url, sampleEvent())).status, 204);
     const read = (headers: Record<string, string>): Promise<Response> => fetch(`${url}/event/`, { headers });
@@ -78,17 +81,17 @@ describe("who may write and read", () => {
     assert.equal((await fetch(`${url}/event/?key=reader`)).status, 401);
     const refused = await read({ "x-write-key": "next" });
     assert.equal(refused.status, 401);
-    assert.match((await errorsOf(refused))[0]?.message ?? "", /^A read key is needed, in X-Read-Key/);
+    assert.match((await errorsOf(refused))[0]?.message ?? "", /^A read key is required, in X-Read-Key/);
   });
 
-  it("health and the description need none", async () => {
+  it("health checks and the OpenAPI document need no key", async () => {
     const { url } = await serve({ access: { ...OPEN, readKeys, writeKeys } });
     for (const path of ["/healthz", "/readyz", "/openapi.json"]) {
       assert.deepEqual([path, (await fetch(url + path)).status], [path, 200]);
     }
   });
 
-  it("the description says which operations need one", async () => {
+  it("the OpenAPI document states which operations need a key", async () => {
     const security = async (url: string): Promise<unknown[]> => {
       const { paths } = (await (await fetch(`${url}/openapi.json`)).json()) as {
         paths: Record<string, Record<string, { security?: Record<string, unknown>[] }>>;

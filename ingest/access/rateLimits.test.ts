@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { request, type IncomingMessage } from "node:http";
-import { setTimeout as sleep } from "node:timers/promises";
+import { eventually } from "../testing/fixture";
 import { RequestError } from "../http/errors";
 import { appDeps, useAppServer, type AppServer } from "../testing/appServer";
 import { metricsOf } from "../testing/metrics";
 import { errorsOf, post, postBatch, sampleEvent } from "../testing/requests";
-import type { AccessSettings } from "./gates";
-import { KeySet } from "./keySet";
+import type { AccessSettings } from "./accessControl";
+import { KeySet } from "./keys/keySet";
 
 describe("rate limits", () => {
   const serveWith = useAppServer();
@@ -28,7 +28,7 @@ describe("rate limits", () => {
     return all;
   };
 
-  it("of an address are for each client behind a trusted proxy", async () => {
+  it("the address rate limit applies to each client behind a trusted proxy", async () => {
     const { url } = await serve({ addressRate: rate });
     assert.deepEqual(await statuses(5, () => post(url, sampleEvent(), from("192.0.2.1"))), [204, 204, 204, 429, 429]);
     assert.deepEqual(await statuses(4, () => post(url, sampleEvent(), from("192.0.2.2"))), [204, 204, 204, 429]);
@@ -36,7 +36,7 @@ describe("rate limits", () => {
     assert.equal((await post(url, sampleEvent(), from("192.0.2.99, 192.0.2.1"))).status, 429);
   });
 
-  it("tell in the common shape when to come again", async () => {
+  it("a rate limit answers 429 with an error body and Retry-After", async () => {
     const { url } = await serve({ addressRate: rate });
     await statuses(3, () => post(url, sampleEvent()));
     const refused = await post(url, sampleEvent());
@@ -44,25 +44,24 @@ describe("rate limits", () => {
     const wait = Number(refused.headers.get("retry-after"));
     assert.ok(wait > 90 && wait <= 100, String(wait));
     assert.deepEqual(await errorsOf(refused), [
-      { field: "", message: "Too much from this address; nothing was accepted, send the request again later" },
+      { field: "", message: "Rate limit for this address exceeded; nothing was accepted, retry later" },
     ]);
   });
 
-  it("fill again with time", async () => {
-    const { url } = await serve({ addressRate: { perSec: 1, burst: 1 } });
+  it("a rate limit refills over time", async () => {
+    const { url } = await serve({ addressRate: { perSec: 0.5, burst: 1 } });
     assert.deepEqual(await statuses(2, () => post(url, sampleEvent())), [204, 429]);
-    await sleep(1100);
-    assert.equal((await post(url, sampleEvent())).status, 204);
+    await eventually(async () => (await post(url, sampleEvent())).status === 204, "204");
   });
 
-  it("of a key are for all keys of one name, and for each name", async () => {
+  it("the key rate limit applies per key name, shared by all keys of the name", async () => {
     const { url } = await serve({ writeKeys, keyRate: rate });
     assert.deepEqual(await statuses(2, () => post(url, sampleEvent(), { "x-write-key": "old" })), [204, 204]);
     assert.deepEqual(await statuses(2, () => post(url, sampleEvent(), { "x-write-key": "new" })), [204, 429]);
     assert.equal((await post(url, sampleEvent(), { authorization: "Bearer app" })).status, 204);
   });
 
-  it("count the events of a batch, good and bad; one batch may go over, and what follows waits for it", async () => {
+  it("a rate limit counts valid and invalid events of a batch; one batch may exceed it, and later requests wait", async () => {
     for (const access of [{ addressRate: rate }, { writeKeys, keyRate: rate }]) {
       const { url } = await serve(access);
       const headers = { "x-write-key": "app" };
@@ -75,14 +74,14 @@ describe("rate limits", () => {
     }
   });
 
-  it("let a batch through when there is one token, whatever its size", async () => {
+  it("a rate limit admits a batch of any size while one token is left", async () => {
     const { url } = await serve({ addressRate: { perSec: 0.01, burst: 1 } });
     assert.equal((await postBatch(url, batch(10))).status, 200);
     assert.equal((await postBatch(url, batch(1))).status, 429);
   });
 
   for (const limited of ["addressRate", "keyRate"] as const) {
-    it(`take one of many batches that come at once, and of the others no event (${limited})`, async () => {
+    it(`a rate limit admits one of many concurrent batches and no event of the others (${limited})`, async () => {
       let published = 0;
       const { publisher } = appDeps();
       const { url } = await serveWith({
@@ -92,12 +91,12 @@ describe("rate limits", () => {
       const headers = { "content-type": "application/json", "x-write-key": "app" };
       const requests = Array.from({ length: 10 }, () => request(`${url}/events/`, { method: "POST", headers }));
       const answers = requests.map((each) => once(each, "response") as Promise<[IncomingMessage]>);
-      // All get past the gate, with a token each, before any of them has been read.
+      // All are admitted, with one token each, before any of them has been read.
       for (const each of requests) each.write("[");
-      await sleep(100);
+      await eventually(async () => (await metricsOf(url)).get("ingest_body_bytes") === 10, "a byte of each body");
       for (const each of requests) each.end(JSON.stringify(batch(10)).slice(1));
       const statuses = (await Promise.all(answers)).map(([answer]) => answer.resume().statusCode);
-      // 20 tokens, 10 taken at the gate, 9 for the others of the first batch; 9 for those of the second, which are more
+      // 20 tokens: 10 charged at admission, 9 for the others of the first batch; 9 for those of the second, which are more
       // than there are.
       assert.deepEqual(statuses.sort(), [200, 200, ...Array<number>(8).fill(429)]);
       assert.equal(published, 20);
@@ -105,7 +104,7 @@ describe("rate limits", () => {
     });
   }
 
-  it("are there for who guesses keys, and for who sends nonsense", async () => {
+  it("the address rate limit applies to invalid keys and invalid requests", async () => {
     const guessed = await serve({ writeKeys, addressRate: rate });
     const wrong = { "x-write-key": "wrong" };
     assert.deepEqual(await statuses(4, () => post(guessed.url, sampleEvent(), wrong)), [401, 401, 401, 429]);
@@ -113,7 +112,7 @@ describe("rate limits", () => {
     assert.deepEqual(await statuses(4, () => postBatch(nonsense.url, "{")), [400, 400, 400, 429]);
   });
 
-  it("count nothing that is refused for lack of room", async () => {
+  it("a rate limit does not count requests refused with 503", async () => {
     let isFull = true;
     const publisher = {
       ...appDeps().publisher,
@@ -128,7 +127,7 @@ describe("rate limits", () => {
     assert.deepEqual(await statuses(4, () => post(url, sampleEvent())), [204, 204, 204, 429]);
   });
 
-  it("of reading are other ones than those of writing", async () => {
+  it("reads and writes have separate rate limits", async () => {
     const { url } = await serve({ addressRate: rate });
     assert.deepEqual(await statuses(4, () => fetch(`${url}/event/`)), [200, 200, 200, 429]);
     assert.equal((await post(url, sampleEvent())).status, 204);
@@ -137,7 +136,7 @@ describe("rate limits", () => {
     }
   });
 
-  it("log no address", async () => {
+  it("rate limits log no address", async () => {
     const { url, lines } = await serve({ addressRate: rate });
     await statuses(5, () => post(url, sampleEvent(), from("192.0.2.1")));
     assert.doesNotMatch(lines.join(), /192\.0\.2|127\.0\.0\.1/);

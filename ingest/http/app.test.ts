@@ -3,7 +3,7 @@ import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { RollupCache } from "../rollups/rollupCache";
-import { acceptingPublisher, useAppServer } from "../testing/appServer";
+import { acceptingPublisher, useAppServer, testSettings } from "../testing/appServer";
 import { eventually } from "../testing/fixture";
 import { errorsOf, post, postBatch, sampleEvent, sendRaw } from "../testing/requests";
 
@@ -11,7 +11,7 @@ describe("the HTTP interface", () => {
   const serve = useAppServer();
 
   describe("GET /event/", () => {
-    it("answers with all days, ascending, with or without the slash", async () => {
+    it("GET /event/ returns all days in ascending order, with or without the trailing slash", async () => {
       const { url } = await serve();
       for (const path of ["/event/", "/event"]) {
         const before = Date.now();
@@ -21,7 +21,7 @@ describe("the HTTP interface", () => {
         const body = (await response.json()) as { as_of: string; daily_stats: unknown[]; total_users: number };
         assert.deepEqual(Object.keys(body), ["total_users", "daily_stats", "as_of"]);
         assert.equal(body.total_users, 3);
-        assert.ok(Math.abs(new Date(body.as_of).getTime() - before) < 2000);
+        assert.ok(Math.abs(new Date(body.as_of).getTime() - before) < 60_000);
         assert.deepEqual(body.daily_stats, [
           {
             date: "31/01/2020",
@@ -51,7 +51,7 @@ describe("the HTTP interface", () => {
       }
     });
 
-    it("filters by from and to, both included; total_users stays that of all events", async () => {
+    it("GET /event/ filters by from and to inclusively and keeps total_users over all events", async () => {
       const { url } = await serve();
       const cases: [string, string[]][] = [
         ["from=2024-05-16", ["16/05/2024", "17/05/2024"]],
@@ -69,7 +69,7 @@ describe("the HTTP interface", () => {
       }
     });
 
-    it("names the parameter that is wrong", async () => {
+    it("GET /event/ names an invalid parameter", async () => {
       const { url } = await serve();
       const response = await fetch(`${url}/event/?from=2024-05-01&to=tomorrow`);
       assert.equal(response.status, 400);
@@ -78,7 +78,7 @@ describe("the HTTP interface", () => {
       assert.match(error?.message ?? "", /YYYY-MM-DD or dd\/mm\/yyyy, not "tomorrow"/);
     });
 
-    it("is 503 with Retry-After when BigQuery fails", async () => {
+    it("GET /event/ answers 503 with Retry-After when BigQuery fails", async () => {
       const read = (): Promise<never> => Promise.reject(new Error("secret connection string"));
       const { url } = await serve({ rollups: new RollupCache({ read, ttlMs: 0, timeoutMs: 100, onError: () => {} }) });
       const response = await fetch(`${url}/event/`);
@@ -89,7 +89,7 @@ describe("the HTTP interface", () => {
   });
 
   describe("addresses and methods", () => {
-    it("answers 404 in the common shape", async () => {
+    it("an unknown path is answered with 404 and an error body", async () => {
       const { url } = await serve();
       for (const path of ["/", "/eventss", "/event/x", "/events/x", "/event//", "/%ff", "/healthz/x"]) {
         const response = await fetch(url + path);
@@ -98,7 +98,7 @@ describe("the HTTP interface", () => {
       }
     });
 
-    it("answers 405 naming what is allowed", async () => {
+    it("a method that a path does not allow is answered with 405 and Allow", async () => {
       const { url } = await serve();
       for (const method of ["PUT", "DELETE", "PATCH", "OPTIONS"]) {
         const response = await fetch(`${url}/event/`, { method });
@@ -109,7 +109,7 @@ describe("the HTTP interface", () => {
       }
     });
 
-    it("answers HEAD without a body", async () => {
+    it("HEAD is answered without a body", async () => {
       const { url } = await serve();
       const response = await fetch(`${url}/event/`, { method: "HEAD" });
       assert.equal(response.status, 200);
@@ -117,7 +117,7 @@ describe("the HTTP interface", () => {
     });
   });
 
-  it("refuses requests without their bodies while it is overloaded, and takes them again afterwards", async () => {
+  it("an overloaded replica refuses requests before their bodies arrive, and accepts requests again afterwards", async () => {
     let overloaded = true;
     const { url, port } = await serve({ isOverloaded: () => overloaded });
     for (const path of ["/event/", "/events/"]) {
@@ -138,8 +138,8 @@ describe("the HTTP interface", () => {
         headers: { origin, "access-control-request-method": "POST", "access-control-request-headers": "content-type" },
       });
 
-    it("are told that they may send when they are listed, also in errors", async () => {
-      const { url } = await serve({ corsOrigins: [SHOP, "http://localhost:8080"] });
+    it("pages of listed origins get CORS headers, also on errors", async () => {
+      const { url } = await serve({ settings: testSettings({ corsOrigins: [SHOP, "http://localhost:8080"] }) });
       for (const origin of [SHOP, "http://localhost:8080"]) {
         const allowed = await preflight(url, origin);
         assert.equal(allowed.status, 204);
@@ -164,8 +164,8 @@ describe("the HTTP interface", () => {
       }
     });
 
-    it("are told nothing when they are not listed, and pages of this origin neither", async () => {
-      const { url } = await serve({ corsOrigins: [SHOP] });
+    it("pages of other origins and of the own origin get no CORS headers", async () => {
+      const { url } = await serve({ settings: testSettings({ corsOrigins: [SHOP] }) });
       for (const origin of ["https://shop.example.evil", "https://other.example", "null"]) {
         assert.equal((await preflight(url, origin)).status, 405);
         const answer = await postBatch(url, [sampleEvent()], { origin });
@@ -176,21 +176,21 @@ describe("the HTTP interface", () => {
       assert.equal((await postBatch(url, [])).headers.get("access-control-allow-origin"), null);
     });
 
-    it("may all send when any origin may", async () => {
-      const { url } = await serve({ corsOrigins: ["*"] });
+    it("pages of every origin get CORS headers when --cors-origins is *", async () => {
+      const { url } = await serve({ settings: testSettings({ corsOrigins: ["*"] }) });
       for (const origin of ["https://any.example", "null"]) {
         assert.equal((await preflight(url, origin)).headers.get("access-control-allow-origin"), "*");
         assert.equal((await post(url, sampleEvent(), { origin })).headers.get("access-control-allow-origin"), "*");
       }
     });
 
-    it("OPTIONS that is no preflight is no method here", async () => {
-      const { url } = await serve({ corsOrigins: ["*"] });
+    it("an OPTIONS request that is not a preflight is answered with 405", async () => {
+      const { url } = await serve({ settings: testSettings({ corsOrigins: ["*"] }) });
       assert.equal((await fetch(`${url}/events/`, { method: "OPTIONS", headers: { origin: SHOP } })).status, 405);
     });
   });
 
-  it("answers what nobody foresaw with 500, logs it, and gives nothing away", async () => {
+  it("an unexpected error is logged and answered with 500 without details", async () => {
     const publish = (): Promise<never> => Promise.reject(new TypeError("the inner secret"));
     const { url, lines } = await serve({
       publisher: { ...acceptingPublisher, publish },
@@ -206,7 +206,7 @@ describe("the HTTP interface", () => {
     assert.doesNotMatch(lines.join(), /session-1|user-1|127\.0\.0\.1/);
   });
 
-  it("asks clients to close their connection while it stops, and is not ready then", async () => {
+  it("a stopping replica sends Connection: close and is not ready", async () => {
     const { url } = await serve({ isDraining: () => true });
     const response = await post(url, sampleEvent());
     assert.equal(response.status, 204);
@@ -220,7 +220,7 @@ describe("the HTTP interface", () => {
   describe("bodies", () => {
     const HEAD = "POST /event/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n";
 
-    it("takes one in pieces, chunked or not", async () => {
+    it("a body in several pieces is accepted, with and without chunked encoding", async () => {
       const { url, port } = await serve();
       const json = JSON.stringify(sampleEvent());
       const chunks = [...json].map((c) => `1\r\n${c}\r\n`).join("") + "0\r\n\r\n";
@@ -228,7 +228,7 @@ describe("the HTTP interface", () => {
       assert.equal((await post(url, json)).status, 204);
     });
 
-    it("refuses one over the limit with 413, and serves the next request on the same connection", async () => {
+    it("a body over the limit is answered with 413, and the connection serves the next request", async () => {
       const { port } = await serve();
       const large = "x".repeat(1025);
       const head = HEAD.replace("Connection: close\r\n", "");
@@ -239,14 +239,14 @@ describe("the HTTP interface", () => {
       assert.match(answer, /^HTTP\/1\.1 413 [^]*1024 bytes[^]*HTTP\/1\.1 200 /);
     });
 
-    it("takes one of just the limit", async () => {
+    it("a body of exactly the limit is accepted", async () => {
       const { url } = await serve();
       const json = JSON.stringify(sampleEvent());
       assert.equal((await post(url, json + " ".repeat(1024 - json.length))).status, 204);
       assert.equal((await post(url, json + " ".repeat(1025 - json.length))).status, 413);
     });
 
-    it("does not read on when one is far over the limit, announced or not", async () => {
+    it("a body far over the limit is not read to its end, with and without Content-Length", async () => {
       const { port } = await serve();
       assert.match(await sendRaw(port, `${HEAD}Content-Length: 999999999\r\n\r\n{`), /^HTTP\/1\.1 413 /);
       const chunk = `4000\r\n${"x".repeat(0x4000)}\r\n`;
@@ -256,7 +256,7 @@ describe("the HTTP interface", () => {
       );
     });
 
-    it("answers what is no HTTP in the common shape, and lives", async () => {
+    it("invalid HTTP is answered with an error body, and the replica keeps working", async () => {
       const { url, port } = await serve();
       for (const garbage of [
         "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
@@ -271,7 +271,7 @@ describe("the HTTP interface", () => {
       assert.equal((await fetch(`${url}/healthz`)).status, 200);
     });
 
-    it("takes compressed ones, and counts their limit after decompression", async () => {
+    it("a compressed body is accepted, and its limit applies after decompression", async () => {
       const { url } = await serve();
       const json = JSON.stringify(sampleEvent());
       const full = json + " ".repeat(1024 - json.length);
@@ -288,8 +288,8 @@ describe("the HTTP interface", () => {
       }
     });
 
-    it("refuses with 503 what does not fit in memory beside the bodies that are being read", async () => {
-      const { url, port } = await serve({ maxBodyBytes: 1500 });
+    it("a body that exceeds the shared memory for bodies is answered with 503", async () => {
+      const { url, port } = await serve({ settings: testSettings({ maxBodyBytes: 1500 }) });
       const batchHead = HEAD.replace("/event/", "/events/");
       // Half of a body of 2,000 bytes: it waits for the rest.
       const slow = connect(port, "127.0.0.1");
@@ -311,7 +311,7 @@ describe("the HTTP interface", () => {
       assert.equal((await post(url, padded)).status, 204);
     });
 
-    it("does not mind clients that go away in the middle", async () => {
+    it("clients that disconnect in the middle of a body do no harm", async () => {
       const { url, port, lines } = await serve();
       await Promise.all(
         Array.from({ length: 20 }, () => sendRaw(port, `${HEAD}Content-Length: 500\r\n\r\n{"type"`, 20)),

@@ -1,39 +1,39 @@
 import { Router } from "@koa/router";
 import Koa, { type Middleware } from "koa";
 import type { Logger } from "pino";
-import { createGates, type AccessSettings } from "../access/gates";
-import { ByteBudget } from "./byteBudget";
-import { cors } from "./cors";
-import { RequestError } from "./errors";
-import { answerErrors, refuseUnrouted } from "./errorAnswers";
-import type { AccessLog } from "../telemetry/accessLog";
-import type { Metrics } from "../telemetry/metrics";
-import { observe } from "../telemetry/requestTelemetry";
+import { createAccessControl, type AccessSettings } from "../access/accessControl";
+import type { IngestOptions } from "../options";
 import { openApiDocument, type DocumentedSettings } from "../openapi/document";
 import type { RollupCache } from "../rollups/rollupCache";
-import { PROBES } from "./routePattern";
+import { createGetClientScript, type ClientScript } from "../routes/clientScript";
 import { createGetEvent } from "../routes/getEvent";
 import { createGetMetrics } from "../routes/getMetrics";
 import { createReadyz, healthz, type ReadinessDeps } from "../routes/health";
 import { createGetOpenApi } from "../routes/openApi";
 import { createPostEvent, type PostEventDeps } from "../routes/postEvent";
 import { createPostEvents, type PostEventsDeps } from "../routes/postEvents";
+import type { AccessLog } from "../telemetry/accessLog";
+import type { Metrics } from "../telemetry/metrics/metrics";
+import { requestTelemetry } from "../telemetry/requestTelemetry";
+import { ByteBudget } from "./body/byteBudget";
+import { cors } from "./cors";
+import { answerErrors, refuseUnrouted } from "./errorAnswers";
+import { RequestError } from "./errors";
+import { PROBES } from "./routePattern";
+
+/** The options of a replica that its HTTP interface uses as they are. */
+export type HttpSettings = Pick<
+  IngestOptions,
+  "bodyLimit" | "batchBodyLimit" | "maxBatchEvents" | "maxBodyBytes" | "corsOrigins"
+>;
 
 export interface AppDeps {
+  readonly settings: HttpSettings;
+  readonly access: AccessSettings;
   readonly publisher: PostEventDeps["publisher"] & PostEventsDeps["publisher"] & Pick<ReadinessDeps, "problem">;
   readonly rollups: Pick<RollupCache, "get">;
-  /** Bytes of the body with one event. */
-  readonly bodyLimit: number;
-  /** Bytes of the body with many events. */
-  readonly batchBodyLimit: number;
-  /** Most events in one body. */
-  readonly maxBatchEvents: number;
-  /** Bytes of all bodies that are being read at one time. */
-  readonly maxBodyBytes: number;
-  /** See {@link cors}. */
-  readonly corsOrigins: readonly string[];
-  readonly access: AccessSettings;
-  /** Whether this process has more to do than it can. */
+  readonly clientScript: ClientScript;
+  /** Whether new requests should be refused because this process is behind with its work. */
   readonly isOverloaded: () => boolean;
   readonly isDraining: () => boolean;
   readonly metrics: Metrics;
@@ -41,7 +41,7 @@ export interface AppDeps {
   readonly logger: Logger;
 }
 
-/** A replica that stops asks its clients to go elsewhere with their next request. */
+/** While a replica stops, it tells clients to send their next request over a new connection, to another replica. */
 function closeWhenDraining(isDraining: () => boolean): Middleware {
   return function closeConnection(ctx, next) {
     if (!isDraining()) return next();
@@ -51,8 +51,8 @@ function closeWhenDraining(isDraining: () => boolean): Middleware {
 }
 
 /**
- * Refuses requests while there is more to do than can be done, before their bodies are read: what is taken is then
- * answered in time. Whoever asks how the replica does is always answered.
+ * Refuses requests while the process is overloaded, before their bodies are read, so that accepted requests are answered
+ * in time. Probes are always answered.
  */
 function shedLoad(isOverloaded: () => boolean): Middleware {
   return function shedLoad(ctx, next) {
@@ -62,42 +62,42 @@ function shedLoad(isOverloaded: () => boolean): Middleware {
 }
 
 /**
- * The one address that is hot, before the router: matching its layers and composing them anew for each request costs as
- * much as checking an event. The router has the route, too, for other spellings and for the methods of the address. A
- * batch is worth many events, so it can go through the router.
+ * Handles the hot route before the router: the router's matching and composing cost as much per request as validating an
+ * event. The router has the route too, for other spellings of the path and for its list of methods. A batch holds many
+ * events, so it can afford the router.
  */
-function ahead(postEvent: Middleware): Middleware {
+function hotRoute(postEvent: Middleware): Middleware {
   return function hotRoute(ctx, next): unknown {
     const { method, url } = ctx.req;
     return method === "POST" && (url === "/event/" || url === "/event") ? postEvent(ctx, next) : next();
   };
 }
 
-/** What the OpenAPI document says of an app with these parts. */
-export function documentedSettings(deps: AppDeps): DocumentedSettings {
-  const { bodyLimit, batchBodyLimit, maxBatchEvents } = deps;
-  const { writeKeys, readKeys } = deps.access;
+/** The settings that the OpenAPI document of an app states. */
+export function documentedSettings({ settings, access }: AppDeps): DocumentedSettings {
+  const { bodyLimit, batchBodyLimit, maxBatchEvents } = settings;
+  const { writeKeys, readKeys } = access;
   const needsWriteKey = writeKeys !== undefined;
   return { bodyLimit, batchBodyLimit, maxBatchEvents, needsWriteKey, needsReadKey: readKeys !== undefined };
 }
 
-/** All routes. */
+/** All routes. Each accepts its path with and without a trailing slash. */
 export function createRouter(deps: AppDeps): { readonly router: Router; readonly postEvent: Middleware } {
-  const { publisher, rollups, isDraining, bodyLimit, batchBodyLimit, maxBatchEvents } = deps;
-  const { events: metrics } = deps.metrics;
-  const budget = new ByteBudget(deps.maxBodyBytes);
-  deps.metrics.gauge("ingest_body_bytes", "Bytes of bodies that are being read", () => budget.taken);
-  const gates = createGates(deps.access, maxBatchEvents);
-  const gate = gates.write;
+  const { publisher, rollups, isDraining } = deps;
+  const { bodyLimit, batchBodyLimit, maxBatchEvents, maxBodyBytes } = deps.settings;
+  const budget = new ByteBudget(maxBodyBytes);
+  deps.metrics.gauge("ingest_body_bytes", "Bytes of request bodies in memory", () => budget.taken);
+  const access = createAccessControl(deps.access, maxBatchEvents);
+  const posting = { publisher, admission: access.write, metrics: deps.metrics.events };
+  const postEvent = createPostEvent({ ...posting, body: { limit: bodyLimit, budget } });
   const router = new Router();
-  const postEvent = createPostEvent({ publisher, body: { limit: bodyLimit, budget }, gate, metrics });
-  // A route takes its address with and without a slash at the end.
   router.post("/event", postEvent);
   router.post(
     "/events",
-    createPostEvents({ publisher, body: { limit: batchBodyLimit, budget }, gate, metrics, maxEvents: maxBatchEvents }),
+    createPostEvents({ ...posting, body: { limit: batchBodyLimit, budget }, maxEvents: maxBatchEvents }),
   );
-  router.get("/event", createGetEvent(rollups, gates.read));
+  router.get("/event", createGetEvent(rollups, access.read));
+  router.get("/client/eventlogger.js", createGetClientScript(deps.clientScript));
   router.get("/healthz", healthz);
   router.get("/readyz", createReadyz({ problem: () => publisher.problem(), isDraining }));
   router.get("/metrics", createGetMetrics(deps.metrics));
@@ -105,21 +105,22 @@ export function createRouter(deps: AppDeps): { readonly router: Router; readonly
   return { router, postEvent };
 }
 
-/** The HTTP interface; knows nothing of ports, processes and clients. */
+/** The HTTP interface. It knows nothing about ports, processes or connections to other services. */
 export function createApp(deps: AppDeps): Koa {
   const { isDraining, logger } = deps;
+  const { corsOrigins } = deps.settings;
   const { router, postEvent } = createRouter(deps);
 
   const app = new Koa();
-  app.use(observe({ requests: deps.metrics.requests, accessLog: deps.accessLog }));
-  if (deps.corsOrigins.length > 0) app.use(cors(deps.corsOrigins));
+  app.use(requestTelemetry({ requests: deps.metrics.requests, accessLog: deps.accessLog }));
+  if (corsOrigins.length > 0) app.use(cors(corsOrigins));
   app.use(answerErrors(logger));
   app.use(closeWhenDraining(isDraining));
   app.use(shedLoad(deps.isOverloaded));
-  app.use(ahead(postEvent));
+  app.use(hotRoute(postEvent));
   app.use(router.routes());
   app.use(refuseUnrouted);
-  // Connections that break while they are answered; the service has done its part.
-  app.on("error", (error: Error) => logger.debug({ err: error }, "connection"));
+  // Connections that break while an answer is sent. The service has done its part.
+  app.on("error", (error: Error) => logger.debug({ err: error }, "connection error"));
   return app;
 }

@@ -3,16 +3,16 @@ import type { Middleware } from "koa";
 
 const ANY = "*";
 
-/** The headers that clients send beyond those that need no permission. */
+/** Request headers that need permission. */
 const REQUEST_HEADERS =
   "authorization, content-type, content-encoding, idempotency-key, x-read-key, x-request-id, x-write-key";
-/** Longer than any browser keeps an answer to a preflight, s. */
+/** Longer than any browser caches a preflight, s. */
 const MAX_AGE = "86400";
 
 /**
  * Tells browsers which pages may send events and read answers (https://fetch.spec.whatwg.org/#http-cors-protocol). It
- * keeps no other page from sending: a beacon asks nobody.
- * @param origins as browsers write them; "*" is any
+ * cannot stop other pages from sending: a beacon needs no permission.
+ * @param origins as browsers write them; "*" allows any
  */
 export function cors(origins: readonly string[]): Middleware {
   const any = origins.includes(ANY);

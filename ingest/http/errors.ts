@@ -3,61 +3,61 @@ import type { FieldError } from "@eventlogger/events/validation";
 export interface ErrorKind {
   readonly status: number;
   readonly message: string;
-  /** Seconds a client should wait before it sends the request again; becomes `Retry-After`. */
+  /** Seconds to wait before a retry; sent as `Retry-After`. */
   readonly retryAfterSec?: number;
 }
 
-/** Every error the service answers with. `{}` in a message stands for what the thrower knows more. */
+/** Every error that the service answers with. `{}` in a message is replaced by the detail of the error. */
 const ERRORS = {
   INVALID_EVENT: { status: 400, message: "is not a valid event" },
   INVALID_JSON: { status: 400, message: "must be JSON: {}" },
   INVALID_BATCH: { status: 400, message: "{}" },
-  INVALID_COMPRESSION: { status: 400, message: "must be {} data, as Content-Encoding says" },
+  INVALID_COMPRESSION: { status: 400, message: "is not valid {} data, although Content-Encoding names it" },
   INVALID_IDEMPOTENCY_KEY: { status: 400, message: "Idempotency-Key must be 1 to 255 characters" },
   INVALID_UTF8: { status: 400, message: "must be UTF-8 text" },
   INVALID_PARAMETER: { status: 400, message: "{}" },
   KEY_MISSING: { status: 401, message: "A {}" },
   KEY_UNKNOWN: { status: 401, message: "This {} key is not valid" },
-  NOT_FOUND: { status: 404, message: "There is nothing at this address" },
-  METHOD_NOT_ALLOWED: { status: 405, message: "This address does not take {}" },
+  NOT_FOUND: { status: 404, message: "Not found" },
+  METHOD_NOT_ALLOWED: { status: 405, message: "Method {} is not allowed here" },
   BODY_TOO_LARGE: { status: 413, message: "must not be larger than {} bytes" },
-  TOO_MANY_EVENTS: { status: 413, message: "must not have more than {} events" },
+  TOO_MANY_EVENTS: { status: 413, message: "must not contain more than {} events" },
   UNSUPPORTED_CONTENT_TYPE: { status: 415, message: "Content-Type must be {}" },
   UNSUPPORTED_CONTENT_ENCODING: { status: 415, message: "Content-Encoding must be gzip, br or identity, not {}" },
   RATE_LIMITED: {
     status: 429,
-    message: "Too much from this {}; nothing was accepted, send the request again later",
+    message: "Rate limit for this {} exceeded; nothing was accepted, retry later",
     retryAfterSec: 1,
   },
-  /** Nobody reads this answer: the client has gone before its request was complete. */
+  /** Only for logs and metrics: the client disconnected before its request was complete. */
   REQUEST_ABORTED: { status: 400, message: "The request ended early" },
   INTERNAL: { status: 500, message: "Internal error" },
   OVERLOADED: {
     status: 503,
-    message: "This replica has more to do than it can; nothing was accepted, send the request again",
+    message: "This replica is overloaded; nothing was accepted, retry",
     retryAfterSec: 1,
   },
   TOO_MANY_IN_FLIGHT: {
     status: 503,
-    message: "Too many events wait for Pub/Sub; nothing was accepted, send the request again",
+    message: "Too many events are waiting for Pub/Sub; nothing was accepted, retry",
     retryAfterSec: 1,
   },
   TOO_MANY_BODIES: {
     status: 503,
-    message: "Too many bodies are being read; nothing was accepted, send the request again",
+    message: "Too many request bodies are in memory; nothing was accepted, retry",
     retryAfterSec: 1,
   },
   PUBSUB_TIMEOUT: {
     status: 503,
-    message: "Pub/Sub did not answer in time; send the request again with the same event_id",
+    message: "Pub/Sub did not answer in time; retry with the same event_id",
     retryAfterSec: 5,
   },
   PUBSUB_REFUSED: {
     status: 503,
-    message: "Pub/Sub did not take all events; send the request again with the same event_id",
+    message: "Pub/Sub did not accept all events; retry with the same event_id",
     retryAfterSec: 5,
   },
-  BIGQUERY_UNAVAILABLE: { status: 503, message: "BigQuery does not answer; try again", retryAfterSec: 5 },
+  BIGQUERY_UNAVAILABLE: { status: 503, message: "BigQuery is unavailable; retry", retryAfterSec: 5 },
 } as const satisfies Readonly<Record<string, ErrorKind>>;
 
 export type ErrorCode = keyof typeof ERRORS;
@@ -66,18 +66,18 @@ export type ErrorCode = keyof typeof ERRORS;
 export const errorKinds: Readonly<Record<ErrorCode, ErrorKind>> = ERRORS;
 
 export interface RequestErrorDetails {
-  /** The field or parameter at fault; "" (default) when it is the request as a whole. */
+  /** The invalid field or parameter; "" (default) for the request as a whole. */
   readonly field?: string;
-  /** What goes in the place of `{}` in the message of the error's kind. */
+  /** Replaces `{}` in the message. */
   readonly detail?: string;
-  /** All that is wrong, when it is more than one thing; replaces the message of the error's kind. */
+  /** All problems, when there are several; replaces the message. */
   readonly errors?: readonly FieldError[];
-  /** Replaces that of the error's kind, whole seconds. */
+  /** Replaces the value of the table, whole seconds. */
   readonly retryAfterSec?: number;
   readonly cause?: unknown;
 }
 
-/** A request that cannot be served, with the answer the client gets. Anything else that is thrown is answered as 500. */
+/** A request that cannot be served, with the answer for the client. Any other exception is answered with 500. */
 export class RequestError extends Error {
   readonly status: number;
   readonly retryAfterSec: number | undefined;

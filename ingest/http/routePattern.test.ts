@@ -4,7 +4,7 @@ import { ROUTES, routePattern } from "./routePattern";
 import { appDeps } from "../testing/appServer";
 
 describe("routePattern", () => {
-  it("knows every route of the service, with and without its slash and a query", () => {
+  it("routePattern matches every route, with and without trailing slash and query", () => {
     for (const { path } of createRouter(appDeps()).router.stack) {
       const pattern = routePattern(String(path));
       assert.ok((ROUTES as readonly string[]).includes(pattern), String(path));
@@ -14,7 +14,7 @@ describe("routePattern", () => {
     }
   });
 
-  it("knows nothing else", () => {
+  it("routePattern returns other for any other path", () => {
     for (const url of ["", "/", "*", "/event//", "/events/x", "/constructor", "http://x/event/", "?", "event"]) {
       assert.equal(routePattern(url), "other");
     }

@@ -1,10 +1,18 @@
-/** Every route, as metrics and logs call it. */
-export const ROUTES = ["/event/", "/events/", "/healthz", "/readyz", "/metrics", "/openapi.json"] as const;
+/** All routes, by their names in metrics and logs. */
+export const ROUTES = [
+  "/event/",
+  "/events/",
+  "/client/eventlogger.js",
+  "/healthz",
+  "/readyz",
+  "/metrics",
+  "/openapi.json",
+] as const;
 
-/** A route, or what is none. */
+/** A route, or "other" for any other path. */
 export type RoutePattern = (typeof ROUTES)[number] | "other";
 
-/** What is asked how a replica does: often, and most when it does badly. */
+/** Health checks and metrics, which must be answered even under overload. */
 export const PROBES: ReadonlySet<string> = new Set<RoutePattern>(["/healthz", "/readyz", "/metrics"]);
 
 const withoutSlash = (path: string): string => (path.endsWith("/") ? path.slice(0, -1) : path);
@@ -15,10 +23,10 @@ const byPath = new Map<string, RoutePattern>(
   ]),
 );
 
-/** Which route an address belongs to, whatever its query. Does not throw. */
+/** The route of a URL, ignoring its query. Does not throw. */
 export function routePattern(url: string): RoutePattern {
   const query = url.indexOf("?");
   const path = query < 0 ? url : url.slice(0, query);
-  // The router does not mind how it is written.
+  // The router ignores case.
   return byPath.get(path) ?? byPath.get(path.toLowerCase()) ?? "other";
 }

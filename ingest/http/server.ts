@@ -1,45 +1,45 @@
 import { createServer, STATUS_CODES, type RequestListener, type Server } from "node:http";
 import { Server as NetServer, type AddressInfo, type Socket } from "node:net";
 
-/** Longer than nginx keeps an idle connection (nginx/nginx.conf.template), so that it is always nginx that closes. */
+/** Longer than nginx keeps idle connections (nginx/nginx.conf.template), so that nginx is the side that closes. */
 const KEEP_ALIVE_MS = 75_000;
-/** For the headers of a request to arrive, ms. */
+/** Time limit for the headers of a request, ms. */
 const HEADERS_TIMEOUT_MS = 10_000;
-/** For a whole request to arrive, ms: the largest body needs a line of 1.4 Mbit/s. */
+/** Time limit for a whole request, ms. The largest body then needs 1.4 Mbit/s. */
 const REQUEST_TIMEOUT_MS = 30_000;
-/** How often connections are looked through for such; Node does it every 30 s. */
+/** How often these limits are checked, ms; by default Node checks every 30 s. */
 const CHECK_MS = 1000;
-/** A client that was refused has this long to read why, ms. */
+/** How long a refused client has to read the answer, ms. */
 const LINGER_MS = 1000;
-/** Idle connections are kept this long when the server stops: a request may be on its way on one of them. */
+/** How long idle connections stay open while the server stops, ms: a request may already be on its way. */
 const IDLE_GRACE_MS = 250;
 
 export interface HttpServerOptions {
   readonly listener: RequestListener;
   readonly host: string;
-  /** 0 = any free port. */
+  /** 0 picks a free port. */
   readonly port: number;
-  /** Connections over this number are closed as they come: each may hold a body in memory. */
+  /** Maximum number of connections; further ones are closed at once. Each may hold a body in memory. */
   readonly maxConnections: number;
-  /** For the headers of a request, ms. @default 10000 */
+  /** Time limit for the headers of a request, ms. @default 10000 */
   readonly headersTimeoutMs?: number;
-  /** For a whole request, ms. @default 30000 */
+  /** Time limit for a whole request, ms. @default 30000 */
   readonly requestTimeoutMs?: number;
-  /** Told of what came and could not be read as HTTP, with the status that it was answered with. */
+  /** Called with the status of the answer when a request is not valid HTTP or arrives too slowly. */
   readonly onUnreadable?: (status: number) => void;
 }
 
 export interface HttpServer {
   readonly port: number;
-  /** Connections that are open now. */
+  /** Number of open connections. */
   connections(): Promise<number>;
-  /** Stops accepting connections and resolves when all requests under way have been answered. */
+  /** Stops accepting connections and resolves once all requests in flight are answered. */
   drain(): Promise<void>;
-  /** Cuts all connections. */
+  /** Closes all connections at once. */
   abort(): void;
 }
 
-/** Answers what Node cannot read as HTTP in the error shape of all other answers. @returns the status of the answer, if one */
+/** Answers invalid HTTP in the same shape as other errors. @returns the status, or undefined without an answer */
 function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): number | undefined {
   if (!socket.writable || error.code === "ECONNRESET") {
     socket.destroy();
@@ -47,28 +47,28 @@ function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): number 
   }
   const status = error.code === "HPE_HEADER_OVERFLOW" ? 431 : error.code === "ERR_HTTP_REQUEST_TIMEOUT" ? 408 : 400;
   const reason = STATUS_CODES[status] ?? "";
-  const body = JSON.stringify({ errors: [{ field: "", message: `The HTTP request cannot be read: ${reason}` }] });
+  const body = JSON.stringify({ errors: [{ field: "", message: `The HTTP request is not valid: ${reason}` }] });
   socket.end(
     `HTTP/1.1 ${status} ${reason}\r\nContent-Type: application/json; charset=utf-8\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   );
-  // Node leaves the connection to a client that does not close it.
+  // Node would wait for the client to close the connection.
   setTimeout(() => socket.destroy(), LINGER_MS).unref();
   return status;
 }
 
 function drain(server: Server): Promise<void> {
   return new Promise((resolve) => {
-    // Not http's close: that cuts idle connections at once, and with them the requests just arriving.
+    // Not http's close(): it closes idle connections at once, and loses requests that are just arriving.
     NetServer.prototype.close.call(server, () => resolve());
     setTimeout(() => server.closeIdleConnections(), IDLE_GRACE_MS);
-    // Those that were busy then, and whose client does not follow "Connection: close".
+    // For connections that were busy then and whose client ignores "Connection: close".
     const again = setInterval(() => server.closeIdleConnections(), IDLE_GRACE_MS);
     server.once("close", () => clearInterval(again));
   });
 }
 
-/** Listens. @throws Error when the address is taken. */
+/** Starts listening. @throws Error when the address is in use. */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const { headersTimeoutMs = HEADERS_TIMEOUT_MS, requestTimeoutMs = REQUEST_TIMEOUT_MS } = options;
   const server = createServer(

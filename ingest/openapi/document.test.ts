@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
 import Ajv2020 from "ajv/dist/2020";
 import { createRouter, documentedSettings, type AppDeps } from "../http/app";
-import { KeySet } from "../access/keySet";
+import { KeySet } from "../access/keys/keySet";
 import { errorKinds, RequestError, type ErrorCode } from "../http/errors";
-import { Metrics } from "../telemetry/metrics";
-import { acceptingPublisher, appDeps, useAppServer } from "../testing/appServer";
+import { Metrics } from "../telemetry/metrics/metrics";
+import { acceptingPublisher, appDeps, useAppServer, testSettings } from "../testing/appServer";
 import { answerOf, conformance } from "../testing/conformance";
 import { sampleEvent } from "../testing/requests";
 import { openApiDocument, type OpenApiDocument } from "./document";
@@ -81,7 +81,7 @@ const bodyCases = (valid: unknown): Record<string, readonly Case[]> => ({
     { body: valid, deps: failing(new RequestError("PUBSUB_REFUSED")) },
     { body: valid, deps: refusing },
     { body: valid, deps: overloaded },
-    { body: valid, deps: { maxBodyBytes: 1 } },
+    { body: valid, deps: { settings: testSettings({ maxBodyBytes: 1 }) } },
   ],
 });
 const BAD_BODIES: readonly Case[] = [
@@ -128,6 +128,12 @@ const CASES: Readonly<Record<string, Readonly<Record<string, readonly Case[]>>>>
     500: [{ deps: bug }],
     503: [{ deps: failing(new RequestError("BIGQUERY_UNAVAILABLE")) }, { deps: overloaded }],
   },
+  "get /client/eventlogger.js": {
+    200: [{}, { headers: { "accept-encoding": "identity" } }],
+    // Without its own Cache-Control, fetch would ask for a new copy.
+    304: [{ headers: { "if-none-match": "*", "cache-control": "max-age=0" } }],
+    503: [{ deps: overloaded }],
+  },
   "get /healthz": { 200: [{}, { deps: overloaded }] },
   "get /readyz": { 200: [{}, { deps: overloaded }], 503: [{ deps: away }, { deps: { isDraining: () => true } }] },
   "get /metrics": { 200: [{}, { deps: overloaded }], 500: [{ deps: { metrics: brokenMetrics } }] },
@@ -146,7 +152,7 @@ describe("the OpenAPI document", () => {
     });
   }
 
-  it("is served as it is", async () => {
+  it("GET /openapi.json returns the OpenAPI document", async () => {
     const { url } = await serve();
     const response = await fetch(`${url}/openapi.json`);
     assert.match(response.headers.get("content-type") ?? "", /^application\/json/);
@@ -155,7 +161,7 @@ describe("the OpenAPI document", () => {
     assert.equal(served.openapi, "3.1.0");
   });
 
-  it("has every route of the service, and no other", () => {
+  it("the OpenAPI document has every route of the service and no other", () => {
     const routes = createRouter(appDeps()).router.stack.flatMap(({ path, methods }) =>
       methods.filter((method) => method !== "HEAD").map((method) => `${method.toLowerCase()} ${String(path)}`),
     );
@@ -165,7 +171,7 @@ describe("the OpenAPI document", () => {
     assert.deepEqual(routes.sort(), operations.sort());
   });
 
-  it("has a request in this test for every answer it speaks of, and for no other", () => {
+  it("this test has a request for every documented answer and for no other", () => {
     const tested = Object.entries(CASES).flatMap(([operation, statuses]) =>
       Object.keys(statuses).map((status) => `${operation} ${status}`),
     );
@@ -176,7 +182,7 @@ describe("the OpenAPI document", () => {
   for (const [operation, statuses] of Object.entries(CASES)) {
     const [method = "", path = ""] = operation.split(" ");
     for (const [status, cases] of Object.entries(statuses)) {
-      it(`tells the truth of ${operation} ${status}`, async () => {
+      it(`the OpenAPI document matches the answers of ${operation} ${status}`, async () => {
         for (const request of cases) {
           const { url } = await serve(request.deps);
           const response = await send(url + path + (request.query ?? ""), method.toUpperCase(), request);
@@ -187,7 +193,7 @@ describe("the OpenAPI document", () => {
     }
   }
 
-  it("names every error of the service but those of addresses that are not there and of clients that have gone", () => {
+  it("the OpenAPI document names every error except those of unknown routes and of disconnected clients", () => {
     const elsewhere: readonly ErrorCode[] = ["NOT_FOUND", "METHOD_NOT_ALLOWED", "REQUEST_ABORTED"];
     const text = JSON.stringify(document.paths);
     for (const [code, { message }] of Object.entries(errorKinds)) {
@@ -196,7 +202,7 @@ describe("the OpenAPI document", () => {
     }
   });
 
-  it("has schemas that take what the service takes and refuse what it refuses", () => {
+  it("the schemas of the OpenAPI document accept and reject what the service does", () => {
     const ajv = new Ajv2020({ strict: false, validateFormats: false });
     ajv.addSchema(document, "openapi");
     const matches = (name: string, value: unknown): boolean =>
@@ -209,7 +215,7 @@ describe("the OpenAPI document", () => {
     assert.ok(!matches("Batch", Array(11).fill(event)));
   });
 
-  it("finds an answer that deviates", () => {
+  it("conformance detects an answer that deviates from the document", () => {
     const answer = {
       method: "GET",
       path: "/healthz",

@@ -1,21 +1,21 @@
 /**
- * The OpenAPI 3.1 description of the HTTP interface, made of what the service itself works with: the one event schema,
- * the table of errors, and the limits of this replica.
+ * The OpenAPI 3.1 document of the HTTP interface. It is derived from what the service itself uses: the event schema, the
+ * table of errors, and the limits of this replica.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { packageRootOf } from "@eventlogger/process/packageRoot";
-import { JSON_OR_NDJSON_TYPES, JSON_TYPES } from "../http/contentHeaders";
+import { JSON_OR_NDJSON_TYPES, JSON_TYPES } from "../http/body/contentHeaders";
 import { errorKinds, type ErrorCode } from "../http/errors";
 import { REQUEST_ID_PATTERN } from "../telemetry/requestId";
 import { MAX_IDEMPOTENCY_KEY } from "../routes/postEvents";
 import { ref, schemas, type JsonSchema } from "./schemas";
 
-/** What the document states of a replica's settings. */
+/** The settings of a replica that the document states. */
 export interface DocumentedSettings {
-  /** Bytes of the body with one event. */
+  /** Maximum body size of POST /event/, bytes. */
   readonly bodyLimit: number;
-  /** Bytes of the body with many events. */
+  /** Maximum body size of POST /events/, bytes. */
   readonly batchBodyLimit: number;
   readonly maxBatchEvents: number;
   readonly needsWriteKey: boolean;
@@ -56,7 +56,7 @@ export interface OpenApiDocument {
 
 const json = (schema: JsonSchema): MediaTypes => ({ "application/json": { schema } });
 const REQUEST_ID_HEADER = {
-  description: "The id of the request in the service's logs: that of the request, or a new one",
+  description: "Id of the request in the logs of the service: the one that the request had, or a new one",
   required: true,
   schema: { type: "string", pattern: REQUEST_ID_PATTERN },
 };
@@ -82,7 +82,7 @@ const PUBLISH_ERRORS = [
 ] as const satisfies readonly ErrorCode[];
 
 const RETRY_AFTER = {
-  description: "Seconds to wait before the request is sent again",
+  description: "Seconds to wait before a retry",
   required: true,
   schema: { type: "integer", minimum: 1 },
 };
@@ -94,13 +94,13 @@ const WWW_AUTHENTICATE = { description: "Bearer", required: true, schema: { cons
 const SECURITY_SCHEMES = {
   bearer: { type: "http", scheme: "bearer", description: "A write key or a read key" },
   writeKeyHeader: { type: "apiKey", in: "header", name: "X-Write-Key" },
-  writeKeyQuery: { type: "apiKey", in: "query", name: "key", description: "For beacons, which can send no headers" },
+  writeKeyQuery: { type: "apiKey", in: "query", name: "key", description: "For beacons, which cannot send headers" },
   readKeyHeader: { type: "apiKey", in: "header", name: "X-Read-Key" },
 };
 const anyOf = (...schemes: (keyof typeof SECURITY_SCHEMES)[]): OperationObject["security"] =>
   schemes.map((scheme) => ({ [scheme]: [] }));
 
-/** The responses for errors: one for each status. */
+/** The error responses, one for each status. */
 function errorResponses(codes: readonly ErrorCode[]): Record<string, ResponseObject> {
   const byStatus = new Map<number, ErrorCode[]>();
   for (const code of codes) {
@@ -122,37 +122,49 @@ function errorResponses(codes: readonly ErrorCode[]): Record<string, ResponseObj
 const CONTENT_ENCODING = {
   name: "Content-Encoding",
   in: "header",
-  description: "How the body is compressed; limits count after decompression",
+  description: "Compression of the body; limits apply after decompression",
   schema: { type: "string", enum: ["gzip", "br", "identity"] },
 };
 const IDEMPOTENCY_KEY = {
   name: "Idempotency-Key",
   in: "header",
-  description:
-    "Tells batches apart that are alike byte by byte. The ids of events that have none are made of the body and this.",
+  description: "Distinguishes identical batches. Events without an id get one derived from the body and this key.",
   schema: { type: "string", minLength: 1, maxLength: MAX_IDEMPOTENCY_KEY },
 };
 const REQUEST_ID = {
   name: "X-Request-Id",
   in: "header",
-  description: "An id for the logs of the service; one that is too long or has other characters is replaced",
+  description: "Id for the logs of the service; an id that is too long or has other characters is replaced",
+  schema: { type: "string" },
+};
+const text = (description: string): unknown => ({ description, required: true, schema: { type: "string" } });
+const SCRIPT_HEADERS = {
+  ...headers,
+  ETag: text("Changes with the script and its compression"),
+  "Cache-Control": text("How long the script may be cached"),
+  "Access-Control-Allow-Origin": text("*: pages of any origin may read the script"),
+};
+const IF_NONE_MATCH = {
+  name: "If-None-Match",
+  in: "header",
+  description: "ETag of a cached script; the answer is 304 if it is current",
   schema: { type: "string" },
 };
 const day = (name: string, description: string): unknown => ({
   name,
   in: "query",
-  description: `${description}, included; YYYY-MM-DD or dd/mm/yyyy`,
+  description: `${description}, inclusive; YYYY-MM-DD or dd/mm/yyyy`,
   schema: { type: "string", pattern: "^(\\d{4}-\\d{2}-\\d{2}|\\d{2}/\\d{2}/\\d{4})$" },
 });
 
-/** A body in any of the media types; of NDJSON OpenAPI can say no more than that it is text. */
+/** A body in any of the media types. OpenAPI can only describe NDJSON as text. */
 function body(types: readonly string[], schema: JsonSchema): OperationObject["requestBody"] {
-  const lines = { type: "string", description: "An event in JSON on each line" };
+  const lines = { type: "string", description: "One event as JSON per line" };
   const content = types.map((type) => [type, { schema: type === "application/x-ndjson" ? lines : schema }] as const);
   return { required: true, content: Object.fromEntries(content) };
 }
 
-/** Describes the interface of a replica. */
+/** Creates the OpenAPI document of a replica. */
 export function openApiDocument(settings: DocumentedSettings): OpenApiDocument {
   const { bodyLimit, batchBodyLimit, maxBatchEvents } = settings;
   const writeSecurity = settings.needsWriteKey ? anyOf("writeKeyHeader", "bearer", "writeKeyQuery") : undefined;
@@ -168,16 +180,16 @@ export function openApiDocument(settings: DocumentedSettings): OpenApiDocument {
       version,
       license: { name: license, identifier: license },
       description:
-        "Takes behaviour events and serves daily rollups. Every path can also be written without the slash at its end. " +
-        "What cannot be read as HTTP, has too large headers or takes too long to arrive is answered by 400, 431 and 408, " +
-        "an unknown path by 404, a method that a path does not take by 405, all with a body like any other error.",
+        "Accepts behaviour events and serves daily rollups. The trailing slash of a path is optional. Invalid HTTP is " +
+        "answered with 400, too large headers with 431, a request that arrives too slowly with 408, an unknown path with " +
+        "404, and a method that a path does not allow with 405, all with a body like any other error.",
     },
     paths: {
       "/event/": {
         post: {
           operationId: "postEvent",
-          summary: "Takes one event",
-          description: `At most ${bodyLimit} bytes. 204 is only sent when Pub/Sub has acknowledged the event.`,
+          summary: "Accepts one event",
+          description: `At most ${bodyLimit} bytes. The answer is 204 only after Pub/Sub has acknowledged the event.`,
           parameters: [CONTENT_ENCODING, REQUEST_ID],
           security: writeSecurity,
           requestBody: body(JSON_TYPES, ref("Event")),
@@ -188,11 +200,11 @@ export function openApiDocument(settings: DocumentedSettings): OpenApiDocument {
         },
         get: {
           operationId: "getStatistics",
-          summary: "The daily rollups",
+          summary: "Returns the daily rollups",
           security: readSecurity,
           parameters: [day("from", "The first day"), day("to", "The last day"), REQUEST_ID],
           responses: {
-            200: ok("Days ascending", ref("EventStatistics")),
+            200: ok("The rollups, with days in ascending order", ref("EventStatistics")),
             ...errorResponses([
               "INVALID_PARAMETER",
               ...ACCESS_ERRORS,
@@ -206,16 +218,17 @@ export function openApiDocument(settings: DocumentedSettings): OpenApiDocument {
       "/events/": {
         post: {
           operationId: "postEvents",
-          summary: "Takes many events",
+          summary: "Accepts many events",
           description:
-            `At most ${maxBatchEvents} events and ${batchBodyLimit} bytes. 200 is only sent when Pub/Sub has acknowledged ` +
-            "all events but the rejected ones, which are wrong and will stay so. After 503, or no answer, send the whole " +
-            "batch again, with the same ids or the same byte by byte: events that were taken already count once.",
+            `At most ${maxBatchEvents} events and ${batchBodyLimit} bytes. The answer is 200 only after Pub/Sub has ` +
+            "acknowledged all events except the rejected ones. Rejected events are invalid: do not retry them. After 503 or " +
+            "no answer, send the whole batch again, byte by byte the same or with the same ids; events that were already " +
+            "published then count once.",
           parameters: [CONTENT_ENCODING, IDEMPOTENCY_KEY, REQUEST_ID],
           security: writeSecurity,
           requestBody: body(JSON_OR_NDJSON_TYPES, ref("Batch")),
           responses: {
-            200: ok("Pub/Sub has acknowledged all events that are not rejected", ref("BatchAnswer")),
+            200: ok("Pub/Sub has acknowledged all events that were not rejected", ref("BatchAnswer")),
             ...errorResponses([
               "INVALID_BATCH",
               "INVALID_IDEMPOTENCY_KEY",
@@ -227,27 +240,47 @@ export function openApiDocument(settings: DocumentedSettings): OpenApiDocument {
           },
         },
       },
+      "/client/eventlogger.js": {
+        get: {
+          operationId: "getClientScript",
+          summary: "Returns the browser client for a script tag",
+          description: "Defines the global `eventlogger`. Pages of any origin may load it, with or without integrity.",
+          parameters: [IF_NONE_MATCH, REQUEST_ID],
+          responses: {
+            200: {
+              description: "The script, compressed with br or gzip if the request accepts it",
+              headers: SCRIPT_HEADERS,
+              content: { "text/javascript": { schema: { type: "string" } } },
+            },
+            304: { description: "The script has not changed", headers: SCRIPT_HEADERS },
+            ...errorResponses(["OVERLOADED"]),
+          },
+        },
+      },
       "/healthz": {
         get: {
           operationId: "getHealth",
-          summary: "Whether the process is up",
-          responses: { 200: ok("It is", ref("Health")) },
+          summary: "Reports whether the process is up",
+          responses: { 200: ok("The process is up", ref("Health")) },
         },
       },
       "/readyz": {
         get: {
           operationId: "getReadiness",
-          summary: "Whether events can be taken",
-          responses: { 200: ok("They can", ref("Ready")), 503: ok("They cannot, and why", ref("NotReady")) },
+          summary: "Reports whether events can be accepted",
+          responses: {
+            200: ok("Events can be accepted", ref("Ready")),
+            503: ok("Events cannot be accepted, with the reason", ref("NotReady")),
+          },
         },
       },
       "/metrics": {
         get: {
           operationId: "getMetrics",
-          summary: "Metrics of this replica for Prometheus",
+          summary: "Returns the metrics of this replica for Prometheus",
           responses: {
             200: {
-              description: "The text format of Prometheus",
+              description: "Metrics in the Prometheus text format",
               headers,
               content: { "text/plain": { schema: { type: "string" } } },
             },
@@ -258,7 +291,7 @@ export function openApiDocument(settings: DocumentedSettings): OpenApiDocument {
       "/openapi.json": {
         get: {
           operationId: "getOpenApi",
-          summary: "This document",
+          summary: "Returns this document",
           responses: { 200: ok("OpenAPI 3.1", { type: "object" }), ...errorResponses(["OVERLOADED"]) },
         },
       },

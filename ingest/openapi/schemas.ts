@@ -5,17 +5,17 @@ import type { DailyStats, EventStatistics } from "../routes/getEvent";
 /** A JSON Schema, draft 2020-12. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
-/** Points to one of {@link schemas}. */
+/** A reference to one of {@link schemas}. */
 export const ref = (name: string): JsonSchema => ({ $ref: `#/components/schemas/${name}` });
 
 const COUNT = { type: "integer", minimum: 0 };
 
-/** An object with just these fields, all of them required. */
+/** An object with exactly these fields, all required. */
 function object(properties: Readonly<Record<string, JsonSchema>>): JsonSchema {
   return { type: "object", properties, required: Object.keys(properties), additionalProperties: false };
 }
 
-/** The event schema, with what it tells those who break it as the description of each field. */
+/** The event schema, with the validation message of each field as its description. */
 function eventSchema(): JsonSchema {
   const { schema, messages } = postedEventSchema;
   const fields = Object.entries(schema.properties as Readonly<Record<string, JsonSchema>>);
@@ -40,13 +40,13 @@ const batchAnswer: Record<keyof BatchAnswer, JsonSchema> = {
   accepted: COUNT,
   rejected: {
     type: "array",
-    items: object({ index: { ...COUNT, description: "Place in the batch, from 0" }, errors: ref("FieldErrors") }),
+    items: object({ index: { ...COUNT, description: "Index in the batch, from 0" }, errors: ref("FieldErrors") }),
   },
 };
 
 /** All schemas by their names. */
 export function schemas(maxBatchEvents: number): Readonly<Record<string, JsonSchema>> {
-  // What is wrong with one event of a batch is the matter of that event alone.
+  // An invalid event does not make its batch invalid.
   const events = { type: "array", maxItems: maxBatchEvents, items: ref("Event") };
   return {
     Event: eventSchema(),
@@ -56,7 +56,7 @@ export function schemas(maxBatchEvents: number): Readonly<Record<string, JsonSch
       type: "array",
       minItems: 1,
       items: object({
-        field: { type: "string", description: '"" is the request or the event as a whole' },
+        field: { type: "string", description: 'The invalid field; "" for the request or the event as a whole' },
         message: { type: "string", minLength: 1 },
       }),
     },

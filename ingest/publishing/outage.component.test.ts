@@ -1,24 +1,32 @@
 import assert from "node:assert/strict";
 import { startPubSubEmulator } from "@eventlogger/gcp/emulators/emulators";
-import { eventually, useIngest } from "../testing/fixture";
-import { inFlight } from "../testing/metrics";
+import { eventually, useIngest, type TestReplica } from "../testing/fixture";
+import { eventsInFlight, metricsOf } from "../testing/metrics";
 import { startRelay } from "../testing/relay";
 import { errorsOf, post, postBatch, sampleEvent } from "../testing/requests";
 
 const TIMEOUT_MS = 1500;
 
+function failuresLogged({ process: child }: TestReplica): number {
+  return child.logTail(1000).split('"publishing is failing"').length - 1;
+}
+
 describe("when Pub/Sub is away", function () {
   this.timeout(120_000);
   const ingest = useIngest();
 
-  it("is 503 with Retry-After within the timeout while Pub/Sub hangs, and recovers by itself", async () => {
+  it("while Pub/Sub hangs, a POST is answered with 503 and Retry-After after the publish timeout, and works again afterwards", async () => {
     const topic = await ingest.freshTopic();
     const replica = await ingest.startReplica({
       TOPIC: topic.name,
       PUBLISH_TIMEOUT: `${TIMEOUT_MS}ms`,
       MAX_IN_FLIGHT: "20",
     });
-    assert.equal((await post(replica.url, sampleEvent({ event_id: "before" }))).status, 204);
+    // The first connection may take longer than the timeout.
+    await eventually(async () => (await post(replica.url, sampleEvent())).status === 204, "204");
+    const timedOut = 'ingest_publish_duration_seconds_count{outcome="timeout"}';
+    const timeoutsBefore = (await metricsOf(replica.url)).get(timedOut) ?? 0;
+    const failuresBefore = failuresLogged(replica);
 
     process.kill(ingest.emulator.process.pid, "SIGSTOP");
     try {
@@ -27,15 +35,16 @@ describe("when Pub/Sub is away", function () {
         Array.from({ length: 20 }, (_, i) => post(replica.url, sampleEvent({ event_id: `during-${i}` }))),
       );
       const elapsed = Date.now() - start;
-      assert.ok(elapsed >= TIMEOUT_MS - 50 && elapsed < TIMEOUT_MS + 10_000, `${elapsed} ms`);
+      assert.ok(elapsed >= TIMEOUT_MS - 50, `${elapsed} ms`);
       for (const response of responses) {
         assert.equal(response.status, 503);
         assert.ok(Number(response.headers.get("retry-after")) >= 1);
         assert.match((await errorsOf(response))[0]?.message ?? "", /Pub\/Sub did not answer in time/);
       }
+      assert.equal((await metricsOf(replica.url)).get(timedOut), timeoutsBefore + 20);
       const notReady = await fetch(`${replica.url}/readyz`);
       assert.equal(notReady.status, 503);
-      assert.match(await notReady.text(), /Publishing to Pub\/Sub topic topic-\d+ fails: /);
+      assert.match(await notReady.text(), /Publishing to Pub\/Sub topic topic-\d+ is failing: /);
       assert.equal((await fetch(`${replica.url}/healthz`)).status, 200);
     } finally {
       process.kill(ingest.emulator.process.pid, "SIGCONT");
@@ -44,25 +53,20 @@ describe("when Pub/Sub is away", function () {
     await eventually(async () => (await fetch(`${replica.url}/readyz`)).status === 200, "ready");
     assert.equal((await post(replica.url, sampleEvent({ event_id: "after" }))).status, 204);
     await topic.message("after");
-    const messages = replica.process
-      .logTail(100)
-      .split("\n")
-      .map((line) => (JSON.parse(line) as { msg: string }).msg);
-    assert.equal(messages.filter((m) => m === "publishing fails").length, 1, messages.join());
+    assert.equal(failuresLogged(replica), failuresBefore + 1, replica.process.logTail(100));
   });
 
-  it("refuses at once what is more than may wait, and takes events again afterwards", async () => {
+  it("events above --max-in-flight are refused immediately and accepted again afterwards", async () => {
     const topic = await ingest.freshTopic();
-    const replica = await ingest.startReplica({ TOPIC: topic.name, PUBLISH_TIMEOUT: "30s", MAX_IN_FLIGHT: "10" });
+    const replica = await ingest.startReplica({ TOPIC: topic.name, PUBLISH_TIMEOUT: "300s", MAX_IN_FLIGHT: "10" });
     assert.equal((await post(replica.url, sampleEvent())).status, 204);
     process.kill(ingest.emulator.process.pid, "SIGSTOP");
     let waiting: Promise<Response>[] = [];
     try {
       waiting = Array.from({ length: 10 }, () => post(replica.url, sampleEvent()));
-      await inFlight(replica.url, 10);
-      const start = Date.now();
+      await eventsInFlight(replica.url, 10);
+      // Answered while Pub/Sub hangs, long before the publish timeout.
       const refused = await Promise.all(Array.from({ length: 30 }, () => post(replica.url, sampleEvent())));
-      assert.ok(Date.now() - start < 15_000);
       for (const response of refused) {
         assert.equal(response.status, 503);
         assert.equal(response.headers.get("retry-after"), "1");
@@ -71,7 +75,7 @@ describe("when Pub/Sub is away", function () {
     } finally {
       process.kill(ingest.emulator.process.pid, "SIGCONT");
     }
-    // They waited less than the timeout: all are taken.
+    // They waited less than the publish timeout: all are accepted.
     assert.deepEqual(
       (await Promise.all(waiting)).map((r) => r.status),
       Array<number>(10).fill(204),
@@ -79,17 +83,17 @@ describe("when Pub/Sub is away", function () {
     assert.equal((await post(replica.url, sampleEvent())).status, 204);
   });
 
-  it("is 503 for a batch that is not all acknowledged; sent again it counts once, also without ids", async () => {
+  it("a batch that is not fully acknowledged is answered with 503 and counts once after a retry, also without ids", async () => {
     const topic = await ingest.freshTopic();
     const replica = await ingest.startReplica({ TOPIC: topic.name, PUBLISH_TIMEOUT: "5s", MAX_IN_FLIGHT: "50" });
     const batch = Array.from({ length: 100 }, (_, i) => sampleEvent({ page: `/${i}` }));
     process.kill(ingest.emulator.process.pid, "SIGSTOP");
     try {
-      // One batch may be larger than the bound, a second one finds no room.
+      // One batch may exceed the limit; a second one is refused.
       const first = postBatch(replica.url, batch);
-      await inFlight(replica.url, 100);
-      const second = postBatch(replica.url, [{}]);
-      assert.match((await errorsOf(await second))[0]?.message ?? "", /Too many events/);
+      await eventsInFlight(replica.url, 100);
+      const second = await postBatch(replica.url, [{}]);
+      assert.match((await errorsOf(second))[0]?.message ?? "", /Too many events/);
       const answer = await first;
       assert.equal(answer.status, 503);
       assert.ok(Number(answer.headers.get("retry-after")) >= 1);
@@ -101,15 +105,15 @@ describe("when Pub/Sub is away", function () {
     assert.equal((await post(replica.url, sampleEvent({ event_id: "after" }))).status, 204);
     await topic.message("after");
     await eventually(() => topic.messages.size >= 101, "all events");
-    // What was frozen may have been taken, too: by the same names.
+    // The frozen messages may have been published too, with the same ids.
     assert.equal(topic.messages.size, 101);
   });
 
-  it("bounds what waits by its size too", async () => {
+  it("the size of the events in flight is limited", async () => {
     const topic = await ingest.freshTopic();
     const replica = await ingest.startReplica({
       TOPIC: topic.name,
-      PUBLISH_TIMEOUT: "30s",
+      PUBLISH_TIMEOUT: "300s",
       MAX_IN_FLIGHT_BYTES: "20000",
     });
     process.kill(ingest.emulator.process.pid, "SIGSTOP");
@@ -117,7 +121,7 @@ describe("when Pub/Sub is away", function () {
     try {
       const large = sampleEvent({ properties: { x: "y".repeat(11_000) } });
       waiting = [post(replica.url, large), post(replica.url, large)];
-      await inFlight(replica.url, 2);
+      await eventsInFlight(replica.url, 2);
       assert.equal((await post(replica.url, sampleEvent())).status, 503);
     } finally {
       process.kill(ingest.emulator.process.pid, "SIGCONT");
@@ -125,20 +129,21 @@ describe("when Pub/Sub is away", function () {
     await Promise.all(waiting);
   });
 
-  it("is 503 for a topic that does not exist, and not ready, saying why", async () => {
+  it("with a missing topic a POST is answered with 503, and /readyz reports the reason", async () => {
     const replica = await ingest.startReplica({ TOPIC: "no-such-topic" });
-    const unused = await fetch(`${replica.url}/readyz`);
-    assert.equal(unused.status, 503);
-    assert.match(await unused.text(), /no-such-topic cannot be reached: .*NOT_FOUND/);
+    const reason = /no-such-topic cannot be reached: .*NOT_FOUND/;
+    const unused = async (): Promise<Response> => fetch(`${replica.url}/readyz`);
+    await eventually(async () => reason.test(await (await unused()).text()), "the reason");
+    assert.equal((await unused()).status, 503);
     const response = await post(replica.url, sampleEvent());
     assert.equal(response.status, 503);
     assert.ok(Number(response.headers.get("retry-after")) >= 1);
     const readiness = await fetch(`${replica.url}/readyz`);
     assert.equal(readiness.status, 503);
-    assert.match(await readiness.text(), /Publishing to Pub\/Sub topic no-such-topic fails: .*NOT_FOUND/);
+    assert.match(await readiness.text(), /Publishing to Pub\/Sub topic no-such-topic is failing: .*NOT_FOUND/);
   });
 
-  it("takes events again after Pub/Sub was gone and has come back, within seconds", async () => {
+  it("events are accepted again after Pub/Sub was unreachable", async () => {
     const logFile = `${ingest.emulator.process.logFile}.second`;
     const first = await startPubSubEmulator({ logFile });
     const replica = await ingest.startReplica({ PUBSUB_EMULATOR_HOST: first.host, PUBLISH_TIMEOUT: "1s" });
@@ -147,13 +152,13 @@ describe("when Pub/Sub is away", function () {
     const second = await startPubSubEmulator({ logFile, port: Number(first.host.split(":")[1]) });
     try {
       await fetch(`http://${second.host}/v1/projects/demo-project/topics/events`, { method: "PUT" });
-      await eventually(async () => (await post(replica.url, sampleEvent())).status === 204, "204", 6000);
+      await eventually(async () => (await post(replica.url, sampleEvent())).status === 204, "204", 20_000);
     } finally {
       await second.stop();
     }
   });
 
-  it("takes events again soon after its connection has died without a word", async () => {
+  it("events are accepted again after the connection has died silently", async () => {
     const topic = await ingest.freshTopic();
     const relay = await startRelay(ingest.emulator.host);
     try {
@@ -162,17 +167,17 @@ describe("when Pub/Sub is away", function () {
         PUBSUB_EMULATOR_HOST: relay.host,
         PUBLISH_TIMEOUT: "1s",
       });
-      assert.equal((await post(replica.url, sampleEvent({ event_id: "before" }))).status, 204);
+      await eventually(async () => (await post(replica.url, sampleEvent())).status === 204, "204");
       relay.forgetConnections();
       assert.equal((await post(replica.url, sampleEvent())).status, 503);
-      await eventually(async () => (await post(replica.url, sampleEvent())).status === 204, "204", 20_000);
+      await eventually(async () => (await post(replica.url, sampleEvent())).status === 204, "204");
       assert.equal((await fetch(`${replica.url}/readyz`)).status, 200);
     } finally {
       await relay.stop();
     }
   });
 
-  it("takes events again soon after a network that swallowed its attempts to connect works again", async () => {
+  it("events are accepted again after a network that swallowed connection attempts has recovered", async () => {
     const topic = await ingest.freshTopic();
     const relay = await startRelay(ingest.emulator.host);
     try {
@@ -184,7 +189,7 @@ describe("when Pub/Sub is away", function () {
       });
       assert.equal((await post(replica.url, sampleEvent())).status, 503);
       await relay.restore();
-      await eventually(async () => (await post(replica.url, sampleEvent())).status === 204, "204", 5000);
+      await eventually(async () => (await post(replica.url, sampleEvent())).status === 204, "204", 15_000);
     } finally {
       await relay.stop();
     }

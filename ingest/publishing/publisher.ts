@@ -3,7 +3,7 @@ import type { Logger } from "pino";
 import type { EventMessage } from "@eventlogger/events/eventMessage";
 import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
 import { RequestError } from "../http/errors";
-import type { PublishOutcome } from "../telemetry/metrics";
+import type { PublishOutcome } from "../telemetry/metrics/metrics";
 
 /** gRPC status codes, https://grpc.io/docs/guides/status-codes/ */
 const CANCELLED = 1;
@@ -15,43 +15,42 @@ const ABORTED = 10;
 const INTERNAL = 13;
 const UNAVAILABLE = 14;
 
-/** What Google's own clients send again for Publish. A message that was taken twice is one event: it has an event_id. */
+/** Status codes that Google's clients retry for Publish. A message published twice is one event: it has an event_id. */
 const RETRIED = [CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, ABORTED, INTERNAL, UNAVAILABLE];
 
 /** Google's limit for one publish request. */
 const MAX_BATCH_MESSAGES = 1000;
 const MAX_BATCH_BYTES = 4 * 1024 * 1024;
 /**
- * A request costs about as much as thirty messages, so waiting a little for company is worth more than the latency it
- * costs.
+ * A request costs about as much as thirty messages, so a short wait for more messages is worth its latency.
  */
 const MAX_BATCH_DELAY_MS = 3;
 
-/** How often publishes are looked through for those that have waited too long. */
+/** How often publishes are checked for passed deadlines, ms. */
 const SWEEP_MS = 100;
-/** What the last publish came to says something of the next for this long. */
+/** How long the result of the last publish decides readiness, ms. */
 const FRESH_MS = 5000;
 const PROBE_TIMEOUT_MS = 2000;
-/** See PubSubClientOptions: a connection that has died is replaced within this and 3 s. */
+/** See PubSubClientOptions: a dead connection is replaced within this plus 3 s. */
 const KEEP_ALIVE_MS = 5000;
 
 export interface EventPublisherOptions {
   readonly project: string;
   readonly topic: string;
-  /** How long a publish may take, with all its retries, ms. */
+  /** Time limit of a publish, including retries, ms. */
   readonly timeoutMs: number;
-  /** The most events that wait for their acknowledgement at one time. */
+  /** Maximum number of events in flight. */
   readonly maxInFlight: number;
-  /** The most bytes of message data that wait at one time. */
+  /** Maximum size of the message data in flight, bytes. */
   readonly maxInFlightBytes: number;
   readonly logger: Logger;
-  /** Told how the publishes of a request have ended, and how long that took, ms. */
+  /** Called with the outcome and the duration (ms) of the publishes of a request. */
   readonly onPublished?: (outcome: PublishOutcome, ms: number) => void;
 }
 
-/** A request whose events are under way. */
+/** A request whose events are in flight. */
 interface Waiting {
-  /** ms, not going back. */
+  /** Monotonic time, ms. */
   readonly since: number;
   readonly deadline: number;
   readonly events: number;
@@ -64,7 +63,7 @@ function codeOf(error: unknown): number | undefined {
 }
 
 /**
- * Publishes events to one topic, in batches, with a bound on what is under way.
+ * Publishes events to one topic, in batches, with limits on the events in flight.
  */
 export class EventPublisher {
   private readonly pubsub: PubSub;
@@ -94,7 +93,7 @@ export class EventPublisher {
             initialRetryDelayMillis: 100,
             retryDelayMultiplier: 1.3,
             maxRetryDelayMillis: 1000,
-            // Half, so that a request that was lost on the way is sent once more.
+            // Half of the limit, so that a lost request is sent once more.
             initialRpcTimeoutMillis: Math.ceil(options.timeoutMs / 2),
             rpcTimeoutMultiplier: 1,
             maxRpcTimeoutMillis: Math.ceil(options.timeoutMs / 2),
@@ -103,21 +102,21 @@ export class EventPublisher {
         },
       },
     });
-    // One timer for all publishes. The client's own deadline does not cover its search for credentials, and overshoots.
+    // One timer for all publishes. The client's own deadline overshoots and does not cover the search for credentials.
     this.sweeper = setInterval(() => this.sweep(), SWEEP_MS).unref();
   }
 
-  /** Events that have not been acknowledged yet, those past their deadline included. */
+  /** Events without an acknowledgement, including those past their deadline. */
   get eventsInFlight(): number {
     return this.inFlight;
   }
 
-  /** Bytes of their data. */
+  /** Size of the data of these events, bytes. */
   get bytesInFlight(): number {
     return this.inFlightBytes;
   }
 
-  /** @throws RequestError TOO_MANY_IN_FLIGHT when another event must not be taken now. */
+  /** @throws RequestError TOO_MANY_IN_FLIGHT when no further event may be accepted now. */
   assertCapacity(): void {
     if (this.inFlight >= this.options.maxInFlight || this.inFlightBytes >= this.options.maxInFlightBytes) {
       throw new RequestError("TOO_MANY_IN_FLIGHT");
@@ -130,10 +129,10 @@ export class EventPublisher {
   }
 
   /**
-   * Resolves when Pub/Sub has acknowledged all messages. They are one reservation: it is made when there is room for any
-   * of them, so the bounds may be passed by one request, and ends with the last of them.
-   * @throws RequestError PUBSUB_TIMEOUT or PUBSUB_REFUSED: any of the messages may have been taken, or not.
-   * @throws RequestError TOO_MANY_IN_FLIGHT: none has.
+   * Resolves when Pub/Sub has acknowledged all messages. They are accepted together as long as the limits are not reached,
+   * so one request may exceed them; they count as in flight until the last one is answered.
+   * @throws RequestError PUBSUB_TIMEOUT or PUBSUB_REFUSED: some of the messages may have been published.
+   * @throws RequestError TOO_MANY_IN_FLIGHT: none was published.
    */
   publishAll(messages: readonly EventMessage[]): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -151,12 +150,12 @@ export class EventPublisher {
       this.inFlight += events;
       this.inFlightBytes += bytes;
       let left = events;
-      // One for all messages, not one each.
+      // One callback for all messages, not one for each.
       const answered = (error: Error | null): void => {
         left--;
         if (error && this.waiting.delete(waiting)) reject(this.failed(error, waiting));
         if (left > 0) return;
-        // Only now: messages past their deadline hold their memory until the client lets go of them.
+        // Only now: messages past their deadline keep their memory until the client releases them.
         this.inFlight -= events;
         this.inFlightBytes -= bytes;
         if (this.waiting.delete(waiting)) {
@@ -171,19 +170,19 @@ export class EventPublisher {
   }
 
   /**
-   * Why publishing is not possible now, or undefined when it is: the last publish of the last seconds decides; where there
-   * was none, whether the topic can be reached. Never rejects.
+   * Why events cannot be published now; undefined when they can. The last recent publish decides; without one, whether
+   * the topic can be reached. Never rejects.
    */
   async problem(): Promise<string | undefined> {
     const fresh = Date.now() - FRESH_MS;
     if (this.failing && this.failing.last > fresh)
-      return `Publishing to ${this.describe()} fails: ${this.failing.reason}`;
+      return `Publishing to ${this.describe()} is failing: ${this.failing.reason}`;
     if (!this.failing && this.lastSuccess > fresh) return undefined;
     this.probe ??= this.probeTopic().finally(() => (this.probe = undefined));
     return this.probe;
   }
 
-  /** Waits until nothing is in flight, then lets go of the connection. */
+  /** Waits until nothing is in flight, then closes the connection. */
   async close(): Promise<void> {
     if (this.inFlight > 0) await new Promise<void>((resolve) => this.whenIdle.push(resolve));
     clearInterval(this.sweeper);
@@ -211,26 +210,26 @@ export class EventPublisher {
     this.options.logger.info({ events, failedForMs: this.lastSuccess - since }, "publishing works again");
   }
 
-  /** Logs the first failure of a row, not each: an outage under load must not become a flood of lines. */
+  /** Logs only the first of consecutive failures, so that an outage does not flood the log. */
   private failed(cause: Error, { events, since }: Waiting): RequestError {
     const now = Date.now();
     if (!this.failing) {
       this.failing = { since: now, last: now, reason: "", events: 0 };
-      this.options.logger.warn({ err: cause, topic: this.options.topic }, "publishing fails");
+      this.options.logger.warn({ err: cause, topic: this.options.topic }, "publishing is failing");
     }
     this.failing.last = now;
     this.failing.reason = cause.message;
     this.failing.events += events;
-    const isLate = codeOf(cause) === DEADLINE_EXCEEDED;
-    this.options.onPublished?.(isLate ? "timeout" : "refused", performance.now() - since);
-    return new RequestError(isLate ? "PUBSUB_TIMEOUT" : "PUBSUB_REFUSED", { cause });
+    const isTimeout = codeOf(cause) === DEADLINE_EXCEEDED;
+    this.options.onPublished?.(isTimeout ? "timeout" : "refused", performance.now() - since);
+    return new RequestError(isTimeout ? "PUBSUB_TIMEOUT" : "PUBSUB_REFUSED", { cause });
   }
 
   private async probeTopic(): Promise<string | undefined> {
     try {
       await this.topic.getMetadata({ timeout: PROBE_TIMEOUT_MS, retry: null });
     } catch (error) {
-      // A publisher needs no right to read the topic (roles/pubsub.publisher has none); the service did answer.
+      // A publisher needs no permission to read the topic (roles/pubsub.publisher lacks it); the service did answer.
       if (codeOf(error) !== PERMISSION_DENIED) {
         return `${this.describe()} cannot be reached: ${(error as Error).message}`;
       }

@@ -5,7 +5,7 @@ import { RequestError } from "../http/errors";
 const parse = (query: string): ReturnType<typeof parseDateRange> => parseDateRange(new URLSearchParams(query));
 
 describe("parseDateRange", () => {
-  it("takes both ways to write a date, and leaves open what is not given", () => {
+  it("parseDateRange accepts both date formats and leaves missing bounds open", () => {
     assert.deepEqual(parse(""), { from: undefined, to: undefined });
     assert.deepEqual(parse("from=2024-02-29"), { from: "2024-02-29", to: undefined });
     assert.deepEqual(parse("from=01/02/2024&to=2024-03-01"), { from: "2024-02-01", to: "2024-03-01" });
@@ -23,7 +23,7 @@ describe("parseDateRange", () => {
     ["from=2024-01-02&to=2024-01-01", "from"],
   ];
   for (const [query, field] of bad) {
-    it(`refuses ${query} naming ${field}`, () => {
+    it(`parseDateRange refuses ${query} and names ${field}`, () => {
       assert.throws(
         () => parse(query),
         (error) => error instanceof RequestError && error.status === 400 && error.errors[0]?.field === field,

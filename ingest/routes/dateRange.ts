@@ -1,7 +1,7 @@
 import { dayToIso, parseDay } from "@eventlogger/events/day";
 import { RequestError } from "../http/errors";
 
-/** Days from and to which to answer, both included, `YYYY-MM-DD`; undefined = open. */
+/** First and last day, inclusive, `YYYY-MM-DD`; undefined for no bound. */
 export interface DateRange {
   readonly from: string | undefined;
   readonly to: string | undefined;
@@ -14,11 +14,11 @@ function parseParameter(field: "from" | "to", values: readonly string[]): string
   const given = values.length === 1 ? JSON.stringify(values[0]?.slice(0, 100)) : `${values.length} values`;
   throw new RequestError("INVALID_PARAMETER", {
     field,
-    detail: `must be one date of the calendar as YYYY-MM-DD or dd/mm/yyyy, not ${given}`,
+    detail: `must be one calendar date, as YYYY-MM-DD or dd/mm/yyyy, not ${given}`,
   });
 }
 
-/** Reads `from` and `to` of a query. @throws RequestError INVALID_PARAMETER naming the parameter. */
+/** Reads `from` and `to` of a query. @throws RequestError INVALID_PARAMETER with the name of the parameter. */
 export function parseDateRange(query: URLSearchParams): DateRange {
   const from = parseParameter("from", query.getAll("from"));
   const to = parseParameter("to", query.getAll("to"));

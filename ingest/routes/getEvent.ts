@@ -1,6 +1,7 @@
 import type { Middleware } from "koa";
+import { dayFromIso, dayToDdMmYyyy } from "@eventlogger/events/day";
 import type { DailyRollup } from "@eventlogger/gcp/bigquery/dailyRollups";
-import { admit, type Gate } from "../access/gate";
+import { admit, type AdmissionCheck } from "../access/admission";
 import { parseDateRange, type DateRange } from "./dateRange";
 import type { RollupCache } from "../rollups/rollupCache";
 
@@ -15,18 +16,23 @@ export interface DailyStats {
 }
 
 export interface EventStatistics {
-  /** Distinct users over all accepted events, not only those of the days that were asked for. */
+  /** Distinct users over all accepted events, not only in the requested range. */
   readonly total_users: number;
   readonly daily_stats: readonly DailyStats[];
   /** ISO 8601. */
   readonly as_of: string;
 }
 
-const ddMmYyyy = (iso: string): string => `${iso.slice(8, 10)}/${iso.slice(5, 7)}/${iso.slice(0, 4)}`;
+/** @throws Error when the text is not a date */
+function isoToDdMmYyyy(iso: string): string {
+  const day = dayFromIso(iso);
+  if (day === undefined) throw new Error(`BigQuery returned a date that is not YYYY-MM-DD: ${iso}`);
+  return dayToDdMmYyyy(day);
+}
 
 function dailyStats(day: DailyRollup): DailyStats {
   return {
-    date: ddMmYyyy(day.date),
+    date: isoToDdMmYyyy(day.date),
     average_session_duration_min: day.average_session_duration_min,
     average_session_duration_sec: day.average_session_duration_sec,
     active_user_count: day.active_user_count,
@@ -35,20 +41,20 @@ function dailyStats(day: DailyRollup): DailyStats {
   };
 }
 
-const within =
+const isWithin =
   ({ from, to }: DateRange) =>
   (day: DailyRollup): boolean =>
     (from === undefined || day.date >= from) && (to === undefined || day.date <= to);
 
-/** `GET /event/`: the daily rollups, `?from=&to=` for some of them. @param gate undefined: anybody may read */
-export function createGetEvent(rollups: Pick<RollupCache, "get">, gate: Gate | undefined): Middleware {
+/** `GET /event/`: the daily rollups, `?from=&to=` selects a range. @param check undefined when anybody may read */
+export function createGetEvent(rollups: Pick<RollupCache, "get">, check: AdmissionCheck | undefined): Middleware {
   return async function getEvent(ctx) {
-    admit(ctx, gate);
+    admit(ctx, check);
     const range = parseDateRange(new URLSearchParams(ctx.querystring));
     const { totalUsers, days, asOf } = await rollups.get();
     const body: EventStatistics = {
       total_users: totalUsers,
-      daily_stats: days.filter(within(range)).map(dailyStats),
+      daily_stats: days.filter(isWithin(range)).map(dailyStats),
       as_of: asOf.toISOString(),
     };
     ctx.set("Cache-Control", "no-cache");

@@ -1,7 +1,7 @@
 import type { Middleware } from "koa";
-import type { Metrics } from "../telemetry/metrics";
+import type { Metrics } from "../telemetry/metrics/metrics";
 
-/** `GET /metrics`: for Prometheus. */
+/** `GET /metrics`: the metrics of this replica, for Prometheus. */
 export function createGetMetrics(metrics: Metrics): Middleware {
   return async function getMetrics(ctx) {
     ctx.set("Cache-Control", "no-cache");

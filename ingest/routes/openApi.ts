@@ -1,7 +1,7 @@
 import type { Middleware } from "koa";
 import type { OpenApiDocument } from "../openapi/document";
 
-/** `GET /openapi.json`: the description of this interface. */
+/** `GET /openapi.json`: the OpenAPI document of this interface. */
 export function createGetOpenApi(document: OpenApiDocument): Middleware {
   const text = JSON.stringify(document);
   return function getOpenApi(ctx) {

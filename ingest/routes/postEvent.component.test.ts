@@ -4,18 +4,18 @@ import { useIngest, type TestReplica, type TestTopic } from "../testing/fixture"
 import { errorsOf, post, sampleEvent, sendRaw } from "../testing/requests";
 
 describe("POST /event/ with Pub/Sub", function () {
-  this.timeout(90_000);
+  this.timeout(120_000);
   const ingest = useIngest();
   let topic: TestTopic;
   let replica: TestReplica;
 
   before(async function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     topic = await ingest.freshTopic();
     replica = await ingest.startReplica({ TOPIC: topic.name });
   });
 
-  it("is 204 without a body once the event is in the topic, with its attributes", async () => {
+  it("POST /event/ answers 204 without a body once the event is in the topic with its attributes", async () => {
     const fields = {
       event_id: "full",
       page: "/a?b=c",
@@ -37,7 +37,7 @@ describe("POST /event/ with Pub/Sub", function () {
     assert.ok(received_at >= before && received_at <= Date.now());
   });
 
-  it("takes the address without the slash, and event times as seconds and as text", async () => {
+  it("POST /event accepts the path without the slash, and event times as seconds and as text", async () => {
     const times: [string, unknown, string][] = [
       ["seconds", 1_700_000_000.5, "1700000000500"],
       ["iso", "2020-02-29T23:59:59.999Z", "1583020799999"],
@@ -54,7 +54,7 @@ describe("POST /event/ with Pub/Sub", function () {
     }
   });
 
-  it("makes an event_id when there is none", async () => {
+  it("POST /event/ adds an event_id to an event without one", async () => {
     const known = new Set(topic.messages.keys());
     assert.equal((await post(replica.url, sampleEvent())).status, 204);
     await topic.topic.publishMessage({ data: Buffer.from("{}"), attributes: { event_id: "after" } });
@@ -64,7 +64,7 @@ describe("POST /event/ with Pub/Sub", function () {
     assert.match(made[0] ?? "", /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
   });
 
-  it("does not keep apart what is under way: 500 at once all arrive", async () => {
+  it("POST /event/ delivers all of 500 concurrent events", async () => {
     const ids = Array.from({ length: 500 }, (_, i) => `many-${i}`);
     const statuses = await Promise.all(
       ids.map(async (event_id) => (await post(replica.url, sampleEvent({ event_id }))).status),
@@ -73,23 +73,23 @@ describe("POST /event/ with Pub/Sub", function () {
     for (const id of ids) await topic.message(id);
   });
 
-  describe("refuses, naming the field,", () => {
+  describe("invalid events", () => {
     const bad: [string, Record<string, unknown>, string[]][] = [
-      ["fields that are missing", { type: undefined, session_id: undefined }, ["session_id", "type"]],
+      ["missing fields", { type: undefined, session_id: undefined }, ["session_id", "type"]],
       ["another type", { type: "page" }, ["type"]],
       ["an empty session", { session_id: "" }, ["session_id"]],
-      ["a session that is too long", { session_id: "x".repeat(129) }, ["session_id"]],
+      ["a too long session", { session_id: "x".repeat(129) }, ["session_id"]],
       ["a number for a name", { event_name: 7 }, ["event_name"]],
-      ["a time that is none", { event_time: "soon" }, ["event_time"]],
+      ["an invalid time", { event_time: "soon" }, ["event_time"]],
       ["a time far in the future", { event_time: Date.now() + 25 * 3_600_000 }, ["event_time"]],
-      ["a user that is no text", { user_id: { id: 1 } }, ["user_id"]],
-      ["a page that is no text", { page: ["/"] }, ["page"]],
-      ["properties that are no object", { properties: [1] }, ["properties"]],
+      ["a user that is not a string", { user_id: { id: 1 } }, ["user_id"]],
+      ["a page that is not a string", { page: ["/"] }, ["page"]],
+      ["properties that are not an object", { properties: [1] }, ["properties"]],
       ["properties over 16 KiB", { properties: { x: "y".repeat(16 * 1024) } }, ["properties"]],
-      ["fields nobody knows", { colour: "red", received_at: 1 }, ["colour", "received_at"]],
+      ["unknown fields", { colour: "red", received_at: 1 }, ["colour", "received_at"]],
     ];
     for (const [what, fields, expected] of bad) {
-      it(what, async () => {
+      it(`POST /event/ refuses ${what} and names the field`, async () => {
         const response = await post(replica.url, sampleEvent({ event_id: "refused", ...fields }));
         assert.equal(response.status, 400);
         const errors = await errorsOf(response);
@@ -98,7 +98,7 @@ describe("POST /event/ with Pub/Sub", function () {
       });
     }
 
-    it("and publishes none of them", async () => {
+    it("POST /event/ publishes no invalid event", async () => {
       await topic.topic.publishMessage({ data: Buffer.from("{}"), attributes: { event_id: "after refusals" } });
       await topic.message("after refusals");
       assert.equal(topic.messages.has("refused"), false);
@@ -121,7 +121,7 @@ describe("POST /event/ with Pub/Sub", function () {
     ["objects 8,000 deep", '{"a":'.repeat(8_000) + "1" + "}".repeat(8_000)],
   ];
   for (const [what, body] of notEvents) {
-    it(`refuses ${what} as a body, and lives`, async () => {
+    it(`POST /event/ refuses ${what} as a body, and the replica keeps working`, async () => {
       const response = await post(replica.url, body);
       assert.equal(response.status, 400);
       const errors = await errorsOf(response);
@@ -131,7 +131,7 @@ describe("POST /event/ with Pub/Sub", function () {
     });
   }
 
-  it("takes or refuses, but never fails on, properties that nest as deep as fits", async () => {
+  it("POST /event/ never fails on deeply nested properties", async () => {
     for (const depth of [10, 100, 1000, 2700, 8000]) {
       const properties = '{"a":'.repeat(depth) + "1" + "}".repeat(depth);
       const body = JSON.stringify(sampleEvent({ event_id: `deep-${depth}` })).replace(
@@ -144,7 +144,7 @@ describe("POST /event/ with Pub/Sub", function () {
     }
   });
 
-  it("keeps a __proto__ in properties as the data it is", async () => {
+  it("POST /event/ keeps __proto__ in properties as plain data", async () => {
     const body = JSON.stringify(sampleEvent({ event_id: "proto" })).replace(
       /}$/,
       ',"properties":{"__proto__":{"x":1}}}',
@@ -156,7 +156,7 @@ describe("POST /event/ with Pub/Sub", function () {
     assert.equal(properties, '{"__proto__":{"x":1}}');
   });
 
-  it("is 415 for another content type, charset or encoding", async () => {
+  it("POST /event/ answers 415 to another content type, charset or encoding", async () => {
     const headers: Record<string, string>[] = [
       { "content-type": "text/html" },
       { "content-type": "text/plain; charset=utf-16" },
@@ -180,7 +180,7 @@ describe("POST /event/ with Pub/Sub", function () {
     assert.match(untyped, /^HTTP\/1\.1 415 /);
   });
 
-  it("takes the text of a beacon, with a query", async () => {
+  it("POST /event/ accepts a beacon as plain text with a query", async () => {
     const response = await fetch(`${replica.url}/event/?key=k`, {
       method: "POST",
       headers: { "content-type": "text/plain;charset=UTF-8" },
@@ -190,17 +190,17 @@ describe("POST /event/ with Pub/Sub", function () {
     await topic.message("beacon");
   });
 
-  it("is 413 for a body over 64 KiB", async () => {
+  it("POST /event/ answers 413 to a body over 64 KiB", async () => {
     const response = await post(replica.url, sampleEvent({ page: "x".repeat(65_536) }));
     assert.equal(response.status, 413);
     assert.match((await errorsOf(response))[0]?.message ?? "", /65536 bytes/);
   });
 
-  it("is ready", async () => {
+  it("a replica with a reachable topic is ready", async () => {
     assert.equal((await fetch(`${replica.url}/readyz`)).status, 200);
   });
 
-  it("has logged nothing of all this but that it listens: no bodies, no addresses", () => {
+  it("a replica logs no bodies and no addresses of POST /event/", () => {
     const lines = replica.process.logTail(1000).split("\n");
     assert.deepEqual(
       lines.map((line) => (JSON.parse(line) as { msg: string }).msg),

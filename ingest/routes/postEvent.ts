@@ -1,11 +1,11 @@
 import type { Middleware } from "koa";
 import { validateEvent } from "@eventlogger/events/validation";
 import { encodeMessage, type EventMessage } from "@eventlogger/events/eventMessage";
-import { admit, type Gate } from "../access/gate";
-import { parseJson, readBody, type BodyOptions } from "../http/body";
-import { bodyFormat, JSON_TYPES } from "../http/contentHeaders";
+import { admit, type AdmissionCheck } from "../access/admission";
+import { parseJson, readBody, type BodyOptions } from "../http/body/readBody";
+import { bodyFormat, JSON_TYPES } from "../http/body/contentHeaders";
 import { RequestError } from "../http/errors";
-import type { EventMetrics } from "../telemetry/eventMetrics";
+import type { EventMetrics } from "../telemetry/metrics/eventMetrics";
 
 export interface PostEventDeps {
   readonly publisher: {
@@ -13,17 +13,17 @@ export interface PostEventDeps {
     publish(message: EventMessage): Promise<void>;
   };
   readonly body: BodyOptions;
-  /** Undefined: anybody may send. */
-  readonly gate: Gate | undefined;
+  /** Undefined when anybody may send. */
+  readonly admission: AdmissionCheck | undefined;
   readonly metrics: Pick<EventMetrics, "accepted" | "rejected">;
 }
 
-/** `POST /event/`: takes one event; 204 once Pub/Sub has acknowledged it. */
-export function createPostEvent({ publisher, body, gate, metrics }: PostEventDeps): Middleware {
+/** `POST /event/`: accepts one event; answers 204 once Pub/Sub has acknowledged it. */
+export function createPostEvent({ publisher, body, admission: check, metrics }: PostEventDeps): Middleware {
   return async function postEvent(ctx) {
-    // Before the body is read: what is refused must not need room. And before the gate: it counts against no rate.
+    // Before the body is read, so that a refused request needs no memory; before admission, so that it costs no tokens.
     publisher.assertCapacity();
-    const admission = admit(ctx, gate);
+    const admission = admit(ctx, check);
     bodyFormat(ctx.req, JSON_TYPES);
     const input = await readBody(ctx.req, body, parseJson);
     const result = validateEvent(input, Date.now());

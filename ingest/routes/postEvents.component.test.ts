@@ -4,13 +4,13 @@ import { useIngest, type TestReplica, type TestTopic } from "../testing/fixture"
 import { errorsOf, postBatch, sampleEvent } from "../testing/requests";
 
 describe("POST /events/ with Pub/Sub", function () {
-  this.timeout(90_000);
+  this.timeout(120_000);
   const ingest = useIngest();
   let topic: TestTopic;
   let replica: TestReplica;
 
   before(async function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     topic = await ingest.freshTopic();
     replica = await ingest.startReplica({ TOPIC: topic.name });
   });
@@ -22,7 +22,7 @@ describe("POST /events/ with Pub/Sub", function () {
     for (let i = 0; i < n; i++) await topic.message(`${name}-${i}`);
   }
 
-  it("takes 1,000 events, and more than one such batch at once", async () => {
+  it("POST /events/ accepts several concurrent batches of 1,000 events", async () => {
     const names = ["p", "q", "r", "s"];
     const answers = await Promise.all(names.map((name) => postBatch(replica.url, events(name, 1000))));
     for (const answer of answers) {
@@ -32,7 +32,7 @@ describe("POST /events/ with Pub/Sub", function () {
     for (const name of names) await assertInTopic(name, 1000);
   });
 
-  it("takes each form, plain and compressed, with and without the slash", async () => {
+  it("POST /events/ accepts each format, plain and compressed, with and without the slash", async () => {
     const forms: [string, string, (list: unknown[]) => string][] = [
       ["array", "application/json", (list) => JSON.stringify(list)],
       ["object", "text/plain;charset=UTF-8", (list) => JSON.stringify({ events: list })],
@@ -57,7 +57,7 @@ describe("POST /events/ with Pub/Sub", function () {
     }
   });
 
-  it("takes the good events and names the bad ones", async () => {
+  it("POST /events/ accepts the valid events and names the invalid ones", async () => {
     const [first, second] = events("mixed", 2);
     const answer = await postBatch(replica.url, [
       first,
@@ -81,7 +81,7 @@ describe("POST /events/ with Pub/Sub", function () {
     await assertInTopic("mixed", 2);
   });
 
-  it("names the events without an id alike when the batch is sent again, and otherwise under another key", async () => {
+  it("POST /events/ gives events without an id the same ids in a retried batch, and others under another key", async () => {
     const known = new Set(topic.messages.keys());
     const batch = [sampleEvent({ page: "/again" }), sampleEvent({ page: "/again" })];
     const send = async (key?: string): Promise<void> => {
@@ -111,7 +111,7 @@ describe("POST /events/ with Pub/Sub", function () {
     ["2,000,000 numbers", `[${"1,".repeat(2_000_000)}1]`, 413],
     ["more than 5 MiB", " ".repeat(5_242_881), 413],
     ["100 MB in gzip", gzipSync(Buffer.alloc(100_000_000, " ")), 413, { "content-encoding": "gzip" }],
-    ["gzip that is none", "[]", 400, { "content-encoding": "gzip" }],
+    ["invalid gzip", "[]", 400, { "content-encoding": "gzip" }],
     ["brotli that is cut", brotliCompressSync("[{}]").subarray(0, 3), 400, { "content-encoding": "br" }],
     ["a form", "events=1", 415, { "content-type": "application/x-www-form-urlencoded" }],
     ["zstd", "[]", 415, { "content-encoding": "zstd" }],
@@ -121,7 +121,7 @@ describe("POST /events/ with Pub/Sub", function () {
     ["arrays 2,600,000 deep", "[".repeat(2_600_000) + "]".repeat(2_600_000), 400],
   ];
   for (const [what, body, status, headers] of bad) {
-    it(`is ${status} for ${what}, and lives`, async () => {
+    it(`POST /events/ answers ${status} to ${what}, and the replica keeps working`, async () => {
       const answer = await postBatch(replica.url, body, headers);
       assert.equal(answer.status, status);
       const errors = await errorsOf(answer);
@@ -131,7 +131,7 @@ describe("POST /events/ with Pub/Sub", function () {
     });
   }
 
-  it("has logged nothing of all this but that it listens: no bodies, no addresses", () => {
+  it("a replica logs no bodies and no addresses of POST /events/", () => {
     const lines = replica.process.logTail(1000).split("\n");
     assert.deepEqual(
       lines.map((line) => (JSON.parse(line) as { msg: string }).msg),

@@ -1,11 +1,11 @@
 import type { Middleware } from "koa";
 import type { EventMessage } from "@eventlogger/events/eventMessage";
-import { admit, type Gate } from "../access/gate";
-import { readBatch, type RejectedEvent } from "./batch";
-import { readBody, type BodyOptions } from "../http/body";
-import { bodyFormat, JSON_OR_NDJSON_TYPES } from "../http/contentHeaders";
+import { admit, type AdmissionCheck } from "../access/admission";
+import { readBatch, type RejectedEvent } from "./batches/readBatch";
+import { readBody, type BodyOptions } from "../http/body/readBody";
+import { bodyFormat, JSON_OR_NDJSON_TYPES } from "../http/body/contentHeaders";
 import { RequestError } from "../http/errors";
-import type { EventMetrics } from "../telemetry/eventMetrics";
+import type { EventMetrics } from "../telemetry/metrics/eventMetrics";
 
 export interface PostEventsDeps {
   readonly publisher: {
@@ -13,10 +13,10 @@ export interface PostEventsDeps {
     publishAll(messages: readonly EventMessage[]): Promise<void>;
   };
   readonly body: BodyOptions;
-  /** Undefined: anybody may send. */
-  readonly gate: Gate | undefined;
+  /** Undefined when anybody may send. */
+  readonly admission: AdmissionCheck | undefined;
   readonly metrics: Pick<EventMetrics, "accepted" | "rejected" | "batch">;
-  /** Most events of a batch. */
+  /** Maximum number of events per batch. */
   readonly maxEvents: number;
 }
 
@@ -27,7 +27,7 @@ export interface BatchAnswer {
   readonly rejected: readonly RejectedEvent[];
 }
 
-/** Longest Idempotency-Key, characters. */
+/** Maximum length of Idempotency-Key, characters. */
 export const MAX_IDEMPOTENCY_KEY = 255;
 
 function idempotencyKey(header: string | string[] | undefined): string {
@@ -38,15 +38,21 @@ function idempotencyKey(header: string | string[] | undefined): string {
 }
 
 /**
- * `POST /events/`: takes many events; 200 once Pub/Sub has acknowledged all that are right. Anything else means that the
- * whole batch is to be sent again, the same byte by byte or with the same ids: then events that were taken already count
- * once.
+ * `POST /events/`: accepts many events; answers 200 once Pub/Sub has acknowledged all valid ones. After any other answer
+ * the client should send the whole batch again, byte by byte the same or with the same ids; events that were already
+ * published then count once.
  */
-export function createPostEvents({ publisher, body, gate, metrics, maxEvents }: PostEventsDeps): Middleware {
+export function createPostEvents({
+  publisher,
+  body,
+  admission: check,
+  metrics,
+  maxEvents,
+}: PostEventsDeps): Middleware {
   return async function postEvents(ctx) {
-    // Before the body is read: what is refused must not need room. And before the gate: it counts against no rate.
+    // Before the body is read, so that a refused request needs no memory; before admission, so that it costs no tokens.
     publisher.assertCapacity();
-    const admission = admit(ctx, gate);
+    const admission = admit(ctx, check);
     const key = idempotencyKey(ctx.req.headers["idempotency-key"]);
     const format = bodyFormat(ctx.req, JSON_OR_NDJSON_TYPES);
     const { messages, rejected } = await readBody(ctx.req, body, (bytes) =>
@@ -56,7 +62,7 @@ export function createPostEvents({ publisher, body, gate, metrics, maxEvents }: 
     metrics.batch(events);
     admission?.charge(events);
     await publisher.publishAll(messages);
-    // Only now: a batch that was not published comes again.
+    // Only now: the client sends an unpublished batch again.
     metrics.accepted(admission?.keyName, messages.length);
     for (const { errors } of rejected) metrics.rejected(errors);
     const answer: BatchAnswer = { accepted: messages.length, rejected };

@@ -43,14 +43,14 @@ describe("AccessLog", () => {
     ["problems", [40, 40]],
     ["all", [30, 30, 40, 40, 40]],
   ] as const) {
-    it(`logs what it is to: ${mode}`, () => {
+    it(`AccessLog logs the requests of mode ${mode}`, () => {
       const log = open(mode);
       for (const each of CASES) log(each);
       assert.deepEqual(lines.map(({ level }) => level), levels); // prettier-ignore
     });
   }
 
-  it("says what was asked and answered", () => {
+  it("AccessLog writes method, route, status and duration of a request", () => {
     open("all")({ status: 503, error: "PUBSUB_TIMEOUT" });
     assert.deepEqual(lines, [
       {
@@ -67,7 +67,7 @@ describe("AccessLog", () => {
     ]);
   });
 
-  it("writes some problems at once and then one a second, and how many it has not written", () => {
+  it("AccessLog writes a burst of problems, then one per second with the number of omitted ones", () => {
     const log = open("problems");
     for (let i = 0; i < 1000; i++) log({ status: 500 });
     const { burst } = PROBLEM_LINES;

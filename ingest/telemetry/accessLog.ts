@@ -1,39 +1,39 @@
 import type { Logger } from "pino";
-import { TokenBucket } from "../access/tokenBuckets";
+import { TokenBucket } from "../access/rates/tokenBuckets";
 import type { ErrorCode } from "../http/errors";
 import { PROBES, type RoutePattern } from "../http/routePattern";
 
-/** off: nothing; problems: what failed here (5xx) and what was slow, but for probes; all: every request. */
+/** off: nothing; problems: 5xx and slow requests, except probes; all: every request. */
 export const ACCESS_LOG_MODES = ["off", "problems", "all"] as const;
 export type AccessLogMode = (typeof ACCESS_LOG_MODES)[number];
 
-/** An answered request. Nothing in it was written by a client but the id, nothing says who the client is. */
+/** An answered request. Only the id comes from the client, and nothing identifies the client. */
 export interface AccessRecord {
   readonly requestId: string;
   readonly method: string;
-  /** The pattern, not the path: that may hold anything. */
+  /** The route, not the path, which may contain anything. */
   readonly route: RoutePattern;
   readonly status: number;
   readonly durationMs: number;
-  /** Of the error that was answered. */
+  /** Code of the error in the answer. */
   readonly error: ErrorCode | undefined;
-  /** Name of the key that was presented. */
+  /** Name of the presented key. */
   readonly key: string | undefined;
 }
 
 export interface AccessLogOptions {
   readonly mode: AccessLogMode;
-  /** Requests that took at least this are slow, ms. */
+  /** Duration from which a request is slow, ms. */
   readonly slowMs: number;
   readonly logger: Logger;
-  /** ms, not going back. */
+  /** Monotonic time, ms. */
   readonly now?: () => number;
 }
 
-/** Lines about problems: some at once, then one a second. During an outage every request is one; metrics count them. */
+/** Rate limit of lines about problems. During an outage every request is a problem; metrics count all of them. */
 export const PROBLEM_LINES = { perSec: 1, burst: 20 };
 
-/** One line of JSON a request. */
+/** Writes one line of JSON per request. */
 export class AccessLog {
   private readonly now: () => number;
   private readonly lines: TokenBucket;
@@ -44,11 +44,11 @@ export class AccessLog {
     this.lines = new TokenBucket(PROBLEM_LINES, this.now());
   }
 
-  /** Whether a request gets a line; asked first, so that no record is made for those that get none. */
+  /** Whether a request is logged. Asked first, so that no record is created for the others. */
   wants(route: RoutePattern, status: number, durationMs: number): boolean {
     const { mode } = this.options;
     if (mode !== "problems") return mode === "all";
-    // A probe that fails says nothing new: what is wrong then is logged by itself.
+    // The reason for a failing probe is logged elsewhere.
     return this.isProblem(status, durationMs) && !PROBES.has(route);
   }
 

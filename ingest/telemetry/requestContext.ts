@@ -1,15 +1,15 @@
 import type { Context } from "koa";
 import type { ErrorCode } from "../http/errors";
 
-/** What is learnt of a request on its way, for metrics and logs. Kept in Koa's `ctx.state`. */
-export interface Findings {
-  /** Of the error it is answered with. */
+/** What metrics and logs need to know about a request. Kept in Koa's `ctx.state`. */
+export interface RequestContext {
+  /** Code of the error in the answer. */
   error?: ErrorCode;
-  /** Name of the key that it came with. */
+  /** Name of the key that the request presented. */
   keyName?: string;
 }
 
-export function findingsOf(ctx: Pick<Context, "state">): Findings {
-  const { state }: { state: Findings } = ctx;
+export function requestContextOf(ctx: Pick<Context, "state">): RequestContext {
+  const { state }: { state: RequestContext } = ctx;
   return state;
 }

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { pino } from "pino";
-import { KeySet } from "../access/keySet";
+import { KeySet } from "../access/keys/keySet";
 import { RequestError } from "../http/errors";
 import { AccessLog } from "./accessLog";
-import { acceptingPublisher, appDeps, useAppServer } from "../testing/appServer";
+import { acceptingPublisher, appDeps, useAppServer, testSettings } from "../testing/appServer";
 import { eventually } from "../testing/fixture";
 import { metricsOf } from "../testing/metrics";
 import { post, postBatch, sampleEvent, sendRaw } from "../testing/requests";
@@ -11,12 +11,12 @@ import { post, postBatch, sampleEvent, sendRaw } from "../testing/requests";
 const OPEN = appDeps().access;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
-describe("what a replica tells of its requests", () => {
+describe("request telemetry", () => {
   const serve = useAppServer();
 
   describe("request ids", () => {
-    it("are those of the request when they are sane, else new ones; in every answer", async () => {
-      const { url } = await serve({ corsOrigins: ["https://shop.example"] });
+    it("every answer has the request id of the request if it is valid, else a new one", async () => {
+      const { url } = await serve({ settings: testSettings({ corsOrigins: ["https://shop.example"] }) });
       const idOf = async (id: string, path = "/healthz", init: RequestInit = {}): Promise<string | null> => {
         const headers = { ...(init.headers as Record<string, string>), "x-request-id": id };
         return (await fetch(url + path, { ...init, headers })).headers.get("x-request-id");
@@ -36,7 +36,7 @@ describe("what a replica tells of its requests", () => {
   });
 
   describe("metrics", () => {
-    it("count requests by method, route and code, in few series whatever comes", async () => {
+    it("metrics count requests by method, route and code, in few series for any requests", async () => {
       const { url, port } = await serve();
       await post(url, sampleEvent());
       await post(url, sampleEvent());
@@ -58,7 +58,7 @@ describe("what a replica tells of its requests", () => {
       assert.ok(![...metrics.keys()].some((series) => series.includes("secret")));
     });
 
-    it("count events, by the names of their keys and the fields at fault", async () => {
+    it("metrics count accepted events by key name and rejected events by invalid field", async () => {
       const writeKeys = new KeySet([{ name: "shop", key: "the-key" }]);
       const { url } = await serve({ access: { ...OPEN, writeKeys } });
       const headers = { "x-write-key": "the-key" };
@@ -78,7 +78,7 @@ describe("what a replica tells of its requests", () => {
       assert.ok(![...metrics.keys()].some((series) => /the-key|made-up/.test(series)));
     });
 
-    it("count no event as accepted that was not acknowledged", async () => {
+    it("metrics count no event as accepted before it is acknowledged", async () => {
       const publish = (): Promise<never> => Promise.reject(new RequestError("PUBSUB_TIMEOUT"));
       const { url } = await serve({ publisher: { ...acceptingPublisher, publish, publishAll: publish } });
       assert.equal((await post(url, sampleEvent())).status, 503);
@@ -89,14 +89,14 @@ describe("what a replica tells of its requests", () => {
       assert.ok(![...metrics.keys()].some((series) => series.startsWith("ingest_events_rejected_total")));
     });
 
-    it("are answered while the replica is overloaded", async () => {
+    it("/metrics is answered while the replica is overloaded", async () => {
       const { url } = await serve({ isOverloaded: () => true });
       assert.equal((await post(url, sampleEvent())).status, 503);
       assert.equal((await metricsOf(url)).get('ingest_http_refusals_total{reason="OVERLOADED"}'), 1);
     });
   });
 
-  it("the access log has a line for each request when it is to, without anything of whoever sent it", async () => {
+  it("the access log has one line per request in mode all, without data of the client", async () => {
     const lines: string[] = [];
     const logger = pino({ level: "info" }, { write: (line: string) => void lines.push(line) });
     const writeKeys = new KeySet([{ name: "shop", key: "the-key" }]);

@@ -1,18 +1,21 @@
 import type { Middleware } from "koa";
-import { findingsOf } from "./requestContext";
+import { requestContextOf } from "./requestContext";
 import type { AccessLog } from "./accessLog";
 import { requestId, setRequestId } from "./requestId";
-import type { RequestMetrics } from "./requestMetrics";
+import type { RequestMetrics } from "./metrics/requestMetrics";
 import { routePattern } from "../http/routePattern";
 
-export interface ObserveDeps {
+export interface RequestTelemetryDeps {
   readonly requests: RequestMetrics;
   readonly accessLog: AccessLog;
 }
 
-/** Gives each request an id, counts and times it, and logs it. The outermost of all, around what turns errors to answers. */
-export function observe({ requests, accessLog }: ObserveDeps): Middleware {
-  return async function observe(ctx, next) {
+/**
+ * Gives each request an id, then counts, times and logs it. It is the outermost middleware, so that it sees the answers
+ * made from errors.
+ */
+export function requestTelemetry({ requests, accessLog }: RequestTelemetryDeps): Middleware {
+  return async function requestTelemetry(ctx, next) {
     const start = performance.now();
     const { req, res } = ctx;
     const id = requestId(req.headers["x-request-id"]);
@@ -22,7 +25,7 @@ export function observe({ requests, accessLog }: ObserveDeps): Middleware {
     const { statusCode: status } = res;
     const method = req.method ?? "";
     const route = routePattern(req.url ?? "");
-    const { error, keyName } = findingsOf(ctx);
+    const { error, keyName } = requestContextOf(ctx);
     requests.answered(method, route, status, durationMs);
     if (error !== undefined) requests.refused(error);
     if (accessLog.wants(route, status, durationMs)) {

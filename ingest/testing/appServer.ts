@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { pino } from "pino";
 import type { DailyRollup } from "@eventlogger/gcp/bigquery/dailyRollups";
-import { createApp, documentedSettings, type AppDeps } from "../http/app";
+import { createApp, documentedSettings, type AppDeps, type HttpSettings } from "../http/app";
+import { clientScript } from "../routes/clientScript";
 import { AccessLog } from "../telemetry/accessLog";
-import { Metrics } from "../telemetry/metrics";
+import { Metrics } from "../telemetry/metrics/metrics";
 import { openApiDocument } from "../openapi/document";
 import { RollupCache } from "../rollups/rollupCache";
 import { startHttpServer, type HttpServer } from "../http/server";
@@ -15,7 +16,7 @@ const DAYS: DailyRollup[] = [
   { date: "2024-05-17", average_session_duration_sec: 61, average_session_duration_min: 1.02, active_user_count: 2 },
 ].map((day, i) => ({ ...day, new_user_count: i, session_count: i + 5, total_users: i + 1 }));
 
-/** A publisher that takes everything and keeps nothing. */
+/** A publisher that accepts every event and discards it. */
 export const acceptingPublisher: AppDeps["publisher"] = {
   assertCapacity: () => undefined,
   publish: async () => undefined,
@@ -25,7 +26,13 @@ export const acceptingPublisher: AppDeps["publisher"] = {
 
 const silent = pino({ level: "silent" });
 
-/** What an app needs, with three days of rollups and small limits. */
+/** Settings with small limits. */
+export function testSettings(settings: Partial<HttpSettings> = {}): HttpSettings {
+  const limits = { bodyLimit: 1024, batchBodyLimit: 4096, maxBatchEvents: 10, maxBodyBytes: 8192 };
+  return { ...limits, corsOrigins: [], ...settings };
+}
+
+/** The dependencies of an app, with three days of rollups and small limits. */
 export function appDeps(deps: Partial<AppDeps> = {}): AppDeps {
   return {
     publisher: acceptingPublisher,
@@ -35,11 +42,8 @@ export function appDeps(deps: Partial<AppDeps> = {}): AppDeps {
       timeoutMs: 1000,
       onError: () => undefined,
     }),
-    bodyLimit: 1024,
-    batchBodyLimit: 4096,
-    maxBatchEvents: 10,
-    maxBodyBytes: 8192,
-    corsOrigins: [],
+    clientScript: clientScript(Buffer.from("/* the client */")),
+    settings: testSettings(),
     access: { trustedProxies: [], onUntrustedProxy: () => undefined },
     isOverloaded: () => false,
     isDraining: () => false,
@@ -50,16 +54,21 @@ export function appDeps(deps: Partial<AppDeps> = {}): AppDeps {
   };
 }
 
+function bodyText(body: unknown): string {
+  if (body === undefined || body === null) return "";
+  return typeof body === "string" ? body : Buffer.isBuffer(body) ? body.toString("latin1") : JSON.stringify(body);
+}
+
 export interface AppServer {
   readonly url: string;
   readonly port: number;
-  /** What it has logged. */
+  /** The lines that it has logged. */
   readonly lines: readonly string[];
 }
 
 /**
- * Serves apps without the services behind them; they are stopped after each test of the `describe` that calls this. A
- * test fails when an answer in it is not as the OpenAPI document has it.
+ * Serves apps without the services behind them. They are stopped after each test of the `describe` that calls this. A test
+ * fails when an answer does not match the OpenAPI document.
  */
 export function useAppServer(): (deps?: Partial<AppDeps>) => Promise<AppServer> {
   const servers: HttpServer[] = [];
@@ -76,14 +85,14 @@ export function useAppServer(): (deps?: Partial<AppDeps>) => Promise<AppServer> 
     const deps = appDeps({ logger, accessLog, ...partial });
     const app = createApp(deps);
     const deviation = conformance(openApiDocument(documentedSettings(deps)));
-    // First, so that it sees what all others made of the answer.
+    // The outermost middleware, so that it sees the final answer.
     app.middleware.unshift(async (ctx, next) => {
       await next();
-      // Of what is not there the document says nothing, and of methods that HTTP itself or CORS defines.
+      // The document does not cover unknown paths, nor the methods that HTTP itself or CORS defines.
       if (ctx.status === 404 || ctx.status === 405 || ctx.method === "HEAD" || ctx.method === "OPTIONS") return;
       const { method, path, status } = ctx;
       const body: unknown = ctx.body;
-      const text = body === undefined || body === null ? "" : typeof body === "string" ? body : JSON.stringify(body);
+      const text = bodyText(body);
       const retryAfter = ctx.response.get("Retry-After") || null;
       const requestId = ctx.response.get("X-Request-Id") || null;
       const found = deviation({ method, path, status, contentType: ctx.type, retryAfter, requestId, body: text });

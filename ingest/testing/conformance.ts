@@ -1,25 +1,25 @@
 import Ajv2020, { type ValidateFunction } from "ajv/dist/2020";
 import type { OpenApiDocument } from "../openapi/document";
 
-/** An answer, as far as the document speaks of it. */
+/** The parts of an answer that the document describes. */
 export interface Answer {
   readonly method: string;
-  /** With or without the slash at its end; no query. */
+  /** With or without the trailing slash; no query. */
   readonly path: string;
   readonly status: number;
   readonly contentType: string | null;
   readonly retryAfter: string | null;
   readonly requestId: string | null;
-  /** "" when there is none. */
+  /** "" without a body. */
   readonly body: string;
 }
 
 const pointer = (...keys: string[]): string =>
   keys.map((key) => "/" + encodeURIComponent(key.replace(/~/g, "~0").replace(/\//g, "~1"))).join("");
 
-/** Says what in an answer is not as the document has it, or undefined. */
+/** @returns a function that describes how an answer deviates from the document; undefined when it conforms */
 export function conformance(document: OpenApiDocument): (answer: Answer) => string | undefined {
-  // Formats are annotations here; OpenAPI has keywords of its own.
+  // Formats are only annotations here, and OpenAPI adds its own keywords.
   const ajv = new Ajv2020({ strict: false, validateFormats: false });
   ajv.addSchema(document, "openapi");
   const compiled = new Map<string, ValidateFunction>();
@@ -64,7 +64,7 @@ export function conformance(document: OpenApiDocument): (answer: Answer) => stri
   };
 }
 
-/** What {@link conformance} needs of a response to a request. */
+/** The parts of a response that {@link conformance} checks. */
 export async function answerOf(method: string, url: string, response: Response): Promise<Answer> {
   return {
     method,

@@ -19,15 +19,15 @@ export interface TestReplica {
   readonly process: ChildProcess;
 }
 
-/** A topic with a subscription that collects what comes. */
+/** A topic with a subscription that collects its messages. */
 export interface TestTopic {
   readonly name: string;
   readonly topic: Topic;
   /** Collected messages by their attribute event_id. */
   readonly messages: ReadonlyMap<string, Message>;
-  /** How many messages with this attribute event_id have come. */
+  /** Number of deliveries of messages with this attribute event_id. */
   deliveries(eventId: string): number;
-  /** The message with this attribute event_id. @throws Error when it has not come after 30 s. */
+  /** Waits for the message with this attribute event_id. @throws Error when it has not arrived after 30 s. */
   message(eventId: string): Promise<Message>;
 }
 
@@ -35,11 +35,11 @@ export interface IngestFixture {
   readonly emulator: PubSubEmulator;
   readonly pubsub: PubSub;
   freshTopic(): Promise<TestTopic>;
-  /** Starts a replica; `env` are its options as environment variables. It is stopped after the tests at the latest. */
+  /** Starts a replica; `env` has its options as environment variables. It is stopped after the tests at the latest. */
   startReplica(env: Readonly<Record<string, string>>): Promise<TestReplica>;
 }
 
-/** Waits until something holds. @throws Error when it does not after `deadlineMs` (default 30 s). */
+/** Waits for a condition. @throws Error when it does not hold after `deadlineMs` (default 30 s). */
 export async function eventually(
   holds: () => boolean | Promise<boolean>,
   what: string,
@@ -47,7 +47,7 @@ export async function eventually(
 ): Promise<void> {
   const end = Date.now() + deadlineMs;
   while (!(await holds())) {
-    if (Date.now() > end) throw new Error(`After ${deadlineMs} ms still not: ${what}`);
+    if (Date.now() > end) throw new Error(`Not within ${deadlineMs} ms: ${what}`);
     await sleep(20);
   }
 }

@@ -1,6 +1,6 @@
-import { waitUntil } from "@eventlogger/process/wait";
+import { eventually } from "./fixture";
 
-/** The metrics of a replica: the value of each series, by the series as Prometheus writes it. */
+/** The metrics of a replica: values by series, written as Prometheus does. */
 export async function metricsOf(url: string): Promise<ReadonlyMap<string, number>> {
   const text = await (await fetch(`${url}/metrics`)).text();
   const samples = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
@@ -12,8 +12,8 @@ export async function metricsOf(url: string): Promise<ReadonlyMap<string, number
   );
 }
 
-/** Waits until a replica has so many events in flight. @throws TimeoutError */
-export async function inFlight(url: string, events: number): Promise<void> {
-  const isInFlight = async (): Promise<boolean> => (await metricsOf(url)).get("ingest_events_in_flight") === events;
-  await waitUntil(`${events} events in flight`, isInFlight, { timeoutMs: 20_000 });
+/** Waits until a replica has this many events in flight to Pub/Sub. @throws Error when it does not */
+export function eventsInFlight(url: string, events: number): Promise<void> {
+  const holds = async (): Promise<boolean> => (await metricsOf(url)).get("ingest_events_in_flight") === events;
+  return eventually(holds, `${events} events in flight`);
 }

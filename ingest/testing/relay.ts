@@ -1,25 +1,25 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 
-/** How a relay passes on what comes; both apply to connections that are there as well. */
+/** How a relay forwards data; changes also apply to existing connections. */
 export interface RelayConditions {
-  /** How long each piece of data is held back, in each direction, ms. */
+  /** Delay of each chunk in each direction, ms. */
   readonly delayMs: number;
-  /** Of how many pieces that clients send one resets its connection instead of arriving; 0: none. */
+  /** Every n-th chunk from clients resets its connection instead of being forwarded; 0 for none. */
   readonly resetEvery: number;
 }
 
-/** A relay between a client and a service. */
+/** A TCP relay between clients and a service. */
 export interface Relay {
   /** `127.0.0.1:port`. */
   readonly host: string;
   /**
-   * The connections there are pass nothing any more, for ever, and nobody is told: so does a firewall that has forgotten
-   * them. New ones work.
+   * Existing connections silently forward nothing any more, like a firewall that has dropped their state. New connections
+   * work.
    */
   forgetConnections(): void;
-  /** Nobody can be reached: connections end, new ones are refused. */
+  /** Closes all connections and refuses new ones. */
   cut(): Promise<void>;
-  /** Connections are taken, and pass nothing, now and later; those there are as well. */
+  /** Accepts connections but forwards nothing, on new and existing ones. */
   swallow(): void;
   /** Ends {@link cut} and {@link swallow}: new connections work. */
   restore(): Promise<void>;
@@ -27,7 +27,7 @@ export interface Relay {
   stop(): Promise<void>;
 }
 
-/** One direction of a connection: passes pieces on in their order, each after the delay there was when it came. */
+/** One direction of a connection. It forwards chunks in order, each after the delay at the time of its arrival. */
 class Direction {
   private readonly held: { readonly chunk: Buffer; readonly due: number }[] = [];
   private timer: NodeJS.Timeout | undefined;
@@ -88,12 +88,12 @@ export async function startRelay(target: string): Promise<Relay> {
 
   const isReset = (): boolean => conditions.resetEvery > 0 && ++pieces % conditions.resetEvery === 0;
 
-  /** @param sent told of each piece, before it is passed on; true: it is not */
+  /** @param isLost called for each chunk; true discards it */
   function relay(from: Socket, to: Socket, isLost: () => boolean): void {
     const direction = new Direction(from, to);
     sockets.add(from);
     from.on("error", () => undefined);
-    // Read on what is forgotten, so that no window closes, which the other side could tell.
+    // Keep reading: a full TCP window would be visible to the other side.
     from.on("data", (chunk: Buffer) => {
       if (!forgotten.has(from) && !isLost()) direction.pass(chunk, conditions.delayMs);
     });

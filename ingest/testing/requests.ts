@@ -43,7 +43,7 @@ export async function errorsOf(response: Response): Promise<ErrorBody["errors"]>
   return ((await response.json()) as ErrorBody).errors;
 }
 
-/** Sends bytes as they are over a connection of its own and returns all that comes back until it is closed. */
+/** Sends bytes over a new connection and returns everything received until it is closed. */
 export function sendRaw(port: number, bytes: string | Uint8Array, endAfterMs?: number): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, "127.0.0.1");

@@ -9,13 +9,13 @@ const NO_ERROR = 0;
 const SERVER_FAILURE = 2;
 const NAME_ERROR = 3;
 
-/** A DNS server that knows what a test tells it. */
+/** A DNS server with records that a test sets. */
 export interface TestDnsServer {
   /** `address:port`. */
   readonly address: string;
-  /** The addresses of a name; none takes it away, "fails" answers with a failure. */
+  /** Sets the addresses of a name. No addresses removes the name; "fails" answers with SERVFAIL. */
   set(name: string, addresses: readonly string[] | "fails"): void;
-  /** How often it was asked. */
+  /** Number of queries. */
   readonly queries: number;
   close(): Promise<void>;
 }
@@ -62,7 +62,7 @@ function answerTo(query: Buffer, zone: ReadonlyMap<string, readonly string[] | "
   return Buffer.concat([header, query.subarray(HEADER, end), ...records]);
 }
 
-/** Starts one on 127.0.0.1. */
+/** Starts a DNS server on 127.0.0.1. */
 export async function startDnsServer(): Promise<TestDnsServer> {
   const zone = new Map<string, readonly string[] | "fails">();
   let queries = 0;

@@ -6,10 +6,10 @@ import { startChildProcess, type ChildProcess } from "@eventlogger/process/child
 import { nginxArguments, renderNginxConfig } from "../render";
 
 /**
- * Starts an nginx with its default limits on a free port of 127.0.0.1, and waits until a replica answers through it.
- * @param directory absolute, for its configuration, logs and pid
+ * Starts nginx with default limits on a free port of 127.0.0.1 and waits until a replica answers through it.
+ * @param directory absolute path, for configuration, logs and pid file
  * @param upstreamPorts of replicas on 127.0.0.1
- * @throws Error when nginx ends, or no replica answers within 20 s
+ * @throws Error when nginx exits, or no replica answers within 60 s
  */
 export async function startNginx(
   directory: string,
@@ -25,6 +25,6 @@ export async function startNginx(
     args: nginxArguments(configFile, directory),
     logFile: join(directory, "nginx.log"),
   });
-  await awaitReady(child, () => answers(`http://127.0.0.1:${port}/readyz`), 20_000);
+  await awaitReady(child, () => answers(`http://127.0.0.1:${port}/readyz`), 60_000);
   return { port, process: child };
 }

@@ -1,22 +1,22 @@
 import { createServer, type IncomingMessage, type RequestListener } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 
-/** An HTTP server that stands where a replica would. */
+/** An HTTP server in the place of a replica. */
 export interface TestUpstream {
   /** `host:port`. */
   readonly address: string;
   readonly port: number;
-  /** Method and path of each. */
+  /** Method and path of each request. */
   readonly requests: string[];
-  /** All there have been. */
+  /** All connections so far. */
   readonly connections: ReadonlySet<Socket>;
-  /** Ends connections that are idle, and answers what is under way. */
+  /** Closes idle connections and answers requests in flight. */
   drain(): Promise<void>;
-  /** Cuts all connections. */
+  /** Closes all connections at once. */
   close(): Promise<void>;
 }
 
-/** @param answer called when the whole request has come */
+/** @param answer called once the whole request has arrived */
 export async function startUpstream(answer: RequestListener, host = "127.0.0.1", port = 0): Promise<TestUpstream> {
   const requests: string[] = [];
   const connections = new Set<Socket>();

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { Agent, request, type RequestListener } from "node:http";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -15,7 +16,7 @@ import { startDnsServer, type TestDnsServer } from "@eventlogger/nginx/testing/d
 import { noContent, startUpstream, type TestUpstream } from "@eventlogger/nginx/testing/upstream";
 
 const MAIN = join(repositoryRoot, "nginx", "dist", "main.js");
-/** Names are looked up each second. */
+/** Deadline for a change of addresses; names are looked up every second. */
 const NOTICED_MS = 30_000;
 /** Only Linux has all of 127.0.0.0/8 on its loopback interface. */
 const canRun = findNginx() !== undefined && process.platform === "linux";
@@ -29,6 +30,26 @@ interface Running {
   log(): string;
 }
 
+const isReachable = (url: string): Promise<boolean> =>
+  fetch(url).then(
+    () => true,
+    () => false,
+  );
+
+/** Whether the port of a URL accepts connections. */
+const isListening = (url: string): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect(Number(new URL(url).port), "127.0.0.1");
+    socket.on("error", () => resolve(false));
+    socket.on("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+  });
+
+/** Whether a worker of nginx accepts no more connections. It shows that in its process title. */
+const isShuttingDown = (pid: number): boolean => readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("shutting down");
+
 function workersOf(master: number): number[] {
   const { stdout } = spawnSync("ps", ["-A", "-o", "pid=,ppid="], { encoding: "utf8" });
   return stdout
@@ -39,7 +60,7 @@ function workersOf(master: number): number[] {
 }
 
 (canRun ? describe : describe.skip)("nginx over replicas found by name (needs nginx, and Linux)", function () {
-  this.timeout(180_000);
+  this.timeout(120_000);
   const cleanUp: (() => unknown)[] = [];
   let dns: TestDnsServer;
   /** Of all replicas, as in containers. */
@@ -63,7 +84,7 @@ function workersOf(master: number): number[] {
   async function start(env: Readonly<Record<string, string>> = {}): Promise<Running> {
     const parent = mkdtempSync(join(tmpdir(), "nginx-main-"));
     cleanUp.push(() => rmSync(parent, { recursive: true }));
-    const directory = join(parent, "made when", "absent");
+    const directory = join(parent, "created if", "missing");
     const listenPort = env["PORT"] ?? String(await freePort());
     const child = await startChildProcess({
       name: "nginx/main",
@@ -92,7 +113,7 @@ function workersOf(master: number): number[] {
     return replicas.map(({ requests }, i) => requests.length - (before[i] as number));
   }
 
-  it("shares requests out over all addresses of a name, and soon over more of them", async () => {
+  it("nginx distributes requests over all addresses of a name, and over new ones once they appear", async () => {
     const all = await Promise.all(["127.0.0.2", "127.0.0.3", "127.0.0.4"].map((host) => replica(host)));
     dns.set("api", ["127.0.0.3", "127.0.0.2"]);
     const running = await start();
@@ -106,12 +127,12 @@ function workersOf(master: number): number[] {
       "the worker that was replaced has gone",
       NOTICED_MS,
     );
-    // Until it is seen here that it closed an idle connection.
-    await sleep(100);
+    // The pool may still hold a connection that the old worker has closed.
+    await eventually(() => isReachable(running.url), "a new connection");
     assert.deepEqual(await share(running.url, 30, all), [10, 10, 10]);
   });
 
-  it("loses no request when replicas come and go under load", async () => {
+  it("nginx loses no request while replicas are added and removed under load", async () => {
     const slowly: RequestListener = (_, res) => void setTimeout(() => res.writeHead(204).end(), 20);
     const hosts = ["127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5"];
     const all = await Promise.all(hosts.map((host) => replica(host, slowly)));
@@ -178,7 +199,7 @@ function workersOf(master: number): number[] {
     assert.ok(sentAgain <= CLIENTS * steps.length, `${sentAgain} sent again`);
   });
 
-  it("reloads nothing while the addresses stay the same, in whatever order", async () => {
+  it("nginx is not reloaded while the addresses stay the same, in any order", async () => {
     await Promise.all(["127.0.0.2", "127.0.0.3"].map((host) => replica(host)));
     dns.set("api", ["127.0.0.2", "127.0.0.3"]);
     const running = await start({ RESOLVE_INTERVAL: "100ms" });
@@ -193,7 +214,7 @@ function workersOf(master: number): number[] {
     assert.doesNotMatch(running.log(), /replicas: /);
   });
 
-  it("keeps serving when the name cannot be looked up, and says so once", async () => {
+  it("nginx keeps serving while the name cannot be looked up, and logs the failure once", async () => {
     const [a] = [await replica("127.0.0.2")];
     dns.set("api", ["127.0.0.2"]);
     const running = await start({ RESOLVE_INTERVAL: "100ms" });
@@ -206,10 +227,10 @@ function workersOf(master: number): number[] {
       assert.deepEqual(await share(running.url, 5, [a]), [5]);
     }
     assert.deepEqual(workersOf(running.master()), workers);
-    assert.equal(running.log().match(/kept as they were/g)?.length, 1);
+    assert.equal(running.log().match(/keeping the last addresses/g)?.length, 1);
   });
 
-  it("waits for the first replica, and can be stopped while it does", async () => {
+  it("nginx/main waits for the first replica and can be stopped while it waits", async () => {
     const running = await start({ RESOLVE_INTERVAL: "100ms" });
     await eventually(() => dns.queries >= 5, "looked up");
     await assert.rejects(fetch(running.url));
@@ -225,7 +246,7 @@ function workersOf(master: number): number[] {
     assert.deepEqual(await other.process.stop(), { code: 0, signal: null });
   });
 
-  it("answers what is under way at SIGTERM and after a reload, and exits with 0", async () => {
+  it("nginx/main answers requests in flight after SIGTERM and after a reload, and exits with 0", async () => {
     const waiting: (() => void)[] = [];
     const hold: RequestListener = (_, res) => void waiting.push(() => res.writeHead(204).end());
     await replica("127.0.0.2", hold);
@@ -234,72 +255,57 @@ function workersOf(master: number): number[] {
     await listening(running);
     const [before] = workersOf(running.master());
     const first = post(running.url, sampleEvent());
-    await eventually(() => waiting.length === 1, "a request under way");
+    await eventually(() => waiting.length === 1, "a request in flight");
     process.kill(running.process.pid, "SIGHUP");
     await eventually(() => workersOf(running.master()).length === 2, "a new worker beside the old one");
-    assert.ok(workersOf(running.master()).includes(before as number));
+    await eventually(() => isShuttingDown(before as number), "the old worker shuts down");
     const second = post(running.url, sampleEvent());
-    await eventually(() => waiting.length === 2, "another request under way");
+    await eventually(() => waiting.length === 2, "another request in flight");
     process.kill(running.process.pid, "SIGTERM");
-    await eventually(
-      () =>
-        fetch(running.url).then(
-          () => false,
-          () => true,
-        ),
-      "no new connections are accepted",
-    );
+    await eventually(async () => !(await isListening(running.url)), "no new connections");
     assert.ok(running.process.running);
     for (const answer of waiting) answer();
     assert.deepEqual([(await first).status, (await second).status], [204, 204]);
     assert.deepEqual(await running.process.exited, { code: 0, signal: null });
   });
 
-  it("cuts what is not answered within the drain timeout", async () => {
-    let isHeld = false;
-    await replica("127.0.0.2", () => void (isHeld = true));
+  it("nginx/main closes connections that are not answered within the drain timeout", async () => {
+    const silent = await replica("127.0.0.2", () => {});
     dns.set("api", ["127.0.0.2"]);
     const running = await start({ DRAIN_TIMEOUT: "300ms" });
     await listening(running);
     const master = running.master();
     const held = assert.rejects(post(running.url, sampleEvent()));
-    await eventually(() => isHeld, "the request is held");
+    await eventually(() => silent.requests.some((request) => request.startsWith("POST")), "a request in flight");
     assert.deepEqual(await running.process.stop(), { code: 0, signal: null });
     await held;
     assert.match(running.log(), /stopped by force/);
     assert.deepEqual(workersOf(master), []);
   });
 
-  it("ends with 1 when nginx does, however it does, and leaves nothing behind", async () => {
+  it("nginx/main exits with 1 when nginx exits for any reason, and leaves no process behind", async () => {
     await replica("127.0.0.2");
     dns.set("api", ["127.0.0.2"]);
     const running = await start();
     await listening(running);
     process.kill(running.master(), "SIGKILL");
     assert.deepEqual(await running.process.exited, { code: 1, signal: null });
-    assert.match(running.log(), /nginx ended by itself/);
-    await eventually(
-      () =>
-        fetch(running.url).then(
-          () => false,
-          () => true,
-        ),
-      "nobody listens",
-    );
+    assert.match(running.log(), /nginx exited unexpectedly/);
+    await eventually(async () => !(await isListening(running.url)), "no connections");
   });
 
-  it("says what nginx says when it cannot start", async () => {
+  it("nginx/main prints the error of an nginx that cannot start", async () => {
     await replica("127.0.0.2");
     dns.set("api", ["127.0.0.2"]);
     const running = await start();
     await listening(running);
     const second = await start({ PORT: new URL(running.url).port });
     assert.deepEqual(await second.process.exited, { code: 1, signal: null });
-    assert.match(second.log(), /nginx ended at once:[^]*Address already in use/);
+    assert.match(second.log(), /nginx exited immediately:[^]*Address already in use/);
     assert.doesNotMatch(second.log(), /at .*\.js/);
   });
 
-  it("takes requests of every client, key and page as its options say, and logs where they say", async () => {
+  it("nginx/main applies its options for limits, keys, origins and logs", async () => {
     await replica("127.0.0.2");
     dns.set("api", ["127.0.0.2"]);
     const running = await start({
@@ -313,7 +319,8 @@ function workersOf(master: number): number[] {
       post(running.url, sampleEvent(), { origin, "x-forwarded-for": "203.0.113.1" });
     const answers = await Promise.all(Array.from({ length: 10 }, send));
     const refused = answers.filter(({ status }) => status === 429);
-    assert.ok(refused.length >= 6 && refused.length <= 7, `${refused.length} of 10 were refused`);
+    // At most three at once; more only if the requests take longer than a second.
+    assert.ok(refused.length >= 1 && refused.length <= 7, `${refused.length} of 10 were refused`);
     assert.equal(refused[0]?.headers.get("access-control-allow-origin"), origin);
     assert.equal((await post(running.url, "x".repeat(40_000), { "x-forwarded-for": "203.0.113.2" })).status, 413);
     await running.process.stop(20_000);
@@ -327,7 +334,7 @@ describe("nginx/main", function () {
   const run = (args: readonly string[]): { status: number | null; stdout: string; stderr: string } =>
     spawnSync(process.execPath, [MAIN, ...args], { encoding: "utf8" });
 
-  it("prints every option with its variable, and examples", () => {
+  it("nginx/main --help prints every option with its environment variable, and examples", () => {
     const { status, stdout } = run(["--help"]);
     assert.equal(status, 0);
     for (const name of ["upstreams", "resolve-interval", "dns-server", "batch-body-limit", "key-request-burst"]) {
@@ -337,7 +344,7 @@ describe("nginx/main", function () {
     assert.match(stdout, /Examples:/);
   });
 
-  it("says all that is wrong with its options at once, and exits with 2", () => {
+  it("nginx/main reports all invalid options together and exits with 2", () => {
     const { status, stderr } = run(["--port", "99999", "--access-log", "all"]);
     assert.equal(status, 2);
     assert.match(stderr, /--upstreams \(UPSTREAMS\) is required/);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import type { IncomingMessage, RequestListener } from "node:http";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { errorsOf, post, postBatch, sampleEvent, sendRaw } from "@eventlogger/ingest/testing/requests";
@@ -15,7 +15,7 @@ import { hangUp, noContent, startUpstream, type TestUpstream as Upstream } from 
 const installed = spawnSync("nginx", ["-v"]).status === 0;
 
 (installed ? describe : describe.skip)("nginx in front of replicas (needs nginx)", function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   const cleanUp: (() => unknown)[] = [];
   afterEach(async () => {
     for (const step of cleanUp.splice(0).reverse()) await step();
@@ -58,7 +58,7 @@ const installed = spawnSync("nginx", ["-v"]).status === 0;
     return started;
   }
 
-  it("shares requests out evenly, over connections that it keeps", async () => {
+  it("nginx distributes requests evenly over kept-alive connections", async () => {
     const [a, b] = (await upstreams(noContent, noContent)) as [Upstream, Upstream];
     const { url } = await startNginx({ upstreams: [a.address, b.address] });
     const before = [a.requests.length, b.requests.length] as const;
@@ -68,13 +68,13 @@ const installed = spawnSync("nginx", ["-v"]).status === 0;
     assert.ok(a.connections.size <= 2 && b.connections.size <= 2, `${a.connections.size}, ${b.connections.size}`);
   });
 
-  it("goes to the other replica when one is down", async () => {
+  it("nginx uses the other replica when one is down", async () => {
     const [a] = (await upstreams(noContent)) as [Upstream];
     const { url } = await startNginx({ upstreams: [`127.0.0.1:${await freePort()}`, a.address] });
     for (let i = 0; i < 20; i++) assert.equal((await post(url, sampleEvent())).status, 204);
   });
 
-  it("does not send a POST twice that may have arrived: 503 with Retry-After", async () => {
+  it("nginx answers 503 with Retry-After instead of resending a POST that may have arrived", async () => {
     const [a, b] = (await upstreams(hangUp, hangUp)) as [Upstream, Upstream];
     const { url } = await startNginx({ upstreams: [a.address, b.address] });
     a.requests.length = b.requests.length = 0;
@@ -85,7 +85,7 @@ const installed = spawnSync("nginx", ["-v"]).status === 0;
     assert.equal(a.requests.length + b.requests.length, 1);
   });
 
-  it("passes the answers of replicas on as they are", async () => {
+  it("nginx passes the answers of replicas on unchanged", async () => {
     const refuse: RequestListener = (_, res) =>
       res.writeHead(503, { "retry-after": "5", "content-type": "application/json" }).end('{"errors":[]}');
     const [a] = (await upstreams(refuse)) as [Upstream];
@@ -96,7 +96,7 @@ const installed = spawnSync("nginx", ["-v"]).status === 0;
     assert.equal(await response.text(), '{"errors":[]}');
   });
 
-  it("refuses what is far too large itself, in the same shape", async () => {
+  it("nginx answers 413 to far too large bodies with an error body", async () => {
     const [a] = (await upstreams(noContent)) as [Upstream];
     const { url } = await startNginx({ upstreams: [a.address], bodyLimit: 2048 });
     const response = await post(url, "x".repeat(40_000));
@@ -104,7 +104,7 @@ const installed = spawnSync("nginx", ["-v"]).status === 0;
     assert.match((await errorsOf(response))[0]?.message ?? "", /2048 bytes/);
   });
 
-  it("lets batches pass that are as large as they may be, and refuses larger ones in the same shape", async () => {
+  it("nginx passes batches up to the limit and answers 413 to larger ones with an error body", async () => {
     const [a] = (await upstreams(noContent)) as [Upstream];
     const { url } = await startNginx({ upstreams: [a.address] });
     assert.equal((await postBatch(url, " ".repeat(5_242_880))).status, 204);
@@ -113,7 +113,7 @@ const installed = spawnSync("nginx", ["-v"]).status === 0;
     assert.match((await errorsOf(response))[0]?.message ?? "", /5242880 bytes/);
   });
 
-  it("logs a line of JSON for each request without bodies, queries or addresses, and stops at SIGTERM", async () => {
+  it("nginx logs one line of JSON per request without bodies, queries or addresses, and stops on SIGTERM", async () => {
     const [a] = (await upstreams(noContent)) as [Upstream];
     const { url, directory, process: child } = await startNginx({ upstreams: [a.address] });
     await post(url, sampleEvent({ user_id: "somebody" }));
@@ -132,7 +132,7 @@ const installed = spawnSync("nginx", ["-v"]).status === 0;
     assert.ok(!("remote_addr" in (line ?? {})));
   });
 
-  it("tells replicas the client's address as it sees it, and one request id through and through", async () => {
+  it("nginx sends replicas the address of the client as it sees it, and the same request id everywhere", async () => {
     const seen: IncomingMessage["headers"][] = [];
     const [a] = (await upstreams((req, res) => {
       seen.push(req.headers);
@@ -154,7 +154,7 @@ const installed = spawnSync("nginx", ["-v"]).status === 0;
     assert.match(String(seen[1]?.["x-request-id"]), /^[0-9a-f]{32}$/);
   });
 
-  it("limits each client address, which a trusted proxy names, with 429 and Retry-After", async () => {
+  it("nginx limits each client address, as reported by a trusted proxy, with 429 and Retry-After", async () => {
     const [a] = (await upstreams(noContent)) as [Upstream];
     const { url } = await startNginx({
       upstreams: [a.address],
@@ -164,13 +164,14 @@ const installed = spawnSync("nginx", ["-v"]).status === 0;
     const send = (client: string): Promise<Response> => post(url, sampleEvent(), { "x-forwarded-for": client });
     const answers = await Promise.all(Array.from({ length: 20 }, () => send("203.0.113.1")));
     const refused = answers.filter((answer) => answer.status === 429);
-    assert.ok(refused.length >= 10 && refused.length <= 15, `${refused.length} of 20 were refused`);
+    // At most five at once; more only if the requests take longer than a second.
+    assert.ok(refused.length >= 1 && refused.length <= 15, `${refused.length} of 20 were refused`);
     assert.equal(refused[0]?.headers.get("retry-after"), "1");
-    assert.match((await errorsOf(refused[0]))[0]?.message ?? "", /Too many requests/);
+    assert.match((await errorsOf(refused[0]))[0]?.message ?? "", /Rate limit exceeded/);
     assert.equal((await send("203.0.113.2")).status, 204);
   });
 
-  it("limits each key, wherever it stands, and logs none", async () => {
+  it("nginx limits each key, in any header or the query, and logs no key", async () => {
     const [a] = (await upstreams(noContent)) as [Upstream];
     const {
       url,
@@ -190,9 +191,12 @@ const installed = spawnSync("nginx", ["-v"]).status === 0;
       const statuses = (await Promise.all(Array.from({ length: 8 }, () => send(`secret-${i}`)))).map((r) => r.status);
       assert.ok(statuses.includes(204) && statuses.includes(429), `${i}: ${statuses.join()}`);
     }
-    // One request and one more at once: all places count together.
-    const one = await Promise.all(places.slice(0, 3).map((send) => send("secret-one")));
-    assert.deepEqual(one.map((answer) => answer.status).sort(), [204, 204, 429]);
+    // All places share one limit: two at once, then one per second. Separate limits would let six through at once.
+    const start = performance.now();
+    const one = await Promise.all([...places.slice(0, 3), ...places.slice(0, 3)].map((send) => send("secret-one")));
+    const allowed = 2 + Math.ceil((performance.now() - start) / 1000);
+    const passed = one.filter((answer) => answer.status === 204).length;
+    assert.ok(passed >= 2 && passed <= allowed, `${passed} passed, ${allowed} were allowed`);
     for (let i = 0; i < 8; i++) assert.equal((await post(url, sampleEvent())).status, 204);
     await child.stop();
     for (const log of ["access.log", "error.log"]) {
@@ -200,7 +204,7 @@ const installed = spawnSync("nginx", ["-v"]).status === 0;
     }
   });
 
-  it("limits how many requests of one address are under way", async () => {
+  it("nginx limits concurrent requests per client address", async () => {
     const waiting: (() => void)[] = [];
     const [a] = (await upstreams((req, res) => {
       if (req.method === "POST") waiting.push(() => res.writeHead(204).end());
@@ -208,24 +212,41 @@ const installed = spawnSync("nginx", ["-v"]).status === 0;
     })) as [Upstream];
     const { url } = await startNginx({ upstreams: [a.address], addressConcurrency: 2 });
     const held = [post(url, sampleEvent()), post(url, sampleEvent())];
-    await eventually(() => waiting.length === 2, "two requests under way");
+    await eventually(() => waiting.length === 2, "two requests in flight");
     assert.equal((await post(url, sampleEvent())).status, 429);
     for (const answer of waiting) answer();
     assert.deepEqual(await Promise.all(held.map(async (answer) => (await answer).status)), [204, 204]);
   });
 
-  it("counts a client that sends its body byte by byte as under way", async () => {
+  it("nginx counts a client that sends its body byte by byte as a concurrent request", async () => {
     const [a] = (await upstreams(noContent)) as [Upstream];
     const { url } = await startNginx({ upstreams: [a.address], addressConcurrency: 2 });
-    const slow = [connect(Number(new URL(url).port)), connect(Number(new URL(url).port))];
-    cleanUp.push(() => slow.forEach((socket) => socket.destroy()));
-    for (const socket of slow) socket.write("POST /event/ HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n{");
-    await eventually(async () => (await post(url, sampleEvent())).status === 429, "both are under way");
-    slow.forEach((socket) => socket.destroy());
+    const slow = new Set<Socket>();
+    let isOver = false;
+    const sendSlowly = (): void => {
+      const socket = connect(Number(new URL(url).port));
+      slow.add(socket);
+      socket.on("error", () => undefined);
+      // One that comes during a request below is refused: another one follows.
+      socket.on("close", () => {
+        slow.delete(socket);
+        if (!isOver) sendSlowly();
+      });
+      socket.resume().write("POST /event/ HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\nConnection: close\r\n\r\n{");
+    };
+    const stopSlow = (): void => {
+      isOver = true;
+      for (const socket of slow) socket.destroy();
+    };
+    cleanUp.push(stopSlow);
+    sendSlowly();
+    sendSlowly();
+    await eventually(async () => (await post(url, sampleEvent())).status === 429, "both are in flight");
+    stopSlow();
     await eventually(async () => (await post(url, sampleEvent())).status === 204, "both have gone");
   });
 
-  it("keeps metrics inside, compresses answers, and sends security headers with all of them", async () => {
+  it("nginx hides /metrics, compresses answers, and adds security headers to all answers", async () => {
     const json = JSON.stringify({ text: "x".repeat(2000) });
     const [a] = (await upstreams((_, res) => res.writeHead(200, { "content-type": "application/json" }).end(json))) as [
       Upstream,
@@ -249,7 +270,7 @@ const installed = spawnSync("nginx", ["-v"]).status === 0;
     }
   });
 
-  it("lets pages of allowed origins read its own answers, and adds nothing to those of replicas", async () => {
+  it("nginx adds CORS headers to its own errors and none to the answers of replicas", async () => {
     const fromReplica: RequestListener = (_, res) =>
       res.writeHead(200, { "access-control-allow-origin": "https://shop.example", vary: "Origin" }).end();
     const [a] = (await upstreams(fromReplica)) as [Upstream];
@@ -270,7 +291,7 @@ const installed = spawnSync("nginx", ["-v"]).status === 0;
     assert.equal((await ask("/event/", "https://shop.example")).headers.get(allow), "https://shop.example");
   });
 
-  it("refuses what is no HTTP, and too many headers, in the same shape", async () => {
+  it("nginx answers invalid HTTP and too many headers with an error body", async () => {
     const [a] = (await upstreams(noContent)) as [Upstream];
     const { url } = await startNginx({ upstreams: [a.address] });
     const port = Number(new URL(url).port);
@@ -287,7 +308,23 @@ const installed = spawnSync("nginx", ["-v"]).status === 0;
   describe("with real replicas", () => {
     const ingest = useIngest();
 
-    it("takes every event while one replica after the other is stopped and started again", async () => {
+    it("nginx passes the browser client on as the replica serves it, and logs its path", async () => {
+      const replica = await ingest.startReplica({ TOPIC: "unused" });
+      const { url, directory, process: child } = await startNginx({ upstreams: [`127.0.0.1:${replica.port}`] });
+      const [direct, passed] = await Promise.all(
+        [replica.url, url].map((base) => fetch(`${base}/client/eventlogger.js`)),
+      );
+      assert.equal(passed?.status, 200);
+      for (const name of ["content-type", "content-encoding", "etag", "cache-control", "access-control-allow-origin"]) {
+        assert.equal(passed.headers.get(name), direct?.headers.get(name), name);
+      }
+      assert.equal(await passed.text(), await direct?.text());
+      await child.stop();
+      const log = readFileSync(join(directory, "access.log"), "utf8");
+      assert.match(log, /"path":"\/client\/eventlogger\.js","status":200/);
+    });
+
+    it("nginx and real replicas accept every event while replicas are restarted one after the other", async () => {
       const topic = await ingest.freshTopic();
       const env = { TOPIC: topic.name };
       const [a, b] = [await ingest.startReplica(env), await ingest.startReplica(env)];
@@ -307,7 +344,7 @@ const installed = spawnSync("nginx", ["-v"]).status === 0;
       const clients = ["p", "q", "r", "s"].map(client);
       const more = (n: number): Promise<void> => {
         const goal = acknowledged.length + n;
-        return eventually(() => acknowledged.length >= goal, `${n} more events`, 20_000);
+        return eventually(() => acknowledged.length >= goal, `${n} more events`, 60_000);
       };
       await more(50);
       await a.process.stop();
@@ -319,7 +356,7 @@ const installed = spawnSync("nginx", ["-v"]).status === 0;
       stop = true;
       await Promise.all(clients);
 
-      // A stop may cost a request that was just arriving (the client is told to send it again), never an event.
+      // A stop may fail a request that is just arriving (the client is told to retry), but never lose an event.
       assert.ok(otherwise.length <= 2, `${otherwise.length}: ${otherwise.slice(0, 10).join()}`);
       for (const id of acknowledged) await topic.message(id);
     });

@@ -5,7 +5,7 @@ interface Timer {
   readonly run: () => void;
 }
 
-/** Time that passes only when a test says so. */
+/** A clock that only `advance` moves. */
 export class FakeClock {
   /** Epoch milliseconds. */
   now: number;
@@ -25,13 +25,13 @@ export class FakeClock {
     this.timers.delete(timer as Timer);
   }
 
-  /** How long until the next timer, ms; undefined when there is none. */
+  /** Time until the next timer, ms; undefined without timers. */
   get next(): number | undefined {
     const timer = this.earliest();
     return timer && timer.at - this.now;
   }
 
-  /** Lets time pass, with what comes due in it, and with all that follows from promises. */
+  /** Advances the clock, runs the timers that become due, and lets promises settle. */
   async advance(ms: number): Promise<void> {
     const end = this.now + ms;
     await turn();

@@ -1,4 +1,4 @@
-import type { Environment } from "../eventlogger.mjs" with { "resolution-mode": "import" };
+import type { Environment } from "../eventlogger";
 import { FakeClock } from "./fakeClock";
 
 export interface SentEvent extends Record<string, unknown> {
@@ -20,7 +20,7 @@ export interface FakeAnswer {
   readonly body?: unknown;
 }
 
-/** Answers a request after `afterMs` (default 0); "none" is no answer at all, "network" a failure of the network. */
+/** Answers a request after `afterMs` (default 0); "none" never answers, "network" fails the request. */
 export type Answering = (request: SentRequest) => (FakeAnswer & { readonly afterMs?: number }) | "none" | "network";
 
 export const accepting: Answering = ({ events }) => ({ status: 200, body: { accepted: events.length, rejected: [] } });
@@ -42,7 +42,7 @@ class Listeners {
   }
 }
 
-/** A storage as pages have it. */
+/** A Web Storage in memory. */
 export class FakeStorage {
   readonly items = new Map<string, string>();
   getItem(key: string): string | null {
@@ -53,13 +53,13 @@ export class FakeStorage {
   }
 }
 
-/** What a page offers the client, with a clock that stands still and a service that a test scripts. */
+/** The environment of a page, with a fake clock and a service that a test scripts. */
 export class FakePage {
   readonly clock = new FakeClock();
   readonly requests: SentRequest[] = [];
   readonly storage = new FakeStorage();
   answering: Answering = accepting;
-  /** What sendBeacon returns; undefined when the browser has none. */
+  /** What sendBeacon returns; undefined in a browser without beacons. */
   beacon: ((request: SentRequest) => boolean) | undefined = () => true;
   keepalive = true;
   /** In [0, 1). */
@@ -93,7 +93,7 @@ export class FakePage {
     this.hide();
   }
 
-  /** Back from the back/forward cache. */
+  /** Restores the page from the back/forward cache. */
   restore(): void {
     this.window.fire("pageshow");
     this.show();

@@ -3,10 +3,10 @@ import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 
 export interface BatchGatewayOptions {
-  /** What answers. */
+  /** The replica that answers. */
   readonly replicaUrl: string;
   readonly port?: number;
-  /** Gets an entry for each request with events, in the order they are answered. */
+  /** Gets an entry for each request with events, in the order of the answers. */
   readonly requests: BatchRequest[];
 }
 
@@ -19,11 +19,11 @@ export interface BatchRequest {
 export interface BatchGateway {
   readonly url: string;
   readonly port: number;
-  /** Ends at once, with all connections. */
+  /** Stops immediately and closes all connections. */
   stop(): Promise<void>;
 }
 
-/** Headers that belong to a connection, or to a body as it was sent over one. */
+/** Headers of a connection or of the encoding of a body. */
 const OF_CONNECTION = ["connection", "content-length", "content-encoding", "host", "keep-alive", "transfer-encoding"];
 
 const throughHeaders = (headers: Iterable<[string, string | string[] | undefined]>): [string, string][] =>
@@ -31,7 +31,7 @@ const throughHeaders = (headers: Iterable<[string, string | string[] | undefined
     value === undefined || OF_CONNECTION.includes(name) ? [] : [[name, String(value)] as [string, string]],
   );
 
-/** Stands before a replica: notes what comes, and can go away. */
+/** Starts a proxy in front of a replica that records requests and can be stopped. */
 export async function startBatchGateway(options: BatchGatewayOptions): Promise<BatchGateway> {
   const { replicaUrl, requests } = options;
 
@@ -53,7 +53,7 @@ export async function startBatchGateway(options: BatchGatewayOptions): Promise<B
   }
 
   function handle(request: IncomingMessage, response: ServerResponse): void {
-    // What the client sees of a service that dies.
+    // To the client this looks like a service that dies.
     answer(request, response).catch(() => response.destroy());
   }
 

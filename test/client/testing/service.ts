@@ -8,13 +8,13 @@ export interface Service {
   readonly url: string;
   readonly requests: readonly BatchRequest[];
   readonly replica: TestReplica;
-  /** Nobody listens any more. */
+  /** Stops listening. */
   goAway(): Promise<void>;
-  /** At the same address as before. */
+  /** Listens again on the same address. */
   comeBack(): Promise<void>;
 }
 
-/** Something that takes batches and publishes them to a topic; stopped after the tests of the `describe` that calls. */
+/** Services that publish batches to a topic; they are stopped after the tests of the `describe` that calls this. */
 export function useServices(ingest: IngestFixture): {
   start(
     topic: TestTopic,

@@ -22,7 +22,10 @@ export class MessageSource implements SplittableDoFn<PubSubMessage, { next: numb
   restrictions(): { next: number }[] {
     return [{ next: 0 }];
   }
-  async process({ next }: { next: number }, context: ProcessContext<PubSubMessage>): Promise<Residual<{ next: number }>> {
+  async process(
+    { next }: { next: number },
+    context: ProcessContext<PubSubMessage>,
+  ): Promise<Residual<{ next: number }>> {
     const batch = this.messages.slice(next, next + BATCH_SIZE);
     for (const { id, text, timeMs } of batch) {
       await context.emit({ data: Buffer.from(text), messageId: id, publishTime: Date.now() }, timeMs);

@@ -1,0 +1,126 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { readBatch, type Batch } from "./readBatch";
+import { RequestError, type ErrorCode } from "../../http/errors";
+import { sampleEvent } from "../../testing/requests";
+
+const RECEIVED_AT = 1_700_000_001_000;
+
+function read(body: string, format: "json" | "ndjson" = "json", maxEvents = 10): Batch {
+  return readBatch(Buffer.from(body), { format, maxEvents, idempotencyKey: "", receivedAt: RECEIVED_AT });
+}
+const json = JSON.stringify;
+const lines = (...events: unknown[]): string => events.map((event) => json(event)).join("\n");
+const ids = (batch: Batch): string[] => batch.messages.map(({ attributes }) => attributes.event_id);
+
+function assertRefused(run: () => unknown, code: ErrorCode, message: RegExp): void {
+  assert.throws(run, (error) => {
+    assert.ok(error instanceof RequestError);
+    assert.equal(error.code, code);
+    assert.match(error.errors.map((e) => `${e.field} ${e.message}`).join(), message);
+    return true;
+  });
+}
+
+describe("readBatch", () => {
+  const a = sampleEvent({ event_id: "a" });
+  const b = sampleEvent({ event_id: "b" });
+
+  it("readBatch reads an array, an object with events, and NDJSON", () => {
+    for (const batch of [
+      read(json([a, b])),
+      read(json({ events: [a, b] })),
+      read(lines(a, b), "ndjson"),
+      read(`\r\n${json(a)}\r\n\n  \n${json(b)}\r\n`, "ndjson"),
+    ]) {
+      assert.deepEqual(ids(batch), ["a", "b"]);
+      assert.deepEqual(batch.rejected, []);
+      assert.equal(batch.messages[0]?.attributes.event_time, "1700000000123");
+    }
+    for (const empty of [read("[]"), read('{"events":[]}'), read("", "ndjson")]) {
+      assert.deepEqual(empty, { messages: [], rejected: [] });
+    }
+  });
+
+  it("readBatch rejects only the invalid events, by index", () => {
+    const bad = [{ ...a, session_id: "" }, null, [a], "text", JSON.parse('{"__proto__":{"type":"event"}}') as unknown];
+    for (const batch of [read(json([a, ...bad, b])), read(lines(a, ...bad, b), "ndjson")]) {
+      assert.deepEqual(ids(batch), ["a", "b"]);
+      assert.deepEqual(
+        batch.rejected.map(({ index }) => index),
+        [1, 2, 3, 4, 5],
+      );
+      assert.deepEqual(batch.rejected[0]?.errors, [
+        { field: "session_id", message: "must be a string of 1 to 128 characters" },
+      ]);
+    }
+  });
+
+  it("readBatch rejects only the lines that are not JSON", () => {
+    const batch = read(`${json(a)}\n{"type":\n${json(b)}`, "ndjson");
+    assert.deepEqual(ids(batch), ["a", "b"]);
+    assert.equal(batch.rejected.length, 1);
+    assert.equal(batch.rejected[0]?.index, 1);
+    assert.match(batch.rejected[0]?.errors[0]?.message ?? "", /^must be JSON: /);
+  });
+
+  it("readBatch rejects an event that is nested too deep alone, or the whole body when parsing would be too costly", () => {
+    const deep = (depth: number): string =>
+      json(a).replace(/}$/, `,"properties":${'{"a":'.repeat(depth)}1${"}".repeat(depth)}}`);
+    assert.deepEqual(ids(read(`[${deep(100)}]`)), ["a"]);
+    assert.equal(read(`[${deep(101)}]`).rejected[0]?.errors[0]?.field, "properties");
+    assertRefused(() => read(`[${deep(300)}]`), "INVALID_JSON", /is nested deeper than 200/);
+    const batch = read(`${deep(300)}\n${json(b)}`, "ndjson");
+    assert.deepEqual(ids(batch), ["b"]);
+    assert.match(batch.rejected[0]?.errors[0]?.message ?? "", /is nested deeper than 200/);
+  });
+
+  it("readBatch refuses a body that is not a batch", () => {
+    assertRefused(() => read(""), "INVALID_JSON", /empty/);
+    assertRefused(() => read("[1,"), "INVALID_JSON", /must be JSON/);
+    for (const value of [null, 1, "text", true]) assertRefused(() => read(json(value)), "INVALID_BATCH", /an array of/);
+    assertRefused(() => read("{}"), "INVALID_BATCH", /^events must be an array$/);
+    assertRefused(() => read(json({ events: a })), "INVALID_BATCH", /^events must be an array$/);
+    assertRefused(
+      () => read(json({ events: [a], sent_at: 1 })),
+      "INVALID_BATCH",
+      /^sent_at is not a field of a batch$/,
+    );
+    assertRefused(() => read('{"__proto__":{"events":[]}}'), "INVALID_BATCH", /^__proto__ is not a field/);
+    assertRefused(() => read(json(a)), "INVALID_BATCH", /session_id is not a field of a batch/);
+  });
+
+  it("readBatch refuses a batch with too many events", () => {
+    const many = (n: number): unknown[] => Array.from({ length: n }, () => a);
+    assert.equal(read(json(many(10))).messages.length, 10);
+    assert.equal(read(lines(...many(10)), "ndjson").messages.length, 10);
+    assertRefused(() => read(json(many(11))), "TOO_MANY_EVENTS", /more than 10 events/);
+    assertRefused(() => read(lines(...many(11)), "ndjson"), "TOO_MANY_EVENTS", /more than 10 events/);
+    assertRefused(() => read("x\n".repeat(100_000), "ndjson"), "TOO_MANY_EVENTS", /more than 10 events/);
+  });
+
+  it("readBatch gives an event without an id the same id in a retried batch, also next to invalid events", () => {
+    const body = json([{}, sampleEvent(), a, sampleEvent()]);
+    const first = read(body);
+    assert.deepEqual(ids(read(body)), ids(first));
+    assert.equal(new Set(ids(first)).size, 3);
+    assert.equal(ids(first)[1], "a");
+    assert.ok(ids(first)[0]?.endsWith("0001") && ids(first)[2]?.endsWith("0003"));
+    assert.notDeepEqual(ids(read(body + " ")), ids(first));
+  });
+
+  it("readBatch accepts or rejects each event of any batch exactly once", () => {
+    const event = fc.oneof(
+      fc.constant(sampleEvent()),
+      fc.json({ maxDepth: 3 }).map((text) => JSON.parse(text) as unknown),
+    );
+    fc.assert(
+      fc.property(fc.array(event, { maxLength: 10 }), (events) => {
+        const batch = read(json(events));
+        assert.equal(batch.messages.length + batch.rejected.length, events.length);
+        assert.deepEqual(ids(read(json(events))), ids(batch));
+        for (const { errors } of batch.rejected) assert.ok(errors.length > 0);
+      }),
+    );
+  });
+});

@@ -1,0 +1,110 @@
+import { validateEvent, type FieldError } from "@eventlogger/events/validation";
+import { encodeMessage, type EventMessage } from "@eventlogger/events/eventMessage";
+import { batchIds } from "./batchIds";
+import { parseJson } from "../../http/body/readBody";
+import type { BodyFormat } from "../../http/body/contentHeaders";
+import { RequestError } from "../../http/errors";
+import { isNestedDeeper } from "../../http/body/jsonDepth";
+
+/** An event that was not accepted. */
+export interface RejectedEvent {
+  /** Index in the batch, from 0. */
+  readonly index: number;
+  readonly errors: readonly FieldError[];
+}
+
+/** The valid and the rejected events of a batch. */
+export interface Batch {
+  readonly messages: readonly EventMessage[];
+  readonly rejected: readonly RejectedEvent[];
+}
+
+/** A line of NDJSON that is not valid JSON. */
+class BadLine {
+  constructor(readonly message: string) {}
+}
+
+const NEWLINE = 0x0a;
+
+/** Twice the limit for an event, so that an event just over its limit is rejected alone. */
+const MAX_DEPTH = 200;
+const TOO_DEEP = `is nested deeper than ${MAX_DEPTH} levels`;
+
+/** Parses each line, ignoring empty lines. Stops after more than `max` values. */
+function parseLines(body: Buffer, max: number): unknown[] {
+  const values: unknown[] = [];
+  for (let start = 0; start < body.length && values.length <= max;) {
+    const newline = body.indexOf(NEWLINE, start);
+    const end = newline < 0 ? body.length : newline;
+    const line = body.toString("utf8", start, end);
+    const tooDeep = isNestedDeeper(body, MAX_DEPTH, start, end);
+    start = end + 1;
+    if (line.trim() === "") continue;
+    if (tooDeep) {
+      values.push(new BadLine(TOO_DEEP));
+      continue;
+    }
+    try {
+      values.push(JSON.parse(line));
+    } catch (error) {
+      values.push(new BadLine(`must be JSON: ${(error as Error).message.slice(0, 200)}`));
+    }
+  }
+  return values;
+}
+
+const NOT_A_BATCH = 'must be an array of events, or {"events": [...]}';
+
+/** The events in a JSON body. @throws RequestError INVALID_JSON, INVALID_BATCH */
+function parseArray(body: Buffer): readonly unknown[] {
+  if (isNestedDeeper(body, MAX_DEPTH)) throw new RequestError("INVALID_JSON", { detail: `it ${TOO_DEEP}` });
+  const value = parseJson(body);
+  if (Array.isArray(value)) return value;
+  if (typeof value !== "object" || value === null) throw new RequestError("INVALID_BATCH", { detail: NOT_A_BATCH });
+  const unknown = Object.keys(value).filter((key) => key !== "events");
+  if (unknown.length > 0) {
+    const errors = unknown.slice(0, 20).map((key) => ({ field: key || '""', message: "is not a field of a batch" }));
+    throw new RequestError("INVALID_BATCH", { errors });
+  }
+  const { events } = value as { events?: unknown };
+  if (!Array.isArray(events)) throw new RequestError("INVALID_BATCH", { field: "events", detail: "must be an array" });
+  return events;
+}
+
+/**
+ * Reads and validates the events of a body. An invalid event is rejected without affecting the others.
+ * @param body UTF-8
+ * @throws RequestError INVALID_JSON, INVALID_BATCH or TOO_MANY_EVENTS when the body as a whole is invalid.
+ */
+export function readBatch(
+  body: Buffer,
+  options: {
+    readonly format: BodyFormat;
+    readonly maxEvents: number;
+    readonly idempotencyKey: string;
+    /** Epoch milliseconds. */
+    readonly receivedAt: number;
+  },
+): Batch {
+  const { format, maxEvents, idempotencyKey, receivedAt } = options;
+  const inputs = format === "ndjson" ? parseLines(body, maxEvents) : parseArray(body);
+  if (inputs.length > maxEvents) throw new RequestError("TOO_MANY_EVENTS", { detail: String(maxEvents) });
+
+  const idOf = batchIds(body, idempotencyKey);
+  const messages: EventMessage[] = [];
+  const rejected: RejectedEvent[] = [];
+  let index = 0;
+  // One function for all events, not one for each.
+  const makeId = (): string => idOf(index);
+  for (; index < inputs.length; index++) {
+    const input = inputs[index];
+    if (input instanceof BadLine) {
+      rejected.push({ index, errors: [{ field: "", message: input.message }] });
+      continue;
+    }
+    const result = validateEvent(input, receivedAt, makeId);
+    if (result.ok) messages.push(encodeMessage(result.event));
+    else rejected.push({ index, errors: result.errors });
+  }
+  return { messages, rejected };
+}

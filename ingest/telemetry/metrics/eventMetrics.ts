@@ -1,0 +1,64 @@
+import type { Registry } from "prom-client";
+import { postedEventSchema } from "@eventlogger/events/eventSchema";
+import type { FieldError } from "@eventlogger/events/validation";
+import { CountingHistogram, type Observer } from "./histogram";
+import { Tally } from "./tally";
+
+const BATCH_BUCKETS = [1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000];
+
+/** Label of events sent without a key. */
+const NO_KEY = "";
+
+/** The reason of a rejection, as a label: the first invalid field. All unknown fields share one label. */
+function reasonOf(errors: readonly FieldError[]): string {
+  const field = errors[0]?.field ?? "";
+  if (field === "") return "no_event";
+  return postedEventSchema.messages.has(field) ? field : "unknown_field";
+}
+
+/** Counts accepted and rejected events. */
+export class EventMetrics {
+  private readonly acceptedTotal: Tally<"key">;
+  private readonly rejectedTotal: Tally<"reason">;
+  private readonly batchEvents: Observer;
+  /** By key name; undefined for events sent without a key. */
+  private readonly accepts = new Map<string | undefined, { value: number }>();
+
+  constructor(registry: Registry) {
+    this.acceptedTotal = new Tally(registry, {
+      name: "ingest_events_accepted_total",
+      help: "Events that Pub/Sub has acknowledged, by the name of the write key",
+      labelNames: ["key"],
+    });
+    this.rejectedTotal = new Tally(registry, {
+      name: "ingest_events_rejected_total",
+      help: "Events that were not valid, by the first invalid field",
+      labelNames: ["reason"],
+    });
+    const batchEvents = new CountingHistogram(registry, {
+      name: "ingest_batch_events",
+      help: "Events per POST to /events/",
+      buckets: BATCH_BUCKETS,
+    });
+    this.batchEvents = batchEvents.series({});
+    this.accepts.set(undefined, this.acceptedTotal.entry({ key: NO_KEY }));
+  }
+
+  /** Records acknowledged events. @param keyName name of the presented key */
+  accepted(keyName: string | undefined, events: number): void {
+    if (events === 0) return;
+    let count = this.accepts.get(keyName);
+    if (!count) this.accepts.set(keyName, (count = this.acceptedTotal.entry({ key: keyName ?? NO_KEY })));
+    count.value += events;
+  }
+
+  /** Records an invalid event. */
+  rejected(errors: readonly FieldError[]): void {
+    this.rejectedTotal.add({ reason: reasonOf(errors) });
+  }
+
+  /** Records the size of a batch. */
+  batch(events: number): void {
+    this.batchEvents.observe(events);
+  }
+}

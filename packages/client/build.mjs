@@ -1,0 +1,94 @@
+// Builds the files that the package ships from its one source, eventlogger.ts:
+//   node packages/client/build.mjs [--quiet]
+// The same source gives the same bytes on every machine, because pages pin the script by its hash. It does nothing when the
+// files are up to date, and prints the size of each unless --quiet is given. Run `tsc -b` first: it writes the types.
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+
+const root = dirname(fileURLToPath(import.meta.url));
+const dist = join(root, "dist");
+const STAMP = join(dist, ".bundles.json");
+const SOURCE = "eventlogger.ts";
+/** Written by the compiler, for `require`. */
+const TYPES = join(dist, "eventlogger.d.ts");
+/** The same for `import`: the compiler takes the module kind from the extension. */
+const IMPORT_TYPES = "eventlogger.d.mts";
+const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+
+const banner = `/*! ${manifest.name} ${manifest.version} | ${manifest.license} */`;
+const FILES = {
+  "eventlogger.mjs": { format: "esm" },
+  "eventlogger.cjs": { format: "cjs" },
+  "eventlogger.iife.js": { format: "iife", globalName: "eventlogger", minify: true },
+};
+
+const sha256 = (data) => createHash("sha256").update(data).digest("hex");
+
+function readFile(file) {
+  try {
+    return readFileSync(file);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A hash of everything that decides the bytes of the files. */
+function inputHash() {
+  const inputs = [join(root, SOURCE), TYPES, fileURLToPath(import.meta.url), join(root, "package.json")];
+  return sha256(inputs.map((file) => sha256(readFileSync(file))).join());
+}
+
+/** Whether the last build had the same inputs, and its files are unchanged. */
+function isUpToDate(input) {
+  const stamp = readFile(STAMP);
+  if (!stamp) return false;
+  const { input: before, files } = JSON.parse(stamp.toString());
+  return (
+    before === input && Object.keys(files).every((name) => sha256(readFile(join(dist, name)) ?? "") === files[name])
+  );
+}
+
+async function build(input) {
+  const { build: bundle, version } = await import("esbuild");
+  const wanted = manifest.devDependencies.esbuild;
+  if (version !== wanted)
+    throw new Error(`esbuild ${version} is installed, but package.json names ${wanted}: run npm ci`);
+  const files = {};
+  for (const [name, options] of Object.entries(FILES)) {
+    const { outputFiles } = await bundle({
+      absWorkingDir: root,
+      entryPoints: [SOURCE],
+      bundle: true,
+      charset: "utf8",
+      // Not the compiler's settings, which other packages share.
+      tsconfigRaw: "{}",
+      target: "es2018",
+      banner: { js: banner },
+      legalComments: "none",
+      write: false,
+      ...options,
+    });
+    const [{ contents }] = outputFiles;
+    writeFileSync(join(dist, name), contents);
+    files[name] = sha256(contents);
+  }
+  const types = readFileSync(TYPES);
+  writeFileSync(join(dist, IMPORT_TYPES), types);
+  files[IMPORT_TYPES] = sha256(types);
+  writeFileSync(STAMP, JSON.stringify({ input, files }));
+}
+
+function printSizes() {
+  for (const name of Object.keys(FILES)) {
+    const bytes = readFileSync(join(dist, name));
+    console.log(`${name.padEnd(20)} ${bytes.length} bytes, ${gzipSync(bytes, { level: 9 }).length} gzipped`);
+  }
+}
+
+if (!existsSync(TYPES)) throw new Error(`${TYPES} does not exist: run tsc -b first`);
+const input = inputHash();
+if (!isUpToDate(input)) await build(input);
+if (!process.argv.includes("--quiet")) printSizes();
