@@ -56,6 +56,8 @@ export default tseslint.config(
       "@typescript-eslint/no-unsafe-class-instance-assignment": "off",
       // `delete process.env[name]` is the only way to unset a variable.
       "@typescript-eslint/no-dynamic-delete": "off",
+      // Readers of JSON return the type that their caller expects.
+      "@typescript-eslint/no-unnecessary-type-parameters": "off",
       // A DoFn may return elements or nothing.
       "@typescript-eslint/no-invalid-void-type": "off",
       // A switch over a union names every member, also beside a `default`: the compiler then reports a new member.

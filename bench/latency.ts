@@ -1,7 +1,7 @@
 /** `npm run bench:latency`: measures the time from the 204 to the new number in `GET /event/`, with default options, under load. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import path = require("node:path");
+import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { readOptions, wholeNumber, yargsOptions, type Options, type OptionSpecs } from "@eventlogger/options/options";
 import { runMain } from "@eventlogger/process/main";

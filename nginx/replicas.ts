@@ -21,8 +21,8 @@ export function dnsLookup(server: string): Lookup {
   const resolver = new Resolver({ timeout: 1000, tries: 2 });
   resolver.setServers([server]);
   return async (name) => {
-    const ipv4 = await resolver.resolve4(name).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === "ENODATA") return [];
+    const ipv4 = await resolver.resolve4(name).catch((error: unknown) => {
+      if ((error as NodeJS.ErrnoException).code === "ENODATA") return [];
       throw error;
     });
     return ipv4.length > 0 ? ipv4 : resolver.resolve6(name);

@@ -1,7 +1,7 @@
 /** `npm run bench:pipeline`: measures the whole pipeline on embedded Flink, from a synthetic source to counting sinks. */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir, totalmem } from "node:os";
-import path = require("node:path");
+import path from "node:path";
 import yargs from "yargs";
 import { buildPipeline, ensureFlinkClasspath, runOnFlink, type FlinkRun } from "@eventlogger/beam";
 import { runMain } from "@eventlogger/process/main";

@@ -223,7 +223,7 @@ describe("the HTTP interface", () => {
     it("a body in several pieces is accepted, with and without chunked encoding", async () => {
       const { url, port } = await serve();
       const json = JSON.stringify(sampleEvent());
-      const chunks = [...json].map((c) => `1\r\n${c}\r\n`).join("") + "0\r\n\r\n";
+      const chunks = Array.from(json, (c) => `1\r\n${c}\r\n`).join("") + "0\r\n\r\n";
       assert.match(await sendRaw(port, `${HEAD}Transfer-Encoding: chunked\r\n\r\n${chunks}`), /^HTTP\/1\.1 204 /);
       assert.equal((await post(url, json)).status, 204);
     });
@@ -303,7 +303,7 @@ describe("the HTTP interface", () => {
       assert.equal((await post(url, json)).status, 204);
       slow.destroy();
       await eventually(async () => (await post(url, padded)).status === 204, "room again");
-      // What was refused has given back what it held.
+      // A refused request releases what it held.
       for (let i = 0; i < 20; i++) {
         assert.equal((await post(url, " ".repeat(1400))).status, 413);
         assert.equal((await post(url, gzipSync(" ".repeat(1400)), { "content-encoding": "gzip" })).status, 413);

@@ -73,7 +73,7 @@ export class EventPublisher {
   private readonly sweeper: NodeJS.Timeout;
   private inFlight = 0;
   private inFlightBytes = 0;
-  private whenIdle: (() => void)[] = [];
+  private readonly whenIdle: (() => void)[] = [];
   private lastSuccess = 0;
   private failing: { readonly since: number; last: number; reason: string; events: number } | undefined;
   private probe: Promise<string | undefined> | undefined;

@@ -1,5 +1,5 @@
 import "./sdk";
-import Long = require("long");
+import Long from "long";
 import * as runnerApi from "apache-beam/proto/beam_runner_api";
 import type { Coder } from "apache-beam/coders/coders";
 import { PaneInfoCoder } from "apache-beam/coders/standard_coders";

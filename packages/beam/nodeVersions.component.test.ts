@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import path = require("node:path");
+import path from "node:path";
 import { ensureNode, NODE_VERSIONS } from "@eventlogger/process/testing/nodeVersions";
 
 const MOCHA = require.resolve("mocha/bin/mocha.js");

@@ -1,5 +1,5 @@
 import "./sdk";
-import protobufjs = require("protobufjs");
+import protobufjs from "protobufjs";
 import * as runnerApi from "apache-beam/proto/beam_runner_api";
 import { Context } from "apache-beam/coders/coders";
 import { StrUtf8Coder } from "apache-beam/coders/standard_coders";

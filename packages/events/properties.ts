@@ -20,7 +20,10 @@ function jsonProblem(value: unknown, depth: number): string | undefined {
       return Number.isFinite(value) ? undefined : "must hold finite numbers only";
     case "object":
       return value === null ? undefined : containerProblem(value, depth);
-    default:
+    case "bigint":
+    case "function":
+    case "symbol":
+    case "undefined":
       return "must hold JSON values only";
   }
 }

@@ -35,7 +35,7 @@ type Falsy = false | 0 | "" | null | undefined;
 /**
  * Checks a condition until it holds.
  *
- * @param what what is waited for, for the error message: `the data stream`, `2 workers`
+ * @param what names what the caller waits for, for the error message: `the data stream`, `2 workers`
  * @param condition may be asynchronous; any truthy value ends the wait
  * @returns the first truthy value of the condition
  * @throws TimeoutError with `what`, the time limit, the last error and the details

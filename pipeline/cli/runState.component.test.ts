@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import path = require("node:path");
+import path from "node:path";
 import { startBigQueryEmulator, startPubSubEmulator, type PubSubEmulator } from "@eventlogger/gcp/emulators/emulators";
 import { CheckpointRecorder } from "@eventlogger/beam/flink/checkpointRecord";
 import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";

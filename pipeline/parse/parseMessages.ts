@@ -67,7 +67,7 @@ export interface ParsedMessages {
 export function parseMessages(messages: PCollection<PubSubMessage>, staleAfterMs: number): ParsedMessages {
   const results = pipe(
     messages,
-    withName("ParseMessages", parDo<PubSubMessage, SplitElement, undefined>(new ParseMessages(staleAfterMs))),
+    withName("ParseMessages", parDo<PubSubMessage, SplitElement>(new ParseMessages(staleAfterMs))),
   );
   return results.apply(withName("SplitDeadLetters", split(["events", "deadLetters"]))) as ParsedMessages;
 }

@@ -30,7 +30,7 @@ export interface SessionWindowOptions {
 /** How much the allowed lateness exceeds the age at which events bypass the windows; ms. */
 const LATENESS_MARGIN_MS = 3_600_000;
 
-/** How long a late pane waits for more late events; ms. */
+/** Interval of firings for late data; ms. */
 const LATE_FIRING_MS = 1000;
 
 /** Sends fresh events through session windows. The output are partial sessions for the ledger, keyed by shard. */
@@ -43,7 +43,7 @@ export function windowSessions(
       early: afterProcessingTime(earlyFiringMs),
       late: afterProcessingTime(LATE_FIRING_MS),
     }),
-    // No event may be dropped as late. An event in the windows is younger than staleAfter when it is read, and the watermark
+    // No event may be dropped as late data. An event in the windows is younger than staleAfter when it is read, and the watermark
     // that could close its window follows behind it. Windows are kept this long, so the lateness is not larger than needed.
     allowedLatenessMs: staleAfterMs + LATENESS_MARGIN_MS,
   });

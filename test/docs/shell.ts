@@ -26,7 +26,7 @@ export function shellCommands(text: string): string[][] {
     const char = source.charAt(i);
     if (quote !== undefined) {
       if (char === quote) quote = undefined;
-      else word += char;
+      else word = (word ?? "") + char;
     } else if (char === "'" || char === '"') {
       quote = char;
       word ??= "";

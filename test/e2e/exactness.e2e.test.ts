@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import path = require("node:path");
+import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { freePort } from "@eventlogger/process/ports";
 import { repositoryRoot } from "@eventlogger/process/packageRoot";

@@ -147,7 +147,7 @@ function workersOf(master: number): number[] {
     const failures: string[] = [];
     const CLIENTS = 16;
     /** Connections that have carried an answer; Node's own note of it (`reusedSocket`) leaves some out. */
-    const kept = new WeakSet<object>();
+    const kept = new WeakSet();
     const agent = new Agent({ keepAlive: true, maxSockets: CLIENTS });
     cleanUp.push(() => agent.destroy());
     const body = JSON.stringify(sampleEvent());
@@ -169,7 +169,7 @@ function workersOf(master: number): number[] {
       });
     const clients = Array.from({ length: CLIENTS }, async () => {
       while (!stop) {
-        const outcome = await send().catch((error: Error) => error.message);
+        const outcome = await send().catch((error: unknown) => (error as Error).message);
         if (outcome === 204) answered++;
         else failures.push(String(outcome));
       }

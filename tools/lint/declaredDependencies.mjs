@@ -2,7 +2,7 @@ import { packageOf, visitImports } from "./imports.mjs";
 import { pathInRepository, workspaceOf } from "./workspaces.mjs";
 
 /** Files that are never part of a running program, so that devDependencies are enough for them. */
-const DEVELOPMENT = /\.(test|scenario|faults|engine)\.ts$|(^|\/)testing\/|^test\/|^[^/]+$/;
+const DEVELOPMENT = /\.(test|scenario|faults|engine)\.ts$|(^|\/)testing\/|(^|\/)build\.mjs$|^test\/|^[^/]+$/;
 
 /** Every package that a file imports is in the package.json of its workspace, where it is installed for that file. */
 export const declaredDependencies = {

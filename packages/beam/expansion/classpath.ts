@@ -1,4 +1,4 @@
-import path = require("node:path");
+import path from "node:path";
 import { packageRootOf } from "@eventlogger/process/packageRoot";
 import { ensureMavenBuild, type ClasspathOptions } from "../java/mavenBuild";
 

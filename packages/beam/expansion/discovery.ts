@@ -1,6 +1,6 @@
 import "../sdk";
-import grpc = require("@grpc/grpc-js");
-import protobufjs = require("protobufjs");
+import * as grpc from "@grpc/grpc-js";
+import protobufjs from "protobufjs";
 import { Schema } from "apache-beam/proto/schema";
 
 /** From Beam's beam_expansion_api.proto; the protos of the SDK are older. The schema stays bytes and is decoded by the SDK's type. */

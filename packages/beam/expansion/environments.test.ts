@@ -1,6 +1,6 @@
 import "../sdk";
 import assert from "node:assert/strict";
-import protobufjs = require("protobufjs");
+import protobufjs from "protobufjs";
 import { asDockerEnvironment, asExternalEnvironment } from "apache-beam/internal/environments";
 import { Components, Environment, Pipeline } from "apache-beam/proto/beam_runner_api";
 import { useExternalAlternatives } from "./environments";

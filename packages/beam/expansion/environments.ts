@@ -1,5 +1,5 @@
 import "../sdk";
-import protobufjs = require("protobufjs");
+import protobufjs from "protobufjs";
 import { Environment, type Components, type Pipeline } from "apache-beam/proto/beam_runner_api";
 
 /** From Beam's beam_runner_api.proto; that of the SDK is older. The environments stay bytes and are decoded by the SDK's type. */

@@ -2,7 +2,7 @@ import "../sdk";
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import path = require("node:path");
+import path from "node:path";
 import { create, P, withName, type PCollection } from "apache-beam";
 import type { Components, Pipeline } from "apache-beam/proto/beam_runner_api";
 import { RowCoder } from "apache-beam/coders/row_coder";

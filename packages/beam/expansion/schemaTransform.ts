@@ -1,5 +1,5 @@
 import "../sdk";
-import protobufjs = require("protobufjs");
+import protobufjs from "protobufjs";
 import { P, type PCollection } from "apache-beam";
 import { Context } from "apache-beam/coders/coders";
 import { RowCoder } from "apache-beam/coders/row_coder";

@@ -1,4 +1,4 @@
-import path = require("node:path");
+import path from "node:path";
 import { awaitLogLine, logLength } from "@eventlogger/process/readiness";
 import { packageRootOf } from "@eventlogger/process/packageRoot";
 import { startChildProcess, type ChildProcess } from "@eventlogger/process/childProcess";

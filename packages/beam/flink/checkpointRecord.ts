@@ -24,8 +24,9 @@ import {
   writeFileSync,
 } from "node:fs";
 import { open, readFile, readdir, rm, stat } from "node:fs/promises";
-import path = require("node:path");
+import path from "node:path";
 import { completeCheckpoints, newestCheckpoint, type Checkpoint } from "./checkpoints";
+import { log } from "../worker/log";
 
 /** A checkpoint that contains everything that was acknowledged. */
 export interface RestorePoint {
@@ -313,7 +314,7 @@ export class CheckpointRecorder {
         if (folder !== this.directory) await rm(folder, { recursive: true, force: true });
       }
     } catch (error) {
-      console.warn(`Cannot remove the checkpoints of earlier runs in ${checkpoints}: ${(error as Error).message}`);
+      log.warn(`Cannot remove the checkpoints of earlier runs in ${checkpoints}: ${(error as Error).message}`);
     }
   }
 }

@@ -1,5 +1,5 @@
 import { readdirSync, statSync } from "node:fs";
-import path = require("node:path");
+import path from "node:path";
 
 /** A complete checkpoint on disk. */
 export interface Checkpoint {

@@ -1,7 +1,7 @@
 import "../sdk";
 import assert from "node:assert/strict";
 import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, utimesSync } from "node:fs";
-import path = require("node:path");
+import path from "node:path";
 import { parDo, impulse, withName, windowInto } from "apache-beam";
 import type { PCollection, Root } from "apache-beam";
 import { groupByKey } from "apache-beam/transforms/internal";

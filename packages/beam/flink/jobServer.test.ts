@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import path = require("node:path");
+import path from "node:path";
 import { startJobServer } from "./jobServer";
 
 describe("Flink job server that does not start", function () {

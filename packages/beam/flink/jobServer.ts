@@ -1,5 +1,5 @@
 import { mkdirSync, writeFileSync } from "node:fs";
-import path = require("node:path");
+import path from "node:path";
 import { awaitLogLine, logLength } from "@eventlogger/process/readiness";
 import { startChildProcess, type ChildProcess } from "@eventlogger/process/childProcess";
 

@@ -1,6 +1,6 @@
 import "../sdk";
 import assert from "node:assert/strict";
-import path = require("node:path");
+import path from "node:path";
 import { impulse } from "apache-beam";
 import { bundleParDo, ensureFlinkClasspath, pipe, splittableParDo, stringCoder, type FlinkRun } from "../index";
 import * as fixtures from "../testing/fixtures";

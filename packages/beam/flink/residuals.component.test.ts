@@ -1,7 +1,7 @@
 import "../sdk";
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
-import path = require("node:path");
+import path from "node:path";
 import { impulse, withName } from "apache-beam";
 import type { Root } from "apache-beam";
 import { FlinkHarness } from "../testing/flinkHarness";

@@ -1,6 +1,6 @@
 import "../sdk";
 import { mkdirSync } from "node:fs";
-import path = require("node:path");
+import path from "node:path";
 import { setTimeout } from "node:timers/promises";
 import type * as runnerApi from "apache-beam/proto/beam_runner_api";
 import { startWorkerPool, type WorkerPool } from "../worker/pool";

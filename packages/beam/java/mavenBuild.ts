@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import path = require("node:path");
+import path from "node:path";
 
 /** Maven could not build the Java classes. The message contains the end of its output. */
 export class ClasspathError extends Error {

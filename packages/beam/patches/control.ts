@@ -7,13 +7,14 @@
  * - Bundles with user state accept splits.
  * - When a bundle fails, its operators keep running and its finalizers are never called.
  */
-import grpc = require("@grpc/grpc-js");
+import * as grpc from "@grpc/grpc-js";
 import * as fnApi from "apache-beam/proto/beam_fn_api";
 import type { MonitoringInfo } from "apache-beam/proto/metrics";
 import { BeamFnControlClient } from "apache-beam/proto/beam_fn_api.grpc-client";
 import { Worker, type BundleProcessor } from "apache-beam/worker/worker";
 import { failDataChannel } from "./dataChannel";
 import type { ExtendedOperator, Finalizer } from "./operators";
+import { log } from "../worker/log";
 
 /** Finalizers that wait longer than this are aborted: runners drop the oldest ones when too many wait. */
 const FINALIZER_TTL_MS = 10 * 60_000;
@@ -86,7 +87,7 @@ async function workerGone(worker: Worker, state: WorkerState, why: string): Prom
     try {
       await listener(error);
     } catch (failure) {
-      console.error(`A listener for the end of the control stream failed: ${String(failure)}`);
+      log.error(`A listener for the end of the control stream failed: ${String(failure)}`);
     }
   }
 }
@@ -155,7 +156,7 @@ async function finalize(worker: Worker, instructionId: string): Promise<void> {
   try {
     for (const listener of beforeFinalizeListeners) await listener();
   } catch (error) {
-    console.error(`Bundle ${instructionId} is not finalized: ${String(error)}`);
+    log.error(`Bundle ${instructionId} is not finalized: ${String(error)}`);
     if (pending.delete(instructionId)) abortAll(entry.finalizers);
     throw error;
   }
@@ -211,7 +212,8 @@ async function handleRequest(this: Worker, instruction: Request): Promise<void> 
       case "harnessMonitoringInfos":
         respond(this, id, { oneofKind: "harnessMonitoringInfos", harnessMonitoringInfos: { monitoringData: {} } });
         return;
-      default:
+      case "register":
+      case undefined:
         throw new Error(`Unknown instruction: ${String(request.oneofKind)}`);
     }
   } catch (error) {
@@ -321,7 +323,7 @@ async function processBundle(this: Worker, instruction: Request): Promise<void> 
   } catch (cause) {
     const error = cause instanceof Error ? cause : new Error(String(cause));
     workerStats.failedBundles++;
-    console.error(`Bundle ${id} of ${descriptorId} failed: ${error.stack ?? error.message}`);
+    log.error(`Bundle ${id} of ${descriptorId} failed: ${error.stack ?? error.message}`);
     // The processor is not reused: its operators may be in any state.
     if (processor) await failBundle(processor, error);
     respondError(this, id, error);
@@ -339,7 +341,7 @@ export function patchControl(): void {
   const control = BeamFnControlClient.prototype.control as (...args: unknown[]) => ReturnType<Control>;
   BeamFnControlClient.prototype.control = function (this: BeamFnControlClient, ...args: unknown[]) {
     const call = control.apply(this, args);
-    call.on("error", (error: Error) => console.warn(`Control stream: ${error.message}`));
+    call.on("error", (error: Error) => log.warn(`Control stream: ${error.message}`));
     return call;
   };
 }

@@ -2,7 +2,7 @@
  * Patches `DataSinkOperator`: its `flush` replaces the buffer after the await, so that more than 1 MB from one `process()`
  * is sent repeatedly. The patch also flushes during a long bundle, so that the runner gets output before the bundle ends.
  */
-import protobufjs = require("protobufjs");
+import protobufjs from "protobufjs";
 import { registerOperatorConstructor, type IOperator } from "apache-beam/worker/operators";
 import type { IDataChannel } from "apache-beam/worker/data";
 import { sdkOperator } from "./operators";

@@ -2,13 +2,13 @@ import "../sdk";
 import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import path = require("node:path");
+import path from "node:path";
 import { flatten, impulse, P, withName, type PCollection, type Root } from "apache-beam";
 import * as artifactApi from "apache-beam/proto/beam_artifact_api";
 import { ExpansionRequest, ExpansionResponse } from "apache-beam/proto/beam_expansion_api";
 import * as runnerApi from "apache-beam/proto/beam_runner_api";
 import { rawExternalTransform } from "apache-beam/transforms/external";
-import grpc = require("@grpc/grpc-js");
+import * as grpc from "@grpc/grpc-js";
 import { applyAsync, buildPipeline } from "../index";
 
 /** A short form of the response of Beam's Java service: an impulse in an environment that needs one file. */

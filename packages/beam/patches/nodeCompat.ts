@@ -3,7 +3,7 @@
  * this patch, loading the SDK throws `util.isPrimitive is not a function` on Node 24 and prints a deprecation warning on
  * Node 22.
  */
-import util = require("node:util");
+import util from "node:util";
 
 interface LegacyUtil {
   isPrimitive?: (value: unknown) => boolean;

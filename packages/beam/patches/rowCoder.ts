@@ -159,7 +159,8 @@ function valueCoder(type: FieldType): Coder<unknown> {
     case "rowType":
       if (!typeInfo.rowType.schema) throw new Error("RowCoder: the schema of a nested row is missing");
       return new RowCoder(typeInfo.rowType.schema);
-    default:
+    case "logicalType":
+    case undefined:
       // Logical types are registered with the SDK.
       return sdkCoderFromType.call(RowCoder.prototype, type) as Coder<unknown>;
   }

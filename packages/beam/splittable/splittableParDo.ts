@@ -1,6 +1,6 @@
 import "../sdk";
-import Long = require("long");
-import protobufjs = require("protobufjs");
+import Long from "long";
+import protobufjs from "protobufjs";
 import * as runnerApi from "apache-beam/proto/beam_runner_api";
 import type { DelayedBundleApplication } from "apache-beam/proto/beam_fn_api";
 import type { Coder } from "apache-beam/coders/coders";
@@ -221,7 +221,7 @@ class ProcessOperator extends SdfOperator {
 
   process(element: WindowedValue<unknown>): ProcessResult {
     const running = this.processRestriction(element);
-    running.catch((error: Error) => (this.aborted ??= error)); // stops the others; finishBundle reports it
+    running.catch((error: unknown) => (this.aborted ??= error as Error)); // stops the others; finishBundle reports it
     this.running.push(running);
     return NonPromise;
   }

@@ -1,5 +1,5 @@
 import "../sdk";
-import protobufjs = require("protobufjs");
+import protobufjs from "protobufjs";
 import * as runnerApi from "apache-beam/proto/beam_runner_api";
 import type { StateKey } from "apache-beam/proto/beam_fn_api";
 import { Context, type Coder } from "apache-beam/coders/coders";

@@ -1,5 +1,5 @@
 import "../sdk";
-import protobufjs = require("protobufjs");
+import protobufjs from "protobufjs";
 import { Context, type Coder } from "apache-beam/coders/coders";
 
 /** Encodes values one after the other. */

@@ -1,6 +1,6 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import path = require("node:path");
+import path from "node:path";
 import type { Root, PValue } from "apache-beam/pvalue";
 import { cacheDir } from "@eventlogger/process/packageRoot";
 import { waitUntil } from "@eventlogger/process/wait";

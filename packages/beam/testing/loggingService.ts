@@ -1,6 +1,6 @@
 /** The runner's side of Beam's logging service, over real gRPC on 127.0.0.1. */
 import "../sdk";
-import grpc = require("@grpc/grpc-js");
+import * as grpc from "@grpc/grpc-js";
 import { LogEntry_Severity_Enum, type LogControl, type LogEntry_List } from "apache-beam/proto/beam_fn_api";
 import { beamFnLoggingDefinition } from "apache-beam/proto/beam_fn_api.grpc-server";
 

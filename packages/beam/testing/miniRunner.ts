@@ -3,9 +3,9 @@
  * this process or in another one, so that tests see how a worker uses the protocol, and can break its streams.
  */
 import "../sdk";
-import grpc = require("@grpc/grpc-js");
-import Long = require("long");
-import protobufjs = require("protobufjs");
+import * as grpc from "@grpc/grpc-js";
+import Long from "long";
+import protobufjs from "protobufjs";
 import * as fnApi from "apache-beam/proto/beam_fn_api";
 import * as runnerApi from "apache-beam/proto/beam_runner_api";
 import {

@@ -3,7 +3,7 @@
  * `scenarios`: functions without arguments whose results survive structured cloning.
  */
 import { fork } from "node:child_process";
-import path = require("node:path");
+import path from "node:path";
 import { withTimeout } from "@eventlogger/process/wait";
 
 export type Scenarios = Readonly<Record<string, () => Promise<unknown>>>;

@@ -1,6 +1,6 @@
 import "../sdk";
 import { format } from "node:util";
-import grpc = require("@grpc/grpc-js");
+import * as grpc from "@grpc/grpc-js";
 import { LogEntry, LogEntry_List, LogEntry_Severity_Enum as Severity } from "apache-beam/proto/beam_fn_api";
 import { BeamFnLoggingClient } from "apache-beam/proto/beam_fn_api.grpc-client";
 import { loggingLocalStorage } from "apache-beam/worker/logging";

@@ -2,9 +2,13 @@ import "../sdk";
 import { spawn, type ChildProcess } from "node:child_process";
 import { createWriteStream, type WriteStream } from "node:fs";
 import { createInterface } from "node:readline";
-import grpc = require("@grpc/grpc-js");
-import type { StartWorkerRequest, StartWorkerResponse } from "apache-beam/proto/beam_fn_api";
-import type { StopWorkerRequest, StopWorkerResponse } from "apache-beam/proto/beam_fn_api";
+import * as grpc from "@grpc/grpc-js";
+import type {
+  StartWorkerRequest,
+  StartWorkerResponse,
+  StopWorkerRequest,
+  StopWorkerResponse,
+} from "apache-beam/proto/beam_fn_api";
 import { beamFnExternalWorkerPoolDefinition } from "apache-beam/proto/beam_fn_api.grpc-server";
 import { getRegisteredModules } from "apache-beam/serialization";
 import { COUNTERS_LINE } from "./counters";

@@ -1,6 +1,6 @@
 import "../sdk";
 import { createRequire } from "node:module";
-import path = require("node:path");
+import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "apache-beam/worker/worker";
 import { onStopSignals } from "@eventlogger/process/stopSignals";

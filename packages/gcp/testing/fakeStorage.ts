@@ -136,7 +136,7 @@ export class FakeStorage {
   private upload(bucket: string, { method, query, headers, body, path }: FakeRequest): FakeAnswer | undefined {
     if (method === "PUT") return this.uploadPart(query.get("upload_id") ?? "", body, headers["content-range"]);
     const name = query.get("name");
-    switch (query.get("uploadType")) {
+    switch (query.get("uploadType") ?? "") {
       case "media":
         return this.put(bucket, name ?? "", body);
       case "multipart": {

@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
-import path = require("node:path");
+import path from "node:path";
 import { cacheDir } from "../packageRoot";
 
 /** Versions of Node that tests run on, besides the one that runs the tests. */

@@ -92,7 +92,7 @@ export async function postLoad(options: LoadOptions): Promise<LoadResult> {
           resolve();
           return;
         }
-        socket.write(head + Buffer.byteLength(payload) + "\r\n\r\n" + payload);
+        socket.write(`${head}${Buffer.byteLength(payload)}\r\n\r\n${payload}`);
       };
       socket.setNoDelay(true);
       socket.setEncoding("latin1");

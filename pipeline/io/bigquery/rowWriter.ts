@@ -153,7 +153,7 @@ export class RowWriter<Row extends object> {
         scope.failed.push(...(await this.deliver(rows, scope)));
       })
       // Stops the other batches: their rows must be written again anyway.
-      .catch((error: Error) => this.end(scope, error))
+      .catch((error: unknown) => this.end(scope, error as Error))
       .finally(() => scope.tasks.delete(task));
     scope.tasks.add(task);
   }

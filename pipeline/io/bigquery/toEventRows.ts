@@ -15,7 +15,7 @@ export class ToEventRows {
 
 /** Maps events to rows of the raw table, in a step of its own: running jobs know it by its name. */
 export function toEventRows(): PTransform<PCollection<ParsedEvent>, PCollection<EventRow>> {
-  return withName("ToEventRows", parDo<ParsedEvent, EventRow, undefined>(new ToEventRows()));
+  return withName("ToEventRows", parDo<ParsedEvent, EventRow>(new ToEventRows()));
 }
 
 registerModule(module);

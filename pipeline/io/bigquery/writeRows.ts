@@ -10,6 +10,7 @@ import { sinkRow, type SinkInputs } from "./sinkRows";
 import type { DeadLetter } from "@eventlogger/events/deadLetter";
 import type { TableName, TableRows } from "@eventlogger/gcp/bigquery/tables";
 import { registerModule } from "@eventlogger/beam/registerModule";
+import { log } from "@eventlogger/beam/worker/log";
 
 export interface TableTarget {
   readonly project: string;
@@ -45,7 +46,7 @@ export class WriteRows<T extends TableName> implements BundleDoFn<SinkInputs[T],
       table: this.table,
       refusedRows: canBeDeadLetter(this.table) ? "return" : "fail",
       retryForMs: this.retryForMs,
-      onRetry: (notice) => console.warn(`BigQuery table ${this.table}: ${JSON.stringify(notice)}`),
+      onRetry: (notice) => log.warn(`BigQuery table ${this.table}: ${JSON.stringify(notice)}`),
     });
     return this.writer;
   }

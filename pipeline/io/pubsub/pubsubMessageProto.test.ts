@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import fc = require("fast-check");
+import fc from "fast-check";
 import { google } from "@google-cloud/pubsub/build/protos/protos";
 import { decodePubsubMessage } from "./pubsubMessageProto";
 

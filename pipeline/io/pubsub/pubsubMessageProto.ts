@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Long } from "protobufjs";
-import protobufjs = require("protobufjs");
+import protobufjs from "protobufjs";
 import type { PubSubMessage } from "./message";
 
 /** The fields of `google.pubsub.v1.PubsubMessage` that the pipeline uses. Decoding skips the others. */

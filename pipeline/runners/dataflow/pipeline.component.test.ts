@@ -3,11 +3,10 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import path = require("node:path");
+import path from "node:path";
 import * as runnerApi from "apache-beam/proto/beam_runner_api";
-import { repositoryRoot } from "@eventlogger/process/packageRoot";
 import { ensureExpansionClasspath } from "@eventlogger/beam";
-import { cacheDir } from "@eventlogger/process/packageRoot";
+import { cacheDir, repositoryRoot } from "@eventlogger/process/packageRoot";
 import { describePipeline, type PipelineDescription } from "./testing/describePipeline";
 
 const OPTIONS = {

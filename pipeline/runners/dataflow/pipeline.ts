@@ -1,7 +1,7 @@
 import "@eventlogger/beam/sdk";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import path = require("node:path");
+import path from "node:path";
 import { asDockerEnvironment } from "apache-beam/internal/environments";
 import * as runnerApi from "apache-beam/proto/beam_runner_api";
 import { getRegisteredModules } from "apache-beam/serialization";

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import path = require("node:path");
+import path from "node:path";
 import { identifyProcess } from "@eventlogger/process/processIdentity";
 import { CheckpointRecorder } from "@eventlogger/beam/flink/checkpointRecord";
 import {

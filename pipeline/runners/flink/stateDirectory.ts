@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import path = require("node:path");
+import path from "node:path";
 import {
   CheckpointRecordError,
   checkpointToRestore,

@@ -1,8 +1,8 @@
 import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
-import net = require("node:net");
+import net from "node:net";
 import { join } from "node:path";
-import tls = require("node:tls");
+import tls from "node:tls";
 import { promisify } from "node:util";
 import type { BigQueryEmulator } from "../../emulators/emulators";
 

@@ -1,5 +1,5 @@
 import { ensureExpansionClasspath, startExpansionService } from "@eventlogger/beam";
-import { type FlinkHarness } from "@eventlogger/beam/testing/flinkHarness";
+import type { FlinkHarness } from "@eventlogger/beam/testing/flinkHarness";
 import { cacheDir } from "@eventlogger/process/packageRoot";
 import type { EmulatorFixture } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
 import { startGoogleEndpoint } from "@eventlogger/gcp/bigquery/testing/googleEndpoint";
