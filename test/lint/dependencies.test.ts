@@ -47,7 +47,9 @@ describe("Each workspace", () => {
 
   function importsOf(file: string): string[] {
     const { importedFiles } = ts.preProcessFile(repository.read(file), true, true);
-    return importedFiles.flatMap(({ fileName }) => packageOf(fileName) ?? []);
+    // A file of a package that is found by `require.resolve`, and not loaded, is used as well.
+    const resolved = [...repository.read(file).matchAll(/require\.resolve\("([^"]+)"\)/g)].map(([, name = ""]) => name);
+    return [...importedFiles.map(({ fileName }) => fileName), ...resolved].flatMap((name) => packageOf(name) ?? []);
   }
 
   /** The packages that some files of a folder import. */

@@ -20,7 +20,7 @@ describe("Set-up of tests", () => {
   });
 
   it("a component test needs what it imports, also through other packages", () => {
-    assert.deepEqual(steps("packages/gcp/bigquery/setup.component.test.ts"), [
+    assert.deepEqual(steps("packages/gcp/bigquery/setup/setUpBigQuery.component.test.ts"), [
       "BigQuery emulator",
       "emulator programs",
     ]);
@@ -40,7 +40,7 @@ describe("Set-up of tests", () => {
   });
 
   it("a component test without emulators and programs needs no set-up", () => {
-    assert.deepEqual(steps("packages/gcp/storage/setup.component.test.ts"), []);
+    assert.deepEqual(steps("packages/gcp/storage/setUpBucket.component.test.ts"), []);
   });
 
   it("every source file that the set-up table names exists", () => {

@@ -37,6 +37,11 @@ export const STEPS_OF_PROGRAMS: Readonly<Record<string, readonly SetUpStep[]>> =
   "test/e2e/exactness.e2e.test.ts": WHOLE_STACK,
   // It runs a test on Flink with other versions of Node.
   "packages/beam/nodeVersions.component.test.ts": ["emulator programs", "Flink job server"],
+  // They use tarballs of the packages; what these need is among the imports.
+  "packages/beam/example.component.test.ts": [],
+  "test/packages/tarballs.component.test.ts": [],
+  // It starts the expansion service, whose class path it imports.
+  "packages/beam/expansion/expansion.component.test.ts": [],
   // It starts workers of Beam, which need Node only.
   "packages/beam/worker/pool.ts": [],
   // It compiles and runs a small repository of its own.
