@@ -2,7 +2,10 @@ interface Spec<Kind extends string, T> {
   readonly type: Kind;
   readonly describe: string;
   readonly default?: T;
-  /** Returns what is wrong with a value, or undefined when it is valid. A method, so that specs of all types mix. */
+  /**
+   * Returns what is wrong with a value, or undefined when it is valid. For a list it names the invalid entry, because the
+   * error does not repeat the whole list. A method, so that specs of all types mix.
+   */
   check?(value: T): string | undefined;
   /** An option without a default is required unless it is optional. */
   readonly optional?: boolean;

@@ -107,7 +107,9 @@ export function readOptions<S extends OptionSpecs>(
       continue;
     }
     const wrong = (spec as { check?(value: unknown): string | undefined }).check?.(value);
-    if (wrong) problems.push(`${name} ${wrong}, not ${JSON.stringify(raw)}`);
+    // The check of a list names the invalid entry itself.
+    const found = spec.type === "list" ? "" : `, not ${JSON.stringify(raw)}`;
+    if (wrong) problems.push(`${name} ${wrong}${found}`);
     else out[key] = value;
   }
   problems.push(...checkTogether(out as Partial<Options<S>>));
