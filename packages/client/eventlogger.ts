@@ -449,7 +449,7 @@ export function createClient(
   function warn({ event, reason, errors }: Drop): void {
     if (!env.console || warned.indexOf(reason) >= 0) return;
     warned.push(reason);
-    const causes = errors.map(({ field, message }) => `; ${field} ${message}`).join("");
+    const causes = errors.map(({ field, message }) => `; ${field ? `${field} ` : ""}${message}`).join("");
     env.console.warn(
       `eventlogger: event "${event.event_name}" was dropped: ${reason}${causes}. ` +
         "Further drops with this reason are not printed. Set onDrop to handle each of them.",
