@@ -16,6 +16,14 @@ const SOURCE = "eventlogger.ts";
 const TYPES = join(dist, "eventlogger.d.ts");
 /** The same for `import`: the compiler takes the module kind from the extension. */
 const IMPORT_TYPES = "eventlogger.d.mts";
+/** The types of the global that the script for a script tag defines. */
+const GLOBAL_TYPES = "eventlogger.iife.d.ts";
+const GLOBAL_TYPES_TEXT = `declare global {
+  /** Defined by the script eventlogger.iife.js. */
+  const eventlogger: typeof import("./eventlogger.js");
+}
+export {};
+`;
 const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 
 const banner = `/*! ${manifest.name} ${manifest.version} | ${manifest.license} */`;
@@ -78,6 +86,8 @@ async function build(input) {
   const types = readFileSync(TYPES);
   writeFileSync(join(dist, IMPORT_TYPES), types);
   files[IMPORT_TYPES] = sha256(types);
+  writeFileSync(join(dist, GLOBAL_TYPES), GLOBAL_TYPES_TEXT);
+  files[GLOBAL_TYPES] = sha256(GLOBAL_TYPES_TEXT);
   writeFileSync(STAMP, JSON.stringify({ input, files }));
 }
 

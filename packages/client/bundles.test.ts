@@ -5,6 +5,7 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createContext, runInContext } from "node:vm";
+import { gzipSync } from "node:zlib";
 import { Linter } from "eslint";
 import { packageRootOf } from "@eventlogger/process/packageRoot";
 import type * as ClientModule from "./eventlogger";
@@ -74,6 +75,13 @@ describe("the files of the client package", function () {
     assert.match(String(id), /^[0-9a-f-]{36}$/);
   });
 
+  it("the script for a script tag is at most 9 kB, and 4.5 kB with gzip", () => {
+    const script = read("eventlogger.iife.js");
+    assert.ok(Buffer.byteLength(script) <= 9000, `${Buffer.byteLength(script)} bytes`);
+    const { length } = gzipSync(script, { level: 9 });
+    assert.ok(length <= 4500, `${length} bytes with gzip`);
+  });
+
   it("a build in another folder gives the same bytes", () => {
     const copy = join(folder, "elsewhere", "client");
     mkdirSync(join(copy, "dist"), { recursive: true });
@@ -96,16 +104,26 @@ describe("the files of the client package", function () {
   it("the types compile in ES modules and in CommonJS, for node16, nodenext and bundler resolution", () => {
     mkdirSync(join(folder, "node_modules", "@eventlogger"), { recursive: true });
     symlinkSync(ROOT, join(folder, "node_modules", "@eventlogger", "client"));
-    const use =
+    const checks =
       "const options: ClientOptions = { url: 'https://events.example', onDrop: ({ reason }: Drop) => void reason };\n" +
       "const client: Client = createClient(options);\n" +
+      "void client.flush().then(({ sent, dropped, pending }: FlushResult): number => sent + dropped + pending);\n" +
+      "void client.close().then(({ sent }) => sent.toFixed());\n" +
+      "client.identify(null);\nclient.reset();\n" +
+      "// @ts-expect-error an unknown option\n" +
+      "createClient({ url: '/', flushIntervall: 1 });\n" +
       "const id: string | null = client.track('view', { page: '/' });\n" +
       "// @ts-expect-error a name is a string\n" +
       "client.track(1);\nvoid id;\n";
-    const names = "createClient, type Client, type ClientOptions, type Drop";
-    writeFileSync(join(folder, "esm.mts"), `import { ${names} } from "@eventlogger/client";\n${use}`);
-    writeFileSync(join(folder, "commonjs.cts"), `import { ${names} } from "@eventlogger/client";\n${use}`);
-    const common = ["--noEmit", "--strict", "--target", "es2018", "--lib", "es2018", "esm.mts"];
+    const types = "type Client, type ClientOptions, type Drop, type FlushResult";
+    const use = `import { createClient, ${types} } from "@eventlogger/client";\n${checks}`;
+    writeFileSync(join(folder, "esm.mts"), use);
+    writeFileSync(join(folder, "commonjs.cts"), use);
+    // The script tag defines createClient in a global, whose types the option --types names.
+    const useGlobal = `import { ${types} } from "@eventlogger/client";\nconst { createClient } = eventlogger;\n${checks}`;
+    writeFileSync(join(folder, "global.mts"), useGlobal);
+    const common = ["--noEmit", "--strict", "--target", "es2018", "--lib", "es2018", "esm.mts", "global.mts"];
+    common.push("--types", "@eventlogger/client/eventlogger.iife.js");
     tsc([...common, "commonjs.cts", "--module", "node16"]);
     tsc([...common, "commonjs.cts", "--module", "nodenext"]);
     tsc([...common, "--module", "esnext", "--moduleResolution", "bundler"]);

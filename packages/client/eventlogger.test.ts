@@ -1,12 +1,23 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { validateEvent } from "@eventlogger/events/validation";
-import { createClient, type Client, type ClientOptions, type Drop, type Environment } from "./eventlogger";
+import {
+  createClient,
+  type Client,
+  type ClientOptions,
+  type Drop,
+  type Environment,
+  type FlushResult,
+} from "./eventlogger";
 import { accepting, FakePage, type SentEvent } from "./testing/fakePage";
 
 const URL_ = "https://events.example";
 const MINUTE = 60_000;
 const HALF_HOUR = 30 * MINUTE;
+
+async function assertAllAnswered(client: Client): Promise<void> {
+  assert.equal((await client.flush()).pending, 0);
+}
 
 const ids = (events: readonly SentEvent[]): string[] => events.map(({ event_id }) => event_id);
 
@@ -23,6 +34,17 @@ describe("the client", () => {
   const trackMany = (client: Client, n: number): (string | null)[] =>
     Array.from({ length: n }, (_, i) => client.track(`e${i}`));
 
+  /** Checks the address to which a client with each URL sends. The page is https://shop.example/cart/?item=1#top. */
+  async function assertEndpoints(endpoints: Readonly<Record<string, string>>): Promise<void> {
+    for (const [url, endpoint] of Object.entries(endpoints)) {
+      page = new FakePage();
+      const client = open({ url }, { location: { href: "https://shop.example/cart/?item=1#top/" } });
+      client.track("e");
+      await assertAllAnswered(client);
+      assert.equal(page.requests[0]?.url, endpoint, url);
+    }
+  }
+
   describe("options", () => {
     it("an invalid option throws a TypeError that names it", () => {
       assert.throws(() => open({ url: "ftp://events.example" }), /^TypeError: url: must be the http\(s\) address/);
@@ -35,21 +57,108 @@ describe("the client", () => {
       assert.throws(() => createClient({ url: "/collect" }, page.environment({ location: undefined })), /url: must be/);
     });
 
-    it("the endpoint is events/ under the URL, which may be relative in a page", async () => {
-      for (const url of ["https://a.example", "https://a.example/", "/collect", "/collect/?x=1#y"]) {
-        const client = open({ url });
-        client.track("e");
-        await client.flush();
+    it("a URL that fetch would refuse throws a TypeError when the client is created", () => {
+      const urls = [
+        "",
+        "https://",
+        "https:///events",
+        "https://a.example:99999",
+        "https://user@a.example",
+        "https://a b.example",
+        "https://a.example/x y",
+        "http:\\\\a.example",
+        "a.example:3000",
+      ];
+      for (const url of urls) assert.throws(() => open({ url }), /^TypeError: url: must be the http\(s\) address/, url);
+      assert.throws(() => createClient({} as ClientOptions, page.environment()), /^TypeError: url: must be/);
+    });
+
+    it("an unknown option throws a TypeError that names it and the nearest option", () => {
+      const nearest = { flushIntervall: "flushInterval", write_key: "writeKey", URL: "url", ondrop: "onDrop" };
+      for (const [name, known] of Object.entries(nearest)) {
+        const options = { [name]: undefined } as Partial<ClientOptions>;
+        assert.throws(() => open(options), {
+          name: "TypeError",
+          message: `${name}: is not an option; the nearest option is ${known}`,
+        });
       }
-      assert.deepEqual(
-        page.requests.map(({ url }) => url),
-        [
-          "https://a.example/events/",
-          "https://a.example/events/",
-          "https://shop.example/collect/events/",
-          "https://shop.example/collect/events/",
-        ],
-      );
+    });
+
+    it("every documented option is accepted", () => {
+      const all: Required<ClientOptions> = {
+        url: URL_,
+        writeKey: "k",
+        userId: "u",
+        batchSize: 1,
+        flushInterval: 1,
+        maxQueue: 1,
+        maxQueueBytes: 1,
+        sessionTimeout: 1,
+        requestTimeout: 1,
+        onDrop: () => undefined,
+      };
+      assert.doesNotThrow(() => createClient(all, page.environment()));
+    });
+
+    it("the endpoint is events/ under the URL, which may be relative in a page", async () => {
+      const endpoints = {
+        "https://a.example": "https://a.example/events/",
+        " https://a.example:8443/ ": "https://a.example:8443/events/",
+        "http://[::1]:3000//": "http://[::1]:3000/events/",
+        "/collect": "https://shop.example/collect/events/",
+        "/collect/?x=1#y": "https://shop.example/collect/events/",
+        "//a.example/collect": "https://a.example/collect/events/",
+        collect: "https://shop.example/cart/collect/events/",
+      };
+      await assertEndpoints(endpoints);
+    });
+
+    it("a URL that ends in event/ or events/ gives the same endpoint as the URL above it", async () => {
+      await assertEndpoints({
+        "https://a.example/event": "https://a.example/events/",
+        "https://a.example/event/": "https://a.example/events/",
+        "https://a.example/events": "https://a.example/events/",
+        "https://a.example/events/?key=k": "https://a.example/events/",
+        "/collect/events/": "https://shop.example/collect/events/",
+        events: "https://shop.example/cart/events/",
+        // A service below a path of that name.
+        "https://a.example/events/events/": "https://a.example/events/events/",
+        "https://a.example/all-events": "https://a.example/all-events/events/",
+      });
+    });
+
+    it("the client works where URL has no getters and no setters, as in React Native", async () => {
+      class ReactNativeUrl {
+        constructor(private readonly text: string) {}
+        get href(): string {
+          return this.text;
+        }
+        get searchParams(): never {
+          throw new Error("URL.searchParams is not implemented");
+        }
+        get pathname(): never {
+          throw new Error("URL.pathname is not implemented");
+        }
+        set pathname(_: string) {
+          throw new Error("URL.pathname is not implemented");
+        }
+        set search(_: string) {
+          throw new Error("URL.search is not implemented");
+        }
+        set hash(_: string) {
+          throw new Error("URL.hash is not implemented");
+        }
+      }
+      const app = { document: undefined, location: undefined, localStorage: undefined, process: {} };
+      for (const URL of [ReactNativeUrl, undefined]) {
+        page = new FakePage();
+        const client = open({ url: "https://a.example/collect/?x=1", writeKey: "k" }, { ...app, URL });
+        client.track("e");
+        client.track("f");
+        assert.deepEqual(await client.close(), { sent: 2, dropped: 0, pending: 0 });
+        assert.equal(page.requests[0]?.url, "https://a.example/collect/events/");
+        assert.equal(new Set(page.events.map(({ session_id }) => session_id)).size, 1);
+      }
     });
   });
 
@@ -104,7 +213,7 @@ describe("the client", () => {
         page.random = Math.random;
         const client = open({ userId: "u", batchSize: 1000 }, { crypto });
         trackMany(client, 1000);
-        assert.ok(await client.flush());
+        await assertAllAnswered(client);
       }
       for (const event of page.events) {
         const result = validateEvent(event, page.clock.now);
@@ -113,6 +222,27 @@ describe("the client", () => {
         assert.equal(parseInt(event.event_id.replace("-", "").slice(0, 12), 16), page.clock.now);
       }
       assert.equal(new Set(ids(page.events)).size, 2000);
+    });
+
+    it("an event without a session_id throws in Node, where no user could be meant, and is not queued", async () => {
+      const node = { document: undefined, location: undefined, process: { versions: { node: "18.20.8" } } };
+      const client = open({ userId: "u" }, node);
+      const expected = /^TypeError: session_id: in Node, track needs the session of the user that it acts for/;
+      assert.throws(() => client.track("a"), expected);
+      assert.throws(() => client.track("a", { user_id: "u-1" }), expected);
+      assert.throws(() => client.track("a", { session_id: "" }), expected);
+      assert.notEqual(client.track("b", { session_id: "s-1" }), null);
+      client.identify(null);
+      client.reset();
+      assert.deepEqual(await client.close(), { sent: 1, dropped: 0, pending: 0 });
+      assert.throws(() => client.track("a"), expected);
+    });
+
+    it("an event in a page of a program with Node, as in Electron, gets the session of the page", async () => {
+      const client = open({}, { process: { versions: { node: "22.0.0" } } });
+      client.track("a");
+      await assertAllAnswered(client);
+      assert.ok(page.events[0]?.session_id);
     });
 
     it("an event that JSON cannot express or that exceeds a batch is dropped with a report, without an exception", async () => {
@@ -182,7 +312,7 @@ describe("the client", () => {
           const tracked = events.map(([bytes, text]) =>
             client.track("e", { properties: { text: text.repeat(bytes / Buffer.byteLength(text)) } }),
           );
-          assert.ok(await client.flush());
+          await assertAllAnswered(client);
           assert.deepEqual(ids(page.events), tracked);
           for (const { body } of page.requests) assert.ok(Buffer.byteLength(body) <= 1 << 20);
         }),
@@ -197,7 +327,7 @@ describe("the client", () => {
           : accepting(request);
       const client = open();
       const tracked = trackMany(client, 20);
-      assert.ok(await client.flush());
+      await assertAllAnswered(client);
       const taken = page.requests.filter((request) => page.answering(request) !== "network");
       const accepted = new Set(
         taken.filter((r) => (page.answering(r) as { status: number }).status === 200).flatMap((r) => ids(r.events)),
@@ -242,6 +372,40 @@ describe("the client", () => {
       assert.notEqual(client.track("small"), null);
     });
 
+    it("without onDrop, the console gets one warning for each reason", async () => {
+      const warnings: string[] = [];
+      const console = { warn: (text: string) => void warnings.push(text) };
+      page.answering = ({ events }) => {
+        const errors = [{ field: "page", message: "must be a string" }];
+        return { status: 200, body: { rejected: events.map((_, index) => ({ index, errors })) } };
+      };
+      const client = open({ onDrop: undefined, maxQueue: 2 }, { console });
+      trackMany(client, 4);
+      assert.deepEqual(warnings, []);
+      await client.flush();
+      trackMany(client, 4);
+      await client.close();
+      client.track("late");
+      client.track("later");
+      await page.clock.advance(0);
+      const end = "Further drops with this reason are not printed. Set onDrop to handle each of them.";
+      assert.deepEqual(warnings, [
+        `eventlogger: event "e2" was dropped: queue-full. ${end}`,
+        `eventlogger: event "e0" was dropped: rejected; page must be a string. ${end}`,
+        `eventlogger: event "late" was dropped: closed. ${end}`,
+      ]);
+    });
+
+    it("with onDrop, or without a console, no warning is printed and nothing fails", async () => {
+      const console = { warn: (text: string) => assert.fail(text) };
+      const clients = [open({ maxQueue: 1 }, { console }), open({ maxQueue: 1, onDrop: undefined })];
+      for (const client of clients) {
+        trackMany(client, 2);
+        await assertAllAnswered(client);
+      }
+      assert.equal(drops.length, 1);
+    });
+
     it("the client survives an exception in onDrop", async () => {
       const unhandled: unknown[] = [];
       const listener = (error: unknown): void => void unhandled.push(error);
@@ -255,10 +419,10 @@ describe("the client", () => {
           },
         });
         client.track("a");
-        assert.ok(await client.flush());
+        await assertAllAnswered(client);
         page.answering = accepting;
         client.track("b");
-        assert.ok(await client.flush());
+        await assertAllAnswered(client);
         await page.clock.advance(0);
         assert.equal((unhandled[0] as Error).message, "of the page");
       } finally {
@@ -280,7 +444,7 @@ describe("the client", () => {
         await page.clock.advance(1000);
         assert.equal(page.requests.length, 2, String(status));
         assert.equal(page.requests[0]?.body, page.requests[1]?.body);
-        assert.ok(await client.flush());
+        await assertAllAnswered(client);
       }
       assert.deepEqual(drops, []);
     });
@@ -292,7 +456,7 @@ describe("the client", () => {
         page.answering = () => ({ status, body: status === 401 ? { errors } : "<html>" });
         const client = open();
         trackMany(client, 2);
-        assert.ok(await client.flush());
+        await assertAllAnswered(client);
         await page.clock.advance(HALF_HOUR);
         assert.equal(page.requests.length, 1);
       }
@@ -307,7 +471,7 @@ describe("the client", () => {
       page.answering = () => ({ status: 200, body: { accepted: 2, rejected: [{ index: 1, errors }] } });
       const client = open();
       trackMany(client, 3);
-      assert.ok(await client.flush());
+      await assertAllAnswered(client);
       await page.clock.advance(HALF_HOUR);
       assert.equal(page.requests.length, 1);
       assert.deepEqual(
@@ -325,7 +489,7 @@ describe("the client", () => {
       page.answering = accepting;
       await page.clock.advance(1 + 1000);
       assert.equal(page.requests.length, 2);
-      assert.ok(await client.flush());
+      await assertAllAnswered(client);
     });
   });
 
@@ -401,7 +565,7 @@ describe("the client", () => {
         page.clock.now += gap;
         client.track("e");
       }
-      assert.ok(await client.flush());
+      await assertAllAnswered(client);
       return page.events.slice(before).map(({ session_id }) => session_id);
     }
 
@@ -461,7 +625,69 @@ describe("the client", () => {
       }
     });
 
-    it("a session is kept in sessionStorage without localStorage, and in neither on a server", async () => {
+    it("identify(null) after events of a user starts a new session, also in the other tabs", async () => {
+      const client = open({ userId: "u-1" });
+      const other = open();
+      const [first] = await sessions(client, [0]);
+      client.identify("u-2");
+      assert.deepEqual(await sessions(client, [0]), [first]);
+      client.identify(null);
+      const [second] = await sessions(client, [0]);
+      assert.notEqual(second, first);
+      assert.deepEqual(await sessions(other, [0]), [second]);
+      assert.deepEqual(await sessions(open(), [0]), [second]);
+    });
+
+    it("identify(null) on the page after a logout starts a new session", async () => {
+      const [first] = await sessions(open({ userId: "u-1" }), [0]);
+      const next = open();
+      next.identify(null);
+      const [second] = await sessions(next, [0]);
+      assert.notEqual(second, first);
+    });
+
+    it("identify(null) on each page of an anonymous visitor keeps the session, and a login continues it", async () => {
+      const [first] = await sessions(open(), [0]);
+      const next = open();
+      next.identify(null);
+      assert.deepEqual(await sessions(next, [0]), [first]);
+      next.identify("u-1");
+      assert.deepEqual(await sessions(next, [0]), [first]);
+    });
+
+    it("identify(null) starts a new session when only the event named the user", async () => {
+      const client = open();
+      client.track("a", { user_id: "u-1" });
+      client.track("b");
+      client.identify(null);
+      client.track("c");
+      await assertAllAnswered(client);
+      const [a, b, c] = page.events.map(({ session_id }) => session_id);
+      assert.ok(a === b && b !== c);
+    });
+
+    it("reset starts a new session without a user, even for an anonymous visitor and when storage is full", async () => {
+      const [stored] = await sessions(open(), [0]);
+      const environments = [
+        {},
+        { localStorage: undefined },
+        { localStorage: { getItem: (key: string) => page.storage.getItem(key), setItem: () => assert.fail("full") } },
+      ];
+      for (const environment of environments) {
+        const client = open({ userId: "u-1" }, environment);
+        const seen = new Set([stored]);
+        for (let i = 0; i < 3; i++) {
+          client.reset();
+          const [a, b] = await sessions(client, [0, 0]);
+          assert.equal(a, b);
+          assert.ok(!seen.has(a), `reset ${i} has kept a session`);
+          seen.add(a);
+          assert.equal(page.events[page.events.length - 1]?.user_id, null);
+        }
+      }
+    });
+
+    it("a session is kept in sessionStorage without localStorage, and in neither without a document", async () => {
       const [id] = await sessions(open({}, { localStorage: undefined, sessionStorage: page.storage }), [0]);
       assert.deepEqual(await sessions(open(), [0]), [id]);
       const [other] = await sessions(open({}, { document: undefined }), [0]);
@@ -558,7 +784,7 @@ describe("the client", () => {
       await page.clock.advance(2000);
       assert.equal(page.requests.length, 2);
       assert.deepEqual(ids(page.requests[1]?.events ?? []), tracked);
-      assert.ok(await client.flush());
+      await assertAllAnswered(client);
     });
 
     it("an unloading page uses beacons without keepalive, keepalive without beacons, or neither", async () => {
@@ -587,18 +813,63 @@ describe("the client", () => {
   });
 
   describe("flush and close", () => {
-    it("flush reports within its timeout whether all events are answered", async () => {
+    it("flush and close count each event once, since the previous result", async () => {
+      page.answering = ({ events }) => {
+        const rejected = events.flatMap(({ event_name }, index) =>
+          event_name === "bad" ? [{ index, errors: [] }] : [],
+        );
+        return { status: 200, body: { rejected } };
+      };
+      const client = open({ maxQueue: 5 });
+      client.track("too large", { properties: { text: "x".repeat(1 << 20) } });
+      for (const name of ["a", "bad", "b", "c", "bad", "queue-full", "queue-full"]) client.track(name);
+      const together = [client.flush(), client.flush()];
+      assert.deepEqual(await Promise.all(together), [
+        { sent: 3, dropped: 5, pending: 0 },
+        { sent: 0, dropped: 0, pending: 0 },
+      ]);
+      // Sent without flush.
+      client.track("d");
+      await page.clock.advance(2000);
+      page.answering = () => ({ status: 401 });
+      client.track("refused");
+      assert.deepEqual(await client.close(), { sent: 1, dropped: 1, pending: 0 });
+      client.track("after close");
+      assert.deepEqual(await client.flush(), { sent: 0, dropped: 1, pending: 0 });
+    });
+
+    it("an event in two requests counts once and is dropped once", async () => {
+      page.answering = () => ({ status: 200, body: { rejected: [{ index: 0, errors: [] }] }, afterMs: 1000 });
+      const client = open({ batchSize: 2 });
+      trackMany(client, 2);
+      page.leave();
+      page.restore();
+      page.hide();
+      assert.deepEqual(
+        page.requests.map(({ how, events }) => [how, events.length]),
+        [
+          ["fetch", 2],
+          ["beacon", 2],
+          ["keepalive", 2],
+        ],
+      );
+      await page.clock.advance(1000);
+      assert.deepEqual(await client.close(), { sent: 1, dropped: 1, pending: 0 });
+      assert.equal(drops.length, 1);
+    });
+
+    it("flush counts the events without an answer at its timeout as pending", async () => {
       page.answering = () => "network";
       const client = open();
       trackMany(client, 1);
       const flushed = client.flush(3000);
       await page.clock.advance(3000);
-      assert.equal(await flushed, false);
+      assert.deepEqual(await flushed, { sent: 0, dropped: 0, pending: 1 });
       page.answering = accepting;
       const again = client.flush();
       await page.clock.advance(10_000);
-      assert.equal(await again, true);
-      assert.equal(await client.flush(), true);
+      assert.deepEqual(await again, { sent: 1, dropped: 0, pending: 0 });
+      assert.deepEqual(await client.flush(), { sent: 0, dropped: 0, pending: 0 });
     });
 
     it("flush waits for events tracked before it, not after it", async () => {
@@ -609,7 +880,7 @@ describe("the client", () => {
       page.answering = () => "none";
       client.track("b");
       await page.clock.advance(100);
-      assert.equal(await flushed, true);
+      assert.deepEqual(await flushed, { sent: 1, dropped: 0, pending: 0 });
     });
 
     it("close sends queued events, accepts no more, and leaves no timer and no listener", async () => {
@@ -617,7 +888,7 @@ describe("the client", () => {
       trackMany(client, 2);
       const closed = client.close();
       assert.equal(client.track("late"), null);
-      assert.equal(await closed, true);
+      assert.deepEqual(await closed, { sent: 2, dropped: 1, pending: 0 });
       assert.equal(client.close(), closed);
       assert.equal(page.events.length, 2);
       assert.equal(page.listeners, 0);
@@ -634,7 +905,8 @@ describe("the client", () => {
       trackMany(client, 1);
       const closed = client.close(5000);
       await page.clock.advance(HALF_HOUR);
-      assert.equal(await closed, false);
+      assert.deepEqual(await closed, { sent: 0, dropped: 1, pending: 0 });
+      assert.deepEqual(await client.flush(), { sent: 0, dropped: 0, pending: 0 });
       assert.deepEqual(
         drops.map(({ reason }) => reason),
         ["closed"],
@@ -647,7 +919,7 @@ describe("the client", () => {
       const tracked = trackMany(client, 2);
       const closed = client.close(5000);
       await page.clock.advance(5000);
-      assert.equal(await closed, false);
+      assert.deepEqual(await closed, { sent: 0, dropped: 2, pending: 0 });
       await page.clock.advance(0);
       assert.deepEqual(
         drops.map(({ event, reason }) => [event.event_id, reason]),
@@ -689,17 +961,25 @@ describe("the client", () => {
           page.beacon = () => answers[nth++] !== "network";
           const client = open({ maxQueue: 20, batchSize: 5 });
           const tracked: string[] = [];
+          let calls = 0;
+          let counted = 0;
+          const count = ({ sent, dropped }: FlushResult): void => void (counted += sent + dropped);
           for (const [what, n] of steps) {
-            if (what === "track") for (const id of trackMany(client, n)) tracked.push(...(id === null ? [] : [id]));
-            else if (what === "pass") await page.clock.advance(n);
-            else if (what === "flush") void client.flush(n);
+            if (what === "track") {
+              calls += n;
+              for (const id of trackMany(client, n)) tracked.push(...(id === null ? [] : [id]));
+            } else if (what === "pass") await page.clock.advance(n);
+            else if (what === "flush") void client.flush(n).then(count);
             else page[what]();
           }
           answers.length = 0;
           page.restore();
           const closed = client.close(3_600_000);
           await page.clock.advance(600_000);
-          assert.equal(await closed, true);
+          const last = await closed;
+          count(last);
+          assert.equal(last.pending, 0);
+          assert.equal(counted, calls, "flush and close count each event once");
           assert.equal(page.clock.next, undefined);
           const told = drops
             .filter(({ reason }) => reason !== "queue-full")

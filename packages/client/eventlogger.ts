@@ -1,6 +1,6 @@
 /**
  * Client of the ingest service for browsers and Node (18 or newer), without dependencies. It uses only the syntax and
- * the library of ES2018. It queues events, sends them in batches, and retries a batch until it is answered. Each event
+ * the library of ES2018. It builds addresses as text, because the `URL` of React Native is incomplete. It queues events, sends them in batches, and retries a batch until it is answered. Each event
  * gets its `event_id` when it is tracked, so a retry changes no number.
  *
  * It collects nothing by itself: no page address, no user agent, no cookies.
@@ -16,7 +16,7 @@ export interface EventFields {
   readonly properties?: Readonly<Record<string, unknown>>;
   /** Overrides the user set by `identify`. */
   readonly user_id?: string | null;
-  /** Overrides the client's session. A server acts for many users, so it sets this and `user_id` from each request. */
+  /** Overrides the client's session. Required in Node: one process acts for many users, so it has no session. */
   readonly session_id?: string;
   /** Epoch milliseconds, or ISO 8601. @default now */
   readonly event_time?: number | string;
@@ -47,8 +47,21 @@ export interface Drop {
   readonly errors: readonly FieldError[];
 }
 
+/** What happened to the events since the previous result of `flush` or `close`. Each event is counted once. */
+export interface FlushResult {
+  /** Events that the service accepted. */
+  readonly sent: number;
+  /** Events that were dropped, for any {@link Drop.reason}. */
+  readonly dropped: number;
+  /** Events tracked before the call that have no answer yet: 0 unless the timeout has passed. Always 0 after `close`. */
+  readonly pending: number;
+}
+
 export interface ClientOptions {
-  /** URL of the ingest service. Batches are sent to `events/` under it. In a page it may be relative. */
+  /**
+   * URL of the ingest service. Batches are sent to `events/` under it; one `event/` or `events/` at its end is ignored.
+   * In a page it may be relative.
+   */
   readonly url: string;
   /** Write key. Sent as `X-Write-Key`, or in the query (`?key=`) while the page is hidden or unloaded. */
   readonly writeKey?: string;
@@ -66,30 +79,40 @@ export interface ClientOptions {
   readonly sessionTimeout?: number;
   /** Time limit of one request, ms. After it the batch is retried. @default 15000 */
   readonly requestTimeout?: number;
-  /** Called for each dropped event, never from within `track`. */
+  /**
+   * Called for each dropped event, never from within `track`.
+   * @default one warning on the console for each reason
+   */
   readonly onDrop?: (drop: Drop) => void;
 }
 
 export interface Client {
   /**
-   * Queues an event. Never throws.
+   * Queues an event.
    * @returns its `event_id`, or null when it was dropped immediately, see {@link Drop}
+   * @throws TypeError in Node without a `session_id`; nothing else throws
    */
   track(name: string, fields?: EventFields): string | null;
-  /** Sets the user of the following events; null means anonymous. It is not stored: call it on every page. */
+  /**
+   * Sets the user of the following events; null means anonymous. It is not stored: call it on every page. Null starts a
+   * new session if the current one has events of a user, so a page may pass null each time nobody is logged in.
+   */
   identify(userId: string | null): void;
+  /** Makes the following events anonymous and starts a new session, also in the other tabs. */
+  reset(): void;
   /**
    * Sends queued events without waiting for batches to fill. It respects `Retry-After`.
    * @param timeoutMs default 10000
-   * @returns true once all events tracked before are answered or dropped, false when the timeout passes first
+   * @returns the counts, once all events tracked before are answered or dropped, or when the timeout passes
    */
-  flush(timeoutMs?: number): Promise<boolean>;
+  flush(timeoutMs?: number): Promise<FlushResult>;
   /**
    * Stops accepting events, flushes, then stops. While the service does not answer, retries keep a Node process alive
-   * until this is called.
-   * @returns as `flush`; after false, the remaining events have been dropped
+   * until this is called. Events without an answer at the timeout are dropped.
+   * @param timeoutMs default 10000
+   * @returns the counts; further calls return the same promise
    */
-  close(timeoutMs?: number): Promise<boolean>;
+  close(timeoutMs?: number): Promise<FlushResult>;
 }
 
 interface Answer {
@@ -111,7 +134,7 @@ export interface Environment {
   setTimeout(run: () => void, ms: number): unknown;
   clearTimeout(timer: unknown): void;
   readonly AbortController: new () => { readonly signal: unknown; abort(): void };
-  readonly URL: new (url: string, base?: string) => { href: string; pathname: string; search: string; hash: string };
+  readonly URL?: new (url: string) => unknown;
   readonly TextEncoder: new () => { encode(text: string): Uint8Array };
   readonly crypto?: { getRandomValues(bytes: Uint8Array): unknown };
   readonly localStorage?: KeyValueStorage;
@@ -120,6 +143,8 @@ export interface Environment {
   readonly location?: { readonly href: string };
   readonly document?: EventSource & { readonly visibilityState: string };
   readonly Request?: { readonly prototype: object };
+  readonly console?: { warn(text: string): void };
+  readonly process?: { readonly versions?: { readonly node?: string } };
   addEventListener?: EventSource["addEventListener"];
   removeEventListener?: EventSource["removeEventListener"];
 }
@@ -155,6 +180,14 @@ const DEFAULTS = {
   requestTimeout: 15000,
 };
 
+/** The options without a number. */
+const OTHER_OPTIONS: Record<Exclude<keyof ClientOptions, keyof typeof DEFAULTS>, true> = {
+  url: true,
+  writeKey: true,
+  userId: true,
+  onDrop: true,
+};
+
 const BATCH_START = '{"events":[';
 const BATCH_END = "]}";
 
@@ -180,15 +213,24 @@ const SESSION_KEY = "eventlogger.session";
 
 interface Session {
   readonly id: string;
-  /** Epoch milliseconds of the last event. */
+  /** Epoch milliseconds of the last event, or of the start. */
   readonly last: number;
+  /** Whether it has events of a user. */
+  readonly user?: boolean;
+}
+
+interface Sessions {
+  /** Returns the id of the current session for an event now. */
+  idFor(isOfUser: boolean): string;
+  /** Starts a new session: always, or only if the current one has events of a user. */
+  restart(always: boolean): void;
 }
 
 /**
- * Returns the id of the current session. Tabs share it through localStorage. When storage is missing, forbidden or full,
- * the session belongs to this client only.
+ * Tabs share the session through localStorage. When storage is missing, forbidden or full, the session belongs to this
+ * client only.
  */
-function sessionIds(env: Environment, newId: Uuid, timeoutMs: number): () => string {
+function createSessions(env: Environment, newId: Uuid, timeoutMs: number): Sessions {
   let storage: KeyValueStorage | undefined;
   try {
     // Only in pages: on a server, stored sessions would be shared by all users.
@@ -197,29 +239,49 @@ function sessionIds(env: Environment, newId: Uuid, timeoutMs: number): () => str
     // Forbidden.
   }
   let current: Session | undefined;
+  /** A stored session that `restart` has ended. It stays in storage when the write fails. */
+  let ended: string | undefined;
 
   function stored(): Session | undefined {
     try {
       const session = JSON.parse((storage as KeyValueStorage).getItem(SESSION_KEY) as string) as Session | null;
-      return session && /^[\w-]{1,128}$/.test(session.id) && session.last >= 0 ? session : undefined;
+      const isValid = session && /^[\w-]{1,128}$/.test(session.id) && session.last >= 0 && session.id !== ended;
+      return isValid ? session : undefined;
     } catch {
       return undefined;
     }
   }
 
-  return () => {
-    const now = env.Date.now();
+  /** The session that has not timed out. */
+  function active(): Session | undefined {
     const other = stored();
     // The stored session is older when a write has failed.
     if (other && !(current && current.last > other.last)) current = other;
-    const id = current && now - current.last < timeoutMs ? current.id : newId();
-    current = { id, last: now };
+    return current && env.Date.now() - current.last < timeoutMs ? current : undefined;
+  }
+
+  function save(session: Session): void {
+    current = session;
     try {
-      if (storage) storage.setItem(SESSION_KEY, JSON.stringify(current));
+      if (storage) storage.setItem(SESSION_KEY, JSON.stringify(session));
     } catch {
       // Full or forbidden.
     }
-    return id;
+  }
+
+  return {
+    idFor(isOfUser) {
+      const { id, user } = active() || { id: newId(), user: false };
+      save({ id, last: env.Date.now(), user: isOfUser || user });
+      return id;
+    },
+    restart(always) {
+      const session = active();
+      if (!always && !(session && session.user)) return;
+      const other = stored();
+      if (other) ended = other.id;
+      save({ id: newId(), last: env.Date.now() });
+    },
   };
 }
 
@@ -265,32 +327,66 @@ interface Entry {
   readonly bytes: number;
   /**
    * `sent`: in a request that is aborted when the page unloads. `handed-over`: in a request with `keepalive`, whose
-   * answer arrives if the page stays. `beacon`: in a beacon, whose answer the page never sees.
+   * answer arrives if the page stays. `beacon`: in a beacon, whose answer the page never sees. `done`: answered or
+   * dropped; an answer to another request with it changes nothing.
    */
-  state: "waiting" | "sent" | "handed-over" | "beacon";
+  state: "waiting" | "sent" | "handed-over" | "beacon" | "done";
 }
 
 const bodyOf = (entries: readonly Entry[]): string =>
   BATCH_START + entries.map(({ json }) => json).join(",") + BATCH_END;
 
+/** Resolves a URL against the address of the page as text. Dot segments stay: `fetch` resolves them. */
+function absolute(url: string, page: string | undefined): string {
+  if (/^[a-z][a-z\d+.-]*:/i.test(url)) return url;
+  const [, scheme = "", host = "", folder = "/"] = /^(https?:)(\/\/[^/?#]+)([^?#]*\/)?/.exec(page || "") || [];
+  if (url.startsWith("//")) return scheme + url;
+  return scheme + host + (url.startsWith("/") ? "" : folder) + url;
+}
+
 function endpointOf(url: string, env: Environment): string {
-  const base = env.location && env.location.href;
-  let endpoint;
+  const text = url ? absolute(String(url).trim(), env.location && env.location.href) : "";
+  // A user name is refused because fetch refuses it.
+  const [, origin, path = ""] = /^(https?:\/\/[^\s/?#@\\]+)(\/[^\s?#\\]*)?([?#].*)?$/i.exec(text) || [];
+  let isValid = origin !== undefined;
   try {
-    endpoint = new env.URL(url, base);
+    // Checks the host and the port. Nothing is read from it.
+    if (origin !== undefined && env.URL) new env.URL(origin);
   } catch {
-    // Reported below.
+    isValid = false;
   }
-  if (!endpoint || !/^https?:/.test(endpoint.href)) {
-    throw new TypeError(`url: must be the http(s) address of the ingest service, not ${url}`);
+  if (!isValid) throw new TypeError(`url: must be the http(s) address of the ingest service, not ${url}`);
+  return `${origin}${path.replace(/\/*$/, "").replace(/\/events?$/, "")}/events/`;
+}
+
+/** The number of characters to insert, delete or replace to get from one name to the other (Levenshtein). */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 0; i < a.length; i++) {
+    const next = [i + 1];
+    for (let j = 0; j < b.length; j++) {
+      const [left, above, before] = [next[j], row[j + 1], row[j]] as [number, number, number];
+      next.push(Math.min(left + 1, above + 1, before + (a[i] === b[j] ? 0 : 1)));
+    }
+    row = next;
   }
-  endpoint.pathname = endpoint.pathname.replace(/\/*$/, "/events/");
-  endpoint.search = endpoint.hash = "";
-  return endpoint.href;
+  return row[b.length] as number;
+}
+
+/** @throws TypeError that names the first unknown option and the known one nearest to it */
+function checkNames(options: ClientOptions): void {
+  const known = Object.keys({ ...OTHER_OPTIONS, ...DEFAULTS });
+  for (const name of Object.keys(options)) {
+    if (known.indexOf(name) >= 0) continue;
+    const far = (other: string): number => distance(name.toLowerCase(), other.toLowerCase());
+    const nearest = known.reduce((a, b) => (far(b) < far(a) ? b : a));
+    throw new TypeError(`${name}: is not an option; the nearest option is ${nearest}`);
+  }
 }
 
 /** Fills in the defaults. @throws TypeError that names the invalid option */
 function settingsOf(options: ClientOptions): typeof DEFAULTS {
+  checkNames(options);
   const settings = { ...DEFAULTS };
   for (const name of Object.keys(DEFAULTS) as (keyof typeof DEFAULTS)[]) {
     const value = options[name] === undefined ? DEFAULTS[name] : options[name];
@@ -323,7 +419,9 @@ export function createClient(
   const lastHeaders = { "Content-Type": "text/plain;charset=UTF-8" };
 
   const newId = uuidv7(env);
-  const sessionId = sessionIds(env, newId, sessionTimeout);
+  const sessions = createSessions(env, newId, sessionTimeout);
+  // React Native has a `process` without versions.
+  const isNode = !env.document && !!(env.process && env.process.versions && env.process.versions.node);
   const encoder = new env.TextEncoder();
   let userId = options.userId === undefined ? null : options.userId;
 
@@ -340,17 +438,36 @@ export function createClient(
   let timer: unknown;
   /** Whether the timer is a retry delay, which nothing shortens. */
   let pausing = false;
-  let closing: Promise<boolean> | undefined;
+  let closing: Promise<FlushResult> | undefined;
   let stopped = false;
-  let flushes: { readonly upTo: number; readonly done: (all: boolean) => void }[] = [];
+  let flushes: { readonly upTo: number; readonly done: () => void }[] = [];
+  /** Since the last result of flush or close. */
+  let sent = 0;
+  let dropped = 0;
+
+  const warned: Drop["reason"][] = [];
+  function warn({ event, reason, errors }: Drop): void {
+    if (!env.console || warned.indexOf(reason) >= 0) return;
+    warned.push(reason);
+    const causes = errors.map(({ field, message }) => `; ${field ? `${field} ` : ""}${message}`).join("");
+    env.console.warn(
+      `eventlogger: event "${event.event_name}" was dropped: ${reason}${causes}. ` +
+        "Further drops with this reason are not printed. Set onDrop to handle each of them.",
+    );
+  }
+  const report = onDrop || warn;
 
   function drop(event: ClientEvent, reason: Drop["reason"], errors: readonly FieldError[] = []): void {
     // Asynchronous, so that an error in the callback does not break the client.
-    if (onDrop) void Promise.resolve({ event, reason, errors }).then(onDrop);
+    void Promise.resolve({ event, reason, errors }).then(report);
+    dropped++;
   }
 
-  const dropEntry = ({ json }: Entry, reason: Drop["reason"], errors?: readonly FieldError[]): void =>
-    drop(JSON.parse(json) as ClientEvent, reason, errors);
+  function dropEntry(entry: Entry, reason: Drop["reason"], errors?: readonly FieldError[]): void {
+    if (entry.state === "done") return;
+    entry.state = "done";
+    drop(JSON.parse(entry.json) as ClientEvent, reason, errors);
+  }
 
   function remove(entries: readonly Entry[]): void {
     const gone = new Set(entries);
@@ -359,7 +476,7 @@ export function createClient(
     const [first] = queue;
     flushes = flushes.filter(({ upTo, done }) => {
       if (first && first.nth <= upTo) return true;
-      done(true);
+      done();
       return false;
     });
   }
@@ -416,7 +533,7 @@ export function createClient(
     if (outcome.kind === "failed" || (outcome.kind === "too-large" && entries.length > 1)) {
       // Entries handed to a beacon since then stay with the beacon.
       mark(
-        entries.filter(({ state }) => state !== "beacon"),
+        entries.filter(({ state }) => state !== "beacon" && state !== "done"),
         "waiting",
       );
       if (outcome.kind === "too-large") batchLimit = entries.length >> 1;
@@ -427,6 +544,9 @@ export function createClient(
           const entry = entries[index];
           if (entry) dropEntry(entry, "rejected", errors);
         }
+        const accepted = entries.filter(({ state }) => state !== "done");
+        sent += accepted.length;
+        mark(accepted, "done");
       } else {
         const errors = outcome.kind === "refused" ? outcome.errors : [{ field: "", message: "is too large" }];
         for (const entry of entries) dropEntry(entry, "refused", errors);
@@ -503,18 +623,19 @@ export function createClient(
   }
   for (const [source, type, listener] of listeners) source.addEventListener(type, listener);
 
-  function flush(timeoutMs = 10000): Promise<boolean> {
+  /** Resolves once all events tracked before are answered or dropped, or after the timeout. */
+  function settled(timeoutMs = 10000): Promise<void> {
     return new Promise((resolve) => {
-      if (!queue.length) return resolve(true);
+      if (!queue.length) return resolve();
       const late = env.setTimeout(() => {
         flushes = flushes.filter((other) => other !== waiter);
-        resolve(false);
+        resolve();
       }, timeoutMs);
       const waiter = {
         upTo: tracked,
-        done(all: boolean) {
+        done() {
           env.clearTimeout(late);
-          resolve(all);
+          resolve();
         },
       };
       flushes.push(waiter);
@@ -522,14 +643,27 @@ export function createClient(
     });
   }
 
+  /** The counts since the last result. */
+  function takeResult(upTo: number): FlushResult {
+    const result = { sent, dropped, pending: queue.filter(({ nth }) => nth <= upTo).length };
+    sent = dropped = 0;
+    return result;
+  }
+
   return {
     track(name, fields = {}) {
+      if (isNode && !fields.session_id) {
+        throw new TypeError(
+          "session_id: in Node, track needs the session of the user that it acts for, " +
+            'for example track("order", { session_id: request.session, user_id: request.user })',
+        );
+      }
       const event: Record<string, unknown> = { ...fields, type: "event", event_name: name };
       const given = (field: keyof EventFields): boolean => event[field] !== undefined;
       if (!given("event_id")) event.event_id = newId();
       if (!given("event_time")) event.event_time = env.Date.now();
-      if (!given("session_id")) event.session_id = sessionId();
       if (!given("user_id")) event.user_id = userId;
+      if (!given("session_id")) event.session_id = sessions.idFor(!!event.user_id);
       const taken = event as unknown as ClientEvent;
       let json: string;
       let bytes: number;
@@ -556,17 +690,25 @@ export function createClient(
     },
     identify(id) {
       userId = id;
+      if (!id) sessions.restart(false);
     },
-    flush,
+    reset() {
+      userId = null;
+      sessions.restart(true);
+    },
+    flush(timeoutMs) {
+      const upTo = tracked;
+      return settled(timeoutMs).then(() => takeResult(upTo));
+    },
     close(timeoutMs) {
       if (!closing) {
-        closing = flush(timeoutMs).then((all) => {
+        closing = settled(timeoutMs).then(() => {
           stopped = true;
           env.clearTimeout(timer);
           for (const [source, type, listener] of listeners) source.removeEventListener(type, listener);
           for (const entry of queue) dropEntry(entry, "closed");
           remove(queue);
-          return all;
+          return takeResult(tracked);
         });
       }
       return closing;

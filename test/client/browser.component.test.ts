@@ -193,7 +193,8 @@ const sessionOf = ({ data }: Message): unknown => (JSON.parse(data.toString()) a
       await assertArrived(tracked);
       await show("visible");
       // Would send again whatever is not answered.
-      assert.equal(await page.evaluate(() => (globalThis as unknown as PageGlobals).client.flush()), true);
+      const result = await page.evaluate(() => (globalThis as unknown as PageGlobals).client.flush());
+      assert.deepEqual(result, { sent: 3, dropped: 0, pending: 0 });
     });
     assertOnce(tracked);
     assert.deepEqual(
@@ -225,6 +226,41 @@ const sessionOf = ({ data }: Message): unknown => (JSON.parse(data.toString()) a
     const second = await session(one);
     assert.notEqual(second, first);
     assert.equal(await session(other), second);
+  });
+
+  it("the browser client starts a new session in all tabs after identify(null) and after reset", async () => {
+    const sessionIn = async (page: Page): Promise<unknown> => {
+      const [id] = await track(page, 1);
+      return sessionOf(await topic.message(id as string));
+    };
+    const [one, other] = [await open(`${service.url}/events/`, { userId: "u-1" }), await open(service.url)];
+    const first = await sessionIn(one);
+    await one.evaluate(() => (globalThis as unknown as PageGlobals).client.identify(null));
+    const second = await sessionIn(other);
+    assert.notEqual(second, first);
+    assert.equal(await sessionIn(one), second);
+    await one.evaluate(() => (globalThis as unknown as PageGlobals).client.reset());
+    const third = await sessionIn(other);
+    assert.notEqual(third, second);
+    assert.equal(await sessionIn(one), third);
+  });
+
+  it("the browser client warns once on the console about a wrong key when there is no onDrop", async () => {
+    const page = await open(service.url);
+    const warnings: string[] = [];
+    page.on("console", (message) => void (message.type() === "warning" && warnings.push(message.text())));
+    const result = await page.evaluate(async (url) => {
+      const client = (globalThis as unknown as PageGlobals).createClient({ url, writeKey: "wrong" });
+      for (let i = 0; i < 3; i++) client.track(`wrong${i}`);
+      return client.close();
+    }, service.url);
+    assert.deepEqual(result, { sent: 0, dropped: 3, pending: 0 });
+    await eventually(() => warnings.length > 0, "a warning");
+    assert.equal(warnings.length, 1);
+    assert.match(
+      warnings[0] as string,
+      /^eventlogger: event "wrong0" was dropped: refused; This write key is not valid/,
+    );
   });
 
   it("the browser client works in a page without storage", async () => {

@@ -11,6 +11,8 @@ import { useServices, type Service } from "./testing/service";
 
 const FILE = pathToFileURL(join(repositoryRoot, "packages", "client", "dist", "eventlogger.mjs")).href;
 
+const SESSION = { session_id: "s-1" };
+
 describe("the client in Node", function () {
   this.timeout(120_000);
   const ingest = useIngest();
@@ -37,8 +39,8 @@ describe("the client in Node", function () {
     const tracked = Array.from({ length: 2000 }, (_, i) =>
       client.track("order", { session_id: `s-${i % 50}`, user_id: `u-${i % 40}`, properties: { i } }),
     );
-    const bad = client.track("", { page: "/x" });
-    assert.equal(await client.close(60_000), true);
+    const bad = client.track("", { session_id: "s-0", page: "/x" });
+    assert.deepEqual(await client.close(60_000), { sent: 2000, dropped: 1, pending: 0 });
     await assertArrived(tracked);
     for (const id of tracked) assert.equal(topic.deliveries(id as string), 1);
     assert.equal(topic.messages.size, 2000);
@@ -59,7 +61,7 @@ describe("the client in Node", function () {
       onDrop: (drop) => drops.push(drop),
     });
     const tracked: (string | null)[] = [];
-    const load = setInterval(() => tracked.push(client.track("tick"), client.track("tock")), 2);
+    const load = setInterval(() => tracked.push(client.track("tick", SESSION), client.track("tock", SESSION)), 2);
     try {
       for (let i = 0; i < 2; i++) {
         const before = topic.messages.size;
@@ -71,7 +73,7 @@ describe("the client in Node", function () {
     } finally {
       clearInterval(load);
     }
-    assert.equal(await client.close(60_000), true);
+    assert.deepEqual(await client.close(60_000), { sent: tracked.length, dropped: 0, pending: 0 });
     await assertArrived(tracked);
     assert.deepEqual(drops, []);
   });
@@ -87,8 +89,8 @@ describe("the client in Node", function () {
       flushInterval: 10,
       onDrop: (drop) => drops.push(drop),
     });
-    const tracked = Array.from({ length: 200 }, () => client.track("eager"));
-    assert.equal(await client.close(60_000), true);
+    const tracked = Array.from({ length: 200 }, () => client.track("eager", SESSION));
+    assert.deepEqual(await client.close(60_000), { sent: 200, dropped: 0, pending: 0 });
     await assertArrived(tracked);
     assert.deepEqual(drops, []);
     const statuses = limited.requests.map(({ status }) => status);
@@ -96,16 +98,21 @@ describe("the client in Node", function () {
     assert.ok(statuses.includes(429));
   });
 
-  it("the Node client lets a process exit once its events are sent, on Node 18, without close", async () => {
+  it("the Node client needs a session_id, and lets a process exit once its events are sent, on Node 18, without close", async () => {
     const script = `
       import { createClient } from ${JSON.stringify(FILE)};
       const client = createClient({ url: ${JSON.stringify(service.url)}, writeKey: "k", flushInterval: 100 });
-      console.log(process.versions.node, client.track("a"), client.track("b"));`;
+      let error;
+      try { client.track("a"); } catch (e) { error = e.name; }
+      const session = { session_id: "s-1" };
+      console.log(process.versions.node, error, client.track("a", session), client.track("b", session));`;
     const child = spawn(ensureNode("18.20.8"), ["--input-type=module", "--eval", script], {
       stdio: ["ignore", "pipe", "inherit"],
     });
-    const [version, ...tracked] = (await text(child.stdout)).trim().split(" ");
+    const [version, error, ...tracked] = (await text(child.stdout)).trim().split(" ");
     assert.match(version as string, /^18\./);
+    assert.equal(error, "TypeError", "without session_id");
+    assert.equal(tracked.length, 2);
     await assertArrived(tracked);
   });
 });

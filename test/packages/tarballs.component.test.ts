@@ -95,7 +95,7 @@ describe("the packed client in projects of its own", function () {
       `import { createClient, type Drop } from "@eventlogger/client";\n` +
       "const reasons: Drop['reason'][] = [];\n" +
       "const client = createClient({ url: 'http://127.0.0.1:1', onDrop: ({ reason }) => reasons.push(reason) });\n" +
-      "const id: string | null = client.track('view');\n" +
+      "const id: string | null = client.track('view', { session_id: 's-1' });\n" +
       "console.log(typeof id);\n// The client would retry for ever.\nprocess.exit(0);\n";
     const files = { "main.mts": source, "main.cts": source };
     assert.deepEqual(compileAndRun(projects.root, files, ["--module", "nodenext"]), ["string\n", "string\n"]);
