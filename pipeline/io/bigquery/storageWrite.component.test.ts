@@ -210,7 +210,7 @@ describe("storageWrite", function () {
     assert(row);
     assert.equal(more.length, 0);
     assert.equal(row.text("error_type"), "row_refused: invalid");
-    assert.match(row.text("error_message"), /properties is no JSON/);
+    assert.match(row.text("error_message"), /properties is not valid JSON/);
     // The same as the portable sink writes.
     assert.equal(row.text("payload"), JSON.stringify(REFUSED));
     assert.equal(row.text("payload_encoding"), "utf8");
