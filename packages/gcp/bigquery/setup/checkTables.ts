@@ -2,7 +2,7 @@ import type { BigQuery, TableMetadata } from "@google-cloud/bigquery";
 import { mergeDiagnostics, NO_DIAGNOSTICS, problem, type Diagnostics } from "../../diagnostics";
 import { undefinedIfNotFound } from "../../api/errorCode";
 import { withPermission } from "../../api/permission";
-import { checkColumns, columnProblems } from "./columns";
+import { checkColumns, columnProblems, partitioningProblem, REPARTITION } from "./columns";
 import { tables, type Table } from "../tables";
 
 async function checkTable(bigquery: BigQuery, dataset: string, table: Table): Promise<Diagnostics> {
@@ -18,12 +18,15 @@ async function checkTable(bigquery: BigQuery, dataset: string, table: Table): Pr
       }),
   );
   if (!metadata) return problem(`Table ${reference} does not exist in project ${project}. ${setup}`);
-  const problems = columnProblems(reference, checkColumns(metadata, table));
-  return problems.length ? { problems: problems.map((text) => `${text}. ${setup}`), warnings: [] } : NO_DIAGNOSTICS;
+  const columns = columnProblems(reference, checkColumns(metadata, table));
+  const partitioning = partitioningProblem(reference, metadata, table);
+  const todo = partitioning === undefined ? setup : REPARTITION;
+  const problems = [...columns, ...(partitioning === undefined ? [] : [partitioning])];
+  return problems.length ? { problems: problems.map((text) => `${text}. ${todo}`), warnings: [] } : NO_DIAGNOSTICS;
 }
 
 /**
- * Checks that the tables exist and have the columns that the pipeline writes.
+ * Checks that the tables exist, have the columns that the pipeline writes, and are not partitioned as in an earlier release.
  * @throws Error that names the missing permission, or the client's error: then the check has no result
  */
 export async function checkTables(bigquery: BigQuery, dataset: string): Promise<Diagnostics> {

@@ -2,7 +2,7 @@ import type { BigQuery, Dataset, TableMetadata } from "@google-cloud/bigquery";
 import { needsOn, withPermission } from "../../api/permission";
 import { createUnlessExists } from "../../setup/createUnlessExists";
 import { existing, type SetupStep } from "../../setup/setupStep";
-import { checkColumns, columnProblems } from "./columns";
+import { checkColumns, columnProblems, partitioningProblem, REPARTITION } from "./columns";
 import { runQuery } from "../query";
 import { tables, type Column, type Table } from "../tables";
 import { tableReference, views, type View } from "../views";
@@ -60,6 +60,8 @@ async function setUpTable(bigquery: BigQuery, dataset: Dataset, table: Table): P
   const [metadata] = (await withPermission(need("bigquery.tables.get"), () =>
     dataset.table(table.name).getMetadata(),
   )) as [TableMetadata, unknown];
+  const partitioning = partitioningProblem(name, metadata, table);
+  if (partitioning !== undefined) throw new Error(`${partitioning}. ${REPARTITION}`);
   const check = checkColumns(metadata, table);
   const required = check.missing.filter((column) => column.mode === "REQUIRED");
   const problems = columnProblems(name, { ...check, missing: required });
