@@ -215,13 +215,13 @@ describe("storageWrite", function () {
   /** Asserts the dead letters of the refused rows. */
   async function assertRefused(dataset: string): Promise<void> {
     const query = `SELECT * FROM ${dataset}.dead_letters WHERE STARTS_WITH(error_type, 'row_refused') ORDER BY error_message`;
-    const [tooOld, row, ...more] = await runQuery(fixture.bigquery, query);
+    const [row, tooOld, ...more] = await runQuery(fixture.bigquery, query);
     assert(tooOld && row);
     assert.equal(more.length, 0);
     assert.equal(tooOld.text("payload"), JSON.stringify(TOO_OLD));
     assert.match(tooOld.text("error_message"), /You can only stream to partitions of date range within 1825 days/);
     assert.equal(row.text("error_type"), "row_refused: invalid");
-    assert.match(row.text("error_message"), /properties is no JSON/);
+    assert.match(row.text("error_message"), /properties is not valid JSON/);
     // The same as the portable sink writes.
     assert.equal(row.text("payload"), JSON.stringify(REFUSED));
     assert.equal(row.text("payload_encoding"), "utf8");
