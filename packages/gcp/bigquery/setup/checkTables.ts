@@ -1,22 +1,14 @@
-import type { BigQuery, TableMetadata } from "@google-cloud/bigquery";
+import type { BigQuery } from "@google-cloud/bigquery";
 import { mergeDiagnostics, NO_DIAGNOSTICS, problem, type Diagnostics } from "../../diagnostics";
-import { undefinedIfNotFound } from "../../api/errorCode";
-import { withPermission } from "../../api/permission";
 import { checkColumns, columnProblems, partitioningProblem, REPARTITION } from "./columns";
+import { existingTable } from "./existingTable";
 import { tables, type Table } from "../tables";
 
 async function checkTable(bigquery: BigQuery, dataset: string, table: Table): Promise<Diagnostics> {
   const { projectId: project } = bigquery;
   const reference = `${dataset}.${table.name}`;
   const setup = "Run `eventlogger setup` with the same options first";
-  const metadata = await withPermission(
-    { project, permission: "bigquery.tables.get", resource: `table ${reference}` },
-    () =>
-      undefinedIfNotFound(async () => {
-        const [found] = (await bigquery.dataset(dataset).table(table.name).getMetadata()) as [TableMetadata, unknown];
-        return found;
-      }),
-  );
+  const metadata = await existingTable(bigquery, dataset, table);
   if (!metadata) return problem(`Table ${reference} does not exist in project ${project}. ${setup}`);
   const columns = columnProblems(reference, checkColumns(metadata, table));
   const partitioning = partitioningProblem(reference, metadata, table);

@@ -47,7 +47,7 @@ export function partitioningProblem(
 
 /** What to do about {@link partitioningProblem}. */
 export const REPARTITION =
-  "BigQuery cannot change the partitioning of a table. Rename the table, run `eventlogger setup` and copy the rows " +
+  "BigQuery cannot change the partitioning of a table. Rename these tables, run `eventlogger setup` and copy the rows " +
   '(docs/operations/runbook.md, "Move rows to a new table layout"), or use a new dataset (--dataset)';
 
 /** The problems with the columns of a table, one sentence each. */

@@ -58,20 +58,29 @@ describe("setUpBigQuery", function () {
     ];
     await fixture.bigquery.createDataset("earlier");
     const dataset = fixture.bigquery.dataset("earlier");
-    const steps =
-      /BigQuery cannot change the partitioning of a table\. Rename the table, .* or use a new dataset \(--dataset\)$/;
     for (const { table, added, field } of old) {
       const fields = table.columns.filter((column) => column.name !== added);
-      const options = { schema: { fields: [...fields] }, timePartitioning: { type: "DAY", field } };
-      await dataset.createTable(table.name, options);
-      const partitioned = `Table earlier.${table.name} is partitioned by ${field} as in an earlier release, not by ${added}`;
-      const isNamed = ({ message }: Error): boolean => message.startsWith(partitioned) && steps.test(message);
-      await assert.rejects(setUpBigQuery(fixture.bigquery, { dataset: "earlier" }), isNamed);
-      const { problems } = await checkTables(fixture.bigquery, "earlier");
+      const timePartitioning = { type: "DAY", field };
+      await dataset.createTable(table.name, { schema: { fields: [...fields] }, timePartitioning });
+    }
+    const steps =
+      /BigQuery cannot change the partitioning of a table\. Rename these tables, .* or use a new dataset \(--dataset\)$/;
+    const namesOf = (text: string): string[] =>
+      [...text.matchAll(/Table (\S+) is partitioned by (\w+) as in an earlier release, not by (\w+),/g)].map((match) =>
+        match.slice(1).join(" "),
+      );
+    const expected = old.map(({ table, added, field }) => `earlier.${table.name} ${field} ${added}`);
+    await assert.rejects(setUpBigQuery(fixture.bigquery, { dataset: "earlier" }), ({ message }: Error) => {
+      assert.deepEqual(namesOf(message), expected);
+      assert.match(message, steps);
+      return true;
+    });
+    const { problems } = await checkTables(fixture.bigquery, "earlier");
+    assert.deepEqual(problems.flatMap(namesOf), expected);
+    for (const { table, added } of old) {
       assert.ok(
         problems.some((text) => text.startsWith(`Table earlier.${table.name} lacks the columns ${added}. Big`)),
       );
-      assert.ok(problems.some((text) => text.startsWith(partitioned) && steps.test(text)));
       // As the steps demand. Only BigQuery can rename it.
       await dataset.table(table.name).delete();
     }

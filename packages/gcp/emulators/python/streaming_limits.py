@@ -81,10 +81,11 @@ class PartitionLimits:
     def too_many(self, engine, table, names):
         """The rows that need a partition more than a table may have. `names`: partition of each row, by index."""
         key = (table.project_id, table.dataset_id, table.table_id, table.creation_time)
-        known = self.known.get(key, set())
-        if known.issuperset(names.values()):
+        if self.known.get(key, set()).issuperset(names.values()):
             return {}
-        known = self.known[key] = partitions_of(engine, table)
+        self.known[key] = partitions_of(engine, table)
+        # A copy, because whether the rows are written is not known yet.
+        known = set(self.known[key])
         found = {}
         for index, name in names.items():
             if name in known:
