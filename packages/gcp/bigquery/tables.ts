@@ -12,7 +12,10 @@ export interface Table {
   readonly name: string;
   readonly description: string;
   readonly columns: readonly Column[];
-  /** DATE or TIMESTAMP column; the table is partitioned by its day. */
+  /**
+   * DATE or TIMESTAMP column; the table is partitioned by its day. Never a time that a client chooses: BigQuery refuses
+   * streamed rows whose day is more than 1,825 days back or 366 days ahead.
+   */
   readonly partitionBy: string;
   readonly clusterBy?: readonly string[];
 }
@@ -31,7 +34,7 @@ const nullable = (name: string, type: ColumnType, description?: string): Column 
   ...(description && { description }),
 });
 
-/** One accepted event. Timestamps are ISO 8601 in UTC with milliseconds; `event_date` is YYYY-MM-DD. */
+/** One accepted event. Timestamps are ISO 8601 in UTC with milliseconds; dates are YYYY-MM-DD. */
 export interface EventRow {
   event_id: string;
   session_id: string;
@@ -46,6 +49,8 @@ export interface EventRow {
   /** JSON text. */
   properties: string | null;
   received_at: string;
+  /** The row's partition. */
+  received_date: string;
 }
 
 /** The totals of one day. Of several rows for a day, the one with the highest version is valid. */
@@ -59,6 +64,8 @@ export interface RollupVersionRow {
   new_user_count: number;
   /** ISO 8601. */
   updated_at: string;
+  /** YYYY-MM-DD; the row's partition. */
+  written_date: string;
 }
 
 /** A message that could not be parsed, or a row that BigQuery rejected, with the reason. */
@@ -83,7 +90,7 @@ export interface TableRows {
 export type TableName = keyof TableRows;
 
 /**
- * Every accepted event, once per delivery. Partitioned by a DATE column, not by an expression over `event_time`: some
+ * Every accepted event, once per delivery. Partitioned by a DATE column, not by an expression over `received_at`: some
  * emulators ignore expressions.
  */
 export const eventsTable: Table = {
@@ -102,9 +109,14 @@ export const eventsTable: Table = {
     nullable("city", "STRING"),
     nullable("properties", "JSON"),
     required("received_at", "TIMESTAMP", "Time when the server received the event"),
+    required(
+      "received_date",
+      "DATE",
+      "UTC day of received_at; the day of writing when received_at is years away. The partition of the row",
+    ),
   ],
-  partitionBy: "event_date",
-  clusterBy: ["event_name", "user_id"],
+  partitionBy: "received_date",
+  clusterBy: ["event_date", "event_name", "user_id"],
 };
 
 export const dailyRollupVersionsTable: Table = {
@@ -118,8 +130,10 @@ export const dailyRollupVersionsTable: Table = {
     required("active_user_count", "INT64", "Distinct known users with an event that day"),
     required("new_user_count", "INT64", "Distinct known users whose earliest day is that day"),
     required("updated_at", "TIMESTAMP"),
+    required("written_date", "DATE", "UTC day of updated_at. The partition of the row"),
   ],
-  partitionBy: "date",
+  partitionBy: "written_date",
+  clusterBy: ["date"],
 };
 
 export const deadLettersTable: Table = {

@@ -47,11 +47,12 @@ describe("beamRows", () => {
       active_user_count: 4,
       new_user_count: 5,
       updated_at: "1970-01-01T00:00:00.003Z",
+      written_date: "1970-01-02",
     };
     const beamRow = toBeamRow(versions, row);
     assert.equal(beamRow["updated_at"], 3000);
     const bytes = Buffer.from(encode(rowCoder(beamRowTypes(versions)), [beamRow])).toString("hex");
-    assert.equal(bytes, "0700" + "0a" + "0102030405" + "b817");
+    assert.equal(bytes, "0800" + "0a" + "0102030405" + "b817" + "01");
   });
 
   it("encoding a Beam row without a required field is an error", () => {

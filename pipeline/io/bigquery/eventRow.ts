@@ -1,6 +1,7 @@
 import { dayOf, dayToIso } from "@eventlogger/events/day";
 import type { AnalyticsEvent } from "@eventlogger/events/event";
 import type { EventRow } from "@eventlogger/gcp/bigquery/tables";
+import { partitionDate } from "./partitionDate";
 
 /** The row of an event in the raw table. */
 export function eventRow(event: AnalyticsEvent): EventRow {
@@ -18,5 +19,6 @@ export function eventRow(event: AnalyticsEvent): EventRow {
     city: event.city,
     properties: event.properties && JSON.stringify(event.properties),
     received_at: new Date(event.received_at).toISOString(),
+    received_date: partitionDate(event.received_at),
   };
 }

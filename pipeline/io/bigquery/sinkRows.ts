@@ -2,6 +2,7 @@ import { dayToIso } from "@eventlogger/events/day";
 import type { DeadLetter } from "@eventlogger/events/deadLetter";
 import type { DayVersion } from "@eventlogger/events/totals/totals";
 import type { DeadLetterRow, EventRow, RollupVersionRow, TableName, TableRows } from "@eventlogger/gcp/bigquery/tables";
+import { partitionDate } from "./partitionDate";
 
 /** What the sink of each table accepts. Events are rows already: the step `ToEventRows` maps them. */
 export interface SinkInputs {
@@ -20,6 +21,7 @@ export function rollupVersionRow(version: DayVersion): RollupVersionRow {
     active_user_count: version.activeUsers,
     new_user_count: version.newUsers,
     updated_at: new Date(version.updatedAt).toISOString(),
+    written_date: partitionDate(version.updatedAt),
   };
 }
 

@@ -8,7 +8,7 @@ import { applyAsync, pipe, splittableParDo, type AnyPTransform } from "@eventlog
 import { FlinkHarness } from "@eventlogger/beam/testing/flinkHarness";
 import { runQuery } from "@eventlogger/gcp/bigquery/query";
 import { storageWrite, type StorageWriteOptions } from "./storageWrite";
-import { dayFromIso } from "@eventlogger/events/day";
+import { dayFromIso, dayOf, dayToIso } from "@eventlogger/events/day";
 import type { DeadLetter } from "@eventlogger/events/deadLetter";
 import type { DayVersion } from "@eventlogger/events/totals/totals";
 import { tableByName, type EventRow, type TableName } from "@eventlogger/gcp/bigquery/tables";
@@ -29,6 +29,7 @@ const TEXTS = [
   "lines\nand\ttabs\r\n\u0001",
   "x".repeat(50_000),
 ];
+const NOW_MS = Date.now();
 /** Around midnight, 1970, 2000, a leap day, and a second's fractions. */
 const TIMES = [
   "1970-01-01T00:00:00.000Z",
@@ -39,6 +40,8 @@ const TIMES = [
   "2026-05-17T23:59:59.999Z",
   "2026-05-18T00:00:00.000Z",
 ];
+/** Within the days of which BigQuery accepts streamed rows. */
+const RECEIVED_DATES = [-1800, -1, 0, 1, 300].map((days) => dayToIso(dayOf(Date.now()) + days));
 const JSONS = ["{}", '{"a":1,"b":[true,null,1.5e-7],"ü":"\\"👍\\"","c":{"d":{}}}', '{"n":9007199254740993}', null];
 const DATES = [
   "0001-01-01",
@@ -70,6 +73,7 @@ function eventRow(i: number): EventRow {
     city: text(7),
     properties: at(JSONS, i),
     received_at: at(TIMES, i + 3),
+    received_date: at(RECEIVED_DATES, i),
   };
 }
 
@@ -92,7 +96,7 @@ function deadLetter(i: number): DeadLetter {
     payload: at(TEXTS, i + 1),
     payloadEncoding: at(["utf8", "base64"] as const, i),
     source: `message ${i}`,
-    failedAt: Date.parse(at(TIMES, i)),
+    failedAt: NOW_MS - i,
   };
 }
 
@@ -107,8 +111,13 @@ const ROWS: Rows = {
 
 /** Its properties are not JSON, as only a bug of this pipeline could write them: BigQuery refuses the row. */
 const REFUSED: EventRow = { ...eventRow(5), event_id: "refused", properties: "{no json" };
-/** The refused row is in the middle of a request, whose other rows must be written. */
-const WITH_REFUSED: Rows = { ...ROWS, events: [...ROWS.events.slice(0, 50), REFUSED, ...ROWS.events.slice(50)] };
+/** BigQuery accepts no streamed rows of its partition. */
+const TOO_OLD: EventRow = { ...eventRow(6), event_id: "too old", received_date: "2011-05-17" };
+/** The refused rows are in the middle of a request, whose other rows must be written. */
+const WITH_REFUSED: Rows = {
+  ...ROWS,
+  events: [...ROWS.events.slice(0, 50), REFUSED, TOO_OLD, ...ROWS.events.slice(50)],
+};
 
 type Read = <Row>(root: Root, name: string, rows: readonly Row[]) => PCollection<Row>;
 
@@ -203,12 +212,14 @@ describe("storageWrite", function () {
     }
   }
 
-  /** Asserts the dead letter of the one refused row. */
+  /** Asserts the dead letters of the refused rows. */
   async function assertRefused(dataset: string): Promise<void> {
-    const query = `SELECT * FROM ${dataset}.dead_letters WHERE STARTS_WITH(error_type, 'row_refused')`;
-    const [row, ...more] = await runQuery(fixture.bigquery, query);
-    assert(row);
+    const query = `SELECT * FROM ${dataset}.dead_letters WHERE STARTS_WITH(error_type, 'row_refused') ORDER BY error_message`;
+    const [row, tooOld, ...more] = await runQuery(fixture.bigquery, query);
+    assert(tooOld && row);
     assert.equal(more.length, 0);
+    assert.equal(tooOld.text("payload"), JSON.stringify(TOO_OLD));
+    assert.match(tooOld.text("error_message"), /You can only stream to partitions of date range within 1825 days/);
     assert.equal(row.text("error_type"), "row_refused: invalid");
     assert.match(row.text("error_message"), /properties is not valid JSON/);
     // The same as the portable sink writes.

@@ -16,8 +16,8 @@ import {
 import { sinkRow, type SinkInputs } from "./sinkRows";
 import { WriteRows } from "./writeRows";
 
-const TIME = "2024-05-01T00:00:00.000Z";
-const TIME_MS = Date.parse(TIME);
+const TIME_MS = Date.now();
+const TIME = new Date(TIME_MS).toISOString();
 /** Not a time: BigQuery refuses the row. */
 const NO_TIME = "no time";
 /** The year 275760, after the last one of a BigQuery TIMESTAMP: BigQuery refuses the row. */
@@ -37,6 +37,7 @@ function eventRow(id: string, fields: Partial<EventRow> = {}): EventRow {
     city: null,
     properties: null,
     received_at: TIME,
+    received_date: TIME.slice(0, 10),
     ...fields,
   };
 }

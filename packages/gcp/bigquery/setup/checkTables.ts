@@ -1,29 +1,24 @@
-import type { BigQuery, TableMetadata } from "@google-cloud/bigquery";
+import type { BigQuery } from "@google-cloud/bigquery";
 import { mergeDiagnostics, NO_DIAGNOSTICS, problem, type Diagnostics } from "../../diagnostics";
-import { undefinedIfNotFound } from "../../api/errorCode";
-import { withPermission } from "../../api/permission";
-import { checkColumns, columnProblems } from "./columns";
+import { checkColumns, columnProblems, partitioningProblem, REPARTITION } from "./columns";
+import { existingTable } from "./existingTable";
 import { tables, type Table } from "../tables";
 
 async function checkTable(bigquery: BigQuery, dataset: string, table: Table): Promise<Diagnostics> {
   const { projectId: project } = bigquery;
   const reference = `${dataset}.${table.name}`;
   const setup = "Run `eventlogger setup` with the same options first";
-  const metadata = await withPermission(
-    { project, permission: "bigquery.tables.get", resource: `table ${reference}` },
-    () =>
-      undefinedIfNotFound(async () => {
-        const [found] = (await bigquery.dataset(dataset).table(table.name).getMetadata()) as [TableMetadata, unknown];
-        return found;
-      }),
-  );
+  const metadata = await existingTable(bigquery, dataset, table);
   if (!metadata) return problem(`Table ${reference} does not exist in project ${project}. ${setup}`);
-  const problems = columnProblems(reference, checkColumns(metadata, table));
-  return problems.length ? { problems: problems.map((text) => `${text}. ${setup}`), warnings: [] } : NO_DIAGNOSTICS;
+  const columns = columnProblems(reference, checkColumns(metadata, table));
+  const partitioning = partitioningProblem(reference, metadata, table);
+  const todo = partitioning === undefined ? setup : REPARTITION;
+  const problems = [...columns, ...(partitioning === undefined ? [] : [partitioning])];
+  return problems.length ? { problems: problems.map((text) => `${text}. ${todo}`), warnings: [] } : NO_DIAGNOSTICS;
 }
 
 /**
- * Checks that the tables exist and have the columns that the pipeline writes.
+ * Checks that the tables exist, have the columns that the pipeline writes, and are not partitioned as in an earlier release.
  * @throws Error that names the missing permission, or the client's error: then the check has no result
  */
 export async function checkTables(bigquery: BigQuery, dataset: string): Promise<Diagnostics> {

@@ -30,6 +30,26 @@ export function checkColumns(metadata: TableMetadata, { columns }: Table): Colum
   };
 }
 
+/**
+ * The problem with the partitioning of an existing table. By another column than in this release, because rows are then
+ * refused: BigQuery accepts streamed rows only of partitions that are neither years old nor far ahead.
+ */
+export function partitioningProblem(
+  reference: string,
+  { timePartitioning }: TableMetadata,
+  { partitionBy }: Table,
+): string | undefined {
+  const field = timePartitioning?.field;
+  return field === undefined || field === partitionBy
+    ? undefined
+    : `Table ${reference} is partitioned by ${field} as in an earlier release, not by ${partitionBy}, so that BigQuery would refuse rows of old or future days`;
+}
+
+/** What to do about {@link partitioningProblem}. */
+export const REPARTITION =
+  "BigQuery cannot change the partitioning of a table. Rename these tables, run `eventlogger setup` and copy the rows " +
+  '(docs/operations/runbook.md, "Move rows to a new table layout"), or use a new dataset (--dataset)';
+
 /** The problems with the columns of a table, one sentence each. */
 export function columnProblems(reference: string, check: ColumnCheck): string[] {
   const { missing, mistyped, unknownRequired } = check;

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { runQuery } from "../query";
+import { checkTables } from "./checkTables";
 import { setUpBigQuery } from "./setUpBigQuery";
-import { eventsTable } from "../tables";
+import { dailyRollupVersionsTable, eventsTable } from "../tables";
 import { useBigQueryEmulator } from "../testing/useBigQueryEmulator";
 
 describe("setUpBigQuery", function () {
@@ -34,14 +35,57 @@ describe("setUpBigQuery", function () {
     );
   });
 
-  it("partitions the table events by day and clusters it", async () => {
-    const dataset = await fixture.freshDataset();
-    const [metadata] = (await fixture.bigquery.dataset(dataset).table("events").getMetadata()) as [
-      { timePartitioning: unknown; clustering: unknown },
-      unknown,
+  const layouts: [string, string, string[]][] = [
+    ["events", "received_date", ["event_date", "event_name", "user_id"]],
+    ["daily_rollup_versions", "written_date", ["date"]],
+  ];
+  for (const [table, field, fields] of layouts) {
+    it(`partitions the table ${table} by the day of ${field} and clusters it by ${fields.join(", ")}`, async () => {
+      const dataset = await fixture.freshDataset();
+      const [metadata] = (await fixture.bigquery.dataset(dataset).table(table).getMetadata()) as [
+        { timePartitioning: unknown; clustering: unknown },
+        unknown,
+      ];
+      assert.deepEqual(metadata.timePartitioning, { type: "DAY", field });
+      assert.deepEqual(metadata.clustering, { fields });
+    });
+  }
+
+  it("rejects tables with the partitioning of an earlier release, as the check before a run does, and names the steps", async () => {
+    const old = [
+      { table: eventsTable, added: "received_date", field: "event_date" },
+      { table: dailyRollupVersionsTable, added: "written_date", field: "date" },
     ];
-    assert.deepEqual(metadata.timePartitioning, { type: "DAY", field: "event_date" });
-    assert.deepEqual(metadata.clustering, { fields: ["event_name", "user_id"] });
+    await fixture.bigquery.createDataset("earlier");
+    const dataset = fixture.bigquery.dataset("earlier");
+    for (const { table, added, field } of old) {
+      const fields = table.columns.filter((column) => column.name !== added);
+      const timePartitioning = { type: "DAY", field };
+      await dataset.createTable(table.name, { schema: { fields: [...fields] }, timePartitioning });
+    }
+    const steps =
+      /BigQuery cannot change the partitioning of a table\. Rename these tables, .* or use a new dataset \(--dataset\)$/;
+    const namesOf = (text: string): string[] =>
+      [...text.matchAll(/Table (\S+) is partitioned by (\w+) as in an earlier release, not by (\w+),/g)].map((match) =>
+        match.slice(1).join(" "),
+      );
+    const expected = old.map(({ table, added, field }) => `earlier.${table.name} ${field} ${added}`);
+    await assert.rejects(setUpBigQuery(fixture.bigquery, { dataset: "earlier" }), ({ message }: Error) => {
+      assert.deepEqual(namesOf(message), expected);
+      assert.match(message, steps);
+      return true;
+    });
+    const { problems } = await checkTables(fixture.bigquery, "earlier");
+    assert.deepEqual(problems.flatMap(namesOf), expected);
+    for (const { table, added } of old) {
+      assert.ok(
+        problems.some((text) => text.startsWith(`Table earlier.${table.name} lacks the columns ${added}. Big`)),
+      );
+      // As the steps demand. Only BigQuery can rename it.
+      await dataset.table(table.name).delete();
+    }
+    await setUpBigQuery(fixture.bigquery, { dataset: "earlier" });
+    assert.deepEqual((await checkTables(fixture.bigquery, "earlier")).problems, []);
   });
 
   it("adds missing nullable columns to an older table and keeps its rows", async () => {
@@ -50,7 +94,7 @@ describe("setUpBigQuery", function () {
     const fields = eventsTable.columns.filter((c) => c.name !== "city" && c.name !== "region");
     await dataset.createTable("events", { schema: { fields: [...fields] } });
     const row = { event_id: "1", session_id: "s", event_name: "n", event_time: "2024-01-01T00:00:00Z" };
-    const rest = { event_date: "2024-01-01", received_at: "2024-01-01T00:00:00Z" };
+    const rest = { event_date: "2024-01-01", received_at: "2024-01-01T00:00:00Z", received_date: "2024-01-01" };
     await dataset.table("events").insert([{ ...row, ...rest }]);
     const steps = await setUpBigQuery(fixture.bigquery, { dataset: "older" });
     const step = steps.find((s) => s.name === "older.events");
@@ -88,8 +132,8 @@ describe("setUpBigQuery", function () {
     const steps = await setUpBigQuery(fixture.bigquery, { dataset: "layout", location: "EU" });
     assert.deepEqual(steps[0]?.differences, ["located in US, which cannot be changed"]);
     assert.deepEqual(steps[1]?.differences, [
-      "not partitioned by the day of event_date, so that queries over a few days read the whole table",
-      "not clustered by event_name, user_id",
+      "not partitioned by the day of received_date, so that queries over a few days read the whole table",
+      "not clustered by event_date, event_name, user_id",
     ]);
     assert.equal(steps[2]?.differences, undefined);
   });

@@ -2,7 +2,8 @@ import type { BigQuery, Dataset, TableMetadata } from "@google-cloud/bigquery";
 import { needsOn, withPermission } from "../../api/permission";
 import { createUnlessExists } from "../../setup/createUnlessExists";
 import { existing, type SetupStep } from "../../setup/setupStep";
-import { checkColumns, columnProblems } from "./columns";
+import { checkColumns, columnProblems, partitioningProblem, REPARTITION } from "./columns";
+import { existingTable } from "./existingTable";
 import { runQuery } from "../query";
 import { tables, type Column, type Table } from "../tables";
 import { tableReference, views, type View } from "../views";
@@ -49,6 +50,15 @@ function layoutDifferences(metadata: TableMetadata, { partitionBy, clusterBy = [
   return differences;
 }
 
+/** The problems with the partitioning of the existing tables. */
+async function partitioningProblems(bigquery: BigQuery, dataset: string): Promise<string[]> {
+  const problems = tables.map(async (table) => {
+    const metadata = await existingTable(bigquery, dataset, table);
+    return metadata && partitioningProblem(`${dataset}.${table.name}`, metadata, table);
+  });
+  return (await Promise.all(problems)).filter((problem) => problem !== undefined);
+}
+
 async function setUpTable(bigquery: BigQuery, dataset: Dataset, table: Table): Promise<SetupStep> {
   const name = `${dataset.id}.${table.name}`;
   const need = needsOn(bigquery.projectId, `table ${name}`);
@@ -60,6 +70,9 @@ async function setUpTable(bigquery: BigQuery, dataset: Dataset, table: Table): P
   const [metadata] = (await withPermission(need("bigquery.tables.get"), () =>
     dataset.table(table.name).getMetadata(),
   )) as [TableMetadata, unknown];
+  if (partitioningProblem(name, metadata, table) !== undefined) {
+    throw new Error([...(await partitioningProblems(bigquery, dataset.id as string)), REPARTITION].join(". "));
+  }
   const check = checkColumns(metadata, table);
   const required = check.missing.filter((column) => column.mode === "REQUIRED");
   const problems = columnProblems(name, { ...check, missing: required });

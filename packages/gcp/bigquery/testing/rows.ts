@@ -19,7 +19,7 @@ export function event(fields: Partial<AnalyticsEvent> & { event_time: number }):
   };
 }
 
-/** A rollup version with zeros for all numbers that a test does not set. */
+/** A rollup version of today with zeros for all numbers that a test does not set. */
 export function rollupVersion(fields: Partial<RollupVersionRow> & { date: string }): RollupVersionRow {
   return {
     version: 1,
@@ -28,6 +28,7 @@ export function rollupVersion(fields: Partial<RollupVersionRow> & { date: string
     active_user_count: 0,
     new_user_count: 0,
     updated_at: "2024-05-01T00:00:00.000Z",
+    written_date: new Date().toISOString().slice(0, 10),
     ...fields,
   };
 }

@@ -1,4 +1,5 @@
-"""bqemulator 1.4.0 with patches to its Storage Write API, for the behaviour of Google's service that Beam's sinks rely on.
+"""bqemulator 1.4.0 with patches for the behaviour of Google's service that the sinks rely on: the Storage Write API, and the
+limits of streamed rows.
 
 Accepts the arguments of `python -m bqemulator`.
 """
@@ -11,14 +12,19 @@ SUPPORTED = "1.4.0"
 if version("bqemulator") != SUPPORTED:
     sys.exit(f"These patches are for bqemulator {SUPPORTED}, but version {version('bqemulator')} is installed")
 
+from bqemulator.api.routes import tabledata
 from bqemulator.cli import main
 from bqemulator.grpc_api import write_servicer
 from bqemulator.streaming.strategies.base import FlushOutcome
 from bqemulator.streaming.strategies.buffered import BufferedWriteStrategy
 from google.cloud.bigquery_storage_v1 import types
 from google.rpc import code_pb2, status_pb2
+from starlette.requests import Request
+
+import streaming_limits
 
 Handler = write_servicer.BigQueryWriteHandler
+partition_limits = streaming_limits.PartitionLimits()
 
 
 def flush_up_to_and_including(flush):
@@ -55,9 +61,8 @@ def problem_of(field, value):
     return None
 
 
-def row_errors(rows):
-    """One error for each row that does not match the schema of the table."""
-    found = {}
+def row_errors(rows, found):
+    """One error for each row that does not match the schema of the table. `found`: other problems of rows, by index."""
     for field in rows.schema:
         for index, value in enumerate(rows.column(field.name).to_pylist()):
             problem = problem_of(field, value)
@@ -71,7 +76,11 @@ def name_bad_rows(perform_append):
     """Google's service rejects a request with bad rows as a whole and lists them. The emulator fails, or writes them."""
 
     def patched(self, stream, rows, offset, max_buffered_rows):
-        errors = row_errors(rows)
+        engine = self._ctx.engine
+        table = self._ctx.catalog.get_table(stream.project_id, stream.dataset_id, stream.table_id)
+        column = table and streaming_limits.partition_column(table)
+        found = partition_limits.problems(engine, table, rows.column(column).to_pylist()) if column else {}
+        errors = row_errors(rows, found)
         if not errors:
             return perform_append(self, stream, rows, offset, max_buffered_rows)
         message = f"Errors found while processing rows. Please refer to the row_errors field for details. Entity: {stream.name}"
@@ -85,6 +94,54 @@ def name_bad_rows(perform_append):
     return patched
 
 
+INSERT_ALL = "/projects/{project_id}/datasets/{dataset_id}/tables/{table_id}/insertAll"
+
+
+class Body:
+    """A request with another body, as far as the emulator reads it."""
+
+    def __init__(self, body):
+        self.body = body
+
+    async def json(self):
+        return self.body
+
+
+def insert_error(index, reason, message):
+    return {"index": index, "errors": [{"reason": reason, "location": "", "debugInfo": "", "message": message}]}
+
+
+def limit_insert_all(insert_all):
+    """Google's service rejects rows whose partition it does not accept, and the other rows unless it may skip the bad ones."""
+
+    async def limited(project_id: str, dataset_id: str, table_id: str, request: Request, ctx: tabledata._Ctx) -> dict:
+        streaming_limits.check_request_bytes(len(await request.body()))
+        body = await request.json()
+        rows = body.get("rows", [])
+        streaming_limits.check_request_rows(len(rows))
+        table = ctx.catalog.get_table(project_id, dataset_id, table_id)
+        column = table and streaming_limits.partition_column(table)
+        values = [row.get("json", {}).get(column) for row in rows] if column else []
+        problems = partition_limits.problems(ctx.engine, table, values) if values else {}
+        if not problems:
+            return await insert_all(project_id, dataset_id, table_id, request, ctx)
+        errors = [insert_error(index, "invalid", problems[index]) for index in problems]
+        others = [index for index in range(len(rows)) if index not in problems]
+        if body.get("skipInvalidRows"):
+            accepted = Body({**body, "rows": [rows[index] for index in others]})
+            response = await insert_all(project_id, dataset_id, table_id, accepted, ctx)
+            errors += [{**error, "index": others[error["index"]]} for error in response["insertErrors"]]
+        else:
+            errors += [insert_error(index, "stopped", "") for index in others]
+        errors.sort(key=lambda error: error["index"])
+        return {"kind": "bigquery#tableDataInsertAllResponse", "insertErrors": errors}
+
+    router = tabledata.router
+    router.routes[:] = [route for route in router.routes if route.endpoint is not insert_all]
+    router.post(INSERT_ALL)(limited)
+
+
+limit_insert_all(tabledata.insert_all)
 BufferedWriteStrategy.flush = flush_up_to_and_including(BufferedWriteStrategy.flush)
 Handler._ensure_stream_bound = stay_with_the_stream(Handler._ensure_stream_bound)
 Handler._perform_append = name_bad_rows(Handler._perform_append)
