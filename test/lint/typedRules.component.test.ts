@@ -51,12 +51,6 @@ const CASES: readonly Case[] = [
     good: "declare const count: number;\nexport const text = `Hello ${count}`;",
   },
   {
-    what: "a type parameter is no disguised cast",
-    rule: "@typescript-eslint/no-unnecessary-type-parameters",
-    bad: "export const read = <T>(text: string): T => JSON.parse(text) as T;",
-    good: "export const read = (text: string): unknown => JSON.parse(text);",
-  },
-  {
     what: "nothing deprecated is called",
     rule: "@typescript-eslint/no-deprecated",
     bad: "/** @deprecated use g */\nfunction f(): void {}\nf();",

@@ -50,7 +50,8 @@ interface RunningWorker {
   terminated: boolean;
 }
 
-const MAIN = require.resolve("./main");
+/** The program of a worker. Found when the first one starts: an image for container workers does not contain it. */
+const workerProgram = (): string => require.resolve("./main");
 
 class ProcessPool implements WorkerPool {
   private readonly workers = new Map<string, RunningWorker>();
@@ -105,7 +106,7 @@ class ProcessPool implements WorkerPool {
     if (this.stopping) throw new Error("The worker pool is stopping");
     const args = [
       ...(this.options.nodeArgs ?? []),
-      MAIN,
+      workerProgram(),
       `--id=${id}`,
       `--control_endpoint=${controlUrl}`,
       `--modules=${JSON.stringify(getRegisteredModules())}`,
