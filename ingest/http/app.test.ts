@@ -190,6 +190,16 @@ describe("the HTTP interface", () => {
     });
   });
 
+  it("POST /event/ refuses events before --earliest-event and names the field and the date", async () => {
+    const { url } = await serve({ settings: testSettings({ earliestEvent: "2020-03-01" }) });
+    const early = await post(url, sampleEvent({ event_time: "2020-02-29T23:59:59.999Z" }));
+    assert.equal(early.status, 400);
+    assert.deepEqual(await errorsOf(early), [
+      { field: "event_time", message: "must not be before 2020-03-01T00:00:00Z" },
+    ]);
+    assert.equal((await post(url, sampleEvent({ event_time: "2020-03-01" }))).status, 204);
+  });
+
   it("an unexpected error is logged and answered with 500 without details", async () => {
     const publish = (): Promise<never> => Promise.reject(new TypeError("the inner secret"));
     const { url, lines } = await serve({

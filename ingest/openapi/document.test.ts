@@ -95,7 +95,7 @@ const BAD_BODIES: readonly Case[] = [
 const CASES: Readonly<Record<string, Readonly<Record<string, readonly Case[]>>>> = {
   "post /event/": {
     204: [{ body: event }, { body: event, headers: { "content-type": "text/plain" } }],
-    400: [...BAD_BODIES, { body: {} }, { body: { ...event, "": 1 } }],
+    400: [...BAD_BODIES, { body: {} }, { body: { ...event, event_time: "2009-12-31" } }, { body: { ...event, "": 1 } }],
     ...bodyCases(event),
   },
   "post /events/": {
@@ -200,6 +200,13 @@ describe("the OpenAPI document", () => {
       if (elsewhere.includes(code as ErrorCode)) continue;
       assert.ok(text.includes(JSON.stringify(message.replace("{}", "…")).slice(1, -1)), code);
     }
+  });
+
+  it("the OpenAPI document states the earliest event time of the replica", () => {
+    const settings = testSettings({ earliestEvent: "2015-06-01" });
+    const { Event } = openApiDocument(documentedSettings(appDeps({ settings }))).components.schemas;
+    const fields = Event?.properties as Readonly<Record<string, { description: string }>>;
+    assert.match(fields.event_time?.description ?? "", /not before 2015-06-01/);
   });
 
   it("the schemas of the OpenAPI document accept and reject what the service does", () => {

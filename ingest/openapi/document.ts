@@ -18,6 +18,8 @@ export interface DocumentedSettings {
   /** Maximum body size of POST /events/, bytes. */
   readonly batchBodyLimit: number;
   readonly maxBatchEvents: number;
+  /** YYYY-MM-DD. */
+  readonly earliestEvent: string;
   readonly needsWriteKey: boolean;
   readonly needsReadKey: boolean;
 }
@@ -296,6 +298,6 @@ export function openApiDocument(settings: DocumentedSettings): OpenApiDocument {
         },
       },
     },
-    components: { schemas: schemas(maxBatchEvents), securitySchemes: SECURITY_SCHEMES },
+    components: { schemas: schemas(settings), securitySchemes: SECURITY_SCHEMES },
   };
 }

@@ -15,11 +15,15 @@ function object(properties: Readonly<Record<string, JsonSchema>>): JsonSchema {
   return { type: "object", properties, required: Object.keys(properties), additionalProperties: false };
 }
 
-/** The event schema, with the validation message of each field as its description. */
-function eventSchema(): JsonSchema {
+/** The event schema, with the validation message of each field as its description. @param earliestEvent YYYY-MM-DD */
+function eventSchema(earliestEvent: string): JsonSchema {
   const { schema, messages } = postedEventSchema;
   const fields = Object.entries(schema.properties as Readonly<Record<string, JsonSchema>>);
-  const described = fields.map(([name, field]) => [name, { ...field, description: messages.get(name) }] as const);
+  const limits = new Map([["event_time", `; not before ${earliestEvent} (UTC), at most 24 hours in the future`]]);
+  const described = fields.map(
+    ([name, field]) =>
+      [name, { ...field, description: `${messages.get(name) ?? ""}${limits.get(name) ?? ""}` }] as const,
+  );
   return { ...schema, properties: Object.fromEntries(described) };
 }
 
@@ -44,12 +48,15 @@ const batchAnswer: Record<keyof BatchAnswer, JsonSchema> = {
   },
 };
 
-/** All schemas by their names. */
-export function schemas(maxBatchEvents: number): Readonly<Record<string, JsonSchema>> {
+/** All schemas by their names. @param limits earliestEvent: YYYY-MM-DD */
+export function schemas(limits: {
+  readonly maxBatchEvents: number;
+  readonly earliestEvent: string;
+}): Readonly<Record<string, JsonSchema>> {
   // An invalid event does not make its batch invalid.
-  const events = { type: "array", maxItems: maxBatchEvents, items: ref("Event") };
+  const events = { type: "array", maxItems: limits.maxBatchEvents, items: ref("Event") };
   return {
-    Event: eventSchema(),
+    Event: eventSchema(limits.earliestEvent),
     Batch: { oneOf: [events, object({ events })] },
     BatchAnswer: object(batchAnswer),
     FieldErrors: {

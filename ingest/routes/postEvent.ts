@@ -13,20 +13,23 @@ export interface PostEventDeps {
     publish(message: EventMessage): Promise<void>;
   };
   readonly body: BodyOptions;
+  /** Event times before this are refused; epoch milliseconds. */
+  readonly earliest: number;
   /** Undefined when anybody may send. */
   readonly admission: AdmissionCheck | undefined;
   readonly metrics: Pick<EventMetrics, "accepted" | "rejected">;
 }
 
 /** `POST /event/`: accepts one event; answers 204 once Pub/Sub has acknowledged it. */
-export function createPostEvent({ publisher, body, admission: check, metrics }: PostEventDeps): Middleware {
+export function createPostEvent({ publisher, body, earliest, admission: check, metrics }: PostEventDeps): Middleware {
+  const rules = { earliest };
   return async function postEvent(ctx) {
     // Before the body is read, so that a refused request needs no memory; before admission, so that it costs no tokens.
     publisher.assertCapacity();
     const admission = admit(ctx, check);
     bodyFormat(ctx.req, JSON_TYPES);
     const input = await readBody(ctx.req, body, parseJson);
-    const result = validateEvent(input, Date.now());
+    const result = validateEvent(input, Date.now(), rules);
     if (!result.ok) {
       metrics.rejected(result.errors);
       throw new RequestError("INVALID_EVENT", { errors: result.errors });

@@ -13,6 +13,8 @@ export interface PostEventsDeps {
     publishAll(messages: readonly EventMessage[]): Promise<void>;
   };
   readonly body: BodyOptions;
+  /** Event times before this are refused; epoch milliseconds. */
+  readonly earliest: number;
   /** Undefined when anybody may send. */
   readonly admission: AdmissionCheck | undefined;
   readonly metrics: Pick<EventMetrics, "accepted" | "rejected" | "batch">;
@@ -45,6 +47,7 @@ function idempotencyKey(header: string | string[] | undefined): string {
 export function createPostEvents({
   publisher,
   body,
+  earliest,
   admission: check,
   metrics,
   maxEvents,
@@ -56,7 +59,7 @@ export function createPostEvents({
     const key = idempotencyKey(ctx.req.headers["idempotency-key"]);
     const format = bodyFormat(ctx.req, JSON_OR_NDJSON_TYPES);
     const { messages, rejected } = await readBody(ctx.req, body, (bytes) =>
-      readBatch(bytes, { format, maxEvents, idempotencyKey: key, receivedAt: Date.now() }),
+      readBatch(bytes, { format, maxEvents, idempotencyKey: key, receivedAt: Date.now(), earliest }),
     );
     const events = messages.length + rejected.length;
     metrics.batch(events);

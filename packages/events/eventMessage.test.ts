@@ -121,6 +121,11 @@ describe("eventMessage", () => {
     );
   });
 
+  it("decodeMessage accepts event times from 1970 on, whatever limit posted events have", () => {
+    const body = { type: "event", session_id: "s", event_name: "n", event_time: "1970-01-01" };
+    assert.equal(acceptedEvent(decodeText(JSON.stringify(body))).event_time, 0);
+  });
+
   it("decodeMessage rejects a received_at that is not an integer of milliseconds", () => {
     const body = { type: "event", session_id: "s", event_name: "n", event_time: NOW };
     for (const received_at of ["2024-05-17", 1.5, -1, null, 1e300]) {

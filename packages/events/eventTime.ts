@@ -14,7 +14,6 @@ const NOT_ISO = {
     "must be an ISO 8601 date or date-time such as 2024-05-17T08:30:00.250Z, 2024-05-17T10:30+02:00 or 2024-05-17 (send epoch times as a number)",
 };
 const NOT_FINITE = { problem: "must be a finite number" };
-const TOO_EARLY = { problem: "must not be before 1970-01-01T00:00:00Z" };
 const TOO_LATE = { problem: "must not be more than 24 hours in the future" };
 
 const ISO =
@@ -62,15 +61,18 @@ function parseNumber(value: number): ParsedEventTime {
 
 /**
  * Reads an event time: a number is epoch seconds (a fraction is rounded to milliseconds) or, from 1e11 on, epoch
- * milliseconds; a string is ISO 8601 (UTC when it has no zone). Times before 1970 or more than 24 hours after
+ * milliseconds; a string is ISO 8601 (UTC when it has no zone). Times before `earliest` or more than 24 hours after
  * `receivedAt` are rejected.
  * @param receivedAt epoch milliseconds
+ * @param earliest epoch milliseconds, not negative
  * @returns epoch milliseconds, an integer; or the problem
  */
-export function parseEventTime(value: number | string, receivedAt: number): ParsedEventTime {
+export function parseEventTime(value: number | string, receivedAt: number, earliest = 0): ParsedEventTime {
   const parsed = typeof value === "number" ? parseNumber(value) : parseIso(value);
   if ("problem" in parsed) return parsed;
-  if (parsed.ms < 0) return TOO_EARLY;
+  if (parsed.ms < earliest) {
+    return { problem: `must not be before ${new Date(earliest).toISOString().replace(".000Z", "Z")}` };
+  }
   if (parsed.ms > receivedAt + MAX_FUTURE_MS) return TOO_LATE;
   return parsed;
 }

@@ -10,7 +10,7 @@ const errorsOf = (input: unknown): FieldError[] => {
   return result.ok ? assert.fail("accepted: " + JSON.stringify(result.event)) : result.errors;
 };
 const accepted = (input: unknown): ReturnType<typeof validateEvent> & { ok: true } => {
-  const result = validateEvent(input, NOW, () => "created");
+  const result = validateEvent(input, NOW, { createId: () => "created" });
   return result.ok ? result : assert.fail("rejected: " + JSON.stringify(result.errors));
 };
 const nested = (depth: number): unknown => (depth === 0 ? 1 : { a: nested(depth - 1) });
@@ -88,6 +88,19 @@ describe("validateEvent", () => {
     assert.deepEqual(errorsOf({ ...MINIMAL, event_time: NOW + 86_400_001 }), [
       { field: "event_time", message: "must not be more than 24 hours in the future" },
     ]);
+  });
+
+  it("validateEvent rejects an event time before the earliest one and names the field and the limit", () => {
+    const earliest = Date.UTC(2010, 0, 1);
+    const result = (event_time: unknown): ReturnType<typeof validateEvent> =>
+      validateEvent({ ...MINIMAL, event_time }, NOW, { earliest });
+    for (const early of [earliest - 1, "2009-12-31T23:59:59.999Z", 0, -1]) {
+      assert.deepEqual(result(early), {
+        ok: false,
+        errors: [{ field: "event_time", message: "must not be before 2010-01-01T00:00:00Z" }],
+      });
+    }
+    assert.ok(result(earliest).ok);
   });
 
   it("validateEvent checks an invalid event against the schema only once", () => {

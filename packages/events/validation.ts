@@ -36,6 +36,14 @@ function compile<Input extends EventInput>({ schema, messages }: EventSchema): C
 const posted = compile<EventInput>(postedEventSchema);
 const published = compile<PublishedEventInput>(publishedEventSchema);
 
+/** The rules for posted events that the caller decides. */
+export interface PostingRules {
+  /** Creates the id of an event that has none. @default a UUIDv7 */
+  readonly createId?: () => string;
+  /** Event times before this are rejected; epoch milliseconds. @default 0 */
+  readonly earliest?: number;
+}
+
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
@@ -63,11 +71,15 @@ function schemaErrors(messages: EventSchema["messages"], found: readonly ErrorOb
 }
 
 /** Violations of the rules that JSON Schema cannot express. Skips values of a wrong type: the schema reports those. */
-function ruleErrors(input: { event_time?: unknown; properties?: unknown }, receivedAt: number): FieldError[] {
+function ruleErrors(
+  input: { event_time?: unknown; properties?: unknown },
+  receivedAt: number,
+  earliest: number,
+): FieldError[] {
   const errors: FieldError[] = [];
   const { event_time: time, properties } = input;
   if (typeof time === "number" || typeof time === "string") {
-    const parsed = parseEventTime(time, receivedAt);
+    const parsed = parseEventTime(time, receivedAt, earliest);
     if ("problem" in parsed) errors.push({ field: "event_time", message: parsed.problem });
   }
   if (isObject(properties)) {
@@ -81,20 +93,20 @@ function validate<Input extends EventInput>(
   { matches, messages }: CompiledSchema<Input>,
   input: unknown,
   receivedAt: number,
-  createId: () => string,
+  { createId = uuidv7, earliest = 0 }: PostingRules,
 ): ValidationResult {
   try {
     if (!matches(input)) {
       const errors = schemaErrors(messages, matches.errors ?? []);
       if (!isObject(input) || errors.length === MAX_ERRORS) return { ok: false, errors };
       const reported = new Set(errors.map((error) => error.field));
-      const others = ruleErrors(input, receivedAt).filter((error) => !reported.has(error.field));
+      const others = ruleErrors(input, receivedAt, earliest).filter((error) => !reported.has(error.field));
       return { ok: false, errors: [...errors, ...others] };
     }
-    const time = parseEventTime(input.event_time, receivedAt);
+    const time = parseEventTime(input.event_time, receivedAt, earliest);
     const properties = input.properties ?? null;
     if ("problem" in time || (properties && propertiesProblem(properties))) {
-      return { ok: false, errors: ruleErrors(input, receivedAt) };
+      return { ok: false, errors: ruleErrors(input, receivedAt, earliest) };
     }
     const event: AnalyticsEvent = {
       type: "event",
@@ -121,16 +133,16 @@ function validate<Input extends EventInput>(
  * Validates what an app sent (a value from JSON.parse) and returns the event, or every problem. Does not change the input;
  * `properties` is passed on, not copied. Never throws.
  * @param receivedAt epoch milliseconds; event times more than 24 hours later are rejected
- * @param createId creates the id of an event that has none
  */
-export function validateEvent(input: unknown, receivedAt: number, createId: () => string = uuidv7): ValidationResult {
-  return validate(posted, input, receivedAt, createId);
+export function validateEvent(input: unknown, receivedAt: number, rules: PostingRules = {}): ValidationResult {
+  return validate(posted, input, receivedAt, rules);
 }
 
 /**
  * Validates the value in a Pub/Sub message, which may have `received_at` in epoch milliseconds. Messages of other
  * publishers may lack fields: `received_at` then defaults to the publish time and `event_id` to the message id, so that a
- * redelivery gives the same event. Never throws.
+ * redelivery gives the same event. Event times from 1970 on are accepted: only posted events have a later limit. Never
+ * throws.
  * @param meta publishTime in epoch milliseconds
  */
 export function validatePublishedEvent(
@@ -144,5 +156,5 @@ export function validatePublishedEvent(
     const message = "must not be more than 24 hours after the message was published";
     return { ok: false, errors: [{ field: "received_at", message }] };
   }
-  return validate(published, input, receivedAt, () => meta.messageId);
+  return validate(published, input, receivedAt, { createId: () => meta.messageId });
 }

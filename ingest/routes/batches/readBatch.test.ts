@@ -5,9 +5,16 @@ import { RequestError, type ErrorCode } from "../../http/errors";
 import { sampleEvent } from "../../testing/requests";
 
 const RECEIVED_AT = 1_700_000_001_000;
+const EARLIEST = Date.UTC(2010, 0, 1);
 
 function read(body: string, format: "json" | "ndjson" = "json", maxEvents = 10): Batch {
-  return readBatch(Buffer.from(body), { format, maxEvents, idempotencyKey: "", receivedAt: RECEIVED_AT });
+  return readBatch(Buffer.from(body), {
+    format,
+    maxEvents,
+    idempotencyKey: "",
+    receivedAt: RECEIVED_AT,
+    earliest: EARLIEST,
+  });
 }
 const json = JSON.stringify;
 const lines = (...events: unknown[]): string => events.map((event) => json(event)).join("\n");
@@ -54,6 +61,13 @@ describe("readBatch", () => {
         { field: "session_id", message: "must be a string of 1 to 128 characters" },
       ]);
     }
+  });
+
+  it("readBatch rejects only the events before the earliest event time", () => {
+    const batch = read(json([a, { ...b, event_time: "2009-12-31" }]));
+    assert.deepEqual(ids(batch), ["a"]);
+    const message = "must not be before 2010-01-01T00:00:00Z";
+    assert.deepEqual(batch.rejected, [{ index: 1, errors: [{ field: "event_time", message }] }]);
   });
 
   it("readBatch rejects only the lines that are not JSON", () => {

@@ -84,9 +84,11 @@ export function readBatch(
     readonly idempotencyKey: string;
     /** Epoch milliseconds. */
     readonly receivedAt: number;
+    /** Event times before this are rejected; epoch milliseconds. */
+    readonly earliest: number;
   },
 ): Batch {
-  const { format, maxEvents, idempotencyKey, receivedAt } = options;
+  const { format, maxEvents, idempotencyKey, receivedAt, earliest } = options;
   const inputs = format === "ndjson" ? parseLines(body, maxEvents) : parseArray(body);
   if (inputs.length > maxEvents) throw new RequestError("TOO_MANY_EVENTS", { detail: String(maxEvents) });
 
@@ -94,15 +96,15 @@ export function readBatch(
   const messages: EventMessage[] = [];
   const rejected: RejectedEvent[] = [];
   let index = 0;
-  // One function for all events, not one for each.
-  const makeId = (): string => idOf(index);
+  // One object for all events, not one for each.
+  const rules = { createId: (): string => idOf(index), earliest };
   for (; index < inputs.length; index++) {
     const input = inputs[index];
     if (input instanceof BadLine) {
       rejected.push({ index, errors: [{ field: "", message: input.message }] });
       continue;
     }
-    const result = validateEvent(input, receivedAt, makeId);
+    const result = validateEvent(input, receivedAt, rules);
     if (result.ok) messages.push(encodeMessage(result.event));
     else rejected.push({ index, errors: result.errors });
   }
