@@ -3,8 +3,10 @@ import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { RollupCache } from "../rollups/rollupCache";
+import type { EventMessage } from "@eventlogger/events/eventMessage";
 import { acceptingPublisher, useAppServer, testSettings } from "../testing/appServer";
 import { eventually } from "../testing/fixture";
+import { metricsOf } from "../testing/metrics";
 import { errorsOf, post, postBatch, sampleEvent, sendRaw } from "../testing/requests";
 
 describe("the HTTP interface", () => {
@@ -158,7 +160,10 @@ describe("the HTTP interface", () => {
           const answer = await postBatch(url, body, { origin });
           assert.equal(answer.status, typeof body === "string" ? 400 : 200);
           assert.equal(answer.headers.get("access-control-allow-origin"), origin);
-          assert.equal(answer.headers.get("access-control-expose-headers"), "retry-after, x-request-id");
+          assert.equal(
+            answer.headers.get("access-control-expose-headers"),
+            "retry-after, x-event-warnings, x-request-id",
+          );
           assert.equal(answer.headers.get("vary"), "Origin");
         }
       }
@@ -198,6 +203,31 @@ describe("the HTTP interface", () => {
       { field: "event_time", message: "must not be before 2020-03-01T00:00:00Z" },
     ]);
     assert.equal((await post(url, sampleEvent({ event_time: "2020-03-01" }))).status, 204);
+  });
+
+  it("a placeholder as user_id is published as null, named in the answer, and counted", async () => {
+    const published: string[] = [];
+    const keep = async (messages: readonly EventMessage[]): Promise<void> => {
+      published.push(...messages.map(({ data }) => data.toString()));
+    };
+    const { url } = await serve({
+      publisher: { ...acceptingPublisher, publish: (message) => keep([message]), publishAll: keep },
+    });
+    const single = await post(url, sampleEvent({ user_id: " NULL " }));
+    assert.deepEqual([single.status, single.headers.get("x-event-warnings")], [204, "user_id placeholder"]);
+    assert.equal((await post(url, sampleEvent())).headers.get("x-event-warnings"), null);
+    const batch = await postBatch(url, [sampleEvent(), sampleEvent({ user_id: 0 }), {}]);
+    const { accepted, warnings } = (await batch.json()) as { accepted: number; warnings: unknown };
+    assert.equal(accepted, 2);
+    const message = "must identify a user; the placeholder 0 was read as null";
+    assert.deepEqual(warnings, [{ index: 1, field: "user_id", code: "placeholder", message }]);
+    assert.deepEqual(Object.keys((await (await postBatch(url, [sampleEvent()])).json()) as object), [
+      "accepted",
+      "rejected",
+    ]);
+    assert.equal(published.filter((data) => data.includes('"user_id":null')).length, 2);
+    const counted = 'ingest_event_warnings_total{field="user_id",warning="placeholder"}';
+    assert.equal((await metricsOf(url)).get(counted), 2);
   });
 
   it("an unexpected error is logged and answered with 500 without details", async () => {

@@ -94,8 +94,18 @@ const BAD_BODIES: readonly Case[] = [
 /** Requests for each operation and status. */
 const CASES: Readonly<Record<string, Readonly<Record<string, readonly Case[]>>>> = {
   "post /event/": {
-    204: [{ body: event }, { body: event, headers: { "content-type": "text/plain" } }],
-    400: [...BAD_BODIES, { body: {} }, { body: { ...event, event_time: "2009-12-31" } }, { body: { ...event, "": 1 } }],
+    204: [
+      { body: event },
+      { body: { ...event, user_id: "null" } },
+      { body: event, headers: { "content-type": "text/plain" } },
+    ],
+    400: [
+      ...BAD_BODIES,
+      { body: {} },
+      { body: { ...event, event_time: "2009-12-31" } },
+      { body: { ...event, session_id: "a\u0000" } },
+      { body: { ...event, "": 1 } },
+    ],
     ...bodyCases(event),
   },
   "post /events/": {
@@ -103,6 +113,7 @@ const CASES: Readonly<Record<string, Readonly<Record<string, readonly Case[]>>>>
       { body: [] },
       { body: { events: [event] } },
       { body: [event, {}, null] },
+      { body: [event, { ...event, user_id: "Undefined" }] },
       { body: "{\n", headers: { "content-type": "application/x-ndjson" } },
     ],
     400: [
@@ -217,6 +228,10 @@ describe("the OpenAPI document", () => {
     assert.ok(matches("Event", event));
     assert.ok(!matches("Event", { ...event, colour: "red" }));
     assert.ok(!matches("Event", { ...event, session_id: "" }));
+    assert.ok(!matches("Event", { ...event, session_id: "a\u0000" }));
+    assert.ok(!matches("Event", { ...event, page: "x".repeat(1025) }));
+    assert.ok(!matches("Event", { ...event, user_id: "x".repeat(257) }));
+    assert.ok(matches("Event", { ...event, user_id: 42, session_id: 7, event_id: null, properties: null }));
     assert.ok(matches("Batch", [event]) && matches("Batch", { events: [event] }) && matches("Batch", []));
     assert.ok(!matches("Batch", { events: [event], sent_at: 1 }) && !matches("Batch", event));
     assert.ok(!matches("Batch", Array(11).fill(event)));
@@ -230,6 +245,7 @@ describe("the OpenAPI document", () => {
       contentType: "application/json",
       retryAfter: null,
       requestId: "1",
+      warnings: null,
     };
     assert.equal(deviation({ ...answer, body: '{"status":"ok"}' }), undefined);
     assert.match(deviation({ ...answer, body: '{"status":"bad"}' }) ?? "", /must be equal to constant/);
@@ -238,6 +254,7 @@ describe("the OpenAPI document", () => {
     assert.match(deviation({ ...answer, path: "/other", body: "" }) ?? "", /\/other is not documented/);
     assert.match(deviation({ ...answer, contentType: "text/html", body: "" }) ?? "", /text\/html/);
     assert.match(deviation({ ...answer, retryAfter: "1", body: "" }) ?? "", /Retry-After/);
+    assert.match(deviation({ ...answer, warnings: "user_id placeholder", body: "" }) ?? "", /X-Event-Warnings/);
     assert.match(deviation({ ...answer, requestId: null, body: "" }) ?? "", /X-Request-Id is absent/);
   });
 });

@@ -8,6 +8,7 @@ import { packageRootOf } from "@eventlogger/process/packageRoot";
 import { JSON_OR_NDJSON_TYPES, JSON_TYPES } from "../http/body/contentHeaders";
 import { errorKinds, type ErrorCode } from "../http/errors";
 import { REQUEST_ID_PATTERN } from "../telemetry/requestId";
+import { WARNINGS_HEADER } from "../routes/postEvent";
 import { MAX_IDEMPOTENCY_KEY } from "../routes/postEvents";
 import { ref, schemas, type JsonSchema } from "./schemas";
 
@@ -65,6 +66,12 @@ const REQUEST_ID_HEADER = {
 const headers = { "X-Request-Id": REQUEST_ID_HEADER };
 const ok = (description: string, schema?: JsonSchema): ResponseObject =>
   schema === undefined ? { description, headers } : { description, headers, content: json(schema) };
+
+const EVENT_WARNINGS = {
+  description: "Warnings about the event, each with its field and its kind; absent when there are none",
+  schema: { type: "string", pattern: "^[a-z_]+ [a-z_]+(, [a-z_]+ [a-z_]+)*$" },
+  example: "user_id placeholder",
+};
 
 const BODY_ERRORS = [
   "INVALID_JSON",
@@ -196,7 +203,10 @@ export function openApiDocument(settings: DocumentedSettings): OpenApiDocument {
           security: writeSecurity,
           requestBody: body(JSON_TYPES, ref("Event")),
           responses: {
-            204: ok("Pub/Sub has acknowledged the event"),
+            204: {
+              description: "Pub/Sub has acknowledged the event",
+              headers: { ...headers, [WARNINGS_HEADER]: EVENT_WARNINGS },
+            },
             ...errorResponses(["INVALID_EVENT", ...ACCESS_ERRORS, ...BODY_ERRORS, ...PUBLISH_ERRORS]),
           },
         },

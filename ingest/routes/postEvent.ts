@@ -17,8 +17,11 @@ export interface PostEventDeps {
   readonly earliest: number;
   /** Undefined when anybody may send. */
   readonly admission: AdmissionCheck | undefined;
-  readonly metrics: Pick<EventMetrics, "accepted" | "rejected">;
+  readonly metrics: Pick<EventMetrics, "accepted" | "rejected" | "warned">;
 }
+
+/** Header of the answer that lists warnings, as `user_id placeholder`, separated by commas. */
+export const WARNINGS_HEADER = "X-Event-Warnings";
 
 /** `POST /event/`: accepts one event; answers 204 once Pub/Sub has acknowledged it. */
 export function createPostEvent({ publisher, body, earliest, admission: check, metrics }: PostEventDeps): Middleware {
@@ -36,6 +39,10 @@ export function createPostEvent({ publisher, body, earliest, admission: check, m
     }
     await publisher.publish(encodeMessage(result.event));
     metrics.accepted(admission?.keyName, 1);
+    if (result.warnings.length > 0) {
+      for (const warning of result.warnings) metrics.warned(warning);
+      ctx.set(WARNINGS_HEADER, result.warnings.map(({ field, code }) => `${field} ${code}`).join(", "));
+    }
     ctx.status = 204;
   };
 }

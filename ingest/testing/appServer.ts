@@ -95,7 +95,9 @@ export function useAppServer(): (deps?: Partial<AppDeps>) => Promise<AppServer> 
       const text = bodyText(body);
       const retryAfter = ctx.response.get("Retry-After") || null;
       const requestId = ctx.response.get("X-Request-Id") || null;
-      const found = deviation({ method, path, status, contentType: ctx.type, retryAfter, requestId, body: text });
+      const warnings = ctx.response.get("X-Event-Warnings") || null;
+      const answer = { method, path, status, contentType: ctx.type, retryAfter, requestId, warnings, body: text };
+      const found = deviation(answer);
       if (found !== undefined) deviations.push(found);
     });
     const handle = app.callback();

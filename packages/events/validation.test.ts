@@ -59,11 +59,11 @@ describe("validateEvent", () => {
       type: "page",
       session_id: "",
       event_time: true,
-      user_id: 7,
+      user_id: {},
       page: {},
       properties: [],
       colour: 1,
-      event_id: null,
+      event_id: true,
     });
     assert.deepEqual(
       new Map(errors.map((e) => [e.field, e.message])),
@@ -71,11 +71,11 @@ describe("validateEvent", () => {
         ["event_name", "is required"],
         ["colour", "is not a field of an event"],
         ["type", 'must be "event"'],
-        ["event_id", "must be a string of 1 to 128 characters"],
-        ["session_id", "must be a string of 1 to 128 characters"],
+        ["event_id", "must be null, a string of 1 to 128 characters or a number"],
+        ["session_id", "must be a string of 1 to 128 characters or a number"],
         ["event_time", "must be a finite number (epoch seconds or milliseconds) or an ISO 8601 string"],
-        ["user_id", "must be null or a string of at most 8192 characters"],
-        ["page", "must be null or a string of at most 8192 characters"],
+        ["user_id", "must be null, a string of 1 to 256 characters or a number"],
+        ["page", "must be null or a string of at most 1024 characters"],
         ["properties", "must be a JSON object"],
       ]),
     );
@@ -83,7 +83,7 @@ describe("validateEvent", () => {
   });
 
   it("validateEvent reports invalid times and properties together with schema errors", () => {
-    const errors = errorsOf({ ...MINIMAL, session_id: 1, event_time: -5, properties: { a: Infinity } });
+    const errors = errorsOf({ ...MINIMAL, session_id: {}, event_time: -5, properties: { a: Infinity } });
     assert.deepEqual(errors.map((e) => e.field).sort(), ["event_time", "properties", "session_id"]);
     assert.deepEqual(errorsOf({ ...MINIMAL, event_time: NOW + 86_400_001 }), [
       { field: "event_time", message: "must not be more than 24 hours in the future" },
@@ -110,7 +110,7 @@ describe("validateEvent", () => {
     accepted(withCountedPage(MINIMAL));
     const readsOfValid = reads; // those of the schema, and one more for the event
     reads = 0;
-    errorsOf(withCountedPage({ ...MINIMAL, session_id: 1 }));
+    errorsOf(withCountedPage({ ...MINIMAL, session_id: {} }));
     assert.ok(reads > 0 && reads < readsOfValid, `${reads} reads of an invalid event, ${readsOfValid} of a valid one`);
   });
 
@@ -126,8 +126,12 @@ describe("validateEvent", () => {
     assert.equal(errorsOf({ ...MINIMAL, session_id: "😀".repeat(129) })[0]?.field, "session_id");
     assert.equal(errorsOf({ ...MINIMAL, event_name: "x".repeat(129) })[0]?.field, "event_name");
     assert.equal(errorsOf({ ...MINIMAL, event_id: "x".repeat(129) })[0]?.field, "event_id");
-    accepted({ ...MINIMAL, page: "x".repeat(8192) });
-    assert.equal(errorsOf({ ...MINIMAL, page: "x".repeat(8193) })[0]?.field, "page");
+    for (const field of ["page", "country", "region", "city"]) {
+      accepted({ ...MINIMAL, [field]: "😀".repeat(1024) });
+      assert.equal(errorsOf({ ...MINIMAL, [field]: "😀".repeat(1025) })[0]?.field, field);
+    }
+    accepted({ ...MINIMAL, user_id: "😀".repeat(256) });
+    assert.equal(errorsOf({ ...MINIMAL, user_id: "😀".repeat(257) })[0]?.field, "user_id");
   });
 
   it("validateEvent rejects half of a surrogate pair in any string", () => {
@@ -138,6 +142,42 @@ describe("validateEvent", () => {
     assert.equal(errorsOf({ ...MINIMAL, properties: { a: ["\ud800"] } })[0]?.field, "properties");
     assert.equal(errorsOf({ ...MINIMAL, properties: { "\ud800": 1 } })[0]?.field, "properties");
     accepted({ ...MINIMAL, properties: { "😀": "\\ud800 😀" } });
+  });
+
+  it("validateEvent reads a number as an id as its text", () => {
+    const { event } = accepted({ ...MINIMAL, user_id: 42, session_id: 7, event_id: 1.5 });
+    assert.deepEqual([event.user_id, event.session_id, event.event_id], ["42", "7", "1.5"]);
+    assert.deepEqual(errorsOf({ ...MINIMAL, event_name: 7 }), [
+      { field: "event_name", message: "must be a string of 1 to 128 characters" },
+    ]);
+  });
+
+  it("validateEvent reads null in any optional field as absent", () => {
+    const none = { event_id: null, user_id: null, page: null, country: null, region: null, city: null };
+    assert.deepEqual(accepted({ ...MINIMAL, ...none, properties: null }), accepted(MINIMAL));
+  });
+
+  it("validateEvent reads a placeholder as user_id as null, with a warning", () => {
+    for (const user_id of ["", "null", " Undefined ", "[object Object]", 0, -1, true, false, "-1"]) {
+      const { event, warnings } = accepted({ ...MINIMAL, user_id });
+      assert.equal(event.user_id, null);
+      const message = `must identify a user; the placeholder ${JSON.stringify(user_id)} was read as null`;
+      assert.deepEqual(warnings, [{ field: "user_id", code: "placeholder", message }]);
+    }
+    for (const user_id of [null, undefined, "u1", 1]) assert.deepEqual(accepted({ ...MINIMAL, user_id }).warnings, []);
+    assert.equal(accepted({ ...MINIMAL, session_id: "null" }).event.session_id, "null");
+  });
+
+  it("validateEvent rejects control characters in ids and names the field", () => {
+    for (const field of ["event_id", "session_id", "event_name", "user_id"]) {
+      for (const character of ["\0", "\t", "\n", "\x1f", "\x7f", "\x85"]) {
+        assert.deepEqual(errorsOf({ ...MINIMAL, [field]: `a${character}b` }), [
+          { field, message: "must not have control characters such as NUL, tab or line break" },
+        ]);
+      }
+      accepted({ ...MINIMAL, [field]: "a b|,;\u00a0\u200f" });
+    }
+    accepted({ ...MINIMAL, page: "a\tb" });
   });
 
   it("validateEvent reports unknown fields, even __proto__, constructor and the empty name", () => {

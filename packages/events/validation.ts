@@ -1,13 +1,16 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
-import type { AnalyticsEvent, EventInput } from "./event";
+import type { AnalyticsEvent } from "./event";
 import {
+  HAS_CONTROL_CHARACTER,
   NOT_WELL_FORMED,
   postedEventSchema,
   publishedEventSchema,
   type EventSchema,
+  type PostedEventInput,
   type PublishedEventInput,
 } from "./eventSchema";
 import { MAX_FUTURE_MS, parseEventTime } from "./eventTime";
+import { isPlaceholderId } from "./placeholderIds";
 import { propertiesProblem } from "./properties";
 import { uuidv7 } from "./uuidv7";
 
@@ -18,23 +21,61 @@ export interface FieldError {
   message: string;
 }
 
-export type ValidationResult = { ok: true; event: AnalyticsEvent } | { ok: false; errors: FieldError[] };
+/** The kind of a warning. Stable, for machines. */
+export type WarningCode = "placeholder";
+
+/** Something about a field of an accepted event that its sender should know. */
+export interface FieldWarning {
+  readonly field: string;
+  readonly code: WarningCode;
+  /** The end of a sentence that begins with the field's name. */
+  readonly message: string;
+}
+
+export type ValidationResult =
+  { ok: true; event: AnalyticsEvent; warnings: readonly FieldWarning[] } | { ok: false; errors: FieldError[] };
 
 /** Keeps the answer to a body full of unknown fields short. */
 const MAX_ERRORS = 20;
 
-interface CompiledSchema<Input extends EventInput> {
+/** The user of an event, and the warning when there is something wrong with it. */
+interface User {
+  readonly userId: string | null;
+  readonly warnings: readonly FieldWarning[];
+}
+
+const NO_WARNINGS: readonly FieldWarning[] = [];
+
+/** The user of a posted event: a placeholder becomes null. */
+function postedUser(given: PostedEventInput["user_id"]): User {
+  if (given === undefined || given === null) return { userId: null, warnings: NO_WARNINGS };
+  const userId = String(given);
+  if (!isPlaceholderId(userId)) return { userId, warnings: NO_WARNINGS };
+  const message = `must identify a user; the placeholder ${JSON.stringify(given)} was read as null`;
+  return { userId: null, warnings: [{ field: "user_id", code: "placeholder", message }] };
+}
+
+/** The user in a message. A placeholder counts as a user: ingest replaces placeholders before it publishes. */
+function publishedUser(given: PostedEventInput["user_id"]): User {
+  return { userId: typeof given === "string" ? given : null, warnings: NO_WARNINGS };
+}
+
+interface CompiledSchema<Input extends PostedEventInput> {
   readonly matches: ValidateFunction<Input>;
   readonly messages: EventSchema["messages"];
+  readonly userOf: (given: PostedEventInput["user_id"]) => User;
 }
 
 const ajv = new Ajv({ allErrors: true, allowUnionTypes: true });
-function compile<Input extends EventInput>({ schema, messages }: EventSchema): CompiledSchema<Input> {
-  return { matches: ajv.compile<Input>(schema), messages };
+function compile<Input extends PostedEventInput>(
+  { schema, messages }: EventSchema,
+  userOf: CompiledSchema<Input>["userOf"],
+): CompiledSchema<Input> {
+  return { matches: ajv.compile<Input>(schema), messages, userOf };
 }
 // eventSchema.ts checks at compile time that these types are those of the schemas.
-const posted = compile<EventInput>(postedEventSchema);
-const published = compile<PublishedEventInput>(publishedEventSchema);
+const posted = compile<PostedEventInput>(postedEventSchema, postedUser);
+const published = compile<PublishedEventInput>(publishedEventSchema, publishedUser);
 
 /** The rules for posted events that the caller decides. */
 export interface PostingRules {
@@ -55,6 +96,7 @@ function fieldError(messages: EventSchema["messages"], error: ErrorObject): Fiel
     return { field: params.additionalProperty || '""', message: "is not a field of an event" };
   }
   const field = error.instancePath.slice(1);
+  if (error.keyword === "not") return { field, message: HAS_CONTROL_CHARACTER };
   if (error.keyword === "pattern") return { field, message: NOT_WELL_FORMED };
   return { field, message: messages.get(field) ?? "must be a JSON object" };
 }
@@ -89,8 +131,8 @@ function ruleErrors(
   return errors;
 }
 
-function validate<Input extends EventInput>(
-  { matches, messages }: CompiledSchema<Input>,
+function validate<Input extends PostedEventInput>(
+  { matches, messages, userOf }: CompiledSchema<Input>,
   input: unknown,
   receivedAt: number,
   { createId = uuidv7, earliest = 0 }: PostingRules,
@@ -108,13 +150,14 @@ function validate<Input extends EventInput>(
     if ("problem" in time || (properties && propertiesProblem(properties))) {
       return { ok: false, errors: ruleErrors(input, receivedAt, earliest) };
     }
+    const { userId, warnings } = userOf(input.user_id);
     const event: AnalyticsEvent = {
       type: "event",
-      event_id: input.event_id ?? createId(),
-      session_id: input.session_id,
+      event_id: String(input.event_id ?? createId()),
+      session_id: String(input.session_id),
       event_name: input.event_name,
       event_time: time.ms,
-      user_id: input.user_id ?? null,
+      user_id: userId,
       page: input.page ?? null,
       country: input.country ?? null,
       region: input.region ?? null,
@@ -122,7 +165,7 @@ function validate<Input extends EventInput>(
       properties,
       received_at: receivedAt,
     };
-    return { ok: true, event };
+    return { ok: true, event, warnings };
   } catch {
     // JSON values never throw here; objects with throwing getters do.
     return { ok: false, errors: [{ field: "", message: "must be a JSON object, and reading it failed" }] };

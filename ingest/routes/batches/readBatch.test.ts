@@ -45,7 +45,7 @@ describe("readBatch", () => {
       assert.equal(batch.messages[0]?.attributes.event_time, "1700000000123");
     }
     for (const empty of [read("[]"), read('{"events":[]}'), read("", "ndjson")]) {
-      assert.deepEqual(empty, { messages: [], rejected: [] });
+      assert.deepEqual(empty, { messages: [], rejected: [], warnings: [] });
     }
   });
 
@@ -58,7 +58,7 @@ describe("readBatch", () => {
         [1, 2, 3, 4, 5],
       );
       assert.deepEqual(batch.rejected[0]?.errors, [
-        { field: "session_id", message: "must be a string of 1 to 128 characters" },
+        { field: "session_id", message: "must be a string of 1 to 128 characters or a number" },
       ]);
     }
   });

@@ -1,4 +1,4 @@
-import { validateEvent, type FieldError } from "@eventlogger/events/validation";
+import { validateEvent, type FieldError, type FieldWarning } from "@eventlogger/events/validation";
 import { encodeMessage, type EventMessage } from "@eventlogger/events/eventMessage";
 import { batchIds } from "./batchIds";
 import { parseJson } from "../../http/body/readBody";
@@ -13,10 +13,17 @@ export interface RejectedEvent {
   readonly errors: readonly FieldError[];
 }
 
+/** A warning about an event that was accepted. */
+export interface EventWarning extends FieldWarning {
+  /** Index in the batch, from 0. */
+  readonly index: number;
+}
+
 /** The valid and the rejected events of a batch. */
 export interface Batch {
   readonly messages: readonly EventMessage[];
   readonly rejected: readonly RejectedEvent[];
+  readonly warnings: readonly EventWarning[];
 }
 
 /** A line of NDJSON that is not valid JSON. */
@@ -95,6 +102,7 @@ export function readBatch(
   const idOf = batchIds(body, idempotencyKey);
   const messages: EventMessage[] = [];
   const rejected: RejectedEvent[] = [];
+  const warnings: EventWarning[] = [];
   let index = 0;
   // One object for all events, not one for each.
   const rules = { createId: (): string => idOf(index), earliest };
@@ -105,8 +113,10 @@ export function readBatch(
       continue;
     }
     const result = validateEvent(input, receivedAt, rules);
-    if (result.ok) messages.push(encodeMessage(result.event));
-    else rejected.push({ index, errors: result.errors });
+    if (result.ok) {
+      messages.push(encodeMessage(result.event));
+      for (const warning of result.warnings) warnings.push({ index, ...warning });
+    } else rejected.push({ index, errors: result.errors });
   }
-  return { messages, rejected };
+  return { messages, rejected, warnings };
 }
