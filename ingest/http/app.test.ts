@@ -230,6 +230,19 @@ describe("the HTTP interface", () => {
     assert.equal((await metricsOf(url)).get(counted), 2);
   });
 
+  it("POST /event/ refuses numbers in properties that would lose digits, and names them", async () => {
+    const { url } = await serve();
+    const withOrder = (n: string): string =>
+      JSON.stringify(sampleEvent()).replace(/}$/, `,"properties":{"order":${n}}}`);
+    for (const number of ["9007199254740993", "1524831183200260097", "123456789012345678901234567890"]) {
+      const refused = await post(url, withOrder(number));
+      assert.equal(refused.status, 400);
+      const [error] = await errorsOf(refused);
+      assert.deepEqual([error?.field, error?.message.includes(number)], ["properties", true]);
+    }
+    assert.equal((await post(url, withOrder("9007199254740991"))).status, 204);
+  });
+
   it("an unexpected error is logged and answered with 500 without details", async () => {
     const publish = (): Promise<never> => Promise.reject(new TypeError("the inner secret"));
     const { url, lines } = await serve({

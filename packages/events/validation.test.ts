@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { parseExactJson } from "./exactJson";
 import { validateEvent, type FieldError } from "./validation";
 
 const NOW = Date.UTC(2024, 4, 17, 12);
@@ -221,6 +222,24 @@ describe("validateEvent", () => {
       assert.equal(errorsOf({ ...MINIMAL, properties: bad })[0]?.field, "properties");
     }
     assert.match(errorsOf(JSON.parse('{"properties":{"a":1e400}}'))[4]?.message ?? "", /finite/);
+  });
+
+  it("validateEvent keeps the digits of numbers as ids, and rejects those in properties that would lose digits", () => {
+    const send = (fields: string): unknown => parseExactJson(JSON.stringify(MINIMAL).replace("}", `,${fields}}`));
+    const { event } = accepted(send('"user_id":9007199254740993,"event_id":123456789012345678901234567890'));
+    assert.deepEqual([event.user_id, event.event_id], ["9007199254740993", "123456789012345678901234567890"]);
+    assert.deepEqual(errorsOf(send('"properties":{"a":[{"b":9007199254740993}]}')), [
+      {
+        field: "properties",
+        message: "must not hold the number 9007199254740993, which would lose digits (send it as a string)",
+      },
+    ]);
+    assert.match(errorsOf(send('"page":9007199254740993'))[0]?.message ?? "", /^must be null or a string/);
+    accepted(send('"properties":{"a":[9007199254740992,0.1,"9007199254740993"]}'));
+    const time = parseExactJson(
+      `{"type":"event","session_id":"s","event_name":"n","event_time":1700000000.12345678901}`,
+    );
+    assert.equal(accepted(time).event.event_time, 1_700_000_000_123);
   });
 
   it("validateEvent rejects deep nesting without a stack overflow", () => {

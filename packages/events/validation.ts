@@ -1,5 +1,6 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 import type { AnalyticsEvent } from "./event";
+import { inexactNumber } from "./exactJson";
 import {
   HAS_CONTROL_CHARACTER,
   NOT_WELL_FORMED,
@@ -172,13 +173,39 @@ function validate<Input extends PostedEventInput>(
   }
 }
 
+/** Fields whose numbers are read as text, with every digit. */
+const ID_FIELDS = ["event_id", "session_id", "user_id"] as const;
+/** Fields whose numbers are read, or refused, as doubles. */
+const OTHER_FIELDS = ["type", "event_name", "event_time", "page", "country", "region", "city", "properties"] as const;
+
+/** The input with numbers in place of their marks (exactJson.ts). Does not look into `properties`. */
+function readMarks(input: unknown): unknown {
+  if (!isObject(input)) return input;
+  let read: Record<string, unknown> | undefined;
+  for (const name of ID_FIELDS) {
+    const number = inexactNumber(input[name]);
+    if (number !== undefined) (read ??= { ...input })[name] = number;
+  }
+  for (const name of OTHER_FIELDS) {
+    const number = inexactNumber(input[name]);
+    if (number !== undefined) (read ??= { ...input })[name] = Number(number);
+  }
+  return read ?? input;
+}
+
 /**
- * Validates what an app sent (a value from JSON.parse) and returns the event, or every problem. Does not change the input;
+ * Validates what an app sent (a value from JSON.parse or parseExactJson) and returns the event, or every problem. Does not change the input;
  * `properties` is passed on, not copied. Never throws.
  * @param receivedAt epoch milliseconds; event times more than 24 hours later are rejected
  */
 export function validateEvent(input: unknown, receivedAt: number, rules: PostingRules = {}): ValidationResult {
-  return validate(posted, input, receivedAt, rules);
+  let read = input;
+  try {
+    read = readMarks(input);
+  } catch {
+    // The schema's check fails in the same way.
+  }
+  return validate(posted, read, receivedAt, rules);
 }
 
 /**

@@ -1,5 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import type { IncomingMessage } from "node:http";
+import { parseExactJson } from "@eventlogger/events/exactJson";
 import type { ByteBudget } from "./byteBudget";
 import { bodyEncoding } from "./contentHeaders";
 import { decompress } from "./decompress";
@@ -98,10 +99,10 @@ export async function readBody<T>(
   }
 }
 
-/** Parses JSON. @throws RequestError INVALID_JSON */
+/** Parses JSON, with marks for numbers that would lose digits. @throws RequestError INVALID_JSON */
 export function parseJson(body: Buffer): unknown {
   try {
-    return JSON.parse(body.toString("utf8")) as unknown;
+    return parseExactJson(body.toString("utf8"));
   } catch (error) {
     // V8 quotes the body in its message: cut it, to keep the answer small.
     const detail = body.length === 0 ? "the body is empty" : (error as Error).message.slice(0, 200);

@@ -70,6 +70,16 @@ describe("readBatch", () => {
     assert.deepEqual(batch.rejected, [{ index: 1, errors: [{ field: "event_time", message }] }]);
   });
 
+  it("readBatch rejects only the events whose properties have numbers that would lose digits", () => {
+    const [exact, inexact] = ["9007199254740992", "9007199254740993"].map((n, i) =>
+      json(i === 0 ? a : b).replace(/}$/, `,"properties":{"order":${n}}}`),
+    );
+    for (const batch of [read(`[${exact},${inexact}]`), read(`${exact}\n${inexact}`, "ndjson")]) {
+      assert.deepEqual(ids(batch), ["a"]);
+      assert.match(batch.rejected[0]?.errors[0]?.message ?? "", /number 9007199254740993, which would lose digits/);
+    }
+  });
+
   it("readBatch rejects only the lines that are not JSON", () => {
     const batch = read(`${json(a)}\n{"type":\n${json(b)}`, "ndjson");
     assert.deepEqual(ids(batch), ["a", "b"]);

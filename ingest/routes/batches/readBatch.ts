@@ -1,4 +1,5 @@
 import { validateEvent, type FieldError, type FieldWarning } from "@eventlogger/events/validation";
+import { parseExactJson } from "@eventlogger/events/exactJson";
 import { encodeMessage, type EventMessage } from "@eventlogger/events/eventMessage";
 import { batchIds } from "./batchIds";
 import { parseJson } from "../../http/body/readBody";
@@ -52,7 +53,7 @@ function parseLines(body: Buffer, max: number): unknown[] {
       continue;
     }
     try {
-      values.push(JSON.parse(line));
+      values.push(parseExactJson(line));
     } catch (error) {
       values.push(new BadLine(`must be JSON: ${(error as Error).message.slice(0, 200)}`));
     }
