@@ -127,8 +127,8 @@ const CASES: Readonly<Record<string, Readonly<Record<string, readonly Case[]>>>>
     413: [...(bodyCases([event])[413] ?? []), { body: Array(11).fill(1) }],
   },
   "get /event/": {
-    200: [{}, { query: "?from=2024-01-01" }],
-    400: [{ query: "?from=x" }],
+    200: [{}, { query: "?from=2024-01-01&to=2024-02-01" }],
+    400: [{ query: "?from=x" }, { query: "?since=2024-01-01" }, { query: "?from=2010-01-01" }],
     401: [
       { deps: access({ readKeys: keys }) },
       { headers: { authorization: "Bearer wrong" }, deps: access({ readKeys: keys }) },
@@ -137,7 +137,11 @@ const CASES: Readonly<Record<string, Readonly<Record<string, readonly Case[]>>>>
     ],
     429: [{ deps: access({ addressRate: NEVER }) }],
     500: [{ deps: bug }],
-    503: [{ deps: failing(new RequestError("BIGQUERY_UNAVAILABLE")) }, { deps: overloaded }],
+    503: [
+      { deps: failing(new RequestError("BIGQUERY_UNAVAILABLE")) },
+      { deps: failing(new RequestError("TOO_MANY_QUERIES")) },
+      { deps: overloaded },
+    ],
   },
   "get /client/eventlogger.js": {
     200: [{}, { headers: { "accept-encoding": "identity" } }],

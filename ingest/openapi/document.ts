@@ -9,6 +9,7 @@ import { JSON_OR_NDJSON_TYPES, JSON_TYPES } from "../http/body/contentHeaders";
 import { errorKinds, type ErrorCode } from "../http/errors";
 import { REQUEST_ID_PATTERN } from "../telemetry/requestId";
 import { WARNINGS_HEADER } from "../routes/postEvent";
+import { DEFAULT_DAYS, MAX_DAYS } from "../routes/dateRange";
 import { MAX_IDEMPOTENCY_KEY } from "../routes/postEvents";
 import { ref, schemas, type JsonSchema } from "./schemas";
 
@@ -213,14 +214,20 @@ export function openApiDocument(settings: DocumentedSettings): OpenApiDocument {
         get: {
           operationId: "getStatistics",
           summary: "Returns the daily rollups",
+          description: `Of the last ${DEFAULT_DAYS} days by default; a range has at most ${MAX_DAYS} days. total_users is over all days.`,
           security: readSecurity,
-          parameters: [day("from", "The first day"), day("to", "The last day"), REQUEST_ID],
+          parameters: [
+            day("from", `The first day; by default ${DEFAULT_DAYS} days end with the last day`),
+            day("to", "The last day; by default tomorrow"),
+            REQUEST_ID,
+          ],
           responses: {
             200: ok("The rollups, with days in ascending order", ref("EventStatistics")),
             ...errorResponses([
               "INVALID_PARAMETER",
               ...ACCESS_ERRORS,
               "OVERLOADED",
+              "TOO_MANY_QUERIES",
               "BIGQUERY_UNAVAILABLE",
               "INTERNAL",
             ]),

@@ -37,7 +37,10 @@ export function appDeps(deps: Partial<AppDeps> = {}): AppDeps {
   return {
     publisher: acceptingPublisher,
     rollups: new RollupCache({
-      read: async () => ({ total_users: 3, days: DAYS }),
+      read: async ({ from, to }) => ({
+        total_users: 3,
+        days: DAYS.filter(({ date }) => date >= from && date <= to),
+      }),
       ttlMs: 1000,
       timeoutMs: 1000,
       onError: () => undefined,
