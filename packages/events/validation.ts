@@ -23,7 +23,7 @@ export interface FieldError {
 }
 
 /** The kind of a warning. Stable, for machines. */
-export type WarningCode = "placeholder";
+export type WarningCode = "placeholder" | "conflict";
 
 /** Something about a field of an accepted event that its sender should know. */
 export interface FieldWarning {

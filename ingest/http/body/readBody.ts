@@ -12,6 +12,9 @@ import { RequestError } from "../errors";
  */
 const DISCARD_FACTOR = 16;
 
+/** Text of Windows tools may begin with it. */
+const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
+
 export interface BodyOptions {
   /** Maximum size of one body, both as sent and decompressed, bytes. */
   readonly limit: number;
@@ -73,7 +76,7 @@ function receive(request: IncomingMessage, { limit, budget }: BodyOptions): Prom
 }
 
 /**
- * Reads the body of a request, decompresses it, and passes it to `use`. The body counts against the budget until `use`
+ * Reads the body of a request, decompresses it, removes a byte order mark at its start, and passes it to `use`. The body counts against the budget until `use`
  * returns, so `use` must not keep it.
  * @returns the result of `use`
  * @throws RequestError when its size, compression or text encoding is invalid.
@@ -93,7 +96,7 @@ export async function readBody<T>(
       taken += body.length;
     }
     if (!isUtf8(body)) throw new RequestError("INVALID_UTF8");
-    return use(body);
+    return use(body.subarray(0, 3).equals(BYTE_ORDER_MARK) ? body.subarray(3) : body);
   } finally {
     budget.give(taken);
   }

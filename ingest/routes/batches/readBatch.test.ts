@@ -80,6 +80,20 @@ describe("readBatch", () => {
     }
   });
 
+  it("readBatch warns about an event that has the id of another one and other content", () => {
+    const batch = read(json([a, b, a, { ...a, page: "/other" }, { ...b, event_time: 1_700_000_000 }, {}]));
+    assert.deepEqual(ids(batch), ["a", "b", "a", "a", "b"]);
+    assert.deepEqual(
+      batch.warnings.map(({ index, field, code }) => [index, field, code]),
+      [
+        [3, "event_id", "conflict"],
+        [4, "event_id", "conflict"],
+      ],
+    );
+    assert.match(batch.warnings[0]?.message ?? "", /^must name one event, but event 0 of this batch has it too/);
+    assert.deepEqual(read(json([sampleEvent(), sampleEvent()])).warnings, []);
+  });
+
   it("readBatch rejects only the lines that are not JSON", () => {
     const batch = read(`${json(a)}\n{"type":\n${json(b)}`, "ndjson");
     assert.deepEqual(ids(batch), ["a", "b"]);

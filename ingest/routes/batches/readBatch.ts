@@ -79,6 +79,20 @@ function parseArray(body: Buffer): readonly unknown[] {
   return events;
 }
 
+/** Finds events of a batch that have the id of an earlier one and other content. Equal events are repeats, and allowed. */
+class IdConflicts {
+  private readonly first = new Map<string, { readonly index: number; readonly data: Buffer }>();
+
+  conflictOf({ data, attributes: { event_id } }: EventMessage, index: number): EventWarning | undefined {
+    const first = this.first.get(event_id);
+    if (first === undefined) this.first.set(event_id, { index, data });
+    // All events of a batch are received at the same time, so equal events are equal messages.
+    if (first === undefined || first.data.equals(data)) return undefined;
+    const message = `must name one event, but event ${first.index} of this batch has it too, with other content; one of them counts`;
+    return { index, field: "event_id", code: "conflict", message };
+  }
+}
+
 /**
  * Reads and validates the events of a body. An invalid event is rejected without affecting the others.
  * @param body UTF-8
@@ -104,6 +118,7 @@ export function readBatch(
   const messages: EventMessage[] = [];
   const rejected: RejectedEvent[] = [];
   const warnings: EventWarning[] = [];
+  const conflicts = new IdConflicts();
   let index = 0;
   // One object for all events, not one for each.
   const rules = { createId: (): string => idOf(index), earliest };
@@ -115,7 +130,10 @@ export function readBatch(
     }
     const result = validateEvent(input, receivedAt, rules);
     if (result.ok) {
-      messages.push(encodeMessage(result.event));
+      const message = encodeMessage(result.event);
+      messages.push(message);
+      const conflict = conflicts.conflictOf(message, index);
+      if (conflict) warnings.push(conflict);
       for (const warning of result.warnings) warnings.push({ index, ...warning });
     } else rejected.push({ index, errors: result.errors });
   }
