@@ -12,6 +12,7 @@ describe("parseDateRange", () => {
     assert.deepEqual(parse("from=2025-02-28"), { from: "2025-02-28", to: "2025-02-28" });
     assert.deepEqual(parse("to=2020-03-30"), { from: "2020-01-01", to: "2020-03-30" });
     assert.deepEqual(parse("from=2020-01-01&to=2022-09-26"), { from: "2020-01-01", to: "2022-09-26" });
+    assert.deepEqual(parse("to=0000-12-31"), { from: "0001-01-01", to: "0001-01-01" });
     assert.deepEqual(parse("to=0001-01-01"), { from: "0001-01-01", to: "0001-01-01" });
     assert.deepEqual(parse("from=01/02/2024&to=2024-03-01"), { from: "2024-02-01", to: "2024-03-01" });
     assert.deepEqual(parse("from=2024-02-01&to=01/02/2024"), { from: "2024-02-01", to: "2024-02-01" });

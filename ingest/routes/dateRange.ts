@@ -41,7 +41,7 @@ export function parseDateRange(query: URLSearchParams, now: number): DayRange {
     const end = givenTo === undefined ? " (without to, the range ends tomorrow)" : "";
     throw refusal("from", `must be at most ${MAX_DAYS} days before the end of the range, both included${end}`);
   }
-  return { from: dayToIso(Math.max(from, FIRST_DAY)), to: dayToIso(to) };
+  return { from: dayToIso(Math.max(from, FIRST_DAY)), to: dayToIso(Math.max(to, FIRST_DAY)) };
 }
 
 /** The first day that BigQuery's DATE holds, 0001-01-01. */
