@@ -33,13 +33,14 @@ describe("ingest/main", function () {
   });
 
   it("ingest reports all invalid options together and exits with 2", () => {
-    const { status, err } = run(["--port", "99999", "--cache-ttl", "soon"], {
+    const { status, err } = run(["--port", "99999", "--cache-ttl", "soon", "--earliest-event", "2010-02-30"], {
       LOG_LEVEL: "loud",
       WRITE_KEYS_FILE: "/nowhere/keys",
     });
     assert.equal(status, 2);
     assert.match(err, /--port \(PORT\)/);
     assert.match(err, /--cache-ttl \(CACHE_TTL\) must be a duration/);
+    assert.match(err, /--earliest-event \(EARLIEST_EVENT\) must be a date .*, not "2010-02-30"/);
     assert.match(err, /--log-level \(LOG_LEVEL\) must be one of/);
     assert.match(err, /--write-keys-file \(WRITE_KEYS_FILE\) must name a key file: ENOENT/);
     assert.doesNotMatch(err, /at .*\.js/);

@@ -1,11 +1,22 @@
 import { bigqueryOptions, projectOption, pubsubOptions } from "@eventlogger/gcp/gcpOptions";
 import { between, wholeNumber, type Options, type OptionSpecs } from "@eventlogger/options/options";
 import { httpOptions } from "@eventlogger/options/httpOptions";
+import { dayFromIso, dayStart } from "@eventlogger/events/day";
 import { keyFileProblem } from "./access/keys/keyFile";
 import { ACCESS_LOG_MODES } from "./telemetry/accessLog";
 
 const rate = (perSec: number): string | undefined =>
   perSec === 0 || (perSec >= 0.001 && perSec <= 1e9) ? undefined : "must be 0 or a number from 0.001 to 1000000000";
+
+function dayProblem(text: string): string | undefined {
+  const day = dayFromIso(text);
+  return day !== undefined && day >= 0 ? undefined : "must be a date from 1970-01-01 on, such as 2010-01-01";
+}
+
+/** The first moment of a day that passed the check of `earliestEvent`; epoch milliseconds. */
+export function earliestEventMs(day: string): number {
+  return dayStart(dayFromIso(day) ?? 0);
+}
 
 /** The options of an ingest replica. */
 export const ingestOptions = {
@@ -18,6 +29,13 @@ export const ingestOptions = {
     describe: "Maximum number of events in one POST to /events/",
     default: 1000,
     check: wholeNumber(1, 10_000),
+    group: "HTTP:",
+  },
+  earliestEvent: {
+    type: "string",
+    describe: "Events with an event_time before this date (UTC) are refused",
+    default: "2010-01-01",
+    check: dayProblem,
     group: "HTTP:",
   },
   maxBodyBytes: {

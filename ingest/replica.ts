@@ -57,7 +57,7 @@ export async function startReplica(options: IngestOptions, logger: Logger): Prom
   });
   const bigquery = bigQueryClient({ project: options.project, endpoint: options.bigqueryEndpoint });
   const rollups = new RollupCache({
-    read: () => readDailyRollups(bigquery, options.dataset),
+    read: (range) => readDailyRollups(bigquery, options.dataset, range),
     ttlMs: options.cacheTtl,
     timeoutMs: options.queryTimeout,
     onError: (error) => logger.warn({ err: error, dataset: options.dataset }, "reading the rollups failed"),

@@ -2,7 +2,7 @@ import { Router } from "@koa/router";
 import Koa, { type Middleware } from "koa";
 import type { Logger } from "pino";
 import { createAccessControl, type AccessSettings } from "../access/accessControl";
-import type { IngestOptions } from "../options";
+import { earliestEventMs, type IngestOptions } from "../options";
 import { openApiDocument, type DocumentedSettings } from "../openapi/document";
 import type { RollupCache } from "../rollups/rollupCache";
 import { createGetClientScript, type ClientScript } from "../routes/clientScript";
@@ -24,7 +24,7 @@ import { PROBES } from "./routePattern";
 /** The options of a replica that its HTTP interface uses as they are. */
 export type HttpSettings = Pick<
   IngestOptions,
-  "bodyLimit" | "batchBodyLimit" | "maxBatchEvents" | "maxBodyBytes" | "corsOrigins"
+  "bodyLimit" | "batchBodyLimit" | "maxBatchEvents" | "maxBodyBytes" | "corsOrigins" | "earliestEvent"
 >;
 
 export interface AppDeps {
@@ -75,10 +75,11 @@ function hotRoute(postEvent: Middleware): Middleware {
 
 /** The settings that the OpenAPI document of an app states. */
 export function documentedSettings({ settings, access }: AppDeps): DocumentedSettings {
-  const { bodyLimit, batchBodyLimit, maxBatchEvents } = settings;
+  const { bodyLimit, batchBodyLimit, maxBatchEvents, earliestEvent } = settings;
   const { writeKeys, readKeys } = access;
   const needsWriteKey = writeKeys !== undefined;
-  return { bodyLimit, batchBodyLimit, maxBatchEvents, needsWriteKey, needsReadKey: readKeys !== undefined };
+  const needsReadKey = readKeys !== undefined;
+  return { bodyLimit, batchBodyLimit, maxBatchEvents, earliestEvent, needsWriteKey, needsReadKey };
 }
 
 /** All routes. Each accepts its path with and without a trailing slash. */
@@ -88,7 +89,8 @@ export function createRouter(deps: AppDeps): { readonly router: Router; readonly
   const budget = new ByteBudget(maxBodyBytes);
   deps.metrics.gauge("ingest_body_bytes", "Bytes of request bodies in memory", () => budget.taken);
   const access = createAccessControl(deps.access, maxBatchEvents);
-  const posting = { publisher, admission: access.write, metrics: deps.metrics.events };
+  const earliest = earliestEventMs(deps.settings.earliestEvent);
+  const posting = { publisher, earliest, admission: access.write, metrics: deps.metrics.events };
   const postEvent = createPostEvent({ ...posting, body: { limit: bodyLimit, budget } });
   const router = new Router();
   router.post("/event", postEvent);

@@ -57,6 +57,11 @@ const ERRORS = {
     message: "Pub/Sub did not accept all events; retry with the same event_id",
     retryAfterSec: 5,
   },
+  TOO_MANY_QUERIES: {
+    status: 503,
+    message: "Too many ranges are being read from BigQuery; retry",
+    retryAfterSec: 1,
+  },
   BIGQUERY_UNAVAILABLE: { status: 503, message: "BigQuery is unavailable; retry", retryAfterSec: 5 },
 } as const satisfies Readonly<Record<string, ErrorKind>>;
 

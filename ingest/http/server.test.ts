@@ -3,6 +3,33 @@ import { connect } from "node:net";
 import { startHttpServer, type HttpServer } from "./server";
 import { sendRaw } from "../testing/requests";
 
+describe("unusual requests", () => {
+  let server: HttpServer;
+  before(async () => {
+    const listener = (_: unknown, response: { end(text: string): unknown }): unknown => response.end("done");
+    server = await startHttpServer({ listener, host: "127.0.0.1", port: 0, maxConnections: 100 });
+  });
+  after(() => {
+    server.abort();
+    return server.drain();
+  });
+
+  it("a request without Host is served, as HTTP/1.0 and as a proxy passes it on", async () => {
+    for (const version of ["1.0", "1.1"]) {
+      const answer = await sendRaw(server.port, `GET / HTTP/${version}\r\nConnection: close\r\n\r\n`);
+      assert.match(answer, /^HTTP\/1\.1 200 [^]*done$/);
+    }
+  });
+
+  it("a request with an unknown expectation is answered with 417 and an error body", async () => {
+    const answer = await sendRaw(
+      server.port,
+      "POST / HTTP/1.1\r\nHost: x\r\nExpect: more\r\nContent-Length: 1\r\n\r\n1",
+    );
+    assert.match(answer, /^HTTP\/1\.1 417 [^]*application\/json[^]*\{"errors":\[\{"field":"","message":"The only/);
+  });
+});
+
 describe("slow clients", function () {
   this.timeout(30_000);
   let server: HttpServer;

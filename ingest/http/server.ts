@@ -39,6 +39,13 @@ export interface HttpServer {
   abort(): void;
 }
 
+const JSON_TYPE = "application/json; charset=utf-8";
+
+/** The body of an error, in the same shape as those of the routes. */
+function errorBody(message: string): string {
+  return JSON.stringify({ errors: [{ field: "", message }] });
+}
+
 /** Answers invalid HTTP in the same shape as other errors. @returns the status, or undefined without an answer */
 function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): number | undefined {
   if (!socket.writable || error.code === "ECONNRESET") {
@@ -47,9 +54,9 @@ function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): number 
   }
   const status = error.code === "HPE_HEADER_OVERFLOW" ? 431 : error.code === "ERR_HTTP_REQUEST_TIMEOUT" ? 408 : 400;
   const reason = STATUS_CODES[status] ?? "";
-  const body = JSON.stringify({ errors: [{ field: "", message: `The HTTP request is not valid: ${reason}` }] });
+  const body = errorBody(`The HTTP request is not valid: ${reason}`);
   socket.end(
-    `HTTP/1.1 ${status} ${reason}\r\nContent-Type: application/json; charset=utf-8\r\n` +
+    `HTTP/1.1 ${status} ${reason}\r\nContent-Type: ${JSON_TYPE}\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   );
   // Node would wait for the client to close the connection.
@@ -76,10 +83,23 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       keepAliveTimeout: KEEP_ALIVE_MS,
       headersTimeout: headersTimeoutMs,
       requestTimeout: requestTimeoutMs,
+      // No answer depends on the Host. A proxy may leave it out: nginx does for clients that speak HTTP/1.0.
+      requireHostHeader: false,
       connectionsCheckingInterval: Math.min(CHECK_MS, headersTimeoutMs),
     },
     options.listener,
   );
+  // Node would answer with an empty body.
+  server.on("checkExpectation", (_request, response) => {
+    const body = errorBody("The only supported Expect header is 100-continue");
+    response.writeHead(417, {
+      "Content-Type": JSON_TYPE,
+      "Content-Length": Buffer.byteLength(body),
+      Connection: "close",
+    });
+    response.end(body);
+    options.onUnreadable?.(417);
+  });
   server.maxConnections = options.maxConnections;
   server.on("clientError", (error, socket) => {
     const status = refuseUnreadable(error, socket as Socket);

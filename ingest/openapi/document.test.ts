@@ -94,8 +94,18 @@ const BAD_BODIES: readonly Case[] = [
 /** Requests for each operation and status. */
 const CASES: Readonly<Record<string, Readonly<Record<string, readonly Case[]>>>> = {
   "post /event/": {
-    204: [{ body: event }, { body: event, headers: { "content-type": "text/plain" } }],
-    400: [...BAD_BODIES, { body: {} }, { body: { ...event, "": 1 } }],
+    204: [
+      { body: event },
+      { body: { ...event, user_id: "null" } },
+      { body: event, headers: { "content-type": "text/plain" } },
+    ],
+    400: [
+      ...BAD_BODIES,
+      { body: {} },
+      { body: { ...event, event_time: "2009-12-31" } },
+      { body: { ...event, session_id: "a\u0000" } },
+      { body: { ...event, "": 1 } },
+    ],
     ...bodyCases(event),
   },
   "post /events/": {
@@ -103,6 +113,7 @@ const CASES: Readonly<Record<string, Readonly<Record<string, readonly Case[]>>>>
       { body: [] },
       { body: { events: [event] } },
       { body: [event, {}, null] },
+      { body: [event, { ...event, user_id: "Undefined" }] },
       { body: "{\n", headers: { "content-type": "application/x-ndjson" } },
     ],
     400: [
@@ -116,8 +127,8 @@ const CASES: Readonly<Record<string, Readonly<Record<string, readonly Case[]>>>>
     413: [...(bodyCases([event])[413] ?? []), { body: Array(11).fill(1) }],
   },
   "get /event/": {
-    200: [{}, { query: "?from=2024-01-01" }],
-    400: [{ query: "?from=x" }],
+    200: [{}, { query: "?from=2024-01-01&to=2024-02-01" }],
+    400: [{ query: "?from=x" }, { query: "?since=2024-01-01" }, { query: "?from=2010-01-01" }],
     401: [
       { deps: access({ readKeys: keys }) },
       { headers: { authorization: "Bearer wrong" }, deps: access({ readKeys: keys }) },
@@ -126,7 +137,11 @@ const CASES: Readonly<Record<string, Readonly<Record<string, readonly Case[]>>>>
     ],
     429: [{ deps: access({ addressRate: NEVER }) }],
     500: [{ deps: bug }],
-    503: [{ deps: failing(new RequestError("BIGQUERY_UNAVAILABLE")) }, { deps: overloaded }],
+    503: [
+      { deps: failing(new RequestError("BIGQUERY_UNAVAILABLE")) },
+      { deps: failing(new RequestError("TOO_MANY_QUERIES")) },
+      { deps: overloaded },
+    ],
   },
   "get /client/eventlogger.js": {
     200: [{}, { headers: { "accept-encoding": "identity" } }],
@@ -202,6 +217,13 @@ describe("the OpenAPI document", () => {
     }
   });
 
+  it("the OpenAPI document states the earliest event time of the replica", () => {
+    const settings = testSettings({ earliestEvent: "2015-06-01" });
+    const { Event } = openApiDocument(documentedSettings(appDeps({ settings }))).components.schemas;
+    const fields = Event?.properties as Readonly<Record<string, { description: string }>>;
+    assert.match(fields.event_time?.description ?? "", /not before 2015-06-01/);
+  });
+
   it("the schemas of the OpenAPI document accept and reject what the service does", () => {
     const ajv = new Ajv2020({ strict: false, validateFormats: false });
     ajv.addSchema(document, "openapi");
@@ -210,6 +232,10 @@ describe("the OpenAPI document", () => {
     assert.ok(matches("Event", event));
     assert.ok(!matches("Event", { ...event, colour: "red" }));
     assert.ok(!matches("Event", { ...event, session_id: "" }));
+    assert.ok(!matches("Event", { ...event, session_id: "a\u0000" }));
+    assert.ok(!matches("Event", { ...event, page: "x".repeat(1025) }));
+    assert.ok(!matches("Event", { ...event, user_id: "x".repeat(257) }));
+    assert.ok(matches("Event", { ...event, user_id: 42, session_id: 7, event_id: null, properties: null }));
     assert.ok(matches("Batch", [event]) && matches("Batch", { events: [event] }) && matches("Batch", []));
     assert.ok(!matches("Batch", { events: [event], sent_at: 1 }) && !matches("Batch", event));
     assert.ok(!matches("Batch", Array(11).fill(event)));
@@ -223,6 +249,7 @@ describe("the OpenAPI document", () => {
       contentType: "application/json",
       retryAfter: null,
       requestId: "1",
+      warnings: null,
     };
     assert.equal(deviation({ ...answer, body: '{"status":"ok"}' }), undefined);
     assert.match(deviation({ ...answer, body: '{"status":"bad"}' }) ?? "", /must be equal to constant/);
@@ -231,6 +258,7 @@ describe("the OpenAPI document", () => {
     assert.match(deviation({ ...answer, path: "/other", body: "" }) ?? "", /\/other is not documented/);
     assert.match(deviation({ ...answer, contentType: "text/html", body: "" }) ?? "", /text\/html/);
     assert.match(deviation({ ...answer, retryAfter: "1", body: "" }) ?? "", /Retry-After/);
+    assert.match(deviation({ ...answer, warnings: "user_id placeholder", body: "" }) ?? "", /X-Event-Warnings/);
     assert.match(deviation({ ...answer, requestId: null, body: "" }) ?? "", /X-Request-Id is absent/);
   });
 });

@@ -8,6 +8,8 @@ import { packageRootOf } from "@eventlogger/process/packageRoot";
 import { JSON_OR_NDJSON_TYPES, JSON_TYPES } from "../http/body/contentHeaders";
 import { errorKinds, type ErrorCode } from "../http/errors";
 import { REQUEST_ID_PATTERN } from "../telemetry/requestId";
+import { WARNINGS_HEADER } from "../routes/postEvent";
+import { DEFAULT_DAYS, MAX_DAYS } from "../routes/dateRange";
 import { MAX_IDEMPOTENCY_KEY } from "../routes/postEvents";
 import { ref, schemas, type JsonSchema } from "./schemas";
 
@@ -18,6 +20,8 @@ export interface DocumentedSettings {
   /** Maximum body size of POST /events/, bytes. */
   readonly batchBodyLimit: number;
   readonly maxBatchEvents: number;
+  /** YYYY-MM-DD. */
+  readonly earliestEvent: string;
   readonly needsWriteKey: boolean;
   readonly needsReadKey: boolean;
 }
@@ -63,6 +67,12 @@ const REQUEST_ID_HEADER = {
 const headers = { "X-Request-Id": REQUEST_ID_HEADER };
 const ok = (description: string, schema?: JsonSchema): ResponseObject =>
   schema === undefined ? { description, headers } : { description, headers, content: json(schema) };
+
+const EVENT_WARNINGS = {
+  description: "Warnings about the event, each with its field and its kind; absent when there are none",
+  schema: { type: "string", pattern: "^[a-z_]+ [a-z_]+(, [a-z_]+ [a-z_]+)*$" },
+  example: "user_id placeholder",
+};
 
 const BODY_ERRORS = [
   "INVALID_JSON",
@@ -194,21 +204,30 @@ export function openApiDocument(settings: DocumentedSettings): OpenApiDocument {
           security: writeSecurity,
           requestBody: body(JSON_TYPES, ref("Event")),
           responses: {
-            204: ok("Pub/Sub has acknowledged the event"),
+            204: {
+              description: "Pub/Sub has acknowledged the event",
+              headers: { ...headers, [WARNINGS_HEADER]: EVENT_WARNINGS },
+            },
             ...errorResponses(["INVALID_EVENT", ...ACCESS_ERRORS, ...BODY_ERRORS, ...PUBLISH_ERRORS]),
           },
         },
         get: {
           operationId: "getStatistics",
           summary: "Returns the daily rollups",
+          description: `Of the last ${DEFAULT_DAYS} days by default; a range has at most ${MAX_DAYS} days. total_users is over all days.`,
           security: readSecurity,
-          parameters: [day("from", "The first day"), day("to", "The last day"), REQUEST_ID],
+          parameters: [
+            day("from", `The first day; by default ${DEFAULT_DAYS} days end with the last day`),
+            day("to", "The last day; by default tomorrow"),
+            REQUEST_ID,
+          ],
           responses: {
             200: ok("The rollups, with days in ascending order", ref("EventStatistics")),
             ...errorResponses([
               "INVALID_PARAMETER",
               ...ACCESS_ERRORS,
               "OVERLOADED",
+              "TOO_MANY_QUERIES",
               "BIGQUERY_UNAVAILABLE",
               "INTERNAL",
             ]),
@@ -296,6 +315,6 @@ export function openApiDocument(settings: DocumentedSettings): OpenApiDocument {
         },
       },
     },
-    components: { schemas: schemas(maxBatchEvents), securitySchemes: SECURITY_SCHEMES },
+    components: { schemas: schemas(settings), securitySchemes: SECURITY_SCHEMES },
   };
 }

@@ -1,5 +1,6 @@
 import { postedEventSchema } from "@eventlogger/events/eventSchema";
-import type { BatchAnswer } from "../routes/postEvents";
+import { PLACEHOLDER_IDS } from "@eventlogger/events/placeholderIds";
+import { MAX_WARNINGS, type BatchAnswer } from "../routes/postEvents";
 import type { DailyStats, EventStatistics } from "../routes/getEvent";
 
 /** A JSON Schema, draft 2020-12. */
@@ -10,16 +11,26 @@ export const ref = (name: string): JsonSchema => ({ $ref: `#/components/schemas/
 
 const COUNT = { type: "integer", minimum: 0 };
 
-/** An object with exactly these fields, all required. */
-function object(properties: Readonly<Record<string, JsonSchema>>): JsonSchema {
-  return { type: "object", properties, required: Object.keys(properties), additionalProperties: false };
+/** An object with exactly these fields, all required but the optional ones. */
+function object(properties: Readonly<Record<string, JsonSchema>>, optional: readonly string[] = []): JsonSchema {
+  const required = Object.keys(properties).filter((name) => !optional.includes(name));
+  return { type: "object", properties, required, additionalProperties: false };
 }
 
-/** The event schema, with the validation message of each field as its description. */
-function eventSchema(): JsonSchema {
+const PLACEHOLDERS = `the placeholders ${PLACEHOLDER_IDS.map((id) => JSON.stringify(id)).join(", ")} (in any case)`;
+
+/** The event schema, with the validation message of each field as its description. @param earliestEvent YYYY-MM-DD */
+function eventSchema(earliestEvent: string): JsonSchema {
   const { schema, messages } = postedEventSchema;
   const fields = Object.entries(schema.properties as Readonly<Record<string, JsonSchema>>);
-  const described = fields.map(([name, field]) => [name, { ...field, description: messages.get(name) }] as const);
+  const limits = new Map([
+    ["event_time", `; not before ${earliestEvent} (UTC), at most 24 hours in the future`],
+    ["user_id", `; ${PLACEHOLDERS} are read as null`],
+  ]);
+  const described = fields.map(
+    ([name, field]) =>
+      [name, { ...field, description: `${messages.get(name) ?? ""}${limits.get(name) ?? ""}` }] as const,
+  );
   return { ...schema, properties: Object.fromEntries(described) };
 }
 
@@ -42,16 +53,31 @@ const batchAnswer: Record<keyof BatchAnswer, JsonSchema> = {
     type: "array",
     items: object({ index: { ...COUNT, description: "Index in the batch, from 0" }, errors: ref("FieldErrors") }),
   },
+  warnings: {
+    type: "array",
+    minItems: 1,
+    maxItems: MAX_WARNINGS,
+    description: `About accepted events: the first ${MAX_WARNINGS}; absent when there are none`,
+    items: object({
+      index: { ...COUNT, description: "Index in the batch, from 0" },
+      field: { type: "string" },
+      code: { type: "string", description: "Kind of the warning, such as placeholder" },
+      message: { type: "string", minLength: 1 },
+    }),
+  },
 };
 
-/** All schemas by their names. */
-export function schemas(maxBatchEvents: number): Readonly<Record<string, JsonSchema>> {
+/** All schemas by their names. @param limits earliestEvent: YYYY-MM-DD */
+export function schemas(limits: {
+  readonly maxBatchEvents: number;
+  readonly earliestEvent: string;
+}): Readonly<Record<string, JsonSchema>> {
   // An invalid event does not make its batch invalid.
-  const events = { type: "array", maxItems: maxBatchEvents, items: ref("Event") };
+  const events = { type: "array", maxItems: limits.maxBatchEvents, items: ref("Event") };
   return {
-    Event: eventSchema(),
+    Event: eventSchema(limits.earliestEvent),
     Batch: { oneOf: [events, object({ events })] },
-    BatchAnswer: object(batchAnswer),
+    BatchAnswer: object(batchAnswer, ["warnings"]),
     FieldErrors: {
       type: "array",
       minItems: 1,

@@ -1,5 +1,5 @@
 import { RequestError } from "../http/errors";
-import type { DailyRollup } from "@eventlogger/gcp/bigquery/dailyRollups";
+import type { DailyRollup, DayRange } from "@eventlogger/gcp/bigquery/dailyRollups";
 
 /** The daily rollups at one moment. */
 export interface RollupSnapshot {
@@ -12,8 +12,8 @@ export interface RollupSnapshot {
 }
 
 export interface RollupCacheOptions {
-  /** Reads all days, ascending by date. */
-  readonly read: () => Promise<{ readonly total_users: number; readonly days: readonly DailyRollup[] }>;
+  /** Reads the days of a range, ascending by date, and the users of all days. */
+  readonly read: (range: DayRange) => Promise<{ readonly total_users: number; readonly days: readonly DailyRollup[] }>;
   /** Maximum age of a returned snapshot, ms. */
   readonly ttlMs: number;
   /** Time limit of a query, ms. */
@@ -23,10 +23,19 @@ export interface RollupCacheOptions {
   readonly now?: () => number;
 }
 
-/** Caches the last snapshot for a short time. At most one query that somebody waits for is in flight. */
+/** Maximum number of ranges in the cache: a thousand days each, about 10 MB together. */
+const MAX_RANGES = 64;
+/** Maximum number of queries in flight, so that readers of many ranges cannot cause any number of them. */
+const MAX_QUERIES = 8;
+
+/**
+ * Caches the last snapshot of each range for a short time. At most one query of a range that somebody waits for is in
+ * flight.
+ */
 export class RollupCache {
-  private snapshot: RollupSnapshot | undefined;
-  private reading: Promise<RollupSnapshot> | undefined;
+  /** By range; the one that was read first comes first. */
+  private readonly snapshots = new Map<string, RollupSnapshot>();
+  private readonly reading = new Map<string, Promise<RollupSnapshot>>();
 
   private readonly now: () => number;
 
@@ -34,16 +43,38 @@ export class RollupCache {
     this.now = options.now ?? Date.now;
   }
 
-  /** @throws RequestError BIGQUERY_UNAVAILABLE when the query fails or takes too long. */
-  get(): Promise<RollupSnapshot> {
-    if (this.snapshot && this.now() - this.snapshot.asOf.getTime() < this.options.ttlMs) {
-      return Promise.resolve(this.snapshot);
-    }
-    this.reading ??= this.read().finally(() => (this.reading = undefined));
-    return this.reading;
+  /** Number of ranges in the cache. */
+  get size(): number {
+    return this.snapshots.size;
   }
 
-  private async read(): Promise<RollupSnapshot> {
+  /**
+   * @throws RequestError BIGQUERY_UNAVAILABLE when the query fails or takes too long, TOO_MANY_QUERIES while too many other
+   * ranges are being read.
+   */
+  async get(range: DayRange): Promise<RollupSnapshot> {
+    const key = `${range.from} ${range.to}`;
+    const snapshot = this.snapshots.get(key);
+    if (snapshot && this.now() - snapshot.asOf.getTime() < this.options.ttlMs) return snapshot;
+    let reading = this.reading.get(key);
+    if (reading === undefined) {
+      if (this.reading.size >= MAX_QUERIES) throw new RequestError("TOO_MANY_QUERIES");
+      reading = this.read(key, range).finally(() => this.reading.delete(key));
+      this.reading.set(key, reading);
+    }
+    return reading;
+  }
+
+  private keep(key: string, snapshot: RollupSnapshot): void {
+    this.snapshots.delete(key);
+    this.snapshots.set(key, snapshot);
+    for (const oldest of this.snapshots.keys()) {
+      if (this.snapshots.size <= MAX_RANGES) break;
+      this.snapshots.delete(oldest);
+    }
+  }
+
+  private async read(key: string, range: DayRange): Promise<RollupSnapshot> {
     const asOf = new Date(this.now());
     let timer: NodeJS.Timeout | undefined;
     const timedOut = new Promise<never>((_, reject) => {
@@ -51,9 +82,10 @@ export class RollupCache {
       timer = setTimeout(() => reject(new Error(`No answer from BigQuery within ${timeoutMs} ms`)), timeoutMs);
     });
     try {
-      const { total_users, days } = await Promise.race([this.options.read(), timedOut]);
-      this.snapshot = { totalUsers: total_users, days, asOf };
-      return this.snapshot;
+      const { total_users, days } = await Promise.race([this.options.read(range), timedOut]);
+      const snapshot = { totalUsers: total_users, days, asOf };
+      this.keep(key, snapshot);
+      return snapshot;
     } catch (cause) {
       this.options.onError(cause);
       throw new RequestError("BIGQUERY_UNAVAILABLE", { cause });

@@ -1,29 +1,48 @@
-import { dayToIso, parseDay } from "@eventlogger/events/day";
+import { dayOf, dayToIso, parseDay } from "@eventlogger/events/day";
+import type { DayRange } from "@eventlogger/gcp/bigquery/dailyRollups";
 import { RequestError } from "../http/errors";
 
-/** First and last day, inclusive, `YYYY-MM-DD`; undefined for no bound. */
-export interface DateRange {
-  readonly from: string | undefined;
-  readonly to: string | undefined;
+/** Number of days without `from`. */
+export const DEFAULT_DAYS = 90;
+/** Maximum number of days of a range. */
+export const MAX_DAYS = 1000;
+
+function refusal(field: string, detail: string): RequestError {
+  return new RequestError("INVALID_PARAMETER", { field, detail });
 }
 
-function parseParameter(field: "from" | "to", values: readonly string[]): string | undefined {
+function parseParameter(field: "from" | "to", values: readonly string[]): number | undefined {
   if (values.length === 0) return undefined;
   const day = values.length === 1 ? parseDay(values[0] ?? "") : undefined;
-  if (day !== undefined) return dayToIso(day);
+  if (day !== undefined) return day;
   const given = values.length === 1 ? JSON.stringify(values[0]?.slice(0, 100)) : `${values.length} values`;
-  throw new RequestError("INVALID_PARAMETER", {
-    field,
-    detail: `must be one calendar date, as YYYY-MM-DD or dd/mm/yyyy, not ${given}`,
-  });
+  throw refusal(field, `must be one calendar date, as YYYY-MM-DD or dd/mm/yyyy, not ${given}`);
 }
 
-/** Reads `from` and `to` of a query. @throws RequestError INVALID_PARAMETER with the name of the parameter. */
-export function parseDateRange(query: URLSearchParams): DateRange {
-  const from = parseParameter("from", query.getAll("from"));
-  const to = parseParameter("to", query.getAll("to"));
-  if (from !== undefined && to !== undefined && from > to) {
-    throw new RequestError("INVALID_PARAMETER", { field: "from", detail: `must not be after to (${from} > ${to})` });
+/**
+ * Reads `from` and `to` of a query. Without `to` the range ends tomorrow, because event times may be 24 hours ahead; without
+ * `from` it begins 90 days before its end, today included.
+ * @param now epoch milliseconds
+ * @throws RequestError INVALID_PARAMETER with the name of the parameter
+ */
+export function parseDateRange(query: URLSearchParams, now: number): DayRange {
+  for (const name of query.keys()) {
+    if (name !== "from" && name !== "to") {
+      throw refusal(name.slice(0, 100) || '""', "is not a parameter of this path, which has from and to");
+    }
   }
-  return { from, to };
+  const givenFrom = parseParameter("from", query.getAll("from"));
+  const givenTo = parseParameter("to", query.getAll("to"));
+  const today = dayOf(now);
+  const from = givenFrom ?? (givenTo ?? today) - DEFAULT_DAYS + 1;
+  const to = givenTo ?? Math.max(today + 1, from);
+  if (from > to) throw refusal("from", `must not be after to (${dayToIso(from)} > ${dayToIso(to)})`);
+  if (to - from >= MAX_DAYS) {
+    const end = givenTo === undefined ? " (without to, the range ends tomorrow)" : "";
+    throw refusal("from", `must be at most ${MAX_DAYS} days before the end of the range, both included${end}`);
+  }
+  return { from: dayToIso(Math.max(from, FIRST_DAY)), to: dayToIso(Math.max(to, FIRST_DAY)) };
 }
+
+/** The first day that BigQuery's DATE holds, 0001-01-01. */
+const FIRST_DAY = -719_162;

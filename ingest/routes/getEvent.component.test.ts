@@ -61,29 +61,34 @@ describe("GET /event/ with BigQuery", function () {
         active_user_count: 4,
       }),
     );
-    const { total_users, daily_stats } = await read();
+    assert.deepEqual((await read()).daily_stats, [], "both days are older than 90 days");
+    const { total_users, daily_stats: first } = await read("?to=2020-02-29");
     assert.equal(total_users, 2);
-    assert.deepEqual(daily_stats, [
-      {
-        date: "29/02/2020",
-        average_session_duration_min: 1.5,
-        average_session_duration_sec: 90,
-        active_user_count: 0,
-        new_user_count: 2,
-        session_count: 3,
-      },
-      {
-        date: "17/05/2024",
-        average_session_duration_min: 30,
-        average_session_duration_sec: 1800,
-        active_user_count: 4,
-        new_user_count: 0,
-        session_count: 2,
-      },
-    ]);
+    const { daily_stats: second } = await read("?to=2024-05-17");
+    assert.deepEqual(
+      [...first, ...second],
+      [
+        {
+          date: "29/02/2020",
+          average_session_duration_min: 1.5,
+          average_session_duration_sec: 90,
+          active_user_count: 0,
+          new_user_count: 2,
+          session_count: 3,
+        },
+        {
+          date: "17/05/2024",
+          average_session_duration_min: 30,
+          average_session_duration_sec: 1800,
+          active_user_count: 4,
+          new_user_count: 0,
+          session_count: 2,
+        },
+      ],
+    );
 
     await write(rollupVersion({ date: "2024-05-17", version: 3, session_count: 9, new_user_count: 1 }));
-    const changed = await read("?from=2024-01-01");
+    const changed = await read("?from=2024-01-01&to=2024-12-31");
     assert.deepEqual(
       changed.daily_stats.map((d) => [d.date, d.session_count]),
       [["17/05/2024", 9]],

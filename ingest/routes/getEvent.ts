@@ -2,7 +2,7 @@ import type { Middleware } from "koa";
 import { dayFromIso, dayToDdMmYyyy } from "@eventlogger/events/day";
 import type { DailyRollup } from "@eventlogger/gcp/bigquery/dailyRollups";
 import { admit, type AdmissionCheck } from "../access/admission";
-import { parseDateRange, type DateRange } from "./dateRange";
+import { parseDateRange } from "./dateRange";
 import type { RollupCache } from "../rollups/rollupCache";
 
 /** One day in the answer; `date` is `dd/mm/yyyy`. */
@@ -41,20 +41,15 @@ function dailyStats(day: DailyRollup): DailyStats {
   };
 }
 
-const isWithin =
-  ({ from, to }: DateRange) =>
-  (day: DailyRollup): boolean =>
-    (from === undefined || day.date >= from) && (to === undefined || day.date <= to);
-
-/** `GET /event/`: the daily rollups, `?from=&to=` selects a range. @param check undefined when anybody may read */
+/** `GET /event/`: the daily rollups of the last 90 days, or of `?from=&to=`. @param check undefined when anybody may read */
 export function createGetEvent(rollups: Pick<RollupCache, "get">, check: AdmissionCheck | undefined): Middleware {
   return async function getEvent(ctx) {
     admit(ctx, check);
-    const range = parseDateRange(new URLSearchParams(ctx.querystring));
-    const { totalUsers, days, asOf } = await rollups.get();
+    const range = parseDateRange(new URLSearchParams(ctx.querystring), Date.now());
+    const { totalUsers, days, asOf } = await rollups.get(range);
     const body: EventStatistics = {
       total_users: totalUsers,
-      daily_stats: days.filter(isWithin(range)).map(dailyStats),
+      daily_stats: days.map(dailyStats),
       as_of: asOf.toISOString(),
     };
     ctx.set("Cache-Control", "no-cache");

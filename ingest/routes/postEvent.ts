@@ -13,26 +13,36 @@ export interface PostEventDeps {
     publish(message: EventMessage): Promise<void>;
   };
   readonly body: BodyOptions;
+  /** Event times before this are refused; epoch milliseconds. */
+  readonly earliest: number;
   /** Undefined when anybody may send. */
   readonly admission: AdmissionCheck | undefined;
-  readonly metrics: Pick<EventMetrics, "accepted" | "rejected">;
+  readonly metrics: Pick<EventMetrics, "accepted" | "rejected" | "warned">;
 }
 
+/** Header of the answer that lists warnings, as `user_id placeholder`, separated by commas. */
+export const WARNINGS_HEADER = "X-Event-Warnings";
+
 /** `POST /event/`: accepts one event; answers 204 once Pub/Sub has acknowledged it. */
-export function createPostEvent({ publisher, body, admission: check, metrics }: PostEventDeps): Middleware {
+export function createPostEvent({ publisher, body, earliest, admission: check, metrics }: PostEventDeps): Middleware {
+  const rules = { earliest };
   return async function postEvent(ctx) {
     // Before the body is read, so that a refused request needs no memory; before admission, so that it costs no tokens.
     publisher.assertCapacity();
     const admission = admit(ctx, check);
     bodyFormat(ctx.req, JSON_TYPES);
     const input = await readBody(ctx.req, body, parseJson);
-    const result = validateEvent(input, Date.now());
+    const result = validateEvent(input, Date.now(), rules);
     if (!result.ok) {
       metrics.rejected(result.errors);
       throw new RequestError("INVALID_EVENT", { errors: result.errors });
     }
     await publisher.publish(encodeMessage(result.event));
     metrics.accepted(admission?.keyName, 1);
+    if (result.warnings.length > 0) {
+      for (const warning of result.warnings) metrics.warned(warning);
+      ctx.set(WARNINGS_HEADER, result.warnings.map(({ field, code }) => `${field} ${code}`).join(", "));
+    }
     ctx.status = 204;
   };
 }

@@ -1,7 +1,7 @@
 import type { Middleware } from "koa";
 import type { EventMessage } from "@eventlogger/events/eventMessage";
 import { admit, type AdmissionCheck } from "../access/admission";
-import { readBatch, type RejectedEvent } from "./batches/readBatch";
+import { readBatch, type EventWarning, type RejectedEvent } from "./batches/readBatch";
 import { readBody, type BodyOptions } from "../http/body/readBody";
 import { bodyFormat, JSON_OR_NDJSON_TYPES } from "../http/body/contentHeaders";
 import { RequestError } from "../http/errors";
@@ -13,9 +13,11 @@ export interface PostEventsDeps {
     publishAll(messages: readonly EventMessage[]): Promise<void>;
   };
   readonly body: BodyOptions;
+  /** Event times before this are refused; epoch milliseconds. */
+  readonly earliest: number;
   /** Undefined when anybody may send. */
   readonly admission: AdmissionCheck | undefined;
-  readonly metrics: Pick<EventMetrics, "accepted" | "rejected" | "batch">;
+  readonly metrics: Pick<EventMetrics, "accepted" | "rejected" | "warned" | "batch">;
   /** Maximum number of events per batch. */
   readonly maxEvents: number;
 }
@@ -25,10 +27,15 @@ export interface BatchAnswer {
   /** Events that Pub/Sub has acknowledged. */
   readonly accepted: number;
   readonly rejected: readonly RejectedEvent[];
+  /** About accepted events; absent when there are none. */
+  readonly warnings?: readonly EventWarning[];
 }
 
 /** Maximum length of Idempotency-Key, characters. */
 export const MAX_IDEMPOTENCY_KEY = 255;
+
+/** Maximum number of warnings in an answer. */
+export const MAX_WARNINGS = 100;
 
 function idempotencyKey(header: string | string[] | undefined): string {
   if (header === undefined) return "";
@@ -45,6 +52,7 @@ function idempotencyKey(header: string | string[] | undefined): string {
 export function createPostEvents({
   publisher,
   body,
+  earliest,
   admission: check,
   metrics,
   maxEvents,
@@ -55,8 +63,8 @@ export function createPostEvents({
     const admission = admit(ctx, check);
     const key = idempotencyKey(ctx.req.headers["idempotency-key"]);
     const format = bodyFormat(ctx.req, JSON_OR_NDJSON_TYPES);
-    const { messages, rejected } = await readBody(ctx.req, body, (bytes) =>
-      readBatch(bytes, { format, maxEvents, idempotencyKey: key, receivedAt: Date.now() }),
+    const { messages, rejected, warnings } = await readBody(ctx.req, body, (bytes) =>
+      readBatch(bytes, { format, maxEvents, idempotencyKey: key, receivedAt: Date.now(), earliest }),
     );
     const events = messages.length + rejected.length;
     metrics.batch(events);
@@ -65,7 +73,12 @@ export function createPostEvents({
     // Only now: the client sends an unpublished batch again.
     metrics.accepted(admission?.keyName, messages.length);
     for (const { errors } of rejected) metrics.rejected(errors);
-    const answer: BatchAnswer = { accepted: messages.length, rejected };
+    for (const warning of warnings) metrics.warned(warning);
+    const answer: BatchAnswer = {
+      accepted: messages.length,
+      rejected,
+      ...(warnings.length > 0 && { warnings: warnings.slice(0, MAX_WARNINGS) }),
+    };
     ctx.body = answer;
   };
 }

@@ -41,7 +41,8 @@ describe("request telemetry", () => {
       await post(url, sampleEvent());
       await post(url, sampleEvent());
       await post(url, "{");
-      await fetch(`${url}/event?from=2024-01-01&secret=1`);
+      await fetch(`${url}/event?from=2024-01-01&to=2024-01-31`);
+      await fetch(`${url}/event?secret=1`);
       for (let i = 0; i < 30; i++) await fetch(`${url}/secret-${i}`);
       for (const method of ["PUT", "DELETE", "PATCH"]) await fetch(`${url}/event/`, { method });
       await sendRaw(port, "PROPFIND /event/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
@@ -50,6 +51,7 @@ describe("request telemetry", () => {
       assert.equal(metrics.get(`${name}{method="POST",route="/event/",code="204"}`), 2);
       assert.equal(metrics.get(`${name}{method="POST",route="/event/",code="400"}`), 1);
       assert.equal(metrics.get(`${name}{method="GET",route="/event/",code="200"}`), 1);
+      assert.equal(metrics.get(`${name}{method="GET",route="/event/",code="400"}`), 1);
       assert.equal(metrics.get(`${name}{method="GET",route="other",code="404"}`), 30);
       assert.equal(metrics.get(`${name}{method="other",route="/event/",code="405"}`), 4);
       assert.equal(metrics.get('ingest_http_request_duration_seconds_count{method="POST",route="/event/"}'), 3);

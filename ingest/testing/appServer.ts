@@ -29,7 +29,7 @@ const silent = pino({ level: "silent" });
 /** Settings with small limits. */
 export function testSettings(settings: Partial<HttpSettings> = {}): HttpSettings {
   const limits = { bodyLimit: 1024, batchBodyLimit: 4096, maxBatchEvents: 10, maxBodyBytes: 8192 };
-  return { ...limits, corsOrigins: [], ...settings };
+  return { ...limits, corsOrigins: [], earliestEvent: "2010-01-01", ...settings };
 }
 
 /** The dependencies of an app, with three days of rollups and small limits. */
@@ -37,7 +37,10 @@ export function appDeps(deps: Partial<AppDeps> = {}): AppDeps {
   return {
     publisher: acceptingPublisher,
     rollups: new RollupCache({
-      read: async () => ({ total_users: 3, days: DAYS }),
+      read: async ({ from, to }) => ({
+        total_users: 3,
+        days: DAYS.filter(({ date }) => date >= from && date <= to),
+      }),
       ttlMs: 1000,
       timeoutMs: 1000,
       onError: () => undefined,
@@ -95,7 +98,9 @@ export function useAppServer(): (deps?: Partial<AppDeps>) => Promise<AppServer> 
       const text = bodyText(body);
       const retryAfter = ctx.response.get("Retry-After") || null;
       const requestId = ctx.response.get("X-Request-Id") || null;
-      const found = deviation({ method, path, status, contentType: ctx.type, retryAfter, requestId, body: text });
+      const warnings = ctx.response.get("X-Event-Warnings") || null;
+      const answer = { method, path, status, contentType: ctx.type, retryAfter, requestId, warnings, body: text };
+      const found = deviation(answer);
       if (found !== undefined) deviations.push(found);
     });
     const handle = app.callback();

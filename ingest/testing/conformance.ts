@@ -10,6 +10,8 @@ export interface Answer {
   readonly contentType: string | null;
   readonly retryAfter: string | null;
   readonly requestId: string | null;
+  /** The header X-Event-Warnings. */
+  readonly warnings: string | null;
   /** "" without a body. */
   readonly body: string;
 }
@@ -30,7 +32,7 @@ export function conformance(document: OpenApiDocument): (answer: Answer) => stri
   };
   const paths = new Map(Object.keys(document.paths).map((path) => [path.replace(/\/$/, ""), path]));
 
-  return ({ method, path, status, contentType, retryAfter, requestId, body }) => {
+  return ({ method, path, status, contentType, retryAfter, requestId, warnings, body }) => {
     const documentedPath = paths.get(path.replace(/\/$/, ""));
     const operation = documentedPath && document.paths[documentedPath]?.[method.toLowerCase()];
     if (!documentedPath || !operation) return `${method} ${path} is not documented`;
@@ -43,6 +45,10 @@ export function conformance(document: OpenApiDocument): (answer: Answer) => stri
     if (retryAfter !== null && !/^[1-9]\d*$/.test(retryAfter)) return `${what}: Retry-After is ${retryAfter}`;
     if ((response.headers?.["X-Request-Id"] !== undefined) !== (requestId !== null)) {
       return `${what}: X-Request-Id is ${requestId ?? "absent"}`;
+    }
+    const warned = response.headers?.["X-Event-Warnings"] as { schema: { pattern: string } } | undefined;
+    if (warnings !== null && !(warned && new RegExp(warned.schema.pattern).test(warnings))) {
+      return `${what}: X-Event-Warnings is ${warnings}`;
     }
     if (!response.content) return body === "" ? undefined : `${what} has a body`;
     const type = contentType?.split(";")[0] ?? "";
@@ -73,6 +79,7 @@ export async function answerOf(method: string, url: string, response: Response):
     contentType: response.headers.get("content-type"),
     retryAfter: response.headers.get("retry-after"),
     requestId: response.headers.get("x-request-id"),
+    warnings: response.headers.get("x-event-warnings"),
     body: await response.text(),
   };
 }

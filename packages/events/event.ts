@@ -27,7 +27,7 @@ export interface AnalyticsEvent {
   received_at: number;
 }
 
-/** An event as an app sends it. eventSchema.ts has the rule of each field and checks that this type matches the schema. */
+/** An event as an app sends it. eventSchema.ts has the rule of each field. */
 export interface EventInput {
   type: "event";
   /** The server generates a UUIDv7 when absent. */

@@ -107,6 +107,18 @@ describe("eventMessage", () => {
     assert.deepEqual(acceptedEvent(decodeText(text)), event);
   });
 
+  it("decodeMessage accepts what ingest accepted before its limits became narrower", () => {
+    const long = "x".repeat(8192);
+    const fields = { user_id: long, page: long, country: long, region: long, city: long, session_id: "a\0b" };
+    const body = { type: "event", event_name: "n\n", event_time: NOW, ...fields };
+    const event = acceptedEvent(decodeText(JSON.stringify(body)));
+    assert.deepEqual({ ...event, ...fields }, event);
+    for (const user_id of ["", "null"]) {
+      assert.equal(acceptedEvent(decodeText(JSON.stringify({ ...body, user_id }))).user_id, user_id);
+    }
+    assert.match(refused(decodeText(JSON.stringify({ ...body, page: `${long}x` }))).message, /^page must be null or/);
+  });
+
   it("decodeMessage measures future event times from the time of receipt", () => {
     const body = { type: "event", session_id: "s", event_name: "n", event_time: NOW + 86_400_000 };
     assert.ok(decodeText(JSON.stringify({ ...body, received_at: NOW })).ok);
@@ -119,6 +131,11 @@ describe("eventMessage", () => {
       refused(decodeText(JSON.stringify(future))).message,
       /^received_at must not be more than 24 hours after/,
     );
+  });
+
+  it("decodeMessage accepts event times from 1970 on, whatever limit posted events have", () => {
+    const body = { type: "event", session_id: "s", event_name: "n", event_time: "1970-01-01" };
+    assert.equal(acceptedEvent(decodeText(JSON.stringify(body))).event_time, 0);
   });
 
   it("decodeMessage rejects a received_at that is not an integer of milliseconds", () => {

@@ -97,7 +97,7 @@ export function decodeMessage(
   }
   unwrap(parsed.value);
   const result = validatePublishedEvent(parsed.value, meta);
-  if (result.ok) return result;
+  if (result.ok) return { ok: true, event: result.event };
   const message = result.errors.map((e) => `${e.field === "" ? "The message" : e.field} ${e.message}`).join("; ");
   return { ok: false, errorType: "invalid_event", message };
 }

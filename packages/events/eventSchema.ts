@@ -1,7 +1,10 @@
 /**
  * The one definition of an event as JSON Schema, with the error message of each field. Ingest, pipeline and tests use it,
  * and the Avro schema of the topic (avroSchema.ts) is derived from it. Rules that JSON Schema cannot express are in
- * eventTime.ts and properties.ts.
+ * eventTime.ts, properties.ts and placeholderIds.ts.
+ *
+ * There are two sets of limits: what apps may post, and what a Pub/Sub message may hold. The limits of messages are wider
+ * and must never become narrower: a message that was acknowledged before must stay an event.
  */
 import type { AnalyticsEvent, EventInput, JsonObject } from "./event";
 
@@ -30,26 +33,50 @@ const WELL_FORMED = "^[^\\uD800-\\uDFFF]*$";
 /** The error message for a string that does not match the schema's pattern. */
 export const NOT_WELL_FORMED = "must be well-formed Unicode (it has half of a surrogate pair)";
 
+// The Unicode category Cc. Such characters come from broken encodings and memory, and two ids that differ only by them
+// look the same everywhere.
+const CONTROL = "[\\u0000-\\u001F\\u007F-\\u009F]";
+const HAS_CONTROL = { type: "string", pattern: CONTROL } as const;
+
+/** The error message for an id with a control character. */
+export const HAS_CONTROL_CHARACTER = "must not have control characters such as NUL, tab or line break";
+
 /** Characters. Ids are keys of state, and the event id is a Pub/Sub attribute, which is limited to 1,024 bytes. */
 const MAX_ID = 128;
-/** Characters of other strings. Keeps every event far below the size limits of Pub/Sub and BigQuery. */
-const MAX_TEXT = 8192;
+/** Characters of a posted user id, which is a key of state that lives as long as the state. */
+const MAX_USER_ID = 256;
+/** Characters of other posted strings. */
+const MAX_TEXT = 1024;
+/** Characters of other strings in messages: what earlier releases accepted. */
+const MAX_PUBLISHED_TEXT = 8192;
 
-const id = {
-  schema: { type: "string", minLength: 1, maxLength: MAX_ID, pattern: WELL_FORMED },
-  message: `must be a string of 1 to ${MAX_ID} characters`,
+const idMessage = `must be a string of 1 to ${MAX_ID} characters`;
+const postedId = {
+  schema: {
+    type: ["string", "number"],
+    minLength: 1,
+    maxLength: MAX_ID,
+    pattern: WELL_FORMED,
+    not: HAS_CONTROL,
+  },
+  message: `${idMessage} or a number`,
 } as const satisfies FieldRule;
-const text = {
+const postedText = {
   schema: { type: ["string", "null"], maxLength: MAX_TEXT, pattern: WELL_FORMED },
   message: `must be null or a string of at most ${MAX_TEXT} characters`,
 } as const satisfies FieldRule;
+const publishedId = {
+  schema: { type: "string", minLength: 1, maxLength: MAX_ID, pattern: WELL_FORMED },
+  message: idMessage,
+} as const satisfies FieldRule;
+const publishedText = {
+  schema: { type: ["string", "null"], maxLength: MAX_PUBLISHED_TEXT, pattern: WELL_FORMED },
+  message: `must be null or a string of at most ${MAX_PUBLISHED_TEXT} characters`,
+} as const satisfies FieldRule;
 
-/** The fields an app may send. */
-const postedFields = {
+/** Fields with the same rule in posted events and in messages. */
+const commonFields = {
   type: { schema: { const: "event" }, message: 'must be "event"', required: true },
-  event_id: id,
-  session_id: { ...id, required: true },
-  event_name: { ...id, required: true },
   event_time: {
     schema: { type: ["number", "string"] },
     message: "must be a finite number (epoch seconds or milliseconds) or an ISO 8601 string",
@@ -58,27 +85,73 @@ const postedFields = {
     // small as seconds.
     avro: { type: "double", doc: "Epoch seconds with milliseconds as the fraction" },
   },
-  user_id: text,
-  page: text,
-  country: text,
-  region: text,
-  city: text,
+} as const satisfies Record<string, FieldRule>;
+
+/** The fields an app may send. Optional fields may be null, which is the same as absent. */
+const postedFields = {
+  type: commonFields.type,
+  event_id: {
+    ...postedId,
+    schema: { ...postedId.schema, type: ["string", "number", "null"] },
+    message: `must be null, a string of 1 to ${MAX_ID} characters or a number`,
+  },
+  session_id: { ...postedId, required: true },
+  event_name: {
+    ...postedId,
+    schema: { ...postedId.schema, type: "string" },
+    message: idMessage,
+    required: true,
+  },
+  event_time: commonFields.event_time,
+  user_id: {
+    // An empty one is a placeholder (placeholderIds.ts), and so are true and false.
+    schema: {
+      type: ["string", "number", "boolean", "null"],
+      maxLength: MAX_USER_ID,
+      pattern: WELL_FORMED,
+      not: HAS_CONTROL,
+    },
+    message: `must be null, a string of 1 to ${MAX_USER_ID} characters or a number`,
+  },
+  page: postedText,
+  country: postedText,
+  region: postedText,
+  city: postedText,
+  properties: { schema: { type: ["object", "null"] }, message: "must be a JSON object" },
+} as const satisfies Record<string, FieldRule>;
+
+/** The fields of an event on Pub/Sub: also the time of receipt. */
+export const publishedFields = {
+  type: commonFields.type,
+  event_id: publishedId,
+  session_id: { ...publishedId, required: true },
+  event_name: { ...publishedId, required: true },
+  event_time: commonFields.event_time,
+  user_id: publishedText,
+  page: publishedText,
+  country: publishedText,
+  region: publishedText,
+  city: publishedText,
   properties: {
     schema: { type: "object" },
     message: "must be a JSON object",
     avro: { type: "string", doc: "JSON text of an object, or the text null" },
   },
-} as const satisfies Record<string, FieldRule>;
-
-/** The fields of an event on Pub/Sub: also the time of receipt. */
-export const publishedFields = {
-  ...postedFields,
   received_at: {
     schema: { type: "integer", minimum: 0, maximum: Number.MAX_SAFE_INTEGER },
     message: "must be an integer, epoch milliseconds",
     avro: { type: "long", doc: "Epoch milliseconds" },
   },
 } as const satisfies Record<string, FieldRule>;
+
+/** An event as ingest accepts it: {@link EventInput}, and the values that apps send instead of text or of nothing. */
+export interface PostedEventInput extends Omit<EventInput, "event_id" | "session_id" | "user_id" | "properties"> {
+  /** A number is read as its text. */
+  event_id?: string | number | null;
+  session_id: string | number;
+  user_id?: string | number | boolean | null;
+  properties?: JsonObject | null;
+}
 
 /** An event as a Pub/Sub message carries it, once Avro's wrappers are removed. */
 export interface PublishedEventInput extends EventInput {
@@ -91,6 +164,7 @@ interface TypeNames {
   string: string;
   number: number;
   integer: number;
+  boolean: boolean;
   null: null;
   object: JsonObject;
 }
@@ -112,7 +186,7 @@ type Flat<T> = { [Name in keyof T]: T[Name] };
 type IsSame<A, B> = (<T>() => T extends Flat<A> ? 1 : 2) extends <T>() => T extends Flat<B> ? 1 : 2 ? true : false;
 
 // These do not compile when a type in event.ts and its schema differ.
-true satisfies IsSame<EventInput, InputOf<typeof postedFields>>;
+true satisfies IsSame<PostedEventInput, InputOf<typeof postedFields>>;
 true satisfies IsSame<PublishedEventInput, InputOf<typeof publishedFields>>;
 true satisfies IsSame<keyof AnalyticsEvent, keyof typeof publishedFields>;
 

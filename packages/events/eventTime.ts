@@ -14,16 +14,24 @@ const NOT_ISO = {
     "must be an ISO 8601 date or date-time such as 2024-05-17T08:30:00.250Z, 2024-05-17T10:30+02:00 or 2024-05-17 (send epoch times as a number)",
 };
 const NOT_FINITE = { problem: "must be a finite number" };
-const TOO_EARLY = { problem: "must not be before 1970-01-01T00:00:00Z" };
 const TOO_LATE = { problem: "must not be more than 24 hours in the future" };
 
 const ISO =
   /^(\d{4})-(\d{2})-(\d{2})(?:[Tt ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,20}))?)?(?:([Zz])|([+-])(\d{2})(?::?(\d{2}))?)?)?$/;
 
-/** Milliseconds from the decimals of a second, rounded like epoch seconds (so the result may be 1000). */
+/** Milliseconds from the decimals of a second. Truncated: rounding could move an event to the next day. */
 function fractionMs(digits: string): number {
-  const ms = Number(digits.slice(0, 3).padEnd(3, "0"));
-  return digits.length > 3 && digits.charCodeAt(3) >= 53 /* "5" */ ? ms + 1 : ms;
+  return Number(digits.slice(0, 3).padEnd(3, "0"));
+}
+
+/** Numeric text. Shorter texts are more likely dates, such as 20240517, than epoch times. */
+const NUMERIC = /^(\d{9,})(?:\.(\d{1,20}))?$/;
+
+/** Epoch seconds or milliseconds as decimal text, truncated to milliseconds. */
+function parseDecimal(whole: string, fraction = ""): ParsedEventTime {
+  const value = Number(whole);
+  if (!Number.isFinite(value)) return NOT_FINITE;
+  return { ms: value >= EPOCH_MS_FROM ? value : value * 1000 + fractionMs(fraction) };
 }
 
 /**
@@ -56,21 +64,36 @@ function parseIso(text: string): ParsedEventTime {
 
 function parseNumber(value: number): ParsedEventTime {
   if (!Number.isFinite(value)) return NOT_FINITE;
+  if (value >= EPOCH_MS_FROM) return { ms: Math.floor(value) };
   // + 0 turns -0 into 0.
-  return { ms: Math.round(value >= EPOCH_MS_FROM ? value : value * 1000) + 0 };
+  if (Number.isInteger(value)) return { ms: value * 1000 + 0 };
+  // value * 1000 may be just below or above the number that the sender wrote; its decimal text is not.
+  const [whole = "", fraction] = String(value).split(".");
+  return value < 0 || fraction === undefined || fraction.includes("e")
+    ? { ms: Math.floor(value * 1000) }
+    : parseDecimal(whole, fraction);
+}
+
+function parseText(text: string): ParsedEventTime {
+  const numeric = NUMERIC.exec(text);
+  return numeric ? parseDecimal(numeric[1] ?? "", numeric[2]) : parseIso(text);
 }
 
 /**
- * Reads an event time: a number is epoch seconds (a fraction is rounded to milliseconds) or, from 1e11 on, epoch
- * milliseconds; a string is ISO 8601 (UTC when it has no zone). Times before 1970 or more than 24 hours after
+ * Reads an event time: a number, or numeric text of at least 9 digits, is epoch seconds or, from 1e11 on, epoch
+ * milliseconds; other text is ISO 8601 (UTC when it has no zone). Fractions of a millisecond are cut off: a time never moves
+ * forward. Times before `earliest` or more than 24 hours after
  * `receivedAt` are rejected.
  * @param receivedAt epoch milliseconds
+ * @param earliest epoch milliseconds, not negative
  * @returns epoch milliseconds, an integer; or the problem
  */
-export function parseEventTime(value: number | string, receivedAt: number): ParsedEventTime {
-  const parsed = typeof value === "number" ? parseNumber(value) : parseIso(value);
+export function parseEventTime(value: number | string, receivedAt: number, earliest = 0): ParsedEventTime {
+  const parsed = typeof value === "number" ? parseNumber(value) : parseText(value);
   if ("problem" in parsed) return parsed;
-  if (parsed.ms < 0) return TOO_EARLY;
+  if (parsed.ms < earliest) {
+    return { problem: `must not be before ${new Date(earliest).toISOString().replace(".000Z", "Z")}` };
+  }
   if (parsed.ms > receivedAt + MAX_FUTURE_MS) return TOO_LATE;
   return parsed;
 }

@@ -1,3 +1,5 @@
+import { inexactNumber } from "./exactJson";
+
 /** The largest JSON of `properties`, in UTF-8 bytes. */
 export const MAX_PROPERTIES_BYTES = 16 * 1024;
 
@@ -6,13 +8,20 @@ export const MAX_PROPERTIES_DEPTH = 100;
 
 const UNPAIRED_SURROGATE = /\p{Surrogate}/u;
 
+function stringProblem(value: string): string | undefined {
+  const number = inexactNumber(value);
+  if (number !== undefined)
+    return `must not hold the number ${cut(number)}, which would lose digits (send it as a string)`;
+  return UNPAIRED_SURROGATE.test(value) ? "must hold well-formed Unicode (it has half of a surrogate pair)" : undefined;
+}
+
+const cut = (number: string): string => (number.length > 40 ? `${number.slice(0, 40)}…` : number);
+
 /** Why a value would change in a JSON round trip; undefined when it would not. */
 function jsonProblem(value: unknown, depth: number): string | undefined {
   switch (typeof value) {
     case "string":
-      return UNPAIRED_SURROGATE.test(value)
-        ? "must hold well-formed Unicode (it has half of a surrogate pair)"
-        : undefined;
+      return stringProblem(value);
     case "boolean":
       return undefined;
     case "number":

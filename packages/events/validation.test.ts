@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { parseExactJson } from "./exactJson";
 import { validateEvent, type FieldError } from "./validation";
 
 const NOW = Date.UTC(2024, 4, 17, 12);
@@ -10,7 +11,7 @@ const errorsOf = (input: unknown): FieldError[] => {
   return result.ok ? assert.fail("accepted: " + JSON.stringify(result.event)) : result.errors;
 };
 const accepted = (input: unknown): ReturnType<typeof validateEvent> & { ok: true } => {
-  const result = validateEvent(input, NOW, () => "created");
+  const result = validateEvent(input, NOW, { createId: () => "created" });
   return result.ok ? result : assert.fail("rejected: " + JSON.stringify(result.errors));
 };
 const nested = (depth: number): unknown => (depth === 0 ? 1 : { a: nested(depth - 1) });
@@ -59,11 +60,11 @@ describe("validateEvent", () => {
       type: "page",
       session_id: "",
       event_time: true,
-      user_id: 7,
+      user_id: {},
       page: {},
       properties: [],
       colour: 1,
-      event_id: null,
+      event_id: true,
     });
     assert.deepEqual(
       new Map(errors.map((e) => [e.field, e.message])),
@@ -71,11 +72,11 @@ describe("validateEvent", () => {
         ["event_name", "is required"],
         ["colour", "is not a field of an event"],
         ["type", 'must be "event"'],
-        ["event_id", "must be a string of 1 to 128 characters"],
-        ["session_id", "must be a string of 1 to 128 characters"],
+        ["event_id", "must be null, a string of 1 to 128 characters or a number"],
+        ["session_id", "must be a string of 1 to 128 characters or a number"],
         ["event_time", "must be a finite number (epoch seconds or milliseconds) or an ISO 8601 string"],
-        ["user_id", "must be null or a string of at most 8192 characters"],
-        ["page", "must be null or a string of at most 8192 characters"],
+        ["user_id", "must be null, a string of 1 to 256 characters or a number"],
+        ["page", "must be null or a string of at most 1024 characters"],
         ["properties", "must be a JSON object"],
       ]),
     );
@@ -83,11 +84,24 @@ describe("validateEvent", () => {
   });
 
   it("validateEvent reports invalid times and properties together with schema errors", () => {
-    const errors = errorsOf({ ...MINIMAL, session_id: 1, event_time: -5, properties: { a: Infinity } });
+    const errors = errorsOf({ ...MINIMAL, session_id: {}, event_time: -5, properties: { a: Infinity } });
     assert.deepEqual(errors.map((e) => e.field).sort(), ["event_time", "properties", "session_id"]);
     assert.deepEqual(errorsOf({ ...MINIMAL, event_time: NOW + 86_400_001 }), [
       { field: "event_time", message: "must not be more than 24 hours in the future" },
     ]);
+  });
+
+  it("validateEvent rejects an event time before the earliest one and names the field and the limit", () => {
+    const earliest = Date.UTC(2010, 0, 1);
+    const result = (event_time: unknown): ReturnType<typeof validateEvent> =>
+      validateEvent({ ...MINIMAL, event_time }, NOW, { earliest });
+    for (const early of [earliest - 1, "2009-12-31T23:59:59.999Z", 0, -1]) {
+      assert.deepEqual(result(early), {
+        ok: false,
+        errors: [{ field: "event_time", message: "must not be before 2010-01-01T00:00:00Z" }],
+      });
+    }
+    assert.ok(result(earliest).ok);
   });
 
   it("validateEvent checks an invalid event against the schema only once", () => {
@@ -97,7 +111,7 @@ describe("validateEvent", () => {
     accepted(withCountedPage(MINIMAL));
     const readsOfValid = reads; // those of the schema, and one more for the event
     reads = 0;
-    errorsOf(withCountedPage({ ...MINIMAL, session_id: 1 }));
+    errorsOf(withCountedPage({ ...MINIMAL, session_id: {} }));
     assert.ok(reads > 0 && reads < readsOfValid, `${reads} reads of an invalid event, ${readsOfValid} of a valid one`);
   });
 
@@ -113,8 +127,12 @@ describe("validateEvent", () => {
     assert.equal(errorsOf({ ...MINIMAL, session_id: "😀".repeat(129) })[0]?.field, "session_id");
     assert.equal(errorsOf({ ...MINIMAL, event_name: "x".repeat(129) })[0]?.field, "event_name");
     assert.equal(errorsOf({ ...MINIMAL, event_id: "x".repeat(129) })[0]?.field, "event_id");
-    accepted({ ...MINIMAL, page: "x".repeat(8192) });
-    assert.equal(errorsOf({ ...MINIMAL, page: "x".repeat(8193) })[0]?.field, "page");
+    for (const field of ["page", "country", "region", "city"]) {
+      accepted({ ...MINIMAL, [field]: "😀".repeat(1024) });
+      assert.equal(errorsOf({ ...MINIMAL, [field]: "😀".repeat(1025) })[0]?.field, field);
+    }
+    accepted({ ...MINIMAL, user_id: "😀".repeat(256) });
+    assert.equal(errorsOf({ ...MINIMAL, user_id: "😀".repeat(257) })[0]?.field, "user_id");
   });
 
   it("validateEvent rejects half of a surrogate pair in any string", () => {
@@ -125,6 +143,42 @@ describe("validateEvent", () => {
     assert.equal(errorsOf({ ...MINIMAL, properties: { a: ["\ud800"] } })[0]?.field, "properties");
     assert.equal(errorsOf({ ...MINIMAL, properties: { "\ud800": 1 } })[0]?.field, "properties");
     accepted({ ...MINIMAL, properties: { "😀": "\\ud800 😀" } });
+  });
+
+  it("validateEvent reads a number as an id as its text", () => {
+    const { event } = accepted({ ...MINIMAL, user_id: 42, session_id: 7, event_id: 1.5 });
+    assert.deepEqual([event.user_id, event.session_id, event.event_id], ["42", "7", "1.5"]);
+    assert.deepEqual(errorsOf({ ...MINIMAL, event_name: 7 }), [
+      { field: "event_name", message: "must be a string of 1 to 128 characters" },
+    ]);
+  });
+
+  it("validateEvent reads null in any optional field as absent", () => {
+    const none = { event_id: null, user_id: null, page: null, country: null, region: null, city: null };
+    assert.deepEqual(accepted({ ...MINIMAL, ...none, properties: null }), accepted(MINIMAL));
+  });
+
+  it("validateEvent reads a placeholder as user_id as null, with a warning", () => {
+    for (const user_id of ["", "null", " Undefined ", "[object Object]", 0, -1, true, false, "-1"]) {
+      const { event, warnings } = accepted({ ...MINIMAL, user_id });
+      assert.equal(event.user_id, null);
+      const message = `must identify a user; the placeholder ${JSON.stringify(user_id)} was read as null`;
+      assert.deepEqual(warnings, [{ field: "user_id", code: "placeholder", message }]);
+    }
+    for (const user_id of [null, undefined, "u1", 1]) assert.deepEqual(accepted({ ...MINIMAL, user_id }).warnings, []);
+    assert.equal(accepted({ ...MINIMAL, session_id: "null" }).event.session_id, "null");
+  });
+
+  it("validateEvent rejects control characters in ids and names the field", () => {
+    for (const field of ["event_id", "session_id", "event_name", "user_id"]) {
+      for (const character of ["\0", "\t", "\n", "\x1f", "\x7f", "\x85"]) {
+        assert.deepEqual(errorsOf({ ...MINIMAL, [field]: `a${character}b` }), [
+          { field, message: "must not have control characters such as NUL, tab or line break" },
+        ]);
+      }
+      accepted({ ...MINIMAL, [field]: "a b|,;\u00a0\u200f" });
+    }
+    accepted({ ...MINIMAL, page: "a\tb" });
   });
 
   it("validateEvent reports unknown fields, even __proto__, constructor and the empty name", () => {
@@ -168,6 +222,24 @@ describe("validateEvent", () => {
       assert.equal(errorsOf({ ...MINIMAL, properties: bad })[0]?.field, "properties");
     }
     assert.match(errorsOf(JSON.parse('{"properties":{"a":1e400}}'))[4]?.message ?? "", /finite/);
+  });
+
+  it("validateEvent keeps the digits of numbers as ids, and rejects those in properties that would lose digits", () => {
+    const send = (fields: string): unknown => parseExactJson(JSON.stringify(MINIMAL).replace("}", `,${fields}}`));
+    const { event } = accepted(send('"user_id":9007199254740993,"event_id":123456789012345678901234567890'));
+    assert.deepEqual([event.user_id, event.event_id], ["9007199254740993", "123456789012345678901234567890"]);
+    assert.deepEqual(errorsOf(send('"properties":{"a":[{"b":9007199254740993}]}')), [
+      {
+        field: "properties",
+        message: "must not hold the number 9007199254740993, which would lose digits (send it as a string)",
+      },
+    ]);
+    assert.match(errorsOf(send('"page":9007199254740993'))[0]?.message ?? "", /^must be null or a string/);
+    accepted(send('"properties":{"a":[9007199254740992,0.1,"9007199254740993"]}'));
+    const time = parseExactJson(
+      `{"type":"event","session_id":"s","event_name":"n","event_time":1700000000.12345678901}`,
+    );
+    assert.equal(accepted(time).event.event_time, 1_700_000_000_123);
   });
 
   it("validateEvent rejects deep nesting without a stack overflow", () => {

@@ -1,13 +1,17 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
-import type { AnalyticsEvent, EventInput } from "./event";
+import type { AnalyticsEvent } from "./event";
+import { inexactNumber } from "./exactJson";
 import {
+  HAS_CONTROL_CHARACTER,
   NOT_WELL_FORMED,
   postedEventSchema,
   publishedEventSchema,
   type EventSchema,
+  type PostedEventInput,
   type PublishedEventInput,
 } from "./eventSchema";
 import { MAX_FUTURE_MS, parseEventTime } from "./eventTime";
+import { isPlaceholderId } from "./placeholderIds";
 import { propertiesProblem } from "./properties";
 import { uuidv7 } from "./uuidv7";
 
@@ -18,23 +22,69 @@ export interface FieldError {
   message: string;
 }
 
-export type ValidationResult = { ok: true; event: AnalyticsEvent } | { ok: false; errors: FieldError[] };
+/** The kind of a warning. Stable, for machines. */
+export type WarningCode = "placeholder" | "conflict";
+
+/** Something about a field of an accepted event that its sender should know. */
+export interface FieldWarning {
+  readonly field: string;
+  readonly code: WarningCode;
+  /** The end of a sentence that begins with the field's name. */
+  readonly message: string;
+}
+
+export type ValidationResult =
+  { ok: true; event: AnalyticsEvent; warnings: readonly FieldWarning[] } | { ok: false; errors: FieldError[] };
 
 /** Keeps the answer to a body full of unknown fields short. */
 const MAX_ERRORS = 20;
 
-interface CompiledSchema<Input extends EventInput> {
+/** The user of an event, and the warning when there is something wrong with it. */
+interface User {
+  readonly userId: string | null;
+  readonly warnings: readonly FieldWarning[];
+}
+
+const NO_WARNINGS: readonly FieldWarning[] = [];
+
+/** The user of a posted event: a placeholder becomes null. */
+function postedUser(given: PostedEventInput["user_id"]): User {
+  if (given === undefined || given === null) return { userId: null, warnings: NO_WARNINGS };
+  const userId = String(given);
+  if (!isPlaceholderId(userId)) return { userId, warnings: NO_WARNINGS };
+  const message = `must identify a user; the placeholder ${JSON.stringify(given)} was read as null`;
+  return { userId: null, warnings: [{ field: "user_id", code: "placeholder", message }] };
+}
+
+/** The user in a message. A placeholder counts as a user: ingest replaces placeholders before it publishes. */
+function publishedUser(given: PostedEventInput["user_id"]): User {
+  return { userId: typeof given === "string" ? given : null, warnings: NO_WARNINGS };
+}
+
+interface CompiledSchema<Input extends PostedEventInput> {
   readonly matches: ValidateFunction<Input>;
   readonly messages: EventSchema["messages"];
+  readonly userOf: (given: PostedEventInput["user_id"]) => User;
 }
 
 const ajv = new Ajv({ allErrors: true, allowUnionTypes: true });
-function compile<Input extends EventInput>({ schema, messages }: EventSchema): CompiledSchema<Input> {
-  return { matches: ajv.compile<Input>(schema), messages };
+function compile<Input extends PostedEventInput>(
+  { schema, messages }: EventSchema,
+  userOf: CompiledSchema<Input>["userOf"],
+): CompiledSchema<Input> {
+  return { matches: ajv.compile<Input>(schema), messages, userOf };
 }
 // eventSchema.ts checks at compile time that these types are those of the schemas.
-const posted = compile<EventInput>(postedEventSchema);
-const published = compile<PublishedEventInput>(publishedEventSchema);
+const posted = compile<PostedEventInput>(postedEventSchema, postedUser);
+const published = compile<PublishedEventInput>(publishedEventSchema, publishedUser);
+
+/** The rules for posted events that the caller decides. */
+export interface PostingRules {
+  /** Creates the id of an event that has none. @default a UUIDv7 */
+  readonly createId?: () => string;
+  /** Event times before this are rejected; epoch milliseconds. @default 0 */
+  readonly earliest?: number;
+}
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
@@ -47,6 +97,7 @@ function fieldError(messages: EventSchema["messages"], error: ErrorObject): Fiel
     return { field: params.additionalProperty || '""', message: "is not a field of an event" };
   }
   const field = error.instancePath.slice(1);
+  if (error.keyword === "not") return { field, message: HAS_CONTROL_CHARACTER };
   if (error.keyword === "pattern") return { field, message: NOT_WELL_FORMED };
   return { field, message: messages.get(field) ?? "must be a JSON object" };
 }
@@ -63,11 +114,15 @@ function schemaErrors(messages: EventSchema["messages"], found: readonly ErrorOb
 }
 
 /** Violations of the rules that JSON Schema cannot express. Skips values of a wrong type: the schema reports those. */
-function ruleErrors(input: { event_time?: unknown; properties?: unknown }, receivedAt: number): FieldError[] {
+function ruleErrors(
+  input: { event_time?: unknown; properties?: unknown },
+  receivedAt: number,
+  earliest: number,
+): FieldError[] {
   const errors: FieldError[] = [];
   const { event_time: time, properties } = input;
   if (typeof time === "number" || typeof time === "string") {
-    const parsed = parseEventTime(time, receivedAt);
+    const parsed = parseEventTime(time, receivedAt, earliest);
     if ("problem" in parsed) errors.push({ field: "event_time", message: parsed.problem });
   }
   if (isObject(properties)) {
@@ -77,32 +132,33 @@ function ruleErrors(input: { event_time?: unknown; properties?: unknown }, recei
   return errors;
 }
 
-function validate<Input extends EventInput>(
-  { matches, messages }: CompiledSchema<Input>,
+function validate<Input extends PostedEventInput>(
+  { matches, messages, userOf }: CompiledSchema<Input>,
   input: unknown,
   receivedAt: number,
-  createId: () => string,
+  { createId = uuidv7, earliest = 0 }: PostingRules,
 ): ValidationResult {
   try {
     if (!matches(input)) {
       const errors = schemaErrors(messages, matches.errors ?? []);
       if (!isObject(input) || errors.length === MAX_ERRORS) return { ok: false, errors };
       const reported = new Set(errors.map((error) => error.field));
-      const others = ruleErrors(input, receivedAt).filter((error) => !reported.has(error.field));
+      const others = ruleErrors(input, receivedAt, earliest).filter((error) => !reported.has(error.field));
       return { ok: false, errors: [...errors, ...others] };
     }
-    const time = parseEventTime(input.event_time, receivedAt);
+    const time = parseEventTime(input.event_time, receivedAt, earliest);
     const properties = input.properties ?? null;
     if ("problem" in time || (properties && propertiesProblem(properties))) {
-      return { ok: false, errors: ruleErrors(input, receivedAt) };
+      return { ok: false, errors: ruleErrors(input, receivedAt, earliest) };
     }
+    const { userId, warnings } = userOf(input.user_id);
     const event: AnalyticsEvent = {
       type: "event",
-      event_id: input.event_id ?? createId(),
-      session_id: input.session_id,
+      event_id: String(input.event_id ?? createId()),
+      session_id: String(input.session_id),
       event_name: input.event_name,
       event_time: time.ms,
-      user_id: input.user_id ?? null,
+      user_id: userId,
       page: input.page ?? null,
       country: input.country ?? null,
       region: input.region ?? null,
@@ -110,27 +166,53 @@ function validate<Input extends EventInput>(
       properties,
       received_at: receivedAt,
     };
-    return { ok: true, event };
+    return { ok: true, event, warnings };
   } catch {
     // JSON values never throw here; objects with throwing getters do.
     return { ok: false, errors: [{ field: "", message: "must be a JSON object, and reading it failed" }] };
   }
 }
 
+/** Fields whose numbers are read as text, with every digit. */
+const ID_FIELDS = ["event_id", "session_id", "user_id"] as const;
+/** Fields whose numbers are read, or refused, as doubles. */
+const OTHER_FIELDS = ["type", "event_name", "event_time", "page", "country", "region", "city", "properties"] as const;
+
+/** The input with numbers in place of their marks (exactJson.ts). Does not look into `properties`. */
+function readMarks(input: unknown): unknown {
+  if (!isObject(input)) return input;
+  let read: Record<string, unknown> | undefined;
+  for (const name of ID_FIELDS) {
+    const number = inexactNumber(input[name]);
+    if (number !== undefined) (read ??= { ...input })[name] = number;
+  }
+  for (const name of OTHER_FIELDS) {
+    const number = inexactNumber(input[name]);
+    if (number !== undefined) (read ??= { ...input })[name] = Number(number);
+  }
+  return read ?? input;
+}
+
 /**
- * Validates what an app sent (a value from JSON.parse) and returns the event, or every problem. Does not change the input;
+ * Validates what an app sent (a value from JSON.parse or parseExactJson) and returns the event, or every problem. Does not change the input;
  * `properties` is passed on, not copied. Never throws.
  * @param receivedAt epoch milliseconds; event times more than 24 hours later are rejected
- * @param createId creates the id of an event that has none
  */
-export function validateEvent(input: unknown, receivedAt: number, createId: () => string = uuidv7): ValidationResult {
-  return validate(posted, input, receivedAt, createId);
+export function validateEvent(input: unknown, receivedAt: number, rules: PostingRules = {}): ValidationResult {
+  let read = input;
+  try {
+    read = readMarks(input);
+  } catch {
+    // The schema's check fails in the same way.
+  }
+  return validate(posted, read, receivedAt, rules);
 }
 
 /**
  * Validates the value in a Pub/Sub message, which may have `received_at` in epoch milliseconds. Messages of other
  * publishers may lack fields: `received_at` then defaults to the publish time and `event_id` to the message id, so that a
- * redelivery gives the same event. Never throws.
+ * redelivery gives the same event. Event times from 1970 on are accepted: only posted events have a later limit. Never
+ * throws.
  * @param meta publishTime in epoch milliseconds
  */
 export function validatePublishedEvent(
@@ -144,5 +226,5 @@ export function validatePublishedEvent(
     const message = "must not be more than 24 hours after the message was published";
     return { ok: false, errors: [{ field: "received_at", message }] };
   }
-  return validate(published, input, receivedAt, () => meta.messageId);
+  return validate(published, input, receivedAt, { createId: () => meta.messageId });
 }

@@ -3,13 +3,19 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { EventSender } from "@eventlogger/traffic/client/eventSender";
 import { sendAll } from "@eventlogger/traffic/client/sendAll";
 import type { AnalyticsEvent, EventInput } from "@eventlogger/events/event";
-import { bruteForceRollups, type RollupReport } from "@eventlogger/traffic/bruteForce";
+import { dayFromCalendar, dayOf, dayToIso } from "@eventlogger/events/day";
+import { bruteForceRollups, type DailyStat, type RollupReport } from "@eventlogger/traffic/bruteForce";
 import { generateTraffic } from "@eventlogger/traffic/generator/trafficGenerator";
 import type { TrafficOptions } from "@eventlogger/traffic/generator/trafficOptions";
 import { validateEvent } from "@eventlogger/events/validation";
 
 /** Time from the last POST to exact numbers when nothing is killed, ms; long enough for a busy machine. */
 const EXACT_LIMIT_MS = 180_000;
+
+/** Not after the oldest event of {@link ADVERSARIAL}. */
+const FIRST_DAY = dayFromCalendar(2020, 1, 1) as number;
+/** Maximum number of days in an answer of `GET /event/`. */
+const DAYS_PER_ANSWER = 1000;
 
 /** Events of six days, one of them in 2020, out of order and with duplicates. */
 const ADVERSARIAL: Partial<TrafficOptions> = {
@@ -69,9 +75,17 @@ export class Traffic {
    * @throws Error with any other answer than 200, such as a 503 while BigQuery is slow
    */
   async rollups(): Promise<RollupReport> {
-    const response = await fetch(`${this.url}/event/`);
-    if (response.status !== 200) throw new Error(`GET /event/ answered ${response.status}: ${await response.text()}`);
-    const { total_users, daily_stats } = (await response.json()) as RollupReport;
+    const daily_stats: DailyStat[] = [];
+    let total_users = 0;
+    // One answer has at most 1,000 days.
+    for (let from = FIRST_DAY; from <= dayOf(Date.now()) + 1; from += DAYS_PER_ANSWER) {
+      const range = `from=${dayToIso(from)}&to=${dayToIso(from + DAYS_PER_ANSWER - 1)}`;
+      const response = await fetch(`${this.url}/event/?${range}`);
+      if (response.status !== 200) throw new Error(`GET /event/ answered ${response.status}: ${await response.text()}`);
+      const report = (await response.json()) as RollupReport;
+      total_users = report.total_users;
+      daily_stats.push(...report.daily_stats);
+    }
     return { total_users, daily_stats };
   }
 

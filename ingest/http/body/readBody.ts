@@ -1,5 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import type { IncomingMessage } from "node:http";
+import { parseExactJson } from "@eventlogger/events/exactJson";
 import type { ByteBudget } from "./byteBudget";
 import { bodyEncoding } from "./contentHeaders";
 import { decompress } from "./decompress";
@@ -10,6 +11,9 @@ import { RequestError } from "../errors";
  * the connection closes may never see the error.
  */
 const DISCARD_FACTOR = 16;
+
+/** Text of Windows tools may begin with it. */
+const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 
 export interface BodyOptions {
   /** Maximum size of one body, both as sent and decompressed, bytes. */
@@ -72,7 +76,7 @@ function receive(request: IncomingMessage, { limit, budget }: BodyOptions): Prom
 }
 
 /**
- * Reads the body of a request, decompresses it, and passes it to `use`. The body counts against the budget until `use`
+ * Reads the body of a request, decompresses it, removes a byte order mark at its start, and passes it to `use`. The body counts against the budget until `use`
  * returns, so `use` must not keep it.
  * @returns the result of `use`
  * @throws RequestError when its size, compression or text encoding is invalid.
@@ -92,16 +96,16 @@ export async function readBody<T>(
       taken += body.length;
     }
     if (!isUtf8(body)) throw new RequestError("INVALID_UTF8");
-    return use(body);
+    return use(body.subarray(0, 3).equals(BYTE_ORDER_MARK) ? body.subarray(3) : body);
   } finally {
     budget.give(taken);
   }
 }
 
-/** Parses JSON. @throws RequestError INVALID_JSON */
+/** Parses JSON, with marks for numbers that would lose digits. @throws RequestError INVALID_JSON */
 export function parseJson(body: Buffer): unknown {
   try {
-    return JSON.parse(body.toString("utf8")) as unknown;
+    return parseExactJson(body.toString("utf8"));
   } catch (error) {
     // V8 quotes the body in its message: cut it, to keep the answer small.
     const detail = body.length === 0 ? "the body is empty" : (error as Error).message.slice(0, 200);

@@ -5,9 +5,16 @@ import { RequestError, type ErrorCode } from "../../http/errors";
 import { sampleEvent } from "../../testing/requests";
 
 const RECEIVED_AT = 1_700_000_001_000;
+const EARLIEST = Date.UTC(2010, 0, 1);
 
 function read(body: string, format: "json" | "ndjson" = "json", maxEvents = 10): Batch {
-  return readBatch(Buffer.from(body), { format, maxEvents, idempotencyKey: "", receivedAt: RECEIVED_AT });
+  return readBatch(Buffer.from(body), {
+    format,
+    maxEvents,
+    idempotencyKey: "",
+    receivedAt: RECEIVED_AT,
+    earliest: EARLIEST,
+  });
 }
 const json = JSON.stringify;
 const lines = (...events: unknown[]): string => events.map((event) => json(event)).join("\n");
@@ -38,7 +45,7 @@ describe("readBatch", () => {
       assert.equal(batch.messages[0]?.attributes.event_time, "1700000000123");
     }
     for (const empty of [read("[]"), read('{"events":[]}'), read("", "ndjson")]) {
-      assert.deepEqual(empty, { messages: [], rejected: [] });
+      assert.deepEqual(empty, { messages: [], rejected: [], warnings: [] });
     }
   });
 
@@ -51,9 +58,40 @@ describe("readBatch", () => {
         [1, 2, 3, 4, 5],
       );
       assert.deepEqual(batch.rejected[0]?.errors, [
-        { field: "session_id", message: "must be a string of 1 to 128 characters" },
+        { field: "session_id", message: "must be a string of 1 to 128 characters or a number" },
       ]);
     }
+  });
+
+  it("readBatch rejects only the events before the earliest event time", () => {
+    const batch = read(json([a, { ...b, event_time: "2009-12-31" }]));
+    assert.deepEqual(ids(batch), ["a"]);
+    const message = "must not be before 2010-01-01T00:00:00Z";
+    assert.deepEqual(batch.rejected, [{ index: 1, errors: [{ field: "event_time", message }] }]);
+  });
+
+  it("readBatch rejects only the events whose properties have numbers that would lose digits", () => {
+    const [exact, inexact] = ["9007199254740992", "9007199254740993"].map((n, i) =>
+      json(i === 0 ? a : b).replace(/}$/, `,"properties":{"order":${n}}}`),
+    );
+    for (const batch of [read(`[${exact},${inexact}]`), read(`${exact}\n${inexact}`, "ndjson")]) {
+      assert.deepEqual(ids(batch), ["a"]);
+      assert.match(batch.rejected[0]?.errors[0]?.message ?? "", /number 9007199254740993, which would lose digits/);
+    }
+  });
+
+  it("readBatch warns about an event that has the id of another one and other content", () => {
+    const batch = read(json([a, b, a, { ...a, page: "/other" }, { ...b, event_time: 1_700_000_000 }, {}]));
+    assert.deepEqual(ids(batch), ["a", "b", "a", "a", "b"]);
+    assert.deepEqual(
+      batch.warnings.map(({ index, field, code }) => [index, field, code]),
+      [
+        [3, "event_id", "conflict"],
+        [4, "event_id", "conflict"],
+      ],
+    );
+    assert.match(batch.warnings[0]?.message ?? "", /^must name one event, but event 0 of this batch has it too/);
+    assert.deepEqual(read(json([sampleEvent(), sampleEvent()])).warnings, []);
   });
 
   it("readBatch rejects only the lines that are not JSON", () => {

@@ -1,4 +1,5 @@
-import { validateEvent, type FieldError } from "@eventlogger/events/validation";
+import { validateEvent, type FieldError, type FieldWarning } from "@eventlogger/events/validation";
+import { parseExactJson } from "@eventlogger/events/exactJson";
 import { encodeMessage, type EventMessage } from "@eventlogger/events/eventMessage";
 import { batchIds } from "./batchIds";
 import { parseJson } from "../../http/body/readBody";
@@ -13,10 +14,17 @@ export interface RejectedEvent {
   readonly errors: readonly FieldError[];
 }
 
+/** A warning about an event that was accepted. */
+export interface EventWarning extends FieldWarning {
+  /** Index in the batch, from 0. */
+  readonly index: number;
+}
+
 /** The valid and the rejected events of a batch. */
 export interface Batch {
   readonly messages: readonly EventMessage[];
   readonly rejected: readonly RejectedEvent[];
+  readonly warnings: readonly EventWarning[];
 }
 
 /** A line of NDJSON that is not valid JSON. */
@@ -45,7 +53,7 @@ function parseLines(body: Buffer, max: number): unknown[] {
       continue;
     }
     try {
-      values.push(JSON.parse(line));
+      values.push(parseExactJson(line));
     } catch (error) {
       values.push(new BadLine(`must be JSON: ${(error as Error).message.slice(0, 200)}`));
     }
@@ -71,6 +79,20 @@ function parseArray(body: Buffer): readonly unknown[] {
   return events;
 }
 
+/** Finds events of a batch that have the id of an earlier one and other content. Equal events are repeats, and allowed. */
+class IdConflicts {
+  private readonly first = new Map<string, { readonly index: number; readonly data: Buffer }>();
+
+  conflictOf({ data, attributes: { event_id } }: EventMessage, index: number): EventWarning | undefined {
+    const first = this.first.get(event_id);
+    if (first === undefined) this.first.set(event_id, { index, data });
+    // All events of a batch are received at the same time, so equal events are equal messages.
+    if (first === undefined || first.data.equals(data)) return undefined;
+    const message = `must name one event, but event ${first.index} of this batch has it too, with other content; one of them counts`;
+    return { index, field: "event_id", code: "conflict", message };
+  }
+}
+
 /**
  * Reads and validates the events of a body. An invalid event is rejected without affecting the others.
  * @param body UTF-8
@@ -84,27 +106,36 @@ export function readBatch(
     readonly idempotencyKey: string;
     /** Epoch milliseconds. */
     readonly receivedAt: number;
+    /** Event times before this are rejected; epoch milliseconds. */
+    readonly earliest: number;
   },
 ): Batch {
-  const { format, maxEvents, idempotencyKey, receivedAt } = options;
+  const { format, maxEvents, idempotencyKey, receivedAt, earliest } = options;
   const inputs = format === "ndjson" ? parseLines(body, maxEvents) : parseArray(body);
   if (inputs.length > maxEvents) throw new RequestError("TOO_MANY_EVENTS", { detail: String(maxEvents) });
 
   const idOf = batchIds(body, idempotencyKey);
   const messages: EventMessage[] = [];
   const rejected: RejectedEvent[] = [];
+  const warnings: EventWarning[] = [];
+  const conflicts = new IdConflicts();
   let index = 0;
-  // One function for all events, not one for each.
-  const makeId = (): string => idOf(index);
+  // One object for all events, not one for each.
+  const rules = { createId: (): string => idOf(index), earliest };
   for (; index < inputs.length; index++) {
     const input = inputs[index];
     if (input instanceof BadLine) {
       rejected.push({ index, errors: [{ field: "", message: input.message }] });
       continue;
     }
-    const result = validateEvent(input, receivedAt, makeId);
-    if (result.ok) messages.push(encodeMessage(result.event));
-    else rejected.push({ index, errors: result.errors });
+    const result = validateEvent(input, receivedAt, rules);
+    if (result.ok) {
+      const message = encodeMessage(result.event);
+      messages.push(message);
+      const conflict = conflicts.conflictOf(message, index);
+      if (conflict) warnings.push(conflict);
+      for (const warning of result.warnings) warnings.push({ index, ...warning });
+    } else rejected.push({ index, errors: result.errors });
   }
-  return { messages, rejected };
+  return { messages, rejected, warnings };
 }

@@ -1,6 +1,6 @@
 import type { Registry } from "prom-client";
 import { postedEventSchema } from "@eventlogger/events/eventSchema";
-import type { FieldError } from "@eventlogger/events/validation";
+import type { FieldError, WarningCode } from "@eventlogger/events/validation";
 import { CountingHistogram, type Observer } from "./histogram";
 import { Tally } from "./tally";
 
@@ -20,6 +20,7 @@ function reasonOf(errors: readonly FieldError[]): string {
 export class EventMetrics {
   private readonly acceptedTotal: Tally<"key">;
   private readonly rejectedTotal: Tally<"reason">;
+  private readonly warningsTotal: Tally<"field" | "warning">;
   private readonly batchEvents: Observer;
   /** By key name; undefined for events sent without a key. */
   private readonly accepts = new Map<string | undefined, { value: number }>();
@@ -34,6 +35,11 @@ export class EventMetrics {
       name: "ingest_events_rejected_total",
       help: "Events that were not valid, by the first invalid field",
       labelNames: ["reason"],
+    });
+    this.warningsTotal = new Tally(registry, {
+      name: "ingest_event_warnings_total",
+      help: "Warnings about accepted events, by field and kind; user_id placeholder counts the ids that were read as null",
+      labelNames: ["field", "warning"],
     });
     const batchEvents = new CountingHistogram(registry, {
       name: "ingest_batch_events",
@@ -55,6 +61,11 @@ export class EventMetrics {
   /** Records an invalid event. */
   rejected(errors: readonly FieldError[]): void {
     this.rejectedTotal.add({ reason: reasonOf(errors) });
+  }
+
+  /** Records a warning about an accepted event. */
+  warned(warning: { readonly field: string; readonly code: WarningCode }): void {
+    this.warningsTotal.add({ field: warning.field, warning: warning.code });
   }
 
   /** Records the size of a batch. */

@@ -37,6 +37,27 @@ describe("the view daily_rollups", function () {
     assert.equal(rollups.total_users, 5);
   });
 
+  it("a range selects days, first and last included, and keeps the total of users over all days", async () => {
+    const dataset = await fixture.freshDataset();
+    const range = (from: string, to: string): ReturnType<typeof readDailyRollups> =>
+      readDailyRollups(fixture.bigquery, dataset, { from, to });
+    assert.deepEqual(await range("2020-01-01", "2024-05-03"), { total_users: 0, days: [] });
+    const dates = ["2020-01-01", "2024-05-01", "2024-05-02", "2024-05-03"];
+    const rows = dates.map((date, i) => rollupVersion({ date, version: 1, session_count: 1, new_user_count: i + 1 }));
+    await fixture.bigquery.dataset(dataset).table("daily_rollup_versions").insert(rows);
+    const cases: [string, string, string[]][] = [
+      ["2024-05-01", "2024-05-02", ["2024-05-01", "2024-05-02"]],
+      ["2024-05-03", "2024-05-03", ["2024-05-03"]],
+      ["2021-01-01", "2021-12-31", []],
+      ["2025-01-01", "2025-12-31", []],
+      ["2020-01-01", "2024-05-03", dates],
+    ];
+    for (const [from, to, expected] of cases) {
+      const { total_users, days } = await range(from, to);
+      assert.deepEqual([total_users, days.map(({ date }) => date)], [10, expected]);
+    }
+  });
+
   it("omits a day whose newest version is all zeros", async () => {
     const rollups = await read([
       rollupVersion({ date: "2024-05-01", version: 1, session_count: 1, new_user_count: 1 }),

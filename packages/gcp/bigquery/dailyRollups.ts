@@ -15,24 +15,35 @@ export interface DailyRollup {
   total_users: number;
 }
 
+/** First and last day, inclusive, `YYYY-MM-DD`. */
+export interface DayRange {
+  readonly from: string;
+  readonly to: string;
+}
+
 export interface DailyRollups {
-  /** Distinct known users over all days. */
+  /** Distinct known users over all days, also those outside of a requested range. */
   total_users: number;
   /** In ascending order of date. */
   days: DailyRollup[];
 }
 
 /**
- * Reads the rollups of all days.
+ * Reads the rollups of the days in a range, or of all days.
  * @throws Error of the BigQuery client when the query fails
  */
-export async function readDailyRollups(bigquery: BigQuery, dataset: string): Promise<DailyRollups> {
+export async function readDailyRollups(bigquery: BigQuery, dataset: string, range?: DayRange): Promise<DailyRollups> {
+  const view = tableReference(bigquery.projectId, dataset, dailyRollupsView.name);
+  // Also the last day of all, which has the number of all users.
+  const where = `WHERE date BETWEEN CAST(@from AS DATE) AND CAST(@to AS DATE) OR date = (SELECT MAX(date) FROM ${view})`;
   const rows = await runQuery(
     bigquery,
     `SELECT date, average_session_duration_sec, average_session_duration_min, active_user_count, new_user_count,
             session_count, total_users
-     FROM ${tableReference(bigquery.projectId, dataset, dailyRollupsView.name)}
+     FROM ${view}
+     ${range === undefined ? "" : where}
      ORDER BY date`,
+    range && { from: range.from, to: range.to },
   );
   const days = rows.map((row) => ({
     date: row.text("date"),
@@ -43,5 +54,6 @@ export async function readDailyRollups(bigquery: BigQuery, dataset: string): Pro
     session_count: row.number("session_count"),
     total_users: row.number("total_users"),
   }));
-  return { total_users: days[days.length - 1]?.total_users ?? 0, days };
+  const isWithin = ({ date }: DailyRollup): boolean => !range || (date >= range.from && date <= range.to);
+  return { total_users: days[days.length - 1]?.total_users ?? 0, days: days.filter(isWithin) };
 }
