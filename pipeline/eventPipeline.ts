@@ -34,7 +34,7 @@ export interface EventPipelineIo {
 }
 
 /**
- * The pipeline in design.md: from messages to raw rows, dead letters and versions of the daily rollups. The step names must
+ * The pipeline of docs/architecture.md: from messages to raw rows, dead letters and versions of the daily rollups. The step names must
  * not change, because the state of running jobs belongs to them.
  */
 export function eventPipeline(

@@ -1,5 +1,5 @@
 /**
- * The averages of a day in exact integer arithmetic, straight from their definition in design.md. This is the oracle for
+ * The averages of a day in exact integer arithmetic, straight from their definition in docs/numbers.md. This is the oracle for
  * the SQL that computes them in BigQuery (`@eventlogger/gcp/bigquery/averages`); production code does not use it.
  */
 
