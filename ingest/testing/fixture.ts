@@ -1,12 +1,12 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Message, PubSub, Subscription, Topic } from "@google-cloud/pubsub";
 import { startPubSubEmulator, type PubSubEmulator } from "@eventlogger/gcp/emulators/emulators";
 import { packageRootOf } from "@eventlogger/process/packageRoot";
 import { freePort } from "@eventlogger/process/ports";
 import { answers, awaitReady } from "@eventlogger/process/readiness";
+import { waitUntil } from "@eventlogger/process/wait";
 import { startChildProcess, type ChildProcess } from "@eventlogger/process/childProcess";
 import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
 
@@ -45,11 +45,7 @@ export async function eventually(
   what: string,
   deadlineMs = 30_000,
 ): Promise<void> {
-  const end = Date.now() + deadlineMs;
-  while (!(await holds())) {
-    if (Date.now() > end) throw new Error(`Not within ${deadlineMs} ms: ${what}`);
-    await sleep(20);
-  }
+  await waitUntil(what, holds, { timeoutMs: deadlineMs, intervalMs: 20 });
 }
 
 /** Runs a Pub/Sub emulator around the tests of the `describe` that calls this. */
