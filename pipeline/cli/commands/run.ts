@@ -12,6 +12,7 @@ import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
 import { INTERRUPTED } from "../exitCodes";
 import { defineCommand } from "./command";
 import { numberOptions } from "../numberOptions";
+import { mixedOption, requireServices, serviceProblems } from "../services";
 import { colours, grouped, LiveLine } from "@eventlogger/options/terminal";
 
 const heapSize = (value: string): string | undefined =>
@@ -23,6 +24,7 @@ const options = {
   ...projectOption,
   subscription: pubsubOptions.subscription,
   ...bigqueryOptions,
+  ...mixedOption,
   ...numberOptions,
   flinkMaster: {
     type: "string",
@@ -143,8 +145,10 @@ export const runCommand = defineCommand({
     ["$0 run --flink-master flink-jobmanager:8081", "submits to a Flink cluster"],
     ["PUBSUB_EMULATOR_HOST=127.0.0.1:8085 $0 run --bigquery-endpoint http://127.0.0.1:9050", "uses emulators"],
   ],
-  check: ({ fresh, acceptWrongNumbers }) =>
-    acceptWrongNumbers && !fresh ? ["--accept-wrong-numbers (ACCEPT_WRONG_NUMBERS) requires --fresh (FRESH)"] : [],
+  check: ({ fresh, acceptWrongNumbers, ...services }) => [
+    ...serviceProblems(services),
+    ...(acceptWrongNumbers && !fresh ? ["--accept-wrong-numbers (ACCEPT_WRONG_NUMBERS) requires --fresh (FRESH)"] : []),
+  ],
   async run(o) {
     const { dim, yellow, green } = colours(process.stdout);
     const say = (text: string): void => void process.stdout.write(`${dim(text)}\n`);
@@ -152,6 +156,7 @@ export const runCommand = defineCommand({
     const { StateDirectory } = await import("../../runners/flink/stateDirectory.js");
     const { beginBoundRun, labelProgress } = await import("../../runners/flink/stateBinding.js");
     const { runEventPipelineOnFlink, stateSettings } = await import("../../runners/flink/runOnFlink.js");
+    await requireServices({ ...o, pubsub: true, bigquery: { endpoint: o.bigqueryEndpoint } });
     const state = await StateDirectory.open(o.stateDir);
     const stop = onStopSignals({ beforeExit: () => state.endChildren(0), exitCode: INTERRUPTED });
     const stopped = stop.received;

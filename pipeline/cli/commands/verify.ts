@@ -4,6 +4,7 @@ import { verifyRollups, type Difference } from "@eventlogger/gcp/bigquery/verify
 import { defineCommand } from "./command";
 import { jsonOption, writeResult } from "../output";
 import { numberOptions } from "../numberOptions";
+import { requireServices, serviceProblems } from "../services";
 import { colours } from "@eventlogger/options/terminal";
 
 function describe({ date, number, expected, actual }: Difference): string {
@@ -32,8 +33,10 @@ export const verifyCommand = defineCommand({
       "uses an emulator and another session gap",
     ],
   ],
+  check: serviceProblems,
   async run({ project, bigqueryEndpoint, dataset, sessionGap, json }) {
     const { red, green } = colours(process.stdout);
+    await requireServices({ project, bigquery: { endpoint: bigqueryEndpoint } });
     const bigquery = bigQueryClient({ project, endpoint: bigqueryEndpoint });
     const { differences, equalDays } = await verifyRollups(bigquery, { dataset, gapMs: sessionGap });
     const days = new Set(differences.map((d) => d.date)).size;

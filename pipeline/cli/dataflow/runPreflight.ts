@@ -1,4 +1,5 @@
 import { checkLaunch } from "../../runners/dataflow/preflight/checkLaunch";
+import { requireServices } from "../services";
 import { jobSettings, type LaunchOptions } from "./launchOptions";
 import type { SubmissionRun } from "./submission";
 
@@ -12,6 +13,9 @@ export async function runPreflight(
   { update }: { readonly update: boolean },
 ): Promise<void> {
   run.say("preflight checks of subscription, tables, buckets and image");
+  await run.stoppable(
+    requireServices({ ...o, pubsub: true, bigquery: { endpoint: o.bigqueryEndpoint }, storage: true }),
+  );
   const { tempLocation, stagingLocation } = jobSettings(o);
   const { problems, warnings } = await run.stoppable(
     checkLaunch({
