@@ -14,6 +14,7 @@ import { BeamFnControlClient } from "apache-beam/proto/beam_fn_api.grpc-client";
 import { Worker, type BundleProcessor } from "apache-beam/worker/worker";
 import { failDataChannel } from "./dataChannel";
 import type { ExtendedOperator, Finalizer } from "./operators";
+import { reportFailure } from "../worker/counters";
 import { log } from "../worker/log";
 
 /** Finalizers that wait longer than this are aborted: runners drop the oldest ones when too many wait. */
@@ -324,6 +325,7 @@ async function processBundle(this: Worker, instruction: Request): Promise<void> 
     const error = cause instanceof Error ? cause : new Error(String(cause));
     workerStats.failedBundles++;
     log.error(`Bundle ${id} of ${descriptorId} failed: ${error.stack ?? error.message}`);
+    reportFailure({ what: "a bundle", error: error.message });
     // The processor is not reused: its operators may be in any state.
     if (processor) await failBundle(processor, error);
     respondError(this, id, error);

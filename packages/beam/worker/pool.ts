@@ -1,6 +1,5 @@
 import "../sdk";
 import { spawn, type ChildProcess } from "node:child_process";
-import { createWriteStream, type WriteStream } from "node:fs";
 import { createInterface } from "node:readline";
 import * as grpc from "@grpc/grpc-js";
 import type {
@@ -11,7 +10,8 @@ import type {
 } from "apache-beam/proto/beam_fn_api";
 import { beamFnExternalWorkerPoolDefinition } from "apache-beam/proto/beam_fn_api.grpc-server";
 import { getRegisteredModules } from "apache-beam/serialization";
-import { COUNTERS_LINE } from "./counters";
+import { appendLog } from "@eventlogger/process/logFiles";
+import { COUNTERS_LINE, FAILURE_LINE, GAUGES_LINE, type Failure } from "./counters";
 
 /** Options of {@link startWorkerPool}. */
 export interface WorkerPoolOptions {
@@ -25,6 +25,8 @@ export interface WorkerPoolOptions {
   readonly nodeArgs?: readonly string[];
   /** Called when a worker exits unexpectedly, with its exit status as text. */
   readonly onUnexpectedExit?: (workerId: string, status: string) => void;
+  /** Called when something has failed in a worker; see `reportFailure`. */
+  readonly onFailure?: (failure: Failure) => void;
   /** Called when a worker has started or exited. */
   readonly onWorkersChanged?: () => void;
 }
@@ -37,6 +39,8 @@ export interface WorkerPool {
   readonly pids: readonly number[];
   /** The sums of the counters of all workers, including those that have exited; see `count`. */
   readonly counters: Readonly<Record<string, number>>;
+  /** The gauges of the running workers; the highest value of each. See `gaugeFrom`. */
+  readonly gauges: Readonly<Record<string, number>>;
   /** Number of workers that have exited unexpectedly. */
   readonly unexpectedExits: number;
   /** Stops the workers (SIGTERM, then SIGKILL after `graceMs`, default 3000) and the service. */
@@ -56,14 +60,13 @@ const workerProgram = (): string => require.resolve("./main");
 class ProcessPool implements WorkerPool {
   private readonly workers = new Map<string, RunningWorker>();
   private readonly server = new grpc.Server();
-  private readonly log: WriteStream;
   private readonly latest = new Map<string, Record<string, number>>();
+  private readonly latestGauges = new Map<string, Record<string, number>>();
   private stopping = false;
   address = "";
   unexpectedExits = 0;
 
   constructor(private readonly options: WorkerPoolOptions) {
-    this.log = createWriteStream(options.logFile, { flags: "a" });
     this.server.addService(beamFnExternalWorkerPoolDefinition, {
       startWorker: (
         call: grpc.ServerUnaryCall<StartWorkerRequest, StartWorkerResponse>,
@@ -119,22 +122,23 @@ class ProcessPool implements WorkerPool {
       env: { ...process.env, ...this.options.env },
     });
     createInterface({ input: child.stdout }).on("line", (line) => this.handleLine(id, line));
-    child.stderr.pipe(this.log, { end: false });
+    child.stderr.setEncoding("utf8").on("data", (text: string) => this.write(text));
     const worker: RunningWorker = {
       process: child,
       stopped: false,
       terminated: false,
       exited: new Promise((resolve) => {
-        child.once("error", (error) => this.log.write(`worker ${id} cannot be started: ${error.message}\n`));
+        child.once("error", (error) => this.write(`worker ${id} cannot be started: ${error.message}\n`));
         child.once("close", (code, signal) => {
           this.workers.delete(id);
+          this.latestGauges.delete(id);
           resolve();
           this.options.onWorkersChanged?.();
           // A worker exits with 0 when the runner closes its control stream.
           if (!worker.stopped && code !== 0) {
             this.unexpectedExits++;
             const status = signal ? `was killed by ${signal}` : `exited with code ${code}`;
-            this.log.write(`worker ${id} ${status}\n`);
+            this.write(`worker ${id} ${status}\n`);
             this.options.onUnexpectedExit?.(id, status);
           }
         });
@@ -145,11 +149,24 @@ class ProcessPool implements WorkerPool {
   }
 
   private handleLine(id: string, line: string): void {
-    if (!line.startsWith(COUNTERS_LINE)) {
-      this.log.write(line + "\n");
-      return;
+    const report = /^(@\w+ )(\{.*)/.exec(line);
+    const [, kind, json = ""] = report ?? [];
+    if (kind === COUNTERS_LINE) this.latest.set(id, JSON.parse(json) as Record<string, number>);
+    else if (kind === GAUGES_LINE) this.latestGauges.set(id, JSON.parse(json) as Record<string, number>);
+    else if (kind === FAILURE_LINE) this.options.onFailure?.(JSON.parse(json) as Failure);
+    else this.write(`${line}\n`);
+  }
+
+  private write(text: string): void {
+    appendLog(this.options.logFile, text);
+  }
+
+  get gauges(): Record<string, number> {
+    const highest: Record<string, number> = {};
+    for (const gauges of this.latestGauges.values()) {
+      for (const [name, value] of Object.entries(gauges)) highest[name] = Math.max(highest[name] ?? value, value);
     }
-    this.latest.set(id, JSON.parse(line.slice(COUNTERS_LINE.length)) as Record<string, number>);
+    return highest;
   }
 
   get counters(): Record<string, number> {
@@ -183,7 +200,6 @@ class ProcessPool implements WorkerPool {
     this.stopping = true;
     await Promise.all([...this.workers.keys()].map((id) => this.stopWorker(id, { terminateMs: 0, killMs: graceMs })));
     this.server.forceShutdown();
-    await new Promise<void>((resolve) => this.log.end(resolve));
   }
 }
 
