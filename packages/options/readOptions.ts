@@ -115,9 +115,9 @@ export function readOptions<S extends OptionSpecs>(
     const wrong = (spec as { check?(value: unknown): string | undefined }).check?.(value);
     // The check of a list names the invalid entry itself.
     const found = spec.type === "list" ? "" : `, not ${JSON.stringify(raw)}`;
-    if (wrong && spec.type === "duration" && lacksUnit(String(raw)))
-      problems.push(`${name} ${unitMissing(String(raw))}`);
-    else if (wrong) problems.push(`${name} ${wrong}${found}`);
+    if (wrong && spec.type === "duration" && typeof raw === "string" && lacksUnit(raw)) {
+      problems.push(`${name} ${unitMissing(raw)}`);
+    } else if (wrong) problems.push(`${name} ${wrong}${found}`);
     else out[key] = value;
   }
   problems.push(...checkTogether(out as Partial<Options<S>>));

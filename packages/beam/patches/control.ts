@@ -158,6 +158,7 @@ async function finalize(worker: Worker, instructionId: string): Promise<void> {
     for (const listener of beforeFinalizeListeners) await listener();
   } catch (error) {
     log.error(`Bundle ${instructionId} is not finalized: ${String(error)}`);
+    reportFailure({ what: "recording a checkpoint", error: String(error) });
     if (pending.delete(instructionId)) abortAll(entry.finalizers);
     throw error;
   }

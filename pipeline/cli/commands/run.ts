@@ -1,7 +1,9 @@
 import { bigqueryOptions, projectOption, pubsubOptions } from "@eventlogger/gcp/gcpOptions";
 import { atLeast, wholeNumber, type OptionSpecs } from "@eventlogger/options/options";
+import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { FlinkRun } from "@eventlogger/beam";
+import type { RunMonitor as Monitor } from "../../monitoring/runMonitor";
 import { onStopSignals } from "@eventlogger/process/stopSignals";
 import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
 import { LabelledTables } from "@eventlogger/gcp/bigquery/stateLabels";
@@ -9,6 +11,7 @@ import { checkTables } from "@eventlogger/gcp/bigquery/setup/checkTables";
 import { mergeDiagnostics, type Diagnostics } from "@eventlogger/gcp/diagnostics";
 import { checkSubscription } from "@eventlogger/gcp/pubsub/setup/checkSubscription";
 import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
+import { makePrivate, PRIVATE_UMASK } from "@eventlogger/process/privateFiles";
 import { INTERRUPTED } from "../exitCodes";
 import { defineCommand } from "./command";
 import { numberOptions } from "../numberOptions";
@@ -65,6 +68,27 @@ const options = {
     check: heapSize,
     group: "Flink:",
   },
+  stuckAfter: {
+    type: "duration",
+    describe:
+      "Stop with exit code 3 when no bundle is finished, or no checkpoint is completed, for this time; 0: never",
+    default: 10 * 60_000,
+    check: (ms) => (ms === 0 ? undefined : atLeast(10_000)(ms)),
+    group: "Monitoring:",
+  },
+  metricsHost: {
+    type: "string",
+    describe: "Address for /metrics, /healthz and /readyz. There is no authentication",
+    default: "127.0.0.1",
+    group: "Monitoring:",
+  },
+  metricsPort: {
+    type: "number",
+    describe: "Port for /metrics, /healthz and /readyz; 0 disables them",
+    default: 9464,
+    check: wholeNumber(0, 65_535),
+    group: "Monitoring:",
+  },
   workerMemory: {
     type: "number",
     describe: "Heap limit of a worker, in MiB",
@@ -73,6 +97,9 @@ const options = {
     group: "Flink:",
   },
 } as const satisfies OptionSpecs;
+
+/** What a run creates in its state directory. */
+const STATE_ENTRIES = ["checkpoints", "logs", "work", "current.json", "settings.json", "processes.json"];
 
 /** Interval at which the tables are labelled with the last checkpoint; ms. */
 const LABEL_EVERY_MS = 5 * 60_000;
@@ -110,15 +137,15 @@ function status(counters: Readonly<Record<string, number>>, seconds: number, rat
 }
 
 /** Draws the live line. @returns a function that removes it */
-function showCounts(run: FlinkRun): () => void {
-  const line = new LiveLine(process.stdout);
+function showCounts(run: FlinkRun, line: LiveLine, problems: () => readonly string[]): () => void {
   const startedAt = Date.now();
   let last = 0;
   const timer = setInterval(() => {
     const events = run.workers.counters["events"] ?? 0;
     const rate = events - last;
     last = events;
-    line.draw(() => status(run.workers.counters, (Date.now() - startedAt) / 1000, rate));
+    const text = (): string => status(run.workers.counters, (Date.now() - startedAt) / 1000, rate);
+    line.draw(() => [text(), ...problems()].join("; "));
   }, 1000);
   return () => {
     clearInterval(timer);
@@ -153,26 +180,47 @@ export const runCommand = defineCommand({
     const { dim, yellow, green } = colours(process.stdout);
     const say = (text: string): void => void process.stdout.write(`${dim(text)}\n`);
     // Imported here, because Beam takes a while to load and other commands do not need it.
+    const { RunMonitor } = await import("../../monitoring/runMonitor.js");
     const { StateDirectory } = await import("../../runners/flink/stateDirectory.js");
     const { beginBoundRun, labelProgress } = await import("../../runners/flink/stateBinding.js");
     const { runEventPipelineOnFlink, stateSettings } = await import("../../runners/flink/runOnFlink.js");
     await requireServices({ ...o, pubsub: true, bigquery: { endpoint: o.bigqueryEndpoint } });
+    // State and logs contain personal data. Children inherit the mask, so that it also holds for files of Flink.
+    process.umask(PRIVATE_UMASK);
+    makePrivate(path.resolve(o.stateDir), STATE_ENTRIES);
     const state = await StateDirectory.open(o.stateDir);
     const stop = onStopSignals({ beforeExit: () => state.endChildren(0), exitCode: INTERRUPTED });
     const stopped = stop.received;
     let run: FlinkRun | undefined;
     let hideCounts = (): void => {};
     let lastLabel = async (): Promise<void> => {};
+    const line = new LiveLine(process.stdout);
+    const warn = (text: string): void => {
+      line.clear();
+      process.stdout.write(`${yellow("warning")} ${text}\n`);
+    };
+    let monitor: Monitor | undefined;
     try {
       const { warnings } = await checkSourceAndSinks(o.project, o.subscription, o.dataset, o.bigqueryEndpoint);
-      for (const warning of warnings) process.stdout.write(`${yellow("warning")} ${warning}\n`);
+      for (const warning of warnings) warn(warning);
+      monitor = await RunMonitor.start({
+        host: o.metricsHost,
+        port: o.metricsPort || undefined,
+        stuckAfterMs: o.stuckAfter,
+        checkpointIntervalMs: o.checkpointInterval,
+        directory: state.directory,
+        logs: state.logs,
+        warn,
+      });
+      const { stuck } = monitor;
+      if (monitor.address) say(`metrics on http://${monitor.address}/metrics`);
       const settings = stateSettings({ ...o, sessionGapMs: o.sessionGap });
       const bigquery = bigQueryClient({ project: o.project, endpoint: o.bigqueryEndpoint });
       const tables = new LabelledTables(bigquery, o.dataset);
       const start = await beginBoundRun(state, tables, settings, o);
       if (o.fresh) say("deleted the state");
       if (o.acceptWrongNumbers) {
-        process.stdout.write(`${yellow("warning")} the numbers lack all events that were counted before this start\n`);
+        warn("the numbers lack all events that were counted before this start");
       }
       lastLabel = labelProgress(state, tables, {
         everyMs: LABEL_EVERY_MS,
@@ -192,6 +240,7 @@ export const runCommand = defineCommand({
         state,
         start,
         say,
+        (failure) => monitor?.failed(failure),
       );
       run = await Promise.race([starting, stopped.then(() => undefined)]);
       if (!run) {
@@ -200,10 +249,11 @@ export const runCommand = defineCommand({
         await state.endChildren();
         return 0;
       }
-      await Promise.race([firstBundle(run), run.finished, stopped]);
+      monitor.watch(run, start.checkpointRecord);
+      await Promise.race([firstBundle(run), run.finished, stopped, stuck]);
       process.stdout.write(`${green("running")} reading ${o.subscription}; logs in ${state.logs}\n`);
-      hideCounts = showCounts(run);
-      const signal = await Promise.race([stopped, run.finished]);
+      hideCounts = showCounts(run, line, () => monitor?.problems() ?? []);
+      const signal = await Promise.race([stopped, run.finished, stuck]);
       hideCounts();
       if (signal === undefined) throw new Error("The job ended unexpectedly");
       process.stdout.write(`${signal}: stopping; the next run resumes from the last checkpoint\n`);
@@ -212,6 +262,7 @@ export const runCommand = defineCommand({
       hideCounts();
       await run?.stop();
       await lastLabel();
+      await monitor?.stop();
       state.close();
       stop.dispose();
     }
