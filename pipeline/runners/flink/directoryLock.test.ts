@@ -33,7 +33,7 @@ describe("the lock of a state directory", function () {
 
   /** Opens the state directory in another process, which keeps it open. */
   function open(prefix: readonly string[] = []): Opener {
-    const [command = "", ...args] = [...prefix, process.execPath, PROGRAM, directory];
+    const [command, ...args] = [...prefix, process.execPath, PROGRAM, directory];
     const child = spawn(command, args, { stdio: ["ignore", "pipe", "inherit"] });
     const line = once(createInterface({ input: child.stdout }), "line") as Promise<[string]>;
     const exit = once(child, "exit").then((): [string] => ["ended without an answer"]);

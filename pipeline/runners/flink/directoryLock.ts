@@ -39,7 +39,7 @@ export class DirectoryLock {
       encoding: "utf8",
     });
     if (status !== 0) closeSync(fd);
-    if (error?.code === "ENOENT") return "unsupported";
+    if (error && "code" in error && error.code === "ENOENT") return "unsupported";
     if (status === HELD) return "held";
     if (status !== 0) throw new Error(`Cannot lock ${file}: ${error?.message ?? stderr.trim()}`);
     ftruncateSync(fd);
