@@ -6,6 +6,7 @@ import type { FlinkRun } from "@eventlogger/beam";
 import type { RunMonitor as Monitor } from "../../monitoring/runMonitor";
 import { onStopSignals } from "@eventlogger/process/stopSignals";
 import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
+import type { RunLease } from "@eventlogger/gcp/bigquery/runLease";
 import { LabelledTables } from "@eventlogger/gcp/bigquery/stateLabels";
 import { checkTables } from "@eventlogger/gcp/bigquery/setup/checkTables";
 import { mergeDiagnostics, type Diagnostics } from "@eventlogger/gcp/diagnostics";
@@ -183,6 +184,8 @@ export const runCommand = defineCommand({
     const { RunMonitor } = await import("../../monitoring/runMonitor.js");
     const { StateDirectory } = await import("../../runners/flink/stateDirectory.js");
     const { beginBoundRun, labelProgress } = await import("../../runners/flink/stateBinding.js");
+    const { claimDataset } = await import("../../runners/flink/claimDataset.js");
+    const { generationSettings } = await import("../../generationSettings.js");
     const { runEventPipelineOnFlink, stateSettings } = await import("../../runners/flink/runOnFlink.js");
     await requireServices({ ...o, pubsub: true, bigquery: { endpoint: o.bigqueryEndpoint } });
     // State and logs contain personal data. Children inherit the mask, so that it also holds for files of Flink.
@@ -200,7 +203,11 @@ export const runCommand = defineCommand({
       process.stdout.write(`${yellow("warning")} ${text}\n`);
     };
     let monitor: Monitor | undefined;
+    let lease: RunLease | undefined;
     try {
+      if (!state.isLocked) {
+        warn(`the command flock is missing, so that a run in another container on ${state.directory} is not noticed`);
+      }
       const { warnings } = await checkSourceAndSinks(o.project, o.subscription, o.dataset, o.bigqueryEndpoint);
       for (const warning of warnings) warn(warning);
       monitor = await RunMonitor.start({
@@ -217,7 +224,19 @@ export const runCommand = defineCommand({
       const settings = stateSettings({ ...o, sessionGapMs: o.sessionGap });
       const bigquery = bigQueryClient({ project: o.project, endpoint: o.bigqueryEndpoint });
       const tables = new LabelledTables(bigquery, o.dataset);
-      const start = await beginBoundRun(state, tables, settings, o);
+      const claim = async (): Promise<void> => {
+        lease = await claimDataset({
+          bigquery,
+          dataset: o.dataset,
+          state,
+          settings: generationSettings(o.sessionGap),
+          fresh: o.fresh,
+          onTrouble: (error) =>
+            say(error ? `could not extend the lease of the dataset: ${error.message}` : "extended the lease again"),
+        });
+      };
+      const start = await beginBoundRun(state, tables, settings, { ...o, claim });
+      const lost = lease?.lost ?? new Promise<never>(() => {});
       if (o.fresh) say("deleted the state");
       if (o.acceptWrongNumbers) {
         warn("the numbers lack all events that were counted before this start");
@@ -242,26 +261,26 @@ export const runCommand = defineCommand({
         say,
         (failure) => monitor?.failed(failure),
       );
-      run = await Promise.race([starting, stopped.then(() => undefined)]);
+      starting.catch(() => {}); // fails when its processes are stopped below
+      run = await Promise.race([starting, stopped.then(() => undefined), lost]);
       if (!run) {
         process.stdout.write("stopping before the pipeline has started\n");
-        starting.catch(() => {}); // fails, because its processes are stopped
-        await state.endChildren();
         return 0;
       }
       monitor.watch(run, start.checkpointRecord);
-      await Promise.race([firstBundle(run), run.finished, stopped, stuck]);
+      await Promise.race([firstBundle(run), run.finished, stopped, stuck, lost]);
       process.stdout.write(`${green("running")} reading ${o.subscription}; logs in ${state.logs}\n`);
       hideCounts = showCounts(run, line, () => monitor?.problems() ?? []);
-      const signal = await Promise.race([stopped, run.finished, stuck]);
+      const signal = await Promise.race([stopped, run.finished, stuck, lost]);
       hideCounts();
       if (signal === undefined) throw new Error("The job ended unexpectedly");
       process.stdout.write(`${signal}: stopping; the next run resumes from the last checkpoint\n`);
       return 0;
     } finally {
       hideCounts();
-      await run?.stop();
+      await (run ? run.stop() : state.endChildren());
       await lastLabel();
+      await lease?.release((error) => say(`could not release the lease of the dataset: ${error.message}`));
       await monitor?.stop();
       state.close();
       stop.dispose();
