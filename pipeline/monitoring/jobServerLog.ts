@@ -52,6 +52,8 @@ export interface JobServerEvents {
 }
 
 const RESTART = /Job .* switched from state \w+ to RESTARTING/;
+/** A restart of the job ends the checkpoint that is being made; that is not its own failure. */
+const ENDED_BY_RESTART = /Checkpoint Coordinator is (suspending|shutting down)/;
 const FAILED_CHECKPOINT = /Failed to trigger or complete checkpoint \d+ for job/;
 const CAUSE = /^(?:Caused by: )?((?:[a-z]\w*\.)+[A-Z][\w$]*(?:: .*)?)$/;
 const ENTRY = /^\d{4}-\d\d-\d\dT[\d:.]+ /;
@@ -78,7 +80,8 @@ export class JobServerLog {
   }
 
   private endFailedCheckpoint(): void {
-    if (this.failed) this.events.onFailedCheckpoint(this.failed.reason);
+    const reason = this.failed?.reason;
+    if (reason !== undefined && !ENDED_BY_RESTART.test(reason)) this.events.onFailedCheckpoint(reason);
     this.failed = undefined;
   }
 }

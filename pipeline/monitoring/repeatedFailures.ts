@@ -54,11 +54,13 @@ export class RepeatedFailures {
 
   /** A checkpoint was completed. */
   checkpointCompleted(): void {
+    const recovered: string[] = [];
     for (const [key, kind] of this.kinds) {
       if (++kind.checkpointsSince < CHECKPOINTS_TO_RECOVER) continue;
       this.kinds.delete(key);
-      this.print(`recovered: ${this.countText(kind)}`);
+      recovered.push(this.countText(kind));
     }
+    if (recovered.length) this.print(`recovered: ${recovered.join("; ")}`);
   }
 
   /** The failures that go on, each with its number, most frequent first; empty when there are none. */

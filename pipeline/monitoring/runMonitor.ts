@@ -113,6 +113,11 @@ export class RunMonitor {
     return this.server && `${this.options.host}:${this.server.port}`;
   }
 
+  /** How often Flink has restarted the job. */
+  get restarts(): number {
+    return this.jobRestarts;
+  }
+
   /** Records a failure of a worker. */
   failed(failure: Failure): void {
     this.failures.report(failure);

@@ -223,6 +223,9 @@ async function handleRequest(this: Worker, instruction: Request): Promise<void> 
   }
 }
 
+/** Errors of a bundle that the runner has given up. */
+const RUNNER_GONE = /^(The (control|data|state) stream |Unknown process bundle instruction id )/;
+
 const WINDOWED_VALUE = /^beam:coder:(param_)?windowed_value:v1$/;
 
 /** Some runners wrap the coder of an element in a windowed value coder that the data does not use. The SDK also does this. */
@@ -326,7 +329,8 @@ async function processBundle(this: Worker, instruction: Request): Promise<void> 
     const error = cause instanceof Error ? cause : new Error(String(cause));
     workerStats.failedBundles++;
     log.error(`Bundle ${id} of ${descriptorId} failed: ${error.stack ?? error.message}`);
-    reportFailure({ what: "a bundle", error: error.message });
+    // A worker that ends, or whose job restarts, fails its bundles as well. Their errors would hide the cause.
+    if (!state.gone && !RUNNER_GONE.test(error.message)) reportFailure({ what: "a bundle", error: error.message });
     // The processor is not reused: its operators may be in any state.
     if (processor) await failBundle(processor, error);
     respondError(this, id, error);

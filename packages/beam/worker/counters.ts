@@ -45,10 +45,10 @@ export function gaugeFrom(name: string, read: () => number): () => void {
   };
 }
 
-/** Reports a failure to the pool; only the first line of its error, shortened. */
+/** Reports a failure to the pool; its error in one line, shortened. */
 export function reportFailure({ what, error }: Failure): void {
   if (!isReporting) return;
-  const [line = ""] = error.split("\n");
+  const line = error.replace(/\s+/g, " ");
   console.info(FAILURE_LINE + JSON.stringify({ what, error: line.slice(0, 500) } satisfies Failure));
 }
 

@@ -130,23 +130,25 @@ async function checkSourceAndSinks(
   }
 }
 
-function status(counters: Readonly<Record<string, number>>, seconds: number, rate: number): string {
+function status(counters: Readonly<Record<string, number>>, seconds: number, rate: number, restarts: number): string {
   const n = (name: string): string => grouped(counters[name] ?? 0);
   const dead = counters["deadLetters"] ? `, ${n("deadLetters")} dead letters` : "";
   const failed = counters["worker.failedBundles"] ? `, ${n("worker.failedBundles")} failed bundles` : "";
-  return `${grouped(seconds)} s  ${n("events")} events (${grouped(rate)}/s), ${n("rollupVersions")} rollup versions${dead}${failed}`;
+  const restarted = restarts ? `, ${grouped(restarts)} restarts of the job` : "";
+  return `${grouped(seconds)} s  ${n("events")} events (${grouped(rate)}/s), ${n("rollupVersions")} rollup versions${dead}${failed}${restarted}`;
 }
 
 /** Draws the live line. @returns a function that removes it */
-function showCounts(run: FlinkRun, line: LiveLine, problems: () => readonly string[]): () => void {
-  const startedAt = Date.now();
+function showCounts(run: FlinkRun, line: LiveLine, monitor: Monitor): () => void {
+  const startedAt = performance.now();
   let last = 0;
   const timer = setInterval(() => {
     const events = run.workers.counters["events"] ?? 0;
     const rate = events - last;
     last = events;
-    const text = (): string => status(run.workers.counters, (Date.now() - startedAt) / 1000, rate);
-    line.draw(() => [text(), ...problems()].join("; "));
+    const text = (): string =>
+      status(run.workers.counters, (performance.now() - startedAt) / 1000, rate, monitor.restarts);
+    line.draw(() => [text(), ...monitor.problems()].join("; "));
   }, 1000);
   return () => {
     clearInterval(timer);
@@ -270,7 +272,7 @@ export const runCommand = defineCommand({
       monitor.watch(run, start.checkpointRecord);
       await Promise.race([firstBundle(run), run.finished, stopped, stuck, lost]);
       process.stdout.write(`${green("running")} reading ${o.subscription}; logs in ${state.logs}\n`);
-      hideCounts = showCounts(run, line, () => monitor?.problems() ?? []);
+      hideCounts = showCounts(run, line, monitor);
       const signal = await Promise.race([stopped, run.finished, stuck, lost]);
       hideCounts();
       if (signal === undefined) throw new Error("The job ended unexpectedly");

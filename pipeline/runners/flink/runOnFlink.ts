@@ -43,7 +43,7 @@ export async function runEventPipelineOnFlink(
   state: StateDirectory,
   start: RunStart,
   onProgress: (line: string) => void,
-  onFailure?: (failure: Failure) => void,
+  onFailure: (failure: Failure) => void,
 ): Promise<FlinkRun> {
   const classpath = await ensureFlinkClasspath({ cacheDir, onProgress });
   onProgress(start.restoreFrom ? `resuming from checkpoint ${start.restoreFrom.number}` : "starting with empty state");
@@ -65,6 +65,9 @@ export async function runEventPipelineOnFlink(
     onProcesses: (pids) => state.recordChildren(pids),
     onWorkerFailure: onFailure,
     onWorkerExit: (id, status) =>
-      onProgress(`worker ${id} ${status}; Flink starts the job again from its last checkpoint`),
+      onFailure({
+        what: "a worker",
+        error: `worker ${id} ${status}; Flink starts the job again from its last checkpoint`,
+      }),
   });
 }
