@@ -21,7 +21,7 @@ export interface Failure {
   readonly error: string;
 }
 
-const gauges = new Map<string, () => number>();
+const gauges = new Map<string, () => number | undefined>();
 let isReporting = false;
 
 /** Adds `n` to a counter of this process. */
@@ -36,9 +36,10 @@ export function gauge(name: string, value: number): void {
 
 /**
  * Adds a gauge that is read at each report. The pool shows the highest value among its running workers.
+ * @param read undefined: the value is not known
  * @returns removes the gauge
  */
-export function gaugeFrom(name: string, read: () => number): () => void {
+export function gaugeFrom(name: string, read: () => number | undefined): () => void {
   gauges.set(name, read);
   return () => {
     if (gauges.get(name) === read) gauges.delete(name);
