@@ -46,6 +46,11 @@ export function gaugeFrom(name: string, read: () => number | undefined): () => v
   };
 }
 
+/** The current values of all gauges; undefined: not known. */
+export function gaugeValues(): Record<string, number | undefined> {
+  return Object.fromEntries([...gauges].map(([name, read]) => [name, read()]));
+}
+
 /** Reports a failure to the pool; its error in one line, shortened. */
 export function reportFailure({ what, error }: Failure): void {
   if (!isReporting) return;
@@ -64,8 +69,7 @@ export function reportCounters(everyMs: number, update: () => void): void {
   setInterval(() => {
     update();
     if (gauges.size || hadGauges) {
-      const values = Object.fromEntries([...gauges].map(([name, read]) => [name, read()]));
-      console.info(GAUGES_LINE + JSON.stringify(values));
+      console.info(GAUGES_LINE + JSON.stringify(gaugeValues()));
     }
     hadGauges = gauges.size > 0;
     const line = COUNTERS_LINE + JSON.stringify(counters);
