@@ -136,6 +136,10 @@ describe("a running eventlogger run", function () {
     assert((values.get("pipeline_message_bytes_total") ?? 0) > 50 * 100);
     assert((values.get("pipeline_bundles_total") ?? 0) > 0);
     assert((values.get("pipeline_checkpoint_age_seconds") ?? NaN) < 60);
+    const oldest = "oldest_unacknowledged_message_age_seconds";
+    await untilMetric("watermark_lag_seconds", 0);
+    await untilMetric(oldest, 0);
+    await waitUntil("all messages to be acknowledged", async () => (await metric(oldest)) === 0, WAIT);
     for (const name of [
       "job_restarts_total",
       "failed_bundles_total",

@@ -1,5 +1,5 @@
 import { bigqueryOptions, projectOption, pubsubOptions } from "@eventlogger/gcp/gcpOptions";
-import { atLeast, wholeNumber, type OptionSpecs } from "@eventlogger/options/options";
+import { atLeast, between, wholeNumber, type OptionSpecs } from "@eventlogger/options/options";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { FlinkRun } from "@eventlogger/beam";
@@ -23,7 +23,6 @@ const heapSize = (value: string): string | undefined =>
   /^\d+[mg]$/i.test(value) ? undefined : "must be a size such as 1500m or 4g";
 const flinkAddress = (value: string): string | undefined =>
   value === "[local]" || /^[\w.-]+:\d+$/.test(value) ? undefined : "must be [local] or host:port";
-
 const options = {
   ...projectOption,
   subscription: pubsubOptions.subscription,
@@ -60,6 +59,15 @@ const options = {
     describe: "Interval of checkpoints. Messages are acknowledged after three checkpoints",
     default: 3000,
     check: atLeast(500),
+    group: "Flink:",
+  },
+  ackDeadline: {
+    type: "duration",
+    describe:
+      "Time after which the messages of a killed worker are redelivered. Pub/Sub or a worker that does not respond for " +
+      "less than two thirds of it causes no redelivery",
+    default: 60_000,
+    check: between(10_000, 600_000),
     group: "Flink:",
   },
   heap: {
@@ -255,6 +263,7 @@ export const runCommand = defineCommand({
           earlyFiringMs: o.earlyFiring,
           checkpointIntervalMs: o.checkpointInterval,
           workerMemoryMiB: o.workerMemory,
+          ackDeadlineMs: o.ackDeadline,
           bigqueryEndpoint: o.bigqueryEndpoint,
           maxBundleMs: 200,
         },
