@@ -1,6 +1,8 @@
 import "../sdk";
 import type * as runnerApi from "apache-beam/proto/beam_runner_api";
-import { asExternalEnvironment } from "apache-beam/internal/environments";
+import { asExternalEnvironment, TYPESCRIPT_DEFAULT_ENVIRONMENT_URN } from "apache-beam/internal/environments";
+import { ExternalPayload, type Environment } from "apache-beam/proto/beam_runner_api";
+import { ACCESS_TOKEN_PARAMETER } from "../accessToken";
 import { useExternalAlternatives } from "../expansion/environments";
 import { replaceDefaultEnvironment, runJob, type Job, type JobOptionValue } from "../job";
 
@@ -36,19 +38,35 @@ function pipelineOptions(options: FlinkJobOptions): Record<string, JobOptionValu
   };
 }
 
+/** Whether workers of this SDK run every step. Workers of other languages cannot send an access token. */
+export function runsOnlyOnThisSdk(pipeline: runnerApi.Pipeline): boolean {
+  const { environments } = pipeline.components as runnerApi.Components;
+  return Object.values(environments).every(({ urn }) => urn === TYPESCRIPT_DEFAULT_ENVIRONMENT_URN);
+}
+
+function poolEnvironment(environment: Environment, poolAddress: string, accessToken: string | undefined): Environment {
+  const external = asExternalEnvironment(environment, poolAddress);
+  if (accessToken === undefined) return external;
+  const payload = ExternalPayload.fromBinary(external.payload);
+  payload.params[ACCESS_TOKEN_PARAMETER] = accessToken;
+  return { ...external, payload: ExternalPayload.toBinary(payload) };
+}
+
 /**
  * Submits a pipeline to a Flink job server. The worker pool runs the steps of this SDK. Transforms of other languages are
  * run by the expansion service that expanded them: it must have a loopback worker, and must run as long as the job.
  * @param jobEndpoint `host:port` of the job server
  * @param poolAddress `host:port` of the worker pool
+ * @param accessToken the token that job server and worker pool demand; undefined: none
  */
 export async function submitJob(
   jobEndpoint: string,
   poolAddress: string,
   pipeline: runnerApi.Pipeline,
   options: FlinkJobOptions,
+  accessToken?: string,
 ): Promise<Job> {
-  replaceDefaultEnvironment(pipeline, (environment) => asExternalEnvironment(environment, poolAddress));
+  replaceDefaultEnvironment(pipeline, (environment) => poolEnvironment(environment, poolAddress, accessToken));
   useExternalAlternatives(pipeline);
-  return runJob(jobEndpoint, pipeline, options.jobName, pipelineOptions(options));
+  return runJob(jobEndpoint, pipeline, options.jobName, pipelineOptions(options), accessToken);
 }

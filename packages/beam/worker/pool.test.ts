@@ -37,9 +37,9 @@ describe("Worker pool", function () {
   }
 
   /** Requests a worker, as runners do; returns the error text of the response. */
-  function askForWorker(): Promise<string> {
+  function askForWorker(params: Record<string, string> = {}): Promise<string> {
     const client = new BeamFnExternalWorkerPoolClient(pool.address, grpc.ChannelCredentials.createInsecure());
-    const request = StartWorkerRequest.create({ workerId: "w1", controlEndpoint: { url: runner.address } });
+    const request = StartWorkerRequest.create({ workerId: "w1", controlEndpoint: { url: runner.address }, params });
     return new Promise<string>((resolve, reject) => {
       client.startWorker(request, (error: grpc.ServiceError | null, value?: StartWorkerResponse) =>
         error ? reject(error) : resolve(value?.error ?? ""),
@@ -55,6 +55,15 @@ describe("Worker pool", function () {
     const { output } = await runner.run("read", [[{ key: { key: new Uint8Array(), value: restriction }, value: 1 }]]);
     assert.equal(output.length, 10);
   }
+
+  it("a pool with an access token starts a worker only for a request with it", async () => {
+    await start({ accessToken: "secret" });
+    await assert.rejects(askForWorker(), { code: grpc.status.UNAUTHENTICATED });
+    await assert.rejects(askForWorker({ access_token: "other" }), { code: grpc.status.UNAUTHENTICATED });
+    assert.deepEqual(pool.pids, []);
+    assert.equal(await askForWorker({ access_token: "secret" }), "");
+    assert.equal(pool.pids.length, 1);
+  });
 
   it("stopping the pool makes sources nack the messages that they hold", async () => {
     await start();

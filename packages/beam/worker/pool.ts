@@ -11,6 +11,7 @@ import type {
 } from "apache-beam/proto/beam_fn_api";
 import { beamFnExternalWorkerPoolDefinition } from "apache-beam/proto/beam_fn_api.grpc-server";
 import { getRegisteredModules } from "apache-beam/serialization";
+import { ACCESS_TOKEN_PARAMETER, isAccessToken } from "../accessToken";
 import { COUNTERS_LINE } from "./counters";
 
 /** Options of {@link startWorkerPool}. */
@@ -19,6 +20,8 @@ export interface WorkerPoolOptions {
   readonly logFile: string;
   /** Folder from which workers resolve the registered modules. Default: the working directory. */
   readonly requireFrom?: string;
+  /** Token that each request for a worker must contain; undefined: none is needed. */
+  readonly accessToken?: string | undefined;
   /** Environment of the workers, added to that of this process. */
   readonly env?: Readonly<Record<string, string>>;
   /** Node flags, such as `--max-old-space-size=2048`. */
@@ -69,7 +72,12 @@ class ProcessPool implements WorkerPool {
         call: grpc.ServerUnaryCall<StartWorkerRequest, StartWorkerResponse>,
         callback: grpc.sendUnaryData<StartWorkerResponse>,
       ) => {
-        const { workerId, controlEndpoint } = call.request;
+        const { workerId, controlEndpoint, params } = call.request;
+        const { accessToken } = this.options;
+        if (accessToken !== undefined && !isAccessToken(params[ACCESS_TOKEN_PARAMETER], accessToken)) {
+          callback({ code: grpc.status.UNAUTHENTICATED, details: "The access token of the run is missing or wrong" });
+          return;
+        }
         try {
           this.startWorker(workerId, controlEndpoint?.url ?? "");
           callback(null, { error: "" });
