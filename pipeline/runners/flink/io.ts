@@ -52,5 +52,6 @@ export function flinkIo(options: FlinkIoOptions): EventPipelineIo {
     writeEvents: writeRows("WriteEvents", target, "events"),
     writeRollupVersions: writeRows("WriteRollupVersions", target, "daily_rollup_versions"),
     writeDeadLetters: writeRows("WriteDeadLetters", target, "dead_letters"),
+    writeAcceptedIds: writeRows("WriteAcceptedIds", target, "accepted_ids"),
   };
 }
