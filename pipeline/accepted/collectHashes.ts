@@ -33,8 +33,8 @@ export class CollectHashes implements BundleDoFn<ParsedEvent, KV<string, string>
     const day = dayOf(event.event_time);
     const hash = eventIdHash(event.event_id);
     const shard = shardOfHash(hash);
-    let shards = this.days.get(day);
-    if (!shards) this.days.set(day, (shards = new Map()));
+    const shards = this.days.get(day) ?? new Map<number, number[]>();
+    if (shards.size === 0) this.days.set(day, shards);
     const hashes = shards.get(shard);
     if (hashes) hashes.push(hash);
     else shards.set(shard, [hash]);
