@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { tables } from "@eventlogger/gcp/bigquery/tables";
+import { tableByName } from "@eventlogger/gcp/bigquery/tables";
 import type { Step } from "../../runners/dataflow/update/step";
 import { jobSettings, type LaunchOptions } from "./launchOptions";
 import { formatBytes, type StagedFile } from "./stagingProgress";
@@ -54,7 +54,7 @@ export function explainDryRun(
   const { stagingLocation, tempLocation } = jobSettings(o);
   const kind = job.type === "JOB_TYPE_STREAMING" ? "streaming" : "batch";
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
-  const others = tables.map(({ name }) => name).filter((name) => name !== "events");
+  const others = Object.keys(tableByName).filter((name) => name !== "events");
   const stateful = steps.filter((step) => step.keeps);
   return [
     "dry run: nothing was submitted, and no Google service was called",

@@ -19,6 +19,7 @@ describe("setUpBigQuery", function () {
         "table analytics.daily_rollup_versions created",
         "table analytics.dead_letters created",
         "table analytics.accepted_ids created",
+        "table analytics.generations created",
         "view analytics.daily_rollups created",
         "view analytics.events_unique created",
       ],
@@ -32,7 +33,7 @@ describe("setUpBigQuery", function () {
     const both = await Promise.all([1, 2].map(() => setUpBigQuery(fixture.bigquery, { dataset: "twice" })));
     assert.deepEqual(
       both.map((steps) => steps.length),
-      [7, 7],
+      [8, 8],
     );
   });
 
