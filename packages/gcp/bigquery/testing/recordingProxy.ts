@@ -11,6 +11,11 @@ export interface InsertRequest {
 /** A response instead of the server's; undefined forwards the request. */
 export type Answer = { readonly status: number; readonly body: object } | undefined;
 
+/** An answer of BigQuery that names rows which were not inserted. */
+export function insertErrorsAnswer(insertErrors: readonly object[]): Answer {
+  return { status: 200, body: { kind: "bigquery#tableDataInsertAllResponse", insertErrors } };
+}
+
 export interface RecordingProxy {
   readonly url: string;
   /** The insertAll requests so far. */
