@@ -2,8 +2,8 @@ import "@eventlogger/beam/sdk";
 import type { PCollection } from "apache-beam";
 import type { PTransform } from "apache-beam/transforms/transform";
 import { GeneralObjectCoder } from "apache-beam/coders/js_coders";
-import { createHash } from "node:crypto";
 import { bundleParDo, type BundleDoFn, type Emit, type EmitTimestamped } from "@eventlogger/beam";
+import { deadLetterId } from "../../deadLetters/storedDeadLetter";
 import { canBeDeadLetter, deadLetterOfRefusedRow } from "./refusedRow";
 import { RowWriter } from "./rowWriter";
 import { sinkRow, type SinkInputs } from "./sinkRows";
@@ -22,7 +22,7 @@ export interface TableTarget {
 const INSERT_IDS: { readonly [T in TableName]: (row: TableRows[T]) => string } = {
   events: (row) => row.event_id,
   daily_rollup_versions: (row) => `${row.date}-${row.version}`,
-  dead_letters: (row) => createHash("sha256").update(`${row.source}\n${row.payload}`).digest("base64url"),
+  dead_letters: deadLetterId,
 };
 
 /**

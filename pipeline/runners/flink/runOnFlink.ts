@@ -37,14 +37,16 @@ export function stateSettings(
  * @param onProgress called with each line of progress
  */
 export async function runEventPipelineOnFlink(
-  options: FlinkPipelineOptions,
+  options: Omit<FlinkPipelineOptions, "deadLetterFolder">,
   state: StateDirectory,
   start: RunStart,
   onProgress: (line: string) => void,
 ): Promise<FlinkRun> {
   const classpath = await ensureFlinkClasspath({ cacheDir, onProgress });
   onProgress(start.restoreFrom ? `resuming from checkpoint ${start.restoreFrom.number}` : "starting with empty state");
-  const pipeline = await buildPipeline(eventPipeline(flinkIo(options), options));
+  const pipeline = await buildPipeline(
+    eventPipeline(flinkIo({ ...options, deadLetterFolder: state.deadLetters }), options),
+  );
   return runOnFlink(pipeline, {
     jobName: "eventlogger",
     classpath,
