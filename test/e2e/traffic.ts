@@ -46,7 +46,15 @@ export class Traffic {
    * @param rate events per second; 0 sends as fast as possible
    */
   async post(options: Partial<TrafficOptions>, halfWay: () => Promise<void> = async () => {}, rate = 0): Promise<void> {
-    const events = [...generateTraffic({ ...ADVERSARIAL, now: this.now, ...options })];
+    await this.postEvents([...generateTraffic({ ...ADVERSARIAL, now: this.now, ...options })], halfWay, rate);
+  }
+
+  /** {@link post} for given events. */
+  async postEvents(
+    events: readonly EventInput[],
+    halfWay: () => Promise<void> = async () => {},
+    rate = 0,
+  ): Promise<void> {
     const signal = new AbortController().signal;
     const sender = new EventSender({
       url: new URL("/event/", this.url),
@@ -68,6 +76,11 @@ export class Traffic {
     assert.deepEqual(counts, { accepted: events.length, refused: 0, failed: 0 });
     for (const event of events) this.all.push(accepted(event));
     await interruption;
+  }
+
+  /** The ids of all accepted events. */
+  acceptedIds(): Set<string> {
+    return new Set(this.all.map((event) => event.event_id));
   }
 
   /**
