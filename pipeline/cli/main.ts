@@ -53,7 +53,7 @@ function unknownCommand(name: string): UsageError {
 
 /**
  * Takes the action of a command from its arguments.
- * @throws UsageError when the command has actions, and the first argument is none of them
+ * @throws UsageError when the command has actions, and the first argument is not one of them
  */
 function takeAction(
   { name, actions }: Command,

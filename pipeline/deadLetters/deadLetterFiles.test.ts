@@ -126,7 +126,7 @@ describe("The files of dead letters", () => {
     assert.equal((await files.append([letter("a")])).appended, 1);
   });
 
-  it("are none when nothing was written", async () => {
+  it("need not exist to be read", async () => {
     assert.deepEqual(await read(), { sources: [], unreadable: [] });
   });
 });

@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { BigQuery } from "@google-cloud/bigquery";
 import { freePort } from "@eventlogger/process/ports";
 import { repositoryRoot } from "@eventlogger/process/packageRoot";
 import { startStack, type Stack } from "@eventlogger/local/stack/stack";
@@ -17,7 +18,7 @@ import {
   skipUnlessSocketsAreListed,
 } from "@eventlogger/beam/testing/listeningSockets";
 import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
-import { runQuery, type ResultRow } from "@eventlogger/gcp/bigquery/query";
+import { runQuery } from "@eventlogger/gcp/bigquery/query";
 import { startRecordingProxy, type RecordingProxy } from "@eventlogger/gcp/bigquery/testing/recordingProxy";
 import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
 import type { EventInput } from "@eventlogger/events/event";
@@ -95,28 +96,7 @@ describe("End to end", function () {
     assert.match(result.output, /\d+ days equal/);
   }
 
-  async function query(sql: string): Promise<ResultRow[]> {
-    return runQuery(bigQueryClient({ project: PROJECT, endpoint: stack.environment.BIGQUERY_ENDPOINT }), sql);
-  }
-
-  /** Waits until every accepted event has a row in `events` or, by its id, in `dead_letters`. @returns the latter ids */
-  async function untilAccounted(): Promise<string[]> {
-    const idsOf = async (sql: string): Promise<string[]> => (await query(sql)).map((row) => row.text("event_id"));
-    let missing: string[] = [];
-    const accounted = async (): Promise<{ refused: string[] } | undefined> => {
-      const stored = await idsOf("SELECT DISTINCT event_id FROM analytics.events");
-      const refused = await idsOf(
-        "SELECT DISTINCT JSON_VALUE(payload, '$.event_id') AS event_id FROM analytics.dead_letters " +
-          "WHERE STARTS_WITH(error_type, 'row_refused') ORDER BY event_id",
-      );
-      const found = new Set([...stored, ...refused]);
-      missing = [...traffic.acceptedIds()].filter((id) => !found.has(id));
-      return missing.length ? undefined : { refused };
-    };
-    const details = (): string => `${missing.length} are missing: ${missing.slice(0, 10).join()}`;
-    const limits = { timeoutMs: RECOVERY_LIMIT_MS, intervalMs: 500, retryErrors: true, details };
-    return (await waitUntil("a row or a dead letter of every accepted event", accounted, limits)).refused;
-  }
+  const bigquery = (): BigQuery => bigQueryClient({ project: PROJECT, endpoint: stack.environment.BIGQUERY_ENDPOINT });
 
   it("the rollups are exact for 20,000 events of any order and age, with duplicates", async () => {
     await traffic.post({ shuffleWindow: 20_000 });
@@ -183,14 +163,14 @@ describe("End to end", function () {
   });
 
   it("the rollups are exact after BigQuery and Pub/Sub did not answer for a while under load", async () => {
-    const { "BigQuery emulator": bigquery, "Pub/Sub emulator": pubsub } = stack.pids();
-    assert(bigquery && pubsub);
+    const { "BigQuery emulator": bigqueryEmulator, "Pub/Sub emulator": pubsub } = stack.pids();
+    assert(bigqueryEmulator && pubsub);
     await traffic.post({ seed: 5, count: 4000, users: 500 }, async () => {
-      process.kill(bigquery, "SIGSTOP");
+      process.kill(bigqueryEmulator, "SIGSTOP");
       await sleep(5000);
       process.kill(pubsub, "SIGSTOP");
       await sleep(15_000);
-      process.kill(bigquery, "SIGCONT");
+      process.kill(bigqueryEmulator, "SIGCONT");
       process.kill(pubsub, "SIGCONT");
     });
     // Clients back off while a service does not answer.
@@ -201,7 +181,7 @@ describe("End to end", function () {
   it("every event is stored, and none is a dead letter, after BigQuery refused every row for a while under load", async () => {
     await traffic.post({ seed: 8, count: 4000, users: 500 }, () => refuseEveryRow(proxy, 3000));
     await traffic.assertExact(RECOVERY_LIMIT_MS);
-    assert.deepEqual(await untilAccounted(), []);
+    assert.deepEqual(await traffic.untilAccounted(bigquery(), RECOVERY_LIMIT_MS), []);
     await assertVerified();
   });
 
@@ -211,7 +191,7 @@ describe("End to end", function () {
     await traffic.postEvents([event]);
     await traffic.post({ seed: 9, count: 500, users: 100 });
     await traffic.assertExact();
-    assert.deepEqual(await untilAccounted(), [event.event_id]);
+    assert.deepEqual(await traffic.untilAccounted(bigquery(), RECOVERY_LIMIT_MS), [event.event_id]);
     const copies = path.join(stateDir, "dead-letters");
     assert(
       readdirSync(copies).some((name) => readFileSync(path.join(copies, name), "utf8").includes("refused-by-policy")),
@@ -231,7 +211,10 @@ describe("End to end", function () {
     };
     assert.deepEqual(await resend(), { sent: 1, stored: 0 });
     const rowsOf = async (): Promise<number> => {
-      const [row] = await query(`SELECT COUNT(*) AS n FROM analytics.events WHERE event_id = '${event.event_id}'`);
+      const [row] = await runQuery(
+        bigquery(),
+        `SELECT COUNT(*) AS n FROM analytics.events WHERE event_id = '${event.event_id}'`,
+      );
       return row?.number("n") ?? 0;
     };
     await waitUntil("the row", async () => (await rowsOf()) > 0, { timeoutMs: RECOVERY_LIMIT_MS, intervalMs: 500 });
@@ -252,11 +235,10 @@ describe("End to end", function () {
     await pubsub.close();
     await traffic.post({ seed: 6, count: 500, users: 100 });
     await traffic.assertExact();
-    const bigquery = bigQueryClient({ project: PROJECT, endpoint: stack.environment.BIGQUERY_ENDPOINT });
     const query =
       "SELECT DISTINCT error_type, error_message, payload, payload_encoding FROM analytics.dead_letters " +
       "WHERE NOT STARTS_WITH(error_type, 'row_refused') ORDER BY error_type";
-    const [job] = await bigquery.createQueryJob({ query });
+    const [job] = await bigquery().createQueryJob({ query });
     const [rows] = (await job.getQueryResults()) as [Record<string, string>[], ...unknown[]];
     const brief = rows.map((r) => [r["error_type"], r["payload_encoding"], r["payload"]]);
     assert.deepEqual(brief, [

@@ -405,7 +405,7 @@ describe("RowWriter", function () {
       try {
         const target = writer({ endpoint: `http://127.0.0.1:${port}`, retryForMs: 500 });
         await write(target, range(3));
-        await assert.rejects(target.flush(), /did not accept 3 rows .*not a JSON object/);
+        await assert.rejects(target.flush(), /did not accept 3 rows .*is not BigQuery/);
       } finally {
         proxy.closeAllConnections();
         proxy.close();
