@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { appendFileSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import type { Message, Subscription } from "@google-cloud/pubsub";
+import type { Message } from "@google-cloud/pubsub";
 import { startPubSubEmulator, type PubSubEmulator } from "@eventlogger/gcp/emulators/emulators";
 import { runQuery } from "@eventlogger/gcp/bigquery/query";
 import { event } from "@eventlogger/gcp/bigquery/testing/rows";
@@ -12,6 +12,13 @@ import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
 import type { AnalyticsEvent } from "@eventlogger/events/event";
 import type { DeadLetter } from "@eventlogger/events/deadLetter";
 import { encodeMessage } from "@eventlogger/events/eventMessage";
+import {
+  DeadLetterFolder,
+  DeadLetterTable,
+  type DeadLetterFilter,
+  type DeadLetterSource,
+} from "../deadLetters/deadLetterSource";
+import type { StoredDeadLetter } from "../deadLetters/storedDeadLetter";
 import { eventRow } from "../io/bigquery/eventRow";
 import { WriteDeadLetters } from "../io/bigquery/writeDeadLetters";
 import { WriteRows } from "../io/bigquery/writeRows";
@@ -37,10 +44,10 @@ describe("eventlogger dead-letters", function () {
   let directory: string;
   let pubsub: PubSubEmulator;
   let client: ReturnType<typeof pubSubClient>;
-  let subscription: Subscription;
   let proxy: RecordingProxy;
   let dataset: string;
   let stateDir: string;
+  const { warn } = console;
 
   before(async () => {
     directory = mkdtempSync(path.join(tmpdir(), "dead-letters-"));
@@ -50,7 +57,6 @@ describe("eventlogger dead-letters", function () {
     assert.equal(setup.code, 0, setup.stderr);
     process.env["PUBSUB_EMULATOR_HOST"] = pubsub.host;
     client = pubSubClient({ project: bigquery.project });
-    subscription = client.subscription("events-pipeline");
   });
   after(async () => {
     delete process.env["PUBSUB_EMULATOR_HOST"];
@@ -62,8 +68,11 @@ describe("eventlogger dead-letters", function () {
   beforeEach(async () => {
     dataset = await bigquery.freshDataset();
     stateDir = path.join(directory, dataset);
+    console.warn = () => {}; // retries
     proxy.refuses = ({ json }) => json["event_id"] === REFUSED.event_id;
   });
+
+  afterEach(() => Object.assign(console, { warn }));
 
   const env = (): Record<string, string> => ({
     PUBSUB_EMULATOR_HOST: pubsub.host,
@@ -94,11 +103,11 @@ describe("eventlogger dead-letters", function () {
     await writeDeadLetters.finishBundle(() => assert.fail("a dead letter was refused"));
   }
 
-  /** The messages that were published since the last call. */
+  /** The messages that were published since the last call, of which there are `n`. */
   async function published(n: number): Promise<Buffer[]> {
     const messages: Buffer[] = [];
+    const subscription = client.subscription("events-pipeline");
     const enough = new Promise<void>((resolve, reject) => {
-      if (n === 0) resolve();
       subscription.on("error", reject).on("message", (message: Message) => {
         message.ack();
         if (messages.push(message.data) === n) resolve();
@@ -106,7 +115,6 @@ describe("eventlogger dead-letters", function () {
     });
     await enough;
     await subscription.close();
-    subscription.removeAllListeners();
     return messages;
   }
 
@@ -124,11 +132,11 @@ describe("eventlogger dead-letters", function () {
       assert.equal(listed.code, 0, listed.stderr);
       assert.match(
         listed.stdout,
-        /^20\S+Z {2}row_refused: invalid {2}table events {2}\S{43}\n {4}refused by a policy\n {4}can be sent again as event refused\n1 dead letters\n$/,
+        /^20\S+Z {2}row_refused: invalid {2}table events {2}\S{43}\n {4}refused by a policy\n {4}can be sent again as event refused\n1 dead letter\n$/,
       );
       // A first attempt without publishing.
       const dry = await run("resend", "--from", from, "--dry-run");
-      assert.equal(dry.stdout, "would send 1 events, 0 are stored already, 0 cannot be sent\n");
+      assert.equal(dry.stdout, "would send 1 event, 0 stored already, 0 cannot be sent\n");
       if (from === "file") await bigquery.bigquery.dataset(dataset).table("dead_letters").delete(); // the table is lost
       const { sent, notSent } = await resend(0, "--from", from);
       assert.deepEqual([sent, notSent], [1, 0]);
@@ -169,29 +177,36 @@ describe("eventlogger dead-letters", function () {
     assert.equal(text.code, 1);
     assert.match(
       text.stdout,
-      /^not sent 20\S+ {2}not_json {2}message m2 {2}\S+\n {4}The message is not JSON: .*\nsent 0 events, 0 are stored already, 1 cannot be sent\n$/,
+      /^not sent 20\S+ {2}not_json {2}message m2 {2}\S+\n {4}The message is not JSON: .*\nsent 0 events, 0 stored already, 1 cannot be sent\n$/,
     );
   });
 
   it("list and resend read only the dead letters of the chosen types and times", async () => {
     await processMessages([encodeMessage(REFUSED).data, encodeMessage(anEvent("a")).data, "no JSON"]);
-    const tomorrow = new Date(NOW + 86_400_000).toISOString();
-    for (const from of ["table", "file"]) {
-      const totalOf = async (...args: string[]): Promise<number> => {
-        const { code, stdout, stderr } = await run("list", "--json", "--from", from, ...args);
-        assert.equal(code, 0, stderr);
-        const { total, deadLetters } = JSON.parse(stdout) as { total: number; deadLetters: unknown[] };
-        assert.equal(deadLetters.length, Math.min(total, args.includes("--limit") ? 1 : 50));
-        return total;
+    const tomorrow = NOW + 86_400_000;
+    const folder = path.join(stateDir, "dead-letters");
+    const sources: DeadLetterSource[] = [
+      new DeadLetterTable(bigquery.bigquery, dataset),
+      new DeadLetterFolder(folder, () => assert.fail("a line is unreadable")),
+    ];
+    for (const source of sources) {
+      const found = async (filter: Partial<DeadLetterFilter>, limit = 50): Promise<number[]> => {
+        const chosen = { errorTypes: [], since: undefined, until: undefined, ...filter };
+        const { letters, total } = await source.newest(chosen, limit);
+        const read: StoredDeadLetter[] = [];
+        for await (const letter of source.read(chosen)) read.push(letter);
+        assert.deepEqual(letters, read.slice(-limit));
+        return [total, letters.length];
       };
-      assert.equal(await totalOf("--until", tomorrow, "--limit", "1"), 2);
-      assert.equal(await totalOf("--since", tomorrow), 0);
-      assert.equal(await totalOf("--error-type", "row_refused"), 1);
-      assert.equal(await totalOf("--error-type", "row_refused: invalid,not_json"), 2);
-      assert.equal(await totalOf("--error-type", "row"), 0);
-      const { sent, notSent } = await resend(0, "--from", from, "--since", tomorrow);
-      assert.deepEqual([sent, notSent], [0, 0]);
+      assert.deepEqual(await found({ until: tomorrow }), [2, 2]);
+      assert.deepEqual(await found({}, 1), [2, 1]);
+      assert.deepEqual(await found({ since: tomorrow }), [0, 0]);
+      assert.deepEqual(await found({ errorTypes: ["row_refused"] }), [1, 1]);
+      assert.deepEqual(await found({ errorTypes: ["row_refused: invalid", "not_json"] }), [2, 2]);
+      assert.deepEqual(await found({ errorTypes: ["row"] }), [0, 0]);
     }
+    const none = await resend(0, "--from", "file", "--since", new Date(tomorrow).toISOString());
+    assert.deepEqual([none.sent, none.notSent], [0, 0]);
   });
 
   it("resend exits with 1 and names the topic when it does not exist", async () => {

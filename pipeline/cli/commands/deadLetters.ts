@@ -104,6 +104,8 @@ function filterOf({ errorType, since, until }: Values): DeadLetterFilter {
   return { errorTypes: errorType ?? [], since: time(since), until: time(until) };
 }
 
+const number = (n: number, what: string): string => `${n} ${what}${n === 1 ? "" : "s"}`;
+
 const unreadableText = ({ file, line }: UnreadableLine): string => `${file}, line ${line}, is not a dead letter`;
 
 function nameOf({ failed_at, error_type, source, id }: StoredDeadLetter): string {
@@ -145,7 +147,7 @@ async function list(o: Values): Promise<number> {
   writeResult(o.json, { total, deadLetters: listed, unreadable }, [
     ...lines,
     ...unreadable.map((line) => `${yellow("unreadable")} ${unreadableText(line)}`),
-    total === letters.length ? `${total} dead letters` : `the newest ${letters.length} of ${total} dead letters`,
+    total === letters.length ? number(total, "dead letter") : `the newest ${letters.length} of ${total} dead letters`,
   ]);
   return 0;
 }
@@ -194,8 +196,8 @@ function reportLines({ dryRun, sent, stored, notSent, notSentLetters, unreadable
     ),
     ...(hidden ? [`${yellow("not sent")} ${hidden} more`] : []),
     ...unreadable.map((line) => `${yellow("unreadable")} ${unreadableText(line)}`),
-    `${dryRun ? "would send" : green("sent")} ${sent} events, ${stored} are stored already, ${notSent} cannot be sent` +
-      (unreadable.length ? `, ${unreadable.length} lines are unreadable` : ""),
+    `${dryRun ? "would send" : green("sent")} ${number(sent, "event")}, ${stored} stored already, ${notSent} cannot be sent` +
+      (unreadable.length ? `, ${number(unreadable.length, "line")} unreadable` : ""),
   ];
 }
 
