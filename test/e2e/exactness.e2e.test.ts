@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { BigQuery } from "@google-cloud/bigquery";
 import { freePort } from "@eventlogger/process/ports";
 import { repositoryRoot } from "@eventlogger/process/packageRoot";
 import { startStack, type Stack } from "@eventlogger/local/stack/stack";
@@ -17,7 +18,12 @@ import {
   skipUnlessSocketsAreListed,
 } from "@eventlogger/beam/testing/listeningSockets";
 import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
+import { runQuery } from "@eventlogger/gcp/bigquery/query";
+import { startRecordingProxy, type RecordingProxy } from "@eventlogger/gcp/bigquery/testing/recordingProxy";
 import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
+import type { EventInput } from "@eventlogger/events/event";
+import { generateTraffic } from "@eventlogger/traffic/generator/trafficGenerator";
+import { refuseEveryRow } from "./refusals";
 import { Traffic } from "./traffic";
 
 const BIN = path.join(repositoryRoot, "pipeline", "bin", "eventlogger.js");
@@ -36,13 +42,15 @@ describe("End to end", function () {
   let stack: Stack;
   let traffic: Traffic;
   let run: ChildProcess;
+  /** Between the pipeline and BigQuery. */
+  let proxy: RecordingProxy;
 
   async function startRun(): Promise<void> {
     run = await startChildProcess({
       name: "eventlogger run",
       command: process.execPath,
       args: [BIN, "run", "--state-dir", stateDir],
-      env: stack.environment,
+      env: { ...stack.environment, BIGQUERY_ENDPOINT: proxy.url },
       logFile: runLog,
     });
   }
@@ -59,28 +67,36 @@ describe("End to end", function () {
     stack = await startStack({ port: await freePort(), localDir: path.join(directory, "local"), pipeline: false });
     traffic = new Traffic(stack.url);
     process.env["PUBSUB_EMULATOR_HOST"] = stack.environment.PUBSUB_EMULATOR_HOST;
+    proxy = await startRecordingProxy(stack.environment.BIGQUERY_ENDPOINT);
     await startRun();
     await untilRunning();
   });
 
   after(async () => {
     await run?.stop(15_000);
+    await proxy?.stop();
     await stack?.stop();
     rmSync(directory, { recursive: true, force: true });
   });
 
-  async function assertVerified(): Promise<void> {
-    const result = await new Promise<{ code: number; output: string }>((resolve) => {
+  function eventlogger(...args: string[]): Promise<{ code: number; stdout: string; output: string }> {
+    return new Promise((resolve) => {
       const child = execFile(
         process.execPath,
-        [BIN, "verify"],
+        [BIN, ...args],
         { env: { ...process.env, ...stack.environment } },
-        (_error, stdout, stderr) => resolve({ code: child.exitCode ?? -1, output: stdout + stderr }),
+        (_error, stdout, stderr) => resolve({ code: child.exitCode ?? -1, stdout, output: stdout + stderr }),
       );
     });
+  }
+
+  async function assertVerified(): Promise<void> {
+    const result = await eventlogger("verify");
     assert.equal(result.code, 0, result.output);
     assert.match(result.output, /\d+ days equal/);
   }
+
+  const bigquery = (): BigQuery => bigQueryClient({ project: PROJECT, endpoint: stack.environment.BIGQUERY_ENDPOINT });
 
   it("the rollups are exact for 20,000 events of any order and age, with duplicates", async () => {
     await traffic.post({ shuffleWindow: 20_000 });
@@ -147,19 +163,65 @@ describe("End to end", function () {
   });
 
   it("the rollups are exact after BigQuery and Pub/Sub did not answer for a while under load", async () => {
-    const { "BigQuery emulator": bigquery, "Pub/Sub emulator": pubsub } = stack.pids();
-    assert(bigquery && pubsub);
+    const { "BigQuery emulator": bigqueryEmulator, "Pub/Sub emulator": pubsub } = stack.pids();
+    assert(bigqueryEmulator && pubsub);
     await traffic.post({ seed: 5, count: 4000, users: 500 }, async () => {
-      process.kill(bigquery, "SIGSTOP");
+      process.kill(bigqueryEmulator, "SIGSTOP");
       await sleep(5000);
       process.kill(pubsub, "SIGSTOP");
       await sleep(15_000);
-      process.kill(bigquery, "SIGCONT");
+      process.kill(bigqueryEmulator, "SIGCONT");
       process.kill(pubsub, "SIGCONT");
     });
     // Clients back off while a service does not answer.
     await traffic.assertExact(RECOVERY_LIMIT_MS);
     await assertVerified();
+  });
+
+  it("every event is stored, and none is a dead letter, after BigQuery refused every row for a while under load", async () => {
+    await traffic.post({ seed: 8, count: 4000, users: 500 }, () => refuseEveryRow(proxy, 3000));
+    await traffic.assertExact(RECOVERY_LIMIT_MS);
+    assert.deepEqual(await traffic.untilAccounted(bigquery(), RECOVERY_LIMIT_MS), []);
+    await assertVerified();
+  });
+
+  it("an event whose row BigQuery refuses is a dead letter, also on disk, and is stored once after it was sent again", async () => {
+    const event = { ...generateTraffic({ count: 1 }).next().value, event_id: "refused-by-policy" } as EventInput;
+    proxy.refuses = ({ json }) => json["event_id"] === event.event_id;
+    await traffic.postEvents([event]);
+    await traffic.post({ seed: 9, count: 500, users: 100 });
+    await traffic.assertExact();
+    assert.deepEqual(await traffic.untilAccounted(bigquery(), RECOVERY_LIMIT_MS), [event.event_id]);
+    const copies = path.join(stateDir, "dead-letters");
+    assert(
+      readdirSync(copies).some((name) => readFileSync(path.join(copies, name), "utf8").includes("refused-by-policy")),
+    );
+    proxy.refuses = () => false;
+    const resend = async (): Promise<{ sent: number; stored: number }> => {
+      const { code, stdout, output } = await eventlogger(
+        "dead-letters",
+        "resend",
+        "--error-type",
+        "row_refused",
+        "--json",
+      );
+      assert.equal(code, 0, output);
+      const { sent, stored } = JSON.parse(stdout) as { sent: number; stored: number };
+      return { sent, stored };
+    };
+    assert.deepEqual(await resend(), { sent: 1, stored: 0 });
+    const rowsOf = async (): Promise<number> => {
+      const [row] = await runQuery(
+        bigquery(),
+        `SELECT COUNT(*) AS n FROM analytics.events WHERE event_id = '${event.event_id}'`,
+      );
+      return row?.number("n") ?? 0;
+    };
+    await waitUntil("the row", async () => (await rowsOf()) > 0, { timeoutMs: RECOVERY_LIMIT_MS, intervalMs: 500 });
+    await traffic.assertExact();
+    await assertVerified();
+    assert.deepEqual(await resend(), { sent: 0, stored: 1 });
+    assert.equal(await rowsOf(), 1);
   });
 
   it("messages that are not events become dead letters, and the pipeline continues", async () => {
@@ -173,10 +235,10 @@ describe("End to end", function () {
     await pubsub.close();
     await traffic.post({ seed: 6, count: 500, users: 100 });
     await traffic.assertExact();
-    const bigquery = bigQueryClient({ project: PROJECT, endpoint: stack.environment.BIGQUERY_ENDPOINT });
     const query =
-      "SELECT DISTINCT error_type, error_message, payload, payload_encoding FROM analytics.dead_letters ORDER BY error_type";
-    const [job] = await bigquery.createQueryJob({ query });
+      "SELECT DISTINCT error_type, error_message, payload, payload_encoding FROM analytics.dead_letters " +
+      "WHERE NOT STARTS_WITH(error_type, 'row_refused') ORDER BY error_type";
+    const [job] = await bigquery().createQueryJob({ query });
     const [rows] = (await job.getQueryResults()) as [Record<string, string>[], ...unknown[]];
     const brief = rows.map((r) => [r["error_type"], r["payload_encoding"], r["payload"]]);
     assert.deepEqual(brief, [

@@ -284,4 +284,46 @@ describe("storageWrite", function () {
     await assertRefused(dataset);
     await run.stop();
   });
+
+  /** Runs a job that writes rows, one of which BigQuery refuses. Nothing reads the output of the sink. */
+  async function assertFails<T extends TableName>(
+    table: T,
+    dataset: string,
+    rows: readonly SinkInputs[T][],
+    semantics: StorageWriteOptions["semantics"],
+  ): Promise<void> {
+    const sink = storageWrite(
+      "Write",
+      { project: fixture.project, dataset, table },
+      { semantics, expansionAddress: sinks.address },
+    );
+    const run = await flink.start((root) => applyAsync(bounded(root, "Rows", rows), sink));
+    await assert.rejects(run.finished, (error: Error) => {
+      assert.match(error.message, new RegExp(`BigQuery refused 1 row for table ${table} \\(invalid: `));
+      assert.match(error.message, /You can only stream to partitions of date range/);
+      return true;
+    });
+    await run.stop();
+  }
+
+  it("storageWrite fails the job when BigQuery refuses a dead letter", async () => {
+    const tooOld = { ...deadLetter(0), failedAt: Date.parse("2011-05-17") };
+    const dataset = await fixture.freshDataset();
+    await assertFails("dead_letters", dataset, [deadLetter(1), tooOld, deadLetter(2)], "at-least-once");
+  });
+
+  it("storageWrite fails the job when BigQuery refuses a rollup version", async () => {
+    const dataset = await fixture.freshDataset();
+    // The layout of an earlier release, with which BigQuery refuses versions of old days.
+    const table = fixture.bigquery.dataset(dataset).table("daily_rollup_versions");
+    await table.delete();
+    await table.create({
+      schema: { fields: tableByName.daily_rollup_versions.columns.map((column) => ({ ...column })) },
+      timePartitioning: { type: "DAY", field: "date" },
+    });
+    const versionOf = (day: number): DayVersion => ({ ...dayVersion(1), day });
+    const today = dayOf(Date.now());
+    const rows = [versionOf(today), versionOf(dayFromIso("2011-05-17") ?? assert.fail()), versionOf(today - 1)];
+    await assertFails("daily_rollup_versions", dataset, rows, "exactly-once");
+  });
 });

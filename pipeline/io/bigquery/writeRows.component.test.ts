@@ -9,6 +9,7 @@ import type { DayVersion } from "@eventlogger/events/totals/totals";
 import { tableByName, type EventRow, type TableName } from "@eventlogger/gcp/bigquery/tables";
 import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
 import {
+  insertErrorsAnswer,
   startRecordingProxy,
   type Answer,
   type InsertRequest,
@@ -71,12 +72,8 @@ const invalidRequest = (): Answer => ({
     error: { code: 400, message: "no such field: city", errors: [{ reason: "invalid", message: "no such field" }] },
   },
 });
-const invalidRows = ({ rows }: InsertRequest): Answer => ({
-  status: 200,
-  body: {
-    insertErrors: rows.map((_, index) => ({ index, errors: [{ reason: "invalid", message: "no such field" }] })),
-  },
-});
+const invalidRows = ({ rows }: InsertRequest): Answer =>
+  insertErrorsAnswer(rows.map((_, index) => ({ index, errors: [{ reason: "invalid", message: "no such field" }] })));
 
 describe("WriteRows", function () {
   this.timeout(60_000);

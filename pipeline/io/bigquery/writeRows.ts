@@ -1,9 +1,10 @@
 import "@eventlogger/beam/sdk";
+import { createHash } from "node:crypto";
 import type { PCollection } from "apache-beam";
 import type { PTransform } from "apache-beam/transforms/transform";
 import { GeneralObjectCoder } from "apache-beam/coders/js_coders";
-import { createHash } from "node:crypto";
 import { bundleParDo, type BundleDoFn, type Emit, type EmitTimestamped } from "@eventlogger/beam";
+import { deadLetterId } from "../../deadLetters/storedDeadLetter";
 import { canBeDeadLetter, deadLetterOfRefusedRow } from "./refusedRow";
 import { RowWriter } from "./rowWriter";
 import { sinkRow, type SinkInputs } from "./sinkRows";
@@ -24,7 +25,7 @@ const digest = (text: string): string => createHash("sha256").update(text).diges
 const INSERT_IDS: { readonly [T in TableName]: (row: TableRows[T]) => string } = {
   events: (row) => row.event_id,
   daily_rollup_versions: (row) => `${row.date}-${row.version}`,
-  dead_letters: (row) => digest(`${row.source}\n${row.payload}`),
+  dead_letters: deadLetterId,
   accepted_ids: (row) => digest(`${row.event_date}\n${row.hashes}`),
 };
 

@@ -12,6 +12,7 @@ import {
   type CheckpointRecord,
   type CheckpointRecorderOptions,
 } from "@eventlogger/beam";
+import { deadLetterFolder } from "../../deadLetters/deadLetterFiles";
 import { endProcess, identifyProcess, isRunning, type ProcessIdentity } from "@eventlogger/process/processIdentity";
 
 /** The settings that the stored state depends on. A run with other settings cannot resume from it. */
@@ -109,6 +110,10 @@ export class StateDirectory {
   }
   get work(): string {
     return path.join(this.directory, "work");
+  }
+  /** Copies of the dead letters. They outlive `--fresh`. */
+  get deadLetters(): string {
+    return deadLetterFolder(this.directory);
   }
   private get processesFile(): string {
     return path.join(this.directory, "processes.json");
