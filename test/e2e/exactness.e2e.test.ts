@@ -22,7 +22,10 @@ import { runQuery } from "@eventlogger/gcp/bigquery/query";
 import { startRecordingProxy, type RecordingProxy } from "@eventlogger/gcp/bigquery/testing/recordingProxy";
 import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
 import type { EventInput } from "@eventlogger/events/event";
+import type { Verification } from "@eventlogger/gcp/bigquery/verify/verify";
+import { dayOf, dayToIso } from "@eventlogger/events/day";
 import { generateTraffic } from "@eventlogger/traffic/generator/trafficGenerator";
+import { untilVerified } from "../faults/untilVerified";
 import { refuseEveryRow } from "./refusals";
 import { Traffic } from "./traffic";
 
@@ -31,6 +34,8 @@ const PROJECT = "demo-project";
 /** Time for the numbers to be exact after a kill, ms. It is printed; how long it takes depends on the load of the machine. */
 const RECOVERY_LIMIT_MS = 240_000;
 const START_LIMIT_MS = 180_000;
+/** Acknowledges all messages that are not events. */
+const ACKNOWLEDGED = ["--dead-letters-until", "2100-01-01"];
 
 /** Runs the local stack, with a pipeline that the tests start, kill and restart. */
 describe("End to end", function () {
@@ -90,13 +95,20 @@ describe("End to end", function () {
     });
   }
 
-  async function assertVerified(): Promise<void> {
-    const result = await eventlogger("verify");
-    assert.equal(result.code, 0, result.output);
-    assert.match(result.output, /\d+ days equal/);
-  }
-
   const bigquery = (): BigQuery => bigQueryClient({ project: PROJECT, endpoint: stack.environment.BIGQUERY_ENDPOINT });
+
+  /**
+   * Waits until every accepted event is in `events` or `dead_letters`, and `verify` finds nothing: the rollups are exact, and the
+   * record has exactly the accepted events, all of them in `events`. Raw rows can be written after the rollups are exact.
+   */
+  async function assertVerified(...args: string[]): Promise<void> {
+    await traffic.untilAccounted(bigquery(), RECOVERY_LIMIT_MS);
+    const accepted = traffic.uniqueEvents;
+    await untilVerified(bigquery(), "analytics", { accepted, timeoutMs: RECOVERY_LIMIT_MS });
+    const { code, output } = await eventlogger("verify", ...args);
+    assert.equal(code, 0, output);
+    assert.match(output, new RegExp(`\\d+ days equal, ${accepted.toLocaleString("en")} recorded events in events`));
+  }
 
   it("the rollups are exact for 20,000 events of any order and age, with duplicates", async () => {
     await traffic.post({ shuffleWindow: 20_000 });
@@ -105,6 +117,20 @@ describe("End to end", function () {
     const { daily_stats } = await traffic.rollups();
     assert.equal(daily_stats.length, 6);
     assert.match(daily_stats[0]?.date ?? "", /\/2020$/);
+  });
+
+  it("verify names the day when an event of the middle of a session disappears from events, until it is sent again", async () => {
+    const event = traffic.eventInsideSession();
+    await runQuery(bigquery(), `DELETE FROM analytics.events WHERE event_id = '${event.event_id}'`);
+    const { code, stdout, output } = await eventlogger("verify", "--json");
+    assert.equal(code, 1, output);
+    const { differences, record } = JSON.parse(stdout) as Verification;
+    assert.deepEqual(differences, []);
+    const missing = record.missing.map(({ date, missing }) => [date, missing]);
+    assert.deepEqual(missing, [[dayToIso(dayOf(event.event_time)), 1]]);
+    await traffic.postAgain(event);
+    await traffic.assertExact();
+    await assertVerified();
   });
 
   it("run, ingest, nginx and the emulators listen on loopback only", function () {
@@ -247,6 +273,10 @@ describe("End to end", function () {
       ["not_utf8", "base64", Buffer.from([0xff, 0xfe, 0x00]).toString("base64")],
     ]);
     assert.match(rows[0]?.["error_message"] ?? "", /session_id is required/);
+    const { code, output } = await eventlogger("verify");
+    assert.equal(code, 1, output);
+    assert.match(output, /3 unexplained dead letters/);
+    await assertVerified(...ACKNOWLEDGED);
   });
 
   it("SIGTERM stops everything that run has started, and the next run resumes from the checkpoint", async () => {
@@ -258,7 +288,7 @@ describe("End to end", function () {
     await startRun();
     await traffic.post({ seed: 7, count: 500, users: 100 });
     await traffic.assertExact(RECOVERY_LIMIT_MS);
-    await assertVerified();
+    await assertVerified(...ACKNOWLEDGED);
     assert.match(readFileSync(runLog, "utf8").slice(before), /resuming from checkpoint \d+/);
   });
 

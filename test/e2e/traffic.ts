@@ -81,6 +81,31 @@ export class Traffic {
     await interruption;
   }
 
+  /** Number of accepted events; an event that was sent again counts once. */
+  get uniqueEvents(): number {
+    return new Set(this.all.map((event) => event.event_id)).size;
+  }
+
+  /** An event between two others of the same user, session and day, less than half an hour apart: no number depends on it. */
+  eventInsideSession(): AnalyticsEvent {
+    const unique = [...new Map(this.all.map((event) => [event.event_id, event])).values()];
+    const key = ({ session_id, user_id, event_time }: AnalyticsEvent): string =>
+      JSON.stringify([session_id, user_id, dayOf(event_time)]);
+    const sorted = unique.sort((a, b) => (key(a) < key(b) ? -1 : key(a) > key(b) ? 1 : a.event_time - b.event_time));
+    const found = sorted.find((event, i) => {
+      const [before, after] = [sorted[i - 1], sorted[i + 1]];
+      if (!before || !after || key(before) !== key(event) || key(after) !== key(event)) return false;
+      return after.event_time - before.event_time < 30 * 60_000;
+    });
+    assert(found, "a session has three events");
+    return found;
+  }
+
+  /** Posts an accepted event once more, with its event_id. */
+  async postAgain({ received_at: _, ...event }: AnalyticsEvent): Promise<void> {
+    await this.postEvents([event as EventInput]);
+  }
+
   /**
    * Waits until every accepted event has a row in `events` or, by its id, in `dead_letters`.
    * @returns the ids in the latter
