@@ -270,7 +270,7 @@ describe("eventlogger", function () {
       });
       assert.deepEqual(JSON.parse(json.stdout), {
         ...{ equal: true, equalDays: 1, differences: [], deadLetters: [] },
-        record: { recorded: 0, missing: [], uncovered: [{ date: "2024-05-01", events: 1 }] },
+        record: { exists: true, recorded: 0, missing: [], uncovered: [{ date: "2024-05-01", events: 1 }] },
         ...{ sessionGapMs: 1_800_000, since: "2020-01-01", comparedDays: ["2024-05-01"] },
       });
     });

@@ -44,7 +44,9 @@ function deadLetterLine({
   return `${n.toLocaleString("en")} ${n === 1 ? what : plural} (${errorType}) ${between}; ${unexplained.toLocaleString("en")} ${rest}`;
 }
 
-function coverageLine({ beganOn, uncovered }: RecordComparison): string[] {
+function coverageLine({ exists, beganOn, uncovered }: RecordComparison): string[] {
+  if (!exists)
+    return ["no day: the dataset has no record of accepted events. Run `eventlogger setup` with the same options"];
   const [first] = uncovered;
   if (!first) return [];
   const last = uncovered.at(-1)?.date ?? first.date;

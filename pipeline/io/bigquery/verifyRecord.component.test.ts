@@ -193,7 +193,7 @@ describe("verifyDataset, record of accepted events", function () {
     await write(before, { computations });
     await runQuery(fixture.bigquery, `DELETE FROM ${dataset}.accepted_ids WHERE TRUE`);
     assert.deepEqual((await verify()).record, {
-      ...{ beganOn: undefined, recorded: 0, missing: [] },
+      ...{ exists: true, beganOn: undefined, recorded: 0, missing: [] },
       uncovered: [
         { date: "2024-05-01", events: 5 },
         { date: "2024-05-02", events: 3 },
@@ -204,7 +204,8 @@ describe("verifyDataset, record of accepted events", function () {
     assert.equal(isEqual, true);
     assert.deepEqual([record.recorded, record.uncovered.map(({ events }) => events)], [2, [5, 3]]);
     await runQuery(fixture.bigquery, `DROP TABLE ${dataset}.accepted_ids`);
-    assert.deepEqual((await verify()).record, { beganOn: undefined, recorded: 0, missing: [], uncovered: [] });
+    const none = { beganOn: undefined, recorded: 0, missing: [], uncovered: [] };
+    assert.deepEqual((await verify()).record, { exists: false, ...none });
   });
 
   it("verify expects in the sample of a large day only the smallest hashes of each shard", async () => {

@@ -32,6 +32,8 @@ export interface UncoveredDay {
 }
 
 export interface RecordComparison {
+  /** Whether the dataset has the table of the record. A dataset of an earlier release lacks it until `setup`. */
+  readonly exists: boolean;
   /** YYYY-MM-DD; the day on which the first hashes were written. Undefined when there are none. */
   readonly beganOn: string | undefined;
   /** Number of recorded events that were compared. */
@@ -120,7 +122,7 @@ ORDER BY date, hash`;
  * @throws Error of the BigQuery client when a query fails
  */
 export async function compareRecord(queries: MeteredQueries, scope: Scope): Promise<RecordComparison> {
-  if (!scope.hasRecord) return { beganOn: undefined, recorded: 0, missing: [], uncovered: [] };
+  if (!scope.hasRecord) return { exists: false, beganOn: undefined, recorded: 0, missing: [], uncovered: [] };
   const [began] = await queries.run(
     `SELECT IFNULL(CAST(MIN(written_date) AS STRING), '') AS day FROM ${table(scope, acceptedIdsTable)}`,
   );
@@ -139,6 +141,7 @@ export async function compareRecord(queries: MeteredQueries, scope: Scope): Prom
     events: row.number("not_recorded"),
   }));
   return {
+    exists: true,
     beganOn: began?.text("day") || undefined,
     recorded: counts.reduce((sum, day) => sum + day.recorded, 0),
     missing: counts
