@@ -2,9 +2,11 @@ import "@eventlogger/beam/sdk";
 import { flatten, P, withName, type PCollection, type Root } from "apache-beam";
 import type { KV } from "apache-beam/values";
 import { applyAsync, pipe, type AnyPTransform } from "@eventlogger/beam";
+import type { AcceptedIds } from "@eventlogger/events/accepted/acceptedIds";
 import type { DeadLetter } from "@eventlogger/events/deadLetter";
 import type { DayVersion } from "@eventlogger/events/totals/totals";
 import type { EventRow } from "@eventlogger/gcp/bigquery/tables";
+import { recordAccepted } from "./accepted/recordAccepted";
 import { toEventRows } from "./io/bigquery/toEventRows";
 import type { PubSubMessage } from "./io/pubsub/message";
 import { parseMessages } from "./parse/parseMessages";
@@ -36,6 +38,7 @@ export interface EventPipelineIo {
   readonly writeEvents: Sink<EventRow>;
   readonly writeRollupVersions: Sink<DayVersion>;
   readonly writeDeadLetters: Sink<DeadLetter>;
+  readonly writeAcceptedIds: Sink<AcceptedIds>;
 }
 
 /**
@@ -59,6 +62,11 @@ export function eventPipeline(
     const deadLetters = P([invalidMessages, refusedEvents, refusedVersions]).apply(
       withName("AllDeadLetters", flatten<DeadLetter>()),
     );
-    return applyAsync(deadLetters, io.writeDeadLetters);
+    const written = await applyAsync(deadLetters, io.writeDeadLetters);
+
+    // After all other steps, whose ids in the pipeline stay the same: Flink assigns the state of a job that resumes by them. A
+    // refused row fails the bundle, so there are no dead letters.
+    await applyAsync(pipe(events, recordAccepted()), io.writeAcceptedIds);
+    return written;
   };
 }

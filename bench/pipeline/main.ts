@@ -68,6 +68,7 @@ async function measure(
           writeEvents: countRows("WriteEvents", "rows.events"),
           writeRollupVersions: countRows("WriteRollupVersions", "rows.rollups", rollups),
           writeDeadLetters: countRows("WriteDeadLetters", "rows.deadLetters"),
+          writeAcceptedIds: countRows("WriteAcceptedIds", "rows.acceptedIds"),
         },
         { sessionGapMs: 30 * 60_000, lateAfterMs: 86_400_000, earlyFiringMs: options.earlyMs },
       ),

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { BigQuery } from "@google-cloud/bigquery";
 import { freePort } from "@eventlogger/process/ports";
 import { repositoryRoot } from "@eventlogger/process/packageRoot";
 import { startStack, type Stack } from "@eventlogger/local/stack/stack";
@@ -19,7 +20,14 @@ import {
 import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
 import { runQuery } from "@eventlogger/gcp/bigquery/query";
 import { startOfVersion } from "@eventlogger/pipeline/totals/versionNumbers";
+import { startRecordingProxy, type RecordingProxy } from "@eventlogger/gcp/bigquery/testing/recordingProxy";
 import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
+import type { EventInput } from "@eventlogger/events/event";
+import type { Verification } from "@eventlogger/gcp/bigquery/verify/verify";
+import { dayOf, dayToIso } from "@eventlogger/events/day";
+import { generateTraffic } from "@eventlogger/traffic/generator/trafficGenerator";
+import { untilVerified } from "../faults/untilVerified";
+import { refuseEveryRow } from "./refusals";
 import { Traffic } from "./traffic";
 
 const BIN = path.join(repositoryRoot, "pipeline", "bin", "eventlogger.js");
@@ -27,6 +35,8 @@ const PROJECT = "demo-project";
 /** Time for the numbers to be exact after a kill, ms. It is printed; how long it takes depends on the load of the machine. */
 const RECOVERY_LIMIT_MS = 240_000;
 const START_LIMIT_MS = 180_000;
+/** Acknowledges all messages that are not events. */
+const ACKNOWLEDGED = ["--dead-letters-until", "2100-01-01"];
 
 /** Runs the local stack, with a pipeline that the tests start, kill and restart. */
 describe("End to end", function () {
@@ -38,13 +48,15 @@ describe("End to end", function () {
   let stack: Stack;
   let traffic: Traffic;
   let run: ChildProcess;
+  /** Between the pipeline and BigQuery. */
+  let proxy: RecordingProxy;
 
   async function startRun(): Promise<void> {
     run = await startChildProcess({
       name: "eventlogger run",
       command: process.execPath,
       args: [BIN, "run", "--state-dir", stateDir],
-      env: stack.environment,
+      env: { ...stack.environment, BIGQUERY_ENDPOINT: proxy.url },
       logFile: runLog,
     });
   }
@@ -61,27 +73,42 @@ describe("End to end", function () {
     stack = await startStack({ port: await freePort(), localDir: path.join(directory, "local"), pipeline: false });
     traffic = new Traffic(stack.url);
     process.env["PUBSUB_EMULATOR_HOST"] = stack.environment.PUBSUB_EMULATOR_HOST;
+    proxy = await startRecordingProxy(stack.environment.BIGQUERY_ENDPOINT);
     await startRun();
     await untilRunning();
   });
 
   after(async () => {
     await run?.stop(15_000);
+    await proxy?.stop();
     await stack?.stop();
     rmSync(directory, { recursive: true, force: true });
   });
 
-  async function assertVerified(): Promise<void> {
-    const result = await new Promise<{ code: number; output: string }>((resolve) => {
+  function eventlogger(...args: string[]): Promise<{ code: number; stdout: string; output: string }> {
+    return new Promise((resolve) => {
       const child = execFile(
         process.execPath,
-        [BIN, "verify"],
+        [BIN, ...args],
         { env: { ...process.env, ...stack.environment } },
-        (_error, stdout, stderr) => resolve({ code: child.exitCode ?? -1, output: stdout + stderr }),
+        (_error, stdout, stderr) => resolve({ code: child.exitCode ?? -1, stdout, output: stdout + stderr }),
       );
     });
-    assert.equal(result.code, 0, result.output);
-    assert.match(result.output, /\d+ days equal/);
+  }
+
+  const bigquery = (): BigQuery => bigQueryClient({ project: PROJECT, endpoint: stack.environment.BIGQUERY_ENDPOINT });
+
+  /**
+   * Waits until every accepted event is in `events` or `dead_letters`, and `verify` finds nothing: the rollups are exact, and the
+   * record has exactly the accepted events, all of them in `events`. Raw rows can be written after the rollups are exact.
+   */
+  async function assertVerified(...args: string[]): Promise<void> {
+    await traffic.untilAccounted(bigquery(), RECOVERY_LIMIT_MS);
+    const accepted = traffic.uniqueEvents;
+    await untilVerified(bigquery(), "analytics", { accepted, timeoutMs: RECOVERY_LIMIT_MS });
+    const { code, output } = await eventlogger("verify", ...args);
+    assert.equal(code, 0, output);
+    assert.match(output, new RegExp(`\\d+ days equal, ${accepted.toLocaleString("en")} recorded events in events`));
   }
 
   /** One number that a query returns in the column `n`. */
@@ -106,6 +133,20 @@ describe("End to end", function () {
     const { daily_stats } = await traffic.rollups();
     assert.equal(daily_stats.length, 6);
     assert.match(daily_stats[0]?.date ?? "", /\/2020$/);
+  });
+
+  it("verify names the day when an event of the middle of a session disappears from events, until it is sent again", async () => {
+    const event = traffic.eventInsideSession();
+    await runQuery(bigquery(), `DELETE FROM analytics.events WHERE event_id = '${event.event_id}'`);
+    const { code, stdout, output } = await eventlogger("verify", "--json");
+    assert.equal(code, 1, output);
+    const { differences, record } = JSON.parse(stdout) as Verification;
+    assert.deepEqual(differences, []);
+    const missing = record.missing.map(({ date, missing }) => [date, missing]);
+    assert.deepEqual(missing, [[dayToIso(dayOf(event.event_time)), 1]]);
+    await traffic.postAgain(event);
+    await traffic.assertExact();
+    await assertVerified();
   });
 
   it("run, ingest, nginx and the emulators listen on loopback only", function () {
@@ -168,19 +209,65 @@ describe("End to end", function () {
   });
 
   it("the rollups are exact after BigQuery and Pub/Sub did not answer for a while under load", async () => {
-    const { "BigQuery emulator": bigquery, "Pub/Sub emulator": pubsub } = stack.pids();
-    assert(bigquery && pubsub);
+    const { "BigQuery emulator": bigqueryEmulator, "Pub/Sub emulator": pubsub } = stack.pids();
+    assert(bigqueryEmulator && pubsub);
     await traffic.post({ seed: 5, count: 4000, users: 500 }, async () => {
-      process.kill(bigquery, "SIGSTOP");
+      process.kill(bigqueryEmulator, "SIGSTOP");
       await sleep(5000);
       process.kill(pubsub, "SIGSTOP");
       await sleep(15_000);
-      process.kill(bigquery, "SIGCONT");
+      process.kill(bigqueryEmulator, "SIGCONT");
       process.kill(pubsub, "SIGCONT");
     });
     // Clients back off while a service does not answer.
     await traffic.assertExact(RECOVERY_LIMIT_MS);
     await assertVerified();
+  });
+
+  it("every event is stored, and none is a dead letter, after BigQuery refused every row for a while under load", async () => {
+    await traffic.post({ seed: 8, count: 4000, users: 500 }, () => refuseEveryRow(proxy, 3000));
+    await traffic.assertExact(RECOVERY_LIMIT_MS);
+    assert.deepEqual(await traffic.untilAccounted(bigquery(), RECOVERY_LIMIT_MS), []);
+    await assertVerified();
+  });
+
+  it("an event whose row BigQuery refuses is a dead letter, also on disk, and is stored once after it was sent again", async () => {
+    const event = { ...generateTraffic({ count: 1 }).next().value, event_id: "refused-by-policy" } as EventInput;
+    proxy.refuses = ({ json }) => json["event_id"] === event.event_id;
+    await traffic.postEvents([event]);
+    await traffic.post({ seed: 9, count: 500, users: 100 });
+    await traffic.assertExact();
+    assert.deepEqual(await traffic.untilAccounted(bigquery(), RECOVERY_LIMIT_MS), [event.event_id]);
+    const copies = path.join(stateDir, "dead-letters");
+    assert(
+      readdirSync(copies).some((name) => readFileSync(path.join(copies, name), "utf8").includes("refused-by-policy")),
+    );
+    proxy.refuses = () => false;
+    const resend = async (): Promise<{ sent: number; stored: number }> => {
+      const { code, stdout, output } = await eventlogger(
+        "dead-letters",
+        "resend",
+        "--error-type",
+        "row_refused",
+        "--json",
+      );
+      assert.equal(code, 0, output);
+      const { sent, stored } = JSON.parse(stdout) as { sent: number; stored: number };
+      return { sent, stored };
+    };
+    assert.deepEqual(await resend(), { sent: 1, stored: 0 });
+    const rowsOf = async (): Promise<number> => {
+      const [row] = await runQuery(
+        bigquery(),
+        `SELECT COUNT(*) AS n FROM analytics.events WHERE event_id = '${event.event_id}'`,
+      );
+      return row?.number("n") ?? 0;
+    };
+    await waitUntil("the row", async () => (await rowsOf()) > 0, { timeoutMs: RECOVERY_LIMIT_MS, intervalMs: 500 });
+    await traffic.assertExact();
+    await assertVerified();
+    assert.deepEqual(await resend(), { sent: 0, stored: 1 });
+    assert.equal(await rowsOf(), 1);
   });
 
   it("messages that are not events become dead letters, and the pipeline continues", async () => {
@@ -194,10 +281,10 @@ describe("End to end", function () {
     await pubsub.close();
     await traffic.post({ seed: 6, count: 500, users: 100 });
     await traffic.assertExact();
-    const bigquery = bigQueryClient({ project: PROJECT, endpoint: stack.environment.BIGQUERY_ENDPOINT });
     const query =
-      "SELECT DISTINCT error_type, error_message, payload, payload_encoding FROM analytics.dead_letters ORDER BY error_type";
-    const [job] = await bigquery.createQueryJob({ query });
+      "SELECT DISTINCT error_type, error_message, payload, payload_encoding FROM analytics.dead_letters " +
+      "WHERE NOT STARTS_WITH(error_type, 'row_refused') ORDER BY error_type";
+    const [job] = await bigquery().createQueryJob({ query });
     const [rows] = (await job.getQueryResults()) as [Record<string, string>[], ...unknown[]];
     const brief = rows.map((r) => [r["error_type"], r["payload_encoding"], r["payload"]]);
     assert.deepEqual(brief, [
@@ -206,6 +293,10 @@ describe("End to end", function () {
       ["not_utf8", "base64", Buffer.from([0xff, 0xfe, 0x00]).toString("base64")],
     ]);
     assert.match(rows[0]?.["error_message"] ?? "", /session_id is required/);
+    const { code, output } = await eventlogger("verify");
+    assert.equal(code, 1, output);
+    assert.match(output, /3 unexplained dead letters/);
+    await assertVerified(...ACKNOWLEDGED);
   });
 
   it("SIGTERM stops everything that run has started, and the next run resumes from the checkpoint", async () => {
@@ -219,7 +310,7 @@ describe("End to end", function () {
     await startRun();
     await traffic.post({ seed: 7, count: 500, users: 100 });
     await traffic.assertExact(RECOVERY_LIMIT_MS);
-    await assertVerified();
+    await assertVerified(...ACKNOWLEDGED);
     assert.match(readFileSync(runLog, "utf8").slice(before), /resuming from checkpoint \d+/);
   });
 

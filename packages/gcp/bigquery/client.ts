@@ -1,5 +1,6 @@
-import { BigQuery, type BigQueryOptions } from "@google-cloud/bigquery";
+import type { BigQuery, BigQueryOptions } from "@google-cloud/bigquery";
 import { PassThroughClient } from "google-auth-library";
+import { CheckedBigQuery } from "./checkedClient";
 
 export interface BigQueryConnection {
   readonly project: string;
@@ -7,12 +8,12 @@ export interface BigQueryConnection {
   readonly endpoint?: string | undefined;
 }
 
-/** Creates a BigQuery client. */
+/** Creates a BigQuery client. Its calls fail with a ForeignAnswerError when something else answers instead of BigQuery. */
 export function bigQueryClient(
   { project, endpoint }: BigQueryConnection,
   options: Pick<BigQueryOptions, "autoRetry"> & { timeout?: number } = {},
 ): BigQuery {
   // With an emulator, the client must not look for credentials or a metadata server.
   const emulator = endpoint === undefined ? {} : { apiEndpoint: endpoint, authClient: new PassThroughClient() };
-  return new BigQuery({ projectId: project, ...emulator, ...options });
+  return new CheckedBigQuery({ projectId: project, ...emulator, ...options });
 }

@@ -13,6 +13,7 @@ import {
   type CheckpointRecord,
   type CheckpointRecorderOptions,
 } from "@eventlogger/beam";
+import { deadLetterFolder } from "../../deadLetters/deadLetterFiles";
 import { endProcess, identifyProcess, isRunning, type ProcessIdentity } from "@eventlogger/process/processIdentity";
 import { DirectoryLock } from "./directoryLock";
 
@@ -133,6 +134,10 @@ export class StateDirectory {
   }
   get work(): string {
     return path.join(this.directory, "work");
+  }
+  /** Copies of the dead letters. They outlive `--fresh`. */
+  get deadLetters(): string {
+    return deadLetterFolder(this.directory);
   }
   private get processesFile(): string {
     return path.join(this.directory, "processes.json");

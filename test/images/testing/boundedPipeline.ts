@@ -93,6 +93,7 @@ export async function boundedPipeline(image: string, target: TableTarget, count:
         writeEvents: writeRows("WriteEvents", target, "events"),
         writeRollupVersions: writeRows("WriteRollupVersions", target, "daily_rollup_versions"),
         writeDeadLetters: writeRows("WriteDeadLetters", target, "dead_letters"),
+        writeAcceptedIds: writeRows("WriteAcceptedIds", target, "accepted_ids"),
       },
       { sessionGapMs: GAP_MS, lateAfterMs: DAY_MS, earlyFiringMs: 1000 },
     ),

@@ -18,6 +18,7 @@ describe("setUpBigQuery", function () {
         "table analytics.events created",
         "table analytics.daily_rollup_versions created",
         "table analytics.dead_letters created",
+        "table analytics.accepted_ids created",
         "table analytics.generations created",
         "view analytics.daily_rollups created",
         "view analytics.events_unique created",
@@ -32,13 +33,14 @@ describe("setUpBigQuery", function () {
     const both = await Promise.all([1, 2].map(() => setUpBigQuery(fixture.bigquery, { dataset: "twice" })));
     assert.deepEqual(
       both.map((steps) => steps.length),
-      [7, 7],
+      [8, 8],
     );
   });
 
   const layouts: [string, string, string[]][] = [
     ["events", "received_date", ["event_date", "event_name", "user_id"]],
     ["daily_rollup_versions", "written_date", ["date"]],
+    ["accepted_ids", "written_date", ["event_date"]],
   ];
   for (const [table, field, fields] of layouts) {
     it(`partitions the table ${table} by the day of ${field} and clusters it by ${fields.join(", ")}`, async () => {
