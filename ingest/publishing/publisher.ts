@@ -151,8 +151,10 @@ export class EventPublisher {
       this.inFlightBytes += bytes;
       let left = events;
       // One callback for all messages, not one for each.
-      const answered = (error: Error | null): void => {
+      const answered = (failure: Error | null, messageId?: string | null): void => {
         left--;
+        // Pub/Sub has taken a message only if the answer has an id for it, whatever the status of the answer.
+        const error = failure ?? (messageId ? null : new Error("Pub/Sub answered without an id for the message"));
         if (error && this.waiting.delete(waiting)) reject(this.failed(error, waiting));
         if (left > 0) return;
         // Only now: messages past their deadline keep their memory until the client releases them.

@@ -48,6 +48,8 @@ interface RunningWorker {
   readonly exited: Promise<void>;
   stopped: boolean;
   terminated: boolean;
+  /** Whether this pool has sent it a signal. */
+  signalled: boolean;
 }
 
 /** The program of a worker. Found when the first one starts: an image for container workers does not contain it. */
@@ -124,6 +126,7 @@ class ProcessPool implements WorkerPool {
       process: child,
       stopped: false,
       terminated: false,
+      signalled: false,
       exited: new Promise((resolve) => {
         child.once("error", (error) => this.log.write(`worker ${id} cannot be started: ${error.message}\n`));
         child.once("close", (code, signal) => {
@@ -131,7 +134,9 @@ class ProcessPool implements WorkerPool {
           resolve();
           this.options.onWorkersChanged?.();
           // A worker exits with 0 when the runner closes its control stream.
-          if (!worker.stopped && code !== 0) {
+          // The runner may ask to stop a worker that has just been killed, before this process is told that it has exited.
+          const isKilled = signal !== null && !worker.signalled;
+          if (isKilled || (!worker.stopped && code !== 0)) {
             this.unexpectedExits++;
             const status = signal ? `was killed by ${signal}` : `exited with code ${code}`;
             this.log.write(`worker ${id} ${status}\n`);
@@ -170,10 +175,14 @@ class ProcessPool implements WorkerPool {
     worker.stopped = true;
     const terminate = setTimeout(() => {
       // Only once: a second SIGTERM would stop the worker before its sources have nacked their messages.
+      worker.signalled = true;
       if (!worker.terminated) worker.process.kill("SIGTERM");
       worker.terminated = true;
     }, after.terminateMs);
-    const kill = setTimeout(() => worker.process.kill("SIGKILL"), after.killMs);
+    const kill = setTimeout(() => {
+      worker.signalled = true;
+      worker.process.kill("SIGKILL");
+    }, after.killMs);
     await worker.exited;
     clearTimeout(terminate);
     clearTimeout(kill);
