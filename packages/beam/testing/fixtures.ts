@@ -191,13 +191,10 @@ let withholdsData = false;
 
 /** A worker can only die in these moments if its channels wait for it. */
 function prepareDeath(): void {
-  const getSendChannel = MultiplexingDataChannel.prototype.getSendChannel as (
-    this: MultiplexingDataChannel,
-    bundleId: string,
-    transformId: string,
-  ) => IDataChannel;
+  type GetSendChannel = (this: MultiplexingDataChannel, bundleId: string, transformId: string) => IDataChannel;
+  const original = Reflect.get(MultiplexingDataChannel.prototype, "getSendChannel") as GetSendChannel;
   MultiplexingDataChannel.prototype.getSendChannel = function (bundleId, transformId) {
-    const channel = getSendChannel.call(this, bundleId, transformId);
+    const channel = original.call(this, bundleId, transformId);
     return {
       sendData: (data) => (withholdsData ? Promise.resolve() : channel.sendData(data)),
       sendTimers: (family, timers) => channel.sendTimers(family, timers),
