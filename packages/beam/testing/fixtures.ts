@@ -192,7 +192,10 @@ let withholdsData = false;
 /** A worker can only die in these moments if its channels wait for it. */
 function prepareDeath(): void {
   type GetSendChannel = (this: MultiplexingDataChannel, bundleId: string, transformId: string) => IDataChannel;
-  const original = Reflect.get(MultiplexingDataChannel.prototype, "getSendChannel") as GetSendChannel;
+  const original: GetSendChannel = Reflect.get<MultiplexingDataChannel, "getSendChannel">(
+    MultiplexingDataChannel.prototype,
+    "getSendChannel",
+  );
   MultiplexingDataChannel.prototype.getSendChannel = function (bundleId, transformId) {
     const channel = original.call(this, bundleId, transformId);
     return {
