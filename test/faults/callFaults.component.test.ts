@@ -113,13 +113,15 @@ describe("The sink with a BigQuery whose calls or connections fail, short", func
   });
   afterEach(async () => {
     proxy.faults.set();
+    proxy.faults.passed = 0;
     network.setConditions({});
     await network.restore();
   });
 
-  /** Writes rows in many small requests. `during` is called when some have been sent. */
-  async function writeRows(count: number, during: () => Promise<void> = async () => {}): Promise<void> {
+  /** Writes rows in many small requests. `during` is called when they are on their way. @returns the reasons of retries */
+  async function writeRows(count: number, during: () => Promise<void> = async () => {}): Promise<string[]> {
     const dataset = await warehouse.freshDataset();
+    const retries: string[] = [];
     const writer = new RowWriter<EventRow>({
       project: warehouse.project,
       dataset,
@@ -128,37 +130,42 @@ describe("The sink with a BigQuery whose calls or connections fail, short", func
       maxBatchRows: 10,
       requestTimeoutMs: 1000,
       backoff: { initialMs: 20, maxMs: 200 },
+      onRetry: ({ error }) => retries.push(error),
     });
     const now = Date.now();
-    for (let i = 0; i < count; i++) {
-      const row = eventRow(event({ event_id: `e${i}`, event_time: now, received_at: now }));
-      await writer.write(row, row.event_id);
-    }
-    const flushed = writer.flush();
-    flushed.catch(() => {});
-    await during();
-    assert.deepEqual(await flushed, []);
+    const rows = Array.from({ length: count }, (_, i) =>
+      eventRow(event({ event_id: `e${i}`, event_time: now, received_at: now })),
+    );
+    const writing = (async () => {
+      for (const row of rows) await writer.write(row, row.event_id);
+      return writer.flush();
+    })();
+    const [refused] = await Promise.all([writing, during()]);
+    assert.deepEqual(refused, []);
     const { eventIds } = await readTables(warehouse.bigquery, dataset);
     assert.equal(eventIds.size, count);
+    return retries;
   }
+  const isTimeout = (reason: string): boolean => reason.includes("has not answered");
 
   it("every row is written when 10 % of the inserts fail, 10 % time out, and 10 % of the answers are lost", async () => {
     proxy.faults.set({ share: 0.3, kinds: ["error", "no answer", "answer lost"], only: /insertAll/ });
-    await writeRows(300);
-    assert.ok(proxy.faults.total >= 9);
+    const retries = await writeRows(300);
+    assert.ok(retries.some(isTimeout), retries.join("\n"));
     for (const [kind, count] of Object.entries(proxy.faults.counts)) assert.ok(count > 0, kind);
   });
 
   it("every row is written over a slow connection that is reset, cut into small pieces, half open and then silent", async () => {
-    network.setConditions({ delayMs: 20, sliceBytes: 500, bytesPerSecond: 200_000, resetEvery: 9 });
-    await writeRows(200, async () => {
-      await sleep(300);
+    network.setConditions({ delayMs: 50, sliceBytes: 1000, bytesPerSecond: 500_000, resetEvery: 9 });
+    const retries = await writeRows(600, async () => {
+      await waitUntil("the first inserts", () => proxy.faults.passed > 5, { timeoutMs: 30_000 });
       network.forgetConnections();
       await sleep(300);
-      network.setConditions({});
       network.swallow();
       await sleep(1500);
       await network.restore();
     });
+    assert.ok(retries.some(isTimeout), retries.join("\n"));
+    assert.ok(!retries.every(isTimeout), "connections were reset");
   });
 });

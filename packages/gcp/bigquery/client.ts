@@ -1,5 +1,6 @@
 import { BigQuery, type BigQueryOptions } from "@google-cloud/bigquery";
 import { PassThroughClient } from "google-auth-library";
+import { limitRequestTime } from "./requestTimeout";
 
 export interface BigQueryConnection {
   readonly project: string;
@@ -7,12 +8,18 @@ export interface BigQueryConnection {
   readonly endpoint?: string | undefined;
 }
 
-/** Creates a BigQuery client. */
+/**
+ * Creates a BigQuery client.
+ * @param options.timeout time limit of a call, ms; by default a call may wait forever
+ */
 export function bigQueryClient(
   { project, endpoint }: BigQueryConnection,
   options: Pick<BigQueryOptions, "autoRetry"> & { timeout?: number } = {},
 ): BigQuery {
   // With an emulator, the client must not look for credentials or a metadata server.
   const emulator = endpoint === undefined ? {} : { apiEndpoint: endpoint, authClient: new PassThroughClient() };
-  return new BigQuery({ projectId: project, ...emulator, ...options });
+  const { timeout, ...others } = options;
+  const client = new BigQuery({ projectId: project, ...emulator, ...others });
+  if (timeout !== undefined) limitRequestTime(client, timeout);
+  return client;
 }
