@@ -18,6 +18,7 @@ import {
 } from "@eventlogger/beam/testing/listeningSockets";
 import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
 import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
+import { startGrpcFaultProxy, type GrpcFaultProxy } from "../faults/rig/grpcFaultProxy";
 import { Traffic } from "./traffic";
 
 const BIN = path.join(repositoryRoot, "pipeline", "bin", "eventlogger.js");
@@ -36,13 +37,15 @@ describe("End to end", function () {
   let stack: Stack;
   let traffic: Traffic;
   let run: ChildProcess;
+  /** Between the pipeline and Pub/Sub. */
+  let pubsubCalls: GrpcFaultProxy;
 
   async function startRun(): Promise<void> {
     run = await startChildProcess({
       name: "eventlogger run",
       command: process.execPath,
       args: [BIN, "run", "--state-dir", stateDir],
-      env: stack.environment,
+      env: { ...stack.environment, PUBSUB_EMULATOR_HOST: pubsubCalls.host },
       logFile: runLog,
     });
   }
@@ -59,12 +62,14 @@ describe("End to end", function () {
     stack = await startStack({ port: await freePort(), localDir: path.join(directory, "local"), pipeline: false });
     traffic = new Traffic(stack.url);
     process.env["PUBSUB_EMULATOR_HOST"] = stack.environment.PUBSUB_EMULATOR_HOST;
+    pubsubCalls = await startGrpcFaultProxy(stack.environment.PUBSUB_EMULATOR_HOST);
     await startRun();
     await untilRunning();
   });
 
   after(async () => {
     await run?.stop(15_000);
+    await pubsubCalls?.stop();
     await stack?.stop();
     rmSync(directory, { recursive: true, force: true });
   });
@@ -158,6 +163,19 @@ describe("End to end", function () {
       process.kill(pubsub, "SIGCONT");
     });
     // Clients back off while a service does not answer.
+    await traffic.assertExact(RECOVERY_LIMIT_MS);
+    await assertVerified();
+  });
+
+  it("the rollups are exact after calls of the pipeline to Pub/Sub failed, timed out or lost their answers, and its streams broke", async () => {
+    const { faults } = pubsubCalls;
+    faults.set({ share: 0.3, kinds: ["error", "no answer", "answer lost"], only: /Acknowledge|ModifyAckDeadline/ });
+    try {
+      await traffic.post({ seed: 10, count: 2000, users: 300 }, async () => pubsubCalls.breakStreams());
+      await waitUntil("calls with each fault", () => faults.total >= 3, { timeoutMs: 60_000 });
+    } finally {
+      faults.set();
+    }
     await traffic.assertExact(RECOVERY_LIMIT_MS);
     await assertVerified();
   });

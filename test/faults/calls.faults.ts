@@ -20,7 +20,7 @@ describe("The whole chain with services whose calls fail", function () {
       faults.set({ share: 0.3, kinds: ALL_KINDS, only });
     const breaking = setInterval(() => rig.callsOfPipeline.breakStreams(), 3000);
     try {
-      await rig.send(rig.traffic({ count: 5000 }), { rate: 300 });
+      await rig.send(rig.traffic({ count: 5000 }), { rate: 300, batchSize: 5 });
     } finally {
       clearInterval(breaking);
     }

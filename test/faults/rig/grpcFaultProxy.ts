@@ -83,7 +83,7 @@ export async function startGrpcFaultProxy(target: string): Promise<GrpcFaultProx
     let trailers: OutgoingHttpHeaders = {};
     call.on("trailers", (received: IncomingHttpHeaders) => (trailers = endToEnd(received)));
     call.on("response", (response, flags) => {
-      if (stream.closed || stream.destroyed) return;
+      if (stream.closed || stream.destroyed || stream.headersSent) return;
       if (flags & constants.NGHTTP2_FLAG_END_STREAM) {
         stream.respond(endToEnd(response), { endStream: true });
         return;
