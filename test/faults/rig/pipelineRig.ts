@@ -65,8 +65,16 @@ export interface PipelineRig {
   settle(timeoutMs: number): Promise<{ ms: number; rowsPerEvent: number }>;
 }
 
+export interface RigOptions {
+  /**
+   * Limit of a publish of ingest, such as `5s`. A message that is sent again after half of it is in the topic twice, and has
+   * two rows. @default "5s"
+   */
+  readonly publishTimeout?: string;
+}
+
 /** Starts the rig around the tests of the `describe` that calls this. */
-export function usePipelineRig(): PipelineRig {
+export function usePipelineRig({ publishTimeout = "5s" }: RigOptions = {}): PipelineRig {
   const directory = mkdtempSync(path.join(tmpdir(), "pipeline-rig-"));
   const stateDir = path.join(directory, "state");
   const stops: (() => Promise<unknown>)[] = [];
@@ -93,7 +101,7 @@ export function usePipelineRig(): PipelineRig {
       startChildProcess({
         name: "ingest replica",
         command: process.execPath,
-        args: [INGEST, "--host", "127.0.0.1", "--port", String(port), "--publish-timeout", "5s"],
+        args: [INGEST, "--host", "127.0.0.1", "--port", String(port), "--publish-timeout", publishTimeout],
         env: { PUBSUB_EMULATOR_HOST: pubsubHost, BIGQUERY_ENDPOINT: bigqueryUrl },
         logFile: path.join(directory, "ingest.log"),
       }),
