@@ -51,11 +51,13 @@ describe("Workers that die while Flink waits for them", function () {
     await h.until(() => finalized(count), RESTART_LIMIT_MS, "the last bundle to be finalized");
   });
 
-  it("the job restarts after a worker died before it opened its data stream", async () => {
-    const marker = h.file("died");
-    const harmless = new fixtures.DieBeforeEndOfData(1, 0, h.file("none"));
-    await h.start(build(500, harmless), { ...options, workerEnv: fixtures.dieBeforeDataStream(marker) });
-    await h.until(() => existsSync(marker), RESTART_LIMIT_MS, "the death");
-    await h.until(() => finalized(500), RESTART_LIMIT_MS, "the last bundle to be finalized");
-  });
+  for (const moment of ["loading modules", "opening the data stream"] as const) {
+    it(`the job restarts after a worker died while ${moment}`, async () => {
+      const marker = h.file("died");
+      const harmless = new fixtures.DieBeforeEndOfData(1, 0, h.file("none"));
+      await h.start(build(500, harmless), { ...options, workerEnv: fixtures.dieOnce(moment, marker) });
+      await h.until(() => existsSync(marker), RESTART_LIMIT_MS, "the death");
+      await h.until(() => finalized(500), RESTART_LIMIT_MS, "the last bundle to be finalized");
+    });
+  }
 });

@@ -180,11 +180,17 @@ export class FailOnce implements BundleDoFn<string, string> {
   }
 }
 
-/** Environment variable with the marker file of {@link dieBeforeDataStream}. */
-const DIE_AT_VARIABLE = "BEAM_TEST_DIE_BEFORE_DATA_STREAM";
+/** A moment in which a worker dies: when it loads the modules, or has got its first instruction and opens its data stream. */
+export type EarlyDeath = "loading modules" | "opening the data stream";
 
-/** The environment of a worker that dies once, when it has got its first instruction and opens its data stream. */
-export const dieBeforeDataStream = (marker: string): Record<string, string> => ({ [DIE_AT_VARIABLE]: marker });
+/** Environment variables with an {@link EarlyDeath} and its marker file. */
+const DEATH = { moment: "BEAM_TEST_DIE_WHEN", marker: "BEAM_TEST_DIE_ONCE" };
+
+/** The environment of a worker that dies once. The marker file exists afterwards. */
+export const dieOnce = (moment: EarlyDeath, marker: string): Record<string, string> => ({
+  [DEATH.moment]: moment,
+  [DEATH.marker]: marker,
+});
 
 /** While true, nothing that this worker sends on its data stream reaches the runner. */
 let withholdsData = false;
@@ -205,13 +211,15 @@ function prepareDeath(): void {
       onError: (error) => channel.onError(error),
     };
   };
-  const marker = process.env[DIE_AT_VARIABLE];
+  const marker = process.env[DEATH.marker];
   if (marker === undefined || existsSync(marker)) return;
-  Worker.prototype.getDataChannel = () => {
+  const die = (): never => {
     writeFileSync(marker, "");
     process.kill(process.pid, "SIGKILL");
     throw new Error("unreachable");
   };
+  if (process.env[DEATH.moment] === ("loading modules" satisfies EarlyDeath)) die();
+  Worker.prototype.getDataChannel = die;
 }
 prepareDeath();
 

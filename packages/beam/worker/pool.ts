@@ -1,7 +1,8 @@
 import "../sdk";
-import { spawn, type ChildProcess } from "node:child_process";
+import { spawn, type ChildProcessByStdio } from "node:child_process";
 import { createWriteStream, type WriteStream } from "node:fs";
 import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
 import * as grpc from "@grpc/grpc-js";
 import type {
   StartWorkerRequest,
@@ -44,7 +45,7 @@ export interface WorkerPool {
 }
 
 interface RunningWorker {
-  readonly process: ChildProcess;
+  readonly process: ChildProcessByStdio<null, Readable, Readable>;
   readonly exited: Promise<void>;
   stopped: boolean;
   terminated: boolean;
@@ -54,6 +55,25 @@ interface RunningWorker {
 
 /** The program of a worker. Found when the first one starts: an image for container workers does not contain it. */
 const workerProgram = (): string => require.resolve("./main");
+
+/** The runner is answered after this time in any case, ms. */
+const START_LIMIT_MS = 60_000;
+
+/**
+ * Resolves when a worker has written its first line, which it does just before it connects to the runner; with an error when
+ * it has exited before. The runner would wait for such a worker.
+ */
+function hasStarted({ process: child, exited }: RunningWorker): Promise<string> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, START_LIMIT_MS, "").unref();
+    const answer = (error: string): void => {
+      clearTimeout(timer);
+      resolve(error);
+    };
+    child.stdout.once("data", () => answer(""));
+    void exited.then(() => answer("The worker has exited before it connected; see the log of the workers"));
+  });
+}
 
 class ProcessPool implements WorkerPool {
   private readonly workers = new Map<string, RunningWorker>();
@@ -73,8 +93,8 @@ class ProcessPool implements WorkerPool {
       ) => {
         const { workerId, controlEndpoint } = call.request;
         try {
-          this.startWorker(workerId, controlEndpoint?.url ?? "");
-          callback(null, { error: "" });
+          const worker = this.startWorker(workerId, controlEndpoint?.url ?? "");
+          void hasStarted(worker).then((error) => callback(null, { error }));
         } catch (error) {
           callback(null, { error: String(error) });
         }
@@ -103,7 +123,7 @@ class ProcessPool implements WorkerPool {
     this.address = `127.0.0.1:${port}`;
   }
 
-  private startWorker(id: string, controlUrl: string): void {
+  private startWorker(id: string, controlUrl: string): RunningWorker {
     // A job that Flink restarts at this moment would leave a worker behind.
     if (this.stopping) throw new Error("The worker pool is stopping");
     const args = [
@@ -147,6 +167,7 @@ class ProcessPool implements WorkerPool {
     };
     this.workers.set(id, worker);
     this.options.onWorkersChanged?.();
+    return worker;
   }
 
   private handleLine(id: string, line: string): void {
