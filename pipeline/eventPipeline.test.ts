@@ -89,6 +89,8 @@ describe("event pipeline", () => {
       ...options,
       checkpointIntervalMs: 3000,
       lateAfterMs: 86_400_000,
+      workerMemoryMiB: 2048,
+      ackDeadlineMs: 60_000,
       deadLetterFolder: "/unused",
     });
     const { components } = await buildPipeline(eventPipeline(io, DURATIONS));

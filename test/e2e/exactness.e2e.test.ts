@@ -28,6 +28,7 @@ import { dayOf, dayToIso } from "@eventlogger/events/day";
 import { generateTraffic } from "@eventlogger/traffic/generator/trafficGenerator";
 import { untilVerified } from "../faults/untilVerified";
 import { refuseEveryRow } from "./refusals";
+import { startGrpcFaultProxy, type GrpcFaultProxy } from "../faults/rig/grpcFaultProxy";
 import { Traffic } from "./traffic";
 
 const BIN = path.join(repositoryRoot, "pipeline", "bin", "eventlogger.js");
@@ -50,6 +51,8 @@ describe("End to end", function () {
   let run: ChildProcess;
   /** Between the pipeline and BigQuery. */
   let proxy: RecordingProxy;
+  /** Between the pipeline and Pub/Sub. */
+  let pubsubCalls: GrpcFaultProxy;
 
   async function startRun(): Promise<void> {
     run = await startChildProcess({
@@ -57,7 +60,7 @@ describe("End to end", function () {
       command: process.execPath,
       // A short lease: after a kill, the tests wait for the redelivery.
       args: [BIN, "run", "--state-dir", stateDir, "--ack-deadline", "12s"],
-      env: { ...stack.environment, BIGQUERY_ENDPOINT: proxy.url },
+      env: { ...stack.environment, BIGQUERY_ENDPOINT: proxy.url, PUBSUB_EMULATOR_HOST: pubsubCalls.host },
       logFile: runLog,
     });
   }
@@ -75,6 +78,7 @@ describe("End to end", function () {
     traffic = new Traffic(stack.url);
     process.env["PUBSUB_EMULATOR_HOST"] = stack.environment.PUBSUB_EMULATOR_HOST;
     proxy = await startRecordingProxy(stack.environment.BIGQUERY_ENDPOINT);
+    pubsubCalls = await startGrpcFaultProxy(stack.environment.PUBSUB_EMULATOR_HOST);
     await startRun();
     await untilRunning();
   });
@@ -82,6 +86,7 @@ describe("End to end", function () {
   after(async () => {
     await run?.stop(15_000);
     await proxy?.stop();
+    await pubsubCalls?.stop();
     await stack?.stop();
     rmSync(directory, { recursive: true, force: true });
   });
@@ -269,6 +274,19 @@ describe("End to end", function () {
     await assertVerified();
     assert.deepEqual(await resend(), { sent: 0, stored: 1 });
     assert.equal(await rowsOf(), 1);
+  });
+
+  it("the rollups are exact after calls of the pipeline to Pub/Sub failed, timed out or lost their answers, and its streams broke", async () => {
+    const { faults } = pubsubCalls;
+    faults.set({ share: 0.3, kinds: ["error", "no answer", "answer lost"], only: /Acknowledge|ModifyAckDeadline/ });
+    try {
+      await traffic.post({ seed: 10, count: 2000, users: 300 }, async () => pubsubCalls.breakStreams());
+      await waitUntil("calls with each fault", () => faults.total >= 3, { timeoutMs: 60_000 });
+    } finally {
+      faults.set();
+    }
+    await traffic.assertExact(RECOVERY_LIMIT_MS);
+    await assertVerified();
   });
 
   it("messages that are not events become dead letters, and the pipeline continues", async () => {

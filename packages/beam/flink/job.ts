@@ -13,12 +13,29 @@ export interface FlinkJobOptions {
   readonly parallelism?: number;
   /** Time between checkpoints, ms. Default: no checkpoints. */
   readonly checkpointingInterval?: number;
+  /** Time after which a checkpoint that is not complete fails the job attempt, ms. Default: {@link checkpointTimeoutMs}. */
+  readonly checkpointTimeout?: number;
   /** Folder for checkpoints; absolute. */
   readonly checkpointDir?: string;
   /** Maximum number of elements in a bundle. @default 5000 */
   readonly maxBundleSize?: number;
   /** Maximum time that a bundle stays open, ms. @default 500 */
   readonly maxBundleTimeMills?: number;
+}
+
+/** Longer than the retries of a sink within one bundle, ms: a service that is away must not end the attempt first. */
+const MIN_CHECKPOINT_TIMEOUT_MS = 180_000;
+
+/**
+ * Time that a checkpoint may take, ms. A checkpoint waits for the bundles of all steps, so that a slow machine or service
+ * delays it; but no checkpoint takes many intervals unless a step hangs. Flink's own default is 10 minutes.
+ */
+export function checkpointTimeoutMs(checkpointingIntervalMs: number): number {
+  return Math.max(MIN_CHECKPOINT_TIMEOUT_MS, 20 * checkpointingIntervalMs);
+}
+
+function checkpointing(interval: number, timeout = checkpointTimeoutMs(interval)): Record<string, JobOptionValue> {
+  return { checkpointing_interval: interval, checkpoint_timeout_millis: timeout };
 }
 
 function pipelineOptions(options: FlinkJobOptions): Record<string, JobOptionValue> {
@@ -31,7 +48,7 @@ function pipelineOptions(options: FlinkJobOptions): Record<string, JobOptionValu
     // Without it, idle sources finish, and Flink takes no more checkpoints.
     shutdown_sources_after_idle_ms: 1_000_000_000,
     retain_externalized_checkpoints_on_cancellation: true,
-    ...(options.checkpointingInterval ? { checkpointing_interval: options.checkpointingInterval } : {}),
+    ...(options.checkpointingInterval ? checkpointing(options.checkpointingInterval, options.checkpointTimeout) : {}),
     ...(options.checkpointDir
       ? { state_backend: "filesystem", state_backend_storage_path: `file://${options.checkpointDir}` }
       : {}),

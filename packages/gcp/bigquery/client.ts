@@ -1,6 +1,7 @@
 import type { BigQuery, BigQueryOptions } from "@google-cloud/bigquery";
 import { PassThroughClient } from "google-auth-library";
 import { CheckedBigQuery } from "./checkedClient";
+import { limitRequestTime } from "./requestTimeout";
 
 export interface BigQueryConnection {
   readonly project: string;
@@ -8,12 +9,18 @@ export interface BigQueryConnection {
   readonly endpoint?: string | undefined;
 }
 
-/** Creates a BigQuery client. Its calls fail with a ForeignAnswerError when something else answers instead of BigQuery. */
+/**
+ * Creates a BigQuery client. Its calls fail with a ForeignAnswerError when something else answers instead of BigQuery.
+ * @param options.timeout time limit of a call, ms; by default a call may wait forever
+ */
 export function bigQueryClient(
   { project, endpoint }: BigQueryConnection,
   options: Pick<BigQueryOptions, "autoRetry"> & { timeout?: number } = {},
 ): BigQuery {
   // With an emulator, the client must not look for credentials or a metadata server.
   const emulator = endpoint === undefined ? {} : { apiEndpoint: endpoint, authClient: new PassThroughClient() };
-  return new CheckedBigQuery({ projectId: project, ...emulator, ...options });
+  const { timeout, ...others } = options;
+  const client = new CheckedBigQuery({ projectId: project, ...emulator, ...others });
+  if (timeout !== undefined) limitRequestTime(client, timeout);
+  return client;
 }
