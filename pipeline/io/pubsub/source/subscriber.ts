@@ -241,6 +241,12 @@ export class Subscriber {
     }
   }
 
+  /** The publish times of all messages that were neither acknowledged nor nacked; epoch ms. */
+  *heldPublishTimes(): Iterable<number> {
+    for (const { messages } of this.batches) for (const { publishTime } of messages) yield publishTime;
+    for (let i = this.head; i < this.buffer.length; i++) yield (this.buffer[i] as Received).publishTime;
+  }
+
   /** The watermark; epoch ms. */
   watermark(): number {
     let oldest = Infinity;
