@@ -25,7 +25,7 @@ export function mapWeight(size: number): number {
 }
 
 /** A Map with text keys that knows its size in memory. The cost of {@link weight} does not depend on the number of entries. */
-export class WeighedMap<V extends NonNullable<unknown>> extends Map<string, V> {
+export class WeighedMap<V extends string | number | object> extends Map<string, V> {
   private contentWeight = 0;
 
   /** @param valueWeight bytes of a value in memory, 0 for a small integer. Values must not change while they are in the map */
