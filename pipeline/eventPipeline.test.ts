@@ -15,6 +15,8 @@ const read = withName("Read", (root: Root) =>
   pipe(root, withName("Impulse", impulse()), withName("Numbers", parDo(new fixtures.Numbers(1)))),
 ) as unknown as (root: Root) => PCollection<PubSubMessage>;
 
+const SECRET = "00112233445566778899aabbccddeeff";
+
 function build(): ReturnType<typeof buildPipeline> {
   return buildPipeline(
     eventPipeline(
@@ -24,7 +26,7 @@ function build(): ReturnType<typeof buildPipeline> {
         writeRollupVersions: sink("WriteRollupVersions"),
         writeDeadLetters: sink("WriteDeadLetters"),
       },
-      { sessionGapMs: 1_800_000, lateAfterMs: 86_400_000, earlyFiringMs: 10_000 },
+      { sessionGapMs: 1_800_000, lateAfterMs: 86_400_000, earlyFiringMs: 10_000, shardHashSecret: SECRET },
     ),
   );
 }

@@ -179,6 +179,7 @@ export const runCommand = defineCommand({
           sessionGapMs: o.sessionGap,
           lateAfterMs: o.lateAfter,
           earlyFiringMs: o.earlyFiring,
+          shardHashSecret: undefined,
           checkpointIntervalMs: o.checkpointInterval,
           workerMemoryMiB: o.workerMemory,
           bigqueryEndpoint: o.bigqueryEndpoint,

@@ -71,6 +71,7 @@ export class SubmissionRun {
           sessionGapMs: o.sessionGap,
           lateAfterMs: o.lateAfter,
           earlyFiringMs: o.earlyFiring,
+          shardHashSecret: undefined,
         },
         this.say,
       ),
