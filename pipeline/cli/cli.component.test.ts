@@ -144,12 +144,13 @@ describe("eventlogger", function () {
         "created table analytics.events",
         "created table analytics.daily_rollup_versions",
         "created table analytics.dead_letters",
+        "created table analytics.generations",
         "created view analytics.daily_rollups",
         "created view analytics.events_unique",
       ]);
       const second = await eventlogger(args, { env: env() });
       assert.equal(second.code, 0, second.stderr);
-      assert.equal(second.stdout.match(/^exists /gm)?.length, 11);
+      assert.equal(second.stdout.match(/^exists /gm)?.length, 12);
       assert.doesNotMatch(second.stdout, /created|updated|differs/);
     });
 

@@ -150,7 +150,24 @@ export const deadLettersTable: Table = {
   partitionBy: "failed_at",
 };
 
-export const tables: readonly Table[] = [eventsTable, dailyRollupVersionsTable, deadLettersTable];
+/** Written with SQL only, never streamed: BigQuery refuses to update rows that were streamed minutes ago. */
+export const generationsTable: Table = {
+  name: "generations",
+  description: "Definitions of the numbers, and the run that may write them",
+  columns: [
+    required("generation", "INT64"),
+    required("status", "STRING", "active: the generation that readers see"),
+    required("settings", "STRING", "JSON; the settings that the numbers and the pipeline state depend on"),
+    required("created_at", "TIMESTAMP"),
+    nullable("lease_run", "STRING", "Id of the run that holds the lease; null when no run does"),
+    nullable("lease_holder", "STRING", "Host and process of that run"),
+    nullable("lease_taken_at", "TIMESTAMP", "When that run took the lease"),
+    nullable("lease_expires_at", "TIMESTAMP", "Another run may take the lease from then on"),
+  ],
+  partitionBy: "created_at",
+};
+
+export const tables: readonly Table[] = [eventsTable, dailyRollupVersionsTable, deadLettersTable, generationsTable];
 
 export const tableByName: { readonly [T in TableName]: Table } = {
   events: eventsTable,

@@ -18,6 +18,7 @@ describe("setUpBigQuery", function () {
         "table analytics.events created",
         "table analytics.daily_rollup_versions created",
         "table analytics.dead_letters created",
+        "table analytics.generations created",
         "view analytics.daily_rollups created",
         "view analytics.events_unique created",
       ],
@@ -31,7 +32,7 @@ describe("setUpBigQuery", function () {
     const both = await Promise.all([1, 2].map(() => setUpBigQuery(fixture.bigquery, { dataset: "twice" })));
     assert.deepEqual(
       both.map((steps) => steps.length),
-      [6, 6],
+      [7, 7],
     );
   });
 

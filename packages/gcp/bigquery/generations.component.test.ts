@@ -1,0 +1,42 @@
+import assert from "node:assert/strict";
+import {
+  GenerationSettingsError,
+  readActiveGeneration,
+  recordGeneration,
+  replaceGenerationSettings,
+  requireGenerationSettings,
+  type GenerationSettings,
+} from "./generations";
+import { useBigQueryEmulator } from "./testing/useBigQueryEmulator";
+
+const settings: GenerationSettings = { sessionGapMs: 1_800_000, userShards: 1024, sessionShardsPerDay: 256 };
+
+describe("the table generations", function () {
+  this.timeout(60_000);
+  const fixture = useBigQueryEmulator();
+
+  it("has no active generation after setup, and keeps the first settings that a run records", async () => {
+    const dataset = await fixture.freshDataset();
+    assert.equal(await readActiveGeneration(fixture.bigquery, dataset), undefined);
+    const first = { generation: 1, settings };
+    assert.deepEqual(await recordGeneration(fixture.bigquery, dataset, settings), first);
+    const other = { ...settings, sessionGapMs: 60_000, shardHashSecret: "0123456789abcdef0123456789abcdef" };
+    assert.deepEqual(await recordGeneration(fixture.bigquery, dataset, other), first);
+    assert.deepEqual(await readActiveGeneration(fixture.bigquery, dataset), first);
+    await replaceGenerationSettings(fixture.bigquery, dataset, other);
+    assert.deepEqual(await readActiveGeneration(fixture.bigquery, dataset), { generation: 1, settings: other });
+  });
+
+  it("a run whose settings differ from those of the dataset is refused, and the error names both values", () => {
+    const recorded = { generation: 1, settings: { ...settings, shardHashSecret: "0123456789abcdef0123456789abcdef" } };
+    requireGenerationSettings("analytics", recorded, settings);
+    assert.throws(
+      () => requireGenerationSettings("analytics", recorded, { ...settings, sessionGapMs: 60_000, userShards: 7 }),
+      (error: unknown) =>
+        error instanceof GenerationSettingsError &&
+        /dataset analytics .*: sessionGapMs is 1800000 in the dataset, but 60000 in this run; userShards is 1024 in/.test(
+          error.message,
+        ),
+    );
+  });
+});
