@@ -145,6 +145,7 @@ describe("eventlogger", function () {
         "created table analytics.daily_rollup_versions",
         "created table analytics.dead_letters",
         "created table analytics.generations",
+        "created view analytics.daily_rollup_latest",
         "created view analytics.daily_rollups",
         "created view analytics.events_unique",
       ]);

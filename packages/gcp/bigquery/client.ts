@@ -16,3 +16,8 @@ export function bigQueryClient(
   const emulator = endpoint === undefined ? {} : { apiEndpoint: endpoint, authClient: new PassThroughClient() };
   return new BigQuery({ projectId: project, ...emulator, ...options });
 }
+
+/** Whether a client talks to Google's service, not to an emulator. */
+export function isGoogleService({ apiEndpoint }: BigQuery): boolean {
+  return new URL(apiEndpoint).hostname.endsWith(".googleapis.com");
+}
