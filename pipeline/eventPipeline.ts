@@ -25,6 +25,11 @@ export interface EventPipelineOptions {
    * without a secret. It belongs to the state, and becomes part of the pipeline's description: never print either.
    */
   readonly shardHashSecret: string | undefined;
+  /**
+   * Rollup versions are higher than this. For a runner that commits state and outputs together: its workers have no floor of
+   * their own. @default 0
+   */
+  readonly versionFloor?: number;
 }
 
 /** Writes a collection. The output are dead letters for what could not be written. */
@@ -44,7 +49,13 @@ export interface EventPipelineIo {
  */
 export function eventPipeline(
   io: EventPipelineIo,
-  { sessionGapMs: gapMs, lateAfterMs: staleAfterMs, earlyFiringMs, shardHashSecret }: EventPipelineOptions,
+  {
+    sessionGapMs: gapMs,
+    lateAfterMs: staleAfterMs,
+    earlyFiringMs,
+    shardHashSecret,
+    versionFloor,
+  }: EventPipelineOptions,
 ): (root: Root) => Promise<PCollection<DeadLetter>> {
   return async (root) => {
     const messages = await applyAsync(root, io.readMessages);
@@ -54,7 +65,7 @@ export function eventPipeline(
     const sessionDeltas = pipe(events, countSessions({ gapMs, staleAfterMs, earlyFiringMs, shardHashSecret }));
     const userDeltas = pipe(events, countUsers(shardHashSecret));
     const deltas = P([sessionDeltas, userDeltas]).apply(withName("AllDeltas", flatten<KV<string, string>>()));
-    const refusedVersions = await applyAsync(pipe(deltas, totalDays()), io.writeRollupVersions);
+    const refusedVersions = await applyAsync(pipe(deltas, totalDays(versionFloor)), io.writeRollupVersions);
 
     const deadLetters = P([invalidMessages, refusedEvents, refusedVersions]).apply(
       withName("AllDeadLetters", flatten<DeadLetter>()),

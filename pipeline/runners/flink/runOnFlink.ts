@@ -2,10 +2,11 @@ import { cacheDir, repositoryRoot } from "@eventlogger/process/packageRoot";
 import { buildPipeline, ensureFlinkClasspath, runOnFlink, type FlinkRun } from "@eventlogger/beam";
 import { eventPipeline, type EventPipelineOptions } from "../../eventPipeline";
 import { SESSION_SHARDS_PER_DAY, USER_SHARDS } from "../../shards";
+import { VERSION_FLOOR_VARIABLE, versionFloor } from "../../totals/versionNumbers";
 import { flinkIo, type FlinkIoOptions } from "./io";
 import type { RunStart, StateDirectory, StateSettings } from "./stateDirectory";
 
-export interface FlinkPipelineOptions extends EventPipelineOptions, FlinkIoOptions {
+export interface FlinkPipelineOptions extends Omit<EventPipelineOptions, "shardHashSecret">, FlinkIoOptions {
   /** `[local]` or `host:port`. */
   readonly flinkMaster: string;
   /** Heap limit of the job server, which runs Flink with `[local]`; as for `-Xmx`. */
@@ -44,7 +45,8 @@ export async function runEventPipelineOnFlink(
 ): Promise<FlinkRun> {
   const classpath = await ensureFlinkClasspath({ cacheDir, onProgress });
   onProgress(start.restoreFrom ? `resuming from checkpoint ${start.restoreFrom.number}` : "starting with empty state");
-  const pipeline = await buildPipeline(eventPipeline(flinkIo(options), options));
+  const { shardHashSecret } = state;
+  const pipeline = await buildPipeline(eventPipeline(flinkIo(options), { ...options, shardHashSecret }));
   return runOnFlink(pipeline, {
     jobName: "eventlogger",
     classpath,
@@ -54,6 +56,7 @@ export async function runEventPipelineOnFlink(
     heap: options.heap,
     restoreFrom: start.restoreFrom?.directory,
     requireFrom: repositoryRoot,
+    workerStartEnv: () => ({ [VERSION_FLOOR_VARIABLE]: String(versionFloor(state.nextWorkerStart())) }),
     workerNodeArgs: [`--max-old-space-size=${options.workerMemoryMiB}`],
     checkpointingInterval: options.checkpointIntervalMs,
     checkpointRecord: start.checkpointRecord,
