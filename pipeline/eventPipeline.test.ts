@@ -19,6 +19,8 @@ const read = withName("Read", (root: Root) =>
   pipe(root, withName("Impulse", impulse()), withName("Numbers", parDo(new fixtures.Numbers(1)))),
 ) as unknown as (root: Root) => PCollection<PubSubMessage>;
 
+const SECRET = "00112233445566778899aabbccddeeff";
+
 function build(): ReturnType<typeof buildPipeline> {
   return buildPipeline(
     eventPipeline(
@@ -29,7 +31,7 @@ function build(): ReturnType<typeof buildPipeline> {
         writeDeadLetters: sink("WriteDeadLetters"),
         writeAcceptedIds: sink("WriteAcceptedIds"),
       },
-      DURATIONS,
+      { ...DURATIONS, shardHashSecret: SECRET },
     ),
   );
 }
@@ -93,7 +95,7 @@ describe("event pipeline", () => {
       ackDeadlineMs: 60_000,
       deadLetterFolder: "/unused",
     });
-    const { components } = await buildPipeline(eventPipeline(io, DURATIONS));
+    const { components } = await buildPipeline(eventPipeline(io, { ...DURATIONS, shardHashSecret: SECRET }));
     const inputs = Object.values(components?.transforms ?? {}).flatMap(({ uniqueName, spec, inputs }) => {
       const isGroup = spec?.urn === "beam:transform:group_by_key:v1";
       const hasState =

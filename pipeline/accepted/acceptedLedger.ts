@@ -23,7 +23,7 @@ export class AcceptedLedger implements StatefulDoFn<string, AcceptedHashes, Stat
         snapshot: ({ content }) => (content ? [content] : []),
         entries: ({ hashes }) => hashes.length,
         size: ({ size }) => size,
-        entryWeight: Float64Array.BYTES_PER_ELEMENT,
+        weight: ({ size }) => Float64Array.BYTES_PER_ELEMENT * size,
       }),
     };
   }

@@ -150,6 +150,7 @@ describe("eventlogger", function () {
         "created table analytics.dead_letters",
         "created table analytics.accepted_ids",
         "created table analytics.generations",
+        "created view analytics.daily_rollup_latest",
         "created view analytics.daily_rollups",
         "created view analytics.events_unique",
       ]);

@@ -1,12 +1,17 @@
 import assert from "node:assert/strict";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import path from "node:path";
 import { startBigQueryEmulator, startPubSubEmulator, type PubSubEmulator } from "@eventlogger/gcp/emulators/emulators";
 import { CheckpointRecorder } from "@eventlogger/beam/flink/checkpointRecord";
 import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
 import { setUpBigQuery } from "@eventlogger/gcp/bigquery/setup/setUpBigQuery";
-import { readActiveGeneration, recordGeneration } from "@eventlogger/gcp/bigquery/generations";
+import {
+  readActiveGeneration,
+  recordGeneration,
+  replaceGenerationSettings,
+} from "@eventlogger/gcp/bigquery/generations";
+import type { RunLease } from "@eventlogger/gcp/bigquery/runLease";
 import { LabelledTables } from "@eventlogger/gcp/bigquery/stateLabels";
 import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
 import { rollupVersion } from "@eventlogger/gcp/bigquery/testing/rows";
@@ -253,9 +258,75 @@ describe("eventlogger run with the state of its tables", function () {
     const options = { bigquery: bigquery.bigquery, dataset, state, settings, onTrouble: () => {} };
     await assert.rejects(claimDataset({ ...options, fresh: false }), /1800 s in the dataset, but 600 s in this run/);
     const lease = await claimDataset({ ...options, fresh: true });
-    assert.deepEqual(await readActiveGeneration(bigquery.bigquery, dataset), { generation: 1, settings });
+    const changed = await readActiveGeneration(bigquery.bigquery, dataset);
+    assert.deepEqual(changed, { generation: 1, settings: { ...settings, shardHashSecret: state.shardHashSecret } });
     await lease.release((error) => assert.fail(error));
     state.close();
+  });
+
+  describe("shard hash", () => {
+    const savedSecret = (at: string): unknown =>
+      (JSON.parse(readFileSync(path.join(at, "settings.json"), "utf8")) as { shardHashSecret?: unknown })
+        .shardHashSecret;
+    const recordedSecret = async (): Promise<string | undefined> =>
+      (await readActiveGeneration(bigquery.bigquery, dataset))?.settings.shardHashSecret;
+
+    /** Begins a run like the command, and ends it. @returns its start, and the secret that its pipeline gets */
+    async function runOnce(at: string, options = NEITHER): Promise<{ start: RunStart; secret: string | undefined }> {
+      const state = await StateDirectory.open(at);
+      try {
+        let lease: RunLease | undefined;
+        const onTrouble = (error?: Error): void => assert.fail(error);
+        const claim = async (): Promise<void> => {
+          const { fresh } = options;
+          const request = { bigquery: bigquery.bigquery, dataset, state, fresh, onTrouble };
+          lease = await claimDataset({ ...request, settings: generationSettings(1_800_000) });
+        };
+        const start = await beginBoundRun(state, tables(), settings(), { ...options, claim });
+        await lease?.release(onTrouble);
+        return { start, secret: state.shardHashSecret };
+      } finally {
+        state.close();
+      }
+    }
+
+    it("a new dataset gets a random secret, which its state directory and the dataset keep, whichever of them is lost", async () => {
+      const { secret } = await runOnce(stateDir);
+      assert.match(secret ?? "", /^[0-9a-f]{32}$/);
+      assert.deepEqual([savedSecret(stateDir), await recordedSecret()], [secret, secret]);
+      const { secret: next, start } = await runOnce(stateDir);
+      assert.equal(next, secret);
+      assert.equal((await runOnce(`${stateDir}-other`)).secret, secret, "without the state directory");
+      await completeCheckpoint(start, 3);
+      await addNumbers();
+      await bigquery.bigquery.dataset(dataset).table("generations").delete();
+      await setUpBigQuery(bigquery.bigquery, { dataset });
+      assert.equal((await runOnce(stateDir)).secret, secret, "without the row of the dataset");
+      assert.deepEqual([savedSecret(stateDir), await recordedSecret()], [secret, secret]);
+      const other = await bigquery.freshDataset();
+      dataset = other;
+      assert.notEqual((await runOnce(path.join(directory, other))).secret, secret, "another dataset");
+    });
+
+    it("state of a release without a secret keeps its hash, and --fresh replaces it", async () => {
+      await counted();
+      assert.equal((await runOnce(stateDir)).secret, undefined);
+      assert.equal((await runOnce(stateDir)).secret, undefined);
+      assert.deepEqual([savedSecret(stateDir), await recordedSecret()], [undefined, undefined]);
+      const { secret } = await runOnce(stateDir, { fresh: true, acceptWrongNumbers: true });
+      assert.match(secret ?? "", /^[0-9a-f]{32}$/);
+      assert.deepEqual([savedSecret(stateDir), await recordedSecret()], [secret, secret]);
+    });
+
+    it("the secret of existing state counts, not that of the dataset, which follows it", async () => {
+      const { secret, start } = await runOnce(stateDir);
+      await completeCheckpoint(start, 3);
+      await addNumbers();
+      const another = generationSettings(1_800_000, "00112233445566778899aabbccddeeff");
+      await replaceGenerationSettings(bigquery.bigquery, dataset, another);
+      assert.equal((await runOnce(stateDir)).secret, secret);
+      assert.equal(await recordedSecret(), secret);
+    });
   });
 
   it("numbers the versions of a new state directory above all versions in the tables", async () => {

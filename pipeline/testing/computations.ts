@@ -54,8 +54,11 @@ export class Computations {
   private readonly acceptedLedger = new StatefulRun(new AcceptedLedger());
   private readonly dayTotals = new StatefulRun(new DayTotals());
 
-  /** @param gapMs session gap, ms */
-  constructor(private readonly gapMs: number) {
+  /** @param gapMs session gap, ms @param shardHashSecret key of the hash of the shards, see `shardHash` */
+  constructor(
+    private readonly gapMs: number,
+    private readonly shardHashSecret?: string,
+  ) {
     this.sessionLedger = new StatefulRun(new SessionLedger(gapMs));
   }
 
@@ -66,15 +69,15 @@ export class Computations {
     const paneIntervals = new PaneIntervals(this.gapMs);
     const fired = firePanes(intervals, sizes).flatMap((pane) => [...paneIntervals.process(pane)]);
     const partials = [
-      ...(await runBundles(new PanePartials(this.gapMs), bundlesOf(fired, sizes))),
-      ...(await runBundles(new StaleSessionPartials(this.gapMs), read)),
+      ...(await runBundles(new PanePartials(this.gapMs, this.shardHashSecret), bundlesOf(fired, sizes))),
+      ...(await runBundles(new StaleSessionPartials(this.gapMs, this.shardHashSecret), read)),
     ];
     return this.inBundles(partials, sizes, (bundle) => this.sessionLedger.bundle(bundle));
   }
 
   /** Changes of the counts by the users of events. */
   async countUsers(events: readonly ParsedEvent[], sizes = WHOLE): Promise<DayDelta[]> {
-    const days = await runBundles(new CollectUserDays(), bundlesOf(events, sizes));
+    const days = await runBundles(new CollectUserDays(this.shardHashSecret), bundlesOf(events, sizes));
     return this.inBundles(days, sizes, (bundle) => this.userLedger.bundle(bundle));
   }
 

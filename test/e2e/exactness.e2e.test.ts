@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -309,6 +309,18 @@ describe("End to end", function () {
     assert.equal(code, 1, output);
     assert.match(output, /3 unexplained dead letters/);
     await assertVerified(...ACKNOWLEDGED);
+  });
+
+  it("no log of run and its processes contains the secret of the shard hash", () => {
+    const settings = JSON.parse(readFileSync(path.join(stateDir, "settings.json"), "utf8")) as Record<string, unknown>;
+    const secret = String(settings["shardHashSecret"]);
+    assert.match(secret, /^[0-9a-f]{32}$/);
+    const folder = path.join(stateDir, "logs");
+    const logs = readdirSync(folder, { recursive: true, encoding: "utf8" })
+      .map((name) => path.join(folder, name))
+      .filter((file) => statSync(file).isFile());
+    assert(logs.length >= 2, logs.join());
+    for (const file of [runLog, ...logs]) assert(!readFileSync(file, "utf8").includes(secret), file);
   });
 
   it("SIGTERM stops everything that run has started, and the next run resumes from the checkpoint", async () => {

@@ -70,7 +70,7 @@ export class SumPerKey implements StatefulDoFn<string, string, SumStates> {
         snapshot: (state) => [[...state].join(",")],
         entries: (record) => record.split(",").length,
         size: (state) => state.size,
-        entryWeight: 50,
+        weight: (state) => 50 * state.size,
       }),
     };
   }

@@ -24,3 +24,8 @@ export function bigQueryClient(
   if (timeout !== undefined) limitRequestTime(client, timeout);
   return client;
 }
+
+/** Whether a client talks to Google's service, not to an emulator. */
+export function isGoogleService({ apiEndpoint }: BigQuery): boolean {
+  return new URL(apiEndpoint).hostname.endsWith(".googleapis.com");
+}

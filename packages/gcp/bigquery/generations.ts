@@ -80,9 +80,16 @@ export async function readActiveGeneration(bigquery: BigQuery, dataset: string):
     `SELECT generation, settings FROM ${generationsReference(bigquery, dataset)}
      WHERE status = 'active' ORDER BY created_at, settings LIMIT 1`,
   );
-  return (
-    row && { generation: row.number("generation"), settings: JSON.parse(row.text("settings")) as GenerationSettings }
-  );
+  return row && { generation: row.number("generation"), settings: parseSettings(dataset, row.text("settings")) };
+}
+
+/** @throws Error without the text, which contains the secret of the shard hash */
+function parseSettings(dataset: string, text: string): GenerationSettings {
+  try {
+    return JSON.parse(text) as GenerationSettings;
+  } catch {
+    throw new Error(`The settings of dataset ${dataset}, in its table ${generationsTable.name}, are not JSON`);
+  }
 }
 
 /**

@@ -34,7 +34,7 @@ export async function runPreflight(
   );
   const { problems, warnings } = checked.problems.length
     ? checked
-    : mergeDiagnostics([checked, await run.stoppable(recordSettings({ ...o, sessionGapMs: o.sessionGap }))]);
+    : mergeDiagnostics([checked, await run.stoppable(recordSettings({ ...o, sessionGapMs: o.sessionGap, update }))]);
   for (const warning of warnings) run.warn(warning);
   if (problems.length === 0) return;
   throw new Error(

@@ -17,6 +17,7 @@ const OPTIONS = {
   sessionGapMs: 1_800_000,
   lateAfterMs: 86_400_000,
   earlyFiringMs: 10_000,
+  shardHashSecret: "00112233445566778899aabbccddeeff",
 };
 
 const GOLDEN = path.join(repositoryRoot, "pipeline/runners/dataflow/pipeline.golden.json");

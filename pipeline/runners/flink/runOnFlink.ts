@@ -6,7 +6,7 @@ import { VERSION_FLOOR_VARIABLE, versionFloor } from "../../totals/versionNumber
 import { flinkIo, type FlinkIoOptions } from "./io";
 import type { RunStart, StateDirectory, StateSettings } from "./stateDirectory";
 
-export interface FlinkPipelineOptions extends EventPipelineOptions, FlinkIoOptions {
+export interface FlinkPipelineOptions extends Omit<EventPipelineOptions, "shardHashSecret">, FlinkIoOptions {
   /** `[local]` or `host:port`. */
   readonly flinkMaster: string;
   /** Heap limit of the job server, which runs Flink with `[local]`; as for `-Xmx`. */
@@ -46,8 +46,9 @@ export async function runEventPipelineOnFlink(
 ): Promise<FlinkRun> {
   const classpath = await ensureFlinkClasspath({ cacheDir, onProgress });
   onProgress(start.restoreFrom ? `resuming from checkpoint ${start.restoreFrom.number}` : "starting with empty state");
+  const { shardHashSecret } = state;
   const pipeline = await buildPipeline(
-    eventPipeline(flinkIo({ ...options, deadLetterFolder: state.deadLetters }), options),
+    eventPipeline(flinkIo({ ...options, deadLetterFolder: state.deadLetters }), { ...options, shardHashSecret }),
   );
   const run = await runOnFlink(pipeline, {
     jobName: "eventlogger",

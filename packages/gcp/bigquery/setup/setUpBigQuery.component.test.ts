@@ -3,6 +3,7 @@ import { runQuery } from "../query";
 import { checkTables } from "./checkTables";
 import { setUpBigQuery } from "./setUpBigQuery";
 import { dailyRollupVersionsTable, eventsTable } from "../tables";
+import { rollupVersion } from "../testing/rows";
 import { useBigQueryEmulator } from "../testing/useBigQueryEmulator";
 
 describe("setUpBigQuery", function () {
@@ -20,6 +21,7 @@ describe("setUpBigQuery", function () {
         "table analytics.dead_letters created",
         "table analytics.accepted_ids created",
         "table analytics.generations created",
+        "view analytics.daily_rollup_latest created",
         "view analytics.daily_rollups created",
         "view analytics.events_unique created",
       ],
@@ -89,6 +91,35 @@ describe("setUpBigQuery", function () {
     }
     await setUpBigQuery(fixture.bigquery, { dataset: "earlier" });
     assert.deepEqual((await checkTables(fixture.bigquery, "earlier")).problems, []);
+  });
+
+  it("replaces the query of the view daily_rollups of an earlier release, and keeps the rows that it shows", async () => {
+    const name = await fixture.freshDataset();
+    const dataset = fixture.bigquery.dataset(name);
+    await dataset
+      .table("daily_rollup_versions")
+      .insert([
+        rollupVersion({ date: "2024-05-01", version: 1, session_count: 1 }),
+        rollupVersion({ date: "2024-05-01", version: 3, session_count: 3 }),
+        rollupVersion({ date: "2024-05-02", version: 2, session_count: 2 }),
+      ]);
+    const query = `SELECT date, session_count FROM \`${fixture.project}.${name}.daily_rollup_versions\` WHERE TRUE
+      QUALIFY ROW_NUMBER() OVER (PARTITION BY date ORDER BY version DESC) = 1`;
+    await dataset.table("daily_rollup_latest").delete();
+    await dataset.table("daily_rollups").setMetadata({ view: { query, useLegacySql: false } });
+    const read = async (columns: string): Promise<string[]> => {
+      const rows = await runQuery(fixture.bigquery, `SELECT ${columns} FROM ${name}.daily_rollups ORDER BY date`);
+      return rows.map((row) =>
+        columns
+          .split(", ")
+          .map((column) => row.number(column))
+          .join(" "),
+      );
+    };
+    assert.deepEqual(await read("session_count"), ["3", "2"]);
+    await assert.rejects(read("session_count, version"));
+    await setUpBigQuery(fixture.bigquery, { dataset: name });
+    assert.deepEqual(await read("session_count, version"), ["3 3", "2 2"]);
   });
 
   it("adds missing nullable columns to an older table and keeps its rows", async () => {

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { BigQuery } from "@google-cloud/bigquery";
 import { startPubSubEmulator, type PubSubEmulator } from "@eventlogger/gcp/emulators/emulators";
 import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
+import { readActiveGeneration } from "@eventlogger/gcp/bigquery/generations";
 import { setUpBigQuery } from "@eventlogger/gcp/bigquery/setup/setUpBigQuery";
 import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
 import { packageVersion } from "../../../packageVersion";
@@ -14,7 +15,7 @@ import { FakeRegistry } from "@eventlogger/gcp/testing/fakeRegistry";
 import { FakeServer, googleError } from "@eventlogger/gcp/testing/fakeServer";
 import { WORKER_LABEL } from "./checkImage";
 import { checkLaunch, type LaunchCheck } from "./checkLaunch";
-import { recordSettings } from "./recordSettings";
+import { recordedShardHashSecret, recordSettings } from "./recordSettings";
 
 describe("checkLaunch", function () {
   this.timeout(60_000);
@@ -95,6 +96,30 @@ describe("checkLaunch", function () {
     const { problems, warnings } = await recordSettings({ ...settings, dataset: "nowhere" });
     assert.deepEqual(problems, []);
     assert.match(warnings.join(), /^Could not check the settings of dataset nowhere: /);
+  });
+
+  it("a launch records a secret of the shard hash in the dataset, and every launch and update of the dataset uses it", async () => {
+    const settings = { ...options, dataset: "secret", sessionGapMs: 1_800_000 };
+    await setUpBigQuery(client, { dataset: settings.dataset });
+    const secret = await recordedShardHashSecret(settings);
+    assert.match(secret ?? "", /^[0-9a-f]{32}$/);
+    assert.equal((await readActiveGeneration(client, settings.dataset))?.settings.shardHashSecret, secret);
+    for (const update of [false, true]) assert.equal(await recordedShardHashSecret({ ...settings, update }), secret);
+  });
+
+  it("an update of a job of a release without a secret keeps its shard hash, also in its preflight checks", async () => {
+    const settings = { ...options, dataset: "without_secret", sessionGapMs: 1_800_000 };
+    await setUpBigQuery(client, { dataset: settings.dataset });
+    assert.deepEqual(await recordSettings({ ...settings, update: true }), { problems: [], warnings: [] });
+    for (const update of [true, false]) assert.equal(await recordedShardHashSecret({ ...settings, update }), undefined);
+  });
+
+  it("a launch fails when the secret of the shard hash cannot be read, because an update would lose the state", async () => {
+    const settings = { ...options, dataset: "nowhere", sessionGapMs: 1_800_000 };
+    await assert.rejects(
+      recordedShardHashSecret(settings),
+      /^Error: Error reading the settings of dataset nowhere, on which the state of a job depends: /,
+    );
   });
 
   it("reports all missing resources at once", async () => {
