@@ -41,8 +41,8 @@ export function deadLetterFolder(stateDirectory: string): string {
 
 /** The files of dead letters in a folder, oldest first; absolute paths. Empty when there is no folder. */
 export async function deadLetterFileNames(folder: string): Promise<string[]> {
-  const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return [];
+  const names = await readdir(folder).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
     throw error;
   });
   return names
@@ -74,8 +74,8 @@ export class DeadLetterFiles {
   append(rows: readonly DeadLetterRow[]): Promise<AppendResult> {
     const next = this.last.then(() => this.appendNow(rows));
     this.last = next.catch(() => {});
-    return next.catch((error: Error) => {
-      throw new DeadLetterFileError(this.folder, rows.length, error);
+    return next.catch((error: unknown) => {
+      throw new DeadLetterFileError(this.folder, rows.length, error as Error);
     });
   }
 

@@ -1,5 +1,6 @@
 import type { BigQuery } from "@google-cloud/bigquery";
-import { runQuery, streamQuery, type QueryParameters, type ResultRow } from "@eventlogger/gcp/bigquery/query";
+import { runQuery, type ResultRow } from "@eventlogger/gcp/bigquery/query";
+import { streamQuery } from "@eventlogger/gcp/bigquery/streamQuery";
 import { deadLettersTable } from "@eventlogger/gcp/bigquery/tables";
 import { tableReference } from "@eventlogger/gcp/bigquery/views";
 import { readDeadLetterFiles, type UnreadableLine } from "./readDeadLetterFiles";
@@ -103,7 +104,7 @@ export class DeadLetterTable implements DeadLetterSource {
   }
 }
 
-function conditions({ errorTypes, since, until }: DeadLetterFilter): { where: string; params: QueryParameters } {
+function conditions({ errorTypes, since, until }: DeadLetterFilter): { where: string; params: Record<string, string> } {
   const where = ["TRUE"];
   if (since !== undefined) where.push(`failed_at >= TIMESTAMP '${new Date(since).toISOString()}'`);
   if (until !== undefined) where.push(`failed_at < TIMESTAMP '${new Date(until).toISOString()}'`);

@@ -1,7 +1,7 @@
 import type { BigQuery } from "@google-cloud/bigquery";
 import { dayOf, dayToIso } from "@eventlogger/events/day";
 import type { AnalyticsEvent } from "@eventlogger/events/event";
-import { runQuery } from "@eventlogger/gcp/bigquery/query";
+import { streamQuery } from "@eventlogger/gcp/bigquery/streamQuery";
 import { eventsTable } from "@eventlogger/gcp/bigquery/tables";
 import { tableReference } from "@eventlogger/gcp/bigquery/views";
 
@@ -16,11 +16,13 @@ export async function storedEventIds(
   // Times of receipt may be wrong: a row is in the partition of its time of receipt, or of the day on which it was written.
   const from = Math.max(0, Math.min(...days));
   const to = Math.max(...days, dayOf(Date.now())) + 1;
-  const rows = await runQuery(
+  const rows = streamQuery(
     bigquery,
     `SELECT DISTINCT event_id FROM ${tableReference(bigquery.projectId, dataset, eventsTable.name)}
 WHERE received_date BETWEEN DATE '${dayToIso(from)}' AND DATE '${dayToIso(to)}' AND event_id IN UNNEST(@ids)`,
     { ids: [...new Set(events.map((event) => event.event_id))] },
   );
-  return new Set(rows.map((row) => row.text("event_id")));
+  const ids = new Set<string>();
+  for await (const row of rows) ids.add(row.text("event_id"));
+  return ids;
 }

@@ -1,4 +1,4 @@
-import type { BigQuery, Job } from "@google-cloud/bigquery";
+import type { BigQuery } from "@google-cloud/bigquery";
 
 /** One row of a query result, with typed access to its columns. */
 export class ResultRow {
@@ -27,37 +27,20 @@ export class ResultRow {
   }
 }
 
-/** Named parameters. A list must not be empty. */
-export type QueryParameters = Readonly<Record<string, string | number | readonly string[]>>;
-
-async function startQuery(bigquery: BigQuery, query: string, params: QueryParameters): Promise<Job> {
-  const [job] = await bigquery.createQueryJob({
-    query,
-    ...(Object.keys(params).length ? { params: { ...params } } : {}),
-  });
-  return job;
-}
-
-/**
- * Runs a query and yields its rows while they are read, for results that do not fit into memory.
- * @throws as {@link runQuery}
- */
-export async function* streamQuery(
-  bigquery: BigQuery,
-  query: string,
-  params: QueryParameters = {},
-): AsyncGenerator<ResultRow> {
-  const job = await startQuery(bigquery, query, params);
-  for await (const row of job.getQueryResultsStream()) yield new ResultRow(row as Record<string, unknown>);
-}
-
 /**
  * Runs a query and reads its whole result. Uses a job, because the shorter `query` call of the client hides errors of
  * emulators.
  * @throws Error of the BigQuery client when the query is rejected or fails
  */
-export async function runQuery(bigquery: BigQuery, query: string, params: QueryParameters = {}): Promise<ResultRow[]> {
-  const job = await startQuery(bigquery, query, params);
+export async function runQuery(
+  bigquery: BigQuery,
+  query: string,
+  params: Readonly<Record<string, string | number>> = {},
+): Promise<ResultRow[]> {
+  const [job] = await bigquery.createQueryJob({
+    query,
+    ...(Object.keys(params).length ? { params: { ...params } } : {}),
+  });
   const [rows] = await job.getQueryResults();
   return rows.map((row) => new ResultRow(row as Record<string, unknown>));
 }

@@ -4,7 +4,7 @@ import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
 import { bigqueryOptions, projectOption, pubsubOptions } from "@eventlogger/gcp/gcpOptions";
 import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
 import { wholeNumber, type Options, type OptionSpecs } from "@eventlogger/options/options";
-import { colours } from "@eventlogger/options/terminal";
+import { colours, printable } from "@eventlogger/options/terminal";
 import { UserError } from "@eventlogger/process/main";
 import { deadLetterFolder } from "../../deadLetters/deadLetterFiles";
 import {
@@ -109,7 +109,7 @@ const number = (n: number, what: string): string => `${n} ${what}${n === 1 ? "" 
 const unreadableText = ({ file, line }: UnreadableLine): string => `${file}, line ${line}, is not a dead letter`;
 
 function nameOf({ failed_at, error_type, source, id }: StoredDeadLetter): string {
-  return `${failed_at}  ${error_type}  ${source}  ${id}`;
+  return printable(`${failed_at}  ${error_type}  ${source}  ${id}`);
 }
 
 type ListedDeadLetter = StoredDeadLetter &
@@ -128,19 +128,19 @@ async function list(o: Values): Promise<number> {
   const storedIds = (events: Parameters<typeof storedEventIds>[2]): Promise<Set<string>> =>
     storedEventIds(bigquery, o.dataset, events);
   await resend(asyncOf(letters), { storedIds, publish: undefined }, (letter, outcome) => {
-    lines.push(nameOf(letter), `    ${letter.error_message}`);
+    lines.push(nameOf(letter), `    ${printable(letter.error_message)}`);
     switch (outcome.kind) {
       case "stored":
         listed.push({ ...letter, state: "stored", event_id: outcome.eventId });
-        lines.push(`    ${dim(`stored: the table events has a row of event ${outcome.eventId}`)}`);
+        lines.push(`    ${dim(`stored: the table events has a row of event ${printable(outcome.eventId)}`)}`);
         return;
       case "sent":
         listed.push({ ...letter, state: "can_be_sent", event_id: outcome.eventId });
-        lines.push(`    ${green("can be sent again")} as event ${outcome.eventId}`);
+        lines.push(`    ${green("can be sent again")} as event ${printable(outcome.eventId)}`);
         return;
       case "not_sent":
         listed.push({ ...letter, state: "cannot_be_sent", reason: outcome.reason });
-        lines.push(`    ${yellow("cannot be sent again")}: ${outcome.reason}`);
+        lines.push(`    ${yellow("cannot be sent again")}: ${printable(outcome.reason)}`);
         return;
     }
   });
@@ -192,7 +192,8 @@ function reportLines({ dryRun, sent, stored, notSent, notSentLetters, unreadable
   const hidden = notSent - notSentLetters.length;
   return [
     ...notSentLetters.map(
-      ({ reason, ...letter }) => `${yellow("not sent")} ${nameOf(letter as StoredDeadLetter)}\n    ${reason}`,
+      ({ reason, ...letter }) =>
+        `${yellow("not sent")} ${nameOf(letter as StoredDeadLetter)}\n    ${printable(reason)}`,
     ),
     ...(hidden ? [`${yellow("not sent")} ${hidden} more`] : []),
     ...unreadable.map((line) => `${yellow("unreadable")} ${unreadableText(line)}`),
