@@ -22,6 +22,11 @@ export interface EventPipelineOptions {
   readonly lateAfterMs: number;
   /** How often a session that is still open is counted; processing time. */
   readonly earlyFiringMs: number;
+  /**
+   * Rollup versions are higher than this. For a runner that commits state and outputs together: its workers have no floor of
+   * their own. @default 0
+   */
+  readonly versionFloor?: number;
 }
 
 /** Writes a collection. The output are dead letters for what could not be written. */
@@ -42,7 +47,7 @@ export interface EventPipelineIo {
  */
 export function eventPipeline(
   io: EventPipelineIo,
-  { sessionGapMs: gapMs, lateAfterMs: staleAfterMs, earlyFiringMs }: EventPipelineOptions,
+  { sessionGapMs: gapMs, lateAfterMs: staleAfterMs, earlyFiringMs, versionFloor }: EventPipelineOptions,
 ): (root: Root) => Promise<PCollection<DeadLetter>> {
   return async (root) => {
     const messages = await applyAsync(root, io.readMessages);
@@ -52,7 +57,7 @@ export function eventPipeline(
     const sessionDeltas = pipe(events, countSessions({ gapMs, staleAfterMs, earlyFiringMs }));
     const userDeltas = pipe(events, countUsers());
     const deltas = P([sessionDeltas, userDeltas]).apply(withName("AllDeltas", flatten<KV<string, string>>()));
-    const refusedVersions = await applyAsync(pipe(deltas, totalDays()), io.writeRollupVersions);
+    const refusedVersions = await applyAsync(pipe(deltas, totalDays(versionFloor)), io.writeRollupVersions);
 
     const deadLetters = P([invalidMessages, refusedEvents, refusedVersions]).apply(
       withName("AllDeadLetters", flatten<DeadLetter>()),

@@ -1,17 +1,21 @@
 import assert from "node:assert/strict";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import path from "node:path";
 import { startBigQueryEmulator, startPubSubEmulator, type PubSubEmulator } from "@eventlogger/gcp/emulators/emulators";
 import { CheckpointRecorder } from "@eventlogger/beam/flink/checkpointRecord";
 import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
 import { setUpBigQuery } from "@eventlogger/gcp/bigquery/setup/setUpBigQuery";
+import { readActiveGeneration, recordGeneration } from "@eventlogger/gcp/bigquery/generations";
 import { LabelledTables } from "@eventlogger/gcp/bigquery/stateLabels";
 import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
 import { rollupVersion } from "@eventlogger/gcp/bigquery/testing/rows";
+import { generationSettings } from "../generationSettings";
+import { claimDataset } from "../runners/flink/claimDataset";
 import { stateSettings } from "../runners/flink/runOnFlink";
 import { beginBoundRun, labelProgress, StateTablesMismatchError } from "../runners/flink/stateBinding";
 import { StateDirectory, type RunStart } from "../runners/flink/stateDirectory";
+import { versionFloor } from "../totals/versionNumbers";
 import { eventlogger, type CliRun } from "./testing/eventlogger";
 
 const NEITHER = { fresh: false, acceptWrongNumbers: false };
@@ -200,6 +204,69 @@ describe("eventlogger run with the state of its tables", function () {
     cpSync(path.join(stateDir, "checkpoints"), path.join(other, "checkpoints"), { recursive: true });
     writeFileSync(path.join(other, "settings.json"), JSON.stringify(settings()));
     await assert.rejects(begin(other), StateTablesMismatchError);
+  });
+
+  /** Takes the lease like the command, and keeps it, as a run that was killed. */
+  async function claimAndCrash(at: string): Promise<void> {
+    const state = await StateDirectory.open(at);
+    const settings = generationSettings(1_800_000);
+    const options = { bigquery: bigquery.bigquery, dataset, state, settings, fresh: false };
+    const times = { durationMs: 600_000, renewMs: 3_600_000, retryMs: 3_600_000 };
+    await claimDataset({ ...options, times, onTrouble: (error) => assert.fail(error) });
+    state.close();
+  }
+
+  it("refuses a second run with another state directory, and names the holder of the lease", async () => {
+    await claimAndCrash(stateDir);
+    const other = `${stateDir}-other`;
+    const { code, stderr } = await run(other);
+    assert.equal(code, 1);
+    assert(
+      stderr.includes(`Dataset ${dataset} is in use by another run: ${hostname()}:${process.pid}, which has held`),
+      stderr,
+    );
+    assert.match(stderr, /since \S+Z, until \S+Z unless it extends it.*has expired, in \d+ s, or with its --state-dir/);
+    assert.deepEqual(await tables().labels(), undefined, "nothing was changed");
+  });
+
+  it("takes the lease over at once from a killed run on the same state directory", async () => {
+    await claimAndCrash(stateDir);
+    await claimAndCrash(stateDir);
+  });
+
+  it("refuses another session gap than that of the dataset, names both, and gives the lease back", async () => {
+    await recordGeneration(bigquery.bigquery, dataset, generationSettings(1_800_000));
+    const { code, stderr } = await run(stateDir, "--session-gap", "10m");
+    assert.equal(code, 1);
+    assert.match(stderr, /the session gap is 1800 s in the dataset, but 600 s in this run \(--session-gap\)/);
+    await claimAndCrash(`${stateDir}-other`);
+  });
+
+  it("records the settings of the state for tables of an earlier release, and starts with other settings only with --fresh", async () => {
+    await counted();
+    assert.equal(await readActiveGeneration(bigquery.bigquery, dataset), undefined);
+    await claimAndCrash(stateDir);
+    const recorded = await readActiveGeneration(bigquery.bigquery, dataset);
+    assert.deepEqual(recorded, { generation: 1, settings: generationSettings(1_800_000) });
+    const state = await StateDirectory.open(stateDir);
+    const settings = generationSettings(600_000);
+    const options = { bigquery: bigquery.bigquery, dataset, state, settings, onTrouble: () => {} };
+    await assert.rejects(claimDataset({ ...options, fresh: false }), /1800 s in the dataset, but 600 s in this run/);
+    const lease = await claimDataset({ ...options, fresh: true });
+    assert.deepEqual(await readActiveGeneration(bigquery.bigquery, dataset), { generation: 1, settings });
+    await lease.release((error) => assert.fail(error));
+    state.close();
+  });
+
+  it("numbers the versions of a new state directory above all versions in the tables", async () => {
+    const table = bigquery.bigquery.dataset(dataset).table("daily_rollup_versions");
+    await begin(stateDir);
+    await table.insert([rollupVersion({ date: "2026-05-01", version: 5_000_000_000_000 })]);
+    const other = `${stateDir}-other`;
+    await begin(other, { fresh: true, acceptWrongNumbers: true });
+    const state = await StateDirectory.open(other);
+    assert.ok(versionFloor(state.nextWorkerStart()) > 5_000_000_000_000);
+    state.close();
   });
 
   it("refuses recreated tables, and tells how to restore labels that were removed", async () => {

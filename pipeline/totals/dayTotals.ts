@@ -6,13 +6,20 @@ import type { KV } from "apache-beam/values";
 import { count, statefulParDo, textKvCoder, valueState } from "@eventlogger/beam";
 import type { CellsOf, StateDeclaration, StatefulDoFn, ValueCell } from "@eventlogger/beam";
 import { registerModule } from "@eventlogger/beam/registerModule";
-import { addToTotals, nextVersion, type DayTotals as Totals, type DayVersion } from "@eventlogger/events/totals/totals";
+import { addToTotals, newVersion, type DayTotals as Totals, type DayVersion } from "@eventlogger/events/totals/totals";
 import { dayTotalsCoder, decodeDelta } from "./encoding";
+import { VersionNumbers } from "./versionNumbers";
 
 type States = { totals: StateDeclaration<ValueCell<Totals>> };
 
+/** Of the whole process: bundles of a job and, after a restore, bundles of its next attempt write versions of one day. */
+let versionNumbers: VersionNumbers | undefined;
+
 /** Keeps the totals of each day and emits one new version of them per day and bundle. */
 export class DayTotals implements StatefulDoFn<string, DayVersion, States> {
+  /** @param versionFloor every version is higher; the workers of Flink get one of their own (versionNumbers.ts) */
+  constructor(private readonly versionFloor = 0) {}
+
   states(): States {
     return { totals: valueState(dayTotalsCoder) };
   }
@@ -24,16 +31,20 @@ export class DayTotals implements StatefulDoFn<string, DayVersion, States> {
   *finishKey(_key: string, { totals }: CellsOf<States>): Iterable<DayVersion> {
     const known = totals.read();
     if (!known) return;
-    const next = nextVersion(known, Date.now());
-    totals.write({ ...known, version: next.version });
+    versionNumbers ??= new VersionNumbers();
+    const version = versionNumbers.next(known.day, known.version, this.versionFloor);
+    totals.write({ ...known, version });
     count("rollupVersions");
-    yield next;
+    yield newVersion(known, version, Date.now());
   }
 }
 
-/** Adds deltas, keyed by day, to the totals of their days. The output are the new versions of these totals. */
-export function totalDays(): PTransform<PCollection<KV<string, string>>, PCollection<DayVersion>> {
-  return statefulParDo("DayTotals", new DayTotals(), {
+/**
+ * Adds deltas, keyed by day, to the totals of their days. The output are the new versions of these totals.
+ * @param versionFloor every version is higher
+ */
+export function totalDays(versionFloor = 0): PTransform<PCollection<KV<string, string>>, PCollection<DayVersion>> {
+  return statefulParDo("DayTotals", new DayTotals(versionFloor), {
     input: textKvCoder,
     output: new GeneralObjectCoder<DayVersion>(),
   });

@@ -20,6 +20,7 @@ import {
 import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
 import { runQuery } from "@eventlogger/gcp/bigquery/query";
 import { startRecordingProxy, type RecordingProxy } from "@eventlogger/gcp/bigquery/testing/recordingProxy";
+import { startOfVersion } from "@eventlogger/pipeline/totals/versionNumbers";
 import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
 import type { EventInput } from "@eventlogger/events/event";
 import type { Verification } from "@eventlogger/gcp/bigquery/verify/verify";
@@ -110,6 +111,20 @@ describe("End to end", function () {
     assert.match(output, new RegExp(`\\d+ days equal, ${accepted.toLocaleString("en")} recorded events in events`));
   }
 
+  /** One number that a query returns in the column `n`. */
+  async function numberOf(sql: string): Promise<number> {
+    const [row] = await runQuery(bigquery(), sql);
+    return row?.number("n") ?? NaN;
+  }
+  const highestVersion = (): Promise<number> =>
+    numberOf("SELECT MAX(version) AS n FROM analytics.daily_rollup_versions");
+  const ambiguousVersions = (): Promise<number> =>
+    numberOf(`SELECT COUNT(*) AS n FROM (
+      SELECT date, version FROM analytics.daily_rollup_versions GROUP BY date, version
+      HAVING COUNT(DISTINCT CONCAT(session_count, ' ', session_duration_ms, ' ', active_user_count, ' ', new_user_count)) > 1)`);
+  const heldLeases = (): Promise<number> =>
+    numberOf("SELECT COUNT(*) AS n FROM analytics.generations WHERE lease_expires_at > CURRENT_TIMESTAMP()");
+
   it("the rollups are exact for 20,000 events of any order and age, with duplicates", async () => {
     await traffic.post({ shuffleWindow: 20_000 });
     await traffic.assertExact();
@@ -154,6 +169,7 @@ describe("End to end", function () {
   });
 
   it("the rollups are exact after the worker was killed half-way, and when old events extend counted sessions", async () => {
+    const before = await highestVersion();
     await traffic.post({ seed: 2, shuffleWindow: 500, lateBy: 20_000 }, async () => {
       const workers = processes().children.slice(1);
       assert(workers.length > 0, "a worker is running");
@@ -162,6 +178,9 @@ describe("End to end", function () {
     await traffic.assertExact(RECOVERY_LIMIT_MS);
     await assertVerified();
     assert.match(readFileSync(runLog, "utf8"), /was killed by SIGKILL; Flink starts the job again/);
+    // The worker's last versions are in no checkpoint. The next worker numbers its versions above all of them.
+    assert.ok(startOfVersion(await highestVersion()) > startOfVersion(before));
+    assert.equal(await ambiguousVersions(), 0);
   });
 
   it("the rollups are exact after launcher, job server and worker were killed half-way and run was restarted", async () => {
@@ -274,8 +293,10 @@ describe("End to end", function () {
 
   it("SIGTERM stops everything that run has started, and the next run resumes from the checkpoint", async () => {
     const { children } = processes();
+    assert.deepEqual([await heldLeases(), await ambiguousVersions()], [1, 0]);
     const { code } = await run.stop(15_000);
     assert.equal(code, 0, run.logTail());
+    assert.equal(await heldLeases(), 0);
     assert.deepEqual(children.filter(isRunning), []);
     const before = readFileSync(runLog, "utf8").length;
     await startRun();

@@ -32,6 +32,8 @@ export interface FlinkRunnerOptions extends FlinkJobOptions {
   readonly requireFrom?: string;
   /** Environment of the workers, added to that of this process. */
   readonly workerEnv?: Readonly<Record<string, string>>;
+  /** Called before each start of a worker; returns further variables of its environment. If it throws, the start fails. */
+  readonly workerStartEnv?: () => Readonly<Record<string, string>>;
   /** Node flags of the workers, such as `--max-old-space-size=2048`. */
   readonly workerNodeArgs?: readonly string[];
   /** Called when a worker exits unexpectedly, with its exit status as text. */
@@ -66,6 +68,7 @@ export async function runOnFlink(pipeline: runnerApi.Pipeline, options: FlinkRun
       ...options.workerEnv,
       ...(record && { [CHECKPOINT_RECORD_VARIABLE]: JSON.stringify(record) }),
     },
+    envOfStart: options.workerStartEnv,
     nodeArgs: options.workerNodeArgs,
     onUnexpectedExit: options.onWorkerExit,
     onWorkersChanged: () => reportProcesses(),

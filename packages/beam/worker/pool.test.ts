@@ -1,6 +1,6 @@
 import "../sdk";
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import * as grpc from "@grpc/grpc-js";
@@ -37,9 +37,9 @@ describe("Worker pool", function () {
   }
 
   /** Requests a worker, as runners do; returns the error text of the response. */
-  function askForWorker(): Promise<string> {
+  function askForWorker(workerId = "w1"): Promise<string> {
     const client = new BeamFnExternalWorkerPoolClient(pool.address, grpc.ChannelCredentials.createInsecure());
-    const request = StartWorkerRequest.create({ workerId: "w1", controlEndpoint: { url: runner.address } });
+    const request = StartWorkerRequest.create({ workerId, controlEndpoint: { url: runner.address } });
     return new Promise<string>((resolve, reject) => {
       client.startWorker(request, (error: grpc.ServiceError | null, value?: StartWorkerResponse) =>
         error ? reject(error) : resolve(value?.error ?? ""),
@@ -78,6 +78,22 @@ describe("Worker pool", function () {
     await runner.until(() => pool.pids.length === 0, "the exit of the worker", 10_000);
     assert.equal(read("finalized"), "abort 0-10\n");
     assert.deepEqual([pool.unexpectedExits, exits], [0, []]);
+  });
+
+  it("each start of a worker gets its own environment, and a start whose environment fails is refused", async () => {
+    let starts = 0;
+    const preload = file("preload.js");
+    writeFileSync(preload, "console.log(`start ${process.env.START}`)");
+    await start({
+      nodeArgs: ["--require", preload],
+      envOfStart: () => {
+        if (++starts > 2) throw new Error("the disk is full");
+        return { START: String(starts) };
+      },
+    });
+    assert.deepEqual([await askForWorker("w1"), await askForWorker("w2")], ["", ""]);
+    assert.match(await askForWorker("w3"), /the disk is full/);
+    await runner.until(() => /start 1\n[^]*start 2\n|start 2\n[^]*start 1\n/.test(read("log")), "both workers", 10_000);
   });
 
   it("the pool reports a worker that was killed", async () => {

@@ -21,6 +21,8 @@ export interface WorkerPoolOptions {
   readonly requireFrom?: string;
   /** Environment of the workers, added to that of this process. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Called before each start of a worker; returns further variables of its environment. If it throws, the start fails. */
+  readonly envOfStart?: () => Readonly<Record<string, string>>;
   /** Node flags, such as `--max-old-space-size=2048`. */
   readonly nodeArgs?: readonly string[];
   /** Called when a worker exits unexpectedly, with its exit status as text. */
@@ -116,7 +118,7 @@ class ProcessPool implements WorkerPool {
       stdio: ["ignore", "pipe", "pipe"],
       // A separate process group: Ctrl-C on the terminal reaches only the launcher, which stops its workers.
       detached: true,
-      env: { ...process.env, ...this.options.env },
+      env: { ...process.env, ...this.options.env, ...this.options.envOfStart?.() },
     });
     createInterface({ input: child.stdout }).on("line", (line) => this.handleLine(id, line));
     child.stderr.pipe(this.log, { end: false });

@@ -61,9 +61,10 @@ export function addToTotals(totals: DayTotals | undefined, delta: DayDelta): Day
 }
 
 /**
- * The next version of a day: numbered by the time, or one above the last version when the clock has not moved on.
+ * The next version of a day.
+ * @param version higher than every earlier version of the day
  * @param nowMs epoch milliseconds
  */
-export function nextVersion(totals: DayTotals, nowMs: number): DayVersion {
-  return { ...totals, version: Math.max(totals.version + 1, nowMs), updatedAt: nowMs };
+export function newVersion(totals: DayTotals, version: number, nowMs: number): DayVersion {
+  return { ...totals, version, updatedAt: nowMs };
 }

@@ -1,6 +1,6 @@
 import type { BigQuery } from "@google-cloud/bigquery";
 import { withPermission } from "../api/permission";
-import { runQuery, type ResultRow } from "./query";
+import { runChange, runQuery, type ResultRow } from "./query";
 import { generationsTable } from "./tables";
 import { tableReference } from "./views";
 
@@ -38,19 +38,34 @@ export function generationsReference(bigquery: BigQuery, dataset: string): strin
   return tableReference(bigquery.projectId, dataset, generationsTable.name);
 }
 
-/** Runs a statement on the table `generations`. @throws Error that names the missing permission, or the client's error */
-export function queryGenerations(
-  bigquery: BigQuery,
-  dataset: string,
-  sql: string,
-  params?: Readonly<Record<string, string | number>>,
-): Promise<ResultRow[]> {
+function withUpdatePermission<T>(bigquery: BigQuery, dataset: string, call: () => Promise<T>): Promise<T> {
   const need = {
     project: bigquery.projectId,
     permission: "bigquery.jobs.create or bigquery.tables.updateData",
     resource: `table ${dataset}.${generationsTable.name}`,
   };
-  return withPermission(need, () => runQuery(bigquery, sql, params));
+  return withPermission(need, call);
+}
+
+type Params = Readonly<Record<string, string | number>>;
+
+/** Runs a query of the table `generations`. @throws Error that names the missing permission, or the client's error */
+export function queryGenerations(
+  bigquery: BigQuery,
+  dataset: string,
+  sql: string,
+  params?: Params,
+): Promise<ResultRow[]> {
+  return withUpdatePermission(bigquery, dataset, () => runQuery(bigquery, sql, params));
+}
+
+/**
+ * Runs a statement that changes the table `generations`.
+ * @returns the number of changed rows
+ * @throws Error that names the missing permission, or the client's error
+ */
+export function changeGenerations(bigquery: BigQuery, dataset: string, sql: string, params?: Params): Promise<number> {
+  return withUpdatePermission(bigquery, dataset, () => runChange(bigquery, sql, params));
 }
 
 /**
@@ -83,7 +98,7 @@ export async function recordGeneration(
   const known = await readActiveGeneration(bigquery, dataset);
   if (known) return known;
   const table = generationsReference(bigquery, dataset);
-  await queryGenerations(
+  await changeGenerations(
     bigquery,
     dataset,
     `INSERT INTO ${table} (generation, status, settings, created_at)
@@ -102,7 +117,7 @@ export async function replaceGenerationSettings(
   dataset: string,
   settings: GenerationSettings,
 ): Promise<void> {
-  await queryGenerations(
+  await changeGenerations(
     bigquery,
     dataset,
     `UPDATE ${generationsReference(bigquery, dataset)} SET settings = @settings WHERE status = 'active'`,
@@ -110,7 +125,7 @@ export async function replaceGenerationSettings(
   );
 }
 
-const COMPARED = ["sessionGapMs", "userShards", "sessionShardsPerDay"] as const;
+const seconds = (ms: number): string => `${ms / 1000} s`;
 
 /**
  * Checks that a run has the settings of the dataset. The secret of the shard hash is not compared: a run uses that of the
@@ -122,8 +137,18 @@ export function requireGenerationSettings(
   { settings: recorded }: Generation,
   wanted: GenerationSettings,
 ): void {
-  const differences = COMPARED.filter((key) => recorded[key] !== wanted[key]).map(
-    (key) => `${key} is ${recorded[key]} in the dataset, but ${wanted[key]} in this run`,
-  );
+  const differences: string[] = [];
+  if (recorded.sessionGapMs !== wanted.sessionGapMs) {
+    const gaps = [recorded, wanted].map(({ sessionGapMs }) => seconds(sessionGapMs));
+    differences.push(`the session gap is ${gaps[0]} in the dataset, but ${gaps[1]} in this run (--session-gap)`);
+  }
+  for (const [key, name] of [
+    ["userShards", "shards of users"],
+    ["sessionShardsPerDay", "shards of sessions per day"],
+  ] as const) {
+    if (recorded[key] !== wanted[key]) {
+      differences.push(`the dataset has ${recorded[key]} ${name}, but this release ${wanted[key]}`);
+    }
+  }
   if (differences.length) throw new GenerationSettingsError(dataset, differences);
 }

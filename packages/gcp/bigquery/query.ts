@@ -1,4 +1,4 @@
-import type { BigQuery } from "@google-cloud/bigquery";
+import type { BigQuery, Job, JobMetadata } from "@google-cloud/bigquery";
 
 /** One row of a query result, with typed access to its columns. */
 export class ResultRow {
@@ -27,20 +27,37 @@ export class ResultRow {
   }
 }
 
+type Params = Readonly<Record<string, string | number>>;
+
+async function createJob(bigquery: BigQuery, query: string, params: Params): Promise<Job> {
+  const [job] = await bigquery.createQueryJob({
+    query,
+    ...(Object.keys(params).length ? { params: { ...params } } : {}),
+  });
+  return job;
+}
+
 /**
  * Runs a query and reads its whole result. Uses a job, because the shorter `query` call of the client hides errors of
  * emulators.
  * @throws Error of the BigQuery client when the query is rejected or fails
  */
-export async function runQuery(
-  bigquery: BigQuery,
-  query: string,
-  params: Readonly<Record<string, string | number>> = {},
-): Promise<ResultRow[]> {
-  const [job] = await bigquery.createQueryJob({
-    query,
-    ...(Object.keys(params).length ? { params: { ...params } } : {}),
-  });
+export async function runQuery(bigquery: BigQuery, query: string, params: Params = {}): Promise<ResultRow[]> {
+  const job = await createJob(bigquery, query, params);
   const [rows] = await job.getQueryResults();
   return rows.map((row) => new ResultRow(row as Record<string, unknown>));
+}
+
+/**
+ * Runs a statement that changes rows.
+ * @returns the number of changed rows
+ * @throws Error of the BigQuery client when the statement is rejected or fails
+ */
+export async function runChange(bigquery: BigQuery, statement: string, params: Params = {}): Promise<number> {
+  const job = await createJob(bigquery, statement, params);
+  await job.getQueryResults();
+  const [metadata] = (await job.getMetadata()) as [JobMetadata, unknown];
+  const { numDmlAffectedRows } = metadata.statistics?.query ?? {};
+  if (numDmlAffectedRows === undefined) throw new Error("BigQuery did not report the number of changed rows");
+  return Number(numDmlAffectedRows);
 }

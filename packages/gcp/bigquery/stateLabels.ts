@@ -72,6 +72,15 @@ export class LabelledTables {
     return rows.length > 0;
   }
 
+  /** The highest version of any day; 0 when the table is empty. @throws Error that names the missing permission */
+  async maxVersion(): Promise<number> {
+    const reference = tableReference(this.bigquery.projectId, this.dataset, dailyRollupVersionsTable.name);
+    const [row] = await this.call("bigquery.jobs.create", () =>
+      runQuery(this.bigquery, `SELECT IFNULL(MAX(version), 0) AS version FROM ${reference}`),
+    );
+    return row?.number("version") ?? 0;
+  }
+
   /** Sets the labels. @throws Error that names the missing permission */
   async label(labels: StateLabels): Promise<void> {
     await this.call("bigquery.tables.update", () => this.table.setMetadata({ labels: toLabels(labels) }));

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { FlinkRun } from "@eventlogger/beam";
 import { onStopSignals } from "@eventlogger/process/stopSignals";
 import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
+import type { RunLease } from "@eventlogger/gcp/bigquery/runLease";
 import { LabelledTables } from "@eventlogger/gcp/bigquery/stateLabels";
 import { checkTables } from "@eventlogger/gcp/bigquery/setup/checkTables";
 import { mergeDiagnostics, type Diagnostics } from "@eventlogger/gcp/diagnostics";
@@ -135,7 +136,7 @@ export const runCommand = defineCommand({
   details:
     "Reads the subscription and writes raw events, dead letters and versions of the daily rollups to BigQuery. A restart " +
     "loses nothing: the run resumes from the last checkpoint in --state-dir, and unacknowledged messages are redelivered. " +
-    "Start only one run for each subscription and state directory.",
+    "Start only one run for each subscription. A second run on the state directory, or for the dataset, is refused.",
   options,
   examples: [
     ["$0 run --project my-project --state-dir /var/lib/eventlogger", "runs Flink in one process"],
@@ -151,6 +152,8 @@ export const runCommand = defineCommand({
     // Imported here, because Beam takes a while to load and other commands do not need it.
     const { StateDirectory } = await import("../../runners/flink/stateDirectory.js");
     const { beginBoundRun, labelProgress } = await import("../../runners/flink/stateBinding.js");
+    const { claimDataset } = await import("../../runners/flink/claimDataset.js");
+    const { generationSettings } = await import("../../generationSettings.js");
     const { runEventPipelineOnFlink, stateSettings } = await import("../../runners/flink/runOnFlink.js");
     const state = await StateDirectory.open(o.stateDir);
     const stop = onStopSignals({ beforeExit: () => state.endChildren(0), exitCode: INTERRUPTED });
@@ -158,13 +161,31 @@ export const runCommand = defineCommand({
     let run: FlinkRun | undefined;
     let hideCounts = (): void => {};
     let lastLabel = async (): Promise<void> => {};
+    let lease: RunLease | undefined;
     try {
+      if (!state.isLocked) {
+        process.stdout.write(
+          `${yellow("warning")} the command flock is missing, so that a run in another container on ${state.directory} is not noticed\n`,
+        );
+      }
       const { warnings } = await checkSourceAndSinks(o.project, o.subscription, o.dataset, o.bigqueryEndpoint);
       for (const warning of warnings) process.stdout.write(`${yellow("warning")} ${warning}\n`);
       const settings = stateSettings({ ...o, sessionGapMs: o.sessionGap });
       const bigquery = bigQueryClient({ project: o.project, endpoint: o.bigqueryEndpoint });
       const tables = new LabelledTables(bigquery, o.dataset);
-      const start = await beginBoundRun(state, tables, settings, o);
+      const claim = async (): Promise<void> => {
+        lease = await claimDataset({
+          bigquery,
+          dataset: o.dataset,
+          state,
+          settings: generationSettings(o.sessionGap),
+          fresh: o.fresh,
+          onTrouble: (error) =>
+            say(error ? `could not extend the lease of the dataset: ${error.message}` : "extended the lease again"),
+        });
+      };
+      const start = await beginBoundRun(state, tables, settings, { ...o, claim });
+      const lost = lease?.lost ?? new Promise<never>(() => {});
       if (o.fresh) say("deleted the state");
       if (o.acceptWrongNumbers) {
         process.stdout.write(`${yellow("warning")} the numbers lack all events that were counted before this start\n`);
@@ -188,25 +209,25 @@ export const runCommand = defineCommand({
         start,
         say,
       );
-      run = await Promise.race([starting, stopped.then(() => undefined)]);
+      starting.catch(() => {}); // fails when its processes are stopped below
+      run = await Promise.race([starting, stopped.then(() => undefined), lost]);
       if (!run) {
         process.stdout.write("stopping before the pipeline has started\n");
-        starting.catch(() => {}); // fails, because its processes are stopped
-        await state.endChildren();
         return 0;
       }
-      await Promise.race([firstBundle(run), run.finished, stopped]);
+      await Promise.race([firstBundle(run), run.finished, stopped, lost]);
       process.stdout.write(`${green("running")} reading ${o.subscription}; logs in ${state.logs}\n`);
       hideCounts = showCounts(run);
-      const signal = await Promise.race([stopped, run.finished]);
+      const signal = await Promise.race([stopped, run.finished, lost]);
       hideCounts();
       if (signal === undefined) throw new Error("The job ended unexpectedly");
       process.stdout.write(`${signal}: stopping; the next run resumes from the last checkpoint\n`);
       return 0;
     } finally {
       hideCounts();
-      await run?.stop();
+      await (run ? run.stop() : state.endChildren());
       await lastLabel();
+      await lease?.release((error) => say(`could not release the lease of the dataset: ${error.message}`));
       state.close();
       stop.dispose();
     }

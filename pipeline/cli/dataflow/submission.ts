@@ -71,6 +71,8 @@ export class SubmissionRun {
           sessionGapMs: o.sessionGap,
           lateAfterMs: o.lateAfter,
           earlyFiringMs: o.earlyFiring,
+          // Above the versions of jobs of earlier releases, which are epoch milliseconds.
+          versionFloor: Date.now(),
         },
         this.say,
       ),

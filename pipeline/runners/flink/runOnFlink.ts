@@ -2,6 +2,7 @@ import { cacheDir, repositoryRoot } from "@eventlogger/process/packageRoot";
 import { buildPipeline, ensureFlinkClasspath, runOnFlink, type FlinkRun } from "@eventlogger/beam";
 import { eventPipeline, type EventPipelineOptions } from "../../eventPipeline";
 import { SESSION_SHARDS_PER_DAY, USER_SHARDS } from "../../shards";
+import { VERSION_FLOOR_VARIABLE, versionFloor } from "../../totals/versionNumbers";
 import { flinkIo, type FlinkIoOptions } from "./io";
 import type { RunStart, StateDirectory, StateSettings } from "./stateDirectory";
 
@@ -59,6 +60,7 @@ export async function runEventPipelineOnFlink(
     heap: options.heap,
     restoreFrom: start.restoreFrom?.directory,
     requireFrom: repositoryRoot,
+    workerStartEnv: () => ({ [VERSION_FLOOR_VARIABLE]: String(versionFloor(state.nextWorkerStart())) }),
     workerNodeArgs: [`--max-old-space-size=${options.workerMemoryMiB}`],
     checkpointingInterval: options.checkpointIntervalMs,
     checkpointRecord: start.checkpointRecord,

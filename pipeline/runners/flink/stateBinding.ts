@@ -1,5 +1,6 @@
 import type { StateLabels } from "@eventlogger/gcp/bigquery/stateLabels";
 import { withTimeout } from "@eventlogger/process/wait";
+import { startOfVersion } from "../../totals/versionNumbers";
 import type { RunStart, StateDirectory, StateSettings } from "./stateDirectory";
 
 /** The tables that a state belongs to. `LabelledTables` implements it. */
@@ -7,6 +8,7 @@ export interface BoundTables {
   readonly name: string;
   labels(): Promise<StateLabels | undefined>;
   hasNumbers(): Promise<boolean>;
+  maxVersion(): Promise<number>;
   label(labels: StateLabels): Promise<void>;
   labelCommand(labels: StateLabels): string;
 }
@@ -16,6 +18,10 @@ export interface BindOptions {
   readonly fresh: boolean;
   /** With `fresh`: whether to start even if the tables contain numbers, which are wrong from then on. */
   readonly acceptWrongNumbers: boolean;
+  /**
+   * Claims the dataset for this run, or throws. Called after the checks that only read, and before anything is changed.
+   */
+  readonly claim?: () => Promise<void>;
 }
 
 /**
@@ -105,18 +111,22 @@ export async function beginBoundRun(
   state: StateDirectory,
   tables: BoundTables,
   settings: StateSettings,
-  { fresh, acceptWrongNumbers }: BindOptions,
+  { fresh, acceptWrongNumbers, claim }: BindOptions,
 ): Promise<RunStart> {
   if (!fresh) state.requireSettings(settings);
   const labels = await tables.labels();
   if (fresh) {
     if (!acceptWrongNumbers) await requireEmptyTables(state.directory, labels, tables, true);
+    await claim?.();
     state.clear(settings);
   } else {
     await state.restorePoint();
     await requireMatch(state, labels, tables);
+    await claim?.();
     state.identify(settings);
   }
+  // The folder is new, or another one wrote versions: restored from a backup, or deleted with --fresh elsewhere.
+  state.raiseWorkerStarts(startOfVersion(await tables.maxVersion()));
   const start = await state.beginRun();
   await labelTables(state, tables);
   state.recordTablesLabelled(settings);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import path from "node:path";
 import { identifyProcess } from "@eventlogger/process/processIdentity";
 import { CheckpointRecorder } from "@eventlogger/beam/flink/checkpointRecord";
@@ -59,8 +59,10 @@ describe("StateDirectory", () => {
     state.recordTablesLabelled(settings);
     state.close();
   }
-  const resumed = async (at = directory): Promise<string | undefined> =>
-    (await (await StateDirectory.open(at)).beginRun()).restoreFrom?.directory;
+  async function resumed(at = directory): Promise<string | undefined> {
+    const state = await StateDirectory.open(at);
+    return (await state.beginRun().finally(() => state.close())).restoreFrom?.directory;
+  }
 
   it("has no checkpoint to resume from at first", async () => {
     assert.equal(await resumed(), undefined);
@@ -99,6 +101,7 @@ describe("StateDirectory", () => {
     assert.equal(next.run, 3);
     assert.equal(next.restoreFrom?.directory, path.join(directory, "checkpoints", "run-1", "a", "chk-1"));
     assert.deepEqual(readdirSync(state.checkpoints), ["run-1"]);
+    state.close();
   });
 
   it("refuses to start without its record", async () => {
@@ -130,27 +133,51 @@ describe("StateDirectory", () => {
     state.requireSettings(other);
     assert.notEqual(state.identity?.id, before);
     assert.equal((await state.beginRun()).restoreFrom, undefined);
+    state.close();
   });
 
-  it("refuses a second run at the same time", async () => {
+  it("refuses a second run at the same time, and names the process, its host and since when", async () => {
+    const first = await StateDirectory.open(directory);
+    const named = `in use by another run \\(process ${process.pid} on ${hostname()} since \\d{4}-.*Z\\)`;
+    await assert.rejects(StateDirectory.open(directory), {
+      name: "StateDirectoryInUseError",
+      message: new RegExp(named),
+    });
+    first.close();
+    (await StateDirectory.open(directory)).close();
+  });
+
+  it("refuses a second run while a run of a release without the lock is alive", async () => {
     const other = longRunning();
-    await StateDirectory.open(directory);
+    (await StateDirectory.open(directory)).close();
     const launcher = identifyProcess(other.pid as number);
     writeFileSync(path.join(directory, "processes.json"), JSON.stringify({ launcher, children: [] }));
     await assert.rejects(StateDirectory.open(directory), StateDirectoryInUseError);
     other.kill("SIGKILL");
     await once(other, "exit");
-    await StateDirectory.open(directory);
+    (await StateDirectory.open(directory)).close();
+  });
+
+  it("numbers the starts of workers without a gap to reuse, also over restarts and with a higher start in the tables", async () => {
+    const state = await StateDirectory.open(directory);
+    state.raiseWorkerStarts(1677);
+    assert.deepEqual([state.nextWorkerStart(), state.nextWorkerStart()], [1678, 1679]);
+    state.close();
+    const next = await StateDirectory.open(directory);
+    next.raiseWorkerStarts(1677);
+    next.clear(settings);
+    assert.equal(next.nextWorkerStart(), 1680);
+    next.close();
   });
 
   it("stops the processes that a killed run left", async () => {
     const left = longRunning();
-    await StateDirectory.open(directory);
+    (await StateDirectory.open(directory)).close();
     const children = [identifyProcess(left.pid as number)];
     const launcher = { pid: left.pid, started: "before the flood" };
     writeFileSync(path.join(directory, "processes.json"), JSON.stringify({ launcher, children }));
     const exit = once(left, "exit");
-    await StateDirectory.open(directory);
+    (await StateDirectory.open(directory)).close();
     assert.deepEqual(await exit, [null, "SIGTERM"]);
   });
 });

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { hostname } from "node:os";
 import path from "node:path";
 import {
   CheckpointRecordError,
@@ -14,6 +15,7 @@ import {
 } from "@eventlogger/beam";
 import { deadLetterFolder } from "../../deadLetters/deadLetterFiles";
 import { endProcess, identifyProcess, isRunning, type ProcessIdentity } from "@eventlogger/process/processIdentity";
+import { DirectoryLock } from "./directoryLock";
 
 /** The settings that the stored state depends on. A run with other settings cannot resume from it. */
 export interface StateSettings {
@@ -27,8 +29,8 @@ export interface StateSettings {
 
 /** Another run uses the state directory. Stop that run, or choose another `--state-dir`. */
 export class StateDirectoryInUseError extends Error {
-  constructor(directory: string, pid: number) {
-    super(`${directory} is in use by a run with process id ${pid}. Stop that run, or choose another --state-dir`);
+  constructor(directory: string, run: string) {
+    super(`${directory} is in use by ${run}. Stop that run, or choose another --state-dir`);
     this.name = "StateDirectoryInUseError";
   }
 }
@@ -93,6 +95,17 @@ function writeJson(file: string, value: unknown): void {
   renameSync(temporary, file);
 }
 
+/** Takes the lock of a folder. @throws StateDirectoryInUseError */
+function lockDirectory(directory: string): DirectoryLock | undefined {
+  const file = path.join(directory, "lock");
+  const lock = DirectoryLock.take(file, { host: hostname(), pid: process.pid, since: new Date().toISOString() });
+  if (lock === "unsupported") return undefined;
+  if (lock !== "held") return lock;
+  const holder = DirectoryLock.holder(file);
+  const name = holder ? `process ${holder.pid} on ${holder.host} since ${holder.since}` : "a process that just started";
+  throw new StateDirectoryInUseError(directory, `another run (${name})`);
+}
+
 /**
  * The persistent folder of runs: checkpoints to resume from, their settings, logs, and the processes of the run that uses
  * the folder.
@@ -100,7 +113,18 @@ function writeJson(file: string, value: unknown): void {
 export class StateDirectory {
   private readonly launcher = identifyProcess(process.pid) as ProcessIdentity;
 
-  private constructor(readonly directory: string) {}
+  private constructor(
+    readonly directory: string,
+    private readonly lock: DirectoryLock | undefined,
+  ) {}
+
+  /**
+   * Whether the operating system keeps other runs out of the folder. Otherwise only process ids are compared, which does not
+   * recognise a run in another container.
+   */
+  get isLocked(): boolean {
+    return this.lock !== undefined;
+  }
 
   get checkpoints(): string {
     return path.join(this.directory, "checkpoints");
@@ -122,25 +146,39 @@ export class StateDirectory {
   private get recordFile(): string {
     return path.join(this.directory, "current.json");
   }
+  private get workerStartsFile(): string {
+    return path.join(this.directory, "worker-starts.json");
+  }
+  private get leasesFile(): string {
+    return path.join(this.directory, "leases.json");
+  }
   private get settingsFile(): string {
     return path.join(this.directory, "settings.json");
   }
 
   /**
-   * Opens the folder for this process. First stops the processes that a killed run left: if two jobs with separate state
-   * read one subscription, the numbers of both are wrong.
+   * Opens the folder for this process, and keeps other runs out until {@link close}. First stops the processes that a killed
+   * run left: if two jobs with separate state read one subscription, the numbers of both are wrong.
    * @throws StateDirectoryInUseError
    */
   static async open(directory: string): Promise<StateDirectory> {
-    const state = new StateDirectory(path.resolve(directory));
-    for (const dir of [state.checkpoints, state.logs, state.work]) mkdirSync(dir, { recursive: true });
-    const before = readJson<Processes>(state.processesFile);
-    if (before && before.launcher.pid !== process.pid && isRunning(before.launcher)) {
-      throw new StateDirectoryInUseError(state.directory, before.launcher.pid);
+    const absolute = path.resolve(directory);
+    mkdirSync(absolute, { recursive: true });
+    const state = new StateDirectory(absolute, lockDirectory(absolute));
+    try {
+      for (const dir of [state.checkpoints, state.logs, state.work]) mkdirSync(dir, { recursive: true });
+      // Without the lock, and for a run of an earlier release, which takes no lock.
+      const before = readJson<Processes>(state.processesFile);
+      if (before && before.launcher.pid !== process.pid && isRunning(before.launcher)) {
+        throw new StateDirectoryInUseError(state.directory, `a run with process id ${before.launcher.pid}`);
+      }
+      await state.endChildren();
+      state.recordChildren([]);
+      return state;
+    } catch (error) {
+      state.lock?.release();
+      throw error;
     }
-    await state.endChildren();
-    state.recordChildren([]);
-    return state;
   }
 
   /** Records the child processes of this run, in case it is killed. */
@@ -230,6 +268,35 @@ export class StateDirectory {
     return { run, restoreFrom, checkpointRecord: { file: this.recordFile, checkpoints: this.checkpoints, run } };
   }
 
+  /**
+   * The ids of runs on this folder that may hold the lease of the dataset: the last one that took it, and one that was killed
+   * while it took it.
+   */
+  get leases(): readonly string[] {
+    return readJson<readonly string[]>(this.leasesFile) ?? [];
+  }
+
+  /** Records the ids of {@link leases}, so that the next run on this folder takes the lease over after a kill. */
+  recordLeases(runs: readonly string[]): void {
+    replaceFile(this.leasesFile, JSON.stringify(runs) + "\n");
+  }
+
+  /** Makes all later worker starts higher than `start`. */
+  raiseWorkerStarts(start: number): void {
+    if (start > this.workerStart()) replaceFile(this.workerStartsFile, JSON.stringify(start) + "\n");
+  }
+
+  /** The number of a new worker start: higher than all earlier ones on this folder, also after a power loss. */
+  nextWorkerStart(): number {
+    const start = this.workerStart() + 1;
+    replaceFile(this.workerStartsFile, JSON.stringify(start) + "\n");
+    return start;
+  }
+
+  private workerStart(): number {
+    return readJson<number>(this.workerStartsFile) ?? 0;
+  }
+
   private async record(): Promise<CheckpointRecord> {
     const record = readCheckpointRecord(this.recordFile);
     if (record) return record;
@@ -275,5 +342,6 @@ export class StateDirectory {
   /** Releases the folder. */
   close(): void {
     rmSync(this.processesFile, { force: true });
+    this.lock?.release();
   }
 }

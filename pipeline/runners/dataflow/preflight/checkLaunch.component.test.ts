@@ -14,6 +14,7 @@ import { FakeRegistry } from "@eventlogger/gcp/testing/fakeRegistry";
 import { FakeServer, googleError } from "@eventlogger/gcp/testing/fakeServer";
 import { WORKER_LABEL } from "./checkImage";
 import { checkLaunch, type LaunchCheck } from "./checkLaunch";
+import { recordSettings } from "./recordSettings";
 
 describe("checkLaunch", function () {
   this.timeout(60_000);
@@ -83,6 +84,19 @@ describe("checkLaunch", function () {
     assert.deepEqual(await checkLaunch(options), { problems: [], warnings: [] });
   });
 
+  it("records the settings of a launch in the dataset, and reports another session gap at the next launch as a problem", async () => {
+    const settings = { ...options, sessionGapMs: 1_800_000 };
+    const none = { problems: [], warnings: [] };
+    assert.deepEqual(await recordSettings(settings), none);
+    assert.deepEqual(await recordSettings(settings), none);
+    const other = await recordSettings({ ...settings, sessionGapMs: 60_000 });
+    assert.deepEqual(other.warnings, []);
+    assert.match(other.problems.join(), /the session gap is 1800 s in the dataset, but 60 s in this run/);
+    const { problems, warnings } = await recordSettings({ ...settings, dataset: "nowhere" });
+    assert.deepEqual(problems, []);
+    assert.match(warnings.join(), /^Could not check the settings of dataset nowhere: /);
+  });
+
   it("reports all missing resources at once", async () => {
     google.dataflow.add({ name: "eventlogger" });
     const problems = await problemsOf({
@@ -96,6 +110,7 @@ describe("checkLaunch", function () {
       /Table nowhere\.events does not exist .*eventlogger setup/,
       /Table nowhere\.daily_rollup_versions does not exist /,
       /Table nowhere\.dead_letters does not exist /,
+      /Table nowhere\.generations does not exist /,
       /Bucket gs:\/\/no-bucket does not exist\. .*eventlogger setup --bucket gs:\/\/no-bucket/,
       /worker:foreign does not contain this package/,
       /Job eventlogger is already active \(2026-.*--job-name/,
@@ -105,7 +120,7 @@ describe("checkLaunch", function () {
         `${expected.source}\n${problems.join("\n")}`,
       );
     }
-    assert.equal(problems.length, 7);
+    assert.equal(problems.length, 8);
   });
 
   it("explains why the pipeline cannot read a subscription", async () => {
