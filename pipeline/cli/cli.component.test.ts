@@ -48,7 +48,7 @@ describe("eventlogger", function () {
 
   it("exits with 2 and points to --help without a command, with an unknown one, and with an option before it", async () => {
     const cases: [string[], RegExp][] = [
-      [[], /^error: a command is required: setup, run, .*verify\n/],
+      [[], /^error: a command is required: setup, run, .*verify, dead-letters\n/],
       [["verfy"], /^error: unknown command "verfy"; did you mean verify\?\n/],
       [["deploy"], /^error: unknown command "deploy"; the commands are setup, run, /],
       [["--json", "verify"], /^error: the first argument must be a command, not "--json"; the commands are setup, /],
@@ -315,7 +315,7 @@ describe("eventlogger", function () {
     it("verify exits with 1 and names the dataset when it does not exist", async () => {
       const { code, stderr } = await eventlogger(["verify", "--dataset", "none"], { env: env() });
       assert.equal(code, 1);
-      assert.match(stderr, /^error: .*none/);
+      assert.match(stderr, /^error: .*none/m);
     });
   });
 });

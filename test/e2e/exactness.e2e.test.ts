@@ -119,8 +119,7 @@ describe("End to end", function () {
 
   /** One number that a query returns in the column `n`. */
   async function numberOf(sql: string): Promise<number> {
-    const bigquery = bigQueryClient({ project: PROJECT, endpoint: stack.environment.BIGQUERY_ENDPOINT });
-    const [row] = await runQuery(bigquery, sql);
+    const [row] = await runQuery(bigquery(), sql);
     return row?.number("n") ?? NaN;
   }
   const highestVersion = (): Promise<number> =>
