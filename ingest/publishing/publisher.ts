@@ -1,6 +1,7 @@
 import type { PubSub, Topic } from "@google-cloud/pubsub";
 import type { Logger } from "pino";
 import type { EventMessage } from "@eventlogger/events/eventMessage";
+import type { DefaultCredentials } from "@eventlogger/gcp/api/defaultCredentials";
 import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
 import { RequestError } from "../http/errors";
 import type { PublishOutcome } from "../telemetry/metrics/metrics";
@@ -14,6 +15,7 @@ const RESOURCE_EXHAUSTED = 8;
 const ABORTED = 10;
 const INTERNAL = 13;
 const UNAVAILABLE = 14;
+const UNAUTHENTICATED = 16;
 
 /** Status codes that Google's clients retry for Publish. A message published twice is one event: it has an event_id. */
 const RETRIED = [CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, ABORTED, INTERNAL, UNAVAILABLE];
@@ -37,6 +39,8 @@ const KEEP_ALIVE_MS = 5000;
 export interface EventPublisherOptions {
   readonly project: string;
   readonly topic: string;
+  /** Credentials for Google; undefined with an emulator. Events are refused while they have a problem. */
+  readonly credentials?: Pick<DefaultCredentials, "authClient" | "problem" | "check"> | undefined;
   /** Time limit of a publish, including retries, ms. */
   readonly timeoutMs: number;
   /** Maximum number of events in flight. */
@@ -79,7 +83,11 @@ export class EventPublisher {
   private probe: Promise<string | undefined> | undefined;
 
   constructor(private readonly options: EventPublisherOptions) {
-    this.pubsub = pubSubClient({ project: options.project, keepAliveMs: KEEP_ALIVE_MS });
+    this.pubsub = pubSubClient({
+      project: options.project,
+      keepAliveMs: KEEP_ALIVE_MS,
+      authClient: options.credentials?.authClient,
+    });
     this.topic = this.pubsub.topic(options.topic, {
       batching: {
         maxMessages: MAX_BATCH_MESSAGES,
@@ -116,8 +124,9 @@ export class EventPublisher {
     return this.inFlightBytes;
   }
 
-  /** @throws RequestError TOO_MANY_IN_FLIGHT when no further event may be accepted now. */
+  /** @throws RequestError NO_CREDENTIALS or TOO_MANY_IN_FLIGHT when no further event may be accepted now. */
   assertCapacity(): void {
+    if (this.options.credentials?.problem) throw new RequestError("NO_CREDENTIALS");
     if (this.inFlight >= this.options.maxInFlight || this.inFlightBytes >= this.options.maxInFlightBytes) {
       throw new RequestError("TOO_MANY_IN_FLIGHT");
     }
@@ -132,7 +141,7 @@ export class EventPublisher {
    * Resolves when Pub/Sub has acknowledged all messages. They are accepted together as long as the limits are not reached,
    * so one request may exceed them; they count as in flight until the last one is answered.
    * @throws RequestError PUBSUB_TIMEOUT or PUBSUB_REFUSED: some of the messages may have been published.
-   * @throws RequestError TOO_MANY_IN_FLIGHT: none was published.
+   * @throws RequestError NO_CREDENTIALS or TOO_MANY_IN_FLIGHT: none was published.
    */
   publishAll(messages: readonly EventMessage[]): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -174,6 +183,8 @@ export class EventPublisher {
    * the topic can be reached. Never rejects.
    */
   async problem(): Promise<string | undefined> {
+    const { credentials } = this.options;
+    if (credentials?.problem) return credentials.problem.message;
     const fresh = Date.now() - FRESH_MS;
     if (this.failing && this.failing.last > fresh)
       return `Publishing to ${this.describe()} is failing: ${this.failing.reason}`;
@@ -220,6 +231,7 @@ export class EventPublisher {
     this.failing.last = now;
     this.failing.reason = cause.message;
     this.failing.events += events;
+    if (codeOf(cause) === UNAUTHENTICATED) void this.options.credentials?.check();
     const isTimeout = codeOf(cause) === DEADLINE_EXCEEDED;
     this.options.onPublished?.(isTimeout ? "timeout" : "refused", performance.now() - since);
     return new RequestError(isTimeout ? "PUBSUB_TIMEOUT" : "PUBSUB_REFUSED", { cause });

@@ -1,5 +1,5 @@
 import { BigQuery, type BigQueryOptions } from "@google-cloud/bigquery";
-import { PassThroughClient } from "google-auth-library";
+import { PassThroughClient, type AuthClient } from "google-auth-library";
 
 export interface BigQueryConnection {
   readonly project: string;
@@ -7,12 +7,19 @@ export interface BigQueryConnection {
   readonly endpoint?: string | undefined;
 }
 
-/** Creates a BigQuery client. */
+/**
+ * Creates a BigQuery client.
+ * @param options.authClient credentials for Google, not used with an emulator; default: the library's own search
+ */
 export function bigQueryClient(
   { project, endpoint }: BigQueryConnection,
-  options: Pick<BigQueryOptions, "autoRetry"> & { timeout?: number } = {},
+  {
+    authClient,
+    ...options
+  }: Pick<BigQueryOptions, "autoRetry"> & { timeout?: number; authClient?: AuthClient | undefined } = {},
 ): BigQuery {
   // With an emulator, the client must not look for credentials or a metadata server.
-  const emulator = endpoint === undefined ? {} : { apiEndpoint: endpoint, authClient: new PassThroughClient() };
-  return new BigQuery({ projectId: project, ...emulator, ...options });
+  const emulator = endpoint === undefined ? {} : { apiEndpoint: endpoint };
+  const auth = endpoint === undefined ? authClient : new PassThroughClient();
+  return new BigQuery({ projectId: project, ...emulator, ...(auth && { authClient: auth }), ...options });
 }
