@@ -398,6 +398,17 @@ describe("the HTTP interface", () => {
       assert.equal((await post(url, padded)).status, 204);
     });
 
+    it("clients whose bodies stall get 503 when others need the memory", async () => {
+      const { url, port } = await serve({ settings: testSettings({ maxBodyBytes: 1500 }) });
+      const stalled = sendRaw(port, `${HEAD}Content-Length: 1000\r\n\r\n${" ".repeat(900)}`);
+      const padded = JSON.stringify(sampleEvent()).padEnd(700);
+      await eventually(async () => (await metricsOf(url)).get("ingest_body_bytes") === 900, "the body stalls");
+      assert.equal((await post(url, padded)).status, 503);
+      await eventually(async () => (await post(url, padded)).status === 204, "an event is accepted");
+      assert.match(await stalled, /^HTTP\/1\.1 503 [^]*connection: close[^]*Too many request bodies/i);
+      assert.equal((await metricsOf(url)).get("ingest_body_bytes"), 0);
+    });
+
     it("clients that disconnect in the middle of a body do no harm", async () => {
       const { url, port, lines } = await serve();
       await Promise.all(
