@@ -70,7 +70,7 @@ const headers = (all: Headers, indent: string): string =>
 
 /** An answer of nginx itself. */
 interface OwnError {
-  /** The statuses of nginx that it stands for; those above 490 are nginx's own. */
+  /** The statuses of nginx that it replaces; those above 490 are nginx's own. */
   readonly statuses: readonly [number, ...number[]];
   /** The status that the client gets. @default the first of the statuses */
   readonly answer?: number;

@@ -35,7 +35,14 @@ export interface FieldWarning {
 }
 
 export type ValidationResult =
-  { ok: true; event: AnalyticsEvent; warnings: readonly FieldWarning[] } | { ok: false; errors: FieldError[] };
+  | {
+      ok: true;
+      event: AnalyticsEvent;
+      /** JSON of the event's properties; `null` without properties. */
+      propertiesJson: string;
+      warnings: readonly FieldWarning[];
+    }
+  | { ok: false; errors: FieldError[] };
 
 /** Keeps the answer to a body full of unknown fields short. */
 const MAX_ERRORS = 20;
@@ -47,7 +54,7 @@ interface User {
 }
 
 const NO_WARNINGS: readonly FieldWarning[] = [];
-const NO_PROPERTIES = { json: "" } as const;
+const NO_PROPERTIES = { json: "null" } as const;
 
 /** The user of a posted event: a placeholder becomes null. */
 function postedUser(given: PostedEventInput["user_id"]): User {
@@ -210,7 +217,8 @@ function validate<Input extends PostedEventInput>(
       received_at: receivedAt,
     };
     const replaced = replaceHalves(event, checked.json);
-    return { ok: true, event, warnings: replaced.length > 0 ? [...warnings, ...replaced] : warnings };
+    if (replaced.length === 0) return { ok: true, event, propertiesJson: checked.json, warnings };
+    return { ok: true, event, propertiesJson: JSON.stringify(event.properties), warnings: [...warnings, ...replaced] };
   } catch {
     // JSON values never throw here; objects with throwing getters do.
     return { ok: false, errors: [{ field: "", message: "must be a JSON object, and reading it failed" }] };

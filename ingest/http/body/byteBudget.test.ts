@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { ByteBudget } from "./byteBudget";
 
 describe("ByteBudget", () => {
-  it("ByteBudget refuses bytes above its limit, and takes them once others are given back", () => {
+  it("ByteBudget refuses bytes above its limit, and takes them once others are released", () => {
     const budget = new ByteBudget(100);
     assert.ok(budget.take(60));
     assert.ok(!budget.take(41));
