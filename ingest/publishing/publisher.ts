@@ -1,4 +1,4 @@
-import type { PubSub, Topic } from "@google-cloud/pubsub";
+import type { PublishOptions, PubSub, Topic } from "@google-cloud/pubsub";
 import type { Logger } from "pino";
 import type { EventMessage } from "@eventlogger/events/eventMessage";
 import type { DefaultCredentials } from "@eventlogger/gcp/api/defaultCredentials";
@@ -23,10 +23,12 @@ const RETRIED = [CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, ABOR
 /** Google's limit for one publish request. */
 const MAX_BATCH_MESSAGES = 1000;
 const MAX_BATCH_BYTES = 4 * 1024 * 1024;
-/**
- * A request costs about as much as thirty messages, so a short wait for more messages is worth its latency.
- */
-const MAX_BATCH_DELAY_MS = 3;
+/** A request costs about as much as thirty messages, so a short wait for more messages is worth its latency. */
+const BATCH_DELAY_MS = 3;
+/** The wait under load: fewer and larger requests leave more CPU time for events. */
+const BUSY_BATCH_DELAY_MS = 6;
+/** Load from which on the longer wait applies, events per second. */
+const BUSY_FROM = 3000;
 
 /** How often publishes are checked for passed deadlines, ms. */
 const SWEEP_MS = 100;
@@ -66,6 +68,29 @@ function codeOf(error: unknown): number | undefined {
   return typeof code === "number" ? code : undefined;
 }
 
+/** @param timeoutMs time limit of a publish, including retries, ms @param delayMs wait for more messages of a batch, ms */
+function publishOptions(timeoutMs: number, delayMs: number): PublishOptions {
+  // Half of the limit, so that a lost request is sent once more.
+  const rpcTimeoutMs = Math.ceil(timeoutMs / 2);
+  return {
+    batching: { maxMessages: MAX_BATCH_MESSAGES, maxBytes: MAX_BATCH_BYTES, maxMilliseconds: delayMs },
+    gaxOpts: {
+      retry: {
+        retryCodes: RETRIED,
+        backoffSettings: {
+          initialRetryDelayMillis: 100,
+          retryDelayMultiplier: 1.3,
+          maxRetryDelayMillis: 1000,
+          initialRpcTimeoutMillis: rpcTimeoutMs,
+          rpcTimeoutMultiplier: 1,
+          maxRpcTimeoutMillis: rpcTimeoutMs,
+          totalTimeoutMillis: timeoutMs,
+        },
+      },
+    },
+  };
+}
+
 /**
  * Publishes events to one topic, in batches, with limits on the events in flight.
  */
@@ -79,6 +104,9 @@ export class EventPublisher {
   private inFlightBytes = 0;
   private readonly whenIdle: (() => void)[] = [];
   private lastSuccess = 0;
+  /** Events since the last sweep. */
+  private recent = 0;
+  private isBusy = false;
   private failing: { readonly since: number; last: number; reason: string; events: number } | undefined;
   private probe: Promise<string | undefined> | undefined;
 
@@ -88,28 +116,7 @@ export class EventPublisher {
       keepAliveMs: KEEP_ALIVE_MS,
       authClient: options.credentials?.authClient,
     });
-    this.topic = this.pubsub.topic(options.topic, {
-      batching: {
-        maxMessages: MAX_BATCH_MESSAGES,
-        maxBytes: MAX_BATCH_BYTES,
-        maxMilliseconds: MAX_BATCH_DELAY_MS,
-      },
-      gaxOpts: {
-        retry: {
-          retryCodes: RETRIED,
-          backoffSettings: {
-            initialRetryDelayMillis: 100,
-            retryDelayMultiplier: 1.3,
-            maxRetryDelayMillis: 1000,
-            // Half of the limit, so that a lost request is sent once more.
-            initialRpcTimeoutMillis: Math.ceil(options.timeoutMs / 2),
-            rpcTimeoutMultiplier: 1,
-            maxRpcTimeoutMillis: Math.ceil(options.timeoutMs / 2),
-            totalTimeoutMillis: options.timeoutMs,
-          },
-        },
-      },
-    });
+    this.topic = this.pubsub.topic(options.topic, publishOptions(options.timeoutMs, BATCH_DELAY_MS));
     // One timer for all publishes. The client's own deadline overshoots and does not cover the search for credentials.
     this.sweeper = setInterval(() => this.sweep(), SWEEP_MS).unref();
   }
@@ -158,6 +165,7 @@ export class EventPublisher {
       this.waiting.add(waiting);
       this.inFlight += events;
       this.inFlightBytes += bytes;
+      this.recent += events;
       let left = events;
       // One callback for all messages, not one for each.
       const answered = (error: Error | null): void => {
@@ -205,12 +213,22 @@ export class EventPublisher {
   }
 
   private sweep(): void {
+    this.adaptDelay();
     const now = performance.now();
     for (const waiting of this.waiting) {
       if (waiting.deadline > now) break;
       this.waiting.delete(waiting);
       waiting.reject(this.failed(Object.assign(new Error("No answer in time"), { code: DEADLINE_EXCEEDED }), waiting));
     }
+  }
+
+  private adaptDelay(): void {
+    const isBusy = this.recent * 1000 >= BUSY_FROM * SWEEP_MS;
+    this.recent = 0;
+    if (isBusy === this.isBusy) return;
+    this.isBusy = isBusy;
+    const delayMs = isBusy ? BUSY_BATCH_DELAY_MS : BATCH_DELAY_MS;
+    this.topic.setPublishOptions(publishOptions(this.options.timeoutMs, delayMs));
   }
 
   private succeeded(): void {
