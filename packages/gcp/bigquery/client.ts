@@ -1,5 +1,5 @@
 import type { BigQuery, BigQueryOptions } from "@google-cloud/bigquery";
-import { PassThroughClient } from "google-auth-library";
+import { PassThroughClient, type AuthClient } from "google-auth-library";
 import { CheckedBigQuery } from "./checkedClient";
 import { limitRequestTime } from "./requestTimeout";
 
@@ -12,15 +12,25 @@ export interface BigQueryConnection {
 /**
  * Creates a BigQuery client. Its calls fail with a ForeignAnswerError when something else answers instead of BigQuery.
  * @param options.timeout time limit of a call, ms; by default a call may wait forever
+ * @param options.authClient credentials for Google, not used with an emulator; default: the library's own search
  */
 export function bigQueryClient(
   { project, endpoint }: BigQueryConnection,
-  options: Pick<BigQueryOptions, "autoRetry"> & { timeout?: number } = {},
+  {
+    authClient,
+    timeout,
+    ...options
+  }: Pick<BigQueryOptions, "autoRetry"> & { timeout?: number; authClient?: AuthClient | undefined } = {},
 ): BigQuery {
   // With an emulator, the client must not look for credentials or a metadata server.
-  const emulator = endpoint === undefined ? {} : { apiEndpoint: endpoint, authClient: new PassThroughClient() };
-  const { timeout, ...others } = options;
-  const client = new CheckedBigQuery({ projectId: project, ...emulator, ...others });
+  const emulator = endpoint === undefined ? {} : { apiEndpoint: endpoint };
+  const auth = endpoint === undefined ? authClient : new PassThroughClient();
+  const client = new CheckedBigQuery({
+    projectId: project,
+    ...emulator,
+    ...(auth && { authClient: auth }),
+    ...options,
+  });
   if (timeout !== undefined) limitRequestTime(client, timeout);
   return client;
 }
