@@ -64,7 +64,9 @@ export class StackDirectory {
     if (before) await stopLeftovers(before, onProgress);
     for (const name of OWNED) rmSync(join(path, name), { recursive: true, force: true });
     const directory = new StackDirectory(path, id);
-    for (const dir of [directory.logs, directory.bigquery, directory.pipeline, directory.nginx]) mkdirSync(dir);
+    for (const dir of [directory.logs, directory.nginx]) mkdirSync(dir);
+    // They contain events.
+    for (const dir of [directory.bigquery, directory.pipeline]) mkdirSync(dir, { mode: 0o700 });
     directory.write();
     return directory;
   }

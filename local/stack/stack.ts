@@ -16,10 +16,11 @@ import {
   type PubSubEmulator,
 } from "@eventlogger/gcp/emulators/emulators";
 import { repositoryRoot } from "@eventlogger/process/packageRoot";
-import { freePorts, isPortFree } from "@eventlogger/process/ports";
+import { freePort, freePorts, isPortFree } from "@eventlogger/process/ports";
 import { answers, awaitReady, NotReadyError } from "@eventlogger/process/readiness";
 import { prepareLocal } from "../prepare";
 import { StackDirectory } from "./directory";
+import { keepRunning, type RestartPolicy } from "./keepRunning";
 import { killMarkedProcesses, MARKER_VARIABLE } from "./processMarker";
 
 export interface StackOptions {
@@ -70,8 +71,18 @@ const EMULATOR_GRACE_MS = 2000;
 
 const PIPELINE_READY_MS = 180_000;
 const SERVICE_READY_MS = 60_000;
-/** A replica that exits more often than this within a minute is not restarted. */
-const MAX_RESTARTS = 5;
+/** A replica restarts at once: until then the other one serves, and clients retry. */
+const REPLICA_RESTARTS: RestartPolicy = {
+  maxRestarts: 5,
+  withinMs: 60_000,
+  backoff: { initialMs: 200, maxMs: 200 },
+};
+/** The pipeline also exits when it is stuck. Messages wait in the subscription. */
+const PIPELINE_RESTARTS: RestartPolicy = {
+  maxRestarts: 5,
+  withinMs: 600_000,
+  backoff: { initialMs: 2000, maxMs: 30_000 },
+};
 
 /** Runs steps without printing anything. */
 const SILENT: Pick<Progress, "step"> = { step: async (_name, work) => work(() => {}) };
@@ -132,12 +143,18 @@ class LocalStack {
   }
 
   async startPipeline(args: readonly string[]): Promise<void> {
-    const child = await this.node("pipeline", [BIN, "run", "--state-dir", this.directory.pipeline, ...args]);
-    this.pipeline = child;
-    this.watch(child);
+    // Several stacks run side by side, so each has a port of its own.
+    const metrics = process.env["METRICS_PORT"] ? [] : ["--metrics-port", String(await freePort())];
+    const start = async (): Promise<ChildProcess> => {
+      const run = [BIN, "run", "--state-dir", this.directory.pipeline, ...metrics, ...args];
+      return (this.pipeline = await this.node("pipeline", run));
+    };
+    const child = await start();
     this.say("starting the pipeline");
     await awaitReady(child, async () => /^running /m.test(child.logTail(200)), PIPELINE_READY_MS);
-    this.say("pipeline running");
+    const [, url] = /^metrics on (\S+)$/m.exec(child.logTail(200)) ?? [];
+    this.say(`pipeline running${url ? `; metrics on ${url}` : ""}`);
+    this.keep(child, PIPELINE_RESTARTS, start);
   }
 
   async startServing(nginx: string | undefined): Promise<void> {
@@ -235,29 +252,13 @@ class LocalStack {
     };
     const first = await start();
     await awaitReady(first, () => answers(`http://127.0.0.1:${port}/readyz`), SERVICE_READY_MS);
-    void this.keepAlive(first, start);
+    this.keep(first, REPLICA_RESTARTS, start);
   }
 
-  /** Restarts a replica when it exits. Until then the other replica serves, and clients retry. */
-  private async keepAlive(first: ChildProcess, start: () => Promise<ChildProcess>): Promise<void> {
-    let child = first;
-    let restarts: number[] = [];
-    for (;;) {
-      const { code, signal } = await child.exited;
-      if (this.stopping) return;
-      const how = `exited (${signal ?? `exit code ${code}`})`;
-      restarts = [...restarts.filter((at) => at > Date.now() - 60_000), Date.now()];
-      if (restarts.length > MAX_RESTARTS)
-        return this.fail(new NotReadyError(child, `${how} more than ${MAX_RESTARTS} times within a minute`));
-      this.say(`${child.name} ${how}; restarting it`);
-      await sleep(200);
-      try {
-        child = await start();
-      } catch (error) {
-        if (!this.stopping) this.fail(error as Error);
-        return;
-      }
-    }
+  /** Restarts a process whenever it exits. Fails the stack when it exits too often. */
+  private keep(first: ChildProcess, policy: RestartPolicy, start: () => Promise<ChildProcess>): void {
+    const isStopping = (): boolean => this.stopping !== undefined;
+    void keepRunning(first, policy, { start, isStopping, say: this.say }).then((error) => error && this.fail(error));
   }
 }
 

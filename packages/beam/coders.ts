@@ -21,11 +21,20 @@ export function withKvCoder<V>(
   return withName(name, withCoderInternal<KV<string, V>>(coder));
 }
 
+/** Parses JSON. The error does not quote the text, because errors are logged, and the text may be personal data. */
+function parseJson<T>(text: string): T {
+  try {
+    return JSON.parse(text) as T;
+  } catch {
+    throw new SyntaxError(`jsonCoder: a text of ${text.length} characters is not valid JSON`);
+  }
+}
+
 /** Values as JSON. To the runner it is the string coder of the Beam model, so the runner can decode the JSON text. */
 export function jsonCoder<T>(): Coder<T> {
   return {
     encode: (value, writer, context) => stringCoder.encode(JSON.stringify(value), writer, context) as unknown,
-    decode: (reader, context) => JSON.parse(stringCoder.decode(reader, context)) as T,
+    decode: (reader, context) => parseJson<T>(stringCoder.decode(reader, context)),
     toProto: (pipeline) => stringCoder.toProto(pipeline),
   };
 }

@@ -15,7 +15,7 @@ export { WeighedMap } from "./state/weighedMap";
 export { bagState, foldedState, valueState } from "./state/cells";
 export type { BagCell, Fold, FoldedCell, StateDeclaration, ValueCell } from "./state/cells";
 export { splittableParDo, type ProcessContext, type Residual, type SplittableDoFn } from "./splittable/splittableParDo";
-export { count } from "./worker/counters";
+export { count, gaugeFrom, reportFailure, type Failure } from "./worker/counters";
 export { beforeFinalize, onWorkerGone, workerStats } from "./patches/control";
 export * from "./windowing/triggers";
 export { sessionWindows, windowingStrategy, type WindowingOptions } from "./windowing/strategy";

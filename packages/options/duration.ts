@@ -6,6 +6,11 @@ export function parseDuration(text: string): number | undefined {
   return m ? Math.round(Number(m[1]) * (UNITS[m[2] ?? "ms"] ?? 1)) : undefined;
 }
 
+/** Whether a text is a number without a unit, other than 0. {@link parseDuration} reads it as milliseconds. */
+export function lacksUnit(text: string): boolean {
+  return /^\d+(\.\d+)?$/.test(text.trim()) && Number(text) !== 0;
+}
+
 /** The shortest text that {@link parseDuration} parses into this number of milliseconds. */
 export function formatDuration(ms: number): string {
   for (const unit of ["d", "h", "m", "s"] as const) {

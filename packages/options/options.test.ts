@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import {
+  atLeast,
   ConfigError,
   envName,
   flagName,
@@ -27,6 +28,25 @@ describe("readOptions", () => {
   it("prefers a flag to its variable, and a variable to the default", () => {
     const read = readOptions(specs, { project: "flag" }, { PROJECT: "env", LATE_AFTER: "2h", FRESH: "true" });
     assert.deepEqual(read, { project: "flag", lateAfter: 7_200_000, port: 3000, fresh: true });
+  });
+
+  it("reports that a duration lacks a unit if its number is not valid as milliseconds, with examples", () => {
+    const gap = {
+      sessionGap: { type: "duration", describe: "Gap", default: 1_800_000, check: atLeast(1000) },
+    } as const;
+    for (const [flags, env] of [
+      [{ sessionGap: "30" }, {}],
+      [{}, { SESSION_GAP: " 30" }],
+    ] as const) {
+      assert.throws(() => readOptions(gap, flags, env), {
+        message:
+          "Configuration: --session-gap (SESSION_GAP) has no unit, so 30 means 30 milliseconds, which is not valid " +
+          "here. Add a unit, such as 30s, 30m or 30h",
+      });
+    }
+    assert.throws(() => readOptions(gap, { sessionGap: "30ms" }, {}), /must be at least 1s, not "30ms"/);
+    assert.throws(() => readOptions(gap, { sessionGap: "0" }, {}), /must be at least 1s, not "0"/);
+    assert.deepEqual(readOptions(gap, { sessionGap: "2000" }, {}), { sessionGap: 2000 });
   });
 
   it("treats an empty variable as unset", () => {

@@ -1,5 +1,5 @@
 import { UserError } from "@eventlogger/process/main";
-import { parseDuration } from "./duration";
+import { lacksUnit, parseDuration } from "./duration";
 import { envName, flagName, type Options, type OptionSpec, type OptionSpecs } from "./optionSpec";
 
 /** Exit code of a program whose command line or environment is invalid. */
@@ -79,6 +79,12 @@ function formOf(spec: OptionSpec): string {
   }
 }
 
+/** The problem of a duration that is invalid because its number was read as milliseconds. */
+function unitMissing(number: string): string {
+  const n = number.trim();
+  return `has no unit, so ${n} means ${n} milliseconds, which is not valid here. Add a unit, such as ${n}s, ${n}m or ${n}h`;
+}
+
 /**
  * Reads options from flags (as yargs returns them, in camel case) and from the environment. A flag wins over its variable.
  * @param checkTogether cross-field validation; receives only values that passed their own check
@@ -109,7 +115,9 @@ export function readOptions<S extends OptionSpecs>(
     const wrong = (spec as { check?(value: unknown): string | undefined }).check?.(value);
     // The check of a list names the invalid entry itself.
     const found = spec.type === "list" ? "" : `, not ${JSON.stringify(raw)}`;
-    if (wrong) problems.push(`${name} ${wrong}${found}`);
+    if (wrong && spec.type === "duration" && typeof raw === "string" && lacksUnit(raw)) {
+      problems.push(`${name} ${unitMissing(raw)}`);
+    } else if (wrong) problems.push(`${name} ${wrong}${found}`);
     else out[key] = value;
   }
   problems.push(...checkTogether(out as Partial<Options<S>>));

@@ -47,6 +47,7 @@ export class ParseMessages {
   constructor(private readonly staleAfterMs: number) {}
 
   *process(message: PubSubMessage): Iterable<SplitElement> {
+    count("messageBytes", message.data.length);
     const result = parseMessage(message, this.staleAfterMs, Date.now());
     switch (result.kind) {
       case "event":

@@ -20,6 +20,8 @@ import {
   skipUnlessSocketsAreListed,
 } from "../testing/listeningSockets";
 
+const SECRET = "content of a file that has nothing to do with the job";
+
 describe("Listening sockets of a run on embedded Flink", function () {
   this.timeout(120_000);
   let h: FlinkHarness;
@@ -79,22 +81,18 @@ describe("Listening sockets of a run on embedded Flink", function () {
 
   const portOf = (address: string): number => Number(address.split(":")[1]);
 
-  it("a run on embedded Flink listens on the loopback interface only", async () => {
+  it("a run on embedded Flink listens on the loopback interface only, and serves no file and runs no job without its access token", async () => {
     const run = await startJob(await ensureFlinkClasspath({ cacheDir }));
     assertOnlyLoopback(process.pid, [portOf(run.jobServer.endpoint), portOf(run.workers.address)]);
     // Job service, artifact staging, REST endpoint, blob server, and for the worker: control, data, state, logging,
     // artifact retrieval and provisioning. No expansion service.
     const ofJobServer = listeningSockets(run.jobServer.process.pid);
     assert.equal(ofJobServer.length, 10);
-  });
-
-  it("a run refuses calls without its access token: it serves no file and runs no job for another user", async () => {
-    writeFileSync(h.file("secret"), "the content of a file");
-    const run = await startJob(await ensureFlinkClasspath({ cacheDir }));
+    writeFileSync(h.file("secret"), SECRET);
     const answers = await requestFile(run, h.file("secret"));
     // One server has an artifact retrieval service; the others do not know the call.
     const refused = answers.filter((answer) => answer === "UNAUTHENTICATED");
-    assert.deepEqual([refused.length, answers.includes("the content of a file")], [1, false], answers.join());
+    assert.deepEqual([refused.length, answers.includes(SECRET)], [1, false], answers.join());
     await assert.rejects(
       connect(run.jobServer.endpoint, (transport) =>
         new JobServiceClient(transport)
@@ -105,14 +103,14 @@ describe("Listening sockets of a run on embedded Flink", function () {
     );
   });
 
-  it("a run with Beam's own server factory listens on every network interface", async () => {
+  it("a run with Beam's own server factory listens on every network interface, and serves any file", async () => {
     const classpath = await ensureFlinkClasspath({ cacheDir });
     const beamsOwn = classpath.split(path.delimiter).slice(1).join(path.delimiter);
     const run = await startJob(beamsOwn);
     const outside = outsideLoopback(listeningSockets(run.jobServer.process.pid));
     // The servers of Beam. The two ports of Flink are bound by its configuration.
     assert.equal(outside.length, 8, outside.join("\n"));
-    writeFileSync(h.file("secret"), "the content of a file");
-    assert.ok((await requestFile(run, h.file("secret"))).includes("the content of a file"));
+    writeFileSync(h.file("secret"), SECRET);
+    assert.ok((await requestFile(run, h.file("secret"))).includes(SECRET));
   });
 });

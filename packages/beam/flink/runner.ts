@@ -4,6 +4,7 @@ import path from "node:path";
 import { setTimeout } from "node:timers/promises";
 import type * as runnerApi from "apache-beam/proto/beam_runner_api";
 import { startWorkerPool, type WorkerPool } from "../worker/pool";
+import type { Failure } from "../worker/counters";
 import { JobFailedError, type Job } from "../job";
 import { CHECKPOINT_RECORD_VARIABLE, runDirectory, type CheckpointRecorderOptions } from "./checkpointRecord";
 import { ACCESS_TOKEN_VARIABLE, createAccessToken } from "../accessToken";
@@ -39,6 +40,8 @@ export interface FlinkRunnerOptions extends FlinkJobOptions {
   readonly workerNodeArgs?: readonly string[];
   /** Called when a worker exits unexpectedly, with its exit status as text. */
   readonly onWorkerExit?: (workerId: string, status: string) => void;
+  /** Called when something has failed in a worker and is tried again. */
+  readonly onWorkerFailure?: (failure: Failure) => void;
   /** Receives the pids of all processes of this run whenever they change, so that a later run can find those left behind. */
   readonly onProcesses?: (pids: readonly number[]) => void;
 }
@@ -75,6 +78,7 @@ export async function runOnFlink(pipeline: runnerApi.Pipeline, options: FlinkRun
     envOfStart: options.workerStartEnv,
     nodeArgs: options.workerNodeArgs,
     onUnexpectedExit: options.onWorkerExit,
+    onFailure: options.onWorkerFailure,
     onWorkersChanged: () => reportProcesses(),
   });
   let jobServer: JobServer | undefined;

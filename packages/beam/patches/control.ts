@@ -14,6 +14,7 @@ import { BeamFnControlClient } from "apache-beam/proto/beam_fn_api.grpc-client";
 import { Worker, type BundleProcessor } from "apache-beam/worker/worker";
 import { failDataChannel } from "./dataChannel";
 import type { ExtendedOperator, Finalizer } from "./operators";
+import { reportFailure } from "../worker/counters";
 import { log } from "../worker/log";
 
 /** Finalizers that wait longer than this are aborted: runners drop the oldest ones when too many wait. */
@@ -160,6 +161,7 @@ async function finalize(worker: Worker, instructionId: string): Promise<void> {
     for (const listener of beforeFinalizeListeners) checkpoint = (await listener()) ?? checkpoint;
   } catch (error) {
     log.error(`Bundle ${instructionId} is not finalized: ${String(error)}`);
+    reportFailure({ what: "recording a checkpoint", error: String(error) });
     if (pending.delete(instructionId)) abortAll(entry.finalizers);
     throw error;
   }
@@ -223,6 +225,9 @@ async function handleRequest(this: Worker, instruction: Request): Promise<void> 
     respondError(this, id, error);
   }
 }
+
+/** Errors of a bundle that the runner has given up. */
+const RUNNER_GONE = /^(The (control|data|state) stream |Unknown process bundle instruction id )/;
 
 const WINDOWED_VALUE = /^beam:coder:(param_)?windowed_value:v1$/;
 
@@ -327,6 +332,8 @@ async function processBundle(this: Worker, instruction: Request): Promise<void> 
     const error = cause instanceof Error ? cause : new Error(String(cause));
     workerStats.failedBundles++;
     log.error(`Bundle ${id} of ${descriptorId} failed: ${error.stack ?? error.message}`);
+    // A worker that ends, or whose job restarts, fails its bundles as well. Their errors would hide the cause.
+    if (!state.gone && !RUNNER_GONE.test(error.message)) reportFailure({ what: "a bundle", error: error.message });
     // The processor is not reused: its operators may be in any state.
     if (processor) await failBundle(processor, error);
     respondError(this, id, error);

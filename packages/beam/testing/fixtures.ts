@@ -4,7 +4,7 @@ import { appendFileSync, existsSync, statSync, writeFileSync } from "node:fs";
 import { MultiplexingDataChannel, type IDataChannel } from "apache-beam/worker/data";
 import { Worker } from "apache-beam/worker/worker";
 import type { KV, WindowedValue } from "apache-beam/values";
-import { bagState, foldedState, stringCoder, valueState } from "../index";
+import { bagState, foldedState, gaugeFrom, stringCoder, valueState } from "../index";
 import type {
   BagCell,
   BundleDoFn,
@@ -34,6 +34,16 @@ export class AppendToFile implements BundleDoFn<unknown, string> {
   finishBundle(): void {
     if (this.lines.length) appendFileSync(this.file, this.lines.join(""));
   }
+}
+
+/** Adds a gauge, and fails. */
+export class FailWithGauge implements BundleDoFn<string, string> {
+  constructor(readonly value: number) {}
+  process(): void {
+    gaugeFrom("test", () => this.value);
+    throw new Error("the bundle\nfails");
+  }
+  finishBundle(): void {}
 }
 
 /** `"a=1"` -> KV("a", "1"). */

@@ -18,6 +18,18 @@ import { serve } from "./serve";
 
 const COUNTERS_EVERY_MS = 1000;
 
+/** The stack only: the properties of an error may be a request with its rows, which must not be in a log. */
+const printError = (error: unknown): void => {
+  console.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
+};
+
+for (const event of ["uncaughtException", "unhandledRejection"] as const) {
+  process.on(event, (error: unknown) => {
+    printError(error);
+    process.exit(1);
+  });
+}
+
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
@@ -48,4 +60,4 @@ async function main(): Promise<void> {
   await serve({ id, controlUrl, modules, requireFrom: values["require-from"] ?? process.cwd() });
 }
 
-runMain(main);
+runMain(main, printError);

@@ -8,7 +8,7 @@ import { StartWorkerRequest, type StartWorkerResponse } from "apache-beam/proto/
 import { BeamFnExternalWorkerPoolClient } from "apache-beam/proto/beam_fn_api.grpc-client";
 import { MiniRunner } from "../testing/miniRunner";
 import * as fixtures from "../testing/fixtures";
-import { pipe, splittableParDo, stringCoder } from "../index";
+import { bundleParDo, pipe, splittableParDo, stringCoder, type Failure } from "../index";
 import { startWorkerPool, type WorkerPool, type WorkerPoolOptions } from "./pool";
 
 describe("Worker pool", function () {
@@ -103,6 +103,31 @@ describe("Worker pool", function () {
     assert.deepEqual([await askForWorker({}, "w1"), await askForWorker({}, "w2")], ["", ""]);
     assert.match(await askForWorker({}, "w3"), /the disk is full/);
     await runner.until(() => /start 1\n[^]*start 2\n|start 2\n[^]*start 1\n/.test(read("log")), "both workers", 10_000);
+  });
+
+  it("a worker runs although its log cannot be written, because the disk is full", async function () {
+    if (!existsSync("/dev/full")) this.skip();
+    await start({ logFile: "/dev/full" });
+    await askForWorker();
+    await runner.connected;
+    await readOnce();
+    assert.equal(pool.pids.length, 1);
+  });
+
+  it("the pool shows the gauges of running workers, and the failures of bundles", async () => {
+    const failures: Failure[] = [];
+    await start({ onFailure: (failure) => failures.push(failure) });
+    await askForWorker();
+    await runner.connected;
+    await runner.describe("fail", (input) =>
+      pipe(input as never, bundleParDo("fail", new fixtures.FailWithGauge(7), stringCoder)),
+    );
+    await runner.run("fail", [["x"]]).catch(() => {});
+    await runner.until(() => pool.gauges["test"] === 7 && failures.length > 0, "the reports of the worker", 10_000);
+    assert.deepEqual(failures, [{ what: "a bundle", error: "the bundle fails" }]);
+    runner.endControl();
+    await runner.until(() => pool.pids.length === 0, "the exit of the worker", 10_000);
+    assert.deepEqual(pool.gauges, {});
   });
 
   it("the pool reports a worker that was killed", async () => {

@@ -1,6 +1,5 @@
 import "../sdk";
 import { spawn, type ChildProcessByStdio } from "node:child_process";
-import { createWriteStream, type WriteStream } from "node:fs";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import * as grpc from "@grpc/grpc-js";
@@ -12,8 +11,9 @@ import type {
 } from "apache-beam/proto/beam_fn_api";
 import { beamFnExternalWorkerPoolDefinition } from "apache-beam/proto/beam_fn_api.grpc-server";
 import { getRegisteredModules } from "apache-beam/serialization";
+import { appendLog } from "@eventlogger/process/logFiles";
 import { ACCESS_TOKEN_PARAMETER, isAccessToken } from "../accessToken";
-import { COUNTERS_LINE } from "./counters";
+import { COUNTERS_LINE, FAILURE_LINE, GAUGES_LINE, type Failure } from "./counters";
 
 /** Options of {@link startWorkerPool}. */
 export interface WorkerPoolOptions {
@@ -31,6 +31,8 @@ export interface WorkerPoolOptions {
   readonly nodeArgs?: readonly string[];
   /** Called when a worker exits unexpectedly, with its exit status as text. */
   readonly onUnexpectedExit?: (workerId: string, status: string) => void;
+  /** Called when something has failed in a worker; see `reportFailure`. */
+  readonly onFailure?: (failure: Failure) => void;
   /** Called when a worker has started or exited. */
   readonly onWorkersChanged?: () => void;
 }
@@ -43,6 +45,8 @@ export interface WorkerPool {
   readonly pids: readonly number[];
   /** The sums of the counters of all workers, including those that have exited; see `count`. */
   readonly counters: Readonly<Record<string, number>>;
+  /** The gauges of the running workers; the highest value of each. See `gaugeFrom`. */
+  readonly gauges: Readonly<Record<string, number>>;
   /** Number of workers that have exited unexpectedly. */
   readonly unexpectedExits: number;
   /** Stops the workers (SIGTERM, then SIGKILL after `graceMs`, default 3000) and the service. */
@@ -83,14 +87,13 @@ function hasStarted({ process: child, exited }: RunningWorker): Promise<string> 
 class ProcessPool implements WorkerPool {
   private readonly workers = new Map<string, RunningWorker>();
   private readonly server = new grpc.Server();
-  private readonly log: WriteStream;
   private readonly latest = new Map<string, Record<string, number>>();
+  private readonly latestGauges = new Map<string, Record<string, number>>();
   private stopping = false;
   address = "";
   unexpectedExits = 0;
 
   constructor(private readonly options: WorkerPoolOptions) {
-    this.log = createWriteStream(options.logFile, { flags: "a" });
     this.server.addService(beamFnExternalWorkerPoolDefinition, {
       startWorker: (
         call: grpc.ServerUnaryCall<StartWorkerRequest, StartWorkerResponse>,
@@ -151,16 +154,17 @@ class ProcessPool implements WorkerPool {
       env: { ...process.env, ...this.options.env, ...this.options.envOfStart?.() },
     });
     createInterface({ input: child.stdout }).on("line", (line) => this.handleLine(id, line));
-    child.stderr.pipe(this.log, { end: false });
+    child.stderr.setEncoding("utf8").on("data", (text: string) => this.write(text));
     const worker: RunningWorker = {
       process: child,
       stopped: false,
       terminated: false,
       signalled: false,
       exited: new Promise((resolve) => {
-        child.once("error", (error) => this.log.write(`worker ${id} cannot be started: ${error.message}\n`));
+        child.once("error", (error) => this.write(`worker ${id} cannot be started: ${error.message}\n`));
         child.once("close", (code, signal) => {
           this.workers.delete(id);
+          this.latestGauges.delete(id);
           resolve();
           this.options.onWorkersChanged?.();
           // A worker exits with 0 when the runner closes its control stream.
@@ -169,7 +173,7 @@ class ProcessPool implements WorkerPool {
           if (isKilled || (!worker.stopped && code !== 0)) {
             this.unexpectedExits++;
             const status = signal ? `was killed by ${signal}` : `exited with code ${code}`;
-            this.log.write(`worker ${id} ${status}\n`);
+            this.write(`worker ${id} ${status}\n`);
             this.options.onUnexpectedExit?.(id, status);
           }
         });
@@ -181,11 +185,24 @@ class ProcessPool implements WorkerPool {
   }
 
   private handleLine(id: string, line: string): void {
-    if (!line.startsWith(COUNTERS_LINE)) {
-      this.log.write(line + "\n");
-      return;
+    const report = /^(@\w+ )(\{.*)/.exec(line);
+    const [, kind, json = ""] = report ?? [];
+    if (kind === COUNTERS_LINE) this.latest.set(id, JSON.parse(json) as Record<string, number>);
+    else if (kind === GAUGES_LINE) this.latestGauges.set(id, JSON.parse(json) as Record<string, number>);
+    else if (kind === FAILURE_LINE) this.options.onFailure?.(JSON.parse(json) as Failure);
+    else this.write(`${line}\n`);
+  }
+
+  private write(text: string): void {
+    appendLog(this.options.logFile, text);
+  }
+
+  get gauges(): Record<string, number> {
+    const highest: Record<string, number> = {};
+    for (const gauges of this.latestGauges.values()) {
+      for (const [name, value] of Object.entries(gauges)) highest[name] = Math.max(highest[name] ?? value, value);
     }
-    this.latest.set(id, JSON.parse(line.slice(COUNTERS_LINE.length)) as Record<string, number>);
+    return highest;
   }
 
   get counters(): Record<string, number> {
@@ -223,7 +240,6 @@ class ProcessPool implements WorkerPool {
     this.stopping = true;
     await Promise.all([...this.workers.keys()].map((id) => this.stopWorker(id, { terminateMs: 0, killMs: graceMs })));
     this.server.forceShutdown();
-    await new Promise<void>((resolve) => this.log.end(resolve));
   }
 }
 

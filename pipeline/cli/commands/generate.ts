@@ -1,5 +1,5 @@
 import { httpUrl } from "@eventlogger/gcp/gcpOptions";
-import { wholeNumber, type OptionSpecs } from "@eventlogger/options/options";
+import { atLeast, wholeNumber, type OptionSpecs } from "@eventlogger/options/options";
 import { onStopSignals } from "@eventlogger/process/stopSignals";
 import { generateTraffic } from "@eventlogger/traffic/generator/trafficGenerator";
 import { TRAFFIC_DEFAULTS } from "@eventlogger/traffic/generator/trafficOptions";
@@ -55,6 +55,7 @@ const options = {
     type: "duration",
     describe: "How long to retry an event while the service is overloaded or unreachable",
     default: 60_000,
+    check: (ms) => (ms === 0 ? undefined : atLeast(1000)(ms)),
     group: "Sending:",
   },
   count: {

@@ -1,7 +1,9 @@
 import { bigqueryOptions, projectOption, pubsubOptions } from "@eventlogger/gcp/gcpOptions";
 import { atLeast, between, wholeNumber, type OptionSpecs } from "@eventlogger/options/options";
+import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { FlinkRun } from "@eventlogger/beam";
+import type { RunMonitor as Monitor } from "../../monitoring/runMonitor";
 import { onStopSignals } from "@eventlogger/process/stopSignals";
 import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
 import type { RunLease } from "@eventlogger/gcp/bigquery/runLease";
@@ -10,9 +12,11 @@ import { checkTables } from "@eventlogger/gcp/bigquery/setup/checkTables";
 import { mergeDiagnostics, type Diagnostics } from "@eventlogger/gcp/diagnostics";
 import { checkSubscription } from "@eventlogger/gcp/pubsub/setup/checkSubscription";
 import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
+import { makePrivate, PRIVATE_UMASK } from "@eventlogger/process/privateFiles";
 import { INTERRUPTED } from "../exitCodes";
 import { defineCommand } from "./command";
 import { numberOptions } from "../numberOptions";
+import { mixedOption, requireServices, serviceProblems } from "../services";
 import { colours, grouped, LiveLine } from "@eventlogger/options/terminal";
 
 const heapSize = (value: string): string | undefined =>
@@ -23,6 +27,7 @@ const options = {
   ...projectOption,
   subscription: pubsubOptions.subscription,
   ...bigqueryOptions,
+  ...mixedOption,
   ...numberOptions,
   flinkMaster: {
     type: "string",
@@ -72,6 +77,27 @@ const options = {
     check: heapSize,
     group: "Flink:",
   },
+  stuckAfter: {
+    type: "duration",
+    describe:
+      "Stop with exit code 3 when no bundle is finished, or no checkpoint is completed, for this time; 0: never",
+    default: 10 * 60_000,
+    check: (ms) => (ms === 0 ? undefined : atLeast(10_000)(ms)),
+    group: "Monitoring:",
+  },
+  metricsHost: {
+    type: "string",
+    describe: "Address for /metrics, /healthz and /readyz. There is no authentication",
+    default: "127.0.0.1",
+    group: "Monitoring:",
+  },
+  metricsPort: {
+    type: "number",
+    describe: "Port for /metrics, /healthz and /readyz; 0 disables them",
+    default: 9464,
+    check: wholeNumber(0, 65_535),
+    group: "Monitoring:",
+  },
   workerMemory: {
     type: "number",
     describe: "Heap limit of a worker, in MiB",
@@ -80,6 +106,9 @@ const options = {
     group: "Flink:",
   },
 } as const satisfies OptionSpecs;
+
+/** What a run creates in its state directory. */
+const STATE_ENTRIES = ["checkpoints", "logs", "work", "current.json", "settings.json", "processes.json"];
 
 /** Interval at which the tables are labelled with the last checkpoint; ms. */
 const LABEL_EVERY_MS = 5 * 60_000;
@@ -109,23 +138,25 @@ async function checkSourceAndSinks(
   }
 }
 
-function status(counters: Readonly<Record<string, number>>, seconds: number, rate: number): string {
+function status(counters: Readonly<Record<string, number>>, seconds: number, rate: number, restarts: number): string {
   const n = (name: string): string => grouped(counters[name] ?? 0);
   const dead = counters["deadLetters"] ? `, ${n("deadLetters")} dead letters` : "";
   const failed = counters["worker.failedBundles"] ? `, ${n("worker.failedBundles")} failed bundles` : "";
-  return `${grouped(seconds)} s  ${n("events")} events (${grouped(rate)}/s), ${n("rollupVersions")} rollup versions${dead}${failed}`;
+  const restarted = restarts ? `, ${grouped(restarts)} restarts of the job` : "";
+  return `${grouped(seconds)} s  ${n("events")} events (${grouped(rate)}/s), ${n("rollupVersions")} rollup versions${dead}${failed}${restarted}`;
 }
 
 /** Draws the live line. @returns a function that removes it */
-function showCounts(run: FlinkRun): () => void {
-  const line = new LiveLine(process.stdout);
+function showCounts(run: FlinkRun, line: LiveLine, monitor: Monitor): () => void {
   const startedAt = performance.now();
   let last = 0;
   const timer = setInterval(() => {
     const events = run.workers.counters["events"] ?? 0;
     const rate = events - last;
     last = events;
-    line.draw(() => status(run.workers.counters, (performance.now() - startedAt) / 1000, rate));
+    const text = (): string =>
+      status(run.workers.counters, (performance.now() - startedAt) / 1000, rate, monitor.restarts);
+    line.draw(() => [text(), ...monitor.problems()].join("; "));
   }, 1000);
   return () => {
     clearInterval(timer);
@@ -152,32 +183,54 @@ export const runCommand = defineCommand({
     ["$0 run --flink-master flink-jobmanager:8081", "submits to a Flink cluster"],
     ["PUBSUB_EMULATOR_HOST=127.0.0.1:8085 $0 run --bigquery-endpoint http://127.0.0.1:9050", "uses emulators"],
   ],
-  check: ({ fresh, acceptWrongNumbers }) =>
-    acceptWrongNumbers && !fresh ? ["--accept-wrong-numbers (ACCEPT_WRONG_NUMBERS) requires --fresh (FRESH)"] : [],
+  check: ({ fresh, acceptWrongNumbers, ...services }) => [
+    ...serviceProblems(services),
+    ...(acceptWrongNumbers && !fresh ? ["--accept-wrong-numbers (ACCEPT_WRONG_NUMBERS) requires --fresh (FRESH)"] : []),
+  ],
   async run(o) {
     const { dim, yellow, green } = colours(process.stdout);
     const say = (text: string): void => void process.stdout.write(`${dim(text)}\n`);
     // Imported here, because Beam takes a while to load and other commands do not need it.
+    const { RunMonitor } = await import("../../monitoring/runMonitor.js");
     const { StateDirectory } = await import("../../runners/flink/stateDirectory.js");
     const { beginBoundRun, labelProgress } = await import("../../runners/flink/stateBinding.js");
     const { claimDataset } = await import("../../runners/flink/claimDataset.js");
     const { generationSettings } = await import("../../generationSettings.js");
     const { runEventPipelineOnFlink, stateSettings } = await import("../../runners/flink/runOnFlink.js");
+    await requireServices({ ...o, pubsub: true, bigquery: { endpoint: o.bigqueryEndpoint } });
+    // State and logs contain personal data. Children inherit the mask, so that it also holds for files of Flink.
+    process.umask(PRIVATE_UMASK);
+    makePrivate(path.resolve(o.stateDir), STATE_ENTRIES);
     const state = await StateDirectory.open(o.stateDir);
     const stop = onStopSignals({ beforeExit: () => state.endChildren(0), exitCode: INTERRUPTED });
     const stopped = stop.received;
     let run: FlinkRun | undefined;
     let hideCounts = (): void => {};
     let lastLabel = async (): Promise<void> => {};
+    const line = new LiveLine(process.stdout);
+    const warn = (text: string): void => {
+      line.clear();
+      process.stdout.write(`${yellow("warning")} ${text}\n`);
+    };
+    let monitor: Monitor | undefined;
     let lease: RunLease | undefined;
     try {
       if (!state.isLocked) {
-        process.stdout.write(
-          `${yellow("warning")} the command flock is missing, so that a run in another container on ${state.directory} is not noticed\n`,
-        );
+        warn(`the command flock is missing, so that a run in another container on ${state.directory} is not noticed`);
       }
       const { warnings } = await checkSourceAndSinks(o.project, o.subscription, o.dataset, o.bigqueryEndpoint);
-      for (const warning of warnings) process.stdout.write(`${yellow("warning")} ${warning}\n`);
+      for (const warning of warnings) warn(warning);
+      monitor = await RunMonitor.start({
+        host: o.metricsHost,
+        port: o.metricsPort || undefined,
+        stuckAfterMs: o.stuckAfter,
+        checkpointIntervalMs: o.checkpointInterval,
+        directory: state.directory,
+        logs: state.logs,
+        warn,
+      });
+      const { stuck } = monitor;
+      if (monitor.address) say(`metrics on http://${monitor.address}/metrics`);
       const settings = stateSettings({ ...o, sessionGapMs: o.sessionGap });
       const bigquery = bigQueryClient({ project: o.project, endpoint: o.bigqueryEndpoint });
       const tables = new LabelledTables(bigquery, o.dataset);
@@ -196,7 +249,7 @@ export const runCommand = defineCommand({
       const lost = lease?.lost ?? new Promise<never>(() => {});
       if (o.fresh) say("deleted the state");
       if (o.acceptWrongNumbers) {
-        process.stdout.write(`${yellow("warning")} the numbers lack all events that were counted before this start\n`);
+        warn("the numbers lack all events that were counted before this start");
       }
       lastLabel = labelProgress(state, tables, {
         everyMs: LABEL_EVERY_MS,
@@ -217,6 +270,7 @@ export const runCommand = defineCommand({
         state,
         start,
         say,
+        (failure) => monitor?.failed(failure),
       );
       starting.catch(() => {}); // fails when its processes are stopped below
       run = await Promise.race([starting, stopped.then(() => undefined), lost]);
@@ -224,10 +278,11 @@ export const runCommand = defineCommand({
         process.stdout.write("stopping before the pipeline has started\n");
         return 0;
       }
-      await Promise.race([firstBundle(run), run.finished, stopped, lost]);
+      monitor.watch(run, start.checkpointRecord);
+      await Promise.race([firstBundle(run), run.finished, stopped, stuck, lost]);
       process.stdout.write(`${green("running")} reading ${o.subscription}; logs in ${state.logs}\n`);
-      hideCounts = showCounts(run);
-      const signal = await Promise.race([stopped, run.finished, lost]);
+      hideCounts = showCounts(run, line, monitor);
+      const signal = await Promise.race([stopped, run.finished, stuck, lost]);
       hideCounts();
       if (signal === undefined) throw new Error("The job ended unexpectedly");
       process.stdout.write(`${signal}: stopping; the next run resumes from the last checkpoint\n`);
@@ -237,6 +292,7 @@ export const runCommand = defineCommand({
       await (run ? run.stop() : state.endChildren());
       await lastLabel();
       await lease?.release((error) => say(`could not release the lease of the dataset: ${error.message}`));
+      await monitor?.stop();
       state.close();
       stop.dispose();
     }

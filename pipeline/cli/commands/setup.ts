@@ -6,6 +6,7 @@ import { setUpResources } from "@eventlogger/gcp/setup/setUpResources";
 import type { SetupStep } from "@eventlogger/gcp/setup/setupStep";
 import { defineCommand } from "./command";
 import { jsonOption, progressOutput, writeResult } from "../output";
+import { isPubSubEmulated as onEmulator, mixedOption, requireServices, serviceProblems } from "../services";
 import { colours, type Output } from "@eventlogger/options/terminal";
 
 const DAY_MS = 86_400_000;
@@ -47,6 +48,7 @@ const options = {
     group: "Pub/Sub:",
   },
   ...bigqueryOptions,
+  ...mixedOption,
   location: {
     type: "string",
     describe: "Location of a new dataset and a new bucket, such as EU or us-central1",
@@ -68,8 +70,6 @@ const options = {
   ...jsonOption,
 } as const satisfies OptionSpecs;
 
-const onEmulator = (): boolean => Boolean(process.env.PUBSUB_EMULATOR_HOST);
-
 type Values = Options<typeof options>;
 
 /** On an emulator there is no dead-letter topic by default, because nobody inspects it. */
@@ -88,10 +88,7 @@ function pubsubSetup(o: Values): PubSubSetup {
 }
 
 function contradictions({ project, topic, subscription, ...o }: Partial<Values>): string[] {
-  const problems: string[] = [];
-  if (project === options.project.default && !onEmulator()) {
-    problems.push(`--project (PROJECT) is required: the default ${project} is only for emulators`);
-  }
+  const problems = serviceProblems({ project, bigqueryEndpoint: o.bigqueryEndpoint, mixed: o.mixed });
   if (topic === undefined) return problems;
   const deadLetters = deadLetterTopic({ topic, deadLetterTopic: o.deadLetterTopic });
   if (deadLetters === topic) {
@@ -136,6 +133,8 @@ export const setupCommand = defineCommand({
     const withoutBucket = bucket !== undefined && onEmulator() && !process.env.STORAGE_EMULATOR_HOST;
     const steps: SetupStep[] = [];
     const output = progressOutput(o.json);
+    const usesStorage = bucket !== undefined && !withoutBucket;
+    await requireServices({ ...o, pubsub: true, bigquery: { endpoint: o.bigqueryEndpoint }, storage: usesStorage });
     await setUpResources({ ...o, ...names, bucket: withoutBucket ? undefined : bucket }, (step) => {
       steps.push(step);
       output.write(`${stepLine(step, output)}\n`);

@@ -6,6 +6,7 @@ import { Progress } from "@eventlogger/options/progress";
 import { defineCommand } from "./command";
 import { jsonOption, writeResult } from "../output";
 import { numberOptions } from "../numberOptions";
+import { requireServices, serviceProblems } from "../services";
 import { verificationLines } from "../verificationLines";
 import { colours } from "@eventlogger/options/terminal";
 
@@ -55,7 +56,9 @@ export const verifyCommand = defineCommand({
     ["$0 verify --project my-project --json", "prints JSON"],
     ["$0 verify --bigquery-endpoint http://127.0.0.1:9050", "uses an emulator"],
   ],
+  check: serviceProblems,
   async run({ project, bigqueryEndpoint, dataset, since, deadLettersUntil, sessionGap: gapMs, json }) {
+    await requireServices({ project, bigquery: { endpoint: bigqueryEndpoint } });
     const bigquery = bigQueryClient({ project, endpoint: bigqueryEndpoint });
     const progress = new Progress(process.stderr);
     const verification = await verifyDataset(bigquery, {

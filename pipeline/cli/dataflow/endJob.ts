@@ -1,4 +1,4 @@
-import type { Options, OptionSpecs } from "@eventlogger/options/options";
+import { atLeast, type Options, type OptionSpecs } from "@eventlogger/options/options";
 import type { DataflowJobs, Job } from "../../runners/dataflow/dataflowJobs";
 import { hasEnded, stateName, type JobState } from "../../runners/dataflow/jobState";
 import { onStopSignals } from "@eventlogger/process/stopSignals";
@@ -16,7 +16,7 @@ export const endJobOptions = {
     type: "duration",
     describe: "Maximum time to wait with --wait",
     default: 3_600_000,
-    check: (ms) => (ms > 0 ? undefined : "must be greater than 0"),
+    check: atLeast(1000),
     group: "Job:",
   },
   ...jsonOption,

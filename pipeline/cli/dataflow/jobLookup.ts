@@ -3,6 +3,7 @@ import { formatDuration, type Options } from "@eventlogger/options/options";
 import { GoogleApi } from "@eventlogger/gcp/api/googleApi";
 import { consoleUrl, DataflowJobs, type DataflowLocation, type Job } from "../../runners/dataflow/dataflowJobs";
 import { hasEnded, stateName, type JobState } from "../../runners/dataflow/jobState";
+import { requireServices } from "../services";
 import type { jobChoiceOptions } from "./jobOptions";
 
 const POLL_MS = 2000;
@@ -22,6 +23,7 @@ export function jobsOf(choice: Choice): DataflowJobs {
 /** Looks up the chosen job with all its properties. @throws Error when it does not exist */
 export async function chosenJob(jobs: DataflowJobs, choice: Choice, signal?: AbortSignal): Promise<Job> {
   const { jobId, jobName, project, region } = choice;
+  await requireServices(choice);
   const id = jobId ?? (await jobs.findActive(jobName as string, signal))?.id;
   if (id === undefined) {
     throw new Error(

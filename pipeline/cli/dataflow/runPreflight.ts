@@ -1,6 +1,7 @@
 import { mergeDiagnostics } from "@eventlogger/gcp/diagnostics";
 import { checkLaunch } from "../../runners/dataflow/preflight/checkLaunch";
 import { recordSettings } from "../../runners/dataflow/preflight/recordSettings";
+import { requireServices } from "../services";
 import { jobSettings, type LaunchOptions } from "./launchOptions";
 import type { SubmissionRun } from "./submission";
 
@@ -15,6 +16,9 @@ export async function runPreflight(
   { update }: { readonly update: boolean },
 ): Promise<void> {
   run.say("preflight checks of subscription, tables, buckets and image");
+  await run.stoppable(
+    requireServices({ ...o, pubsub: true, bigquery: { endpoint: o.bigqueryEndpoint }, storage: true }),
+  );
   const { tempLocation, stagingLocation } = jobSettings(o);
   const checked = await run.stoppable(
     checkLaunch({

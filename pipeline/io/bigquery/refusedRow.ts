@@ -1,5 +1,6 @@
 import { count } from "@eventlogger/beam";
 import { createDeadLetter, type DeadLetter } from "@eventlogger/events/deadLetter";
+import { withoutRowValues } from "./insert/rowValues";
 import type { TableName } from "@eventlogger/gcp/bigquery/tables";
 
 /**
@@ -36,7 +37,8 @@ export function deadLetterOfRefusedRow(refusal: {
 }): DeadLetter {
   const { table, row, reason, message } = refusal;
   count(`refusedRows.${table}`);
-  if (!canBeDeadLetter(table)) throw new RowRefusedError(table, reason, message);
+  if (!canBeDeadLetter(table))
+    throw new RowRefusedError(table, reason, withoutRowValues(message, [JSON.stringify(row)]));
   return createDeadLetter({
     errorType: `row_refused: ${reason}`,
     errorMessage: message,

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import type { PCollection } from "apache-beam";
 import type { PTransform } from "apache-beam/transforms/transform";
 import { GeneralObjectCoder } from "apache-beam/coders/js_coders";
-import { bundleParDo, type BundleDoFn, type Emit, type EmitTimestamped } from "@eventlogger/beam";
+import { bundleParDo, reportFailure, type BundleDoFn, type Emit, type EmitTimestamped } from "@eventlogger/beam";
 import { deadLetterId } from "../../deadLetters/storedDeadLetter";
 import { canBeDeadLetter, deadLetterOfRefusedRow } from "./refusedRow";
 import { RowWriter } from "./rowWriter";
@@ -50,7 +50,10 @@ export class WriteRows<T extends TableName> implements BundleDoFn<SinkInputs[T],
       table: this.table,
       refusedRows: canBeDeadLetter(this.table) ? "return" : "fail",
       retryForMs: this.retryForMs,
-      onRetry: (notice) => log.warn(`BigQuery table ${this.table}: ${JSON.stringify(notice)}`),
+      onRetry: (notice) => {
+        log.warn(`BigQuery table ${this.table}: ${JSON.stringify(notice)}`);
+        reportFailure({ what: `writing to BigQuery table ${this.table}`, error: notice.error });
+      },
     });
     return this.writer;
   }

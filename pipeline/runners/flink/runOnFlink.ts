@@ -1,5 +1,5 @@
 import { cacheDir, repositoryRoot } from "@eventlogger/process/packageRoot";
-import { buildPipeline, ensureFlinkClasspath, runOnFlink, type FlinkRun } from "@eventlogger/beam";
+import { buildPipeline, ensureFlinkClasspath, runOnFlink, type Failure, type FlinkRun } from "@eventlogger/beam";
 import { eventPipeline, type EventPipelineOptions } from "../../eventPipeline";
 import { SESSION_SHARDS_PER_DAY, USER_SHARDS } from "../../shards";
 import { VERSION_FLOOR_VARIABLE, versionFloor } from "../../totals/versionNumbers";
@@ -37,12 +37,14 @@ export function stateSettings(
  * Runs the event pipeline on Flink.
  * @param start result of `beginBoundRun`: the checkpoint to resume from, and where new checkpoints are recorded
  * @param onProgress called with each line of progress
+ * @param onFailure called when something has failed in a worker and is tried again
  */
 export async function runEventPipelineOnFlink(
   options: Omit<FlinkPipelineOptions, "deadLetterFolder">,
   state: StateDirectory,
   start: RunStart,
   onProgress: (line: string) => void,
+  onFailure: (failure: Failure) => void,
 ): Promise<FlinkRun> {
   const classpath = await ensureFlinkClasspath({ cacheDir, onProgress });
   onProgress(start.restoreFrom ? `resuming from checkpoint ${start.restoreFrom.number}` : "starting with empty state");
@@ -65,8 +67,12 @@ export async function runEventPipelineOnFlink(
     checkpointRecord: start.checkpointRecord,
     maxBundleTimeMills: options.maxBundleMs,
     onProcesses: (pids) => state.recordChildren(pids),
+    onWorkerFailure: onFailure,
     onWorkerExit: (id, status) =>
-      onProgress(`worker ${id} ${status}; Flink starts the job again from its last checkpoint`),
+      onFailure({
+        what: "a worker",
+        error: `worker ${id} ${status}; Flink starts the job again from its last checkpoint`,
+      }),
   });
   warnOfMissingCopies(run, state, onProgress);
   return run;

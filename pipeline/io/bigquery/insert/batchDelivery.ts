@@ -3,6 +3,7 @@ import type { Backoff } from "@eventlogger/process/backoff";
 import { backoffMs } from "@eventlogger/process/backoff";
 import { MAX_ROW_BYTES, type RowError } from "./insertAll";
 import { failureReason, judgeRequestFailure } from "./requestFailure";
+import { withoutRowValues } from "./rowValues";
 import type { TableEvidence } from "./tableEvidence";
 
 /** A row that is not written yet. */
@@ -171,7 +172,7 @@ export class BatchDelivery<Row> {
     const verdict = judgeRequestFailure(error);
     switch (verdict) {
       case "fatal":
-        throw new RowsNotWrittenError(this.delivery.table, rows.length, this.attempts, error);
+        throw new RowsNotWrittenError(this.delivery.table, rows.length, this.attempts, this.lastError);
       case "retry":
         this.roundEnded = true;
         return [part];
@@ -238,7 +239,7 @@ export class BatchDelivery<Row> {
       }
     }
     const [first] = errors.slice().sort((a, b) => weight(a) - weight(b));
-    if (first && again.length) this.lastError = new Error(`${first.reason}: ${first.message}`);
+    if (first && again.length) this.lastError = new Error(`${first.reason}: ${withoutRowValues(first.message, texts)}`);
     return again;
   }
 
@@ -317,7 +318,7 @@ export class BatchDelivery<Row> {
     } catch (cause) {
       signal.throwIfAborted();
       const error = cause as Error;
-      this.lastError = new Error(`${failureReason(error)}: ${error.message}`, { cause });
+      this.lastError = new Error(`${failureReason(error)}: ${withoutRowValues(error.message, texts)}`, { cause });
       return { attempt: { ok: false, error }, startedAt, acceptedBefore };
     } finally {
       if (performance.now() >= this.delivery.deadline) this.roundEnded = true;

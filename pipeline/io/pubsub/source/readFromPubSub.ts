@@ -4,6 +4,7 @@ import type { PTransform } from "apache-beam/transforms/transform";
 import { onWorkerGone, pipe, splittableParDo } from "@eventlogger/beam";
 import type { Residual, ProcessContext, SplittableDoFn } from "@eventlogger/beam";
 import { pubSubMessageCoder, type PubSubMessage } from "../message";
+import { reportSource } from "./sourceGauges";
 import { Subscriber, type SubscriberOptions } from "./subscriber";
 import { registerModule } from "@eventlogger/beam/registerModule";
 
@@ -33,7 +34,10 @@ onWorkerGone(closeSubscribers);
 function subscriberFor(options: SubscriberOptions): Subscriber {
   const key = `${options.project}/${options.subscription}`;
   let subscriber = subscribers.get(key);
-  if (!subscriber || subscriber.error) subscribers.set(key, (subscriber = new Subscriber(options)));
+  if (!subscriber || subscriber.error) {
+    subscribers.set(key, (subscriber = new Subscriber(options)));
+    reportSource(subscriber); // replaces the reports of an earlier subscriber
+  }
   return subscriber;
 }
 

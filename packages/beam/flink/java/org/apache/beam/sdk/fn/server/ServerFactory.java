@@ -29,7 +29,8 @@ import org.apache.beam.vendor.grpc.v1p54p0.io.grpc.netty.NettyServerBuilder;
  * Replaces the class of the same name in Beam 2.49, whose servers announce a loopback address but listen on every network
  * interface. None of them requires credentials: one serves any file that this user can read, and another runs any
  * command. A server of this class listens only on the address that it announces, and demands the access token in the
- * environment variable {@code BEAM_ACCESS_TOKEN} if there is one.
+ * environment variable {@code BEAM_ACCESS_TOKEN} if there is one. It serves no files: {@code GetArtifact} is refused, because
+ * workers of an external environment fetch none.
  *
  * <p>The methods for Unix domain sockets and epoll are missing, because nothing calls them.
  */
@@ -67,6 +68,19 @@ public abstract class ServerFactory {
 
   /** Starts a server on the address of {@code descriptor}. */
   public abstract Server create(List<BindableService> services, ApiServiceDescriptor descriptor) throws IOException;
+
+  /** Refuses requests for files of this machine, which other users of the machine could send. */
+  private static final class NoArtifacts implements ServerInterceptor {
+    private static final String GET_ARTIFACT = "ArtifactRetrievalService/GetArtifact";
+
+    @Override
+    public <A, B> ServerCall.Listener<A> interceptCall(
+        ServerCall<A, B> call, Metadata headers, ServerCallHandler<A, B> next) {
+      if (!call.getMethodDescriptor().getFullMethodName().endsWith(GET_ARTIFACT)) return next.startCall(call, headers);
+      call.close(Status.PERMISSION_DENIED.withDescription("This server serves no files"), new Metadata());
+      return new ServerCall.Listener<A>() {};
+    }
+  }
 
   /** Binds one address, never the wildcard unless a descriptor names it. */
   private static final class SingleAddressServerFactory extends ServerFactory {
@@ -109,7 +123,9 @@ public abstract class ServerFactory {
               .permitKeepAliveTime(KEEP_ALIVE_S, TimeUnit.SECONDS);
       for (BindableService service : services) {
         // The services read the id of the calling worker from the headers.
-        builder.addService(ServerInterceptors.intercept(service, GrpcContextHeaderAccessorProvider.interceptor()));
+        builder.addService(
+            ServerInterceptors.intercept(
+                service, GrpcContextHeaderAccessorProvider.interceptor(), new NoArtifacts()));
       }
       if (ACCESS_TOKEN != null && !ACCESS_TOKEN.isEmpty()) builder.intercept(new TokenCheck(ACCESS_TOKEN));
       return builder.build().start();
