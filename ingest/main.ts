@@ -9,7 +9,9 @@ async function main(): Promise<void> {
   const options = configuration();
   const logger = pino({ level: options.logLevel, base: { service: "ingest", pid: process.pid } });
   const replica = await startReplica(options, logger);
-  logger.info({ host: options.host, port: replica.port, topic: options.topic, dataset: options.dataset }, "listening");
+  const { host, project, topic, dataset } = options;
+  const { port, pubsub, bigquery } = replica;
+  logger.info({ host, port, project, pubsub, topic, bigquery, dataset }, "listening");
 
   let stopping = false;
   const stop = (signal: NodeJS.Signals): void => {

@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import { DefaultCredentials } from "@eventlogger/gcp/api/defaultCredentials";
 import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
 import { readDailyRollups } from "@eventlogger/gcp/bigquery/dailyRollups";
 import type { RateLimit } from "./access/rates/tokenBuckets";
@@ -13,10 +14,15 @@ import { EventPublisher } from "./publishing/publisher";
 import { readClientScript } from "./routes/clientScript";
 import { RollupCache } from "./rollups/rollupCache";
 import { startHttpServer, type HttpServer } from "./http/server";
+import { surviveUnhandledErrors } from "./telemetry/unhandledErrors";
 
 /** A running ingest service. */
 export interface Replica {
   readonly port: number;
+  /** Where events go: `Google`, or an emulator with its address. */
+  readonly pubsub: string;
+  /** Where the rollups are read. */
+  readonly bigquery: string;
   /** Reloads the key files. Never rejects. */
   reloadKeys(): Promise<void>;
   /**
@@ -25,6 +31,9 @@ export interface Replica {
    */
   stop(): Promise<boolean>;
 }
+
+const UNHANDLED_ERRORS = "ingest_unhandled_errors_total";
+const UNHANDLED_ERRORS_HELP = "Errors that clients of Google reported outside of any request; the replica continued";
 
 const rateLimit = (perSec: number, burst: number): RateLimit | undefined =>
   perSec > 0 ? { perSec, burst: Math.max(1, burst > 0 ? burst : 2 * perSec) } : undefined;
@@ -42,22 +51,51 @@ function addGauges(
   metrics.gauge("ingest_event_loop_lag_seconds", lag, () => eventLoopDelay.ms / 1000);
 }
 
+const serviceName = (emulator: string | undefined): string =>
+  emulator === undefined ? "Google" : `emulator at ${emulator}`;
+
+function createCredentials(logger: Logger): DefaultCredentials {
+  return new DefaultCredentials({
+    onChange: (problem) =>
+      problem
+        ? logger.error({ reason: problem.message }, "no valid Google credentials: requests that need them get 503")
+        : logger.info("the Google credentials work again"),
+  });
+}
+
 /** Creates the parts of a replica and starts listening. @throws Error when the address is in use. */
 export async function startReplica(options: IngestOptions, logger: Logger): Promise<Replica> {
   const metrics = new Metrics();
   metrics.addProcess();
+  surviveUnhandledErrors({ logger, onSurvived: metrics.counter(UNHANDLED_ERRORS, UNHANDLED_ERRORS_HELP) });
+  const pubsubEmulator = process.env.PUBSUB_EMULATOR_HOST || undefined;
+  const { bigqueryEndpoint } = options;
+  const credentials = createCredentials(logger);
+  // Before it listens, so that no request has to wait for the search.
+  if (pubsubEmulator === undefined) await credentials.checkOnce();
   const publisher = new EventPublisher({
     project: options.project,
     topic: options.topic,
+    credentials: pubsubEmulator === undefined ? credentials : undefined,
     timeoutMs: options.publishTimeout,
     maxInFlight: options.maxInFlight,
     maxInFlightBytes: options.maxInFlightBytes,
     logger,
     onPublished: (outcome, ms) => metrics.published(outcome, ms),
   });
-  const bigquery = bigQueryClient({ project: options.project, endpoint: options.bigqueryEndpoint });
+  const bigquery = bigQueryClient(
+    { project: options.project, endpoint: bigqueryEndpoint },
+    { authClient: credentials.authClient },
+  );
   const rollups = new RollupCache({
-    read: (range) => readDailyRollups(bigquery, options.dataset, range),
+    read: async (range) => {
+      if (bigqueryEndpoint === undefined) {
+        await credentials.checkOnce();
+        // The client would wait longer than the time limit.
+        if (credentials.problem) throw credentials.problem;
+      }
+      return readDailyRollups(bigquery, options.dataset, range);
+    },
     ttlMs: options.cacheTtl,
     timeoutMs: options.queryTimeout,
     onError: (error) => logger.warn({ err: error, dataset: options.dataset }, "reading the rollups failed"),
@@ -108,6 +146,8 @@ export async function startReplica(options: IngestOptions, logger: Logger): Prom
   addGauges(metrics, { publisher, server, eventLoopDelay });
   return {
     port: server.port,
+    pubsub: serviceName(pubsubEmulator),
+    bigquery: serviceName(bigqueryEndpoint),
     async reloadKeys() {
       await Promise.all([writeKeys?.reload(), readKeys?.reload()]);
     },
@@ -124,6 +164,7 @@ export async function startReplica(options: IngestOptions, logger: Logger): Prom
       const clean = await Promise.race([drained, tooLate]);
       clearTimeout(timer);
       eventLoopDelay.stop();
+      credentials.close();
       writeKeys?.close();
       readKeys?.close();
       if (!clean) server.abort();

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { STATUS_CODES } from "node:http";
 import { isIPv6 } from "node:net";
 import { userInfo } from "node:os";
 import { isAbsolute, join } from "node:path";
@@ -67,33 +68,62 @@ const headers = (all: Headers, indent: string): string =>
     .map(([name, value]) => `${indent}add_header ${name} "${value}" always;`)
     .join("\n");
 
-function errorLocation(name: string, status: number, message: string, own: Headers): string {
-  const body = JSON.stringify({ errors: [{ field: "", message }] });
-  const all = { ...SECURITY_HEADERS, "X-Request-Id": "$edge_request_id", ...own };
-  return [
-    `        location ${name} {`,
-    "            internal;",
-    "            default_type application/json;",
-    headers(all, "            "),
-    `            return ${status} '${body}';`,
-    "        }",
-  ].join("\n");
+/** An answer of nginx itself. */
+interface OwnError {
+  /** The statuses of nginx that it replaces; those above 490 are nginx's own. */
+  readonly statuses: readonly [number, ...number[]];
+  /** The status that the client gets. @default the first of the statuses */
+  readonly answer?: number;
+  readonly message: string;
+  readonly headers?: Headers;
 }
 
-function errorLocations(bodyLimit: number, batchBodyLimit: number, cors: Headers): string {
-  const retry = { "Retry-After": String(RETRY_AFTER_SEC) };
-  const location = (name: string, status: number, message: string, own: Headers = {}): string =>
-    errorLocation(name, status, message, { ...cors, ...own });
+const RETRY = { "Retry-After": String(RETRY_AFTER_SEC) };
+
+/** The statuses without a message of their own that nginx has pages for. Most of them need modules that are not used. */
+const OTHER_STATUSES = [401, 402, 403, 406, 408, 409, 410, 411, 412, 415, 416, 421, 500, 501, 505, 507];
+
+/** Every status that nginx can answer with by itself. Without an entry here, nginx would send a page of HTML. */
+function ownErrors(bodyLimit: number): readonly OwnError[] {
   return [
-    location("= /-/bad-request", 400, "The HTTP request is not valid"),
-    location("@not_found", 404, "Not found"),
-    location("@bad_method", 405, "This method is not allowed here"),
-    location("@too_large", 413, `must not be larger than ${bodyLimit} bytes`),
-    location("@batch_too_large", 413, `must not be larger than ${batchBodyLimit} bytes`),
-    location("@too_many", 429, "Rate limit exceeded; nothing was accepted, retry later", retry),
-    location("= /-/headers-too-large", 431, "The URL or the headers of the request are too large"),
-    location("@unavailable", 503, "No replica is available; retry", retry),
-  ].join("\n");
+    { statuses: [400, 495, 496, 497], message: "The HTTP request is not valid" },
+    { statuses: [404], message: "Not found" },
+    { statuses: [405], message: "This method is not allowed here" },
+    { statuses: [413], message: `must not be larger than ${bodyLimit} bytes` },
+    { statuses: [429], message: "Rate limit exceeded; nothing was accepted, retry later", headers: RETRY },
+    { statuses: [414, 494], answer: 431, message: "The URL or the headers of the request are too large" },
+    { statuses: [502, 503, 504], answer: 503, message: "No replica is available; retry", headers: RETRY },
+    ...OTHER_STATUSES.map((status): OwnError => ({ statuses: [status], message: STATUS_CODES[status] ?? "Error" })),
+  ];
+}
+
+const answerOf = ({ statuses, answer = statuses[0] }: OwnError): number => answer;
+/** A path: after an unreadable URL, nginx can redirect to a path, but not to a named location. */
+const errorPath = (error: OwnError, kind = ""): string => `/-/${kind}${answerOf(error)}`;
+
+/** The directives that lead to the {@link errorLocations}. A location with any error_page inherits none. */
+function errorPages(errors: readonly OwnError[], kind: string, indent: string): string {
+  return errors
+    .map((error) => `${indent}error_page ${error.statuses.join(" ")} =${answerOf(error)} ${errorPath(error, kind)};`)
+    .join("\n");
+}
+
+/** The locations that answer with errors, in the same shape as those of the replicas. */
+function errorLocations(errors: readonly OwnError[], kind: string, cors: Headers): string {
+  return errors
+    .map((error) => {
+      const body = JSON.stringify({ errors: [{ field: "", message: error.message }] });
+      const all = { ...SECURITY_HEADERS, "X-Request-Id": "$edge_request_id", ...cors, ...error.headers };
+      return [
+        `        location = ${errorPath(error, kind)} {`,
+        "            internal;",
+        "            default_type application/json;",
+        headers(all, "            "),
+        `            return ${answerOf(error)} '${body}';`,
+        "        }",
+      ].join("\n");
+    })
+    .join("\n");
 }
 
 /**
@@ -224,6 +254,10 @@ export function renderNginxConfig(options: NginxConfigOptions): string {
   if (wrong !== undefined) throw new Error(`nginx upstreams ${wrong}`);
   checkPath("directory", directory);
   const { maps: corsMaps, headers: corsHeaders } = cors(corsOrigins);
+  const errors = ownErrors(bodyLimit);
+  const batchErrors = ownErrors(batchBodyLimit);
+  const batchOnly = batchErrors.filter(({ statuses }) => statuses.includes(413));
+  const otherErrors = errors.filter(({ statuses }) => !statuses.includes(413));
   const values: Readonly<Record<string, string>> = {
     directory,
     // Started by root, the workers would run as another user, who could not write large bodies to the directory.
@@ -238,7 +272,14 @@ export function renderNginxConfig(options: NginxConfigOptions): string {
     trustedProxies: realAddress(options.trustedProxies ?? []),
     corsMaps,
     securityHeaders: headers(SECURITY_HEADERS, "        "),
-    errorLocations: errorLocations(bodyLimit, batchBodyLimit, corsHeaders),
+    errorPages: errorPages(errors, "", "        "),
+    batchErrorPages: [
+      errorPages(otherErrors, "", "            "),
+      errorPages(batchOnly, "batch-", "            "),
+    ].join("\n"),
+    errorLocations: [errorLocations(errors, "", corsHeaders), errorLocations(batchOnly, "batch-", corsHeaders)].join(
+      "\n",
+    ),
     listen: `${isIPv6(listenHost) ? `[${listenHost}]` : listenHost}:${listenPort}`,
     upstreamTimeout: `${upstreamTimeoutMs}ms`,
   };

@@ -1,9 +1,11 @@
 import "@eventlogger/beam/sdk";
 import assert from "node:assert/strict";
 import { impulse, parDo, withName, type PCollection, type Root } from "apache-beam";
+import * as runnerApi from "apache-beam/proto/beam_runner_api";
 import { GeneralObjectCoder } from "apache-beam/coders/js_coders";
 import { buildPipeline, bundleParDo, pipe } from "@eventlogger/beam";
 import { eventPipeline, type Sink } from "./eventPipeline";
+import { flinkIo } from "./runners/flink/io";
 import type { PubSubMessage } from "./io/pubsub/message";
 
 import * as fixtures from "@eventlogger/beam/testing/fixtures";
@@ -11,9 +13,13 @@ import * as fixtures from "@eventlogger/beam/testing/fixtures";
 const sink = <Row>(name: string): Sink<Row> =>
   bundleParDo(name, new fixtures.AppendToFile("unused"), new GeneralObjectCoder<never>());
 
+const DURATIONS = { sessionGapMs: 1_800_000, lateAfterMs: 86_400_000, earlyFiringMs: 10_000 };
+
 const read = withName("Read", (root: Root) =>
   pipe(root, withName("Impulse", impulse()), withName("Numbers", parDo(new fixtures.Numbers(1)))),
 ) as unknown as (root: Root) => PCollection<PubSubMessage>;
+
+const SECRET = "00112233445566778899aabbccddeeff";
 
 function build(): ReturnType<typeof buildPipeline> {
   return buildPipeline(
@@ -23,8 +29,9 @@ function build(): ReturnType<typeof buildPipeline> {
         writeEvents: sink("WriteEvents"),
         writeRollupVersions: sink("WriteRollupVersions"),
         writeDeadLetters: sink("WriteDeadLetters"),
+        writeAcceptedIds: sink("WriteAcceptedIds"),
       },
-      { sessionGapMs: 1_800_000, lateAfterMs: 86_400_000, earlyFiringMs: 10_000 },
+      { ...DURATIONS, shardHashSecret: SECRET },
     ),
   );
 }
@@ -64,11 +71,45 @@ describe("event pipeline", () => {
       "CountUsers/UserLedger",
       "DayTotals",
       "ParseMessages",
+      "RecordAccepted",
+      "RecordAccepted/AcceptedLedger",
+      "RecordAccepted/ByShard",
+      "RecordAccepted/CollectHashes",
+      "RecordAccepted/MergeHashes",
       "SplitDeadLetters",
       "ToEventRows",
+      "WriteAcceptedIds",
       "WriteDeadLetters",
       "WriteEvents",
       "WriteRollupVersions",
+    ]);
+  });
+
+  it("steps with state keep the ids of their inputs, by which Flink finds the state of a job that resumes", async () => {
+    const options = { project: "p", subscription: "s", dataset: "d", bigqueryEndpoint: undefined };
+    const io = flinkIo({
+      ...options,
+      checkpointIntervalMs: 3000,
+      lateAfterMs: 86_400_000,
+      workerMemoryMiB: 2048,
+      ackDeadlineMs: 60_000,
+      deadLetterFolder: "/unused",
+    });
+    const { components } = await buildPipeline(eventPipeline(io, { ...DURATIONS, shardHashSecret: SECRET }));
+    const inputs = Object.values(components?.transforms ?? {}).flatMap(({ uniqueName, spec, inputs }) => {
+      const isGroup = spec?.urn === "beam:transform:group_by_key:v1";
+      const hasState =
+        spec?.urn === "beam:transform:pardo:v1" &&
+        Object.keys(runnerApi.ParDoPayload.fromBinary(spec.payload).stateSpecs).length > 0;
+      return isGroup || hasState ? [[uniqueName, ...Object.values(inputs)]] : [];
+    });
+    // The ids count upwards in the order in which the pipeline is built: a new step must come after all others.
+    assert.deepEqual(inputs, [
+      ["CountSessions/WindowSessions/GroupSessions", "pc_27"],
+      ["CountSessions/SessionLedger", "pc_49"],
+      ["CountUsers/UserLedger", "pc_61"],
+      ["DayTotals", "pc_70"],
+      ["RecordAccepted/AcceptedLedger", "pc_83"],
     ]);
   });
 

@@ -2,9 +2,11 @@ import "@eventlogger/beam/sdk";
 import { flatten, P, withName, type PCollection, type Root } from "apache-beam";
 import type { KV } from "apache-beam/values";
 import { applyAsync, pipe, type AnyPTransform } from "@eventlogger/beam";
+import type { AcceptedIds } from "@eventlogger/events/accepted/acceptedIds";
 import type { DeadLetter } from "@eventlogger/events/deadLetter";
 import type { DayVersion } from "@eventlogger/events/totals/totals";
 import type { EventRow } from "@eventlogger/gcp/bigquery/tables";
+import { recordAccepted } from "./accepted/recordAccepted";
 import { toEventRows } from "./io/bigquery/toEventRows";
 import type { PubSubMessage } from "./io/pubsub/message";
 import { parseMessages } from "./parse/parseMessages";
@@ -12,7 +14,7 @@ import { countSessions } from "./sessions/countSessions";
 import { totalDays } from "./totals/dayTotals";
 import { countUsers } from "./users/countUsers";
 
-/** The durations that define the numbers and their delay; ms. */
+/** The durations that define the numbers and their delay, ms, and the hash of the shards of state. */
 export interface EventPipelineOptions {
   /** Session gap: events of one session id less than this apart belong to one session. Whole seconds. */
   readonly sessionGapMs: number;
@@ -20,6 +22,11 @@ export interface EventPipelineOptions {
   readonly lateAfterMs: number;
   /** How often a session that is still open is counted; processing time. */
   readonly earlyFiringMs: number;
+  /**
+   * Key of the hash that assigns users and sessions to shards of state: 32 hexadecimal digits. Undefined for state of releases
+   * without a secret. It belongs to the state, and becomes part of the pipeline's description: never print either.
+   */
+  readonly shardHashSecret: string | undefined;
   /**
    * Rollup versions are higher than this. For a runner that commits state and outputs together: its workers have no floor of
    * their own. @default 0
@@ -36,6 +43,7 @@ export interface EventPipelineIo {
   readonly writeEvents: Sink<EventRow>;
   readonly writeRollupVersions: Sink<DayVersion>;
   readonly writeDeadLetters: Sink<DeadLetter>;
+  readonly writeAcceptedIds: Sink<AcceptedIds>;
 }
 
 /**
@@ -44,21 +52,32 @@ export interface EventPipelineIo {
  */
 export function eventPipeline(
   io: EventPipelineIo,
-  { sessionGapMs: gapMs, lateAfterMs: staleAfterMs, earlyFiringMs, versionFloor }: EventPipelineOptions,
+  {
+    sessionGapMs: gapMs,
+    lateAfterMs: staleAfterMs,
+    earlyFiringMs,
+    shardHashSecret,
+    versionFloor,
+  }: EventPipelineOptions,
 ): (root: Root) => Promise<PCollection<DeadLetter>> {
   return async (root) => {
     const messages = await applyAsync(root, io.readMessages);
     const { events, deadLetters: invalidMessages } = parseMessages(messages, staleAfterMs);
     const refusedEvents = await applyAsync(pipe(events, toEventRows()), io.writeEvents);
 
-    const sessionDeltas = pipe(events, countSessions({ gapMs, staleAfterMs, earlyFiringMs }));
-    const userDeltas = pipe(events, countUsers());
+    const sessionDeltas = pipe(events, countSessions({ gapMs, staleAfterMs, earlyFiringMs, shardHashSecret }));
+    const userDeltas = pipe(events, countUsers(shardHashSecret));
     const deltas = P([sessionDeltas, userDeltas]).apply(withName("AllDeltas", flatten<KV<string, string>>()));
     const refusedVersions = await applyAsync(pipe(deltas, totalDays(versionFloor)), io.writeRollupVersions);
 
     const deadLetters = P([invalidMessages, refusedEvents, refusedVersions]).apply(
       withName("AllDeadLetters", flatten<DeadLetter>()),
     );
-    return applyAsync(deadLetters, io.writeDeadLetters);
+    const written = await applyAsync(deadLetters, io.writeDeadLetters);
+
+    // After all other steps, whose ids in the pipeline stay the same: Flink assigns the state of a job that resumes by them. A
+    // refused row fails the bundle, so there are no dead letters.
+    await applyAsync(pipe(events, recordAccepted()), io.writeAcceptedIds);
+    return written;
   };
 }

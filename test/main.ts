@@ -12,10 +12,20 @@ import { setUp } from "./runner/setUp";
 import { neededSteps } from "./runner/setUpSteps";
 import { checkStyle } from "./runner/style";
 import { addSummaries, slowestFiles, summaryLine, type TestSummary } from "./runner/summary";
-import { compiledFile, findTestFiles, isUnitTest, parseSelection, selectTests } from "./runner/testFiles";
+import {
+  compiledFile,
+  findTestFiles,
+  isEndToEndTest,
+  isUnitTest,
+  parseSelection,
+  selectTests,
+} from "./runner/testFiles";
 
-/** Unit tests are independent of each other; the machines that run them have at least two cores. */
-const UNIT_JOBS = 2;
+/**
+ * Test files that run at the same time. Each starts its own services on free ports, so files are independent of each other;
+ * the machines that run them have at least two cores. Two keep both cores busy, because most tests wait for other processes.
+ */
+const JOBS = 2;
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
@@ -44,12 +54,13 @@ async function main(args: readonly string[]): Promise<number> {
   const unit = compiled(isUnitTest);
   if (unit.length > 0) {
     print(`\n== ${unit.length} files of unit tests`);
-    summaries.push(await runTests({ files: unit, jobs: Math.min(UNIT_JOBS, unit.length) }));
+    summaries.push(await runTests({ files: unit, jobs: Math.min(JOBS, unit.length) }));
   }
-  const others = compiled((file) => !isUnitTest(file));
+  // The longest ones first, so that no core is idle at the end.
+  const others = [...compiled(isEndToEndTest), ...compiled((file) => !isUnitTest(file) && !isEndToEndTest(file))];
   if (others.length > 0) {
     print(`\n== ${others.length} files of component and end-to-end tests`);
-    summaries.push(await runTests({ files: others }));
+    summaries.push(await runTests({ files: others, jobs: Math.min(JOBS, others.length) }));
   }
 
   const summary = addSummaries(summaries);

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { repositoryRoot } from "@eventlogger/process/packageRoot";
 import type { PubSubEmulator } from "@eventlogger/gcp/emulators/emulators";
+import { REPLICA_FLAGS } from "@eventlogger/options/replicaFlags";
 import { freePort } from "@eventlogger/process/ports";
 import { answers, awaitReady } from "@eventlogger/process/readiness";
 import { startChildProcess, type ChildProcess } from "@eventlogger/process/childProcess";
@@ -56,5 +57,8 @@ export function startReplica(
   logFile: string,
   nodeFlags: readonly string[] = [],
 ): Promise<Service> {
-  return startService(join("ingest", "dist", "main.js"), emulator, logFile, { health: "/readyz", nodeFlags });
+  return startService(join("ingest", "dist", "main.js"), emulator, logFile, {
+    health: "/readyz",
+    nodeFlags: [...REPLICA_FLAGS, ...nodeFlags],
+  });
 }

@@ -7,6 +7,7 @@ import { buildPipeline, ensureFlinkClasspath, runOnFlink, type FlinkRun } from "
 import { runMain } from "@eventlogger/process/main";
 import { cacheDir, repositoryRoot } from "@eventlogger/process/packageRoot";
 import { eventPipeline } from "@eventlogger/pipeline/eventPipeline";
+import { newShardHashSecret } from "@eventlogger/pipeline/shards";
 import { dayOf, dayToIso } from "@eventlogger/events/day";
 import type { DayVersion } from "@eventlogger/events/totals/totals";
 import { processUsage } from "@eventlogger/process/processUsage";
@@ -68,8 +69,14 @@ async function measure(
           writeEvents: countRows("WriteEvents", "rows.events"),
           writeRollupVersions: countRows("WriteRollupVersions", "rows.rollups", rollups),
           writeDeadLetters: countRows("WriteDeadLetters", "rows.deadLetters"),
+          writeAcceptedIds: countRows("WriteAcceptedIds", "rows.acceptedIds"),
         },
-        { sessionGapMs: 30 * 60_000, lateAfterMs: 86_400_000, earlyFiringMs: options.earlyMs },
+        {
+          sessionGapMs: 30 * 60_000,
+          lateAfterMs: 86_400_000,
+          earlyFiringMs: options.earlyMs,
+          shardHashSecret: newShardHashSecret(),
+        },
       ),
     );
     console.log(`${name}: ${traffic.count} events`);

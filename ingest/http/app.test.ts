@@ -247,6 +247,32 @@ describe("the HTTP interface", () => {
     assert.equal((await metricsOf(url)).get(counted), 2);
   });
 
+  it("half of a surrogate pair is replaced in texts, with a warning, and refused in ids", async () => {
+    const { url } = await serve();
+    const half = { page: "a \ud83d", properties: { note: "\ude00" } };
+    const single = await post(url, sampleEvent(half));
+    assert.deepEqual(
+      [single.status, single.headers.get("x-event-warnings")],
+      [204, "page replaced, properties replaced"],
+    );
+    const batch = await postBatch(url, [sampleEvent({ session_id: "\ud83d" }), sampleEvent(half)]);
+    const { accepted, rejected, warnings } = (await batch.json()) as {
+      accepted: number;
+      rejected: { index: number; errors: { field: string }[] }[];
+      warnings: { index: number; field: string; code: string }[];
+    };
+    assert.deepEqual([accepted, rejected[0]?.index, rejected[0]?.errors[0]?.field], [1, 0, "session_id"]);
+    assert.deepEqual(
+      warnings.map(({ index, field, code }) => [index, field, code]),
+      [
+        [1, "page", "replaced"],
+        [1, "properties", "replaced"],
+      ],
+    );
+    const counted = 'ingest_event_warnings_total{field="page",warning="replaced"}';
+    assert.equal((await metricsOf(url)).get(counted), 2);
+  });
+
   it("POST /event/ refuses numbers in properties that would lose digits, and names them", async () => {
     const { url } = await serve();
     const withOrder = (n: string): string =>
@@ -396,6 +422,17 @@ describe("the HTTP interface", () => {
         assert.equal((await post(url, gzipSync(" ".repeat(1400)), { "content-encoding": "gzip" })).status, 413);
       }
       assert.equal((await post(url, padded)).status, 204);
+    });
+
+    it("clients whose bodies stall get 503 when others need the memory", async () => {
+      const { url, port } = await serve({ settings: testSettings({ maxBodyBytes: 1500 }) });
+      const stalled = sendRaw(port, `${HEAD}Content-Length: 1000\r\n\r\n${" ".repeat(900)}`);
+      const padded = JSON.stringify(sampleEvent()).padEnd(700);
+      await eventually(async () => (await metricsOf(url)).get("ingest_body_bytes") === 900, "the body stalls");
+      assert.equal((await post(url, padded)).status, 503);
+      await eventually(async () => (await post(url, padded)).status === 204, "an event is accepted");
+      assert.match(await stalled, /^HTTP\/1\.1 503 [^]*connection: close[^]*Too many request bodies/i);
+      assert.equal((await metricsOf(url)).get("ingest_body_bytes"), 0);
     });
 
     it("clients that disconnect in the middle of a body do no harm", async () => {

@@ -1,10 +1,12 @@
 import type { RouterContext } from "@koa/router";
 import type { Middleware } from "koa";
 import type { Logger } from "pino";
-import { RequestError } from "./errors";
+import { RequestError, type ErrorCode } from "./errors";
 import { requestContextOf } from "../telemetry/requestContext";
 import { requestIdOf } from "../telemetry/requestId";
 import { routePattern } from "./routePattern";
+
+const BODY_NOT_READ: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["BODY_TOO_LARGE", "TOO_MANY_BODIES"]);
 
 /** Turns exceptions into answers. Unexpected errors are logged; the client gets a generic 500. */
 export function answerErrors(logger: Logger): Middleware {
@@ -26,8 +28,8 @@ export function answerErrors(logger: Logger): Middleware {
       ctx.body = { errors: known.errors };
       if (known.retryAfterSec !== undefined) ctx.set("Retry-After", String(known.retryAfterSec));
       if (known.status === 401) ctx.set("WWW-Authenticate", "Bearer");
-      // Node would read the rest of the body to keep the connection; not worth it for one that is far too large.
-      if (known.code === "BODY_TOO_LARGE" && !ctx.req.complete) ctx.set("Connection", "close");
+      // Node would read the rest of the body to keep the connection; not worth it for one that is far too large or slow.
+      if (!ctx.req.complete && BODY_NOT_READ.has(known.code)) ctx.set("Connection", "close");
     }
   };
 }

@@ -47,6 +47,11 @@ const ERRORS = {
     message: "Too many request bodies are in memory; nothing was accepted, retry",
     retryAfterSec: 1,
   },
+  NO_CREDENTIALS: {
+    status: 503,
+    message: "This replica has no valid Google credentials; nothing was accepted, retry later",
+    retryAfterSec: 5,
+  },
   PUBSUB_TIMEOUT: {
     status: 503,
     message: "Pub/Sub did not answer in time; retry with the same event_id",

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { startPubSubEmulator } from "@eventlogger/gcp/emulators/emulators";
 import { eventually, useIngest, type TestReplica } from "../testing/fixture";
 import { eventsInFlight, metricsOf } from "../testing/metrics";
-import { startRelay } from "../testing/relay";
+import { startRelay } from "@eventlogger/process/testing/relay";
 import { errorsOf, post, postBatch, sampleEvent } from "../testing/requests";
 
 const TIMEOUT_MS = 1500;

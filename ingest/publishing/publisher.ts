@@ -1,6 +1,7 @@
-import type { PubSub, Topic } from "@google-cloud/pubsub";
+import type { PublishOptions, PubSub, Topic } from "@google-cloud/pubsub";
 import type { Logger } from "pino";
 import type { EventMessage } from "@eventlogger/events/eventMessage";
+import type { DefaultCredentials } from "@eventlogger/gcp/api/defaultCredentials";
 import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
 import { RequestError } from "../http/errors";
 import type { PublishOutcome } from "../telemetry/metrics/metrics";
@@ -14,6 +15,7 @@ const RESOURCE_EXHAUSTED = 8;
 const ABORTED = 10;
 const INTERNAL = 13;
 const UNAVAILABLE = 14;
+const UNAUTHENTICATED = 16;
 
 /** Status codes that Google's clients retry for Publish. A message published twice is one event: it has an event_id. */
 const RETRIED = [CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, ABORTED, INTERNAL, UNAVAILABLE];
@@ -21,10 +23,12 @@ const RETRIED = [CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, ABOR
 /** Google's limit for one publish request. */
 const MAX_BATCH_MESSAGES = 1000;
 const MAX_BATCH_BYTES = 4 * 1024 * 1024;
-/**
- * A request costs about as much as thirty messages, so a short wait for more messages is worth its latency.
- */
-const MAX_BATCH_DELAY_MS = 3;
+/** A request costs about as much as thirty messages, so a short wait for more messages is worth its latency. */
+const BATCH_DELAY_MS = 3;
+/** The wait under load: fewer and larger requests leave more CPU time for events. */
+const BUSY_BATCH_DELAY_MS = 6;
+/** Load from which on the longer wait applies, events per second. */
+const BUSY_FROM = 3000;
 
 /** How often publishes are checked for passed deadlines, ms. */
 const SWEEP_MS = 100;
@@ -37,6 +41,8 @@ const KEEP_ALIVE_MS = 5000;
 export interface EventPublisherOptions {
   readonly project: string;
   readonly topic: string;
+  /** Credentials for Google; undefined with an emulator. Events are refused while they have a problem. */
+  readonly credentials?: Pick<DefaultCredentials, "authClient" | "problem" | "check"> | undefined;
   /** Time limit of a publish, including retries, ms. */
   readonly timeoutMs: number;
   /** Maximum number of events in flight. */
@@ -57,9 +63,58 @@ interface Waiting {
   reject(error: RequestError): void;
 }
 
+/** What the client's `request` takes and gives. */
+interface RequestConfig {
+  readonly method: string;
+  readonly reqOpts?: object;
+}
+type NormalCallback = (error: Error | null, answer?: unknown) => void;
+
 function codeOf(error: unknown): number | undefined {
   const code: unknown = (error as { code?: unknown }).code;
   return typeof code === "number" ? code : undefined;
+}
+
+/** @param timeoutMs time limit of a publish, including retries, ms @param delayMs wait for more messages of a batch, ms */
+function publishOptions(timeoutMs: number, delayMs: number): PublishOptions {
+  // Half of the limit, so that a lost request is sent once more.
+  const rpcTimeoutMs = Math.ceil(timeoutMs / 2);
+  return {
+    batching: { maxMessages: MAX_BATCH_MESSAGES, maxBytes: MAX_BATCH_BYTES, maxMilliseconds: delayMs },
+    gaxOpts: {
+      retry: {
+        retryCodes: RETRIED,
+        backoffSettings: {
+          initialRetryDelayMillis: 100,
+          retryDelayMultiplier: 1.3,
+          maxRetryDelayMillis: 1000,
+          initialRpcTimeoutMillis: rpcTimeoutMs,
+          rpcTimeoutMultiplier: 1,
+          maxRpcTimeoutMillis: rpcTimeoutMs,
+          totalTimeoutMillis: timeoutMs,
+        },
+      },
+    },
+  };
+}
+
+/**
+ * Fails each publish request whose answer has not exactly one id for each message, whatever the status of the answer:
+ * Pub/Sub has not taken the messages without an id. With fewer ids than messages nobody knows which ones these are. Google's
+ * library takes such an answer for a success.
+ */
+function requireMessageIds(topic: Topic): void {
+  const request = topic.request.bind(topic) as (config: RequestConfig, callback: NormalCallback) => void;
+  const checked = (config: RequestConfig, callback: NormalCallback): void =>
+    request(config, (error, answer) => {
+      const { messages } = (config.reqOpts ?? {}) as { messages?: readonly unknown[] };
+      const ids = (answer as { messageIds?: readonly string[] } | null | undefined)?.messageIds ?? [];
+      const isComplete = ids.length === messages?.length && ids.every((id) => id !== "");
+      if (error || config.method !== "publish" || isComplete) return callback(error, answer);
+      const message = `Pub/Sub answered ${messages?.length} messages with ${ids.filter((id) => id !== "").length} ids`;
+      callback(Object.assign(new Error(message), { code: UNKNOWN }));
+    });
+  topic.request = checked as Topic["request"];
 }
 
 /**
@@ -75,33 +130,20 @@ export class EventPublisher {
   private inFlightBytes = 0;
   private readonly whenIdle: (() => void)[] = [];
   private lastSuccess = 0;
+  /** Events since the last sweep. */
+  private recent = 0;
+  private isBusy = false;
   private failing: { readonly since: number; last: number; reason: string; events: number } | undefined;
   private probe: Promise<string | undefined> | undefined;
 
   constructor(private readonly options: EventPublisherOptions) {
-    this.pubsub = pubSubClient({ project: options.project, keepAliveMs: KEEP_ALIVE_MS });
-    this.topic = this.pubsub.topic(options.topic, {
-      batching: {
-        maxMessages: MAX_BATCH_MESSAGES,
-        maxBytes: MAX_BATCH_BYTES,
-        maxMilliseconds: MAX_BATCH_DELAY_MS,
-      },
-      gaxOpts: {
-        retry: {
-          retryCodes: RETRIED,
-          backoffSettings: {
-            initialRetryDelayMillis: 100,
-            retryDelayMultiplier: 1.3,
-            maxRetryDelayMillis: 1000,
-            // Half of the limit, so that a lost request is sent once more.
-            initialRpcTimeoutMillis: Math.ceil(options.timeoutMs / 2),
-            rpcTimeoutMultiplier: 1,
-            maxRpcTimeoutMillis: Math.ceil(options.timeoutMs / 2),
-            totalTimeoutMillis: options.timeoutMs,
-          },
-        },
-      },
+    this.pubsub = pubSubClient({
+      project: options.project,
+      keepAliveMs: KEEP_ALIVE_MS,
+      authClient: options.credentials?.authClient,
     });
+    this.topic = this.pubsub.topic(options.topic, publishOptions(options.timeoutMs, BATCH_DELAY_MS));
+    requireMessageIds(this.topic);
     // One timer for all publishes. The client's own deadline overshoots and does not cover the search for credentials.
     this.sweeper = setInterval(() => this.sweep(), SWEEP_MS).unref();
   }
@@ -116,8 +158,9 @@ export class EventPublisher {
     return this.inFlightBytes;
   }
 
-  /** @throws RequestError TOO_MANY_IN_FLIGHT when no further event may be accepted now. */
+  /** @throws RequestError NO_CREDENTIALS or TOO_MANY_IN_FLIGHT when no further event may be accepted now. */
   assertCapacity(): void {
+    if (this.options.credentials?.problem) throw new RequestError("NO_CREDENTIALS");
     if (this.inFlight >= this.options.maxInFlight || this.inFlightBytes >= this.options.maxInFlightBytes) {
       throw new RequestError("TOO_MANY_IN_FLIGHT");
     }
@@ -132,7 +175,7 @@ export class EventPublisher {
    * Resolves when Pub/Sub has acknowledged all messages. They are accepted together as long as the limits are not reached,
    * so one request may exceed them; they count as in flight until the last one is answered.
    * @throws RequestError PUBSUB_TIMEOUT or PUBSUB_REFUSED: some of the messages may have been published.
-   * @throws RequestError TOO_MANY_IN_FLIGHT: none was published.
+   * @throws RequestError NO_CREDENTIALS or TOO_MANY_IN_FLIGHT: none was published.
    */
   publishAll(messages: readonly EventMessage[]): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -149,6 +192,7 @@ export class EventPublisher {
       this.waiting.add(waiting);
       this.inFlight += events;
       this.inFlightBytes += bytes;
+      this.recent += events;
       let left = events;
       // One callback for all messages, not one for each.
       const answered = (error: Error | null): void => {
@@ -174,6 +218,8 @@ export class EventPublisher {
    * the topic can be reached. Never rejects.
    */
   async problem(): Promise<string | undefined> {
+    const { credentials } = this.options;
+    if (credentials?.problem) return credentials.problem.message;
     const fresh = Date.now() - FRESH_MS;
     if (this.failing && this.failing.last > fresh)
       return `Publishing to ${this.describe()} is failing: ${this.failing.reason}`;
@@ -194,12 +240,22 @@ export class EventPublisher {
   }
 
   private sweep(): void {
+    this.adaptDelay();
     const now = performance.now();
     for (const waiting of this.waiting) {
       if (waiting.deadline > now) break;
       this.waiting.delete(waiting);
       waiting.reject(this.failed(Object.assign(new Error("No answer in time"), { code: DEADLINE_EXCEEDED }), waiting));
     }
+  }
+
+  private adaptDelay(): void {
+    const isBusy = this.recent * 1000 >= BUSY_FROM * SWEEP_MS;
+    this.recent = 0;
+    if (isBusy === this.isBusy) return;
+    this.isBusy = isBusy;
+    const delayMs = isBusy ? BUSY_BATCH_DELAY_MS : BATCH_DELAY_MS;
+    this.topic.setPublishOptions(publishOptions(this.options.timeoutMs, delayMs));
   }
 
   private succeeded(): void {
@@ -220,6 +276,7 @@ export class EventPublisher {
     this.failing.last = now;
     this.failing.reason = cause.message;
     this.failing.events += events;
+    if (codeOf(cause) === UNAUTHENTICATED) void this.options.credentials?.check();
     const isTimeout = codeOf(cause) === DEADLINE_EXCEEDED;
     this.options.onPublished?.(isTimeout ? "timeout" : "refused", performance.now() - since);
     return new RequestError(isTimeout ? "PUBSUB_TIMEOUT" : "PUBSUB_REFUSED", { cause });

@@ -206,5 +206,8 @@ describe("POST /event/ with Pub/Sub", function () {
       lines.map((line) => (JSON.parse(line) as { msg: string }).msg),
       ["listening"],
     );
+    const { project, pubsub, bigquery } = JSON.parse(lines[0] ?? "") as Record<string, unknown>;
+    const emulator = `emulator at ${ingest.emulator.host}`;
+    assert.deepEqual({ project, pubsub, bigquery }, { project: "demo-project", pubsub: emulator, bigquery: "Google" });
   });
 });

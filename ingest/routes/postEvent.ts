@@ -37,12 +37,15 @@ export function createPostEvent({ publisher, body, earliest, admission: check, m
       metrics.rejected(result.errors);
       throw new RequestError("INVALID_EVENT", { errors: result.errors });
     }
-    await publisher.publish(encodeMessage(result.event));
+    await publisher.publish(encodeMessage(result.event, result.propertiesJson));
     metrics.accepted(admission?.keyName, 1);
     if (result.warnings.length > 0) {
       for (const warning of result.warnings) metrics.warned(warning);
       ctx.set(WARNINGS_HEADER, result.warnings.map(({ field, code }) => `${field} ${code}`).join(", "));
     }
-    ctx.status = 204;
+    // Koa's own end of a response clears headers that this one does not have, which takes several microseconds.
+    ctx.respond = false;
+    ctx.res.statusCode = 204;
+    ctx.res.end();
   };
 }

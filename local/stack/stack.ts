@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { readOptions } from "@eventlogger/options/options";
 import type { Progress } from "@eventlogger/options/progress";
+import { REPLICA_FLAGS } from "@eventlogger/options/replicaFlags";
 import { findNginx } from "@eventlogger/nginx/findNginx";
 import { configOptions, nginxOptions, nginxOptionsProblems } from "@eventlogger/nginx/options";
 import { nginxArguments, renderNginxConfig } from "@eventlogger/nginx/render";
@@ -245,7 +246,7 @@ class LocalStack {
   private async startReplica(name: string, port: number, more: readonly string[] = []): Promise<void> {
     const start = async (): Promise<ChildProcess> => {
       const args = ["--host", "127.0.0.1", "--port", String(port), "--drain-timeout", `${INGEST_DRAIN_MS}ms`, ...more];
-      const child = await this.node(name, [INGEST, ...args]);
+      const child = await this.node(name, [...REPLICA_FLAGS, INGEST, ...args]);
       this.ingest.set(name, child);
       return child;
     };

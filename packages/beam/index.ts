@@ -11,6 +11,7 @@ export { bundleParDo, type BundleDoFn, type Emit, type EmitTimestamped } from ".
 export { applyAsync, pipe, type AnyPTransform } from "./pipe";
 export { jsonCoder, stringCoder, textKvCoder, withKvCoder } from "./coders";
 export { statefulParDo, stateStats, type CellsOf, type StatefulDoFn } from "./state/statefulParDo";
+export { WeighedMap } from "./state/weighedMap";
 export { bagState, foldedState, valueState } from "./state/cells";
 export type { BagCell, Fold, FoldedCell, StateDeclaration, ValueCell } from "./state/cells";
 export { splittableParDo, type ProcessContext, type Residual, type SplittableDoFn } from "./splittable/splittableParDo";

@@ -8,6 +8,7 @@ import { Struct } from "apache-beam/proto/google/protobuf/struct";
 import { Pipeline } from "apache-beam/internal/pipeline";
 import { TYPESCRIPT_DEFAULT_ENVIRONMENT_URN } from "apache-beam/internal/environments";
 import { Root, type PValue } from "apache-beam/pvalue";
+import { ACCESS_TOKEN_HEADER } from "./accessToken";
 import { withTimeout } from "@eventlogger/process/wait";
 
 /** A job ended in another state than DONE. The message contains the error messages of the runner. */
@@ -64,6 +65,7 @@ export function replaceDefaultEnvironment(
  * Submits a pipeline to a Beam job service.
  * @param jobEndpoint `host:port`
  * @param options pipeline options by their names in Python, such as `checkpointing_interval`
+ * @param accessToken the token that the service demands; undefined: none
  * @throws RpcError of gRPC when the service cannot be reached or rejects the pipeline
  */
 export async function runJob(
@@ -71,9 +73,14 @@ export async function runJob(
   pipeline: runnerApi.Pipeline,
   jobName: string,
   options: Readonly<Record<string, JobOptionValue>> = {},
+  accessToken?: string,
 ): Promise<Job> {
   const client = new JobServiceClient(
-    new GrpcTransport({ host: jobEndpoint, channelCredentials: ChannelCredentials.createInsecure() }),
+    new GrpcTransport({
+      host: jobEndpoint,
+      channelCredentials: ChannelCredentials.createInsecure(),
+      meta: accessToken === undefined ? {} : { [ACCESS_TOKEN_HEADER]: accessToken },
+    }),
   );
   const named = Object.entries({ job_name: jobName, ...options }).map(
     ([name, value]) => [`beam:option:${name}:v1`, typeof value === "object" ? [...value] : value] as const,

@@ -224,6 +224,74 @@ describe("the client", () => {
       assert.equal(new Set(ids(page.events)).size, 2000);
     });
 
+    it("ids that are numbers or booleans are sent as text", async () => {
+      const client = open({ userId: 7 });
+      client.track("before");
+      client.identify(42);
+      client.track("after");
+      const returned = client.track("own", { event_id: 1.5, session_id: 0, user_id: -3 });
+      const others = { event_id: 9007199254740993n, session_id: true, user_id: false } as object;
+      client.track("other", others);
+      client.identify(null);
+      client.track("nobody");
+      await assertAllAnswered(client);
+      const sent = page.events.map(({ event_id, session_id, user_id }) => ({ event_id, session_id, user_id }));
+      assert.deepEqual(
+        sent.map(({ user_id }) => user_id),
+        ["7", "42", "-3", "false", null],
+      );
+      assert.deepEqual(sent[2], { event_id: "1.5", session_id: "0", user_id: "-3" });
+      assert.equal(returned, "1.5");
+      assert.deepEqual(sent[3], { event_id: "9007199254740993", session_id: "true", user_id: "false" });
+      assert.deepEqual(drops, []);
+    });
+
+    it("half of a surrogate pair is replaced by U+FFFD anywhere, with one warning", async () => {
+      const warnings: string[] = [];
+      const client = open({}, { console: { warn: (text: string) => void warnings.push(text) } });
+      const cut = "a bike \ud83d";
+      const id = client.track("first", {
+        event_id: "e\udead",
+        page: cut,
+        properties: { [cut]: ["\ude00", { deep: cut }], kept: '🚲 \\ud83d \\" \u2028 \u0001' },
+      });
+      client.track(cut, { user_id: "u" + cut });
+      assert.equal(id, "e\ufffd");
+      await assertAllAnswered(client);
+      const [first, second] = page.events;
+      assert.deepEqual(
+        { ...first },
+        {
+          ...first,
+          event_id: "e\ufffd",
+          page: "a bike \ufffd",
+          properties: {
+            "a bike \ufffd": ["\ufffd", { deep: "a bike \ufffd" }],
+            kept: '🚲 \\ud83d \\" \u2028 \u0001',
+          },
+        },
+      );
+      assert.deepEqual([second?.event_name, second?.user_id], ["a bike \ufffd", "ua bike \ufffd"]);
+      assert.deepEqual(warnings, [
+        'eventlogger: event "first" has half of a surrogate pair, from a text that was cut inside a character. ' +
+          "It was replaced by U+FFFD. Further replacements are not printed.",
+      ]);
+      for (const event of page.events) assert.ok(validateEvent(event, page.clock.now).ok);
+    });
+
+    it("any text is sent as text without halves of surrogate pairs, and changed in no other way", () => {
+      fc.assert(
+        fc.property(fc.dictionary(fc.string({ unit: "binary" }), fc.string({ unit: "binary" })), (properties) => {
+          page = new FakePage();
+          const client = open({ batchSize: 1 }, { console: undefined });
+          const wellFormed = (text: string): string => Buffer.from(text, "utf8").toString("utf8");
+          client.track("e", { properties });
+          const entries = Object.entries(properties).map(([name, text]) => [wellFormed(name), wellFormed(text)]);
+          assert.deepEqual(page.events[0]?.properties, Object.fromEntries(entries));
+        }),
+      );
+    });
+
     it("an event without a session_id throws in Node, where no user could be meant, and is not queued", async () => {
       const node = { document: undefined, location: undefined, process: { versions: { node: "18.20.8" } } };
       const client = open({ userId: "u" }, node);

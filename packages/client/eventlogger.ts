@@ -6,6 +6,9 @@
  * It collects nothing by itself: no page address, no user agent, no cookies.
  */
 
+/** An id. A number is sent as its text: 42 as `"42"`. */
+export type Id = string | number;
+
 /** The optional fields of an event. */
 export interface EventFields {
   readonly page?: string | null;
@@ -15,13 +18,13 @@ export interface EventFields {
   /** At most 16 KiB as JSON. */
   readonly properties?: Readonly<Record<string, unknown>>;
   /** Overrides the user set by `identify`. */
-  readonly user_id?: string | null;
+  readonly user_id?: Id | null;
   /** Overrides the client's session. Required in Node: one process acts for many users, so it has no session. */
-  readonly session_id?: string;
+  readonly session_id?: Id;
   /** Epoch milliseconds, or ISO 8601. @default now */
   readonly event_time?: number | string;
   /** 1 to 128 characters. @default a UUIDv7 */
-  readonly event_id?: string;
+  readonly event_id?: Id;
 }
 
 /** An event as it is sent to the service. */
@@ -66,7 +69,7 @@ export interface ClientOptions {
   /** Write key. Sent as `X-Write-Key`, or in the query (`?key=`) while the page is hidden or unloaded. */
   readonly writeKey?: string;
   /** The user until `identify` is called. @default null, which is anonymous */
-  readonly userId?: string | null;
+  readonly userId?: Id | null;
   /** Maximum events per batch, up to 1000. A full batch is sent at once. @default 100 */
   readonly batchSize?: number;
   /** Maximum time that an event waits for its batch to fill, ms. @default 2000 */
@@ -97,7 +100,7 @@ export interface Client {
    * Sets the user of the following events; null means anonymous. It is not stored: call it on every page. Null starts a
    * new session if the current one has events of a user, so a page may pass null each time nobody is logged in.
    */
-  identify(userId: string | null): void;
+  identify(userId: Id | null): void;
   /** Makes the following events anonymous and starts a new session, also in the other tabs. */
   reset(): void;
   /**
@@ -187,6 +190,20 @@ const OTHER_OPTIONS: Record<Exclude<keyof ClientOptions, keyof typeof DEFAULTS>,
   userId: true,
   onDrop: true,
 };
+
+/** The fields that {@link idText} is for. */
+const IDS = ["event_id", "session_id", "user_id"];
+
+/** The text of an id that is a number, a bigint or a boolean; any other value as it is. */
+const idText = <T>(id: T): T | string => (/^(number|bigint|boolean)$/.test(typeof id) ? String(id) : id);
+
+/**
+ * JSON with U+FFFD in place of each half of a surrogate pair: what is left of a character that a text was cut in. Such a
+ * half has no UTF-8 form. JSON.stringify escapes halves, and no whole pairs; engines of ES2018 leave them to `fetch`, which
+ * replaces them in the same way.
+ */
+const wellFormed = (json: string): string =>
+  json.replace(/\\(ud[89a-f]..|.)/g, (escape) => (escape.length > 2 ? "\ufffd" : escape));
 
 const BATCH_START = '{"events":[';
 const BATCH_END = "]}";
@@ -423,7 +440,7 @@ export function createClient(
   // React Native has a `process` without versions.
   const isNode = !env.document && !!(env.process && env.process.versions && env.process.versions.node);
   const encoder = new env.TextEncoder();
-  let userId = options.userId === undefined ? null : options.userId;
+  let userId = options.userId === undefined ? null : idText(options.userId);
 
   /** In the order of tracking. An entry is removed when it is answered or dropped. */
   let queue: Entry[] = [];
@@ -456,6 +473,17 @@ export function createClient(
     );
   }
   const report = onDrop || warn;
+
+  let replaced = false;
+  function warnReplaced(name: string): void {
+    if (env.console && !replaced) {
+      env.console.warn(
+        `eventlogger: event "${name}" has half of a surrogate pair, from a text that was cut inside a character. ` +
+          "It was replaced by U+FFFD. Further replacements are not printed.",
+      );
+    }
+    replaced = true;
+  }
 
   function drop(event: ClientEvent, reason: Drop["reason"], errors: readonly FieldError[] = []): void {
     // Asynchronous, so that an error in the callback does not break the client.
@@ -652,7 +680,7 @@ export function createClient(
 
   return {
     track(name, fields = {}) {
-      if (isNode && !fields.session_id) {
+      if (isNode && !fields.session_id && fields.session_id !== 0) {
         throw new TypeError(
           "session_id: in Node, track needs the session of the user that it acts for, " +
             'for example track("order", { session_id: request.session, user_id: request.user })',
@@ -660,6 +688,7 @@ export function createClient(
       }
       const event: Record<string, unknown> = { ...fields, type: "event", event_name: name };
       const given = (field: keyof EventFields): boolean => event[field] !== undefined;
+      for (const field of IDS) event[field] = idText(event[field]);
       if (!given("event_id")) event.event_id = newId();
       if (!given("event_time")) event.event_time = env.Date.now();
       if (!given("user_id")) event.user_id = userId;
@@ -669,7 +698,12 @@ export function createClient(
       let bytes: number;
       try {
         // Serialize now: the caller may change the fields later.
-        json = JSON.stringify(event);
+        const text = JSON.stringify(event);
+        json = wellFormed(text);
+        if (json !== text) {
+          warnReplaced(name);
+          event.event_id = (JSON.parse(json) as ClientEvent).event_id;
+        }
         bytes = encoder.encode(json).length + 1;
       } catch (error) {
         drop(taken, "invalid", [{ field: "", message: (error as Error).message }]);
@@ -689,7 +723,7 @@ export function createClient(
       return event.event_id as string;
     },
     identify(id) {
-      userId = id;
+      userId = idText(id);
       if (!id) sessions.restart(false);
     },
     reset() {

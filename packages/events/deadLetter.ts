@@ -17,6 +17,13 @@ export interface DeadLetter {
 /** Longer payloads are truncated: a message can be as large as the largest row that BigQuery accepts (10 MB). */
 const MAX_PAYLOAD_BYTES = 1_000_000;
 
+const TRUNCATED = / \(first \d+ of \d+ bytes\)$/;
+
+/** Whether a dead letter with this error message contains only the first part of its payload. */
+export function isTruncated(errorMessage: string): boolean {
+  return TRUNCATED.test(errorMessage);
+}
+
 /**
  * Creates a dead letter. Truncates payloads over 1,000,000 bytes and notes that in the error message.
  * @param failure.failedAt epoch milliseconds; default: now

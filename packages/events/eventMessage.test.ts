@@ -119,6 +119,13 @@ describe("eventMessage", () => {
     assert.match(refused(decodeText(JSON.stringify({ ...body, page: `${long}x` }))).message, /^page must be null or/);
   });
 
+  it("decodeMessage refuses half of a surrogate pair in any text, as it always did", () => {
+    const body = { type: "event", session_id: "s", event_name: "n", event_time: NOW };
+    for (const field of [{ page: "\ud800" }, { event_name: "\ud800" }, { properties: { a: ["\ud800"] } }]) {
+      assert.match(refused(decodeText(JSON.stringify({ ...body, ...field }))).message, /half of a surrogate pair/);
+    }
+  });
+
   it("decodeMessage measures future event times from the time of receipt", () => {
     const body = { type: "event", session_id: "s", event_name: "n", event_time: NOW + 86_400_000 };
     assert.ok(decodeText(JSON.stringify({ ...body, received_at: NOW })).ok);

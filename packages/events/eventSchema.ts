@@ -30,7 +30,7 @@ export interface FieldRule {
 // attributes, keys and BigQuery turn them into U+FFFD, so two different ids would become one.
 const WELL_FORMED = "^[^\\uD800-\\uDFFF]*$";
 
-/** The error message for a string that does not match the schema's pattern. */
+/** The error message for an id that does not match the schema's pattern, and for such a text in a message. */
 export const NOT_WELL_FORMED = "must be well-formed Unicode (it has half of a surrogate pair)";
 
 // The Unicode category Cc. Such characters come from broken encodings and memory, and two ids that differ only by them
@@ -61,8 +61,9 @@ const postedId = {
   },
   message: `${idMessage} or a number`,
 } as const satisfies FieldRule;
+/** Half of a surrogate pair is replaced (validation.ts): only ids that differ by one must not become one. */
 const postedText = {
-  schema: { type: ["string", "null"], maxLength: MAX_TEXT, pattern: WELL_FORMED },
+  schema: { type: ["string", "null"], maxLength: MAX_TEXT },
   message: `must be null or a string of at most ${MAX_TEXT} characters`,
 } as const satisfies FieldRule;
 const publishedId = {
@@ -97,8 +98,8 @@ const postedFields = {
   },
   session_id: { ...postedId, required: true },
   event_name: {
-    ...postedId,
-    schema: { ...postedId.schema, type: "string" },
+    // As in texts, half of a surrogate pair is replaced.
+    schema: { type: "string", minLength: 1, maxLength: MAX_ID, not: HAS_CONTROL },
     message: idMessage,
     required: true,
   },

@@ -6,13 +6,11 @@ export const MAX_PROPERTIES_BYTES = 16 * 1024;
 /** Maximum nesting depth of `properties`; well below the limits of recursive readers such as BigQuery's JSON functions. */
 export const MAX_PROPERTIES_DEPTH = 100;
 
-const UNPAIRED_SURROGATE = /\p{Surrogate}/u;
-
 function stringProblem(value: string): string | undefined {
   const number = inexactNumber(value);
-  if (number !== undefined)
-    return `must not hold the number ${cut(number)}, which would lose digits (send it as a string)`;
-  return UNPAIRED_SURROGATE.test(value) ? "must hold well-formed Unicode (it has half of a surrogate pair)" : undefined;
+  return number === undefined
+    ? undefined
+    : `must not hold the number ${cut(number)}, which would lose digits (send it as a string)`;
 }
 
 const cut = (number: string): string => (number.length > 40 ? `${number.slice(0, 40)}…` : number);
@@ -56,18 +54,23 @@ function containerProblem(value: object, depth: number): string | undefined {
   return undefined;
 }
 
-/**
- * Checks the `properties` of an event: size, depth, and that a JSON round trip does not change them.
- * @returns the problem, as the end of a sentence that begins with the field's name; undefined when there is none
- */
-export function propertiesProblem(value: object): string | undefined {
+/** JSON of valid properties, or the problem, as the end of a sentence that begins with the field's name. */
+export type CheckedProperties = { readonly json: string } | { readonly problem: string };
+
+/** Checks the `properties` of an event: size, depth, and that a JSON round trip does not change them. */
+export function checkProperties(value: object): CheckedProperties {
   const problem = containerProblem(value, 1);
-  if (problem) return problem;
+  if (problem) return { problem };
   const json = JSON.stringify(value);
   // A UTF-16 unit takes at most 3 bytes of UTF-8, so most objects need no exact count.
-  if (json.length * 3 <= MAX_PROPERTIES_BYTES) return undefined;
+  if (json.length * 3 <= MAX_PROPERTIES_BYTES) return { json };
   const bytes = Buffer.byteLength(json, "utf8");
   return bytes <= MAX_PROPERTIES_BYTES
-    ? undefined
-    : `must be at most ${MAX_PROPERTIES_BYTES} bytes as JSON in UTF-8, not ${bytes}`;
+    ? { json }
+    : { problem: `must be at most ${MAX_PROPERTIES_BYTES} bytes as JSON in UTF-8, not ${bytes}` };
+}
+
+/** Whether JSON of JSON.stringify may have half of a surrogate pair: it escapes halves only. */
+export function mayHaveSurrogateHalf(json: string): boolean {
+  return json.includes("\\ud");
 }

@@ -135,14 +135,63 @@ describe("validateEvent", () => {
     assert.equal(errorsOf({ ...MINIMAL, user_id: "😀".repeat(257) })[0]?.field, "user_id");
   });
 
-  it("validateEvent rejects half of a surrogate pair in any string", () => {
-    assert.deepEqual(errorsOf({ ...MINIMAL, session_id: "a\ud800" }), [
-      { field: "session_id", message: "must be well-formed Unicode (it has half of a surrogate pair)" },
-    ]);
-    assert.equal(errorsOf({ ...MINIMAL, user_id: "\udc00" })[0]?.field, "user_id");
-    assert.equal(errorsOf({ ...MINIMAL, properties: { a: ["\ud800"] } })[0]?.field, "properties");
-    assert.equal(errorsOf({ ...MINIMAL, properties: { "\ud800": 1 } })[0]?.field, "properties");
-    accepted({ ...MINIMAL, properties: { "😀": "\\ud800 😀" } });
+  it("validateEvent rejects half of a surrogate pair in an id", () => {
+    for (const field of ["event_id", "session_id", "user_id"]) {
+      for (const half of ["a\ud800", "\udc00"]) {
+        assert.deepEqual(errorsOf({ ...MINIMAL, [field]: half }), [
+          { field, message: "must be well-formed Unicode (it has half of a surrogate pair)" },
+        ]);
+      }
+    }
+  });
+
+  it("validateEvent replaces half of a surrogate pair in other texts, with a warning for each field", () => {
+    const message = "must be well-formed Unicode; half of a surrogate pair in it was replaced by U+FFFD";
+    for (const field of ["event_name", "page", "country", "region", "city"] as const) {
+      const { event, warnings } = accepted({ ...MINIMAL, [field]: "a \ud83d" });
+      assert.equal(event[field], "a \ufffd");
+      assert.deepEqual(warnings, [{ field, code: "replaced", message }]);
+    }
+    const properties = JSON.parse(
+      '{"\\udc00":["\\ud800😀",{"__proto__":"\\ud800","n":1.5}],"kept":"\\\\ud800 😀"}',
+    ) as object;
+    const expected = JSON.parse(
+      '{"\ufffd":["\ufffd😀",{"__proto__":"\ufffd","n":1.5}],"kept":"\\\\ud800 😀"}',
+    ) as object;
+    const { event, warnings } = accepted({ ...MINIMAL, user_id: "null", page: "\udc00", properties });
+    assert.deepEqual(JSON.stringify(event.properties), JSON.stringify(expected));
+    assert.deepEqual(
+      warnings.map(({ field, code }) => [field, code]),
+      [
+        ["user_id", "placeholder"],
+        ["page", "replaced"],
+        ["properties", "replaced"],
+      ],
+    );
+    const whole = { "😀": "\\ud800 😀" };
+    const kept = accepted({ ...MINIMAL, page: "😀", properties: whole });
+    assert.equal(kept.event.properties, whole);
+    assert.deepEqual(kept.warnings, []);
+  });
+
+  it("validateEvent gives well-formed events, whatever halves of surrogate pairs the texts have", () => {
+    const text = fc.string({ unit: "binary" });
+    const texts = fc.record({ event_name: fc.string({ unit: "binary", minLength: 1 }), page: text, city: text });
+    fc.assert(
+      fc.property(texts, fc.dictionary(text, text), (given, properties) => {
+        const result = validateEvent({ ...MINIMAL, ...given, properties }, NOW);
+        if (!result.ok)
+          return assert.deepEqual(result.errors[0]?.message.slice(0, 32), "must not have control characters");
+        const json = JSON.stringify(result.event);
+        assert.equal(json, Buffer.from(json, "utf8").toString("utf8"));
+        assert.doesNotMatch(json.replaceAll("\\\\", ""), /\\ud[89a-f]/);
+        const { event_name, page, city, properties: kept } = result.event;
+        const isChanged =
+          JSON.stringify({ ...given, properties }) !== JSON.stringify({ event_name, page, city, properties: kept });
+        assert.equal(result.warnings.length > 0, isChanged);
+      }),
+      { numRuns: 1000 },
+    );
   });
 
   it("validateEvent reads a number as an id as its text", () => {

@@ -12,8 +12,9 @@ import {
 } from "./eventSchema";
 import { MAX_FUTURE_MS, parseEventTime } from "./eventTime";
 import { isPlaceholderId } from "./placeholderIds";
-import { propertiesProblem } from "./properties";
+import { checkProperties, mayHaveSurrogateHalf } from "./properties";
 import { uuidv7 } from "./uuidv7";
+import { isWellFormed, toWellFormed, toWellFormedJson } from "./wellFormed";
 
 /** What is wrong with one field. A problem of the body as a whole has the field "". */
 export interface FieldError {
@@ -23,7 +24,7 @@ export interface FieldError {
 }
 
 /** The kind of a warning. Stable, for machines. */
-export type WarningCode = "placeholder" | "conflict";
+export type WarningCode = "placeholder" | "conflict" | "replaced";
 
 /** Something about a field of an accepted event that its sender should know. */
 export interface FieldWarning {
@@ -34,7 +35,14 @@ export interface FieldWarning {
 }
 
 export type ValidationResult =
-  { ok: true; event: AnalyticsEvent; warnings: readonly FieldWarning[] } | { ok: false; errors: FieldError[] };
+  | {
+      ok: true;
+      event: AnalyticsEvent;
+      /** JSON of the event's properties; `null` without properties. */
+      propertiesJson: string;
+      warnings: readonly FieldWarning[];
+    }
+  | { ok: false; errors: FieldError[] };
 
 /** Keeps the answer to a body full of unknown fields short. */
 const MAX_ERRORS = 20;
@@ -46,6 +54,7 @@ interface User {
 }
 
 const NO_WARNINGS: readonly FieldWarning[] = [];
+const NO_PROPERTIES = { json: "null" } as const;
 
 /** The user of a posted event: a placeholder becomes null. */
 function postedUser(given: PostedEventInput["user_id"]): User {
@@ -61,22 +70,27 @@ function publishedUser(given: PostedEventInput["user_id"]): User {
   return { userId: typeof given === "string" ? given : null, warnings: NO_WARNINGS };
 }
 
+/** What becomes of half of a surrogate pair in `properties`: in messages it is an error, as it always was. */
+type SurrogateHalves = "replaced" | "refused";
+
 interface CompiledSchema<Input extends PostedEventInput> {
   readonly matches: ValidateFunction<Input>;
   readonly messages: EventSchema["messages"];
   readonly userOf: (given: PostedEventInput["user_id"]) => User;
+  readonly halves: SurrogateHalves;
 }
 
 const ajv = new Ajv({ allErrors: true, allowUnionTypes: true });
 function compile<Input extends PostedEventInput>(
   { schema, messages }: EventSchema,
   userOf: CompiledSchema<Input>["userOf"],
+  halves: SurrogateHalves,
 ): CompiledSchema<Input> {
-  return { matches: ajv.compile<Input>(schema), messages, userOf };
+  return { matches: ajv.compile<Input>(schema), messages, userOf, halves };
 }
 // eventSchema.ts checks at compile time that these types are those of the schemas.
-const posted = compile<PostedEventInput>(postedEventSchema, postedUser);
-const published = compile<PublishedEventInput>(publishedEventSchema, publishedUser);
+const posted = compile<PostedEventInput>(postedEventSchema, postedUser, "replaced");
+const published = compile<PublishedEventInput>(publishedEventSchema, publishedUser, "refused");
 
 /** The rules for posted events that the caller decides. */
 export interface PostingRules {
@@ -118,6 +132,7 @@ function ruleErrors(
   input: { event_time?: unknown; properties?: unknown },
   receivedAt: number,
   earliest: number,
+  halves: SurrogateHalves,
 ): FieldError[] {
   const errors: FieldError[] = [];
   const { event_time: time, properties } = input;
@@ -126,14 +141,48 @@ function ruleErrors(
     if ("problem" in parsed) errors.push({ field: "event_time", message: parsed.problem });
   }
   if (isObject(properties)) {
-    const problem = propertiesProblem(properties);
+    const checked = checkProperties(properties);
+    const problem = "problem" in checked ? checked.problem : halvesProblem(properties, checked.json, halves);
     if (problem) errors.push({ field: "properties", message: problem });
   }
   return errors;
 }
 
+function halvesProblem(properties: object, json: string, halves: SurrogateHalves): string | undefined {
+  const has = halves === "refused" && hasSurrogateHalf(properties, json);
+  return has ? "must hold well-formed Unicode (it has half of a surrogate pair)" : undefined;
+}
+
+function hasSurrogateHalf(properties: object, json: string): boolean {
+  return mayHaveSurrogateHalf(json) && JSON.stringify(toWellFormedJson(properties)) !== json;
+}
+
+/** The texts of an event in which half of a surrogate pair is replaced. Ids with one are refused. */
+const REPLACED_TEXTS = ["event_name", "page", "country", "region", "city"] as const;
+
+function replacedWarning(field: string): FieldWarning {
+  const message = "must be well-formed Unicode; half of a surrogate pair in it was replaced by U+FFFD";
+  return { field, code: "replaced", message };
+}
+
+/** Replaces each half of a surrogate pair in the texts of an event. @param json of the properties */
+function replaceHalves(event: AnalyticsEvent, json: string): readonly FieldWarning[] {
+  let warnings: FieldWarning[] | undefined;
+  for (const name of REPLACED_TEXTS) {
+    const text = event[name];
+    if (text === null || isWellFormed(text)) continue;
+    event[name] = toWellFormed(text);
+    (warnings ??= []).push(replacedWarning(name));
+  }
+  if (event.properties && hasSurrogateHalf(event.properties, json)) {
+    event.properties = toWellFormedJson(event.properties);
+    (warnings ??= []).push(replacedWarning("properties"));
+  }
+  return warnings ?? NO_WARNINGS;
+}
+
 function validate<Input extends PostedEventInput>(
-  { matches, messages, userOf }: CompiledSchema<Input>,
+  { matches, messages, userOf, halves }: CompiledSchema<Input>,
   input: unknown,
   receivedAt: number,
   { createId = uuidv7, earliest = 0 }: PostingRules,
@@ -143,13 +192,14 @@ function validate<Input extends PostedEventInput>(
       const errors = schemaErrors(messages, matches.errors ?? []);
       if (!isObject(input) || errors.length === MAX_ERRORS) return { ok: false, errors };
       const reported = new Set(errors.map((error) => error.field));
-      const others = ruleErrors(input, receivedAt, earliest).filter((error) => !reported.has(error.field));
+      const others = ruleErrors(input, receivedAt, earliest, halves).filter((error) => !reported.has(error.field));
       return { ok: false, errors: [...errors, ...others] };
     }
     const time = parseEventTime(input.event_time, receivedAt, earliest);
     const properties = input.properties ?? null;
-    if ("problem" in time || (properties && propertiesProblem(properties))) {
-      return { ok: false, errors: ruleErrors(input, receivedAt, earliest) };
+    const checked = properties ? checkProperties(properties) : NO_PROPERTIES;
+    if ("problem" in time || "problem" in checked || (properties && halvesProblem(properties, checked.json, halves))) {
+      return { ok: false, errors: ruleErrors(input, receivedAt, earliest, halves) };
     }
     const { userId, warnings } = userOf(input.user_id);
     const event: AnalyticsEvent = {
@@ -166,7 +216,9 @@ function validate<Input extends PostedEventInput>(
       properties,
       received_at: receivedAt,
     };
-    return { ok: true, event, warnings };
+    const replaced = replaceHalves(event, checked.json);
+    if (replaced.length === 0) return { ok: true, event, propertiesJson: checked.json, warnings };
+    return { ok: true, event, propertiesJson: JSON.stringify(event.properties), warnings: [...warnings, ...replaced] };
   } catch {
     // JSON values never throw here; objects with throwing getters do.
     return { ok: false, errors: [{ field: "", message: "must be a JSON object, and reading it failed" }] };

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { PassThrough } from "node:stream";
-import { colours, LiveLine, type Output } from "./terminal";
+import { colours, LiveLine, printable, type Output } from "./terminal";
 
 const output = (isTTY: boolean): Output & PassThrough => Object.assign(new PassThrough(), { isTTY, columns: 20 });
 
@@ -27,5 +27,9 @@ describe("terminal output", () => {
     line.draw(() => "a");
     line.clear();
     assert.equal(file.read(), null);
+  });
+
+  it("shows text of others without characters that could change what else is shown", () => {
+    assert.equal(printable("Grüße 👩‍🚀 \u001b[2J\n\u009b\u202e"), "Grüße 👩‍🚀 \\u001b[2J\\u000a\\u009b\\u202e");
   });
 });

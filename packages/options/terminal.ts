@@ -49,3 +49,11 @@ export class LiveLine {
 export function grouped(n: number): string {
   return Math.round(n).toLocaleString("en-US");
 }
+
+/** Control characters, line separators, and characters that change the direction of text. */
+const NOT_PRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/gu;
+
+/** Text of somebody else for one line of a terminal. Characters that could change what else is shown become `\u001b`. */
+export function printable(text: string): string {
+  return text.replace(NOT_PRINTABLE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}

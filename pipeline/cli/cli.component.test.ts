@@ -4,7 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { startPubSubEmulator, type PubSubEmulator } from "@eventlogger/gcp/emulators/emulators";
+import { eventIdHash, hashToHex } from "@eventlogger/events/accepted/acceptedIds";
+import { dayOf } from "@eventlogger/events/day";
 import { eventRow } from "../io/bigquery/eventRow";
+import { deadLetterOfRefusedRow } from "../io/bigquery/refusedRow";
+import { acceptedIdsRow, deadLetterRow } from "../io/bigquery/sinkRows";
 import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
 import { event, rollupVersion } from "@eventlogger/gcp/bigquery/testing/rows";
 import { validateEvent } from "@eventlogger/events/validation";
@@ -19,7 +23,7 @@ describe("eventlogger", function () {
   it("--help lists all commands, and each command has a help with examples", async () => {
     const all = await eventlogger(["--help"]);
     assert.equal(all.code, 0);
-    const names = "setup run launch status logs update drain cancel generate verify".split(" ");
+    const names = "setup run launch status logs update drain cancel generate verify dead-letters".split(" ");
     const check = async (name: string): Promise<void> => {
       assert.match(all.stdout, new RegExp(`^ +eventlogger ${name} `, "m"));
       const one = await eventlogger([name, "--help"]);
@@ -44,7 +48,7 @@ describe("eventlogger", function () {
 
   it("exits with 2 and points to --help without a command, with an unknown one, and with an option before it", async () => {
     const cases: [string[], RegExp][] = [
-      [[], /^error: a command is required: setup, run, .*verify\n/],
+      [[], /^error: a command is required: setup, run, .*verify, dead-letters\n/],
       [["verfy"], /^error: unknown command "verfy"; did you mean verify\?\n/],
       [["deploy"], /^error: unknown command "deploy"; the commands are setup, run, /],
       [["--json", "verify"], /^error: the first argument must be a command, not "--json"; the commands are setup, /],
@@ -144,13 +148,15 @@ describe("eventlogger", function () {
         "created table analytics.events",
         "created table analytics.daily_rollup_versions",
         "created table analytics.dead_letters",
+        "created table analytics.accepted_ids",
         "created table analytics.generations",
+        "created view analytics.daily_rollup_latest",
         "created view analytics.daily_rollups",
         "created view analytics.events_unique",
       ]);
       const second = await eventlogger(args, { env: env() });
       assert.equal(second.code, 0, second.stderr);
-      assert.equal(second.stdout.match(/^exists /gm)?.length, 12);
+      assert.equal(second.stdout.match(/^exists /gm)?.length, 13);
       assert.doesNotMatch(second.stdout, /created|updated|differs/);
     });
 
@@ -248,19 +254,68 @@ describe("eventlogger", function () {
       assert.equal(missing.code, 1);
       assert.match(
         missing.stdout,
-        /^different 2024-05-01 {2}is missing in the rollups, .* have 1 sessions\n1 differences on 1 days/,
+        /^different 2024-05-01 {2}is missing in the rollups, .* have 1 sessions\n.*\n1 differences on 1 days/,
       );
       await tables.table("daily_rollup_versions").insert([rollupVersion({ date: "2024-05-01", session_count: 1 })]);
       const equal = await verify();
-      assert.deepEqual([equal.code, equal.stdout], [0, "equal 1 days equal\n"]);
-      const json = await eventlogger(["verify", "--dataset", dataset, "--json"], { env: env() });
-      assert.deepEqual(JSON.parse(json.stdout), { equal: true, equalDays: 1, differences: [] });
+      assert.equal(equal.code, 0, equal.stdout + equal.stderr);
+      assert.deepEqual(equal.stdout.split("\n"), [
+        "not covered 1 day not covered by the record of accepted events, 2024-05-01 to 2024-05-01: the record is empty, and " +
+          "1 event came before",
+        "equal 1 days equal, 0 recorded events in events",
+        "session gap 30m, bytes scanned: not reported",
+        "",
+      ]);
+      const json = await eventlogger(["verify", "--dataset", dataset, "--since", "2020-01-01", "--json"], {
+        env: env(),
+      });
+      assert.deepEqual(JSON.parse(json.stdout), {
+        ...{ equal: true, equalDays: 1, differences: [], deadLetters: [] },
+        record: { exists: true, recorded: 0, missing: [], uncovered: [{ date: "2024-05-01", events: 1 }] },
+        ...{ sessionGapMs: 1_800_000, since: "2020-01-01", comparedDays: ["2024-05-01"] },
+      });
+    });
+
+    it("verify exits with 1 and names the days, the refused events and the dead letters that it finds", async () => {
+      const dataset = await bigquery.freshDataset();
+      const verify = (...args: string[]): Promise<CliRun> =>
+        eventlogger(["verify", "--dataset", dataset, ...args], { env: env() });
+      const empty = await verify();
+      assert.equal(empty.code, 0, empty.stderr);
+      assert.match(empty.stdout, /^nothing to compare: the dataset has no events, /);
+      const lost = event({ event_id: "lost", event_time: Date.parse("2024-05-01T10:00:00Z") });
+      const refused = deadLetterOfRefusedRow({
+        ...{ table: "events", row: eventRow({ ...lost, event_id: 'ref"used' }), reason: "invalid", message: "m" },
+      });
+      const { day } = { day: dayOf(lost.event_time) };
+      const hashes = ["lost", 'ref"used'].map(eventIdHash);
+      const tables = bigquery.bigquery.dataset(dataset);
+      await tables.table("accepted_ids").insert([acceptedIdsRow({ day, hashes, recordedAt: Date.now() })]);
+      await tables.table("dead_letters").insert([deadLetterRow(refused)]);
+      const { code, stdout } = await verify();
+      assert.equal(code, 1);
+      const [missing, byBigQuery, untraced, letters, summary] = stdout.split("\n");
+      assert.equal(missing, "missing 2024-05-01  2 of 2 recorded events missing in events");
+      assert.equal(byBigQuery, '    1 refused by BigQuery, in dead_letters: event_id "ref\\"used"');
+      assert.equal(untraced, `    1 without a trace: hash of event_id ${hashToHex(eventIdHash("lost"))}`);
+      assert.match(
+        letters ?? "",
+        /^dead letters 1 event that BigQuery refused \(row_refused: invalid\) from .*; 1 are not in events$/,
+      );
+      assert.equal(
+        summary,
+        "0 differences on 0 days, 0 days equal; 2 of 2 recorded events missing; 1 unexplained dead letter",
+      );
+      const wrong = await verify("--since", "yesterday", "--dead-letters-until", "2024-13-01");
+      assert.equal(wrong.code, 2);
+      assert.match(wrong.stderr, /--since .* must be a day such as 2026-01-31, not "yesterday"/);
+      assert.match(wrong.stderr, /--dead-letters-until .* must be a time such as .*, not "2024-13-01"/);
     });
 
     it("verify exits with 1 and names the dataset when it does not exist", async () => {
       const { code, stderr } = await eventlogger(["verify", "--dataset", "none"], { env: env() });
       assert.equal(code, 1);
-      assert.match(stderr, /^error: .*none/);
+      assert.match(stderr, /^error: .*none/m);
     });
   });
 });

@@ -51,6 +51,23 @@ function unknownCommand(name: string): UsageError {
   );
 }
 
+/**
+ * Takes the action of a command from its arguments.
+ * @throws UsageError when the command has actions, and the first argument is not one of them
+ */
+function takeAction(
+  { name, actions }: Command,
+  args: readonly (string | number)[],
+): { action: string; rest: (string | number)[] } {
+  const [own = "", ...rest] = args;
+  if (!actions) return { action: "", rest: [own, ...rest] };
+  const [given, ...others] = rest;
+  const action = actions.find((known) => known === given);
+  if (action !== undefined) return { action, rest: [own, ...others] };
+  const problem = given === undefined ? "" : `, not ${JSON.stringify(String(given))}`;
+  throw new UsageError(`${name} must be followed by ${actions.join(" or ")}${problem}`);
+}
+
 async function main(args: readonly string[]): Promise<number> {
   let chosen: Command | undefined;
   let result: Promise<number> | undefined;
@@ -74,14 +91,18 @@ async function main(args: readonly string[]): Promise<number> {
       command.name,
       command.summary,
       (y) => {
-        const usage = `$0 ${command.name} [options]\n\n${command.summary}.${command.details ? `\n${command.details}` : ""}`;
+        const action = command.actions ? ` <${command.actions.join("|")}>` : "";
+        const usage = `$0 ${command.name}${action} [options]\n\n${command.summary}.${command.details ? `\n${command.details}` : ""}`;
         y.usage(usage).options(yargsOptions(command.options));
         return y.epilogue(`${examplesText(command)}\n\n${VARIABLES}`);
       },
       (argv) => {
         chosen = command;
         const check = (options: Readonly<Record<string, unknown>>): readonly string[] => command.check?.(options) ?? [];
-        result = Promise.resolve().then(() => command.run(readCommandLine(command.options, argv, process.env, check)));
+        result = Promise.resolve().then(() => {
+          const { action, rest } = takeAction(command, argv._);
+          return command.run(readCommandLine(command.options, { ...argv, _: rest }, process.env, check), action);
+        });
       },
     );
   }

@@ -1,17 +1,26 @@
 import assert from "node:assert/strict";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { hostname, tmpdir } from "node:os";
 import path from "node:path";
 import { startBigQueryEmulator, startPubSubEmulator, type PubSubEmulator } from "@eventlogger/gcp/emulators/emulators";
 import { CheckpointRecorder } from "@eventlogger/beam/flink/checkpointRecord";
 import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
 import { setUpBigQuery } from "@eventlogger/gcp/bigquery/setup/setUpBigQuery";
+import {
+  readActiveGeneration,
+  recordGeneration,
+  replaceGenerationSettings,
+} from "@eventlogger/gcp/bigquery/generations";
+import type { RunLease } from "@eventlogger/gcp/bigquery/runLease";
 import { LabelledTables } from "@eventlogger/gcp/bigquery/stateLabels";
 import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
 import { rollupVersion } from "@eventlogger/gcp/bigquery/testing/rows";
+import { generationSettings } from "../generationSettings";
+import { claimDataset } from "../runners/flink/claimDataset";
 import { stateSettings } from "../runners/flink/runOnFlink";
 import { beginBoundRun, labelProgress, StateTablesMismatchError } from "../runners/flink/stateBinding";
 import { StateDirectory, type RunStart } from "../runners/flink/stateDirectory";
+import { versionFloor } from "../totals/versionNumbers";
 import { eventlogger, type CliRun } from "./testing/eventlogger";
 
 const NEITHER = { fresh: false, acceptWrongNumbers: false };
@@ -200,6 +209,135 @@ describe("eventlogger run with the state of its tables", function () {
     cpSync(path.join(stateDir, "checkpoints"), path.join(other, "checkpoints"), { recursive: true });
     writeFileSync(path.join(other, "settings.json"), JSON.stringify(settings()));
     await assert.rejects(begin(other), StateTablesMismatchError);
+  });
+
+  /** Takes the lease like the command, and keeps it, as a run that was killed. */
+  async function claimAndCrash(at: string): Promise<void> {
+    const state = await StateDirectory.open(at);
+    const settings = generationSettings(1_800_000);
+    const options = { bigquery: bigquery.bigquery, dataset, state, settings, fresh: false };
+    const times = { durationMs: 600_000, renewMs: 3_600_000, retryMs: 3_600_000 };
+    await claimDataset({ ...options, times, onTrouble: (error) => assert.fail(error) });
+    state.close();
+  }
+
+  it("refuses a second run with another state directory, and names the holder of the lease", async () => {
+    await claimAndCrash(stateDir);
+    const other = `${stateDir}-other`;
+    const { code, stderr } = await run(other);
+    assert.equal(code, 1);
+    assert(
+      stderr.includes(`Dataset ${dataset} is in use by another run: ${hostname()}:${process.pid}, which has held`),
+      stderr,
+    );
+    assert.match(stderr, /since \S+Z, until \S+Z unless it extends it.*has expired, in \d+ s, or with its --state-dir/);
+    assert.deepEqual(await tables().labels(), undefined, "nothing was changed");
+  });
+
+  it("takes the lease over at once from a killed run on the same state directory", async () => {
+    await claimAndCrash(stateDir);
+    await claimAndCrash(stateDir);
+  });
+
+  it("refuses another session gap than that of the dataset, names both, and gives the lease back", async () => {
+    await recordGeneration(bigquery.bigquery, dataset, generationSettings(1_800_000));
+    const { code, stderr } = await run(stateDir, "--session-gap", "10m");
+    assert.equal(code, 1);
+    assert.match(stderr, /the session gap is 1800 s in the dataset, but 600 s in this run \(--session-gap\)/);
+    await claimAndCrash(`${stateDir}-other`);
+  });
+
+  it("records the settings of the state for tables of an earlier release, and starts with other settings only with --fresh", async () => {
+    await counted();
+    assert.equal(await readActiveGeneration(bigquery.bigquery, dataset), undefined);
+    await claimAndCrash(stateDir);
+    const recorded = await readActiveGeneration(bigquery.bigquery, dataset);
+    assert.deepEqual(recorded, { generation: 1, settings: generationSettings(1_800_000) });
+    const state = await StateDirectory.open(stateDir);
+    const settings = generationSettings(600_000);
+    const options = { bigquery: bigquery.bigquery, dataset, state, settings, onTrouble: () => {} };
+    await assert.rejects(claimDataset({ ...options, fresh: false }), /1800 s in the dataset, but 600 s in this run/);
+    const lease = await claimDataset({ ...options, fresh: true });
+    const changed = await readActiveGeneration(bigquery.bigquery, dataset);
+    assert.deepEqual(changed, { generation: 1, settings: { ...settings, shardHashSecret: state.shardHashSecret } });
+    await lease.release((error) => assert.fail(error));
+    state.close();
+  });
+
+  describe("shard hash", () => {
+    const savedSecret = (at: string): unknown =>
+      (JSON.parse(readFileSync(path.join(at, "settings.json"), "utf8")) as { shardHashSecret?: unknown })
+        .shardHashSecret;
+    const recordedSecret = async (): Promise<string | undefined> =>
+      (await readActiveGeneration(bigquery.bigquery, dataset))?.settings.shardHashSecret;
+
+    /** Begins a run like the command, and ends it. @returns its start, and the secret that its pipeline gets */
+    async function runOnce(at: string, options = NEITHER): Promise<{ start: RunStart; secret: string | undefined }> {
+      const state = await StateDirectory.open(at);
+      try {
+        let lease: RunLease | undefined;
+        const onTrouble = (error?: Error): void => assert.fail(error);
+        const claim = async (): Promise<void> => {
+          const { fresh } = options;
+          const request = { bigquery: bigquery.bigquery, dataset, state, fresh, onTrouble };
+          lease = await claimDataset({ ...request, settings: generationSettings(1_800_000) });
+        };
+        const start = await beginBoundRun(state, tables(), settings(), { ...options, claim });
+        await lease?.release(onTrouble);
+        return { start, secret: state.shardHashSecret };
+      } finally {
+        state.close();
+      }
+    }
+
+    it("a new dataset gets a random secret, which its state directory and the dataset keep, whichever of them is lost", async () => {
+      const { secret } = await runOnce(stateDir);
+      assert.match(secret ?? "", /^[0-9a-f]{32}$/);
+      assert.deepEqual([savedSecret(stateDir), await recordedSecret()], [secret, secret]);
+      const { secret: next, start } = await runOnce(stateDir);
+      assert.equal(next, secret);
+      assert.equal((await runOnce(`${stateDir}-other`)).secret, secret, "without the state directory");
+      await completeCheckpoint(start, 3);
+      await addNumbers();
+      await bigquery.bigquery.dataset(dataset).table("generations").delete();
+      await setUpBigQuery(bigquery.bigquery, { dataset });
+      assert.equal((await runOnce(stateDir)).secret, secret, "without the row of the dataset");
+      assert.deepEqual([savedSecret(stateDir), await recordedSecret()], [secret, secret]);
+      const other = await bigquery.freshDataset();
+      dataset = other;
+      assert.notEqual((await runOnce(path.join(directory, other))).secret, secret, "another dataset");
+    });
+
+    it("state of a release without a secret keeps its hash, and --fresh replaces it", async () => {
+      await counted();
+      assert.equal((await runOnce(stateDir)).secret, undefined);
+      assert.equal((await runOnce(stateDir)).secret, undefined);
+      assert.deepEqual([savedSecret(stateDir), await recordedSecret()], [undefined, undefined]);
+      const { secret } = await runOnce(stateDir, { fresh: true, acceptWrongNumbers: true });
+      assert.match(secret ?? "", /^[0-9a-f]{32}$/);
+      assert.deepEqual([savedSecret(stateDir), await recordedSecret()], [secret, secret]);
+    });
+
+    it("the secret of existing state counts, not that of the dataset, which follows it", async () => {
+      const { secret, start } = await runOnce(stateDir);
+      await completeCheckpoint(start, 3);
+      await addNumbers();
+      const another = generationSettings(1_800_000, "00112233445566778899aabbccddeeff");
+      await replaceGenerationSettings(bigquery.bigquery, dataset, another);
+      assert.equal((await runOnce(stateDir)).secret, secret);
+      assert.equal(await recordedSecret(), secret);
+    });
+  });
+
+  it("numbers the versions of a new state directory above all versions in the tables", async () => {
+    const table = bigquery.bigquery.dataset(dataset).table("daily_rollup_versions");
+    await begin(stateDir);
+    await table.insert([rollupVersion({ date: "2026-05-01", version: 5_000_000_000_000 })]);
+    const other = `${stateDir}-other`;
+    await begin(other, { fresh: true, acceptWrongNumbers: true });
+    const state = await StateDirectory.open(other);
+    assert.ok(versionFloor(state.nextWorkerStart()) > 5_000_000_000_000);
+    state.close();
   });
 
   it("refuses recreated tables, and tells how to restore labels that were removed", async () => {

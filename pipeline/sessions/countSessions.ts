@@ -15,11 +15,14 @@ import { windowSessions, type SessionWindowOptions } from "./windowSessions";
  * Passes stale events around the session windows. The output are partial sessions for the ledger, keyed by shard. Its step
  * names are older than the word "stale" and must not change.
  */
-function collectStaleSessions(gapMs: number): PTransform<PCollection<ParsedEvent>, PCollection<KV<string, string>>> {
+function collectStaleSessions({
+  gapMs,
+  shardHashSecret,
+}: SessionWindowOptions): PTransform<PCollection<ParsedEvent>, PCollection<KV<string, string>>> {
   return withName("LateSessions", (events: PCollection<ParsedEvent>) =>
     pipe(
       events,
-      bundleParDo("LatePartials", new StaleSessionPartials(gapMs), textKvCoder),
+      bundleParDo("LatePartials", new StaleSessionPartials(gapMs, shardHashSecret), textKvCoder),
       withKvCoder("ByBucket", textKvCoder),
     ),
   );
@@ -32,7 +35,7 @@ export function countSessions(
   const { gapMs } = options;
   return withName("CountSessions", (events: PCollection<ParsedEvent>) => {
     const fresh = pipe(events, windowSessions(options));
-    const stale = pipe(events, collectStaleSessions(gapMs));
+    const stale = pipe(events, collectStaleSessions(options));
     return pipe(
       P([fresh, stale]).apply(withName("AllPartials", flatten<KV<string, string>>())),
       statefulParDo("SessionLedger", new SessionLedger(gapMs), {

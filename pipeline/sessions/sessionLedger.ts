@@ -5,6 +5,7 @@ import {
   type FoldedCell,
   type StateDeclaration,
   type StatefulDoFn,
+  WeighedMap,
 } from "@eventlogger/beam";
 import { registerModule } from "@eventlogger/beam/registerModule";
 import { addInterval, type Interval } from "@eventlogger/events/sessions/sessionIntervals";
@@ -18,7 +19,20 @@ const SNAPSHOT_CHUNK = 1000;
 /** The sessions of one shard: session id -> disjoint intervals. */
 export type SessionShard = Map<string, readonly Interval[]>;
 
-type States = { sessions: StateDeclaration<FoldedCell<SessionShard, SessionPartial[]>> };
+type WeighedShard = WeighedMap<readonly Interval[]>;
+
+type States = { sessions: StateDeclaration<FoldedCell<WeighedShard, SessionPartial[]>> };
+
+/** Bytes of a list with one interval, as most sessions have. */
+const ONE_INTERVAL = 120;
+/** Bytes of a longer list without its intervals, and of each interval. V8 grows such a list with room to spare. */
+const LIST_OVERHEAD = 176;
+const INTERVAL = 76;
+
+/** Bytes of a session's intervals in memory. */
+function weightOf({ length }: readonly Interval[]): number {
+  return length === 1 ? ONE_INTERVAL : LIST_OVERHEAD + INTERVAL * length;
+}
 
 /**
  * Adds intervals to the sessions of a shard.
@@ -61,14 +75,14 @@ export class SessionLedger implements StatefulDoFn<string, DayDelta, States> {
   states(): States {
     const { gapMs } = this;
     return {
-      sessions: foldedState<SessionShard, SessionPartial[]>({
+      sessions: foldedState<WeighedShard, SessionPartial[]>({
         coder: sessionPartialsCoder,
-        create: () => new Map(),
+        create: () => new WeighedMap(weightOf),
         fold: (shard, partials) => void addPartials(shard, 0, partials, gapMs),
         snapshot,
         entries: (partials) => partials.length,
         size: (shard) => shard.size,
-        entryWeight: 300,
+        weight: (shard) => shard.weight,
       }),
     };
   }

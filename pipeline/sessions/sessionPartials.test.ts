@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { dayOf } from "@eventlogger/events/day";
-import { sessionShard } from "../shards";
+import { sessionShard, shardHash } from "../shards";
 import { parsedEvent } from "../testing/parsedEvents";
 import { runBundle } from "../testing/runBundle";
 import { FreshSessionIntervals, PaneIntervals, StaleSessionPartials } from "./sessionPartials";
 
 const GAP = 30 * 60_000;
+const SECRET = "00112233445566778899aabbccddeeff";
 const T = Date.UTC(2026, 0, 31, 10);
 const DAY = dayOf(T);
 
@@ -32,8 +33,8 @@ describe("sessionPartials", () => {
   });
 
   it("only stale events bypass the windows", async () => {
-    assert.deepEqual(await runBundle(new StaleSessionPartials(GAP), EVENTS), [
-      { key: sessionShard(DAY, "b"), value: `[["b",${T},${T}]]` },
+    assert.deepEqual(await runBundle(new StaleSessionPartials(GAP, SECRET), EVENTS), [
+      { key: sessionShard(shardHash(SECRET), DAY, "b"), value: `[["b",${T},${T}]]` },
     ]);
   });
 

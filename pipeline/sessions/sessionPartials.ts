@@ -5,7 +5,7 @@ import { registerModule } from "@eventlogger/beam/registerModule";
 import { dayOf } from "@eventlogger/events/day";
 import { unionIntervals, type Interval } from "@eventlogger/events/sessions/sessionIntervals";
 import type { ParsedEvent } from "../parse/parsedEvent";
-import { sessionShard } from "../shards";
+import { sessionShard, shardHash } from "../shards";
 import {
   decodeIntervals,
   decodeSessionKey,
@@ -64,8 +64,11 @@ export class FreshSessionIntervals implements BundleDoFn<ParsedEvent, KV<string,
 abstract class PartialsByShard<I> implements BundleDoFn<I, KV<string, string>> {
   private sessions: SessionSet | undefined;
 
-  /** @param gapMs session gap, ms */
-  constructor(private readonly gapMs: number) {}
+  /** @param gapMs session gap, ms @param shardHashSecret key of the hash of sessions' shards, see `shardHash` */
+  constructor(
+    private readonly gapMs: number,
+    private readonly shardHashSecret: string | undefined,
+  ) {}
 
   /** The part of a session that an element holds; undefined when this step ignores the element. */
   protected abstract partOf(element: I): SessionPart | undefined;
@@ -83,10 +86,11 @@ abstract class PartialsByShard<I> implements BundleDoFn<I, KV<string, string>> {
     this.flush((kv) => emit(kv, Date.now()));
   }
   private flush(emit: (kv: KV<string, string>) => void): void {
+    const hash = shardHash(this.shardHashSecret);
     const shards = new Map<string, SessionPartial[]>();
     for (const [key, intervals] of this.sessions?.drain() ?? []) {
       const { day, sessionId } = decodeSessionKey(key);
-      const shardKey = sessionShard(day, sessionId);
+      const shardKey = sessionShard(hash, day, sessionId);
       const shard = shards.get(shardKey);
       if (shard) shard.push({ sessionId, intervals });
       else shards.set(shardKey, [{ sessionId, intervals }]);

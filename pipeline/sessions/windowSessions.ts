@@ -17,7 +17,7 @@ import {
 import type { ParsedEvent } from "../parse/parsedEvent";
 import { FreshSessionIntervals, PaneIntervals, PanePartials } from "./sessionPartials";
 
-/** Durations of the session windows; ms. */
+/** Durations of the session windows, ms, and the hash of the ledger's shards. */
 export interface SessionWindowOptions {
   /** Events of one session id less than this apart belong to one session; whole seconds. */
   readonly gapMs: number;
@@ -25,6 +25,8 @@ export interface SessionWindowOptions {
   readonly staleAfterMs: number;
   /** How often a session that is still open is counted; processing time. */
   readonly earlyFiringMs: number;
+  /** Key of the hash of sessions' shards, see `shardHash`. */
+  readonly shardHashSecret: string | undefined;
 }
 
 /** How much the allowed lateness exceeds the age at which events bypass the windows; ms. */
@@ -37,7 +39,7 @@ const LATE_FIRING_MS = 1000;
 export function windowSessions(
   options: SessionWindowOptions,
 ): PTransform<PCollection<ParsedEvent>, PCollection<KV<string, string>>> {
-  const { gapMs, staleAfterMs, earlyFiringMs } = options;
+  const { gapMs, staleAfterMs, earlyFiringMs, shardHashSecret } = options;
   const strategy = windowingStrategy({
     trigger: afterWatermark({
       early: afterProcessingTime(earlyFiringMs),
@@ -62,7 +64,7 @@ export function windowSessions(
       withName("PaneIntervals", parDo(new PaneIntervals(gapMs))),
       withKvCoder("PanesBySession", textKvCoder),
       withName("GlobalWindow", windowInto(globalWindows())),
-      bundleParDo("PanePartials", new PanePartials(gapMs), textKvCoder),
+      bundleParDo("PanePartials", new PanePartials(gapMs, shardHashSecret), textKvCoder),
       withKvCoder("ByBucket", textKvCoder),
     );
   });

@@ -1,6 +1,10 @@
 import type { KV } from "apache-beam/values";
 import type { BundleDoFn } from "@eventlogger/beam";
+import type { AcceptedIds } from "@eventlogger/events/accepted/acceptedIds";
 import type { DayDelta, DayVersion } from "@eventlogger/events/totals/totals";
+import { AcceptedLedger } from "../accepted/acceptedLedger";
+import { CollectHashes } from "../accepted/collectHashes";
+import { MergeHashes } from "../accepted/mergeHashes";
 import type { ParsedEvent } from "../parse/parsedEvent";
 import { SessionLedger } from "../sessions/sessionLedger";
 import { FreshSessionIntervals, PaneIntervals, PanePartials, StaleSessionPartials } from "../sessions/sessionPartials";
@@ -47,10 +51,14 @@ const WHOLE = [Number.MAX_SAFE_INTEGER];
 export class Computations {
   private readonly sessionLedger: StatefulRun<DayDelta, ReturnType<SessionLedger["states"]>>;
   private readonly userLedger = new StatefulRun(new UserLedger());
+  private readonly acceptedLedger = new StatefulRun(new AcceptedLedger());
   private readonly dayTotals = new StatefulRun(new DayTotals());
 
-  /** @param gapMs session gap, ms */
-  constructor(private readonly gapMs: number) {
+  /** @param gapMs session gap, ms @param shardHashSecret key of the hash of the shards, see `shardHash` */
+  constructor(
+    private readonly gapMs: number,
+    private readonly shardHashSecret?: string,
+  ) {
     this.sessionLedger = new StatefulRun(new SessionLedger(gapMs));
   }
 
@@ -61,16 +69,26 @@ export class Computations {
     const paneIntervals = new PaneIntervals(this.gapMs);
     const fired = firePanes(intervals, sizes).flatMap((pane) => [...paneIntervals.process(pane)]);
     const partials = [
-      ...(await runBundles(new PanePartials(this.gapMs), bundlesOf(fired, sizes))),
-      ...(await runBundles(new StaleSessionPartials(this.gapMs), read)),
+      ...(await runBundles(new PanePartials(this.gapMs, this.shardHashSecret), bundlesOf(fired, sizes))),
+      ...(await runBundles(new StaleSessionPartials(this.gapMs, this.shardHashSecret), read)),
     ];
     return this.inBundles(partials, sizes, (bundle) => this.sessionLedger.bundle(bundle));
   }
 
   /** Changes of the counts by the users of events. */
   async countUsers(events: readonly ParsedEvent[], sizes = WHOLE): Promise<DayDelta[]> {
-    const days = await runBundles(new CollectUserDays(), bundlesOf(events, sizes));
+    const days = await runBundles(new CollectUserDays(this.shardHashSecret), bundlesOf(events, sizes));
     return this.inBundles(days, sizes, (bundle) => this.userLedger.bundle(bundle));
+  }
+
+  /** What the record of accepted events gains by events. */
+  async recordAccepted(events: readonly ParsedEvent[], sizes = WHOLE): Promise<AcceptedIds[]> {
+    const hashes = await runBundles(new CollectHashes(), bundlesOf(events, sizes));
+    const output: AcceptedIds[] = [];
+    for (const bundle of bundlesOf(hashes, sizes)) {
+      output.push(...(await runBundle(new MergeHashes(), await this.acceptedLedger.bundle(bundle))));
+    }
+    return output;
   }
 
   /** The versions of the totals after these changes. */

@@ -10,12 +10,17 @@ import { sumByDay } from "../totals/sumDeltas";
 import { CollectUserDays } from "./userDays";
 import { UserLedger } from "./userLedger";
 
-/** Counts active and new users. The output are the changes of the counts, keyed by day. */
-export function countUsers(): PTransform<PCollection<ParsedEvent>, PCollection<KV<string, string>>> {
+/**
+ * Counts active and new users. The output are the changes of the counts, keyed by day.
+ * @param shardHashSecret key of the hash of users' shards, see `shardHash`
+ */
+export function countUsers(
+  shardHashSecret: string | undefined,
+): PTransform<PCollection<ParsedEvent>, PCollection<KV<string, string>>> {
   return withName("CountUsers", (events: PCollection<ParsedEvent>) =>
     pipe(
       events,
-      bundleParDo("UserDays", new CollectUserDays(), textKvCoder),
+      bundleParDo("UserDays", new CollectUserDays(shardHashSecret), textKvCoder),
       withKvCoder("ByBucket", textKvCoder),
       statefulParDo("UserLedger", new UserLedger(), { input: textKvCoder, output: new GeneralObjectCoder<DayDelta>() }),
       sumByDay("UserDeltas"),

@@ -4,7 +4,7 @@ import type { BundleDoFn, Emit, EmitTimestamped } from "@eventlogger/beam";
 import { registerModule } from "@eventlogger/beam/registerModule";
 import { dayOf } from "@eventlogger/events/day";
 import type { ParsedEvent } from "../parse/parsedEvent";
-import { userShard } from "../shards";
+import { shardHash, userShard } from "../shards";
 import { encodeUserDays, type UserDays } from "./encoding";
 
 /** Users that are collected before they are emitted; limits the memory of a large bundle. */
@@ -13,6 +13,9 @@ const MAX_USERS = 50_000;
 /** Collects the distinct (user, day) pairs of a bundle, keyed by user shard. */
 export class CollectUserDays implements BundleDoFn<ParsedEvent, KV<string, string>> {
   private users = new Map<string, number[]>();
+
+  /** @param shardHashSecret key of the hash of users' shards, see `shardHash` */
+  constructor(private readonly shardHashSecret: string | undefined) {}
 
   startBundle(): void {
     this.users = new Map();
@@ -33,9 +36,10 @@ export class CollectUserDays implements BundleDoFn<ParsedEvent, KV<string, strin
   }
 
   private flush(emit: (kv: KV<string, string>) => void): void {
+    const hash = shardHash(this.shardHashSecret);
     const shards = new Map<string, UserDays[]>();
     for (const [userId, days] of this.users) {
-      const key = userShard(userId);
+      const key = userShard(hash, userId);
       const shard = shards.get(key);
       if (shard) shard.push({ userId, days });
       else shards.set(key, [{ userId, days }]);

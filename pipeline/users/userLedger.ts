@@ -5,6 +5,7 @@ import {
   type FoldedCell,
   type StateDeclaration,
   type StatefulDoFn,
+  WeighedMap,
 } from "@eventlogger/beam";
 import { registerModule } from "@eventlogger/beam/registerModule";
 import { addDay, mergeActiveDays, type ActiveDays } from "@eventlogger/events/users/activeDays";
@@ -16,8 +17,17 @@ const SNAPSHOT_CHUNK = 1000;
 
 /** The users of one shard. A user with one active day, as most have, is just that day, which needs a tenth of the memory. */
 export type UserShard = Map<string, number | ActiveDays>;
+type WeighedShard = WeighedMap<number | ActiveDays>;
 
-type States = { users: StateDeclaration<FoldedCell<UserShard, UserChange[]>> };
+type States = { users: StateDeclaration<FoldedCell<WeighedShard, UserChange[]>> };
+
+/** Bytes of the objects of a set of days, without its bitmap. */
+const ACTIVE_DAYS_OVERHEAD = 248;
+
+/** Bytes of a user's days in memory. */
+function weightOf(days: number | ActiveDays): number {
+  return typeof days === "number" ? 0 : ACTIVE_DAYS_OVERHEAD + days.bits.length;
+}
 
 function setOf(known: number | ActiveDays | undefined): ActiveDays | undefined {
   return typeof known === "number" ? addDay(undefined, known)?.set : known;
@@ -70,14 +80,14 @@ function snapshot(shard: UserShard): UserChange[][] {
 export class UserLedger implements StatefulDoFn<string, DayDelta, States> {
   states(): States {
     return {
-      users: foldedState<UserShard, UserChange[]>({
+      users: foldedState<WeighedShard, UserChange[]>({
         coder: userChangesCoder,
-        create: () => new Map(),
+        create: () => new WeighedMap(weightOf),
         fold,
         snapshot,
         entries: (changes) => changes.length,
         size: (shard) => shard.size,
-        entryWeight: 150,
+        weight: (shard) => shard.weight,
       }),
     };
   }

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { BigQuery } from "@google-cloud/bigquery";
+import { runQuery } from "@eventlogger/gcp/bigquery/query";
+import { waitUntil } from "@eventlogger/process/wait";
 import { EventSender } from "@eventlogger/traffic/client/eventSender";
 import { sendAll } from "@eventlogger/traffic/client/sendAll";
 import type { AnalyticsEvent, EventInput } from "@eventlogger/events/event";
@@ -46,7 +49,15 @@ export class Traffic {
    * @param rate events per second; 0 sends as fast as possible
    */
   async post(options: Partial<TrafficOptions>, halfWay: () => Promise<void> = async () => {}, rate = 0): Promise<void> {
-    const events = [...generateTraffic({ ...ADVERSARIAL, now: this.now, ...options })];
+    await this.postEvents([...generateTraffic({ ...ADVERSARIAL, now: this.now, ...options })], halfWay, rate);
+  }
+
+  /** {@link post} for given events. */
+  async postEvents(
+    events: readonly EventInput[],
+    halfWay: () => Promise<void> = async () => {},
+    rate = 0,
+  ): Promise<void> {
     const signal = new AbortController().signal;
     const sender = new EventSender({
       url: new URL("/event/", this.url),
@@ -68,6 +79,57 @@ export class Traffic {
     assert.deepEqual(counts, { accepted: events.length, refused: 0, failed: 0 });
     for (const event of events) this.all.push(accepted(event));
     await interruption;
+  }
+
+  /** Number of accepted events; an event that was sent again counts once. */
+  get uniqueEvents(): number {
+    return new Set(this.all.map((event) => event.event_id)).size;
+  }
+
+  /** An event between two others of the same user, session and day, less than half an hour apart: no number depends on it. */
+  eventInsideSession(): AnalyticsEvent {
+    const unique = [...new Map(this.all.map((event) => [event.event_id, event])).values()];
+    const key = ({ session_id, user_id, event_time }: AnalyticsEvent): string =>
+      JSON.stringify([session_id, user_id, dayOf(event_time)]);
+    const sorted = unique.sort((a, b) => (key(a) < key(b) ? -1 : key(a) > key(b) ? 1 : a.event_time - b.event_time));
+    const found = sorted.find((event, i) => {
+      const [before, after] = [sorted[i - 1], sorted[i + 1]];
+      if (!before || !after || key(before) !== key(event) || key(after) !== key(event)) return false;
+      return after.event_time - before.event_time < 30 * 60_000;
+    });
+    assert(found, "a session has three events");
+    return found;
+  }
+
+  /** Posts an accepted event once more, with its event_id. */
+  async postAgain({ received_at: _, ...event }: AnalyticsEvent): Promise<void> {
+    await this.postEvents([event as EventInput]);
+  }
+
+  /**
+   * Waits until every accepted event has a row in `events` or, by its id, in `dead_letters`.
+   * @returns the ids in the latter
+   */
+  async untilAccounted(bigquery: BigQuery, timeoutMs: number): Promise<string[]> {
+    const accepted = new Set(this.all.map((event) => event.event_id));
+    const idsOf = async (sql: string): Promise<string[]> => {
+      const rows = await runQuery(bigquery, sql);
+      return rows.map((row) => row.text("event_id"));
+    };
+    let missing: string[] = [];
+    const accounted = async (): Promise<{ refused: string[] } | undefined> => {
+      const stored = await idsOf("SELECT DISTINCT event_id FROM analytics.events");
+      const refused = await idsOf(
+        "SELECT DISTINCT JSON_VALUE(payload, '$.event_id') AS event_id FROM analytics.dead_letters " +
+          "WHERE STARTS_WITH(error_type, 'row_refused') ORDER BY event_id",
+      );
+      const found = new Set([...stored, ...refused]);
+      missing = [...accepted].filter((id) => !found.has(id));
+      return missing.length ? undefined : { refused };
+    };
+    const details = (): string => `${missing.length} are missing: ${missing.slice(0, 10).join()}`;
+    const limits = { timeoutMs, intervalMs: 500, retryErrors: true, details };
+    return (await waitUntil("a row or a dead letter of every accepted event", accounted, limits)).refused;
   }
 
   /**

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { IngestFixture } from "@eventlogger/ingest/testing/fixture";
-import { startRelay, type Relay } from "@eventlogger/ingest/testing/relay";
+import { startRelay, type Relay } from "@eventlogger/process/testing/relay";
 import { waitUntil } from "@eventlogger/process/wait";
 import { recoveryText } from "./faultReport";
 import { runLoadTest } from "./loadTest";

@@ -14,6 +14,9 @@ export interface Selection {
 /** Unit tests have no other suffix than `.test.ts`. They need nothing but Node, so nothing is set up for them. */
 export const isUnitTest = (file: string): boolean => !/\.(component|e2e)\.test\.ts$/.test(file);
 
+/** End-to-end tests run the whole product against an independent computation. */
+export const isEndToEndTest = (file: string): boolean => file.endsWith(".e2e.test.ts");
+
 /**
  * Reads the command line of `npm test`.
  * @throws UserError that names an unknown option

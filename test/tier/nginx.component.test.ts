@@ -9,6 +9,8 @@ import { errorsOf, post, postBatch, sampleEvent, sendRaw } from "@eventlogger/in
 import { eventually, useIngest } from "@eventlogger/ingest/testing/fixture";
 import { freePort } from "@eventlogger/process/ports";
 import { startChildProcess, type ChildProcess } from "@eventlogger/process/childProcess";
+import { startHttpServer } from "@eventlogger/ingest/http/server";
+import { findNginx } from "@eventlogger/nginx/findNginx";
 import { nginxArguments, renderNginxConfig, type NginxConfigOptions } from "@eventlogger/nginx/render";
 import { hangUp, noContent, startUpstream, type TestUpstream as Upstream } from "@eventlogger/nginx/testing/upstream";
 
@@ -257,7 +259,7 @@ const installed = spawnSync("nginx", ["-v"]).status === 0;
     assert.equal(await answer.text(), json);
     a.requests.length = 0;
     const hidden = await Promise.all(
-      ["/metrics", "/METRICS/", "/%6detrics", "//metrics", "/-/bad-request"].map((p) => fetch(url + p)),
+      ["/metrics", "/METRICS/", "/%6detrics", "//metrics", "/-/400"].map((p) => fetch(url + p)),
     );
     assert.deepEqual(
       hidden.map((response) => response.status),
@@ -303,6 +305,87 @@ const installed = spawnSync("nginx", ["-v"]).status === 0;
     const bad = await sendRaw(port, "GET /event/ HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n");
     assert.match(bad, /^HTTP\/1.1 400 [^]*"errors":\[/);
     assert.deepEqual(a.requests, []);
+  });
+
+  it("nginx answers every status that it can give by itself with an error body", async () => {
+    const [a] = (await upstreams(noContent)) as [Upstream];
+    const { url, directory } = await startNginx({ upstreams: [a.address] });
+    const port = Number(new URL(url).port);
+    const line =
+      /^HTTP\/1.1 (\d+) [^]*Content-Type: application\/json[^]*X-Request-Id: [^]*\r\n\r\n\{"errors":\[\{"field":"","message":"/i;
+    const head = "Host: a\r\nConnection: close\r\n";
+    const broken: readonly (readonly [status: string, request: string])[] = [
+      ["400", `GET /event/%zz HTTP/1.1\r\n${head}\r\n`],
+      ["405", `TRACE /event/ HTTP/1.1\r\n${head}\r\n`],
+      ["413", `POST /event/ HTTP/1.1\r\n${head}Content-Length: 99999999\r\n\r\n`],
+      ["413", `POST /events/ HTTP/1.1\r\n${head}Content-Length: 99999999\r\n\r\n`],
+      ["431", `GET /events/ HTTP/1.1\r\n${head}X: ${"x".repeat(40_000)}\r\n\r\n`],
+      ["501", `POST /event/ HTTP/1.1\r\n${head}Transfer-Encoding: gzip\r\n\r\n`],
+      ["501", `POST /events/ HTTP/1.1\r\n${head}Transfer-Encoding: gzip\r\n\r\n`],
+      ["505", `GET /event/ HTTP/3.0\r\n${head}\r\n`],
+    ];
+    for (const [status, request] of broken) {
+      const answer = await sendRaw(port, request);
+      assert.equal(line.exec(answer)?.[1], status, `${request.slice(0, 40)}: ${answer}`);
+    }
+    // For the statuses that no request causes: nginx has a page of HTML for each status, and the configuration none.
+    const program = readFileSync(String(findNginx()), "latin1");
+    const pages = new Set(Array.from(program.matchAll(/<center><h1>([45]\d\d) /g), ([, status = ""]) => status));
+    assert.ok(pages.size >= 25, `${pages.size}`);
+    const config = readFileSync(join(directory, "nginx.conf"), "utf8");
+    const handled = Array.from(config.matchAll(/^ *error_page ([\d ]+) =(\d+) (\S+);/gm));
+    const places = config.split("error_page 418 ").length - 1;
+    for (const status of [...pages, "494", "495", "496", "497"]) {
+      const uses = handled.filter(([, statuses = ""]) => statuses.split(" ").includes(status));
+      // Once for the server, and once for each location with an error_page of its own.
+      assert.equal(uses.length, places + 1, status);
+      for (const [, , answer, path] of uses) {
+        assert.match(config, new RegExp(`location = ${path} \\{[^}]*return ${answer} '\\{"errors"`));
+      }
+    }
+  });
+
+  it("a body that stalls behind nginx is answered with 408, and others are served", async () => {
+    for (const path of ["/event/", "/events/"]) {
+      let unreadable = 0;
+      const server = await startHttpServer({
+        listener: (req, res) => void req.resume().on("end", () => res.writeHead(204).end()),
+        host: "127.0.0.1",
+        port: 0,
+        maxConnections: 100,
+        headersTimeoutMs: 300,
+        requestTimeoutMs: 300,
+        onUnreadable: () => unreadable++,
+      });
+      cleanUp.push(() => (server.abort(), server.drain()));
+      const { url } = await startNginx({ upstreams: [`127.0.0.1:${server.port}`] });
+      const port = Number(new URL(url).port);
+      const head = `POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n`;
+      for (const start of [`${head}Content-Length: 1000\r\n\r\n{`, `${head}Transfer-Encoding: chunked\r\n\r\n5\r\n{`]) {
+        assert.match(await sendRaw(port, start), /^HTTP\/1.1 408 [^]*"errors":\[/);
+      }
+      assert.equal(unreadable, 2);
+      assert.equal((await post(url, sampleEvent())).status, 204);
+    }
+  });
+
+  it("HTTP/1.0 without a Host works through nginx", async () => {
+    const server = await startHttpServer({
+      listener: (req, res) => void req.resume().on("end", () => res.writeHead(204).end()),
+      host: "127.0.0.1",
+      port: 0,
+      maxConnections: 100,
+    });
+    cleanUp.push(() => (server.abort(), server.drain()));
+    const { url } = await startNginx({ upstreams: [`127.0.0.1:${server.port}`] });
+    const port = Number(new URL(url).port);
+    const event = JSON.stringify(sampleEvent());
+    for (const request of [
+      "GET /healthz HTTP/1.0\r\n\r\n",
+      `POST /event/ HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: ${event.length}\r\n\r\n${event}`,
+    ]) {
+      for (let i = 0; i < 2; i++) assert.match(await sendRaw(port, request), /^HTTP\/1.1 204 /);
+    }
   });
 
   describe("with real replicas", () => {

@@ -1,7 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import type { IncomingMessage } from "node:http";
 import { parseExactJson } from "@eventlogger/events/exactJson";
-import type { ByteBudget } from "./byteBudget";
+import type { ArrivingBody, ByteBudget } from "./byteBudget";
 import { bodyEncoding } from "./contentHeaders";
 import { decompress } from "./decompress";
 import { RequestError } from "../errors";
@@ -30,7 +30,8 @@ export interface BodyOptions {
 function receive(request: IncomingMessage, { limit, budget }: BodyOptions): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const tooLarge = (): RequestError => new RequestError("BODY_TOO_LARGE", { detail: String(limit) });
-    if (Number(request.headers["content-length"]) > limit * DISCARD_FACTOR) {
+    const length = Number(request.headers["content-length"]);
+    if (length > limit * DISCARD_FACTOR) {
       reject(tooLarge());
       return;
     }
@@ -39,11 +40,20 @@ function receive(request: IncomingMessage, { limit, budget }: BodyOptions): Prom
     let size = 0;
     let taken = 0;
     let refusal: RequestError | undefined;
+    /** Only for a body that does not arrive in one piece. */
+    let arriving: ArrivingBody | undefined;
     const refuse = (error: RequestError): void => {
       refusal ??= error;
       first = more = undefined;
       budget.give(taken);
       taken = 0;
+      if (arriving) budget.arrived(arriving);
+    };
+    const evict = (): void => {
+      const error = new RequestError("TOO_MANY_BODIES");
+      refuse(error);
+      request.pause();
+      reject(error);
     };
     request.on("data", (chunk: Buffer) => {
       size += chunk.length;
@@ -57,12 +67,14 @@ function receive(request: IncomingMessage, { limit, budget }: BodyOptions): Prom
         return;
       }
       taken += chunk.length;
+      if (size !== length) arriving ??= budget.arrives(evict);
       if (first === undefined) first = chunk;
       else (more ??= [first]).push(chunk);
     });
     request.on("end", () => {
       // The reservation belongs to the caller now.
       taken = 0;
+      if (arriving) budget.arrived(arriving);
       if (refusal) reject(refusal);
       else resolve(more ? Buffer.concat(more, size) : (first ?? Buffer.alloc(0)));
     });

@@ -130,7 +130,7 @@ export function readBatch(
     }
     const result = validateEvent(input, receivedAt, rules);
     if (result.ok) {
-      const message = encodeMessage(result.event);
+      const message = encodeMessage(result.event, result.propertiesJson);
       messages.push(message);
       const conflict = conflicts.conflictOf(message, index);
       if (conflict) warnings.push(conflict);

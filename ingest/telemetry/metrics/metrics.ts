@@ -1,4 +1,4 @@
-import { Gauge, Registry, collectDefaultMetrics } from "prom-client";
+import { Counter, Gauge, Registry, collectDefaultMetrics } from "prom-client";
 import { EventMetrics } from "./eventMetrics";
 import { CountingHistogram, type Observer } from "./histogram";
 import { DURATION_BUCKETS, RequestMetrics } from "./requestMetrics";
@@ -42,6 +42,12 @@ export class Metrics {
         this.set(await read());
       },
     });
+  }
+
+  /** Adds a counter without labels. @returns a function that counts one */
+  counter(name: string, help: string): () => void {
+    const counter = new Counter({ name, help, registers: [this.registry] });
+    return () => counter.inc();
   }
 
   /** Adds the process metrics of prom-client. Call it once per process. */

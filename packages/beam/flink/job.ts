@@ -1,6 +1,8 @@
 import "../sdk";
 import type * as runnerApi from "apache-beam/proto/beam_runner_api";
-import { asExternalEnvironment } from "apache-beam/internal/environments";
+import { asExternalEnvironment, TYPESCRIPT_DEFAULT_ENVIRONMENT_URN } from "apache-beam/internal/environments";
+import { ExternalPayload, type Environment } from "apache-beam/proto/beam_runner_api";
+import { ACCESS_TOKEN_PARAMETER } from "../accessToken";
 import { useExternalAlternatives } from "../expansion/environments";
 import { replaceDefaultEnvironment, runJob, type Job, type JobOptionValue } from "../job";
 
@@ -11,12 +13,29 @@ export interface FlinkJobOptions {
   readonly parallelism?: number;
   /** Time between checkpoints, ms. Default: no checkpoints. */
   readonly checkpointingInterval?: number;
+  /** Time after which a checkpoint that is not complete fails the job attempt, ms. Default: {@link checkpointTimeoutMs}. */
+  readonly checkpointTimeout?: number;
   /** Folder for checkpoints; absolute. */
   readonly checkpointDir?: string;
   /** Maximum number of elements in a bundle. @default 5000 */
   readonly maxBundleSize?: number;
   /** Maximum time that a bundle stays open, ms. @default 500 */
   readonly maxBundleTimeMills?: number;
+}
+
+/** Longer than the retries of a sink within one bundle, ms: a service that is away must not end the attempt first. */
+const MIN_CHECKPOINT_TIMEOUT_MS = 180_000;
+
+/**
+ * Time that a checkpoint may take, ms. A checkpoint waits for the bundles of all steps, so that a slow machine or service
+ * delays it; but no checkpoint takes many intervals unless a step hangs. Flink's own default is 10 minutes.
+ */
+export function checkpointTimeoutMs(checkpointingIntervalMs: number): number {
+  return Math.max(MIN_CHECKPOINT_TIMEOUT_MS, 20 * checkpointingIntervalMs);
+}
+
+function checkpointing(interval: number, timeout = checkpointTimeoutMs(interval)): Record<string, JobOptionValue> {
+  return { checkpointing_interval: interval, checkpoint_timeout_millis: timeout };
 }
 
 function pipelineOptions(options: FlinkJobOptions): Record<string, JobOptionValue> {
@@ -29,11 +48,25 @@ function pipelineOptions(options: FlinkJobOptions): Record<string, JobOptionValu
     // Without it, idle sources finish, and Flink takes no more checkpoints.
     shutdown_sources_after_idle_ms: 1_000_000_000,
     retain_externalized_checkpoints_on_cancellation: true,
-    ...(options.checkpointingInterval ? { checkpointing_interval: options.checkpointingInterval } : {}),
+    ...(options.checkpointingInterval ? checkpointing(options.checkpointingInterval, options.checkpointTimeout) : {}),
     ...(options.checkpointDir
       ? { state_backend: "filesystem", state_backend_storage_path: `file://${options.checkpointDir}` }
       : {}),
   };
+}
+
+/** Whether workers of this SDK run every step. Workers of other languages cannot send an access token. */
+export function runsOnlyOnThisSdk(pipeline: runnerApi.Pipeline): boolean {
+  const { environments } = pipeline.components as runnerApi.Components;
+  return Object.values(environments).every(({ urn }) => urn === TYPESCRIPT_DEFAULT_ENVIRONMENT_URN);
+}
+
+function poolEnvironment(environment: Environment, poolAddress: string, accessToken: string | undefined): Environment {
+  const external = asExternalEnvironment(environment, poolAddress);
+  if (accessToken === undefined) return external;
+  const payload = ExternalPayload.fromBinary(external.payload);
+  payload.params[ACCESS_TOKEN_PARAMETER] = accessToken;
+  return { ...external, payload: ExternalPayload.toBinary(payload) };
 }
 
 /**
@@ -41,14 +74,16 @@ function pipelineOptions(options: FlinkJobOptions): Record<string, JobOptionValu
  * run by the expansion service that expanded them: it must have a loopback worker, and must run as long as the job.
  * @param jobEndpoint `host:port` of the job server
  * @param poolAddress `host:port` of the worker pool
+ * @param accessToken the token that job server and worker pool demand; undefined: none
  */
 export async function submitJob(
   jobEndpoint: string,
   poolAddress: string,
   pipeline: runnerApi.Pipeline,
   options: FlinkJobOptions,
+  accessToken?: string,
 ): Promise<Job> {
-  replaceDefaultEnvironment(pipeline, (environment) => asExternalEnvironment(environment, poolAddress));
+  replaceDefaultEnvironment(pipeline, (environment) => poolEnvironment(environment, poolAddress, accessToken));
   useExternalAlternatives(pipeline);
-  return runJob(jobEndpoint, pipeline, options.jobName, pipelineOptions(options));
+  return runJob(jobEndpoint, pipeline, options.jobName, pipelineOptions(options), accessToken);
 }

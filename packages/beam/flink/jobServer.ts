@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { awaitLogLine, logLength } from "@eventlogger/process/readiness";
+import { ACCESS_TOKEN_VARIABLE } from "../accessToken";
 import { startChildProcess, type ChildProcess } from "@eventlogger/process/childProcess";
 
 /** Options of {@link startJobServer}. */
@@ -13,6 +14,8 @@ export interface JobServerOptions {
   readonly logFile: string;
   /** `[local]` runs Flink inside the job server; otherwise `host:port` of the REST endpoint of a cluster. @default "[local]" */
   readonly flinkMaster?: string;
+  /** Token that each call must carry; undefined: none is needed. Flink's own REST endpoint does not check it. */
+  readonly accessToken?: string | undefined;
   /** Maximum heap, as for `-Xmx`. @default "1500m" */
   readonly heap?: string;
   /** Folder of the checkpoint from which jobs of this server resume. */
@@ -114,7 +117,10 @@ export async function startJobServer(options: JobServerOptions): Promise<JobServ
       "--expansion-port=-1",
       `--artifacts-dir=${path.join(options.workDir, "artifacts")}`,
     ],
-    env: { FLINK_CONF_DIR: confDir },
+    env: {
+      FLINK_CONF_DIR: confDir,
+      ...(options.accessToken !== undefined && { [ACCESS_TOKEN_VARIABLE]: options.accessToken }),
+    },
     logFile: options.logFile,
   });
   options.onSpawned?.(child.pid);

@@ -4,9 +4,11 @@ import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { ChannelCredentials } from "@grpc/grpc-js";
 import { GrpcTransport } from "@protobuf-ts/grpc-transport";
-import { impulse } from "apache-beam";
-import { ArtifactFilePayload } from "apache-beam/proto/beam_runner_api";
 import { ArtifactRetrievalServiceClient } from "apache-beam/proto/beam_artifact_api.client";
+import { PrepareJobRequest } from "apache-beam/proto/beam_job_api";
+import { JobServiceClient } from "apache-beam/proto/beam_job_api.client";
+import { ArtifactFilePayload } from "apache-beam/proto/beam_runner_api";
+import { impulse } from "apache-beam";
 import { bundleParDo, ensureFlinkClasspath, pipe, splittableParDo, stringCoder, type FlinkRun } from "../index";
 import * as fixtures from "../testing/fixtures";
 import { cacheDir } from "@eventlogger/process/packageRoot";
@@ -46,34 +48,40 @@ describe("Listening sockets of a run on embedded Flink", function () {
     return run;
   }
 
-  /** The ports of the job server that answer a request for a file of this machine with its content. */
-  async function portsThatServe(file: string, run: FlinkRun): Promise<number[]> {
-    const typePayload = ArtifactFilePayload.toBinary({ path: file, sha256: "" });
-    const artifact = { typeUrn: "beam:artifact:type:file:v1", typePayload, roleUrn: "", rolePayload: new Uint8Array() };
-    const content = async (port: number): Promise<string> => {
-      const channel = new GrpcTransport({
-        host: `127.0.0.1:${port}`,
-        channelCredentials: ChannelCredentials.createInsecure(),
-      });
-      try {
-        const chunks: Uint8Array[] = [];
-        const answer = new ArtifactRetrievalServiceClient(channel).getArtifact({ artifact }, { timeout: 5000 });
-        for await (const { data } of answer.responses) chunks.push(data);
-        return Buffer.concat(chunks).toString();
-      } catch {
-        return ""; // refused, or not a service of artifacts
-      } finally {
-        channel.close();
-      }
+  /** A connection of another user of the machine, who does not know the token of the run. */
+  function connect<T>(host: string, use: (transport: GrpcTransport) => Promise<T>): Promise<T> {
+    const transport = new GrpcTransport({
+      host,
+      channelCredentials: ChannelCredentials.createInsecure(),
+      timeout: 5000,
+    });
+    return use(transport).finally(() => transport.close());
+  }
+
+  /** What the artifact services of a run answer to a request for a file: its content, or an error. */
+  function requestFile(run: FlinkRun, file: string): Promise<string[]> {
+    const artifact = {
+      typeUrn: "beam:artifact:type:file:v1",
+      typePayload: ArtifactFilePayload.toBinary({ path: file, sha256: "" }),
+      roleUrn: "",
+      rolePayload: new Uint8Array(),
     };
-    const ports = listeningSockets(run.jobServer.process.pid).map(({ port }) => port);
-    const contents = await Promise.all(ports.map(content));
-    return ports.filter((_, i) => contents[i] === SECRET);
+    const answers = listeningSockets(run.jobServer.process.pid).map(({ port }) =>
+      connect(`127.0.0.1:${port}`, async (transport) => {
+        let text = "";
+        for await (const { data } of new ArtifactRetrievalServiceClient(transport).getArtifact({ artifact })
+          .responses) {
+          text += Buffer.from(data).toString();
+        }
+        return text;
+      }).catch((error: unknown) => String((error as { code?: unknown }).code)),
+    );
+    return Promise.all(answers);
   }
 
   const portOf = (address: string): number => Number(address.split(":")[1]);
 
-  it("a run on embedded Flink listens on the loopback interface only, and serves no file of the machine", async () => {
+  it("a run on embedded Flink listens on the loopback interface only, and serves no file and runs no job without its access token", async () => {
     const run = await startJob(await ensureFlinkClasspath({ cacheDir }));
     assertOnlyLoopback(process.pid, [portOf(run.jobServer.endpoint), portOf(run.workers.address)]);
     // Job service, artifact staging, REST endpoint, blob server, and for the worker: control, data, state, logging,
@@ -81,7 +89,18 @@ describe("Listening sockets of a run on embedded Flink", function () {
     const ofJobServer = listeningSockets(run.jobServer.process.pid);
     assert.equal(ofJobServer.length, 10);
     writeFileSync(h.file("secret"), SECRET);
-    assert.deepEqual(await portsThatServe(h.file("secret"), run), []);
+    const answers = await requestFile(run, h.file("secret"));
+    // One server has an artifact retrieval service; the others do not know the call.
+    const refused = answers.filter((answer) => answer === "UNAUTHENTICATED");
+    assert.deepEqual([refused.length, answers.includes(SECRET)], [1, false], answers.join());
+    await assert.rejects(
+      connect(run.jobServer.endpoint, (transport) =>
+        new JobServiceClient(transport)
+          .prepare(PrepareJobRequest.create({ jobName: "another" }))
+          .response.then(() => {}),
+      ),
+      { code: "UNAUTHENTICATED" },
+    );
   });
 
   it("a run with Beam's own server factory listens on every network interface, and serves any file", async () => {
@@ -92,6 +111,6 @@ describe("Listening sockets of a run on embedded Flink", function () {
     // The servers of Beam. The two ports of Flink are bound by its configuration.
     assert.equal(outside.length, 8, outside.join("\n"));
     writeFileSync(h.file("secret"), SECRET);
-    assert.equal((await portsThatServe(h.file("secret"), run)).length, 1);
+    assert.ok((await requestFile(run, h.file("secret"))).includes(SECRET));
   });
 });

@@ -7,7 +7,8 @@ import { startWorkerPool, type WorkerPool } from "../worker/pool";
 import type { Failure } from "../worker/counters";
 import { JobFailedError, type Job } from "../job";
 import { CHECKPOINT_RECORD_VARIABLE, runDirectory, type CheckpointRecorderOptions } from "./checkpointRecord";
-import { submitJob, type FlinkJobOptions } from "./job";
+import { ACCESS_TOKEN_VARIABLE, createAccessToken } from "../accessToken";
+import { runsOnlyOnThisSdk, submitJob, type FlinkJobOptions } from "./job";
 import { startJobServer, type JobServer } from "./jobServer";
 
 /** Options of {@link runOnFlink}. */
@@ -64,11 +65,14 @@ export async function runOnFlink(pipeline: runnerApi.Pipeline, options: FlinkRun
   const record = options.checkpointRecord;
   const checkpointDir = record ? runDirectory(record.checkpoints, record.run) : options.checkpointDir;
   for (const dir of [options.workDir, options.logDir]) mkdirSync(dir, { recursive: true });
+  const accessToken = runsOnlyOnThisSdk(pipeline) ? createAccessToken() : undefined;
   const workers = await startWorkerPool({
+    accessToken,
     logFile: path.join(options.logDir, "workers.log"),
     requireFrom: options.requireFrom,
     env: {
       ...options.workerEnv,
+      ...(accessToken !== undefined && { [ACCESS_TOKEN_VARIABLE]: accessToken }),
       ...(record && { [CHECKPOINT_RECORD_VARIABLE]: JSON.stringify(record) }),
     },
     envOfStart: options.workerStartEnv,
@@ -90,13 +94,14 @@ export async function runOnFlink(pipeline: runnerApi.Pipeline, options: FlinkRun
       flinkMaster: options.flinkMaster,
       heap: options.heap,
       restoreFrom: options.restoreFrom,
+      accessToken,
       onSpawned: (pid) => {
         jobServerPid = pid;
         reportProcesses();
       },
     });
     const server = jobServer;
-    const job = await submitJob(server.endpoint, workers.address, pipeline, { ...options, checkpointDir });
+    const job = await submitJob(server.endpoint, workers.address, pipeline, { ...options, checkpointDir }, accessToken);
     let stopping = false;
     const serverExited = server.process.exited.then(({ code, signal }) => {
       if (stopping) return;

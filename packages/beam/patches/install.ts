@@ -1,3 +1,4 @@
+import { patchAccessToken } from "./accessToken";
 import { patchCoders } from "./coders";
 import { patchControl } from "./control";
 import { patchDataChannel } from "./dataChannel";
@@ -15,6 +16,7 @@ export const PATCHES: Readonly<Record<string, () => void>> = {
   dataSink: patchDataSink,
   control: patchControl,
   externalTransforms: patchExternalTransforms,
+  accessToken: patchAccessToken,
 };
 
 const installed = new Set<string>();

@@ -1,6 +1,6 @@
-/** A value whose size in memory can be estimated. */
+/** A value that knows its size in memory. */
 export interface Weighted {
-  /** Estimated size in memory, bytes. */
+  /** Size in memory, bytes. */
   readonly weight: number;
 }
 

@@ -37,7 +37,7 @@ const set = foldedState<Set<string>, string>({
   snapshot: (state) => (state.size ? [[...state].join(",")] : []),
   entries: (record) => record.split(",").length,
   size: (state) => state.size,
-  entryWeight: 50,
+  weight: (state) => 50 * state.size,
 });
 
 describe("Cells of keyed state", () => {

@@ -10,7 +10,7 @@ export interface Cell {
   load(bytes: Uint8Array): void;
   /** Sends the changes since the last save; returns the requests. */
   save(client: StateClient, key: StateKey): Promise<void>[];
-  /** Estimated size in memory, in bytes. */
+  /** Size in memory, bytes. Read after each bundle, so it must not walk over the content. */
   readonly weight: number;
 }
 
@@ -34,7 +34,12 @@ function decodeAll<T>(coder: Coder<T>, bytes: Uint8Array): T[] {
   return out;
 }
 
+/** Bytes of a cell without its content. */
 const CELL_OVERHEAD = 200;
+/** Upper bound of the bytes in memory for each byte of the encoding of a value. */
+const BYTES_PER_ENCODED_BYTE = 4;
+/** Bytes of an element of a bag besides its content: header and place in the array. */
+const ELEMENT_OVERHEAD = 48;
 
 /** Holds one value, or none. Reads and writes are in memory; the bundle saves the value at its end. */
 export class ValueCell<T> implements Cell {
@@ -59,7 +64,7 @@ export class ValueCell<T> implements Cell {
   load(bytes: Uint8Array): void {
     this.value = decodeAll(this.coder, bytes).at(-1);
     this.stored = bytes.length > 0;
-    this.weight = CELL_OVERHEAD + 4 * bytes.length;
+    this.weight = CELL_OVERHEAD + BYTES_PER_ENCODED_BYTE * bytes.length;
   }
   save(client: StateClient, key: StateKey): Promise<void>[] {
     if (!this.changed) return [];
@@ -68,9 +73,10 @@ export class ValueCell<T> implements Cell {
     // Saves a request when nothing is stored.
     if (this.stored) requests.push(client.clear(key));
     this.stored = this.value !== undefined;
+    this.weight = CELL_OVERHEAD;
     if (this.value !== undefined) {
       const bytes = encodeAll(this.coder, [this.value]);
-      this.weight = CELL_OVERHEAD + 4 * bytes.length;
+      this.weight += BYTES_PER_ENCODED_BYTE * bytes.length;
       requests.push(client.append(key, bytes));
     }
     return requests;
@@ -83,7 +89,8 @@ export class BagCell<T> implements Cell {
   private added: T[] = [];
   private stored = false;
   private cleared = false;
-  weight = CELL_OVERHEAD;
+  /** Bytes of the encoded elements, without those that were added since the last save. */
+  private encodedBytes = 0;
 
   constructor(private readonly coder: Coder<T>) {}
 
@@ -97,12 +104,16 @@ export class BagCell<T> implements Cell {
   clear(): void {
     this.values = [];
     this.added = [];
+    this.encodedBytes = 0;
     this.cleared = true;
+  }
+  get weight(): number {
+    return CELL_OVERHEAD + ELEMENT_OVERHEAD * this.values.length + BYTES_PER_ENCODED_BYTE * this.encodedBytes;
   }
   load(bytes: Uint8Array): void {
     this.values = decodeAll(this.coder, bytes);
     this.stored = bytes.length > 0;
-    this.weight = CELL_OVERHEAD + 4 * bytes.length;
+    this.encodedBytes = bytes.length;
   }
   save(client: StateClient, key: StateKey): Promise<void>[] {
     const requests: Promise<void>[] = [];
@@ -113,7 +124,7 @@ export class BagCell<T> implements Cell {
       const bytes = encodeAll(this.coder, this.added);
       this.added = [];
       this.stored = true;
-      this.weight += 4 * bytes.length;
+      this.encodedBytes += bytes.length;
       requests.push(client.append(key, bytes));
     }
     return requests;
@@ -139,8 +150,8 @@ export interface Fold<S, R> {
   entries(record: R): number;
   /** Number of entries of the state. */
   size(state: S): number;
-  /** Estimated memory for one entry, bytes. */
-  readonly entryWeight: number;
+  /** Bytes of the state in memory. Called after each bundle, so it must not walk over the entries (see `WeighedMap`). */
+  weight(state: S): number;
 }
 
 /**
@@ -163,7 +174,7 @@ export class FoldedCell<S, R> implements Cell {
     this.pending.push(record);
   }
   get weight(): number {
-    return CELL_OVERHEAD + this.spec.size(this.state) * this.spec.entryWeight;
+    return CELL_OVERHEAD + this.spec.weight(this.state);
   }
   load(bytes: Uint8Array): void {
     for (const record of decodeAll(this.spec.coder, bytes)) {

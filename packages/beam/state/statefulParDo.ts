@@ -1,4 +1,5 @@
 import "../sdk";
+import { getHeapStatistics } from "node:v8";
 import protobufjs from "protobufjs";
 import * as runnerApi from "apache-beam/proto/beam_runner_api";
 import type { StateKey } from "apache-beam/proto/beam_fn_api";
@@ -17,13 +18,22 @@ import { registerParDoOperator } from "../parDoOperators";
 import { LruCache } from "./cache";
 import type { Cell, StateDeclaration } from "./cells";
 import { StateClient } from "./stateChannel";
+import { textWeight } from "./weighedMap";
 
 const STATEFUL_DOFN_URN = "beam:dofn:js_stateful:v1";
 const BAG_PROTOCOL_URN = "beam:user_state:bag:v1";
 const STATEFUL_REQUIREMENT_URN = "beam:requirement:pardo:stateful:v1";
 /** Maximum number of elements that wait for state; their reads are in flight together. */
 const MAX_QUEUE = 5000;
-const CACHE_BUDGET_BYTES = Number(process.env["BEAM_STATE_CACHE_MIB"] ?? 512) * 1024 * 1024;
+const MIB = 1024 * 1024;
+const MAX_DEFAULT_CACHE_MIB = 512;
+const CACHE_BUDGET_BYTES =
+  Number(process.env["BEAM_STATE_CACHE_MIB"] ?? defaultCacheMib(getHeapStatistics().heap_size_limit)) * MIB;
+
+/** A quarter of the heap, so that the cache of a worker with little memory leaves room for a bundle; MiB. */
+export function defaultCacheMib(heapLimitBytes: number): number {
+  return Math.min(MAX_DEFAULT_CACHE_MIB, Math.floor(heapLimitBytes / MIB / 4));
+}
 
 /** The states of a DoFn by name. */
 export type StateDeclarations = Readonly<Record<string, StateDeclaration<Cell>>>;
@@ -53,7 +63,7 @@ type AnyDoFn = StatefulDoFn<unknown, unknown, StateDeclarations>;
  *
  * State is read once for each key of a bundle, with all reads in flight together. It is saved at the end of the bundle,
  * and the bundle succeeds only after the runner has confirmed the writes. Where the runner offers cache tokens, cells stay
- * in the worker between bundles (environment variable `BEAM_STATE_CACHE_MIB`, MiB, default 512).
+ * in the worker between bundles (environment variable `BEAM_STATE_CACHE_MIB`, MiB; default a quarter of the heap limit, at most 512).
  *
  * @param coders coders of the input (the runner partitions it by the encoded key) and of the output
  * @throws Error when the input does not have a KV coder
@@ -92,6 +102,9 @@ export function statefulParDo<V, O, D extends StateDeclarations>(
   return withName(name, expandInternal);
 }
 
+/** Bytes of an entry besides its texts and cells: objects, arrays of bytes, and the record in the cache. */
+const ENTRY_OVERHEAD = 1000;
+
 /** The cells of one key and window. */
 class Entry {
   /** Set until the cells are loaded. */
@@ -103,7 +116,8 @@ class Entry {
     readonly stateKeys: Readonly<Record<string, StateKey>>,
   ) {}
   get weight(): number {
-    let sum = 200 + 2 * this.key.length;
+    // The key is in memory three times: as text, encoded, and in the key of the cache.
+    let sum = ENTRY_OVERHEAD + 3 * textWeight(this.key);
     for (const cell of Object.values(this.cells)) sum += cell.weight;
     return sum;
   }
@@ -116,7 +130,7 @@ export function stateStats(): { requests: number; cached: number; cachedMiB: num
   return {
     requests: StateClient.requests,
     cached: cache.size,
-    cachedMiB: Math.round(cache.weight / 1048576),
+    cachedMiB: Math.round(cache.weight / MIB),
     hits: cache.hits,
     misses: cache.misses,
   };
@@ -174,7 +188,8 @@ class StatefulParDoOperator implements ExtendedOperator {
   private encode<T>(coder: Coder<T>, value: T): Uint8Array {
     const writer = new protobufjs.Writer();
     coder.encode(value, writer, Context.needsDelimiters);
-    return writer.finish();
+    // A copy, because the entry keeps the bytes: the writer's are a part of a pool of 8 KiB, which would stay in memory as well.
+    return new Uint8Array(writer.finish());
   }
 
   private entryOf(window: Window, key: string): Entry {

@@ -1,6 +1,8 @@
 /** DoFns for the tests of this package, in a registered module that workers can load. */
 import "../sdk";
-import { appendFileSync, existsSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, statSync, writeFileSync } from "node:fs";
+import { MultiplexingDataChannel, type IDataChannel } from "apache-beam/worker/data";
+import { Worker } from "apache-beam/worker/worker";
 import type { KV, WindowedValue } from "apache-beam/values";
 import { bagState, foldedState, gaugeFrom, stringCoder, valueState } from "../index";
 import type {
@@ -78,7 +80,7 @@ export class SumPerKey implements StatefulDoFn<string, string, SumStates> {
         snapshot: (state) => [[...state].join(",")],
         entries: (record) => record.split(",").length,
         size: (state) => state.size,
-        entryWeight: 50,
+        weight: (state) => 50 * state.size,
       }),
     };
   }
@@ -188,6 +190,77 @@ export class FailOnce implements BundleDoFn<string, string> {
       throw new Error("this element is the one that throws");
     }
     emit(element);
+  }
+}
+
+/** A moment in which a worker dies: when it loads the modules, or has got its first instruction and opens its data stream. */
+export type EarlyDeath = "loading modules" | "opening the data stream";
+
+/** Environment variables with an {@link EarlyDeath} and its marker file. */
+const DEATH = { moment: "BEAM_TEST_DIE_WHEN", marker: "BEAM_TEST_DIE_ONCE" };
+
+/** The environment of a worker that dies once. The marker file exists afterwards. */
+export const dieOnce = (moment: EarlyDeath, marker: string): Record<string, string> => ({
+  [DEATH.moment]: moment,
+  [DEATH.marker]: marker,
+});
+
+/** While true, nothing that this worker sends on its data stream reaches the runner. */
+let withholdsData = false;
+
+/** A worker can only die in these moments if its channels wait for it. */
+function prepareDeath(): void {
+  type GetSendChannel = (this: MultiplexingDataChannel, bundleId: string, transformId: string) => IDataChannel;
+  const original: GetSendChannel = Reflect.get<MultiplexingDataChannel, "getSendChannel">(
+    MultiplexingDataChannel.prototype,
+    "getSendChannel",
+  );
+  MultiplexingDataChannel.prototype.getSendChannel = function (bundleId, transformId) {
+    const channel = original.call(this, bundleId, transformId);
+    return {
+      sendData: (data) => (withholdsData ? Promise.resolve() : channel.sendData(data)),
+      sendTimers: (family, timers) => channel.sendTimers(family, timers),
+      close: () => (withholdsData ? undefined : channel.close()),
+      onError: (error) => channel.onError(error),
+    };
+  };
+  const marker = process.env[DEATH.marker];
+  if (marker === undefined || existsSync(marker)) return;
+  const die = (): never => {
+    writeFileSync(marker, "");
+    process.kill(process.pid, "SIGKILL");
+    throw new Error("unreachable");
+  };
+  if (process.env[DEATH.moment] === ("loading modules" satisfies EarlyDeath)) die();
+  Worker.prototype.getDataChannel = die;
+}
+prepareDeath();
+
+/**
+ * Kills its worker `deaths` times, in bundles that contain the nth element: after the response of the bundle was sent, and
+ * before the data of the bundle was. Appends a byte to the marker file for each death.
+ */
+export class DieBeforeEndOfData implements BundleDoFn<string, string> {
+  private count = 0;
+  private dies = false;
+  constructor(
+    private readonly at: number,
+    private readonly deaths: number,
+    private readonly marker: string,
+  ) {}
+  process(element: string, emit: Emit<string>): void {
+    if (++this.count >= this.at) {
+      const died = existsSync(this.marker) ? statSync(this.marker).size : 0;
+      this.dies = died < this.deaths;
+    }
+    emit(element);
+  }
+  finishBundle(): void {
+    if (!this.dies || withholdsData) return;
+    withholdsData = true;
+    appendFileSync(this.marker, "x");
+    // Until then the response has been sent. The runner waits for the data.
+    setTimeout(() => process.kill(process.pid, "SIGKILL"), 500);
   }
 }
 

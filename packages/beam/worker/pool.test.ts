@@ -1,6 +1,6 @@
 import "../sdk";
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import * as grpc from "@grpc/grpc-js";
@@ -37,9 +37,9 @@ describe("Worker pool", function () {
   }
 
   /** Requests a worker, as runners do; returns the error text of the response. */
-  function askForWorker(): Promise<string> {
+  function askForWorker(params: Record<string, string> = {}, workerId = "w1"): Promise<string> {
     const client = new BeamFnExternalWorkerPoolClient(pool.address, grpc.ChannelCredentials.createInsecure());
-    const request = StartWorkerRequest.create({ workerId: "w1", controlEndpoint: { url: runner.address } });
+    const request = StartWorkerRequest.create({ workerId, controlEndpoint: { url: runner.address }, params });
     return new Promise<string>((resolve, reject) => {
       client.startWorker(request, (error: grpc.ServiceError | null, value?: StartWorkerResponse) =>
         error ? reject(error) : resolve(value?.error ?? ""),
@@ -55,6 +55,15 @@ describe("Worker pool", function () {
     const { output } = await runner.run("read", [[{ key: { key: new Uint8Array(), value: restriction }, value: 1 }]]);
     assert.equal(output.length, 10);
   }
+
+  it("a pool with an access token starts a worker only for a request with it", async () => {
+    await start({ accessToken: "secret" });
+    await assert.rejects(askForWorker(), { code: grpc.status.UNAUTHENTICATED });
+    await assert.rejects(askForWorker({ access_token: "other" }), { code: grpc.status.UNAUTHENTICATED });
+    assert.deepEqual(pool.pids, []);
+    assert.equal(await askForWorker({ access_token: "secret" }), "");
+    assert.equal(pool.pids.length, 1);
+  });
 
   it("stopping the pool makes sources nack the messages that they hold", async () => {
     await start();
@@ -78,6 +87,22 @@ describe("Worker pool", function () {
     await runner.until(() => pool.pids.length === 0, "the exit of the worker", 10_000);
     assert.equal(read("finalized"), "abort 0-10\n");
     assert.deepEqual([pool.unexpectedExits, exits], [0, []]);
+  });
+
+  it("each start of a worker gets its own environment, and a start whose environment fails is refused", async () => {
+    let starts = 0;
+    const preload = file("preload.js");
+    writeFileSync(preload, "console.log(`start ${process.env.START}`)");
+    await start({
+      nodeArgs: ["--require", preload],
+      envOfStart: () => {
+        if (++starts > 2) throw new Error("the disk is full");
+        return { START: String(starts) };
+      },
+    });
+    assert.deepEqual([await askForWorker({}, "w1"), await askForWorker({}, "w2")], ["", ""]);
+    assert.match(await askForWorker({}, "w3"), /the disk is full/);
+    await runner.until(() => /start 1\n[^]*start 2\n|start 2\n[^]*start 1\n/.test(read("log")), "both workers", 10_000);
   });
 
   it("a worker runs although its log cannot be written, because the disk is full", async function () {

@@ -1,6 +1,7 @@
 import "../sdk";
-import { spawn, type ChildProcess } from "node:child_process";
+import { spawn, type ChildProcessByStdio } from "node:child_process";
 import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
 import * as grpc from "@grpc/grpc-js";
 import type {
   StartWorkerRequest,
@@ -11,6 +12,7 @@ import type {
 import { beamFnExternalWorkerPoolDefinition } from "apache-beam/proto/beam_fn_api.grpc-server";
 import { getRegisteredModules } from "apache-beam/serialization";
 import { appendLog } from "@eventlogger/process/logFiles";
+import { ACCESS_TOKEN_PARAMETER, isAccessToken } from "../accessToken";
 import { COUNTERS_LINE, FAILURE_LINE, GAUGES_LINE, type Failure } from "./counters";
 
 /** Options of {@link startWorkerPool}. */
@@ -19,6 +21,8 @@ export interface WorkerPoolOptions {
   readonly logFile: string;
   /** Folder from which workers resolve the registered modules. Default: the working directory. */
   readonly requireFrom?: string;
+  /** Token that each request for a worker must contain; undefined: none is needed. */
+  readonly accessToken?: string | undefined;
   /** Environment of the workers, added to that of this process. */
   readonly env?: Readonly<Record<string, string>>;
   /** Called before each start of a worker; returns further variables of its environment. If it throws, the start fails. */
@@ -50,14 +54,35 @@ export interface WorkerPool {
 }
 
 interface RunningWorker {
-  readonly process: ChildProcess;
+  readonly process: ChildProcessByStdio<null, Readable, Readable>;
   readonly exited: Promise<void>;
   stopped: boolean;
   terminated: boolean;
+  /** Whether this pool has sent it a signal. */
+  signalled: boolean;
 }
 
 /** The program of a worker. Found when the first one starts: an image for container workers does not contain it. */
 const workerProgram = (): string => require.resolve("./main");
+
+/** The runner is answered after this time in any case, ms. */
+const START_LIMIT_MS = 60_000;
+
+/**
+ * Resolves when a worker has written its first line, which it does just before it connects to the runner; with an error when
+ * it has exited before. The runner would wait for such a worker.
+ */
+function hasStarted({ process: child, exited }: RunningWorker): Promise<string> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, START_LIMIT_MS, "").unref();
+    const answer = (error: string): void => {
+      clearTimeout(timer);
+      resolve(error);
+    };
+    child.stdout.once("data", () => answer(""));
+    void exited.then(() => answer("The worker has exited before it connected; see the log of the workers"));
+  });
+}
 
 class ProcessPool implements WorkerPool {
   private readonly workers = new Map<string, RunningWorker>();
@@ -74,10 +99,15 @@ class ProcessPool implements WorkerPool {
         call: grpc.ServerUnaryCall<StartWorkerRequest, StartWorkerResponse>,
         callback: grpc.sendUnaryData<StartWorkerResponse>,
       ) => {
-        const { workerId, controlEndpoint } = call.request;
+        const { workerId, controlEndpoint, params } = call.request;
+        const { accessToken } = this.options;
+        if (accessToken !== undefined && !isAccessToken(params[ACCESS_TOKEN_PARAMETER], accessToken)) {
+          callback({ code: grpc.status.UNAUTHENTICATED, details: "The access token of the run is missing or wrong" });
+          return;
+        }
         try {
-          this.startWorker(workerId, controlEndpoint?.url ?? "");
-          callback(null, { error: "" });
+          const worker = this.startWorker(workerId, controlEndpoint?.url ?? "");
+          void hasStarted(worker).then((error) => callback(null, { error }));
         } catch (error) {
           callback(null, { error: String(error) });
         }
@@ -106,7 +136,7 @@ class ProcessPool implements WorkerPool {
     this.address = `127.0.0.1:${port}`;
   }
 
-  private startWorker(id: string, controlUrl: string): void {
+  private startWorker(id: string, controlUrl: string): RunningWorker {
     // A job that Flink restarts at this moment would leave a worker behind.
     if (this.stopping) throw new Error("The worker pool is stopping");
     const args = [
@@ -129,6 +159,7 @@ class ProcessPool implements WorkerPool {
       process: child,
       stopped: false,
       terminated: false,
+      signalled: false,
       exited: new Promise((resolve) => {
         child.once("error", (error) => this.write(`worker ${id} cannot be started: ${error.message}\n`));
         child.once("close", (code, signal) => {
@@ -137,7 +168,9 @@ class ProcessPool implements WorkerPool {
           resolve();
           this.options.onWorkersChanged?.();
           // A worker exits with 0 when the runner closes its control stream.
-          if (!worker.stopped && code !== 0) {
+          // The runner may ask to stop a worker that has just been killed, before this process is told that it has exited.
+          const isKilled = signal !== null && !worker.signalled;
+          if (isKilled || (!worker.stopped && code !== 0)) {
             this.unexpectedExits++;
             const status = signal ? `was killed by ${signal}` : `exited with code ${code}`;
             this.write(`worker ${id} ${status}\n`);
@@ -148,6 +181,7 @@ class ProcessPool implements WorkerPool {
     };
     this.workers.set(id, worker);
     this.options.onWorkersChanged?.();
+    return worker;
   }
 
   private handleLine(id: string, line: string): void {
@@ -189,10 +223,14 @@ class ProcessPool implements WorkerPool {
     worker.stopped = true;
     const terminate = setTimeout(() => {
       // Only once: a second SIGTERM would stop the worker before its sources have nacked their messages.
+      worker.signalled = true;
       if (!worker.terminated) worker.process.kill("SIGTERM");
       worker.terminated = true;
     }, after.terminateMs);
-    const kill = setTimeout(() => worker.process.kill("SIGKILL"), after.killMs);
+    const kill = setTimeout(() => {
+      worker.signalled = true;
+      worker.process.kill("SIGKILL");
+    }, after.killMs);
     await worker.exited;
     clearTimeout(terminate);
     clearTimeout(kill);

@@ -50,8 +50,11 @@ export function addInterval(intervals: readonly Interval[], add: Interval, gapMs
   const sessions = 1 - (to - from);
   // The interval lies within a known one.
   if (sessions === 0 && durationMs === 0) return undefined;
+  const joined: Interval = [joinedFirst, joinedLast];
+  // Most sessions have one interval. A list that is not spread has no room to spare, and so half the size in memory.
+  const isOnly = from === 0 && to === intervals.length;
   return {
-    intervals: [...intervals.slice(0, from), [joinedFirst, joinedLast], ...intervals.slice(to)],
+    intervals: isOnly ? [joined] : [...intervals.slice(0, from), joined, ...intervals.slice(to)],
     sessions,
     durationMs,
   };

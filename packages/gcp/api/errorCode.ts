@@ -1,6 +1,7 @@
 /** Status codes in errors of Google's clients. gRPC codes end at 16, so that they never equal an HTTP status. */
 const CODES = {
   alreadyExists: { grpc: 6, http: 409 },
+  invalidRequest: { grpc: 3, http: 400 },
   forbidden: { grpc: 7, http: 403 },
   notFound: { grpc: 5, http: 404 },
 } as const;
@@ -13,6 +14,11 @@ function hasCode(error: unknown, { grpc, http }: { readonly grpc: number; readon
 /** Whether a client reports that a resource exists already. */
 export function isAlreadyExists(error: unknown): boolean {
   return hasCode(error, CODES.alreadyExists);
+}
+
+/** Whether a client reports that a request is invalid. */
+export function isInvalidRequest(error: unknown): boolean {
+  return hasCode(error, CODES.invalidRequest);
 }
 
 /** Whether a client reports that the caller lacks a permission. */

@@ -34,14 +34,14 @@ export interface DailyRollups {
  */
 export async function readDailyRollups(bigquery: BigQuery, dataset: string, range?: DayRange): Promise<DailyRollups> {
   const view = tableReference(bigquery.projectId, dataset, dailyRollupsView.name);
-  // Also the last day of all, which has the number of all users.
-  const where = `WHERE date BETWEEN CAST(@from AS DATE) AND CAST(@to AS DATE) OR date = (SELECT MAX(date) FROM ${view})`;
+  // Also the last day of all, which has the number of all users. The window reads the view once; a subquery would read it again.
+  const inRange = `WHERE date BETWEEN CAST(@from AS DATE) AND CAST(@to AS DATE) OR date = last_date`;
   const rows = await runQuery(
     bigquery,
     `SELECT date, average_session_duration_sec, average_session_duration_min, active_user_count, new_user_count,
             session_count, total_users
-     FROM ${view}
-     ${range === undefined ? "" : where}
+     FROM (SELECT *, MAX(date) OVER () AS last_date FROM ${view})
+     ${range === undefined ? "" : inRange}
      ORDER BY date`,
     range && { from: range.from, to: range.to },
   );

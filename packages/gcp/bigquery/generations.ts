@@ -80,9 +80,16 @@ export async function readActiveGeneration(bigquery: BigQuery, dataset: string):
     `SELECT generation, settings FROM ${generationsReference(bigquery, dataset)}
      WHERE status = 'active' ORDER BY created_at, settings LIMIT 1`,
   );
-  return (
-    row && { generation: row.number("generation"), settings: JSON.parse(row.text("settings")) as GenerationSettings }
-  );
+  return row && { generation: row.number("generation"), settings: parseSettings(dataset, row.text("settings")) };
+}
+
+/** @throws Error without the text, which contains the secret of the shard hash */
+function parseSettings(dataset: string, text: string): GenerationSettings {
+  try {
+    return JSON.parse(text) as GenerationSettings;
+  } catch {
+    throw new Error(`The settings of dataset ${dataset}, in its table ${generationsTable.name}, are not JSON`);
+  }
 }
 
 /**
@@ -125,7 +132,7 @@ export async function replaceGenerationSettings(
   );
 }
 
-const COMPARED = ["sessionGapMs", "userShards", "sessionShardsPerDay"] as const;
+const seconds = (ms: number): string => `${ms / 1000} s`;
 
 /**
  * Checks that a run has the settings of the dataset. The secret of the shard hash is not compared: a run uses that of the
@@ -137,8 +144,18 @@ export function requireGenerationSettings(
   { settings: recorded }: Generation,
   wanted: GenerationSettings,
 ): void {
-  const differences = COMPARED.filter((key) => recorded[key] !== wanted[key]).map(
-    (key) => `${key} is ${recorded[key]} in the dataset, but ${wanted[key]} in this run`,
-  );
+  const differences: string[] = [];
+  if (recorded.sessionGapMs !== wanted.sessionGapMs) {
+    const gaps = [recorded, wanted].map(({ sessionGapMs }) => seconds(sessionGapMs));
+    differences.push(`the session gap is ${gaps[0]} in the dataset, but ${gaps[1]} in this run (--session-gap)`);
+  }
+  for (const [key, name] of [
+    ["userShards", "shards of users"],
+    ["sessionShardsPerDay", "shards of sessions per day"],
+  ] as const) {
+    if (recorded[key] !== wanted[key]) {
+      differences.push(`the dataset has ${recorded[key]} ${name}, but this release ${wanted[key]}`);
+    }
+  }
   if (differences.length) throw new GenerationSettingsError(dataset, differences);
 }

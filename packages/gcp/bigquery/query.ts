@@ -27,9 +27,10 @@ export class ResultRow {
   }
 }
 
-type Params = Readonly<Record<string, string | number>>;
+/** Named parameters. A list must not be empty. */
+export type QueryParameters = Readonly<Record<string, string | number | readonly string[]>>;
 
-async function createJob(bigquery: BigQuery, query: string, params: Params): Promise<Job> {
+async function createJob(bigquery: BigQuery, query: string, params: QueryParameters): Promise<Job> {
   const [job] = await bigquery.createQueryJob({
     query,
     ...(Object.keys(params).length ? { params: { ...params } } : {}),
@@ -38,11 +39,24 @@ async function createJob(bigquery: BigQuery, query: string, params: Params): Pro
 }
 
 /**
+ * Runs a query and yields its rows while they are read, for results that do not fit into memory.
+ * @throws as {@link runQuery}
+ */
+export async function* streamQuery(
+  bigquery: BigQuery,
+  query: string,
+  params: QueryParameters = {},
+): AsyncGenerator<ResultRow> {
+  const job = await createJob(bigquery, query, params);
+  for await (const row of job.getQueryResultsStream()) yield new ResultRow(row as Record<string, unknown>);
+}
+
+/**
  * Runs a query and reads its whole result. Uses a job, because the shorter `query` call of the client hides errors of
  * emulators.
  * @throws Error of the BigQuery client when the query is rejected or fails
  */
-export async function runQuery(bigquery: BigQuery, query: string, params: Params = {}): Promise<ResultRow[]> {
+export async function runQuery(bigquery: BigQuery, query: string, params: QueryParameters = {}): Promise<ResultRow[]> {
   const job = await createJob(bigquery, query, params);
   const [rows] = await job.getQueryResults();
   return rows.map((row) => new ResultRow(row as Record<string, unknown>));
@@ -53,7 +67,7 @@ export async function runQuery(bigquery: BigQuery, query: string, params: Params
  * @returns the number of changed rows
  * @throws Error of the BigQuery client when the statement is rejected or fails
  */
-export async function runChange(bigquery: BigQuery, statement: string, params: Params = {}): Promise<number> {
+export async function runChange(bigquery: BigQuery, statement: string, params: QueryParameters = {}): Promise<number> {
   const job = await createJob(bigquery, statement, params);
   await job.getQueryResults();
   const [metadata] = (await job.getMetadata()) as [JobMetadata, unknown];

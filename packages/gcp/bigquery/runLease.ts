@@ -159,7 +159,8 @@ export class RunLease {
 
   private schedule(ms: number): void {
     if (this.ended.signal.aborted) return;
-    this.timer = setTimeout(() => void (this.busy = this.renew()), ms);
+    // The lease alone keeps no process alive.
+    this.timer = setTimeout(() => void (this.busy = this.renew()), ms).unref();
   }
 
   private async renew(): Promise<void> {

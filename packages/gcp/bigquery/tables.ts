@@ -68,6 +68,16 @@ export interface RollupVersionRow {
   written_date: string;
 }
 
+/** Hashes of accepted events that one bundle added to the record. The record of a day is the set of all its hashes. */
+export interface AcceptedIdsRow {
+  /** YYYY-MM-DD; the day of the events. */
+  event_date: string;
+  /** Hashes of event ids, 12 hexadecimal digits each, separated by commas. */
+  hashes: string;
+  /** YYYY-MM-DD; the row's partition. */
+  written_date: string;
+}
+
 /** A message that could not be parsed, or a row that BigQuery rejected, with the reason. */
 export interface DeadLetterRow {
   error_type: string;
@@ -86,6 +96,7 @@ export interface TableRows {
   events: EventRow;
   daily_rollup_versions: RollupVersionRow;
   dead_letters: DeadLetterRow;
+  accepted_ids: AcceptedIdsRow;
 }
 export type TableName = keyof TableRows;
 
@@ -150,6 +161,19 @@ export const deadLettersTable: Table = {
   partitionBy: "failed_at",
 };
 
+export const acceptedIdsTable: Table = {
+  name: "accepted_ids",
+  description:
+    "Hashes of the ids of accepted events, for `eventlogger verify`: all of a day with few events, else a sample",
+  columns: [
+    required("event_date", "DATE", "UTC day of the events"),
+    required("hashes", "STRING", "SUBSTR(TO_HEX(SHA256(event_id)), 1, 12) of each event, separated by commas"),
+    required("written_date", "DATE", "UTC day of writing. The partition of the row"),
+  ],
+  partitionBy: "written_date",
+  clusterBy: ["event_date"],
+};
+
 /** Written with SQL only, never streamed: BigQuery refuses to update rows that were streamed minutes ago. */
 export const generationsTable: Table = {
   name: "generations",
@@ -167,10 +191,17 @@ export const generationsTable: Table = {
   partitionBy: "created_at",
 };
 
-export const tables: readonly Table[] = [eventsTable, dailyRollupVersionsTable, deadLettersTable, generationsTable];
+export const tables: readonly Table[] = [
+  eventsTable,
+  dailyRollupVersionsTable,
+  deadLettersTable,
+  acceptedIdsTable,
+  generationsTable,
+];
 
 export const tableByName: { readonly [T in TableName]: Table } = {
   events: eventsTable,
   daily_rollup_versions: dailyRollupVersionsTable,
   dead_letters: deadLettersTable,
+  accepted_ids: acceptedIdsTable,
 };

@@ -1,9 +1,14 @@
 import { averageMinutesSql, averageSecondsSql } from "./averages";
-import { dailyRollupVersionsTable, eventsTable } from "./tables";
+import { dailyRollupVersionsTable, eventsTable, type Table } from "./tables";
 
 export interface View {
   readonly name: string;
   readonly description: string;
+  /**
+   * Set for a materialized view, whose result BigQuery keeps: the table that it reads. Emulators have a plain view with the
+   * same query.
+   */
+  readonly materializedFrom?: Table;
   /** The query. A view needs fully qualified table names. */
   query(project: string, dataset: string): string;
 }
@@ -12,6 +17,32 @@ export interface View {
 export function tableReference(project: string, dataset: string, name: string): string {
   return `\`${project}.${dataset}.${name}\``;
 }
+
+/** The value of a column in the newest version of a day. */
+const newest = (column: string): string => `MAX_BY(${column}, version) AS ${column}`;
+
+/**
+ * The newest version of each day, without anything that is computed from it: BigQuery updates a materialized view
+ * incrementally only when its aggregates are its columns, without window functions, HAVING or arithmetic on aggregates
+ * (https://cloud.google.com/bigquery/docs/materialized-views-create#query_limitations). Not partitioned, because its partitions
+ * would have to be those of the table, which are days of writing.
+ */
+export const dailyRollupLatestView: View = {
+  name: "daily_rollup_latest",
+  description: "The newest version of the totals of each day; the view daily_rollups reads it",
+  materializedFrom: dailyRollupVersionsTable,
+  query: (project, dataset) => `
+SELECT
+  date,
+  MAX(version) AS version,
+  ${newest("session_count")},
+  ${newest("session_duration_ms")},
+  ${newest("active_user_count")},
+  ${newest("new_user_count")},
+  ${newest("updated_at")}
+FROM ${tableReference(project, dataset, dailyRollupVersionsTable.name)}
+GROUP BY date`,
+};
 
 /** One row per day: its newest version, averages, and `total_users`, the known users up to and including that day. */
 export const dailyRollupsView: View = {
@@ -29,12 +60,7 @@ SELECT
   SUM(new_user_count) OVER (ORDER BY date) AS total_users,
   version,
   updated_at
-FROM (
-  SELECT *
-  FROM ${tableReference(project, dataset, dailyRollupVersionsTable.name)}
-  WHERE TRUE
-  QUALIFY ROW_NUMBER() OVER (PARTITION BY date ORDER BY version DESC) = 1
-)
+FROM ${tableReference(project, dataset, dailyRollupLatestView.name)}
 WHERE session_count != 0 OR session_duration_ms != 0 OR active_user_count != 0 OR new_user_count != 0`,
 };
 
@@ -49,4 +75,5 @@ WHERE TRUE
 QUALIFY ROW_NUMBER() OVER (PARTITION BY event_id ORDER BY received_at, event_time, session_id) = 1`,
 };
 
-export const views: readonly View[] = [dailyRollupsView, eventsUniqueView];
+/** In the order in which they are created: a view reads those before it. */
+export const views: readonly View[] = [dailyRollupLatestView, dailyRollupsView, eventsUniqueView];

@@ -1,5 +1,5 @@
 import { PubSub, type ClientConfig } from "@google-cloud/pubsub";
-import { PassThroughClient } from "google-auth-library";
+import { PassThroughClient, type AuthClient } from "google-auth-library";
 import { CONNECT_TIMEOUT_OPTION, supportConnectTimeout } from "./connectTimeout";
 
 const CHANNEL_OPTIONS: ClientConfig & Record<string, unknown> = {
@@ -8,12 +8,9 @@ const CHANNEL_OPTIONS: ClientConfig & Record<string, unknown> = {
   [CONNECT_TIMEOUT_OPTION]: 2000,
 };
 
-/**
- * With an emulator, the client must not look for credentials or a metadata server. (The cast is needed because the client
- * has its own copy of google-auth-library.)
- */
-const emulatorOptions = (): ClientConfig => ({
-  authClient: new PassThroughClient() as unknown as NonNullable<ClientConfig["authClient"]>,
+/** The cast is needed because the client has its own copy of google-auth-library. */
+const authOptions = (authClient: AuthClient): ClientConfig => ({
+  authClient: authClient as unknown as NonNullable<ClientConfig["authClient"]>,
 });
 
 /** Time limit for the response to a keep-alive ping; ms. */
@@ -27,6 +24,8 @@ export interface PubSubClientOptions {
    * @default 5 min, as in the client library
    */
   readonly keepAliveMs?: number;
+  /** Credentials for Google, not used with an emulator. @default the client library's own search */
+  readonly authClient?: AuthClient | undefined;
 }
 
 const keepAliveOptions = (keepAliveMs: number): ClientConfig & Record<string, unknown> => ({
@@ -35,9 +34,10 @@ const keepAliveOptions = (keepAliveMs: number): ClientConfig & Record<string, un
 });
 
 /** Creates a Pub/Sub client; for an emulator if the standard variable PUBSUB_EMULATOR_HOST is set. */
-export function pubSubClient({ project, keepAliveMs }: PubSubClientOptions): PubSub {
+export function pubSubClient({ project, keepAliveMs, authClient }: PubSubClientOptions): PubSub {
   supportConnectTimeout();
   const keepAlive = keepAliveMs === undefined ? {} : keepAliveOptions(keepAliveMs);
-  const emulator = process.env.PUBSUB_EMULATOR_HOST ? emulatorOptions() : {};
-  return new PubSub({ projectId: project, ...CHANNEL_OPTIONS, ...keepAlive, ...emulator });
+  // With an emulator, the client must not look for credentials or a metadata server.
+  const auth = process.env.PUBSUB_EMULATOR_HOST ? new PassThroughClient() : authClient;
+  return new PubSub({ projectId: project, ...CHANNEL_OPTIONS, ...keepAlive, ...(auth && authOptions(auth)) });
 }

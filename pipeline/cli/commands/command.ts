@@ -7,13 +7,18 @@ export interface Command {
   readonly summary: string;
   /** More text for `--help` of the command. */
   readonly details?: string;
+  /** What the command can do, as its first argument: `dead-letters list`. Undefined: it has no argument. */
+  readonly actions?: readonly string[];
   readonly options: OptionSpecs;
   /** Command lines, each with its effect. */
   readonly examples: readonly (readonly [string, string])[];
   /** Cross-field validation; receives only values that passed their own check. @returns all problems */
   check?(options: Readonly<Record<string, unknown>>): readonly string[];
-  /** @returns the exit code. */
-  run(options: Readonly<Record<string, unknown>>): Promise<number>;
+  /**
+   * @param action one of `actions`; empty when there are none
+   * @returns the exit code
+   */
+  run(options: Readonly<Record<string, unknown>>, action: string): Promise<number>;
 }
 
 /** Defines a command whose `check` and `run` receive values with the types of its options. */
@@ -21,12 +26,12 @@ export function defineCommand<S extends OptionSpecs>(
   command: Omit<Command, "options" | "check" | "run"> & {
     options: S;
     check?(options: Partial<Options<S>>): readonly string[];
-    run(options: Options<S>): Promise<number>;
+    run(options: Options<S>, action: string): Promise<number>;
   },
 ): Command {
   return {
     ...command,
     check: (options) => command.check?.(options as Partial<Options<S>>) ?? [],
-    run: (options) => command.run(options as Options<S>),
+    run: (options, action) => command.run(options as Options<S>, action),
   };
 }

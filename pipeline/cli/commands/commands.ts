@@ -1,5 +1,6 @@
 import { cancelCommand } from "./cancel";
 import type { Command } from "./command";
+import { deadLettersCommand } from "./deadLetters";
 import { drainCommand } from "./drain";
 import { generateCommand } from "./generate";
 import { launchCommand } from "./launch";
@@ -22,4 +23,5 @@ export const commands: readonly Command[] = [
   cancelCommand,
   generateCommand,
   verifyCommand,
+  deadLettersCommand,
 ];

@@ -36,7 +36,7 @@ export const launchCommand = defineCommand({
     return run.run(async () => {
       const outputDir = run.outputDir();
       if (outputDir === undefined && o.check) await runPreflight(o, run, { update: false });
-      const built = await run.build();
+      const built = await run.build({ update: false });
       const { jobId, files } = await run.submit(built, { outputDir });
       const { project, region, jobName } = jobSettings(o);
       const { green } = colours(process.stdout);

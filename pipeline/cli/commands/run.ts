@@ -175,7 +175,7 @@ export const runCommand = defineCommand({
   details:
     "Reads the subscription and writes raw events, dead letters and versions of the daily rollups to BigQuery. A restart " +
     "loses nothing: the run resumes from the last checkpoint in --state-dir, and unacknowledged messages are redelivered. " +
-    "Start only one run for each subscription and state directory.",
+    "Start only one run for each subscription. A second run on the state directory, or for the dataset, is refused.",
   options,
   examples: [
     ["$0 run --project my-project --state-dir /var/lib/eventlogger", "runs Flink in one process"],

@@ -105,7 +105,7 @@ export const updateCommand = defineCommand({
       const outputDir = run.outputDir();
       if (outputDir !== undefined) {
         const before = compareWith === undefined ? undefined : readFileSync(compareWith);
-        const built = await run.build();
+        const built = await run.build({ update: true });
         const { stepsOf } = await import("../../runners/dataflow/update/steps.js");
         const plan = before && planUpdate(stepsOf(before), built.steps, transformNameMapping);
         if (plan) showPlan(plan);
@@ -118,7 +118,7 @@ export const updateCommand = defineCommand({
       const api = new GoogleApi(project);
       const running = await runningJob(new DataflowJobs(api, settings), o, run.signal);
       if (o.check) await runPreflight(o, run, { update: true });
-      const built = await run.build();
+      const built = await run.build({ update: true });
       const { runningSteps } = await import("../../runners/dataflow/update/runningSteps.js");
       const onPartial = (reason: string): void =>
         run.warn(`${reason}. Only the names of steps are compared, not their state`);

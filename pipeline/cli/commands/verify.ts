@@ -1,50 +1,74 @@
+import { dayFromIso } from "@eventlogger/events/day";
 import { bigqueryOptions, projectOption } from "@eventlogger/gcp/gcpOptions";
 import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
-import { verifyRollups, type Difference } from "@eventlogger/gcp/bigquery/verify";
+import { verifyDataset } from "@eventlogger/gcp/bigquery/verify/verify";
+import { Progress } from "@eventlogger/options/progress";
 import { defineCommand } from "./command";
 import { jsonOption, writeResult } from "../output";
 import { numberOptions } from "../numberOptions";
 import { requireServices, serviceProblems } from "../services";
+import { verificationLines } from "../verificationLines";
 import { colours } from "@eventlogger/options/terminal";
 
-function describe({ date, number, expected, actual }: Difference): string {
-  if (number !== "day") return `${date}  ${number} is ${actual}, but ${expected} according to the raw events`;
-  if (actual === undefined) return `${date}  is missing in the rollups, but the raw events have ${expected} sessions`;
-  return `${date}  has ${actual} sessions in the rollups, but no raw events`;
+/** The moment of `YYYY-MM-DD` (its start) or of an ISO 8601 time, as ISO 8601 in UTC; undefined for anything else. */
+function moment(text: string): string | undefined {
+  if (dayFromIso(text) !== undefined) return `${text}T00:00:00.000Z`;
+  const ms = /^\d{4}-\d{2}-\d{2}T[\d:.]+(Z|[+-]\d{2}:\d{2})$/.test(text) ? Date.parse(text) : NaN;
+  return Number.isNaN(ms) ? undefined : new Date(ms).toISOString();
 }
 
 export const verifyCommand = defineCommand({
   name: "verify",
-  summary: "Recompute all rollups from the raw events and print each difference",
+  summary: "Check that no accepted event is lost, and that the rollups equal the raw events",
   details:
-    "Exit code 1 if there is a difference. Reads the whole table of raw events. While events arrive, the rollups lag behind " +
-    "the raw events, so run it when there is no traffic.",
+    "Recomputes the rollups from the raw events, compares the record of accepted events with the raw events, and counts the " +
+    "dead letters. Exit code 1 if a number differs, an event is missing, or a dead letter is unexplained. While events " +
+    "arrive, the rollups lag behind the raw events, so run it when there is no traffic.",
   options: {
     ...projectOption,
     ...bigqueryOptions,
-    sessionGap: { ...numberOptions.sessionGap, describe: "Session gap of the pipeline" },
+    since: {
+      type: "string",
+      describe: "Compare only the days of rows that were received or written since this day (YYYY-MM-DD)",
+      optional: true,
+      check: (text) => (dayFromIso(text) === undefined ? "must be a day such as 2026-01-31" : undefined),
+    },
+    deadLettersUntil: {
+      type: "string",
+      describe: "Do not report invalid messages that became dead letters until this time (2026-01-31T12:00:00Z)",
+      optional: true,
+      check: (text) =>
+        moment(text) === undefined
+          ? "must be a time such as 2026-01-31T12:00:00Z, or a day such as 2026-01-31"
+          : undefined,
+    },
+    sessionGap: {
+      type: "duration",
+      describe: "Session gap of the pipeline; by default the one that is stored in the dataset",
+      optional: true,
+      check: numberOptions.sessionGap.check,
+    },
     ...jsonOption,
   },
   examples: [
     ["$0 verify --project my-project", "verifies the dataset analytics"],
+    ["$0 verify --project my-project --since 2026-01-31", "verifies the days of rows received since a day"],
     ["$0 verify --project my-project --json", "prints JSON"],
-    [
-      "$0 verify --bigquery-endpoint http://127.0.0.1:9050 --session-gap 10m",
-      "uses an emulator and another session gap",
-    ],
+    ["$0 verify --bigquery-endpoint http://127.0.0.1:9050", "uses an emulator"],
   ],
   check: serviceProblems,
-  async run({ project, bigqueryEndpoint, dataset, sessionGap, json }) {
-    const { red, green } = colours(process.stdout);
+  async run({ project, bigqueryEndpoint, dataset, since, deadLettersUntil, sessionGap: gapMs, json }) {
     await requireServices({ project, bigquery: { endpoint: bigqueryEndpoint } });
     const bigquery = bigQueryClient({ project, endpoint: bigqueryEndpoint });
-    const { differences, equalDays } = await verifyRollups(bigquery, { dataset, gapMs: sessionGap });
-    const days = new Set(differences.map((d) => d.date)).size;
-    const summary = `${differences.length} differences on ${days} days, ${equalDays} days equal`;
-    writeResult(json, { equal: differences.length === 0, equalDays, differences }, [
-      ...differences.map((difference) => `${red("different")} ${describe(difference)}`),
-      differences.length === 0 ? `${green("equal")} ${equalDays} days equal` : summary,
-    ]);
-    return differences.length === 0 ? 0 : 1;
+    const progress = new Progress(process.stderr);
+    const verification = await verifyDataset(bigquery, {
+      ...{ dataset, since, gapMs },
+      deadLettersUntil: deadLettersUntil === undefined ? undefined : moment(deadLettersUntil),
+      step: (name, work) => progress.step(name, work),
+    });
+    const { isEqual, gapMs: sessionGapMs, days, bytesScanned, ...found } = verification;
+    const document = { equal: isEqual, ...found, sessionGapMs, since, comparedDays: days, bytesScanned };
+    writeResult(json, document, verificationLines(verification, { since, ...colours(process.stdout) }));
+    return isEqual ? 0 : 1;
   },
 });

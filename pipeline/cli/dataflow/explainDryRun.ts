@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { tableByName } from "@eventlogger/gcp/bigquery/tables";
 import type { Step } from "../../runners/dataflow/update/step";
 import { jobSettings, type LaunchOptions } from "./launchOptions";
 import { formatBytes, type StagedFile } from "./stagingProgress";
@@ -53,6 +54,7 @@ export function explainDryRun(
   const { stagingLocation, tempLocation } = jobSettings(o);
   const kind = job.type === "JOB_TYPE_STREAMING" ? "streaming" : "batch";
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+  const others = Object.keys(tableByName).filter((name) => name !== "events");
   const stateful = steps.filter((step) => step.keeps);
   return [
     "dry run: nothing was submitted, and no Google service was called",
@@ -60,7 +62,7 @@ export function explainDryRun(
     `job       ${kind} job ${o.jobName} in ${o.region}, project ${o.project}` +
       (update ? ", replaces the running job of this name and takes over its state" : ""),
     `reads     subscription ${o.subscription}`,
-    `writes    ${o.dataset}.events (${o.eventsSemantics}), ${o.dataset}.daily_rollup_versions and ${o.dataset}.dead_letters`,
+    `writes    ${o.dataset}.events (${o.eventsSemantics}), and ${others.map((name) => `${o.dataset}.${name}`).join(", ")}`,
     `workers   ${workers(o)}`,
     ...[...images].sort().map((image) => `image     ${image}`),
     `stages    ${plural(files.length, "file")}, ${formatBytes(bytes)}, under ${stagingLocation}; temporary files under ${tempLocation}`,

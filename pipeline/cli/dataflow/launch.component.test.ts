@@ -7,7 +7,12 @@ import "@eventlogger/beam/sdk";
 import * as runnerApi from "apache-beam/proto/beam_runner_api";
 import { repositoryRoot, cacheDir } from "@eventlogger/process/packageRoot";
 import { startPubSubEmulator, type PubSubEmulator } from "@eventlogger/gcp/emulators/emulators";
+import type { BigQuery } from "@google-cloud/bigquery";
 import { ensureExpansionClasspath } from "@eventlogger/beam";
+import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
+import { readActiveGeneration } from "@eventlogger/gcp/bigquery/generations";
+import { setUpBigQuery } from "@eventlogger/gcp/bigquery/setup/setUpBigQuery";
+import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
 import { ensureSubmitter } from "../../runners/dataflow/submitter/environment";
 import { describePipeline, type PipelineDescription } from "../../runners/dataflow/testing/describePipeline";
 import { startFakeGoogle, type FakeGoogle } from "@eventlogger/gcp/testing/fakeGoogle";
@@ -48,6 +53,7 @@ interface JobJson {
 
 describe("eventlogger launch and update", function () {
   this.timeout(300_000);
+  const bigquery = useBigQueryEmulator();
   let google: FakeGoogle;
   let dir: string;
 
@@ -57,11 +63,14 @@ describe("eventlogger launch and update", function () {
     await ensureSubmitter();
     dir = mkdtempSync(join(tmpdir(), "launch-test-"));
     google = await startFakeGoogle();
+    await setUpBigQuery(warehouse(), { dataset: "analytics" });
   });
   after(async () => {
     await google.stop();
     rmSync(dir, { recursive: true });
   });
+
+  const warehouse = (): BigQuery => bigQueryClient({ project: google.project, endpoint: bigquery.emulator.url });
 
   /** Runs a command against the fakes. */
   const run = (
@@ -78,6 +87,7 @@ describe("eventlogger launch and update", function () {
           ...google.env,
           DATAFLOW_ENDPOINT: google.endpoint,
           TEMP_LOCATION: "gs://fake-bucket/temp",
+          BIGQUERY_ENDPOINT: bigquery.emulator.url,
           ...options.env,
         },
       },
@@ -141,6 +151,12 @@ describe("eventlogger launch and update", function () {
     assert.match(draining.stderr, /is draining, but only a running job can be updated/);
     google.reset();
   });
+
+  /** The staged pipelines that contain a secret of the shard hash. */
+  const pipelinesWith = (secret: string | undefined): Buffer[] =>
+    [...google.storage.objects]
+      .filter(([name, bytes]) => name.endsWith("/pipeline.pb") && bytes.includes(`"${secret}"`))
+      .map(([, bytes]) => bytes);
 
   describe("launch", () => {
     let dryRun: CliRun;
@@ -261,6 +277,18 @@ describe("eventlogger launch and update", function () {
       assert.equal(google.server.requestsTo(/^POST .*\/jobs$/).length, 2);
     });
 
+    it("gives the workers the secret of the shard hash that it recorded in the dataset, and prints it nowhere", async () => {
+      const secret = (await readActiveGeneration(warehouse(), "analytics"))?.settings.shardHashSecret;
+      assert.match(secret ?? "", /^[0-9a-f]{32}$/);
+      assert.equal(pipelinesWith(secret).length, 1);
+      assert.ok(!`${launched.stdout}${launched.stderr}`.includes(secret as string));
+    });
+
+    it("writes no secret of the shard hash in a dry run", () => {
+      // As the secret is in the pipeline of a launch, see pipelinesWith.
+      assert.doesNotMatch(readFileSync(join(dir, "plan", "pipeline.pb"), "latin1"), /"[0-9a-f]{32}"/);
+    });
+
     it("stops at Ctrl-C while files are staged, submits nothing and leaves no process", () => {
       assert.equal(interrupted.code, 130, interrupted.stderr);
       assert.match(
@@ -320,6 +348,9 @@ describe("eventlogger launch and update", function () {
       assert.deepEqual(created()[0]?.transformNameMapping, { CountPeople: "CountUsers" });
       assert.match(stderr, /^renamed CountPeople\/UserLedger -> CountUsers\/UserLedger$/m);
       assert.doesNotMatch(stderr, /^(added|removed|loses)/m);
+      const secret = (await readActiveGeneration(warehouse(), "analytics"))?.settings.shardHashSecret;
+      assert.equal(pipelinesWith(secret).length, 2, "it has the secret of the job that it replaces");
+      assert.ok(!`${stdout}${stderr}`.includes(secret as string));
     });
   });
 });

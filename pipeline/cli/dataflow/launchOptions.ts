@@ -34,7 +34,7 @@ export const launchOptions = {
   dataset: bigqueryOptions.dataset,
   bigqueryEndpoint: {
     ...bigqueryOptions.bigqueryEndpoint,
-    describe: "URL of a BigQuery emulator for the preflight check of the tables",
+    describe: "URL of a BigQuery emulator for the check of the tables and the settings of the dataset",
   },
   tempLocation: {
     type: "string",

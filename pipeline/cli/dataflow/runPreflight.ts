@@ -1,10 +1,13 @@
+import { mergeDiagnostics } from "@eventlogger/gcp/diagnostics";
 import { checkLaunch } from "../../runners/dataflow/preflight/checkLaunch";
+import { recordSettings } from "../../runners/dataflow/preflight/recordSettings";
 import { requireServices } from "../services";
 import { jobSettings, type LaunchOptions } from "./launchOptions";
 import type { SubmissionRun } from "./submission";
 
 /**
- * Runs the preflight checks and prints their warnings.
+ * Runs the preflight checks and prints their warnings. If they find no problem, records the settings in the dataset, or
+ * compares them with those that are recorded.
  * @throws Error with all problems
  */
 export async function runPreflight(
@@ -17,7 +20,7 @@ export async function runPreflight(
     requireServices({ ...o, pubsub: true, bigquery: { endpoint: o.bigqueryEndpoint }, storage: true }),
   );
   const { tempLocation, stagingLocation } = jobSettings(o);
-  const { problems, warnings } = await run.stoppable(
+  const checked = await run.stoppable(
     checkLaunch({
       project: o.project,
       region: o.region,
@@ -33,6 +36,9 @@ export async function runPreflight(
       dataflowEndpoint: o.dataflowEndpoint,
     }),
   );
+  const { problems, warnings } = checked.problems.length
+    ? checked
+    : mergeDiagnostics([checked, await run.stoppable(recordSettings({ ...o, sessionGapMs: o.sessionGap, update }))]);
   for (const warning of warnings) run.warn(warning);
   if (problems.length === 0) return;
   throw new Error(

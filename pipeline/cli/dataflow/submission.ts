@@ -55,9 +55,16 @@ export class SubmissionRun {
     return dir;
   }
 
-  /** Builds the pipeline. The first time, this also builds the Java parts. */
-  async build(): Promise<BuiltPipeline> {
+  /**
+   * Builds the pipeline. The first time, this also builds the Java parts. A dry run does not read the dataset, so that its
+   * pipeline lacks the secret of the shard hash.
+   */
+  async build({ update }: { readonly update: boolean }): Promise<BuiltPipeline> {
     const { o } = this;
+    const { recordedShardHashSecret } = await import("../../runners/dataflow/preflight/recordSettings.js");
+    const shardHashSecret = o.dryRun
+      ? undefined
+      : await this.stoppable(recordedShardHashSecret({ ...o, sessionGapMs: o.sessionGap, update }));
     // Imported here, because Beam takes a while to load.
     const { buildForSubmission } = await import("../../runners/dataflow/buildForSubmission.js");
     return this.stoppable(
@@ -71,6 +78,7 @@ export class SubmissionRun {
           sessionGapMs: o.sessionGap,
           lateAfterMs: o.lateAfter,
           earlyFiringMs: o.earlyFiring,
+          shardHashSecret,
           // Above the versions of jobs of earlier releases, which are epoch milliseconds.
           versionFloor: Date.now(),
         },

@@ -7,7 +7,7 @@ import { runQuery } from "@eventlogger/gcp/bigquery/query";
 import type { TableName } from "@eventlogger/gcp/bigquery/tables";
 import { event } from "@eventlogger/gcp/bigquery/testing/rows";
 import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
-import { verifyRollups } from "@eventlogger/gcp/bigquery/verify";
+import { verifyDataset } from "@eventlogger/gcp/bigquery/verify/verify";
 import { eventRow } from "./eventRow";
 import type { SinkInputs } from "./sinkRows";
 import { WriteRows } from "./writeRows";
@@ -55,9 +55,7 @@ describe("events of old days", function () {
     const rows = await runQuery(fixture.bigquery, `SELECT event_id FROM ${dataset}.events_unique`);
     assert.deepEqual(rows.map((row) => row.text("event_id")).sort(), events.map((e) => e.event_id).sort());
     assert.equal((await readDailyRollups(fixture.bigquery, dataset)).total_users, 5);
-    assert.deepEqual(await verifyRollups(fixture.bigquery, { dataset, gapMs: GAP_MS }), {
-      differences: [],
-      equalDays: 5,
-    });
+    const { differences, equalDays } = await verifyDataset(fixture.bigquery, { dataset, gapMs: GAP_MS });
+    assert.deepEqual({ differences, equalDays }, { differences: [], equalDays: 5 });
   });
 });

@@ -14,7 +14,12 @@ import { RowsNotWrittenError, RowWriter, type RetryNotice, type RowWriterOptions
 import { setUpBigQuery } from "@eventlogger/gcp/bigquery/setup/setUpBigQuery";
 import type { RollupVersionRow } from "@eventlogger/gcp/bigquery/tables";
 import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
-import { startRecordingProxy, type Answer, type InsertRequest } from "@eventlogger/gcp/bigquery/testing/recordingProxy";
+import {
+  insertErrorsAnswer,
+  startRecordingProxy,
+  type Answer,
+  type InsertRequest,
+} from "@eventlogger/gcp/bigquery/testing/recordingProxy";
 import { rollupVersion } from "@eventlogger/gcp/bigquery/testing/rows";
 
 const TABLE = "daily_rollup_versions";
@@ -38,7 +43,7 @@ function invalidRows({ rows, skipInvalidRows }: InsertRequest, isInvalid: (row: 
     if (isInvalid(r)) return [{ index, errors: [invalid] }];
     return skipInvalidRows ? [] : [{ index, errors: [{ reason: "stopped", message: "" }] }];
   });
-  return { status: 200, body: { insertErrors } };
+  return insertErrorsAnswer(insertErrors);
 }
 
 /** A way to refuse all requests, or those with the poisoned row. The emulator answers the others. */
@@ -400,7 +405,7 @@ describe("RowWriter", function () {
       try {
         const target = writer({ endpoint: `http://127.0.0.1:${port}`, retryForMs: 500 });
         await write(target, range(3));
-        await assert.rejects(target.flush(), /did not accept 3 rows .*not a JSON object/);
+        await assert.rejects(target.flush(), /did not accept 3 rows .*is not BigQuery/);
       } finally {
         proxy.closeAllConnections();
         proxy.close();

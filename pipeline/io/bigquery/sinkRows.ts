@@ -1,7 +1,15 @@
+import { hashToHex, type AcceptedIds } from "@eventlogger/events/accepted/acceptedIds";
 import { dayToIso } from "@eventlogger/events/day";
 import type { DeadLetter } from "@eventlogger/events/deadLetter";
 import type { DayVersion } from "@eventlogger/events/totals/totals";
-import type { DeadLetterRow, EventRow, RollupVersionRow, TableName, TableRows } from "@eventlogger/gcp/bigquery/tables";
+import type {
+  AcceptedIdsRow,
+  DeadLetterRow,
+  EventRow,
+  RollupVersionRow,
+  TableName,
+  TableRows,
+} from "@eventlogger/gcp/bigquery/tables";
 import { partitionDate } from "./partitionDate";
 
 /** What the sink of each table accepts. Events are rows already: the step `ToEventRows` maps them. */
@@ -9,6 +17,7 @@ export interface SinkInputs {
   events: EventRow;
   daily_rollup_versions: DayVersion;
   dead_letters: DeadLetter;
+  accepted_ids: AcceptedIds;
 }
 
 /** The row of a version of a day's totals. */
@@ -37,9 +46,19 @@ export function deadLetterRow(deadLetter: DeadLetter): DeadLetterRow {
   };
 }
 
+/** The row of hashes that the record of accepted events gains. */
+export function acceptedIdsRow({ day, hashes, recordedAt }: AcceptedIds): AcceptedIdsRow {
+  return {
+    event_date: dayToIso(day),
+    hashes: hashes.map(hashToHex).join(),
+    written_date: partitionDate(recordedAt),
+  };
+}
+
 /** Maps what a sink accepts to the row of its table. */
 export const sinkRow: { readonly [T in TableName]: (input: SinkInputs[T]) => TableRows[T] } = {
   events: (row) => row,
   daily_rollup_versions: rollupVersionRow,
   dead_letters: deadLetterRow,
+  accepted_ids: acceptedIdsRow,
 };

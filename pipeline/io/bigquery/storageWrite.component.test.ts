@@ -8,6 +8,7 @@ import { applyAsync, pipe, splittableParDo, type AnyPTransform } from "@eventlog
 import { FlinkHarness } from "@eventlogger/beam/testing/flinkHarness";
 import { runQuery } from "@eventlogger/gcp/bigquery/query";
 import { storageWrite, type StorageWriteOptions } from "./storageWrite";
+import type { AcceptedIds } from "@eventlogger/events/accepted/acceptedIds";
 import { dayFromIso, dayOf, dayToIso } from "@eventlogger/events/day";
 import type { DeadLetter } from "@eventlogger/events/deadLetter";
 import type { DayVersion } from "@eventlogger/events/totals/totals";
@@ -100,6 +101,11 @@ function deadLetter(i: number): DeadLetter {
   };
 }
 
+function acceptedIds(i: number): AcceptedIds {
+  const hashes = [i, 2 ** 48 - 1 - i];
+  return { day: dayFromIso(at(DATES, i)) ?? assert.fail(), hashes, recordedAt: NOW_MS - i };
+}
+
 const range = <T>(n: number, row: (i: number) => T): T[] => Array.from({ length: n }, (_, i) => row(i));
 
 /** One row of each table is in it twice. */
@@ -107,6 +113,7 @@ const ROWS: Rows = {
   events: [...range(120, eventRow), eventRow(1)],
   daily_rollup_versions: [...range(60, dayVersion), dayVersion(1)],
   dead_letters: [...range(40, deadLetter), deadLetter(1)],
+  accepted_ids: [...range(20, acceptedIds), acceptedIds(1)],
 };
 
 /** Its properties are not JSON, as only a bug of this pipeline could write them: BigQuery refuses the row. */
@@ -139,6 +146,7 @@ const unbounded: Read = <Row>(root: Root, name: string, rows: readonly Row[]) =>
 async function writeAll(root: Root, name: string, read: Read, rows: Rows, sinks: Sinks): Promise<void> {
   const refused = await applyAsync(read(root, `${name} Events`, rows.events), sinks.events);
   await applyAsync(read(root, `${name} Versions`, rows.daily_rollup_versions), sinks.daily_rollup_versions);
+  await applyAsync(read(root, `${name} AcceptedIds`, rows.accepted_ids), sinks.accepted_ids);
   const deadLetters = P([read(root, `${name} DeadLetters`, rows.dead_letters), refused]).apply(
     withName(`${name} AllDeadLetters`, flatten<DeadLetter>()),
   );
@@ -167,6 +175,7 @@ describe("storageWrite", function () {
       events: writeRows(`${dataset} events`, target, "events"),
       daily_rollup_versions: writeRows(`${dataset} versions`, target, "daily_rollup_versions"),
       dead_letters: writeRows(`${dataset} dead letters`, target, "dead_letters"),
+      accepted_ids: writeRows(`${dataset} accepted ids`, target, "accepted_ids"),
     };
   }
 
@@ -177,6 +186,7 @@ describe("storageWrite", function () {
       events: storageWrite(`${dataset} events`, { ...target, table: "events" }, all),
       daily_rollup_versions: storageWrite(`${dataset} versions`, { ...target, table: "daily_rollup_versions" }, all),
       dead_letters: storageWrite(`${dataset} dead letters`, { ...target, table: "dead_letters" }, all),
+      accepted_ids: storageWrite(`${dataset} accepted ids`, { ...target, table: "accepted_ids" }, all),
     };
   }
 
@@ -273,5 +283,47 @@ describe("storageWrite", function () {
     await assertSame(inserted, dataset, ["events"]);
     await assertRefused(dataset);
     await run.stop();
+  });
+
+  /** Runs a job that writes rows, one of which BigQuery refuses. Nothing reads the output of the sink. */
+  async function assertFails<T extends TableName>(
+    table: T,
+    dataset: string,
+    rows: readonly SinkInputs[T][],
+    semantics: StorageWriteOptions["semantics"],
+  ): Promise<void> {
+    const sink = storageWrite(
+      "Write",
+      { project: fixture.project, dataset, table },
+      { semantics, expansionAddress: sinks.address },
+    );
+    const run = await flink.start((root) => applyAsync(bounded(root, "Rows", rows), sink));
+    await assert.rejects(run.finished, (error: Error) => {
+      assert.match(error.message, new RegExp(`BigQuery refused 1 row for table ${table} \\(invalid: `));
+      assert.match(error.message, /You can only stream to partitions of date range/);
+      return true;
+    });
+    await run.stop();
+  }
+
+  it("storageWrite fails the job when BigQuery refuses a dead letter", async () => {
+    const tooOld = { ...deadLetter(0), failedAt: Date.parse("2011-05-17") };
+    const dataset = await fixture.freshDataset();
+    await assertFails("dead_letters", dataset, [deadLetter(1), tooOld, deadLetter(2)], "at-least-once");
+  });
+
+  it("storageWrite fails the job when BigQuery refuses a rollup version", async () => {
+    const dataset = await fixture.freshDataset();
+    // The layout of an earlier release, with which BigQuery refuses versions of old days.
+    const table = fixture.bigquery.dataset(dataset).table("daily_rollup_versions");
+    await table.delete();
+    await table.create({
+      schema: { fields: tableByName.daily_rollup_versions.columns.map((column) => ({ ...column })) },
+      timePartitioning: { type: "DAY", field: "date" },
+    });
+    const versionOf = (day: number): DayVersion => ({ ...dayVersion(1), day });
+    const today = dayOf(Date.now());
+    const rows = [versionOf(today), versionOf(dayFromIso("2011-05-17") ?? assert.fail()), versionOf(today - 1)];
+    await assertFails("daily_rollup_versions", dataset, rows, "exactly-once");
   });
 });

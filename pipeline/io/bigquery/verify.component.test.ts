@@ -7,14 +7,15 @@ import { eventRow } from "./eventRow";
 import type { RollupVersionRow } from "@eventlogger/gcp/bigquery/tables";
 import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
 import { event, rollupVersion } from "@eventlogger/gcp/bigquery/testing/rows";
-import { verifyRollups, type Verification } from "@eventlogger/gcp/bigquery/verify";
+import type { RollupComparison } from "@eventlogger/gcp/bigquery/verify/compareRollups";
+import { verifyDataset } from "@eventlogger/gcp/bigquery/verify/verify";
 
 const GAP_MS = 30 * 60_000;
 const DAY = Date.parse("2024-05-01T00:00:00Z");
 const HOUR = 3_600_000;
 const isoDate = (ddMmYyyy: string): string => ddMmYyyy.split("/").reverse().join("-");
 
-describe("verifyRollups", function () {
+describe("verifyDataset, rollups", function () {
   this.timeout(60_000);
   const fixture = useBigQueryEmulator();
 
@@ -22,15 +23,15 @@ describe("verifyRollups", function () {
     events: AnalyticsEvent[],
     rollups: RollupVersionRow[],
     gapMs = GAP_MS,
-  ): Promise<Verification & { lines: string[] }> {
+  ): Promise<RollupComparison & { lines: string[] }> {
     const dataset = fixture.bigquery.dataset(await fixture.freshDataset());
     for (let i = 0; i < events.length; i += 500) {
       await dataset.table("events").insert(events.slice(i, i + 500).map(eventRow));
     }
     if (rollups.length) await dataset.table("daily_rollup_versions").insert(rollups);
-    const result = await verifyRollups(fixture.bigquery, { dataset: dataset.id as string, gapMs });
-    const lines = result.differences.map((d) => `${d.date} ${d.number} ${d.expected} ${d.actual}`);
-    return { ...result, lines };
+    const { differences, equalDays } = await verifyDataset(fixture.bigquery, { dataset: dataset.id as string, gapMs });
+    const lines = differences.map((d) => `${d.date} ${d.number} ${d.expected} ${d.actual}`);
+    return { differences, equalDays, lines };
   }
 
   // A 10-minute session across midnight; events exactly the gap apart (two sessions); events 1 ms closer, repeated.
@@ -55,26 +56,26 @@ describe("verifyRollups", function () {
     }),
   ];
 
-  it("verifyRollups finds no differences in empty tables", async () => {
+  it("verify finds no differences in empty tables", async () => {
     assert.deepEqual(await verify([], []), { differences: [], equalDays: 0, lines: [] });
   });
 
-  it("verifyRollups finds no differences in correct rollups", async () => {
+  it("verify finds no differences in correct rollups", async () => {
     assert.deepEqual(await verify(events, correct), { differences: [], equalDays: 2, lines: [] });
   });
 
-  it("verifyRollups uses the given session gap", async () => {
+  it("verify uses the given session gap", async () => {
     const { lines } = await verify(events, correct, GAP_MS + 1);
     assert.ok(lines.includes("2024-05-01 session_count 3 4"), lines.join("\n"));
   });
 
-  it("verifyRollups finds a missing day", async () => {
+  it("verify finds a missing day", async () => {
     const { lines, equalDays } = await verify(events, correct.slice(0, 1));
     assert.deepEqual(lines, ["2024-05-01 day 4 undefined"]);
     assert.equal(equalDays, 1);
   });
 
-  it("verifyRollups finds a day without events", async () => {
+  it("verify finds a day without events", async () => {
     const { lines } = await verify(events, [...correct, rollupVersion({ date: "2024-05-02", session_count: 1 })]);
     assert.deepEqual(lines, ["2024-05-02 day undefined 1"]);
   });
@@ -93,7 +94,7 @@ describe("verifyRollups", function () {
     [{ new_user_count: 0 }, ["2024-05-01 new_user_count 1 0", "2024-05-01 total_users 2 1"]],
   ];
   for (const [change, expected] of changes) {
-    it(`verifyRollups finds a wrong ${Object.keys(change)[0]}`, async () => {
+    it(`verify finds a wrong ${Object.keys(change)[0]}`, async () => {
       const [first, second] = correct as [RollupVersionRow, RollupVersionRow];
       const { lines, equalDays } = await verify(events, [first, second, { ...second, version: 2, ...change }]);
       assert.deepEqual(lines, expected);
@@ -101,7 +102,7 @@ describe("verifyRollups", function () {
     });
   }
 
-  it("verifyRollups agrees with brute force on generated traffic", async () => {
+  it("verify agrees with brute force on generated traffic", async () => {
     const now = DAY + 20 * HOUR;
     const generated = [...generateTraffic({ count: 4000, seed: 7, days: 5, users: 300, now, duplicateShare: 0.1 })].map(
       (input) => {

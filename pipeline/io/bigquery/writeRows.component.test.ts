@@ -3,11 +3,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { runQuery } from "@eventlogger/gcp/bigquery/query";
 import { RefusedToDeadLetter } from "./storageWrite";
 import { toBeamRow } from "./beamRows";
+import type { AcceptedIds } from "@eventlogger/events/accepted/acceptedIds";
 import type { DeadLetter } from "@eventlogger/events/deadLetter";
 import type { DayVersion } from "@eventlogger/events/totals/totals";
 import { tableByName, type EventRow, type TableName } from "@eventlogger/gcp/bigquery/tables";
 import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
 import {
+  insertErrorsAnswer,
   startRecordingProxy,
   type Answer,
   type InsertRequest,
@@ -53,10 +55,15 @@ const version = (n: number, updatedAt: number): DayVersion => ({
   updatedAt,
 });
 
+/** The first day of the year 10000, after the last DATE of BigQuery, which refuses the row. */
+const NO_DATE = 2_932_897;
+const accepted = (day: number): AcceptedIds => ({ day, hashes: [1, 2], recordedAt: Date.now() });
+
 /** For the tables whose rows no dead letter replaces: valid rows, with one in the middle that BigQuery refuses. */
 const WITH_REFUSED = {
   dead_letters: [letter("a", TIME_MS), letter("b", TOO_LATE_MS), letter("c", TIME_MS)],
   daily_rollup_versions: [version(1, TIME_MS), version(2, TOO_LATE_MS), version(3, TIME_MS)],
+  accepted_ids: [accepted(19_844), accepted(NO_DATE), accepted(19_845)],
 } satisfies Partial<{ readonly [T in TableName]: readonly SinkInputs[T][] }>;
 
 const invalidRequest = (): Answer => ({
@@ -65,12 +72,8 @@ const invalidRequest = (): Answer => ({
     error: { code: 400, message: "no such field: city", errors: [{ reason: "invalid", message: "no such field" }] },
   },
 });
-const invalidRows = ({ rows }: InsertRequest): Answer => ({
-  status: 200,
-  body: {
-    insertErrors: rows.map((_, index) => ({ index, errors: [{ reason: "invalid", message: "no such field" }] })),
-  },
-});
+const invalidRows = ({ rows }: InsertRequest): Answer =>
+  insertErrorsAnswer(rows.map((_, index) => ({ index, errors: [{ reason: "invalid", message: "no such field" }] })));
 
 describe("WriteRows", function () {
   this.timeout(60_000);
@@ -142,7 +145,7 @@ describe("WriteRows", function () {
     assert.equal(await countOf("events"), 1);
   });
 
-  for (const table of ["dead_letters", "daily_rollup_versions"] as const) {
+  for (const table of ["dead_letters", "daily_rollup_versions", "accepted_ids"] as const) {
     it(`WriteRows fails the bundle when BigQuery refuses one row of ${table}, and writes the others`, async () => {
       const doFn: WriteRows<TableName> = writeRows<TableName>(table, 1500);
       await assert.rejects(
@@ -164,7 +167,12 @@ describe("WriteRows", function () {
     });
 
     it(`RefusedToDeadLetter fails the bundle when the Storage Write API refuses a row of ${table}`, () => {
-      const row = table === "dead_letters" ? sinkRow[table](letter("a", TIME_MS)) : sinkRow[table](version(1, TIME_MS));
+      const rows = {
+        dead_letters: () => sinkRow.dead_letters(letter("a", TIME_MS)),
+        daily_rollup_versions: () => sinkRow.daily_rollup_versions(version(1, TIME_MS)),
+        accepted_ids: () => sinkRow.accepted_ids(accepted(19_844)),
+      };
+      const row = rows[table]();
       const refused = { failed_row: toBeamRow(tableByName[table], row), error_message: "no such field" };
       assert.throws(
         () => new RefusedToDeadLetter(table).process(refused, () => assert.fail("nothing may be emitted")),

@@ -1,9 +1,10 @@
 import "@eventlogger/beam/sdk";
+import { createHash } from "node:crypto";
 import type { PCollection } from "apache-beam";
 import type { PTransform } from "apache-beam/transforms/transform";
 import { GeneralObjectCoder } from "apache-beam/coders/js_coders";
-import { createHash } from "node:crypto";
 import { bundleParDo, reportFailure, type BundleDoFn, type Emit, type EmitTimestamped } from "@eventlogger/beam";
+import { deadLetterId } from "../../deadLetters/storedDeadLetter";
 import { canBeDeadLetter, deadLetterOfRefusedRow } from "./refusedRow";
 import { RowWriter } from "./rowWriter";
 import { sinkRow, type SinkInputs } from "./sinkRows";
@@ -19,16 +20,19 @@ export interface TableTarget {
   readonly endpoint: string | undefined;
 }
 
+const digest = (text: string): string => createHash("sha256").update(text).digest("base64url");
+
 const INSERT_IDS: { readonly [T in TableName]: (row: TableRows[T]) => string } = {
   events: (row) => row.event_id,
   daily_rollup_versions: (row) => `${row.date}-${row.version}`,
-  dead_letters: (row) => createHash("sha256").update(`${row.source}\n${row.payload}`).digest("base64url"),
+  dead_letters: deadLetterId,
+  accepted_ids: (row) => digest(`${row.event_date}\n${row.hashes}`),
 };
 
 /**
  * Writes the rows of a bundle and emits dead letters for those that BigQuery refuses while it accepts others. The bundle
  * finishes when every row is written or refused. It fails when that takes too long, and the runner retries it. A refused
- * dead letter or rollup version always fails the bundle.
+ * row of any other table than `events` always fails the bundle.
  */
 export class WriteRows<T extends TableName> implements BundleDoFn<SinkInputs[T], DeadLetter> {
   private writer: RowWriter<TableRows[T]> | undefined;

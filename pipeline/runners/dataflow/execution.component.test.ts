@@ -12,6 +12,7 @@ import { generateTraffic } from "@eventlogger/traffic/generator/trafficGenerator
 import { validateEvent } from "@eventlogger/events/validation";
 import { encodeMessage } from "@eventlogger/events/eventMessage";
 import { eventPipeline } from "../../eventPipeline";
+import { newShardHashSecret } from "../../shards";
 import { dataflowIo } from "./io";
 import { readMessages, type SentMessage } from "./testing/messageSource";
 
@@ -77,7 +78,12 @@ describe("the event pipeline with the sinks for Dataflow", function () {
     const run = await flink.start(
       eventPipeline(
         { ...io, readMessages: readMessages([...messages.slice(0, 300), ...BAD, ...messages.slice(300)]) },
-        { sessionGapMs: 1_800_000, lateAfterMs: 86_400_000, earlyFiringMs: 1000 },
+        {
+          sessionGapMs: 1_800_000,
+          lateAfterMs: 86_400_000,
+          earlyFiringMs: 1000,
+          shardHashSecret: newShardHashSecret(),
+        },
       ),
       { checkpointingInterval: 2000, checkpointDir: flink.file("checkpoints") },
     );

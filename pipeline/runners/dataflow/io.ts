@@ -53,5 +53,7 @@ export function dataflowIo(options: DataflowIoOptions, expansionAddress: string)
       { ...exactlyOnce, numStreams: 1 },
     ),
     writeDeadLetters: storageWrite("WriteDeadLetters", { ...target, table: "dead_letters" }, atLeastOnce),
+    // The rows are sets, so that a repeated row changes nothing.
+    writeAcceptedIds: storageWrite("WriteAcceptedIds", { ...target, table: "accepted_ids" }, atLeastOnce),
   };
 }

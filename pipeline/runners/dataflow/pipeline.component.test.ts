@@ -17,6 +17,7 @@ const OPTIONS = {
   sessionGapMs: 1_800_000,
   lateAfterMs: 86_400_000,
   earlyFiringMs: 10_000,
+  shardHashSecret: "00112233445566778899aabbccddeeff",
 };
 
 const GOLDEN = path.join(repositoryRoot, "pipeline/runners/dataflow/pipeline.golden.json");
@@ -135,8 +136,8 @@ describe("the pipeline for Dataflow", function () {
         }
       }
     }
-    // The read; rows and rejected rows of three writes; input and output of the grouping of sessions.
-    assert.equal(edges, 9);
+    // The read; rows and rejected rows of four writes; input and output of the grouping of sessions.
+    assert.equal(edges, 11);
   });
 
   it("contains no part of the source for other runners, and only unbounded collections", () => {
@@ -160,13 +161,14 @@ describe("the pipeline for Dataflow", function () {
     const commits = (b: Built, write: string): boolean =>
       names(b).some((n) => n.startsWith(`${write}/`) && n.includes("/Flush and finalize writes"));
     assert.deepEqual(
-      ["WriteEvents", "WriteRollupVersions", "WriteDeadLetters"].map((write) => [
+      ["WriteEvents", "WriteRollupVersions", "WriteDeadLetters", "WriteAcceptedIds"].map((write) => [
         commits(built, write),
         commits(exact, write),
       ]),
       [
         [false, true],
         [true, true],
+        [false, false],
         [false, false],
       ],
     );

@@ -8,6 +8,7 @@ import {
   type GenerationSettings,
 } from "@eventlogger/gcp/bigquery/generations";
 import { LeaseHeldError, RunLease, type LeaseRequest, type LeaseTimes } from "@eventlogger/gcp/bigquery/runLease";
+import { newShardHashSecret } from "../../shards";
 import type { StateDirectory } from "./stateDirectory";
 
 /** Ids of earlier runs that are kept in case BigQuery answers none of many starts. */
@@ -15,7 +16,8 @@ const KEPT_LEASES = 20;
 
 export interface ClaimOptions extends Pick<LeaseRequest, "bigquery" | "dataset" | "onTrouble"> {
   readonly state: StateDirectory;
-  readonly settings: GenerationSettings;
+  /** Without the secret of the shard hash, which {@link claimDataset} determines. */
+  readonly settings: Omit<GenerationSettings, "shardHashSecret">;
   /** Whether the run starts with empty state, so that it may change the settings of the dataset. */
   readonly fresh: boolean;
   readonly times?: LeaseTimes;
@@ -24,16 +26,23 @@ export interface ClaimOptions extends Pick<LeaseRequest, "bigquery" | "dataset" 
 /**
  * Takes the lease of a dataset for a run, then records the settings, or compares them with those of the dataset.
  *
+ * Also determines the secret of the shard hash: that of the state in the directory, which must be found again, or, for empty
+ * state, that of the dataset, or a new one. The directory and the dataset keep it.
+ *
  * The id of the run is kept in the state directory. Its lock proves that an earlier run on it has ended, so that a run takes
  * over at once after a kill.
  * @throws LeaseHeldError, GenerationSettingsError; Error that names the missing permission, or the client's error
  */
 export async function claimDataset({ state, settings, fresh, ...request }: ClaimOptions): Promise<RunLease> {
   const { bigquery, dataset } = request;
-  await recordGeneration(bigquery, dataset, settings);
+  const hasState = !fresh && state.hasState();
+  const secret = hasState ? state.shardHashSecret : newShardHashSecret();
+  const wanted: GenerationSettings = { ...settings, ...(secret !== undefined && { shardHashSecret: secret }) };
+  await recordGeneration(bigquery, dataset, wanted);
   const lease = await takeLease(state, request);
   try {
-    await useSettings(bigquery, dataset, settings, fresh);
+    const used = await useSettings(bigquery, dataset, wanted, { fresh, hasState });
+    state.setShardHashSecret(used);
     return lease;
   } catch (error) {
     await lease.release(() => {});
@@ -59,18 +68,26 @@ async function takeLease(
   }
 }
 
-/** Compares the settings with those of the dataset; a run with empty state may replace them. */
+/**
+ * Compares the settings with those of the dataset; a run with empty state may replace them.
+ * @returns the secret of the shard hash
+ */
 async function useSettings(
   bigquery: BigQuery,
   dataset: string,
-  settings: GenerationSettings,
-  fresh: boolean,
-): Promise<void> {
-  const generation = await recordGeneration(bigquery, dataset, settings);
+  wanted: GenerationSettings,
+  { fresh, hasState }: { readonly fresh: boolean; readonly hasState: boolean },
+): Promise<string | undefined> {
+  const generation = await recordGeneration(bigquery, dataset, wanted);
+  const recorded = generation.settings.shardHashSecret;
+  const secret = hasState ? wanted.shardHashSecret : (recorded ?? wanted.shardHashSecret);
+  let isDifferent = secret !== recorded;
   try {
-    requireGenerationSettings(dataset, generation, settings);
+    requireGenerationSettings(dataset, generation, wanted);
   } catch (error) {
     if (!fresh) throw error;
-    await replaceGenerationSettings(bigquery, dataset, settings);
+    isDifferent = true;
   }
+  if (isDifferent) await replaceGenerationSettings(bigquery, dataset, { ...wanted, shardHashSecret: secret });
+  return secret;
 }

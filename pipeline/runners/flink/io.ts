@@ -1,4 +1,5 @@
 import type { EventPipelineIo } from "../../eventPipeline";
+import { writeDeadLetters } from "../../io/bigquery/writeDeadLetters";
 import { writeRows } from "../../io/bigquery/writeRows";
 import { readFromPubSub } from "../../io/pubsub/source/readFromPubSub";
 
@@ -12,6 +13,8 @@ export interface FlinkIoOptions {
   readonly bigqueryEndpoint: string | undefined;
   /** Interval of checkpoints; ms. */
   readonly checkpointIntervalMs: number;
+  /** Folder on the worker's machine for copies of the dead letters; absolute. */
+  readonly deadLetterFolder: string;
   /** Events that are published at a greater age do not hold back the watermark; ms. */
   readonly lateAfterMs: number;
   /** Heap limit of a worker; MiB. */
@@ -44,7 +47,7 @@ export function flowControl(workerMemoryMiB: number): { maxOutstanding: number; 
 /** Sources and sinks for Flink: the project's own Pub/Sub source, and sinks that use streaming inserts of BigQuery. */
 export function flinkIo(options: FlinkIoOptions): EventPipelineIo {
   const { project, subscription, dataset, bigqueryEndpoint, checkpointIntervalMs, lateAfterMs } = options;
-  const { workerMemoryMiB, ackDeadlineMs } = options;
+  const { workerMemoryMiB, ackDeadlineMs, deadLetterFolder } = options;
   const target = { project, dataset, endpoint: bigqueryEndpoint };
   return {
     readMessages: readFromPubSub({
@@ -63,6 +66,7 @@ export function flinkIo(options: FlinkIoOptions): EventPipelineIo {
     }),
     writeEvents: writeRows("WriteEvents", target, "events"),
     writeRollupVersions: writeRows("WriteRollupVersions", target, "daily_rollup_versions"),
-    writeDeadLetters: writeRows("WriteDeadLetters", target, "dead_letters"),
+    writeDeadLetters: writeDeadLetters("WriteDeadLetters", target, deadLetterFolder),
+    writeAcceptedIds: writeRows("WriteAcceptedIds", target, "accepted_ids"),
   };
 }

@@ -6,7 +6,7 @@ import { VERSION_FLOOR_VARIABLE, versionFloor } from "../../totals/versionNumber
 import { flinkIo, type FlinkIoOptions } from "./io";
 import type { RunStart, StateDirectory, StateSettings } from "./stateDirectory";
 
-export interface FlinkPipelineOptions extends EventPipelineOptions, FlinkIoOptions {
+export interface FlinkPipelineOptions extends Omit<EventPipelineOptions, "shardHashSecret">, FlinkIoOptions {
   /** `[local]` or `host:port`. */
   readonly flinkMaster: string;
   /** Heap limit of the job server, which runs Flink with `[local]`; as for `-Xmx`. */
@@ -14,6 +14,9 @@ export interface FlinkPipelineOptions extends EventPipelineOptions, FlinkIoOptio
   /** Maximum duration of a bundle; ms. */
   readonly maxBundleMs: number;
 }
+
+/** How often the counters of the copies of dead letters are read; ms. */
+const CHECK_COPIES_EVERY_MS = 10_000;
 
 /** The settings that the stored state depends on. */
 export function stateSettings(
@@ -37,7 +40,7 @@ export function stateSettings(
  * @param onFailure called when something has failed in a worker and is tried again
  */
 export async function runEventPipelineOnFlink(
-  options: FlinkPipelineOptions,
+  options: Omit<FlinkPipelineOptions, "deadLetterFolder">,
   state: StateDirectory,
   start: RunStart,
   onProgress: (line: string) => void,
@@ -45,8 +48,11 @@ export async function runEventPipelineOnFlink(
 ): Promise<FlinkRun> {
   const classpath = await ensureFlinkClasspath({ cacheDir, onProgress });
   onProgress(start.restoreFrom ? `resuming from checkpoint ${start.restoreFrom.number}` : "starting with empty state");
-  const pipeline = await buildPipeline(eventPipeline(flinkIo(options), options));
-  return runOnFlink(pipeline, {
+  const { shardHashSecret } = state;
+  const pipeline = await buildPipeline(
+    eventPipeline(flinkIo({ ...options, deadLetterFolder: state.deadLetters }), { ...options, shardHashSecret }),
+  );
+  const run = await runOnFlink(pipeline, {
     jobName: "eventlogger",
     classpath,
     workDir: state.work,
@@ -68,4 +74,24 @@ export async function runEventPipelineOnFlink(
         error: `worker ${id} ${status}; Flink starts the job again from its last checkpoint`,
       }),
   });
+  warnOfMissingCopies(run, state, onProgress);
+  return run;
+}
+
+/** Warns when the copies of dead letters reach their limit, again for each file that is removed. */
+function warnOfMissingCopies(run: FlinkRun, state: StateDirectory, onProgress: (line: string) => void): void {
+  let removed = 0;
+  let isFull = false;
+  const check = (): void => {
+    const { counters } = run.workers;
+    const removedNow = counters["deadLetterCopies.removedFiles"] ?? 0;
+    const isFullNow = (counters["deadLetterCopies.skipped"] ?? 0) > 0;
+    const reached = `warning: the copies of dead letters in ${state.deadLetters} have reached their limit`;
+    if (removedNow > removed) onProgress(`${reached}; the oldest file was removed`);
+    if (isFullNow && !isFull) onProgress(`${reached}; more dead letters of today are only in BigQuery`);
+    removed = removedNow;
+    isFull = isFullNow;
+  };
+  const timer = setInterval(check, CHECK_COPIES_EVERY_MS).unref();
+  void run.finished.catch(() => {}).finally(() => clearInterval(timer));
 }

@@ -13,6 +13,7 @@ import {
   type CheckpointRecord,
   type CheckpointRecorderOptions,
 } from "@eventlogger/beam";
+import { deadLetterFolder } from "../../deadLetters/deadLetterFiles";
 import { endProcess, identifyProcess, isRunning, type ProcessIdentity } from "@eventlogger/process/processIdentity";
 import { DirectoryLock } from "./directoryLock";
 
@@ -67,7 +68,11 @@ export interface StateIdentity {
   readonly tablesLabelled: boolean;
 }
 
-type Settings = StateSettings & { readonly stateId?: string; readonly tablesLabelled?: boolean };
+type Settings = StateSettings & {
+  readonly stateId?: string;
+  readonly tablesLabelled?: boolean;
+  readonly shardHashSecret?: string;
+};
 
 /** The start of a run. */
 export interface RunStart {
@@ -111,6 +116,8 @@ function lockDirectory(directory: string): DirectoryLock | undefined {
  */
 export class StateDirectory {
   private readonly launcher = identifyProcess(process.pid) as ProcessIdentity;
+  /** Set by this run, instead of the saved one. */
+  private newShardHash: { readonly secret: string | undefined } | undefined;
 
   private constructor(
     readonly directory: string,
@@ -133,6 +140,10 @@ export class StateDirectory {
   }
   get work(): string {
     return path.join(this.directory, "work");
+  }
+  /** Copies of the dead letters. They outlive `--fresh`. */
+  get deadLetters(): string {
+    return deadLetterFolder(this.directory);
   }
   private get processesFile(): string {
     return path.join(this.directory, "processes.json");
@@ -201,6 +212,16 @@ export class StateDirectory {
   get identity(): StateIdentity | undefined {
     const { stateId, tablesLabelled } = this.settings() ?? {};
     return stateId === undefined ? undefined : { id: stateId, tablesLabelled: tablesLabelled === true };
+  }
+
+  /** The secret of the hash that assigned the state to shards; undefined for state of a release without one. Never print it. */
+  get shardHashSecret(): string | undefined {
+    return this.newShardHash ? this.newShardHash.secret : this.settings()?.shardHashSecret;
+  }
+
+  /** Sets the secret of the shard hash. It is saved with the settings. Only for a folder without state. */
+  setShardHashSecret(secret: string | undefined): void {
+    this.newShardHash = { secret };
   }
 
   /** Number of the newest run on this state; 0 before the first run. */
@@ -330,7 +351,8 @@ export class StateDirectory {
   }
 
   private saveSettings(settings: StateSettings, { id, tablesLabelled }: StateIdentity): void {
-    const saved: Settings = { ...settings, stateId: id, tablesLabelled };
+    const { shardHashSecret } = this;
+    const saved: Settings = { ...settings, stateId: id, tablesLabelled, ...(shardHashSecret && { shardHashSecret }) };
     replaceFile(this.settingsFile, JSON.stringify(saved, null, 2) + "\n");
   }
 

@@ -17,6 +17,7 @@ import { validateEvent } from "@eventlogger/events/validation";
 import { encodeMessage } from "@eventlogger/events/eventMessage";
 import { eventPipeline } from "@eventlogger/pipeline/eventPipeline";
 import type { PubSubMessage } from "@eventlogger/pipeline/io/pubsub/message";
+import { newShardHashSecret } from "@eventlogger/pipeline/shards";
 
 const GAP_MS = 30 * 60_000;
 const DAY_MS = 86_400_000;
@@ -93,8 +94,9 @@ export async function boundedPipeline(image: string, target: TableTarget, count:
         writeEvents: writeRows("WriteEvents", target, "events"),
         writeRollupVersions: writeRows("WriteRollupVersions", target, "daily_rollup_versions"),
         writeDeadLetters: writeRows("WriteDeadLetters", target, "dead_letters"),
+        writeAcceptedIds: writeRows("WriteAcceptedIds", target, "accepted_ids"),
       },
-      { sessionGapMs: GAP_MS, lateAfterMs: DAY_MS, earlyFiringMs: 1000 },
+      { sessionGapMs: GAP_MS, lateAfterMs: DAY_MS, earlyFiringMs: 1000, shardHashSecret: newShardHashSecret() },
     ),
   );
   fireAtTheEnd(pipeline);

@@ -3,6 +3,7 @@ import { runQuery } from "../query";
 import { checkTables } from "./checkTables";
 import { setUpBigQuery } from "./setUpBigQuery";
 import { dailyRollupVersionsTable, eventsTable } from "../tables";
+import { rollupVersion } from "../testing/rows";
 import { useBigQueryEmulator } from "../testing/useBigQueryEmulator";
 
 describe("setUpBigQuery", function () {
@@ -18,7 +19,9 @@ describe("setUpBigQuery", function () {
         "table analytics.events created",
         "table analytics.daily_rollup_versions created",
         "table analytics.dead_letters created",
+        "table analytics.accepted_ids created",
         "table analytics.generations created",
+        "view analytics.daily_rollup_latest created",
         "view analytics.daily_rollups created",
         "view analytics.events_unique created",
       ],
@@ -32,13 +35,14 @@ describe("setUpBigQuery", function () {
     const both = await Promise.all([1, 2].map(() => setUpBigQuery(fixture.bigquery, { dataset: "twice" })));
     assert.deepEqual(
       both.map((steps) => steps.length),
-      [7, 7],
+      [8, 8],
     );
   });
 
   const layouts: [string, string, string[]][] = [
     ["events", "received_date", ["event_date", "event_name", "user_id"]],
     ["daily_rollup_versions", "written_date", ["date"]],
+    ["accepted_ids", "written_date", ["event_date"]],
   ];
   for (const [table, field, fields] of layouts) {
     it(`partitions the table ${table} by the day of ${field} and clusters it by ${fields.join(", ")}`, async () => {
@@ -87,6 +91,35 @@ describe("setUpBigQuery", function () {
     }
     await setUpBigQuery(fixture.bigquery, { dataset: "earlier" });
     assert.deepEqual((await checkTables(fixture.bigquery, "earlier")).problems, []);
+  });
+
+  it("replaces the query of the view daily_rollups of an earlier release, and keeps the rows that it shows", async () => {
+    const name = await fixture.freshDataset();
+    const dataset = fixture.bigquery.dataset(name);
+    await dataset
+      .table("daily_rollup_versions")
+      .insert([
+        rollupVersion({ date: "2024-05-01", version: 1, session_count: 1 }),
+        rollupVersion({ date: "2024-05-01", version: 3, session_count: 3 }),
+        rollupVersion({ date: "2024-05-02", version: 2, session_count: 2 }),
+      ]);
+    const query = `SELECT date, session_count FROM \`${fixture.project}.${name}.daily_rollup_versions\` WHERE TRUE
+      QUALIFY ROW_NUMBER() OVER (PARTITION BY date ORDER BY version DESC) = 1`;
+    await dataset.table("daily_rollup_latest").delete();
+    await dataset.table("daily_rollups").setMetadata({ view: { query, useLegacySql: false } });
+    const read = async (columns: string): Promise<string[]> => {
+      const rows = await runQuery(fixture.bigquery, `SELECT ${columns} FROM ${name}.daily_rollups ORDER BY date`);
+      return rows.map((row) =>
+        columns
+          .split(", ")
+          .map((column) => row.number(column))
+          .join(" "),
+      );
+    };
+    assert.deepEqual(await read("session_count"), ["3", "2"]);
+    await assert.rejects(read("session_count, version"));
+    await setUpBigQuery(fixture.bigquery, { dataset: name });
+    assert.deepEqual(await read("session_count, version"), ["3 3", "2 2"]);
   });
 
   it("adds missing nullable columns to an older table and keeps its rows", async () => {

@@ -4,9 +4,11 @@ import { createUnlessExists } from "../../setup/createUnlessExists";
 import { existing, type SetupStep } from "../../setup/setupStep";
 import { checkColumns, columnProblems, partitioningProblem, REPARTITION } from "./columns";
 import { existingTable } from "./existingTable";
+import { isGoogleService } from "../client";
 import { runQuery } from "../query";
 import { tables, type Column, type Table } from "../tables";
-import { tableReference, views, type View } from "../views";
+import { tableReference, views } from "../views";
+import { setUpMaterializedView, setUpView } from "./setUpViews";
 
 function tableMetadata(table: Table): TableMetadata {
   return {
@@ -94,28 +96,6 @@ async function setUpTable(bigquery: BigQuery, dataset: Dataset, table: Table): P
   });
 }
 
-async function setUpView(bigquery: BigQuery, dataset: Dataset, view: View): Promise<SetupStep> {
-  const name = `${dataset.id}.${view.name}`;
-  const need = needsOn(bigquery.projectId, `view ${name}`);
-  const query = view.query(bigquery.projectId, dataset.id as string).trim();
-  const metadata = { description: view.description, view: { query, useLegacySql: false } };
-  const step = { kind: "view", name } as const;
-  const outcome = await createUnlessExists(need("bigquery.tables.create"), () =>
-    dataset.createTable(view.name, metadata),
-  );
-  if (outcome === "created") return { ...step, outcome };
-  const table = dataset.table(view.name);
-  const [present] = (await withPermission(need("bigquery.tables.get"), () => table.getMetadata())) as [
-    TableMetadata,
-    unknown,
-  ];
-  const presentQuery = typeof present.view === "object" ? present.view.query : undefined;
-  if (presentQuery === query) return existing(step);
-  await withPermission(need("bigquery.tables.update"), () => table.setMetadata({ view: metadata.view }));
-  // Some emulators do not return the query of a view; then the change is unknown.
-  return existing(step, { updated: presentQuery === undefined ? [] : ["new query"] });
-}
-
 async function setUpDataset(bigquery: BigQuery, dataset: Dataset, location: string | undefined): Promise<SetupStep> {
   const name = dataset.id as string;
   const need = needsOn(bigquery.projectId, `dataset ${name}`);
@@ -137,15 +117,29 @@ async function setUpDataset(bigquery: BigQuery, dataset: Dataset, location: stri
 /**
  * Creates the dataset, its tables and its views, and adds columns that an earlier release did not have. Safe to repeat.
  * @param options.location location of a new dataset, such as `EU`; undefined: BigQuery's default
+ * @param options.materializedViews whether the service supports them. @default true for Google's service, false for emulators
  * @throws Error that names a table that cannot be updated, or the missing permission; otherwise the client's error
  */
 export async function setUpBigQuery(
   bigquery: BigQuery,
-  { dataset: name, location }: { dataset: string; location?: string | undefined },
+  {
+    dataset: name,
+    location,
+    materializedViews = isGoogleService(bigquery),
+  }: { dataset: string; location?: string | undefined; materializedViews?: boolean },
 ): Promise<SetupStep[]> {
   const dataset = bigquery.dataset(name);
   const steps = [await setUpDataset(bigquery, dataset, location)];
   for (const table of tables) steps.push(await setUpTable(bigquery, dataset, table));
-  for (const view of views) steps.push(await setUpView(bigquery, dataset, view));
+  const isNew = (table: Table): boolean =>
+    steps.some((step) => step.name === `${name}.${table.name}` && step.outcome === "created");
+  for (const view of views) {
+    const { materializedFrom: base } = view;
+    steps.push(
+      base !== undefined && materializedViews
+        ? await setUpMaterializedView(bigquery, dataset, view, { recreate: isNew(base) })
+        : await setUpView(bigquery, dataset, view),
+    );
+  }
   return steps;
 }

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
-import { insertAllRow } from "./insertAll";
+import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
+import { FakeServer } from "@eventlogger/gcp/testing/fakeServer";
+import { insertAll, insertAllRow } from "./insertAll";
+import { judgeRequestFailure } from "./requestFailure";
 
 describe("insertAllRow", () => {
   const idOf = (id: string): string => (JSON.parse(insertAllRow({}, id)) as { insertId: string }).insertId;
@@ -16,4 +19,40 @@ describe("insertAllRow", () => {
     assert.equal(idOf(long), idOf(long));
     assert.notEqual(idOf(long), idOf(`${long}x`));
   });
+});
+
+describe("insertAll", () => {
+  let server: FakeServer;
+  let body: unknown;
+  before(async () => (server = await FakeServer.start([() => ({ status: 200, body })])));
+  after(() => server.stop());
+  const insert = (): ReturnType<typeof insertAll> => {
+    const bigquery = bigQueryClient({ project: "p", endpoint: server.url }, { autoRetry: false });
+    return insertAll(bigquery, { dataset: "d", table: "events" }, [insertAllRow({ a: 1 }, "id")], false);
+  };
+
+  it("insertAll returns no errors for BigQuery's answer, with or without a list of errors", async () => {
+    body = { kind: "bigquery#tableDataInsertAllResponse" };
+    assert.deepEqual(await insert(), []);
+    body = { kind: "bigquery#tableDataInsertAllResponse", insertErrors: [] };
+    assert.deepEqual(await insert(), []);
+  });
+
+  for (const [name, answer] of Object.entries({
+    "an empty object": {},
+    "a page of HTML": Buffer.from("<html>Please log in</html>"),
+    "no body": Buffer.alloc(0),
+    "an answer of BigQuery to another request": { kind: "bigquery#job" },
+    "a list of errors in another form": { kind: "bigquery#tableDataInsertAllResponse", insertErrors: {} },
+  })) {
+    it(`insertAll fails, and its rows are sent again, when a proxy answers 200 with ${name}`, async () => {
+      body = answer;
+      const error: unknown = await insert().then(
+        () => assert.fail("the rows counted as written"),
+        (reason: unknown) => reason,
+      );
+      assert.match(String(error), /is not BigQuery's/);
+      assert.equal(judgeRequestFailure(error), "retry");
+    });
+  }
 });

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { BigQuery } from "@google-cloud/bigquery";
+import { ForeignAnswerError } from "@eventlogger/gcp/bigquery/checkedClient";
 
 /** BigQuery's error for one row of a request. */
 export interface RowError {
@@ -10,12 +11,16 @@ export interface RowError {
   readonly message: string;
 }
 
+const KIND = "bigquery#tableDataInsertAllResponse";
+
 interface InsertAllResponse {
+  readonly kind: typeof KIND;
   insertErrors?: { index?: number; errors?: { reason?: string; message?: string; location?: string }[] }[];
 }
 
 function isInsertAllResponse(body: unknown): body is InsertAllResponse {
-  return typeof body === "object" && body !== null;
+  const { kind, insertErrors = [] } = (body ?? {}) as { kind?: unknown; insertErrors?: unknown };
+  return kind === KIND && Array.isArray(insertErrors);
 }
 
 /** Maximum length of an insertId; bytes. */
@@ -37,8 +42,8 @@ export function insertAllRow(row: object, insertId: string): string {
  * @param rows from {@link insertAllRow}
  * @param skipInvalidRows whether valid rows are inserted when others are refused
  * @returns the rows that were not inserted
- * @throws ApiError (numeric `code`) or a network error when the whole request failed; Error when the answer is not
- *   BigQuery's, for example a page of a proxy
+ * @throws ApiError (numeric `code`) or a network error when the whole request failed; ForeignAnswerError when the answer is
+ *   not BigQuery's, for example a page of a proxy
  */
 export async function insertAll(
   bigquery: BigQuery,
@@ -57,7 +62,7 @@ export async function insertAll(
       (error: Error | null, body: unknown) => {
         if (error) reject(error);
         else if (isInsertAllResponse(body)) resolve(body);
-        else reject(new Error(`The answer to insertAll is not a JSON object: ${String(body).slice(0, 100)}`));
+        else reject(new ForeignAnswerError("insertAll", body));
       },
     );
   });

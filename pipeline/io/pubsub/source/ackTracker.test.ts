@@ -22,14 +22,13 @@ describe("AckTracker", () => {
   });
 
   /**
-   * A runner like Flink: one checkpoint at a time; each takes a snapshot of the bundles that have ended, and when it
-   * completes, all ended bundles are finalised. Finalisations reach the worker late and spread.
+   * A runner like Flink: one checkpoint at a time; each takes a snapshot of the bundles that have ended. When the operator is
+   * notified that one is complete, perhaps after the next snapshot, all ended bundles are finalised. Finalisations reach
+   * the worker late and spread.
    */
-  type Step = "bundle" | "snapshot" | "complete" | "fail" | "deliver";
-  const steps = fc.array(fc.constantFrom<Step>("bundle", "snapshot", "complete", "fail", "deliver"), {
-    minLength: 40,
-    maxLength: 200,
-  });
+  type Step = "bundle" | "snapshot" | "complete" | "fail" | "notify" | "deliver";
+  const STEPS: readonly Step[] = ["bundle", "snapshot", "complete", "fail", "notify", "deliver", "deliver", "deliver"];
+  const steps = fc.array(fc.constantFrom(...STEPS), { minLength: 300, maxLength: 300 });
 
   it("AckTracker never releases a bundle that the newest complete checkpoint lacks, in any order of events", () => {
     let released = 0;
@@ -38,6 +37,7 @@ describe("AckTracker", () => {
         const tracker = new AckTracker<number>();
         const ended: number[] = [];
         let unfinalised: number[] = [];
+        let isNotified = true;
         const requested: number[] = [];
         let next = 0;
         let snapshot: { readonly number: number; readonly contains: ReadonlySet<number> } | undefined;
@@ -53,6 +53,9 @@ describe("AckTracker", () => {
           } else if (step === "complete" && snapshot) {
             complete = snapshot;
             snapshot = undefined;
+            isNotified = false;
+          } else if (step === "notify" && !isNotified) {
+            isNotified = true;
             requested.push(...unfinalised);
             unfinalised = [];
           } else if (step === "deliver" && complete) {
@@ -65,6 +68,7 @@ describe("AckTracker", () => {
           }
         }
       }),
+      { numRuns: 300 },
     );
     assert(released > 100, "bundles were released");
   });

@@ -2,7 +2,7 @@ import "@eventlogger/beam/sdk";
 import assert from "node:assert/strict";
 import { FakeSubscriberServer, type FakeMessage } from "@eventlogger/gcp/pubsub/testing/fakeSubscriberServer";
 import type { PubSubMessage } from "../message";
-import { PubSubSource, type SourceRestriction } from "./readFromPubSub";
+import { closeSubscribers, PubSubSource, type SourceRestriction } from "./readFromPubSub";
 
 const HOUR = 3_600_000;
 type Finalizer = Parameters<Parameters<PubSubSource["process"]>[1]["onFinalize"]>[0];
@@ -35,8 +35,9 @@ describe("PubSubSource", () => {
     restriction = source.restrictions()[0] as SourceRestriction;
     finalizers = [];
   });
-  afterEach(() => {
+  afterEach(async () => {
     for (const finalizer of finalizers) finalizer.abort();
+    await closeSubscribers();
     server.stop();
     if (emulator === undefined) delete process.env["PUBSUB_EMULATOR_HOST"];
     else process.env["PUBSUB_EMULATOR_HOST"] = emulator;

@@ -22,11 +22,14 @@ const YIELD_EVERY = 256;
 
 /** Open subscribers of this process. They stay open across self-checkpoints. */
 const subscribers = new Map<string, Subscriber>();
-onWorkerGone(async () => {
+
+/** Closes all subscribers of this process; they nack the messages that they hold. */
+export async function closeSubscribers(): Promise<void> {
   const open = [...subscribers.values()];
   subscribers.clear();
   await Promise.all(open.map((s) => s.close()));
-});
+}
+onWorkerGone(closeSubscribers);
 
 function subscriberFor(options: SubscriberOptions): Subscriber {
   const key = `${options.project}/${options.subscription}`;

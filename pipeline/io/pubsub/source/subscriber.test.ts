@@ -205,7 +205,9 @@ describe("Subscriber", () => {
     const waiting = await receive(3);
     subscriber.finalized(takeAll(), 1);
     const buffered = await receive(4);
+    assert.equal([...subscriber.heldPublishTimes()].length, 7);
     await subscriber.close();
+    assert.equal([...subscriber.heldPublishTimes()].length, 0);
     await waitUntil("the nacks", () => server.nacked.length === 9, { timeoutMs: 10_000 });
     assert.deepEqual(server.nacked, [...failed, ...waiting, ...buffered]);
     assert.deepEqual(server.acknowledged, []);

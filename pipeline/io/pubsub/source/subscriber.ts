@@ -241,7 +241,7 @@ export class Subscriber {
     }
   }
 
-  /** Publish times of the messages that were received and neither acknowledged nor nacked; epoch ms. */
+  /** The publish times of all messages that were neither acknowledged nor nacked; epoch ms. */
   *heldPublishTimes(): Iterable<number> {
     for (const { messages } of this.batches) for (const { publishTime } of messages) yield publishTime;
     for (let i = this.head; i < this.buffer.length; i++) yield (this.buffer[i] as Received).publishTime;

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { BigQuery } from "@google-cloud/bigquery";
 import { startPubSubEmulator, type PubSubEmulator } from "@eventlogger/gcp/emulators/emulators";
 import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
+import { readActiveGeneration } from "@eventlogger/gcp/bigquery/generations";
 import { setUpBigQuery } from "@eventlogger/gcp/bigquery/setup/setUpBigQuery";
 import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
 import { packageVersion } from "../../../packageVersion";
@@ -14,6 +15,7 @@ import { FakeRegistry } from "@eventlogger/gcp/testing/fakeRegistry";
 import { FakeServer, googleError } from "@eventlogger/gcp/testing/fakeServer";
 import { WORKER_LABEL } from "./checkImage";
 import { checkLaunch, type LaunchCheck } from "./checkLaunch";
+import { recordedShardHashSecret, recordSettings } from "./recordSettings";
 
 describe("checkLaunch", function () {
   this.timeout(60_000);
@@ -83,6 +85,43 @@ describe("checkLaunch", function () {
     assert.deepEqual(await checkLaunch(options), { problems: [], warnings: [] });
   });
 
+  it("records the settings of a launch in the dataset, and reports another session gap at the next launch as a problem", async () => {
+    const settings = { ...options, sessionGapMs: 1_800_000 };
+    const none = { problems: [], warnings: [] };
+    assert.deepEqual(await recordSettings(settings), none);
+    assert.deepEqual(await recordSettings(settings), none);
+    const other = await recordSettings({ ...settings, sessionGapMs: 60_000 });
+    assert.deepEqual(other.warnings, []);
+    assert.match(other.problems.join(), /the session gap is 1800 s in the dataset, but 60 s in this run/);
+    const { problems, warnings } = await recordSettings({ ...settings, dataset: "nowhere" });
+    assert.deepEqual(problems, []);
+    assert.match(warnings.join(), /^Could not check the settings of dataset nowhere: /);
+  });
+
+  it("a launch records a secret of the shard hash in the dataset, and every launch and update of the dataset uses it", async () => {
+    const settings = { ...options, dataset: "secret", sessionGapMs: 1_800_000 };
+    await setUpBigQuery(client, { dataset: settings.dataset });
+    const secret = await recordedShardHashSecret(settings);
+    assert.match(secret ?? "", /^[0-9a-f]{32}$/);
+    assert.equal((await readActiveGeneration(client, settings.dataset))?.settings.shardHashSecret, secret);
+    for (const update of [false, true]) assert.equal(await recordedShardHashSecret({ ...settings, update }), secret);
+  });
+
+  it("an update of a job of a release without a secret keeps its shard hash, also in its preflight checks", async () => {
+    const settings = { ...options, dataset: "without_secret", sessionGapMs: 1_800_000 };
+    await setUpBigQuery(client, { dataset: settings.dataset });
+    assert.deepEqual(await recordSettings({ ...settings, update: true }), { problems: [], warnings: [] });
+    for (const update of [true, false]) assert.equal(await recordedShardHashSecret({ ...settings, update }), undefined);
+  });
+
+  it("a launch fails when the secret of the shard hash cannot be read, because an update would lose the state", async () => {
+    const settings = { ...options, dataset: "nowhere", sessionGapMs: 1_800_000 };
+    await assert.rejects(
+      recordedShardHashSecret(settings),
+      /^Error: Error reading the settings of dataset nowhere, on which the state of a job depends: /,
+    );
+  });
+
   it("reports all missing resources at once", async () => {
     google.dataflow.add({ name: "eventlogger" });
     const problems = await problemsOf({
@@ -96,6 +135,7 @@ describe("checkLaunch", function () {
       /Table nowhere\.events does not exist .*eventlogger setup/,
       /Table nowhere\.daily_rollup_versions does not exist /,
       /Table nowhere\.dead_letters does not exist /,
+      /Table nowhere\.generations does not exist /,
       /Bucket gs:\/\/no-bucket does not exist\. .*eventlogger setup --bucket gs:\/\/no-bucket/,
       /worker:foreign does not contain this package/,
       /Job eventlogger is already active \(2026-.*--job-name/,
@@ -105,7 +145,7 @@ describe("checkLaunch", function () {
         `${expected.source}\n${problems.join("\n")}`,
       );
     }
-    assert.equal(problems.length, 7);
+    assert.equal(problems.length, 8);
   });
 
   it("explains why the pipeline cannot read a subscription", async () => {

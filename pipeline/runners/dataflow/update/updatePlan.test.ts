@@ -34,6 +34,11 @@ describe("planUpdate", () => {
     assert.deepEqual(plan.losses, []);
   });
 
+  it("reports no loss when a step with state is added", () => {
+    const plan = planUpdate(running, [...running, state("Record/Ledger", "accepted")], {});
+    assert.deepEqual([plan.added, plan.losses], [["Record/Ledger"], []]);
+  });
+
   it("reports the loss of a renamed step and suggests the mapping that keeps its state", () => {
     const { losses } = planUpdate(running, [...without("Users/Ledger"), state("People/Ledger", "users")], {});
     assert.deepEqual(losses, [

@@ -8,6 +8,8 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
@@ -25,9 +27,10 @@ import org.apache.beam.vendor.grpc.v1p54p0.io.grpc.netty.NettyServerBuilder;
 
 /**
  * Replaces the class of the same name in Beam 2.49, whose servers announce a loopback address but listen on every network
- * interface. None of them requires credentials, and one serves any file that this user can read. A server of this class
- * listens only on the address that it announces, and serves no files: {@code GetArtifact} is refused. Workers of an
- * external environment fetch none.
+ * interface. None of them requires credentials: one serves any file that this user can read, and another runs any
+ * command. A server of this class listens only on the address that it announces, and demands the access token in the
+ * environment variable {@code BEAM_ACCESS_TOKEN} if there is one. It serves no files: {@code GetArtifact} is refused, because
+ * workers of an external environment fetch none.
  *
  * <p>The methods for Unix domain sockets and epoll are missing, because nothing calls them.
  */
@@ -124,7 +127,35 @@ public abstract class ServerFactory {
             ServerInterceptors.intercept(
                 service, GrpcContextHeaderAccessorProvider.interceptor(), new NoArtifacts()));
       }
+      if (ACCESS_TOKEN != null && !ACCESS_TOKEN.isEmpty()) builder.intercept(new TokenCheck(ACCESS_TOKEN));
       return builder.build().start();
+    }
+  }
+
+  /** The secret that each call must carry; null: none. */
+  private static final String ACCESS_TOKEN = System.getenv("BEAM_ACCESS_TOKEN");
+
+  /** Rejects calls without the access token of the run. */
+  private static final class TokenCheck implements ServerInterceptor {
+    private static final Metadata.Key<String> HEADER =
+        Metadata.Key.of("x-beam-access-token", Metadata.ASCII_STRING_MARSHALLER);
+
+    private final byte[] token;
+
+    private TokenCheck(String token) {
+      this.token = token.getBytes(StandardCharsets.UTF_8);
+    }
+
+    @Override
+    public <ReqT, RespT> ServerCall.Listener<ReqT> interceptCall(
+        ServerCall<ReqT, RespT> call, Metadata headers, ServerCallHandler<ReqT, RespT> next) {
+      String presented = headers.get(HEADER);
+      if (presented != null && MessageDigest.isEqual(presented.getBytes(StandardCharsets.UTF_8), token)) {
+        return next.startCall(call, headers);
+      }
+      call.close(
+          Status.UNAUTHENTICATED.withDescription("The access token of the run is missing or wrong"), new Metadata());
+      return new ServerCall.Listener<ReqT>() {};
     }
   }
 }

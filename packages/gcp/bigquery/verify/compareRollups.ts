@@ -1,8 +1,9 @@
-import type { BigQuery } from "@google-cloud/bigquery";
-import { averageMinutesSql, averageSecondsSql } from "./averages";
-import { runQuery, type ResultRow } from "./query";
-import { eventsTable } from "./tables";
-import { dailyRollupsView, tableReference } from "./views";
+import { averageMinutesSql, averageSecondsSql } from "../averages";
+import type { ResultRow } from "../query";
+import { eventsTable } from "../tables";
+import { dailyRollupsView } from "../views";
+import type { MeteredQueries } from "./meteredQueries";
+import { onDays, table, type Scope } from "./scope";
 
 /** The columns that are compared. */
 const NUMBERS = [
@@ -29,7 +30,7 @@ export interface Difference {
   readonly actual: number | undefined;
 }
 
-export interface Verification {
+export interface RollupComparison {
   /** Sorted by date. */
   readonly differences: Difference[];
   /** Number of days without a difference. */
@@ -37,14 +38,16 @@ export interface Verification {
 }
 
 /**
- * SQL that computes all daily numbers from the raw events alone, following their definitions. The time between two
- * neighbouring events of a session_id and day either adds to the duration of a session or starts a new session.
+ * SQL that computes the daily numbers from the raw events alone, following their definitions. The time between two
+ * neighbouring events of a session_id and day either adds to the duration of a session or starts a new session. New and
+ * total users depend on all earlier days, so that the users of the whole table are read, whatever the compared days.
  */
-function expectedRollupsSql(project: string, dataset: string): string {
+function expectedRollupsSql(scope: Scope): string {
   return `
 WITH raw AS (
   SELECT session_id, user_id, DATE(event_time) AS date, UNIX_MILLIS(event_time) AS ms
-  FROM ${tableReference(project, dataset, eventsTable.name)}
+  FROM ${table(scope, eventsTable)}
+  WHERE ${onDays(scope, "event_date")}
 ),
 steps AS (
   SELECT date, ms - LAG(ms) OVER (PARTITION BY session_id, date ORDER BY ms) AS step
@@ -64,8 +67,8 @@ active AS (
   GROUP BY date
 ),
 first_days AS (
-  SELECT user_id, MIN(date) AS date
-  FROM raw
+  SELECT user_id, MIN(DATE(event_time)) AS date
+  FROM ${table(scope, eventsTable)}
   WHERE user_id IS NOT NULL
   GROUP BY user_id
 ),
@@ -73,6 +76,14 @@ fresh AS (
   SELECT date, COUNT(*) AS new_user_count
   FROM first_days
   GROUP BY date
+),
+known AS (
+  SELECT date, SUM(users) OVER (ORDER BY date) AS total_users
+  FROM (
+    SELECT date, SUM(users) AS users
+    FROM (SELECT date, new_user_count AS users FROM fresh UNION ALL SELECT date, 0 AS users FROM sessions)
+    GROUP BY date
+  )
 )
 SELECT
   sessions.date,
@@ -82,9 +93,10 @@ SELECT
   ${averageMinutesSql("session_duration_ms", "session_count")} AS average_session_duration_min,
   active_user_count,
   IFNULL(new_user_count, 0) AS new_user_count,
-  SUM(IFNULL(new_user_count, 0)) OVER (ORDER BY sessions.date) AS total_users
+  total_users
 FROM sessions
 JOIN active ON active.date = sessions.date
+JOIN known ON known.date = sessions.date
 LEFT JOIN fresh ON fresh.date = sessions.date
 ORDER BY sessions.date`;
 }
@@ -101,7 +113,7 @@ function byDate(rows: readonly ResultRow[]): Map<string, Numbers> {
 export function compareRollups(
   expected: ReadonlyMap<string, Numbers>,
   actual: ReadonlyMap<string, Numbers>,
-): Verification {
+): RollupComparison {
   const differences: Difference[] = [];
   let equalDays = 0;
   for (const date of [...new Set([...expected.keys(), ...actual.keys()])].sort()) {
@@ -119,20 +131,18 @@ export function compareRollups(
 }
 
 /**
- * Recomputes every rollup from the raw events by SQL and compares it with the view daily_rollups. Reads the whole raw
- * table. Only at rest, when the pipeline has caught up, are no differences to be expected.
+ * Recomputes rollups from the raw events by SQL and compares them with the view daily_rollups.
  * @param gapMs session gap of the pipeline; ms
  * @throws Error of the BigQuery client when a query fails
  */
-export async function verifyRollups(
-  bigquery: BigQuery,
-  { dataset, gapMs }: { dataset: string; gapMs: number },
-): Promise<Verification> {
-  const { projectId: project } = bigquery;
-  const actual = await runQuery(
-    bigquery,
-    `SELECT date, ${NUMBERS.join(", ")} FROM ${tableReference(project, dataset, dailyRollupsView.name)}`,
+export async function compareWithRawEvents(
+  queries: MeteredQueries,
+  scope: Scope,
+  gapMs: number,
+): Promise<RollupComparison> {
+  const actual = await queries.run(
+    `SELECT date, ${NUMBERS.join(", ")} FROM ${table(scope, dailyRollupsView)} WHERE ${onDays(scope, "date")}`,
   );
-  const expected = await runQuery(bigquery, expectedRollupsSql(project, dataset), { gap_ms: gapMs });
+  const expected = await queries.run(expectedRollupsSql(scope), { gap_ms: gapMs });
   return compareRollups(byDate(expected), byDate(actual));
 }

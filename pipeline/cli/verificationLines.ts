@@ -1,0 +1,113 @@
+import type { MissingEvents, RecordComparison } from "@eventlogger/gcp/bigquery/verify/compareRecord";
+import type { Difference } from "@eventlogger/gcp/bigquery/verify/compareRollups";
+import type { DeadLetterGroup } from "@eventlogger/gcp/bigquery/verify/deadLetters";
+import type { Verification } from "@eventlogger/gcp/bigquery/verify/verify";
+import { formatDuration } from "@eventlogger/options/options";
+
+type Colour = (text: string) => string;
+
+const count = (n: number, what: string): string => `${n.toLocaleString("en")} ${what}${n === 1 ? "" : "s"}`;
+
+function difference({ date, number, expected, actual }: Difference): string {
+  if (number !== "day") return `${date}  ${number} is ${actual}, but ${expected} according to the raw events`;
+  if (actual === undefined) return `${date}  is missing in the rollups, but the raw events have ${expected} sessions`;
+  return `${date}  has ${actual} sessions in the rollups, but no raw events`;
+}
+
+function missingLines({ date, recorded, missing, refused, refusedIds, untracedHashes }: MissingEvents): string[] {
+  const lines = [`${date}  ${missing.toLocaleString("en")} of ${count(recorded, "recorded event")} missing in events`];
+  const more = (n: number, listed: readonly string[]): string => (n > listed.length ? ", …" : "");
+  if (refused > 0) {
+    const ids = refusedIds.map((id) => JSON.stringify(id)).join(", ") + more(refused, refusedIds);
+    lines.push(`    ${refused.toLocaleString("en")} refused by BigQuery, in dead_letters: event_id ${ids}`);
+  }
+  const untraced = missing - refused;
+  if (untraced > 0) {
+    const hashes = untracedHashes.join(", ") + more(untraced, untracedHashes);
+    lines.push(`    ${untraced.toLocaleString("en")} without a trace: hash of event_id ${hashes}`);
+  }
+  return lines;
+}
+
+function deadLetterLine({
+  errorType,
+  kind,
+  count: n,
+  unexplained,
+  firstFailedAt,
+  lastFailedAt,
+}: DeadLetterGroup): string {
+  const what = kind === "event" ? "event that BigQuery refused" : "message that is not a valid event";
+  const plural = kind === "event" ? "events that BigQuery refused" : "messages that are not valid events";
+  const rest = kind === "event" ? "are not in events" : "are not acknowledged by --dead-letters-until";
+  const between = `from ${firstFailedAt} to ${lastFailedAt}`;
+  return `${n.toLocaleString("en")} ${n === 1 ? what : plural} (${errorType}) ${between}; ${unexplained.toLocaleString("en")} ${rest}`;
+}
+
+function coverageLine({ exists, beganOn, uncovered }: RecordComparison): string[] {
+  if (!exists)
+    return ["no day: the dataset has no record of accepted events. Run `eventlogger setup` with the same options"];
+  const [first] = uncovered;
+  if (!first) return [];
+  const last = uncovered.at(-1)?.date ?? first.date;
+  const events = uncovered.reduce((sum, day) => sum + day.events, 0);
+  const began = beganOn === undefined ? "the record is empty" : `the record began on ${beganOn}`;
+  return [
+    `${count(uncovered.length, "day")} not covered by the record of accepted events, ${first.date} to ${last}: ${began}, ` +
+      `and ${count(events, "event")} came before`,
+  ];
+}
+
+/** What BigQuery had to read, and how much that was. */
+function scanLines({ days, gapMs, bytesScanned }: Verification, since: string | undefined): string[] {
+  const scanned = bytesScanned === undefined ? "not reported" : `${(bytesScanned / 1e9).toFixed(3)} GB`;
+  const incremental =
+    days === undefined || since === undefined
+      ? []
+      : [
+          `compared ${count(days.length, "day")} touched since ${since}. Read the partitions since then; in every partition ` +
+            "of events, the blocks of those days, and user_id and event_time of all days",
+        ];
+  return [...incremental, `session gap ${formatDuration(gapMs)}, bytes scanned: ${scanned}`];
+}
+
+/** Whether the dataset has nothing to compare. */
+function isEmpty({ differences, equalDays, record, deadLetters }: Verification): boolean {
+  return differences.length + equalDays + record.recorded + deadLetters.length === 0;
+}
+
+/** The result of `verify` as lines for people. */
+export function verificationLines(
+  verification: Verification,
+  { since, red, green, yellow }: { since: string | undefined; red: Colour; green: Colour; yellow: Colour },
+): string[] {
+  const { differences, equalDays, record, deadLetters, isEqual } = verification;
+  if (isEmpty(verification)) {
+    const nothing =
+      since === undefined
+        ? "the dataset has no events, no rollups, no record of accepted events and no dead letters"
+        : `no row was received or written since ${since}`;
+    return [`${yellow("nothing to compare")}: ${nothing}`, ...scanLines(verification, since)];
+  }
+  const days = new Set(differences.map((one) => one.date)).size;
+  const lost = record.missing.reduce((sum, day) => sum + day.missing, 0);
+  const unexplained = deadLetters.reduce((sum, group) => sum + group.unexplained, 0);
+  const summary = [
+    `${differences.length} differences on ${days} days, ${equalDays} days equal`,
+    `${lost.toLocaleString("en")} of ${count(record.recorded, "recorded event")} missing`,
+    count(unexplained, "unexplained dead letter"),
+  ].join("; ");
+  return [
+    ...differences.map((one) => `${red("different")} ${difference(one)}`),
+    ...record.missing.flatMap((day) => {
+      const [first, ...details] = missingLines(day);
+      return [`${red("missing")} ${first}`, ...details];
+    }),
+    ...deadLetters.map((group) => `${(group.unexplained ? red : green)("dead letters")} ${deadLetterLine(group)}`),
+    ...coverageLine(record).map((line) => `${yellow("not covered")} ${line}`),
+    isEqual
+      ? `${green("equal")} ${equalDays} days equal, ${count(record.recorded, "recorded event")} in events`
+      : summary,
+    ...scanLines(verification, since),
+  ];
+}
