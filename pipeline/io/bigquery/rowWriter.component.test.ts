@@ -460,7 +460,7 @@ describe("RowWriter", function () {
           assert.ok(error instanceof RowsNotWrittenError);
           assert.match(
             error.message,
-            /did not accept 1 row for table daily_rollup_versions \(1 attempt\)\. Last answer: Access Denied/,
+            /did not accept 1 row for table daily_rollup_versions \(1 attempt\)\. Last answer: \w+: Access Denied/,
           );
           return true;
         });
