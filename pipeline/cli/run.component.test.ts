@@ -41,7 +41,22 @@ describe("a running eventlogger run", function () {
   let client: PubSub;
   let proxy: RecordingProxy;
   let run: ChildProcess;
+  let port: number;
   let url: string;
+
+  async function startRun(...args: string[]): Promise<void> {
+    const bin = path.join(packageRootOf(__filename), "bin", "eventlogger.js");
+    run = await startChildProcess({
+      name: "eventlogger run",
+      command: process.execPath,
+      args: [
+        ...[bin, "run", "--state-dir", stateDir, "--metrics-port", String(port)],
+        ...["--checkpoint-interval", "1s", "--heap", "512m", ...args],
+      ],
+      env: { PUBSUB_EMULATOR_HOST: pubsub.host, BIGQUERY_ENDPOINT: proxy.url },
+      logFile: path.join(directory, "run.log"),
+    });
+  }
 
   before(async () => {
     directory = mkdtempSync(path.join(tmpdir(), "run-"));
@@ -67,18 +82,9 @@ describe("a running eventlogger run", function () {
     client = pubSubClient({ project: bigquery.project });
     const setup = await eventlogger(["setup", "--schema", "none"], { env });
     assert.equal(setup.code, 0, setup.stderr);
-    const port = await freePort();
+    port = await freePort();
     url = `http://127.0.0.1:${port}`;
-    run = await startChildProcess({
-      name: "eventlogger run",
-      command: process.execPath,
-      args: [
-        ...[path.join(packageRootOf(__filename), "bin", "eventlogger.js"), "run", "--state-dir", stateDir],
-        ...["--metrics-port", String(port), "--stuck-after", "45s", "--checkpoint-interval", "1s", "--heap", "512m"],
-      ],
-      env,
-      logFile: path.join(directory, "run.log"),
-    });
+    await startRun();
   });
   after(async () => {
     await run?.stop(15_000);
@@ -233,6 +239,10 @@ describe("a running eventlogger run", function () {
   });
 
   it("ends with exit code 3 and the reason when its worker hangs, and leaves no process behind", async () => {
+    assert.equal((await run.stop(15_000)).code, 0, output());
+    const before = output().length;
+    await startRun("--stuck-after", "10s");
+    await waitUntil("the start", () => /^running /m.test(output().slice(before)), { ...WAIT, details: output });
     const hung = workers();
     assert(hung.length > 0);
     for (const { pid } of hung) process.kill(pid, "SIGSTOP");

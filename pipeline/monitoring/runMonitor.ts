@@ -15,6 +15,9 @@ import { RunProgress } from "./runProgress";
 /** The run is not ready when no checkpoint was completed for this time, or for five intervals; ms. */
 const READY_CHECKPOINT_AGE_MS = 60_000;
 
+/** Least time for the first bundle: a start restores the state, and may run on a busy machine; ms. */
+const START_LIMIT_MS = 5 * 60_000;
+
 const TICK_MS = 1000;
 const LOG_ROTATION = { maxBytes: 20 << 20, keep: 3 };
 
@@ -54,7 +57,9 @@ export interface RunMonitorOptions {
 interface Watched {
   readonly run: FlinkRun;
   readonly record: CheckpointRecorderOptions;
-  readonly progress: RunProgress;
+  /** Begins again with the first bundle. */
+  progress: RunProgress;
+  hasStarted: boolean;
 }
 
 /** Watches a run: counts, warns about repeated failures and a full disk, notices when it is stuck, and serves metrics. */
@@ -126,7 +131,7 @@ export class RunMonitor {
   /** Begins to watch a job. */
   watch(run: FlinkRun, record: CheckpointRecorderOptions): void {
     const { checkpoint } = this.readCheckpoint(record);
-    this.watched = { run, record, progress: new RunProgress({ bundles: this.bundlesOf(run), checkpoint }) };
+    this.watched = { run, record, progress: new RunProgress({ bundles: 0, checkpoint }), hasStarted: false };
   }
 
   /** For the live line: failures that go on, and the age of an old checkpoint; empty when all is well. */
@@ -200,10 +205,17 @@ export class RunMonitor {
     this.rotateLogs();
     this.checkDisk();
     if (!this.watched) return;
-    const { run, record, progress } = this.watched;
-    const { checkpoint } = this.readCheckpoint(record);
-    if (progress.update({ bundles: this.bundlesOf(run), checkpoint })) this.failures.checkpointCompleted();
-    const missing = stuckAfterMs > 0 ? progress.stuckFor(stuckAfterMs) : undefined;
+    const { watched } = this;
+    const bundles = this.bundlesOf(watched.run);
+    const { checkpoint } = this.readCheckpoint(watched.record);
+    if (!watched.hasStarted && bundles > 0) {
+      watched.hasStarted = true;
+      watched.progress = new RunProgress({ bundles, checkpoint });
+    }
+    if (watched.progress.update({ bundles, checkpoint })) this.failures.checkpointCompleted();
+    if (stuckAfterMs === 0) return;
+    const limitMs = watched.hasStarted ? stuckAfterMs : Math.max(stuckAfterMs, START_LIMIT_MS);
+    const missing = watched.progress.stuckFor(limitMs);
     if (missing === undefined) return;
     const disk = this.diskProblem === undefined ? [] : [this.diskProblem];
     this.rejectStuck(new PipelineStuckError(missing, [...disk, ...this.failures.current()], logs));
