@@ -28,10 +28,10 @@ import { eventlogger } from "./testing/eventlogger";
 
 /** Occurs in every id and text of the events, so that any part of an event in a log is found. */
 const MARKER = "hypatia";
-const WAIT = { timeoutMs: 120_000, intervalMs: 200 };
+const WAIT = { timeoutMs: 300_000, intervalMs: 200 };
 
 describe("a running eventlogger run", function () {
-  this.timeout(300_000);
+  this.timeout(600_000);
   this.bail(true); // the tests share one run
   const bigquery = useBigQueryEmulator();
   let directory: string;

@@ -14,14 +14,17 @@ describe("RepeatedFailures", () => {
     );
   });
   const forbidden = (rows: number): void =>
-    failures.report({ what: "a bundle", error: `BigQuery did not accept ${rows} rows: forbidden` });
+    failures.report({
+      what: "a bundle",
+      error: `BigQuery did not accept ${rows} ${rows === 1 ? "row" : "rows"}: forbidden`,
+    });
 
   it("prints a failure that repeats for 9 minutes once, and its number when it is over", () => {
     for (let n = 1; n <= 540; n++) {
       forbidden(n);
       now += 1000;
     }
-    assert.deepEqual(lines, ["a bundle failed, and is tried again: BigQuery did not accept 1 rows: forbidden"]);
+    assert.deepEqual(lines, ["a bundle failed, and is tried again: BigQuery did not accept 1 row: forbidden"]);
     assert.deepEqual(failures.current(), [
       "a bundle failed 540 times in 540 s: BigQuery did not accept 540 rows: forbidden",
     ]);
@@ -41,8 +44,8 @@ describe("RepeatedFailures", () => {
       now += 1000;
     }
     assert.deepEqual(lines.slice(1), [
-      "a bundle failed 601 times in 600 s, and is tried again: BigQuery did not accept 1 rows: forbidden",
-      "a bundle failed 1201 times in 1200 s, and is tried again: BigQuery did not accept 1 rows: forbidden",
+      "a bundle failed 601 times in 600 s, and is tried again: BigQuery did not accept 1 row: forbidden",
+      "a bundle failed 1201 times in 1200 s, and is tried again: BigQuery did not accept 1 row: forbidden",
     ]);
   });
 

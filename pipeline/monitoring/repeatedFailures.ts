@@ -18,8 +18,11 @@ interface Kind {
   checkpointsSince: number;
 }
 
-/** Errors of one kind differ in numbers and ids, such as those of rows, attempts and instructions. */
-const kindOf = ({ what, error }: Failure): string => `${what}\n${error.replace(/\d+/g, "#").slice(0, 80)}`;
+/** Errors of one kind differ in numbers, such as those of rows and attempts, and in the plural after them. */
+function kindOf({ what, error }: Failure): string {
+  const text = error.replace(/\d+/g, "#").replace(/# (\w+?)s?\b/g, "# $1");
+  return `${what}\n${text.slice(0, 80)}`;
+}
 
 /**
  * Failures that are tried again, by kind. The first one of a kind is printed at once, the following ones are counted: they
