@@ -50,7 +50,7 @@ describe("eventlogger without the services that it needs", function () {
     "w:1",
   ];
 
-  it("setup, run and verify name the address and the setting of each emulator that is away", async () => {
+  it("setup, run, verify and dead-letters name the address and the setting of each emulator that is away", async () => {
     const env = { PUBSUB_EMULATOR_HOST: closed, BIGQUERY_ENDPOINT: `http://${closed}` };
     const pubsub = `Nothing answers at ${closed} (connection refused), the address of the Pub/Sub emulator in PUBSUB_EMULATOR_HOST. Start it, or correct PUBSUB_EMULATOR_HOST.\n`;
     const bigquery = `Nothing answers at http://${closed} (connection refused), the address of the BigQuery emulator in --bigquery-endpoint (BIGQUERY_ENDPOINT). `;
@@ -59,8 +59,12 @@ describe("eventlogger without the services that it needs", function () {
       assert.equal(code, 1);
       assert(stderr.startsWith(`error: ${pubsub}${bigquery}`), stderr);
     }
-    const { stderr } = await failure(["verify"], env);
-    assert(stderr.startsWith(`error: ${bigquery}`), stderr);
+    for (const command of [["verify"], ["dead-letters", "list"]]) {
+      const { stderr } = await failure(command, env);
+      assert(stderr.startsWith(`error: ${bigquery}`), stderr);
+    }
+    const resend = await failure(["dead-letters", "resend"], env);
+    assert(resend.stderr.startsWith(`error: ${pubsub}${bigquery}`), resend.stderr);
     const oneAway = await failure(["setup"], { ...env, PUBSUB_EMULATOR_HOST: open });
     assert(oneAway.stderr.startsWith(`error: ${bigquery}`), oneAway.stderr);
   });
@@ -78,27 +82,24 @@ describe("eventlogger without the services that it needs", function () {
     }
   });
 
-  it("setup and run refuse an emulator for only one of Pub/Sub and BigQuery, unless --mixed is given", async () => {
-    for (const command of ["setup", "run"]) {
-      const pubsubOnly = await failure([command, "--project", "my-project"], { PUBSUB_EMULATOR_HOST: open });
-      assert.equal(pubsubOnly.code, 2);
-      assert.match(
-        pubsubOnly.stderr,
-        /PUBSUB_EMULATOR_HOST is set, but --bigquery-endpoint \(BIGQUERY_ENDPOINT\) is not/,
-      );
-      const bigqueryOnly = await failure([command, "--project", "my-project", "--bigquery-endpoint", `http://${open}`]);
-      assert.equal(bigqueryOnly.code, 2);
-      assert.match(
-        bigqueryOnly.stderr,
-        /is set, but PUBSUB_EMULATOR_HOST is not, so Pub\/Sub would be Google's\. .*--mixed/,
-      );
-      const mixed = await failure([command, "--project", "my-project", "--mixed"], {
-        ...NO_CREDENTIALS,
-        PUBSUB_EMULATOR_HOST: open,
-      });
-      assert.equal(mixed.code, 1);
-      assert.match(mixed.stderr, /^error: No valid Google credentials: /);
+  it("setup, run and dead-letters resend refuse an emulator for only one of Pub/Sub and BigQuery, unless --mixed is given", async () => {
+    for (const command of [["setup"], ["run"], ["dead-letters", "resend"]]) {
+      const { code, stderr } = await failure([...command, "--project", "my-project"], { PUBSUB_EMULATOR_HOST: open });
+      assert.equal(code, 2);
+      assert.match(stderr, /PUBSUB_EMULATOR_HOST is set, but --bigquery-endpoint \(BIGQUERY_ENDPOINT\) is not/);
     }
+    const bigqueryOnly = await failure(["run", "--project", "my-project", "--bigquery-endpoint", `http://${open}`]);
+    assert.equal(bigqueryOnly.code, 2);
+    assert.match(
+      bigqueryOnly.stderr,
+      /is set, but PUBSUB_EMULATOR_HOST is not, so Pub\/Sub would be Google's\. .*--mixed/,
+    );
+    const mixed = await failure(["setup", "--project", "my-project", "--mixed"], {
+      ...NO_CREDENTIALS,
+      PUBSUB_EMULATOR_HOST: open,
+    });
+    assert.equal(mixed.code, 1);
+    assert.match(mixed.stderr, /^error: No valid Google credentials: /);
   });
 
   it("setup, run and verify require --project for Google's services", async () => {

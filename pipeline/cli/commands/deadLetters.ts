@@ -3,7 +3,7 @@ import path from "node:path";
 import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
 import { bigqueryOptions, projectOption, pubsubOptions } from "@eventlogger/gcp/gcpOptions";
 import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
-import { wholeNumber, type Options, type OptionSpecs } from "@eventlogger/options/options";
+import { ConfigError, wholeNumber, type Options, type OptionSpecs } from "@eventlogger/options/options";
 import { colours, printable } from "@eventlogger/options/terminal";
 import { UserError } from "@eventlogger/process/main";
 import { deadLetterFolder } from "../../deadLetters/deadLetterFiles";
@@ -20,6 +20,7 @@ import type { StoredDeadLetter } from "../../deadLetters/storedDeadLetter";
 import { storedEventIds } from "../../deadLetters/storedEvents";
 import { FAILED } from "../exitCodes";
 import { jsonOption, writeResult } from "../output";
+import { mixedOption, requireServices, serviceProblems } from "../services";
 import { defineCommand } from "./command";
 
 /** Maximum number of dead letters that `resend` lists because they were not sent. */
@@ -31,6 +32,7 @@ const isoTime = (text: string): string | undefined =>
 const options = {
   ...projectOption,
   ...bigqueryOptions,
+  ...mixedOption,
   topic: { ...pubsubOptions.topic, describe: "resend: Pub/Sub topic that gets the events" },
   from: {
     type: "enum",
@@ -245,9 +247,17 @@ export const deadLettersCommand = defineCommand({
       "reads the copies on this machine, for example after the table was lost",
     ],
   ],
-  check: ({ since, until }) =>
-    since !== undefined && until !== undefined && Date.parse(since) >= Date.parse(until)
+  check: ({ project, bigqueryEndpoint, since, until }) => [
+    ...serviceProblems({ project, bigqueryEndpoint }),
+    ...(since !== undefined && until !== undefined && Date.parse(since) >= Date.parse(until)
       ? ["--since (SINCE) must be before --until (UNTIL)"]
-      : [],
-  run: (o, action) => (action === "list" ? list(o) : resendAll(o)),
+      : []),
+  ],
+  async run(o, action) {
+    const isResend = action === "resend";
+    const problems = isResend ? serviceProblems(o) : [];
+    if (problems.length) throw new ConfigError(problems);
+    await requireServices({ ...o, pubsub: isResend, bigquery: { endpoint: o.bigqueryEndpoint } });
+    return isResend ? resendAll(o) : list(o);
+  },
 });
