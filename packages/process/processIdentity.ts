@@ -50,11 +50,11 @@ export async function endProcess(identity: ProcessIdentity, graceMs = 2000): Pro
       }
     }
   };
-  const deadline = Date.now() + graceMs;
+  const deadline = performance.now() + graceMs;
   if (!isRunning(identity)) return;
   signal("SIGTERM");
   while (isRunning(identity)) {
-    if (Date.now() > deadline) signal("SIGKILL");
+    if (performance.now() > deadline) signal("SIGKILL");
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }

@@ -28,14 +28,37 @@ describe("parseMessage", () => {
     assert.deepEqual(parse(encodeMessage(event()).data), { kind: "event", event: event(), isStale: false });
   });
 
-  it("an event is stale when it is older than the limit", () => {
-    const isStale = (event_time: number): boolean => {
-      const result = parse(encodeMessage(event({ event_time })).data);
-      return result.kind === "event" ? result.isStale : assert.fail(result.deadLetter.errorMessage);
-    };
-    assert.equal(isStale(NOW - DAY), false);
-    assert.equal(isStale(NOW - DAY - 1), true);
-    assert.equal(isStale(Date.UTC(2020, 1, 29)), true);
+  /** Whether an event is stale. The times are relative to NOW; ms. */
+  function isStale(eventTime: number, times: { published?: number; watermark?: number; clock?: number } = {}): boolean {
+    const { published = 0, watermark, clock = 0 } = times;
+    const { data } = encodeMessage(event({ event_time: NOW + eventTime }));
+    const message = { data, messageId: "4711", publishTime: NOW + published };
+    const known = watermark === undefined ? message : { ...message, watermark: NOW + watermark };
+    const result = parseMessage(known, DAY, NOW + clock);
+    return result.kind === "event" ? result.isStale : assert.fail(result.deadLetter.errorMessage);
+  }
+
+  it("an event is stale when it was older than the limit at its publication", () => {
+    assert.equal(isStale(-DAY), false);
+    assert.equal(isStale(-DAY - 1), true);
+    assert.equal(isStale(Date.UTC(2020, 1, 29) - NOW), true);
+  });
+
+  it("an event is stale when it is older than the limit at the watermark of its source, whatever the clock shows", () => {
+    const hour = DAY / 24;
+    const published = -3 * hour; // redelivered after the watermark has advanced
+    for (const clock of [-30 * hour, -3 * hour, 0, 30 * hour]) {
+      assert.equal(isStale(-DAY, { published, watermark: 0, clock }), false);
+      assert.equal(isStale(-DAY - 1, { published, watermark: 0, clock }), true);
+      assert.equal(isStale(-hour, { watermark: -hour, clock }), false);
+    }
+  });
+
+  it("without a watermark, the later of publish time and clock decides whether an event is stale", () => {
+    const hour = DAY / 24;
+    assert.equal(isStale(-DAY - 1, { published: 0, clock: -3 * hour }), true);
+    assert.equal(isStale(-DAY - 1, { published: -3 * hour, clock: 0 }), true);
+    assert.equal(isStale(-DAY - 1, { published: -3 * hour, clock: -3 * hour }), false);
   });
 
   it("a message that is not JSON becomes a dead letter with its text", () => {

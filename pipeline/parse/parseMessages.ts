@@ -13,15 +13,22 @@ export type ParseResult =
 
 /**
  * Parses a message. Never throws.
- * @param staleAfterMs events older than this are stale; ms
+ *
+ * An event is stale when it is older than `staleAfterMs` at the watermark of the message, or was so when it was published. The
+ * clock of this machine decides only when the source does not know the watermark, as on Dataflow: the watermark is not
+ * ahead of the current time there. An event that is taken for stale by mistake bypasses the windows and is counted all the
+ * same; an event that is taken for fresh by mistake could be dropped. That is why the latest of the times counts.
+ *
+ * @param staleAfterMs ms
  * @param now epoch ms
  */
 export function parseMessage(message: PubSubMessage, staleAfterMs: number, now: number): ParseResult {
-  const { data, messageId, publishTime } = message;
+  const { data, messageId, publishTime, watermark = now } = message;
   const decoded = decodeMessage(data, { messageId, publishTime });
   if (decoded.ok) {
     const { event } = decoded;
-    return { kind: "event", event, isStale: event.event_time < now - staleAfterMs };
+    const isStale = event.event_time < Math.max(watermark, publishTime) - staleAfterMs;
+    return { kind: "event", event, isStale };
   }
   const { errorType, message: errorMessage } = decoded;
   const source = `message ${messageId}`;
@@ -36,7 +43,7 @@ type SplitElement = { readonly events: ParsedEvent } | { readonly deadLetters: D
 
 /** Parses messages into events and dead letters, and counts both. */
 export class ParseMessages {
-  /** @param staleAfterMs events older than this when they are read are stale; ms */
+  /** @param staleAfterMs see {@link parseMessage} */
   constructor(private readonly staleAfterMs: number) {}
 
   *process(message: PubSubMessage): Iterable<SplitElement> {

@@ -5,7 +5,7 @@ export interface ParsedEvent {
   readonly event: AnalyticsEvent;
   /**
    * Whether the event was too old for the session windows when it was read, and bypasses them. Decided once per reading:
-   * if two steps each compared it with the clock, both could leave the event to the other.
+   * if two steps decided it independently, both could leave the event to the other.
    */
   readonly isStale: boolean;
 }

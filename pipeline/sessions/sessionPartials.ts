@@ -54,6 +54,7 @@ export class FreshSessionIntervals implements BundleDoFn<ParsedEvent, KV<string,
   }
   private flush(emit: EmitTimestamped<KV<string, string>>): void {
     for (const [key, intervals] of this.sessions?.drain() ?? []) {
+      count("intervalsToWindows", intervals.length);
       for (const interval of intervals) emit({ key, value: encodeIntervals([interval]) }, interval[1]);
     }
   }
@@ -113,7 +114,9 @@ export class PaneIntervals {
 
   *process({ key, value }: KV<string, Iterable<string>>): Iterable<KV<string, string>> {
     count("panes");
-    const intervals = unionIntervals([...value].flatMap(decodeIntervals), this.gapMs);
+    const received = [...value].flatMap(decodeIntervals);
+    count("intervalsFromWindows", received.length);
+    const intervals = unionIntervals(received, this.gapMs);
     if (intervals.length) yield { key, value: encodeIntervals(intervals) };
   }
 }

@@ -43,8 +43,10 @@ export function windowSessions(
       early: afterProcessingTime(earlyFiringMs),
       late: afterProcessingTime(LATE_FIRING_MS),
     }),
-    // No event may be dropped as late data. An event in the windows is younger than staleAfter when it is read, and the watermark
-    // that could close its window follows behind it. Windows are kept this long, so the lateness is not larger than needed.
+    // No event may be dropped as late data. An event in the windows was less than staleAfter behind the watermark that its source
+    // had reported, and a window drops events only when the watermark is further ahead of its end than this. Where the source
+    // does not know the watermark, the margin covers clocks that differ by up to an hour. Windows are kept this long, so the
+    // lateness is not larger than needed.
     allowedLatenessMs: staleAfterMs + LATENESS_MARGIN_MS,
   });
   return withName("WindowSessions", (events: PCollection<ParsedEvent>) => {

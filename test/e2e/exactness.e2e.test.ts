@@ -44,7 +44,8 @@ describe("End to end", function () {
     run = await startChildProcess({
       name: "eventlogger run",
       command: process.execPath,
-      args: [BIN, "run", "--state-dir", stateDir],
+      // A short lease: after a kill, the tests wait for the redelivery.
+      args: [BIN, "run", "--state-dir", stateDir, "--ack-deadline", "12s"],
       env: { ...stack.environment, PUBSUB_EMULATOR_HOST: pubsubCalls.host },
       logFile: runLog,
     });

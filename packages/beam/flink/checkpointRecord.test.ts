@@ -43,11 +43,11 @@ describe("Record of the checkpoint to resume from", () => {
   it("a record names the newest complete checkpoint of its run, and follows newer ones", async () => {
     checkpoint(1, 1);
     const recorder = start(1);
-    await recorder.record();
+    assert.equal(await recorder.record(), 1);
     assert.equal(recorded()?.checkpoint, 1);
     const newest = checkpoint(1, 2);
     checkpoint(1, 3, ""); // not complete
-    await Promise.all([recorder.record(), recorder.record()]);
+    assert.deepEqual(await Promise.all([recorder.record(), recorder.record()]), [2, 2]);
     assert.equal(recorded()?.checkpoint, 2);
     assert.equal(restored(), newest);
     assert.deepEqual(readdirSync(directory).sort(), ["checkpoints", "current.json"]); // no temporary file remains

@@ -257,7 +257,7 @@ const ATTEMPTS = 5;
 export class CheckpointRecorder {
   private readonly directory: string;
   private recorded = -1;
-  private last: Promise<void> = Promise.resolve();
+  private last: Promise<unknown> = Promise.resolve();
 
   constructor(private readonly options: CheckpointRecorderOptions) {
     this.directory = runDirectory(options.checkpoints, options.run);
@@ -265,15 +265,16 @@ export class CheckpointRecorder {
 
   /**
    * Resolves when the newest checkpoint that was complete at the time of the call, or a newer one, is recorded on disk.
+   * @returns the number of the recorded checkpoint. A checkpoint with a higher number was not complete before the call
    * @throws CheckpointRecordError when this run has no complete checkpoint, or a newer run was started
    */
-  record(): Promise<void> {
+  record(): Promise<number> {
     const next = this.last.then(() => this.recordNewest());
     this.last = next.catch(() => {}); // the next call tries again
     return next;
   }
 
-  private async recordNewest(): Promise<void> {
+  private async recordNewest(): Promise<number> {
     const { file, run } = this.options;
     for (let attempt = 1; ; attempt++) {
       const newest = newestCheckpoint(this.directory);
@@ -283,7 +284,7 @@ export class CheckpointRecorder {
           "contains no complete checkpoint, although Flink reports one. Flink and this machine must share the folder",
         );
       }
-      if (newest.number <= this.recorded) return;
+      if (newest.number <= this.recorded) return this.recorded;
       try {
         const point = await restorePointOf(newest, run, file);
         const before = readCheckpointRecord(file);
@@ -298,7 +299,7 @@ export class CheckpointRecorder {
         const first = this.recorded < 0;
         this.recorded = newest.number;
         if (first) void this.removeOtherRuns();
-        return;
+        return newest.number;
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== "ENOENT" || attempt === ATTEMPTS) throw error;
       }

@@ -46,14 +46,14 @@ const PROGRESS_INTERVAL_MS = 2000;
 /** Turns the lines of Maven into lines of progress: its errors, and how many files it has downloaded. */
 function mavenProgress(onProgress: (line: string) => void): (line: string) => void {
   let downloaded = 0;
-  let reportedAt = Date.now();
+  let reportedAt = performance.now();
   return (line) => {
     if (line.startsWith("[ERROR]")) onProgress(line);
     const [, url] = /^(?:\[INFO\] )?Downloaded from [^:]+: (\S+)/.exec(line) ?? [];
     if (url === undefined) return;
     downloaded++;
-    if (Date.now() - reportedAt < PROGRESS_INTERVAL_MS) return;
-    reportedAt = Date.now();
+    if (performance.now() - reportedAt < PROGRESS_INTERVAL_MS) return;
+    reportedAt = performance.now();
     onProgress(`downloaded ${downloaded} files (${path.posix.basename(url)})`);
   };
 }

@@ -143,6 +143,7 @@ export const scenarios = {
       const removeSlow = beforeFinalize(async () => {
         await new Promise((resolve) => setTimeout(resolve, 50));
         whileListening.push(...fixtures.finalizerCalls);
+        return 7;
       });
       const first = await finalize("a");
       removeSlow();

@@ -54,7 +54,7 @@ describe("Patch of the control stream", function () {
     assert.deepEqual(whileListening, []);
     assert.equal(errors[0], "");
     assert.match(errors[1] ?? "", /the disk is full/);
-    assert.deepEqual(calls, ["commit a", "abort b"]);
+    assert.deepEqual(calls, ["commit a in checkpoint 7", "abort b"]);
   });
 
   it("a patched worker aborts waiting and running work when the control stream ends", async () => {

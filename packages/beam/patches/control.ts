@@ -23,6 +23,7 @@ type Request = fnApi.InstructionRequest;
 type Response = fnApi.InstructionResponse;
 
 interface PendingFinalizers {
+  /** By the monotonic clock; ms. */
   readonly since: number;
   readonly finalizers: readonly Finalizer[];
 }
@@ -49,12 +50,13 @@ export function onWorkerGone(listener: GoneListener): void {
   goneListeners.add(listener);
 }
 
-type BeforeFinalize = () => Promise<void>;
+type BeforeFinalize = () => Promise<number | undefined>;
 const beforeFinalizeListeners = new Set<BeforeFinalize>();
 
 /**
- * Registers a listener that runs before the finalizers of each bundle. When it rejects, the finalizers are aborted, so
- * that their messages are redelivered, and the runner gets the error.
+ * Registers a listener that runs before the finalizers of each bundle. It may resolve with the number of the newest complete
+ * checkpoint, which the finalizers receive. When it rejects, the finalizers are aborted, so that their messages are
+ * redelivered, and the runner gets the error.
  * @returns removes the listener
  */
 export function beforeFinalize(listener: BeforeFinalize): () => void {
@@ -153,8 +155,9 @@ async function finalize(worker: Worker, instructionId: string): Promise<void> {
   const { pending } = stateOf(worker);
   const entry = pending.get(instructionId);
   if (!entry) return;
+  let checkpoint: number | undefined;
   try {
-    for (const listener of beforeFinalizeListeners) await listener();
+    for (const listener of beforeFinalizeListeners) checkpoint = (await listener()) ?? checkpoint;
   } catch (error) {
     log.error(`Bundle ${instructionId} is not finalized: ${String(error)}`);
     if (pending.delete(instructionId)) abortAll(entry.finalizers);
@@ -163,7 +166,7 @@ async function finalize(worker: Worker, instructionId: string): Promise<void> {
   if (!pending.delete(instructionId)) return; // aborted in the meantime: the control stream has ended
   for (const f of entry.finalizers) {
     workerStats.finalized++;
-    await f.commit();
+    await f.commit(checkpoint);
   }
 }
 
@@ -311,7 +314,7 @@ async function processBundle(this: Worker, instruction: Request): Promise<void> 
       return;
     }
     if (finalizers.length) {
-      const now = Date.now();
+      const now = performance.now();
       expireFinalizers(state, now);
       state.pending.set(id, { since: now, finalizers });
     }

@@ -43,8 +43,12 @@ export interface ExtendedOperator extends IOperator {
 
 /** Learns whether a bundle became durable. Exactly one of its methods is called, once. */
 export interface Finalizer {
-  /** The runner reports that the bundle is durable. A rejection fails the runner's request. */
-  commit(): void | Promise<void>;
+  /**
+   * The runner reports that the bundle is durable. A rejection fails the runner's request.
+   * @param checkpoint number of the newest complete checkpoint of the runner after it reported this bundle; undefined when
+   *   the runner keeps no record of its checkpoints
+   */
+  commit(checkpoint: number | undefined): void | Promise<void>;
   /** The bundle failed, or its worker stopped before the runner reported that it is durable. */
   abort(): void;
 }

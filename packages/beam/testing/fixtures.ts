@@ -125,7 +125,10 @@ export class OneElement implements SplittableDoFn<string, string> {
   }
   async process(restriction: string, context: ProcessContext<string>): Promise<Residual<string>> {
     context.onFinalize({
-      commit: () => void finalizerCalls.push(`commit ${restriction}`),
+      commit: (checkpoint) => {
+        const of = checkpoint === undefined ? "" : ` in checkpoint ${checkpoint}`;
+        finalizerCalls.push(`commit ${restriction}${of}`);
+      },
       abort: () => void finalizerCalls.push(`abort ${restriction}`),
     });
     if (restriction === "fail") throw new Error("this restriction fails");

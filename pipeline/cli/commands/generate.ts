@@ -151,8 +151,8 @@ export const generateCommand = defineCommand({
     });
     const line = new LiveLine(process.stderr);
     const { red, yellow } = colours(process.stderr);
-    const startedAt = Date.now();
-    const elapsed = (): number => Date.now() - startedAt;
+    const startedAt = performance.now();
+    const elapsed = (): number => performance.now() - startedAt;
     let firstFailure: string | undefined;
     const onOutcome = (outcome: Outcome, counts: Counts): void => {
       if (outcome.kind === "refused" && counts.refused <= SHOWN_REFUSALS) {

@@ -1,5 +1,5 @@
 import { bigqueryOptions, projectOption, pubsubOptions } from "@eventlogger/gcp/gcpOptions";
-import { atLeast, wholeNumber, type OptionSpecs } from "@eventlogger/options/options";
+import { atLeast, between, wholeNumber, type OptionSpecs } from "@eventlogger/options/options";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { FlinkRun } from "@eventlogger/beam";
 import { onStopSignals } from "@eventlogger/process/stopSignals";
@@ -18,7 +18,6 @@ const heapSize = (value: string): string | undefined =>
   /^\d+[mg]$/i.test(value) ? undefined : "must be a size such as 1500m or 4g";
 const flinkAddress = (value: string): string | undefined =>
   value === "[local]" || /^[\w.-]+:\d+$/.test(value) ? undefined : "must be [local] or host:port";
-
 const options = {
   ...projectOption,
   subscription: pubsubOptions.subscription,
@@ -54,6 +53,15 @@ const options = {
     describe: "Interval of checkpoints. Messages are acknowledged after three checkpoints",
     default: 3000,
     check: atLeast(500),
+    group: "Flink:",
+  },
+  ackDeadline: {
+    type: "duration",
+    describe:
+      "Time after which the messages of a killed worker are redelivered. Pub/Sub or a worker that does not respond for " +
+      "less than two thirds of it causes no redelivery",
+    default: 60_000,
+    check: between(10_000, 600_000),
     group: "Flink:",
   },
   heap: {
@@ -110,13 +118,13 @@ function status(counters: Readonly<Record<string, number>>, seconds: number, rat
 /** Draws the live line. @returns a function that removes it */
 function showCounts(run: FlinkRun): () => void {
   const line = new LiveLine(process.stdout);
-  const startedAt = Date.now();
+  const startedAt = performance.now();
   let last = 0;
   const timer = setInterval(() => {
     const events = run.workers.counters["events"] ?? 0;
     const rate = events - last;
     last = events;
-    line.draw(() => status(run.workers.counters, (Date.now() - startedAt) / 1000, rate));
+    line.draw(() => status(run.workers.counters, (performance.now() - startedAt) / 1000, rate));
   }, 1000);
   return () => {
     clearInterval(timer);
@@ -181,6 +189,7 @@ export const runCommand = defineCommand({
           earlyFiringMs: o.earlyFiring,
           checkpointIntervalMs: o.checkpointInterval,
           workerMemoryMiB: o.workerMemory,
+          ackDeadlineMs: o.ackDeadline,
           bigqueryEndpoint: o.bigqueryEndpoint,
           maxBundleMs: 200,
         },

@@ -60,13 +60,13 @@ export async function awaitState(
     readonly pollMs?: number;
   },
 ): Promise<Job> {
-  const deadline = Date.now() + options.limitMs;
+  const deadline = performance.now() + options.limitMs;
   let last: JobState | undefined;
   for (let current = job; ;) {
     if (current.state !== last) options.onState(current.state);
     last = current.state;
     if (options.until(current.state)) return current;
-    if (Date.now() >= deadline) {
+    if (performance.now() >= deadline) {
       throw new Error(
         `Job ${job.id} is still ${stateName(current.state)} after ${formatDuration(options.limitMs)} (--wait-limit)`,
       );

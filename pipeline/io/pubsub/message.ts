@@ -8,6 +8,11 @@ export interface PubSubMessage {
   readonly messageId: string;
   /** Epoch ms. */
   readonly publishTime: number;
+  /**
+   * The watermark that the source reported to the runner before it emitted this message, epoch ms. The windows of the
+   * pipeline have seen no later one when the message reaches them. Absent when the source does not know it.
+   */
+  readonly watermark?: number;
 }
 
 /** For messages that leave the source's stage. Runners fuse the source with the parser, so normally none do. */

@@ -12,8 +12,12 @@ export interface FlinkIoOptions {
   readonly bigqueryEndpoint: string | undefined;
   /** Interval of checkpoints; ms. */
   readonly checkpointIntervalMs: number;
-  /** Older messages do not hold back the watermark; ms. */
+  /** Events that are published at a greater age do not hold back the watermark; ms. */
   readonly lateAfterMs: number;
+  /** Heap limit of a worker; MiB. */
+  readonly workerMemoryMiB: number;
+  /** Lease of a message: time after which the messages of a killed worker are redelivered; ms, 10,000 to 600,000. */
+  readonly ackDeadlineMs: number;
 }
 
 /** Messages are collected for this long after the first one, because the source emits only at a self-checkpoint; ms. */
@@ -21,30 +25,38 @@ const SELF_CHECKPOINT_MS = 500;
 /** Maximum wait of an idle source until its self-checkpoint, which also delays Flink's checkpoints; ms. */
 const IDLE_SELF_CHECKPOINT_MS = 5000;
 
-/** The deadline exceeds three checkpoints, after which messages are acknowledged, so that leases need no extension; s. */
-function ackDeadlineSec(checkpointIntervalMs: number): number {
-  return Math.min(600, Math.max(10, Math.ceil((4 * checkpointIntervalMs) / 1000)));
+/** Maximum number of unacknowledged messages of a worker with enough memory: 10,000/s for three checkpoints of 3 s. */
+const MAX_OUTSTANDING = 100_000;
+/** Share of a worker's heap for the data of unacknowledged messages. */
+const DATA_SHARE = 1 / 8;
+/** Memory that the client needs for an unacknowledged message in addition to its data, estimated; bytes. */
+const MESSAGE_OVERHEAD = 2048;
+
+/** How much a worker may have in flight, so that a pipeline that falls behind does not exceed its memory. */
+export function flowControl(workerMemoryMiB: number): { maxOutstanding: number; maxOutstandingBytes: number } {
+  const maxOutstandingBytes = Math.floor(workerMemoryMiB * DATA_SHARE) * 2 ** 20;
+  return {
+    maxOutstanding: Math.min(MAX_OUTSTANDING, Math.floor(maxOutstandingBytes / MESSAGE_OVERHEAD)),
+    maxOutstandingBytes,
+  };
 }
 
 /** Sources and sinks for Flink: the project's own Pub/Sub source, and sinks that use streaming inserts of BigQuery. */
 export function flinkIo(options: FlinkIoOptions): EventPipelineIo {
   const { project, subscription, dataset, bigqueryEndpoint, checkpointIntervalMs, lateAfterMs } = options;
+  const { workerMemoryMiB, ackDeadlineMs } = options;
   const target = { project, dataset, endpoint: bigqueryEndpoint };
-  const deadlineSec = ackDeadlineSec(checkpointIntervalMs);
   return {
     readMessages: readFromPubSub({
       project,
       subscription,
       timestampAttribute: "event_time",
-      maxOutstanding: 100_000,
-      ackDeadlineSec: deadlineSec,
+      ...flowControl(workerMemoryMiB),
+      ackDeadlineSec: Math.ceil(ackDeadlineMs / 1000),
       checkpointIntervalMs,
-      watermark: {
-        slackMs: 1000,
-        idleMs: 2000,
-        startupHoldMs: (deadlineSec + 10) * 1000,
-        ignoreOlderMs: lateAfterMs,
-      },
+      // The watermark does not wait for redeliveries after a start. An event that comes after its window has closed makes a
+      // late pane, which is counted like any other; and a start would delay the sessions by the lease.
+      watermark: { slackMs: 1000, idleMs: 2000, ignoreOlderMs: lateAfterMs },
       selfCheckpointMs: SELF_CHECKPOINT_MS,
       idleSelfCheckpointMs: IDLE_SELF_CHECKPOINT_MS,
       maxPerSelfCheckpoint: 50_000,

@@ -10,8 +10,6 @@ export interface FlinkPipelineOptions extends EventPipelineOptions, FlinkIoOptio
   readonly flinkMaster: string;
   /** Heap limit of the job server, which runs Flink with `[local]`; as for `-Xmx`. */
   readonly heap: string;
-  /** Heap limit of a worker; MiB. */
-  readonly workerMemoryMiB: number;
   /** Maximum duration of a bundle; ms. */
   readonly maxBundleMs: number;
 }

@@ -4,7 +4,10 @@ import { existing, type SetupStep } from "../../setup/setupStep";
 import { needsOn, withPermission } from "../../api/permission";
 import { createUnlessExists } from "../../setup/createUnlessExists";
 
-/** Time until an unacknowledged message is redelivered, unless a subscriber extends the deadline; s. */
+/**
+ * Time until an unacknowledged message is redelivered to a consumer that states no deadline; s. The pipeline states its own:
+ * `--ack-deadline` of `run` with each pull, and Dataflow by itself.
+ */
 const ACK_DEADLINE_SECONDS = 10;
 
 /**

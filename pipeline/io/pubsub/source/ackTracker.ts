@@ -1,37 +1,30 @@
 /**
- * Decides when finalised bundles may be acknowledged to Pub/Sub.
+ * Decides when finalised bundles may be acknowledged to Pub/Sub. It counts checkpoints and uses no clock.
  *
- * When a checkpoint completes, Flink finalises every bundle that has finished so far, including bundles that finished after
- * the snapshot was taken. Those are safe only with a later checkpoint. So finalised bundles wait in rounds, one per
- * checkpoint, and a round is released when enough newer ones have started. The calls of one checkpoint arrive in a burst,
- * which makes one round. Two closed rounds also cover a burst that is split into two rounds by mistake.
+ * When a checkpoint completes, Flink finalises every bundle that has ended so far, also those that ended after the snapshot
+ * was taken. So the checkpoint that causes a finalisation may lack the bundle, and so may the next one, if it began
+ * before the bundle ended. The one after that contains it: Flink begins a checkpoint only after the one before has completed
+ * (`max-concurrent-checkpoints` is 1). Therefore: if `n` is the newest complete checkpoint after a bundle was finalised, the
+ * bundle is safe when two different later checkpoints are complete. Their numbers do not matter, because checkpoints that fail use
+ * up numbers.
  */
 export class AckTracker<T> {
-  private readonly rounds: { readonly startedAt: number; readonly items: T[] }[] = [];
+  private readonly rounds: { readonly checkpoint: number; readonly items: T[] }[] = [];
 
   /**
-   * @param closedRounds rounds that wait, in addition to the open one
-   * @param minRoundMs minimum time between the starts of two rounds; ms, below the checkpoint interval
-   */
-  constructor(
-    private readonly closedRounds: number,
-    private readonly minRoundMs: number,
-  ) {}
-
-  /**
-   * Adds an item that was finalised now.
-   * @param now epoch ms
+   * Adds an item that was finalised.
+   * @param checkpoint number of the newest complete checkpoint, read after the finalisation was requested
    * @returns the items that are now safe to acknowledge
    */
-  add(item: T, now: number): T[] {
+  add(item: T, checkpoint: number): T[] {
     const released: T[] = [];
-    let open = this.rounds.at(-1);
-    if (!open || now - open.startedAt >= this.minRoundMs) {
-      open = { startedAt: now, items: [] };
-      this.rounds.push(open);
-      while (this.rounds.length > this.closedRounds + 1) released.push(...(this.rounds.shift()?.items ?? []));
+    let newest = this.rounds.at(-1);
+    if (!newest || checkpoint > newest.checkpoint) {
+      newest = { checkpoint, items: [] };
+      this.rounds.push(newest);
+      while (this.rounds.length > 2) released.push(...(this.rounds.shift()?.items ?? []));
     }
-    open.items.push(item);
+    newest.items.push(item);
     return released;
   }
 

@@ -4,7 +4,7 @@ import type { PTransform } from "apache-beam/transforms/transform";
 import { onWorkerGone, pipe, splittableParDo } from "@eventlogger/beam";
 import type { Residual, ProcessContext, SplittableDoFn } from "@eventlogger/beam";
 import { pubSubMessageCoder, type PubSubMessage } from "../message";
-import { Subscriber, type Received, type SubscriberOptions } from "./subscriber";
+import { Subscriber, type SubscriberOptions } from "./subscriber";
 import { registerModule } from "@eventlogger/beam/registerModule";
 
 export interface PubSubSourceOptions extends SubscriberOptions {
@@ -21,11 +21,14 @@ const YIELD_EVERY = 256;
 
 /** Open subscribers of this process. They stay open across self-checkpoints. */
 const subscribers = new Map<string, Subscriber>();
-onWorkerGone(async () => {
+
+/** Closes all subscribers of this process; they nack the messages that they hold. */
+export async function closeSubscribers(): Promise<void> {
   const open = [...subscribers.values()];
   subscribers.clear();
   await Promise.all(open.map((s) => s.close()));
-});
+}
+onWorkerGone(closeSubscribers);
 
 function subscriberFor(options: SubscriberOptions): Subscriber {
   const key = `${options.project}/${options.subscription}`;
@@ -34,47 +37,63 @@ function subscriberFor(options: SubscriberOptions): Subscriber {
   return subscriber;
 }
 
-type Whole = Record<string, never>;
+/**
+ * The restriction of {@link PubSubSource}. The runner stores it with the watermark of the residual, so that both are
+ * restored together.
+ */
+export interface SourceRestriction {
+  /** The watermark that was reported last, epoch ms. Absent in state of releases that did not store it. */
+  readonly watermarkMs?: number;
+}
 
 /** Reads a subscription by streaming pull. It has a single restriction, which never completes. */
-export class PubSubSource implements SplittableDoFn<PubSubMessage, Whole> {
+export class PubSubSource implements SplittableDoFn<PubSubMessage, SourceRestriction> {
   constructor(readonly options: PubSubSourceOptions) {}
 
-  restrictions(): Whole[] {
-    return [{}];
+  restrictions(): SourceRestriction[] {
+    return [{ watermarkMs: 0 }];
   }
 
-  async process(restriction: Whole, context: ProcessContext<PubSubMessage>): Promise<Residual<Whole>> {
+  async process(
+    restriction: SourceRestriction,
+    context: ProcessContext<PubSubMessage>,
+  ): Promise<Residual<SourceRestriction>> {
     const { selfCheckpointMs, idleSelfCheckpointMs, maxPerSelfCheckpoint } = this.options;
     const subscriber = subscriberFor(this.options);
-    const taken: Received[] = [];
-    context.onFinalize({ commit: () => subscriber.finalized(taken), abort: () => subscriber.nack(taken) });
-    let deadline = Date.now() + idleSelfCheckpointMs;
+    const batch = subscriber.startBatch();
+    context.onFinalize({
+      commit: (checkpoint) => subscriber.finalized(batch, checkpoint),
+      abort: () => subscriber.nack(batch),
+    });
+    // Releases that stored no watermark derived it from the clock, so it was at most the current time.
+    const reported = restriction.watermarkMs ?? Date.now();
+    const taken = batch.messages;
+    let deadline = performance.now() + idleSelfCheckpointMs;
     while (taken.length < maxPerSelfCheckpoint) {
       if (subscriber.error) throw new Error(`Pub/Sub: ${subscriber.error.message}`, { cause: subscriber.error });
       if (context.aborted) throw context.aborted;
-      const next = subscriber.take();
+      const next = subscriber.take(batch);
       if (!next) {
-        const left = deadline - Date.now();
+        const left = deadline - performance.now();
         if (left <= 0) break;
         // Wakes up regularly to notice an abort.
         await subscriber.wait(Math.min(left, 200));
         continue;
       }
-      if (!taken.length) deadline = Date.now() + selfCheckpointMs;
-      taken.push(next);
-      const { message, eventTime } = next;
+      if (taken.length === 1) deadline = performance.now() + selfCheckpointMs;
+      const { message, eventTime, publishTime } = next;
       const emitted = context.emit(
-        { data: message.data, messageId: message.id, publishTime: message.publishTime.getTime() },
+        { data: message.data, messageId: message.id, publishTime, watermark: reported },
         eventTime,
       );
       if (emitted) await emitted;
       if (taken.length % YIELD_EVERY === 0) {
-        if (Date.now() >= deadline) break;
+        if (performance.now() >= deadline) break;
         await new Promise(setImmediate);
       }
     }
-    return { restriction, watermarkMs: subscriber.watermark(), resumeDelayMs: 0 };
+    const watermarkMs = Math.max(reported, subscriber.watermark());
+    return { restriction: { watermarkMs }, watermarkMs, resumeDelayMs: 0 };
   }
 }
 

@@ -1,24 +1,34 @@
 /**
  * Estimates the watermark: events older than it have probably all arrived. It decides when windows close, never whether
  * numbers are correct, so it may be wrong. It must advance, however, or windows stay open forever.
+ *
+ * The clock of the host plays no part. Google's time is estimated from the publish times of messages, and advances between
+ * messages with the monotonic clock. So the watermark is never ahead of Google's clock.
  */
 export interface WatermarkOptions {
   /** How far the watermark stays behind the oldest recent or buffered event; ms. */
   readonly slackMs: number;
   /** Time without messages after which the watermark follows the clock; ms. Also how long an arrival counts as recent. */
   readonly idleMs: number;
-  /** How long the watermark waits for redeliveries after the start; ms. Longer than the ack deadline. */
-  readonly startupHoldMs: number;
-  /** Events older than this bypass the session windows, so they do not hold the watermark; ms. */
+  /** Events that are published at a greater age bypass the session windows, so they do not hold the watermark; ms. */
   readonly ignoreOlderMs: number;
+}
+
+/** The times of a message; epoch ms. */
+export interface MessageTimes {
+  readonly eventTime: number;
+  readonly publishTime: number;
 }
 
 /** The watermark before the first estimate. */
 const BEGINNING = 0;
 
+/** All parameters `now` are readings of a monotonic clock, in ms. */
 export class WatermarkEstimator {
   private watermark = BEGINNING;
   private lastArrival: number;
+  /** Google's time minus the monotonic clock: the largest estimate of any message. Undefined: no message has arrived. */
+  private clockOffset: number | undefined;
   /** The smallest event time that arrived in each of the last seconds: [second, event time], ascending by second. */
   private recent: [number, number][] = [];
   /** Nacked messages that were not redelivered yet: id -> [event time, when to stop waiting]. */
@@ -26,20 +36,23 @@ export class WatermarkEstimator {
 
   constructor(
     private readonly options: WatermarkOptions,
-    private readonly startedAt: number,
+    startedAt: number,
   ) {
     this.lastArrival = startedAt;
   }
 
-  private ignores(eventTime: number, now: number): boolean {
-    return eventTime < now - this.options.ignoreOlderMs;
+  /** Whether the watermark waits for a message; false if its event was old when it was published. */
+  isHeldBy({ eventTime, publishTime }: MessageTimes): boolean {
+    return eventTime >= publishTime - this.options.ignoreOlderMs;
   }
 
   /** Records the arrival of a message. */
-  arrived(messageId: string, eventTime: number, now: number): void {
+  arrived(messageId: string, times: MessageTimes, now: number): void {
+    const { eventTime, publishTime } = times;
     this.lastArrival = now;
+    this.clockOffset = Math.max(this.clockOffset ?? -Infinity, publishTime - now);
     if (this.awaited.size) this.awaited.delete(messageId);
-    if (this.ignores(eventTime, now)) return;
+    if (!this.isHeldBy(times)) return;
     const second = Math.floor(now / 1000);
     const last = this.recent.at(-1);
     if (last?.[0] === second) last[1] = Math.min(last[1], eventTime);
@@ -47,24 +60,26 @@ export class WatermarkEstimator {
   }
 
   /** Records the nack of a message: the watermark waits for its redelivery, at most `holdMs`. */
-  nacked(messageId: string, eventTime: number, now: number, holdMs: number): void {
+  nacked(messageId: string, times: MessageTimes, now: number, holdMs: number): void {
     this.lastArrival = now;
-    if (!this.ignores(eventTime, now)) this.awaited.set(messageId, [eventTime, now + holdMs]);
+    if (this.isHeldBy(times)) this.awaited.set(messageId, [times.eventTime, now + holdMs]);
   }
 
   /**
    * The current watermark, epoch ms. Never decreases.
-   * @param oldestBuffered event time of the oldest buffered message; Infinity when none is buffered
-   * @param blocked whether flow control holds messages back, so that their absence means nothing
+   * @param oldestBuffered event time of the oldest buffered message that holds the watermark; Infinity when there is none
+   * @param isBlocked whether flow control holds messages back, so that their absence means nothing
    */
-  current(now: number, oldestBuffered: number, blocked: boolean): number {
-    const { idleMs, slackMs, startupHoldMs } = this.options;
-    if (blocked) {
+  current(now: number, oldestBuffered: number, isBlocked: boolean): number {
+    // No message has arrived: nothing can be late.
+    if (this.clockOffset === undefined) return this.watermark;
+    const { idleMs, slackMs } = this.options;
+    if (isBlocked) {
       this.lastArrival = now;
       const last = this.recent.at(-1);
       if (last) last[0] = Math.floor(now / 1000);
     }
-    let oldest = Math.min(now, this.ignores(oldestBuffered, now) ? now : oldestBuffered);
+    let oldest = Math.min(now + this.clockOffset, oldestBuffered);
     const from = Math.floor((now - idleMs) / 1000);
     this.recent = this.recent.filter(([second]) => second >= from);
     for (const [, eventTime] of this.recent) oldest = Math.min(oldest, eventTime);
@@ -72,10 +87,9 @@ export class WatermarkEstimator {
       if (until < now) this.awaited.delete(id);
       else oldest = Math.min(oldest, eventTime);
     }
-    const idle = now - this.lastArrival >= idleMs;
-    const held = now - this.startedAt < startupHoldMs;
-    if (!held && (idle || this.recent.length || this.awaited.size)) {
-      this.watermark = Math.max(this.watermark, oldest - slackMs);
+    const isIdle = now - this.lastArrival >= idleMs;
+    if (isIdle || this.recent.length || this.awaited.size) {
+      this.watermark = Math.max(this.watermark, Math.floor(oldest - slackMs));
     }
     return this.watermark;
   }
