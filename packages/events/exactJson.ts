@@ -9,9 +9,17 @@ import { randomUUID } from "node:crypto";
 // A new value in each process.
 const MARK = `inexact number ${randomUUID()} `;
 
+/** Whether this process has made a mark: as long as it has not, nothing needs to be searched for them. */
+let hasMarked = false;
+
+/** Whether there can be marks in parsed values. */
+export function mayHaveMarks(): boolean {
+  return hasMarked;
+}
+
 /** The digits of a number that a double cannot hold, when `value` is its mark; undefined for any other value. */
 export function inexactNumber(value: unknown): string | undefined {
-  return typeof value === "string" && value.length > MARK.length && value.startsWith(MARK)
+  return hasMarked && typeof value === "string" && value.length > MARK.length && value.startsWith(MARK)
     ? value.slice(MARK.length)
     : undefined;
 }
@@ -102,8 +110,10 @@ function markInexactNumbers(json: string): string | undefined {
       copied = i;
     } else i++;
   }
-  marked?.push(json.slice(copied));
-  return marked?.join("");
+  if (marked === undefined) return undefined;
+  hasMarked = true;
+  marked.push(json.slice(copied));
+  return marked.join("");
 }
 
 /**

@@ -192,7 +192,7 @@ describe("validateEvent", () => {
       }),
       { numRuns: 1000 },
     );
-  });
+  }).timeout(20_000);
 
   it("validateEvent reads a number as an id as its text", () => {
     const { event } = accepted({ ...MINIMAL, user_id: 42, session_id: 7, event_id: 1.5 });

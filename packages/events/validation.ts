@@ -1,6 +1,6 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 import type { AnalyticsEvent } from "./event";
-import { inexactNumber } from "./exactJson";
+import { inexactNumber, mayHaveMarks } from "./exactJson";
 import {
   HAS_CONTROL_CHARACTER,
   NOT_WELL_FORMED,
@@ -232,7 +232,7 @@ const OTHER_FIELDS = ["type", "event_name", "event_time", "page", "country", "re
 
 /** The input with numbers in place of their marks (exactJson.ts). Does not look into `properties`. */
 function readMarks(input: unknown): unknown {
-  if (!isObject(input)) return input;
+  if (!mayHaveMarks() || !isObject(input)) return input;
   let read: Record<string, unknown> | undefined;
   for (const name of ID_FIELDS) {
     const number = inexactNumber(input[name]);

@@ -47,6 +47,7 @@ export const STEPS_OF_PROGRAMS: Readonly<Record<string, readonly SetUpStep[]>> =
   // It compiles and runs a small repository of its own.
   "tools/bootstrap.component.test.ts": [],
   "packages/gcp/emulators/emulator.component.test.ts": ["emulator programs", "BigQuery emulator"],
+  "pipeline/cli/run.component.test.ts": ["emulator programs", "BigQuery emulator", "Flink job server"],
   // `run` needs Flink, and `launch` the expansion service and the submitter. The tests that run these import them, too.
   "pipeline/cli/testing/eventlogger.ts": [],
   // It needs the emulators, which its callers start.

@@ -44,7 +44,7 @@ export class FakeBigQuery {
     const { datasetReference } = JSON.parse(body.toString()) as { datasetReference: { datasetId: string } };
     if (this.datasets.has(datasetReference.datasetId)) return googleError(409, "Already Exists: Dataset");
     this.datasets.add(datasetReference.datasetId);
-    return { status: 200, body: { datasetReference } };
+    return { status: 200, body: { kind: "bigquery#dataset", datasetReference } };
   }
 
   private createTable(dataset: string, { body }: FakeRequest): FakeAnswer {
@@ -59,7 +59,7 @@ export class FakeBigQuery {
       if (problem !== undefined) return googleError(400, problem);
     }
     this.tables.set(name, resource);
-    return { status: 200, body: resource };
+    return { status: 200, body: { kind: "bigquery#table", ...resource } };
   }
 
   private changeTable(name: string, { method, body }: FakeRequest): FakeAnswer | undefined {
@@ -69,12 +69,12 @@ export class FakeBigQuery {
       this.tables.delete(name);
       return { status: 204 };
     }
-    if (method === "GET") return { status: 200, body: resource };
+    if (method === "GET") return { status: 200, body: { kind: "bigquery#table", ...resource } };
     if (method !== "PATCH") return undefined;
     const change = JSON.parse(body.toString()) as object;
     if ("materializedView" in change) return googleError(400, "The query of a materialized view cannot be updated");
     const changed = { ...resource, ...change };
     this.tables.set(name, changed);
-    return { status: 200, body: changed };
+    return { status: 200, body: { kind: "bigquery#table", ...changed } };
   }
 }

@@ -22,6 +22,6 @@ export const commands: readonly Command[] = [
   drainCommand,
   cancelCommand,
   generateCommand,
-  verifyCommand,
   deadLettersCommand,
+  verifyCommand,
 ];
