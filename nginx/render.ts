@@ -98,13 +98,26 @@ function ownErrors(bodyLimit: number): readonly OwnError[] {
 }
 
 const answerOf = ({ statuses, answer = statuses[0] }: OwnError): number => answer;
-/** A path: after an unreadable URL, nginx can redirect to a path, but not to a named location. */
-const errorPath = (error: OwnError, kind = ""): string => `/-/${kind}${answerOf(error)}`;
+/**
+ * Answers to requests whose first line or headers nginx cannot read. It can redirect them to a path only, which the access
+ * log then shows. A named location keeps the method and the path.
+ */
+const UNREADABLE = [400, 431, 505];
+
+function errorPlace(error: OwnError, kind: string): { readonly place: string; readonly location: string } {
+  const name = `${kind}${answerOf(error)}`;
+  return UNREADABLE.includes(answerOf(error))
+    ? { place: `/-/${name}`, location: `= /-/${name}` }
+    : { place: `@${name}`, location: `@${name}` };
+}
 
 /** The directives that lead to the {@link errorLocations}. A location with any error_page inherits none. */
 function errorPages(errors: readonly OwnError[], kind: string, indent: string): string {
   return errors
-    .map((error) => `${indent}error_page ${error.statuses.join(" ")} =${answerOf(error)} ${errorPath(error, kind)};`)
+    .map(
+      (error) =>
+        `${indent}error_page ${error.statuses.join(" ")} =${answerOf(error)} ${errorPlace(error, kind).place};`,
+    )
     .join("\n");
 }
 
@@ -115,7 +128,7 @@ function errorLocations(errors: readonly OwnError[], kind: string, cors: Headers
       const body = JSON.stringify({ errors: [{ field: "", message: error.message }] });
       const all = { ...SECURITY_HEADERS, "X-Request-Id": "$edge_request_id", ...cors, ...error.headers };
       return [
-        `        location = ${errorPath(error, kind)} {`,
+        `        location ${errorPlace(error, kind).location} {`,
         "            internal;",
         "            default_type application/json;",
         headers(all, "            "),

@@ -79,7 +79,7 @@ describe("the client in Node", function () {
   });
 
   it("the Node client respects the rate limit of the service and loses no event", async () => {
-    const env = { ADDRESS_RATE_LIMIT: "100", ADDRESS_RATE_BURST: "50" };
+    const env = { ADDRESS_RATE_LIMIT: "50", ADDRESS_RATE_BURST: "50" };
     const limited = await services.start(topic, { writeKey: "k", env });
     const drops: Drop[] = [];
     const client = createClient({

@@ -328,6 +328,10 @@ const installed = spawnSync("nginx", ["-v"]).status === 0;
       const answer = await sendRaw(port, request);
       assert.equal(line.exec(answer)?.[1], status, `${request.slice(0, 40)}: ${answer}`);
     }
+    const log = (): string => readFileSync(join(directory, "access.log"), "utf8");
+    await eventually(() => log().split('"status":501').length === 3, "the requests are logged");
+    assert.match(log(), /"method":"POST","path":"\/events\/","status":413/);
+    assert.match(log(), /"method":"POST","path":"\/event\/","status":501/);
     // For the statuses that no request causes: nginx has a page of HTML for each status, and the configuration none.
     const program = readFileSync(String(findNginx()), "latin1");
     const pages = new Set(Array.from(program.matchAll(/<center><h1>([45]\d\d) /g), ([, status = ""]) => status));
@@ -340,7 +344,7 @@ const installed = spawnSync("nginx", ["-v"]).status === 0;
       // Once for the server, and once for each location with an error_page of its own.
       assert.equal(uses.length, places + 1, status);
       for (const [, , answer, path] of uses) {
-        assert.match(config, new RegExp(`location = ${path} \\{[^}]*return ${answer} '\\{"errors"`));
+        assert.match(config, new RegExp(`location (= )?${path} \\{[^}]*return ${answer} '\\{"errors"`));
       }
     }
   });
