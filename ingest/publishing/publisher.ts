@@ -103,9 +103,9 @@ export class EventPublisher {
         },
       },
     });
-    requireMessageIds(this.topic);
     // One timer for all publishes. The client's own deadline overshoots and does not cover the search for credentials.
     this.sweeper = setInterval(() => this.sweep(), SWEEP_MS).unref();
+    requireMessageIds(this.topic);
   }
 
   /** Events without an acknowledgement, including those past their deadline. */
