@@ -5,6 +5,7 @@ import type { DefaultCredentials } from "@eventlogger/gcp/api/defaultCredentials
 import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
 import { RequestError } from "../http/errors";
 import type { PublishOutcome } from "../telemetry/metrics/metrics";
+import { requireMessageIds } from "./requireMessageIds";
 
 /** gRPC status codes, https://grpc.io/docs/guides/status-codes/ */
 const CANCELLED = 1;
@@ -63,13 +64,6 @@ interface Waiting {
   reject(error: RequestError): void;
 }
 
-/** What the client's `request` takes and gives. */
-interface RequestConfig {
-  readonly method: string;
-  readonly reqOpts?: object;
-}
-type NormalCallback = (error: Error | null, answer?: unknown) => void;
-
 function codeOf(error: unknown): number | undefined {
   const code: unknown = (error as { code?: unknown }).code;
   return typeof code === "number" ? code : undefined;
@@ -99,25 +93,6 @@ function publishOptions(timeoutMs: number, delayMs: number): PublishOptions {
 }
 
 /**
- * Fails each publish request whose answer has not exactly one id for each message, whatever the status of the answer:
- * Pub/Sub has not taken the messages without an id. With fewer ids than messages nobody knows which ones these are. Google's
- * library takes such an answer for a success.
- */
-function requireMessageIds(topic: Topic): void {
-  const request = topic.request.bind(topic) as (config: RequestConfig, callback: NormalCallback) => void;
-  const checked = (config: RequestConfig, callback: NormalCallback): void =>
-    request(config, (error, answer) => {
-      const { messages } = (config.reqOpts ?? {}) as { messages?: readonly unknown[] };
-      const ids = (answer as { messageIds?: readonly string[] } | null | undefined)?.messageIds ?? [];
-      const isComplete = ids.length === messages?.length && ids.every((id) => id !== "");
-      if (error || config.method !== "publish" || isComplete) return callback(error, answer);
-      const message = `Pub/Sub answered ${messages?.length} messages with ${ids.filter((id) => id !== "").length} ids`;
-      callback(Object.assign(new Error(message), { code: UNKNOWN }));
-    });
-  topic.request = checked as Topic["request"];
-}
-
-/**
  * Publishes events to one topic, in batches, with limits on the events in flight.
  */
 export class EventPublisher {
@@ -143,9 +118,9 @@ export class EventPublisher {
       authClient: options.credentials?.authClient,
     });
     this.topic = this.pubsub.topic(options.topic, publishOptions(options.timeoutMs, BATCH_DELAY_MS));
-    requireMessageIds(this.topic);
     // One timer for all publishes. The client's own deadline overshoots and does not cover the search for credentials.
     this.sweeper = setInterval(() => this.sweep(), SWEEP_MS).unref();
+    requireMessageIds(this.topic);
   }
 
   /** Events without an acknowledgement, including those past their deadline. */

@@ -14,7 +14,7 @@ function spoil(events: readonly EventInput[], share: number): { mixed: EventInpu
     (event) => ({ ...event, session_id: "" }),
     (event) => ({ ...event, event_time: "yesterday" }),
     (event) => ({ ...event, type: "page" }),
-    (event) => ({ ...event, surprise: 1 }),
+    (event) => ({ ...event, event_name: "" }),
   ];
   const good = new Set<EventInput>();
   let due = 0;
