@@ -114,6 +114,14 @@ export class FakeSubscriberServer {
     for (const callback of this.unanswered.splice(0)) callback(null, {});
   }
 
+  /** Ends all pulls with UNAVAILABLE, as the service does from time to time. */
+  endPulls(): void {
+    for (const call of this.streams) {
+      this.streams.delete(call);
+      call.emit("error", { code: grpc.status.UNAVAILABLE, details: "the pull ends" });
+    }
+  }
+
   stop(): void {
     this.server.forceShutdown();
   }

@@ -153,6 +153,23 @@ describe("Subscriber", () => {
     await waitUntil("all messages", acknowledgeMore, { timeoutMs: 10_000 });
   });
 
+  it("a pull that the server ends while it is paused continues afterwards", async () => {
+    start({ maxOutstandingBytes: 1_000_000 });
+    server.deliver(messages(10, Buffer.alloc(100_000)));
+    await waitUntil("the first messages", () => subscriber.buffered === 10, { timeoutMs: 10_000 });
+    server.endPulls();
+    server.deliver(messages(20, Buffer.alloc(100_000))); // to the next pull
+    let taken = 0;
+    let checkpoint = 1;
+    const acknowledgeMore = (): boolean => {
+      const batch = takeAll();
+      taken += batch.messages.length;
+      subscriber.finalized(batch, checkpoint++);
+      return taken === 30;
+    };
+    await waitUntil("the messages of the next pull", acknowledgeMore, { timeoutMs: 15_000 });
+  });
+
   it("the pull pauses while a received message waits for more than ten seconds to be taken", async () => {
     start();
     await receive(2);
