@@ -1,6 +1,5 @@
 import type { BigQuery } from "@google-cloud/bigquery";
-import { runQuery, type ResultRow } from "@eventlogger/gcp/bigquery/query";
-import { streamQuery } from "@eventlogger/gcp/bigquery/query";
+import { runQuery, streamQuery, type ResultRow } from "@eventlogger/gcp/bigquery/query";
 import { deadLettersTable } from "@eventlogger/gcp/bigquery/tables";
 import { tableReference } from "@eventlogger/gcp/bigquery/views";
 import { readDeadLetterFiles, type UnreadableLine } from "./readDeadLetterFiles";
