@@ -35,7 +35,7 @@ describe("setUpBigQuery", function () {
     const both = await Promise.all([1, 2].map(() => setUpBigQuery(fixture.bigquery, { dataset: "twice" })));
     assert.deepEqual(
       both.map((steps) => steps.length),
-      [8, 8],
+      [9, 9],
     );
   });
 
