@@ -1,5 +1,5 @@
 import path from "node:path";
-import { readCheckpointRecord, type CheckpointRecorderOptions, type Failure, type FlinkRun } from "@eventlogger/beam";
+import { readCheckpointRecord, type CheckpointRecorderOptions, type Failure } from "@eventlogger/beam";
 import { rotateLog } from "@eventlogger/process/logFiles";
 import { UserError } from "@eventlogger/process/main";
 import { formatDuration } from "@eventlogger/process/wait";
@@ -54,8 +54,16 @@ export interface RunMonitorOptions {
   readonly warn: (line: string) => void;
 }
 
+/** What is watched of a run; a `FlinkRun` has it. */
+export interface WatchedRun {
+  readonly workers: {
+    readonly counters: Readonly<Record<string, number>>;
+    readonly gauges: Readonly<Record<string, number>>;
+  };
+}
+
 interface Watched {
-  readonly run: FlinkRun;
+  readonly run: WatchedRun;
   readonly record: CheckpointRecorderOptions;
   /** Begins again with the first bundle. */
   progress: RunProgress;
@@ -129,7 +137,7 @@ export class RunMonitor {
   }
 
   /** Begins to watch a job. */
-  watch(run: FlinkRun, record: CheckpointRecorderOptions): void {
+  watch(run: WatchedRun, record: CheckpointRecorderOptions): void {
     const { checkpoint } = this.readCheckpoint(record);
     this.watched = { run, record, progress: new RunProgress({ bundles: 0, checkpoint }), hasStarted: false };
   }
@@ -150,7 +158,7 @@ export class RunMonitor {
     await this.server?.stop();
   }
 
-  private bundlesOf(run: FlinkRun): number {
+  private bundlesOf(run: WatchedRun): number {
     return run.workers.counters["worker.bundles"] ?? 0;
   }
 
