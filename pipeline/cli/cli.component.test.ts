@@ -156,7 +156,7 @@ describe("eventlogger", function () {
       ]);
       const second = await eventlogger(args, { env: env() });
       assert.equal(second.code, 0, second.stderr);
-      assert.equal(second.stdout.match(/^exists /gm)?.length, 13);
+      assert.equal(second.stdout.match(/^exists /gm)?.length, 14);
       assert.doesNotMatch(second.stdout, /created|updated|differs/);
     });
 
