@@ -135,6 +135,7 @@ describe("checkLaunch", function () {
       /Table nowhere\.events does not exist .*eventlogger setup/,
       /Table nowhere\.daily_rollup_versions does not exist /,
       /Table nowhere\.dead_letters does not exist /,
+      /Table nowhere\.accepted_ids does not exist /,
       /Table nowhere\.generations does not exist /,
       /Bucket gs:\/\/no-bucket does not exist\. .*eventlogger setup --bucket gs:\/\/no-bucket/,
       /worker:foreign does not contain this package/,
@@ -145,7 +146,7 @@ describe("checkLaunch", function () {
         `${expected.source}\n${problems.join("\n")}`,
       );
     }
-    assert.equal(problems.length, 8);
+    assert.equal(problems.length, 9);
   });
 
   it("explains why the pipeline cannot read a subscription", async () => {
