@@ -26,10 +26,6 @@ const MAX_BATCH_MESSAGES = 1000;
 const MAX_BATCH_BYTES = 4 * 1024 * 1024;
 /** A request costs about as much as thirty messages, so a short wait for more messages is worth its latency. */
 const BATCH_DELAY_MS = 3;
-/** The wait under load: fewer and larger requests leave more CPU time for events. */
-const BUSY_BATCH_DELAY_MS = 6;
-/** Load from which on the longer wait applies, events per second. */
-const BUSY_FROM = 3000;
 
 /** How often publishes are checked for passed deadlines, ms. */
 const SWEEP_MS = 100;
@@ -69,12 +65,12 @@ function codeOf(error: unknown): number | undefined {
   return typeof code === "number" ? code : undefined;
 }
 
-/** @param timeoutMs time limit of a publish, including retries, ms @param delayMs wait for more messages of a batch, ms */
-function publishOptions(timeoutMs: number, delayMs: number): PublishOptions {
+/** @param timeoutMs time limit of a publish, including retries, ms */
+function publishOptions(timeoutMs: number): PublishOptions {
   // Half of the limit, so that a lost request is sent once more.
   const rpcTimeoutMs = Math.ceil(timeoutMs / 2);
   return {
-    batching: { maxMessages: MAX_BATCH_MESSAGES, maxBytes: MAX_BATCH_BYTES, maxMilliseconds: delayMs },
+    batching: { maxMessages: MAX_BATCH_MESSAGES, maxBytes: MAX_BATCH_BYTES, maxMilliseconds: BATCH_DELAY_MS },
     gaxOpts: {
       retry: {
         retryCodes: RETRIED,
@@ -105,9 +101,6 @@ export class EventPublisher {
   private inFlightBytes = 0;
   private readonly whenIdle: (() => void)[] = [];
   private lastSuccess = 0;
-  /** Events since the last sweep. */
-  private recent = 0;
-  private isBusy = false;
   private failing: { readonly since: number; last: number; reason: string; events: number } | undefined;
   private probe: Promise<string | undefined> | undefined;
 
@@ -117,7 +110,7 @@ export class EventPublisher {
       keepAliveMs: KEEP_ALIVE_MS,
       authClient: options.credentials?.authClient,
     });
-    this.topic = this.pubsub.topic(options.topic, publishOptions(options.timeoutMs, BATCH_DELAY_MS));
+    this.topic = this.pubsub.topic(options.topic, publishOptions(options.timeoutMs));
     // One timer for all publishes. The client's own deadline overshoots and does not cover the search for credentials.
     this.sweeper = setInterval(() => this.sweep(), SWEEP_MS).unref();
     requireMessageIds(this.topic);
@@ -167,7 +160,6 @@ export class EventPublisher {
       this.waiting.add(waiting);
       this.inFlight += events;
       this.inFlightBytes += bytes;
-      this.recent += events;
       let left = events;
       // One callback for all messages, not one for each.
       const answered = (error: Error | null): void => {
@@ -215,22 +207,12 @@ export class EventPublisher {
   }
 
   private sweep(): void {
-    this.adaptDelay();
     const now = performance.now();
     for (const waiting of this.waiting) {
       if (waiting.deadline > now) break;
       this.waiting.delete(waiting);
       waiting.reject(this.failed(Object.assign(new Error("No answer in time"), { code: DEADLINE_EXCEEDED }), waiting));
     }
-  }
-
-  private adaptDelay(): void {
-    const isBusy = this.recent * 1000 >= BUSY_FROM * SWEEP_MS;
-    this.recent = 0;
-    if (isBusy === this.isBusy) return;
-    this.isBusy = isBusy;
-    const delayMs = isBusy ? BUSY_BATCH_DELAY_MS : BATCH_DELAY_MS;
-    this.topic.setPublishOptions(publishOptions(this.options.timeoutMs, delayMs));
   }
 
   private succeeded(): void {
