@@ -3,23 +3,15 @@ import type { Logger } from "pino";
 import type { EventMessage } from "@eventlogger/events/eventMessage";
 import type { DefaultCredentials } from "@eventlogger/gcp/api/defaultCredentials";
 import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
+import { publishRetry } from "@eventlogger/gcp/pubsub/publishRetry";
 import { RequestError } from "../http/errors";
 import type { PublishOutcome } from "../telemetry/metrics/metrics";
 import { requireMessageIds } from "./requireMessageIds";
 
 /** gRPC status codes, https://grpc.io/docs/guides/status-codes/ */
-const CANCELLED = 1;
-const UNKNOWN = 2;
 const DEADLINE_EXCEEDED = 4;
 const PERMISSION_DENIED = 7;
-const RESOURCE_EXHAUSTED = 8;
-const ABORTED = 10;
-const INTERNAL = 13;
-const UNAVAILABLE = 14;
 const UNAUTHENTICATED = 16;
-
-/** Status codes that Google's clients retry for Publish. A message published twice is one event: it has an event_id. */
-const RETRIED = [CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, ABORTED, INTERNAL, UNAVAILABLE];
 
 /** Google's limit for one publish request. */
 const MAX_BATCH_MESSAGES = 1000;
@@ -67,24 +59,9 @@ function codeOf(error: unknown): number | undefined {
 
 /** @param timeoutMs time limit of a publish, including retries, ms */
 function publishOptions(timeoutMs: number): PublishOptions {
-  // Half of the limit, so that a lost request is sent once more.
-  const rpcTimeoutMs = Math.ceil(timeoutMs / 2);
   return {
     batching: { maxMessages: MAX_BATCH_MESSAGES, maxBytes: MAX_BATCH_BYTES, maxMilliseconds: BATCH_DELAY_MS },
-    gaxOpts: {
-      retry: {
-        retryCodes: RETRIED,
-        backoffSettings: {
-          initialRetryDelayMillis: 100,
-          retryDelayMultiplier: 1.3,
-          maxRetryDelayMillis: 1000,
-          initialRpcTimeoutMillis: rpcTimeoutMs,
-          rpcTimeoutMultiplier: 1,
-          maxRpcTimeoutMillis: rpcTimeoutMs,
-          totalTimeoutMillis: timeoutMs,
-        },
-      },
-    },
+    gaxOpts: publishRetry(timeoutMs),
   };
 }
 

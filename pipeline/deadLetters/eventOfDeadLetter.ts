@@ -3,7 +3,7 @@ import { isTruncated } from "@eventlogger/events/deadLetter";
 import { decodeMessage, type DecodedMessage } from "@eventlogger/events/eventMessage";
 import type { DeadLetterRow, EventRow } from "@eventlogger/gcp/bigquery/tables";
 
-/** The event of a dead letter, or why there is none. */
+/** The event of a dead letter, or the reason why it cannot be sent again. */
 export type RecoveredEvent =
   { readonly ok: true; readonly event: AnalyticsEvent } | { readonly ok: false; readonly reason: string };
 

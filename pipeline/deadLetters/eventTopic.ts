@@ -3,13 +3,12 @@ import type { AnalyticsEvent } from "@eventlogger/events/event";
 import { encodeMessage } from "@eventlogger/events/eventMessage";
 import { isNotFound } from "@eventlogger/gcp/api/errorCode";
 import { needsOn, withPermission } from "@eventlogger/gcp/api/permission";
+import { publishRetry } from "@eventlogger/gcp/pubsub/publishRetry";
 import { UserError } from "@eventlogger/process/main";
 import { MessageRefusedError } from "./resend";
 
 /** https://grpc.io/docs/guides/status-codes/ */
 const INVALID_ARGUMENT = 3;
-/** gRPC codes after which a publish is repeated. */
-const RETRIED = [1, 2, 4, 8, 10, 13, 14];
 /** Time limit of a publish with its retries; ms. */
 const TIMEOUT_MS = 20_000;
 
@@ -21,20 +20,7 @@ export function eventTopic(pubsub: PubSub, project: string, topic: string): (eve
   const publisher = pubsub.topic(topic, {
     // One message per request: Pub/Sub refuses a whole request when one of its messages does not match the schema.
     batching: { maxMessages: 1 },
-    gaxOpts: {
-      retry: {
-        retryCodes: RETRIED,
-        backoffSettings: {
-          initialRetryDelayMillis: 100,
-          retryDelayMultiplier: 1.3,
-          maxRetryDelayMillis: 1000,
-          initialRpcTimeoutMillis: TIMEOUT_MS / 2,
-          rpcTimeoutMultiplier: 1,
-          maxRpcTimeoutMillis: TIMEOUT_MS / 2,
-          totalTimeoutMillis: TIMEOUT_MS,
-        },
-      },
-    },
+    gaxOpts: publishRetry(TIMEOUT_MS),
   });
   const need = needsOn(project, `topic ${topic}`)("pubsub.topics.publish");
   return async (event) => {

@@ -121,7 +121,7 @@ export class RunMonitor {
     return monitor;
   }
 
-  /** `host:port` of the HTTP server; undefined when there is none. */
+  /** `host:port` of the HTTP server; undefined when it does not run. */
   get address(): string | undefined {
     return this.server && `${this.options.host}:${this.server.port}`;
   }

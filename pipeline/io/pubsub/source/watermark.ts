@@ -67,7 +67,7 @@ export class WatermarkEstimator {
 
   /**
    * The current watermark, epoch ms. Never decreases.
-   * @param oldestBuffered event time of the oldest buffered message that holds the watermark; Infinity when there is none
+   * @param oldestBuffered event time of the oldest buffered message that holds the watermark; Infinity if no message does
    * @param isBlocked whether flow control holds messages back, so that their absence means nothing
    */
   current(now: number, oldestBuffered: number, isBlocked: boolean): number {

@@ -56,7 +56,7 @@ public class FnApiControlClient implements Closeable, InstructionRequestHandler 
     return new FnApiControlClient(workerId, requestObserver, processBundleDescriptors);
   }
 
-  /** The client that has sent the last instruction of this thread; null when there is none. */
+  /** The client that has sent the last instruction of this thread; null before the first one. */
   public static FnApiControlClient lastUsedByThisThread() {
     return LAST_USED.get();
   }
