@@ -45,6 +45,7 @@ const OPENED_PACKAGES = [
   "java.lang.reflect",
   "java.util.concurrent",
   "java.util.concurrent.atomic",
+  "java.util.concurrent.locks",
   "java.net",
   "java.io",
   "java.text",
