@@ -4,7 +4,8 @@ import { asExternalEnvironment, TYPESCRIPT_DEFAULT_ENVIRONMENT_URN } from "apach
 import { ExternalPayload, type Environment } from "apache-beam/proto/beam_runner_api";
 import { ACCESS_TOKEN_PARAMETER } from "../accessToken";
 import { useExternalAlternatives } from "../expansion/environments";
-import { replaceDefaultEnvironment, runJob, type Job, type JobOptionValue } from "../job";
+import { replaceDefaultEnvironment, runJob, type JobOptionValue } from "../job";
+import type { Job } from "../job/handle";
 
 /** Options of the Flink runner; the names are those of Beam's `FlinkPipelineOptions`. */
 export interface FlinkJobOptions {

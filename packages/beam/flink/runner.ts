@@ -5,7 +5,7 @@ import { setTimeout } from "node:timers/promises";
 import type * as runnerApi from "apache-beam/proto/beam_runner_api";
 import { startWorkerPool, type WorkerPool } from "../worker/pool";
 import type { Failure } from "../worker/counters";
-import { JobFailedError, type Job } from "../job";
+import { JobFailedError, type Job, type JobEnd } from "../job/handle";
 import { CHECKPOINT_RECORD_VARIABLE, runDirectory, type CheckpointRecorderOptions } from "./checkpointRecord";
 import { ACCESS_TOKEN_VARIABLE, createAccessToken } from "../accessToken";
 import { runsOnlyOnThisSdk, submitJob, type FlinkJobOptions } from "./job";
@@ -51,8 +51,8 @@ export interface FlinkRun {
   readonly job: Job;
   readonly jobServer: JobServer;
   readonly workers: WorkerPool;
-  /** Resolves when the job is done; rejects when the job fails or the job server exits. */
-  readonly finished: Promise<void>;
+  /** Resolves when the job has ended, or the run was stopped (`CANCELLED`). Rejects when the job fails or the job server exits. */
+  readonly finished: Promise<JobEnd>;
   /** Stops the job server, then the workers; their sources nack the messages that they hold. Checkpoints are kept. */
   stop(): Promise<void>;
 }
@@ -103,8 +103,9 @@ export async function runOnFlink(pipeline: runnerApi.Pipeline, options: FlinkRun
     const server = jobServer;
     const job = await submitJob(server.endpoint, workers.address, pipeline, { ...options, checkpointDir }, accessToken);
     let stopping = false;
-    const serverExited = server.process.exited.then(({ code, signal }) => {
-      if (stopping) return;
+    const serverExited = server.process.exited.then(({ code, signal }): JobEnd => {
+      job.close();
+      if (stopping) return "CANCELLED";
       throw new Error(
         `The Flink job server exited (${signal ?? `exit code ${code}`}). The end of its log:\n${server.process.logTail()}`,
       );

@@ -282,9 +282,11 @@ export const runCommand = defineCommand({
       await Promise.race([firstBundle(run), run.finished, stopped, stuck, lost]);
       process.stdout.write(`${green("running")} reading ${o.subscription}; logs in ${state.logs}\n`);
       hideCounts = showCounts(run, line, monitor);
-      const signal = await Promise.race([stopped, run.finished, stuck, lost]);
+      const ended = run.finished.then((end): never => {
+        throw new Error(`The job ended unexpectedly (${end})`);
+      });
+      const signal = await Promise.race([stopped, ended, stuck, lost]);
       hideCounts();
-      if (signal === undefined) throw new Error("The job ended unexpectedly");
       process.stdout.write(`${signal}: stopping; the next run resumes from the last checkpoint\n`);
       return 0;
     } finally {
