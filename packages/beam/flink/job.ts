@@ -16,8 +16,6 @@ export interface FlinkJobOptions {
   readonly checkpointingInterval?: number;
   /** Time after which a checkpoint that is not complete fails the job attempt, ms. Default: {@link checkpointTimeoutMs}. */
   readonly checkpointTimeout?: number;
-  /** Folder for checkpoints; absolute. */
-  readonly checkpointDir?: string;
   /** Maximum number of elements in a bundle. @default 5000 */
   readonly maxBundleSize?: number;
   /** Maximum time that a bundle stays open, ms. @default 500 */
@@ -67,9 +65,6 @@ function pipelineOptions(options: FlinkJobOptions): Record<string, JobOptionValu
     // the default only for jobs with checkpoints.
     shutdown_sources_after_idle_ms: NEVER,
     ...(options.checkpointingInterval ? checkpointing(options.checkpointingInterval, options.checkpointTimeout) : {}),
-    ...(options.checkpointDir
-      ? { state_backend: "filesystem", state_backend_storage_path: `file://${options.checkpointDir}` }
-      : {}),
   };
 }
 

@@ -1,4 +1,5 @@
 import "../sdk";
+import Long from "long";
 import protobufjs from "protobufjs";
 import type { MetricResults } from "apache-beam/proto/beam_job_api";
 import type { MonitoringInfo } from "apache-beam/proto/metrics";
@@ -22,7 +23,7 @@ export interface JobMetric {
 }
 
 function int64(reader: protobufjs.Reader): number | bigint {
-  const value = BigInt(String(reader.int64()));
+  const value = BigInt(Long.fromValue(reader.int64()).toString());
   return BigInt.asIntN(54, value) === value ? Number(value) : value;
 }
 

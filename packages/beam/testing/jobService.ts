@@ -3,17 +3,15 @@ import "../sdk";
 import * as grpc from "@grpc/grpc-js";
 import {
   GetJobMetricsResponse,
+  JobMessage_MessageImportance,
   JobState_Enum,
   JobStateEvent,
-  MetricResults,
+  type MetricResults,
   PrepareJobResponse,
   RunJobResponse,
   CancelJobResponse,
   JobMessagesResponse,
 } from "apache-beam/proto/beam_job_api";
-
-/** An answer to a question for the state of the job: a state, or an error of gRPC. */
-export type StateAnswer = JobState_Enum | grpc.status;
 
 export interface JobServiceOptions {
   /** The answer to the nth question for the state, n from 0. */
@@ -75,7 +73,12 @@ export async function startJobService(options: JobServiceOptions): Promise<TestJ
       }),
       getMessageStream: (call: grpc.ServerWritableStream<Buffer, Uint8Array>) => {
         if (options.message !== undefined) {
-          const messageResponse = { messageId: "", time: "", importance: 5, messageText: options.message };
+          const messageResponse = {
+            messageId: "",
+            time: "",
+            importance: JobMessage_MessageImportance.JOB_MESSAGE_ERROR,
+            messageText: options.message,
+          };
           call.write(JobMessagesResponse.toBinary({ response: { oneofKind: "messageResponse", messageResponse } }));
         }
         call.end();
