@@ -32,8 +32,8 @@ export interface JobServerOptions {
   /** Folder of the checkpoint from which jobs of this server resume; absolute. It is only read. */
   readonly restoreFrom?: string;
   /**
-   * Memory outside the heap for the caches and write buffers of RocksDB, as `512m`, with embedded Flink. It is shared by all
-   * steps. Not used with the state backend `heap`. @default "512m"
+   * Memory of embedded Flink outside the heap, as `512m`, which all steps share: for the caches and write buffers of RocksDB, and
+   * for sorting in jobs without an unbounded source. @default "512m" with RocksDB, "128m" otherwise
    */
   readonly managedMemory?: string;
   /**
@@ -93,8 +93,8 @@ function embeddedSettings(options: JobServerOptions): Record<string, FlinkSettin
     "jobmanager.bind-host": "127.0.0.1",
     // RocksDB's files, which contain personal data, and its native library. By default in the machine's temporary folder.
     "io.tmp.dirs": temporary,
-    // By default, Beam takes a part of the free heap for it.
-    "taskmanager.memory.managed.size": options.stateBackend === "rocksdb" ? (options.managedMemory ?? "512m") : "0m",
+    // By default, Beam reserves as much as a part of the free heap.
+    "taskmanager.memory.managed.size": options.managedMemory ?? (options.stateBackend === "rocksdb" ? "512m" : "128m"),
     "taskmanager.memory.network.min": NETWORK_MEMORY,
     "taskmanager.memory.network.max": NETWORK_MEMORY,
   };

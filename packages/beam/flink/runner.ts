@@ -30,7 +30,7 @@ export interface FlinkRunnerOptions extends FlinkJobOptions {
   readonly heap?: string;
   /** Where Flink keeps state. A checkpoint can only be restored with the state backend that has written it. @default "heap" */
   readonly stateBackend?: StateBackend;
-  /** Memory outside the heap for RocksDB, as `512m`; see {@link JobServerOptions.managedMemory}. @default "512m" */
+  /** Memory of embedded Flink outside the heap, as `512m`; see {@link JobServerOptions.managedMemory}. */
   readonly managedMemory?: string;
   /** Further settings of Flink; see {@link JobServerOptions.flinkConfiguration}. */
   readonly flinkConfiguration?: Readonly<Record<string, FlinkSetting>>;
