@@ -27,9 +27,9 @@ export class FlinkHarness {
   }
   /** A classpath with Beam's own classes in place of those that this library replaces. */
   async beamsOwnClasspath(): Promise<string> {
-    const [classes = "", ...jars] = (await ensureFlinkClasspath({ cacheDir })).split(path.delimiter);
+    const [ours = "", ...jars] = (await ensureFlinkClasspath({ cacheDir })).split(path.delimiter);
     const added = this.file("added-classes");
-    cpSync(path.join(classes, "beam"), path.join(added, "beam"), { recursive: true });
+    cpSync(path.join(path.dirname(ours), "classes", "beam"), path.join(added, "beam"), { recursive: true });
     return [added, ...jars].join(path.delimiter);
   }
   /** Builds a pipeline and runs it. */
