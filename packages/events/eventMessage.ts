@@ -18,7 +18,12 @@ export interface EventMessage {
 export type DecodeErrorType = "not_utf8" | "not_json" | "invalid_event";
 
 export type DecodedMessage =
-  | { readonly ok: true; readonly event: AnalyticsEvent }
+  | {
+      readonly ok: true;
+      readonly event: AnalyticsEvent;
+      /** JSON of the event's properties; `null` without properties. */
+      readonly propertiesJson: string;
+    }
   | { readonly ok: false; readonly errorType: DecodeErrorType; readonly message: string };
 
 /** A nullable string in Avro's JSON encoding of `["null","string"]`. */
@@ -101,7 +106,7 @@ export function decodeMessage(
   }
   unwrap(parsed.value);
   const result = validatePublishedEvent(parsed.value, meta);
-  if (result.ok) return { ok: true, event: result.event };
+  if (result.ok) return { ok: true, event: result.event, propertiesJson: result.propertiesJson };
   const message = result.errors.map((e) => `${e.field === "" ? "The message" : e.field} ${e.message}`).join("; ");
   return { ok: false, errorType: "invalid_event", message };
 }
