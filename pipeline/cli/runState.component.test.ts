@@ -320,7 +320,10 @@ describe("eventlogger run with the state of its tables", function () {
       writeFileSync(file, text);
       const { code, stderr } = await run(stateDir);
       assert.equal(code, 1);
-      assert.match(stderr, /The state in .* has format 1, but this release reads format 2\. Run the release that wrote it, /);
+      assert.match(
+        stderr,
+        /The state in .* has format 1, but this release reads format 2\. Run the release that wrote it, /,
+      );
       assert.match(stderr, /or start with empty state \(--fresh\), which requires empty tables/);
       assert.equal(readFileSync(file, "utf8"), text);
       const { secret } = await runOnce(stateDir, { fresh: true, acceptWrongNumbers: true });
