@@ -315,8 +315,13 @@ describe("eventlogger run with the state of its tables", function () {
     it("state with the format of an earlier release is refused and not changed, and --fresh replaces it", async () => {
       await counted();
       const file = path.join(stateDir, "settings.json");
-      const { stateFormat: _, sessionWindows: __, ...older } = JSON.parse(readFileSync(file, "utf8")) as StateSettings;
-      const text = JSON.stringify({ ...older, userBuckets: 1024, sessionBucketsPerDay: 256 });
+      const { project, subscription, sessionGapMs, stateId } = JSON.parse(
+        readFileSync(file, "utf8"),
+      ) as StateSettings & {
+        stateId: string;
+      };
+      const shards = { userBuckets: 1024, sessionBucketsPerDay: 256 };
+      const text = JSON.stringify({ project, subscription, dataset, sessionGapMs, ...shards, stateId });
       writeFileSync(file, text);
       const { code, stderr } = await run(stateDir);
       assert.equal(code, 1);

@@ -31,8 +31,8 @@ export class SessionSet {
 
   /** @param day epoch day @param first epoch ms @param last epoch ms, not before `first` */
   add(day: number, sessionId: string, first: number, last: number): void {
-    let sessions = this.days.get(day);
-    if (!sessions) this.days.set(day, (sessions = new Map()));
+    const sessions = this.days.get(day) ?? new Map<string, Session>();
+    if (sessions.size === 0) this.days.set(day, sessions);
     const known = sessions.get(sessionId);
     if (!known) {
       sessions.set(sessionId, { first, last, several: undefined });

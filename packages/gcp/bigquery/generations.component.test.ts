@@ -39,7 +39,7 @@ describe("the table generations", function () {
         ),
     );
     // Recorded by a release before formats had numbers.
-    const { stateFormat: _, ...first } = settings;
+    const first: GenerationSettings = { sessionGapMs: settings.sessionGapMs };
     assert.throws(
       () => requireGenerationSettings("analytics", { generation: 1, settings: first }, settings),
       /the state has format 1 in the dataset, but this release reads format 2/,
