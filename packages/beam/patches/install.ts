@@ -6,6 +6,7 @@ import { patchDataSink } from "./dataSink";
 import { patchExternalTransforms } from "./externalTransforms";
 import { patchMessageSize } from "./messageSize";
 import { patchRowCoder } from "./rowCoder";
+import { patchStateRequests } from "./stateRequests";
 
 /** Every patch by name, in the order of installation. Tests leave one out to show what it fixes. */
 export const PATCHES: Readonly<Record<string, () => void>> = {
@@ -17,6 +18,7 @@ export const PATCHES: Readonly<Record<string, () => void>> = {
   control: patchControl,
   externalTransforms: patchExternalTransforms,
   accessToken: patchAccessToken,
+  stateRequests: patchStateRequests,
 };
 
 const installed = new Set<string>();

@@ -2,6 +2,7 @@ import "../sdk";
 import type { StateKey, StateRequest, StateResponse } from "apache-beam/proto/beam_fn_api";
 import type { OperatorContext } from "apache-beam/worker/operators";
 import type { MultiplexingStateChannel, StateProvider } from "apache-beam/worker/state";
+import { StateRequestBatch } from "../patches/stateRequests";
 
 type ResponseKind = "get" | "append" | "clear";
 type ResponseOf<K extends ResponseKind> = Extract<StateResponse["response"], { oneofKind: K }>;
@@ -13,7 +14,7 @@ interface Channel {
   idCounter: number;
   callbacks: Map<string, (response: StateResponse) => void>;
   stateChannel: {
-    write(request: StateRequest): void;
+    write(request: StateRequest | StateRequestBatch): void;
     on(event: "error", listener: (error: Error) => void): void;
     on(event: "end", listener: () => void): void;
   };
@@ -37,6 +38,30 @@ function failPendingOnEnd(channel: Channel): void {
   };
   channel.stateChannel.on("error", fail);
   channel.stateChannel.on("end", () => fail(new Error("The state stream ended")));
+}
+
+/** Bytes of requests after which they are sent at once. */
+const MAX_BATCH_BYTES = 256 * 1024;
+
+/** The requests of this turn of the event loop that wait for being sent together, by state stream. */
+const batches = new WeakMap<Channel, StateRequestBatch>();
+
+function sendBatch(channel: Channel): void {
+  const batch = batches.get(channel);
+  if (!batch) return;
+  batches.delete(channel);
+  if (!channel.closed && !channel.error) channel.stateChannel.write(batch);
+}
+
+/** Sends a request with the others that are made before the running code ends. */
+function enqueue(channel: Channel, request: StateRequest): void {
+  let batch = batches.get(channel);
+  if (!batch) {
+    batches.set(channel, (batch = new StateRequestBatch()));
+    queueMicrotask(() => sendBatch(channel));
+  }
+  batch.add(request);
+  if (batch.bytes >= MAX_BATCH_BYTES) sendBatch(channel);
 }
 
 /** Sends the user state requests of one bundle over the SDK's multiplexed state stream. */
@@ -78,7 +103,7 @@ export class StateClient {
           reject(new Error(`Expected a response to ${expected}, got ${String(response.oneofKind)}`));
         } else resolve(response as ResponseOf<K>);
       });
-      channel.stateChannel.write({ id, instructionId, stateKey, request });
+      enqueue(channel, { id, instructionId, stateKey, request });
     });
   }
 
