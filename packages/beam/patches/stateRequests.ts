@@ -84,10 +84,10 @@ export class StateRequestBatch {
   toMessage(): Buffer {
     const { firstLength } = this;
     const message = this.buffer.subarray(HEADER_BYTES, this.length);
-    message.copy = function (this: Buffer, target: Uint8Array, targetStart = 0): number {
-      const copied = Buffer.prototype.copy.call(this, target, targetStart);
+    message.copy = (target: Uint8Array, targetStart = 0): number => {
+      target.set(message, targetStart);
       new DataView(target.buffer, target.byteOffset).setUint32(targetStart - LENGTH_BYTES, firstLength);
-      return copied;
+      return message.length;
     };
     return message;
   }
