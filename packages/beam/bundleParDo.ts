@@ -1,13 +1,13 @@
 import "./sdk";
 import type * as runnerApi from "apache-beam/proto/beam_runner_api";
 import type { Coder } from "apache-beam/coders/coders";
-import { deserializeFn } from "apache-beam/internal/serialize";
 import type { Pipeline } from "apache-beam/internal/pipeline";
 import type { PCollection } from "apache-beam";
 import { withName, type PTransform } from "apache-beam/transforms/transform";
 import { expandDoFn, isGlobal } from "./dofn/applyDoFn";
 import type { DoFn, ElementContext, FinishBundleContext, NoDeclarations } from "./dofn/doFn";
 import { DoFnOperator } from "./dofn/operator";
+import { deserializeDoFn } from "./dofn/serialize";
 import { registerParDoOperator } from "./parDoOperators";
 
 const ASYNC_DOFN_URN = "beam:dofn:js_async:v1";
@@ -102,6 +102,6 @@ class BundleDoFnAdapter implements DoFn<unknown, unknown> {
 }
 
 registerParDoOperator(ASYNC_DOFN_URN, (id, transform, spec, context) => {
-  const { doFn } = deserializeFn(spec.doFn?.payload as Uint8Array) as { doFn: BundleDoFn<unknown, unknown> };
+  const doFn = deserializeDoFn<BundleDoFn<unknown, unknown>>(spec.doFn?.payload as Uint8Array);
   return new DoFnOperator(id, transform, spec, context, new BundleDoFnAdapter(doFn), {});
 });

@@ -4,7 +4,6 @@ import type { Coder } from "apache-beam/coders/coders";
 import { GeneralObjectCoder } from "apache-beam/coders/js_coders";
 import { KVCoder } from "apache-beam/coders/required_coders";
 import { ASSIGN_MAX_TIMESTAMP_WINDOW_MAPPING_FN_URN } from "apache-beam/internal/urns";
-import { deserializeFn, serializeFn } from "apache-beam/internal/serialize";
 import type { Pipeline } from "apache-beam/internal/pipeline";
 import type { PCollection } from "apache-beam";
 import { parDo } from "apache-beam/transforms/pardo";
@@ -14,6 +13,7 @@ import { registerParDoOperator } from "../parDoOperators";
 import { checkSerializable } from "./checkSerializable";
 import type { DoFn, DoFnDeclarations, NoDeclarations, TaggedOutputsOf } from "./doFn";
 import { allStates, allTimers, DoFnOperator, isKeyed, type AnyDoFn } from "./operator";
+import { deserializeDoFn, serializeDoFn } from "./serialize";
 import { sideInputId } from "./sideInputs";
 import { canBeSideInput } from "./sideInputWindows";
 import { timeDomain } from "./timers";
@@ -168,7 +168,7 @@ export function expandDoFn({
     urn: parDo.urn,
     payload: runnerApi.ParDoPayload.toBinary(
       runnerApi.ParDoPayload.create({
-        doFn: runnerApi.FunctionSpec.create({ urn, payload: serializeFn({ doFn }) }),
+        doFn: runnerApi.FunctionSpec.create({ urn, payload: serializeDoFn(doFn) }),
         stateSpecs,
         timerFamilySpecs,
         sideInputs: sideInputSpecs(name, declarations.sideInputs ?? {}, sideInputs, components, windowing, proto),
@@ -224,6 +224,6 @@ export function isGlobal(windowFn: runnerApi.FunctionSpec | undefined): boolean 
 }
 
 registerParDoOperator(DOFN_URN, (id, transform, spec, context) => {
-  const { doFn } = deserializeFn(spec.doFn?.payload as Uint8Array) as { doFn: AnyDoFn };
+  const doFn = deserializeDoFn<AnyDoFn>(spec.doFn?.payload as Uint8Array);
   return new DoFnOperator(id, transform, spec, context, doFn, doFn.declare?.() ?? {});
 });

@@ -1,7 +1,7 @@
 import "../sdk";
 import { isDeepStrictEqual } from "node:util";
-import { deserializeFn, serializeFn } from "apache-beam/internal/serialize";
 import { registeredObjects } from "apache-beam/serialization";
+import { deserializeDoFn, serializeDoFn } from "./serialize";
 
 /** A DoFn, or an object in one of its fields, would not arrive in a worker as it is in the launcher. */
 export class DoFnNotSerializableError extends Error {
@@ -73,6 +73,7 @@ function check(value: unknown, what: string, seen: Set<unknown>): Found | undefi
     const found = checkClass(value, what);
     if (found) return found;
   }
+  if (value instanceof Map || value instanceof Set) return check([...value], what, seen);
   if (isBuiltin(value)) return undefined;
   for (const [field, content] of Object.entries(value)) {
     const found = check(content, Array.isArray(value) ? `${what}[${field}]` : `${what}.${field}`, seen);
@@ -106,8 +107,7 @@ export function checkSerializable(step: string, doFn: object): void {
     const what = isPlain ? `the field ${field} of the DoFn` : `the field ${field} of ${name}`;
     const inField = check(value, what, seen);
     if (inField) fail(inField);
-    const copy = (deserializeFn(serializeFn({ value })) as { value: unknown }).value;
-    if (!isDeepStrictEqual(copy, value)) {
+    if (!isDeepStrictEqual(deserializeDoFn(serializeDoFn(value)), value)) {
       fail({
         problem: `${what} does not survive serialization (${describe(value)})`,
         remedy: "Keep plain data in the field, and create the rest in setup() or startBundle()",

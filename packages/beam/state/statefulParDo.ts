@@ -2,7 +2,6 @@ import "../sdk";
 import type * as runnerApi from "apache-beam/proto/beam_runner_api";
 import type { Coder } from "apache-beam/coders/coders";
 import type { KVCoder } from "apache-beam/coders/required_coders";
-import { deserializeFn } from "apache-beam/internal/serialize";
 import type { Pipeline } from "apache-beam/internal/pipeline";
 import type { PCollection } from "apache-beam";
 import { withName, type PTransform } from "apache-beam/transforms/transform";
@@ -10,6 +9,7 @@ import type { KV } from "apache-beam/values";
 import { expandDoFn } from "../dofn/applyDoFn";
 import type { DoFn, InputContext } from "../dofn/doFn";
 import { DoFnOperator, type AnyDoFn } from "../dofn/operator";
+import { deserializeDoFn } from "../dofn/serialize";
 import { registerParDoOperator } from "../parDoOperators";
 import type { CellsOf, StateDeclarations } from "./cells";
 
@@ -82,7 +82,7 @@ class StatefulDoFnAdapter implements DoFn<KV<string, unknown>, unknown> {
 }
 
 registerParDoOperator(STATEFUL_DOFN_URN, (id, transform, spec, context) => {
-  const { doFn } = deserializeFn(spec.doFn?.payload as Uint8Array) as { doFn: AnyStatefulDoFn };
+  const doFn = deserializeDoFn<AnyStatefulDoFn>(spec.doFn?.payload as Uint8Array);
   const declarations = { states: doFn.states() };
   return new DoFnOperator(id, transform, spec, context, new StatefulDoFnAdapter(doFn) as AnyDoFn, declarations);
 });
