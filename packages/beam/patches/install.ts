@@ -5,6 +5,7 @@ import { patchDataChannel } from "./dataChannel";
 import { patchDataSink } from "./dataSink";
 import { patchExternalTransforms } from "./externalTransforms";
 import { patchMessageSize } from "./messageSize";
+import { patchMetrics } from "./metrics";
 import { patchRowCoder } from "./rowCoder";
 
 /** Every patch by name, in the order of installation. Tests leave one out to show what it fixes. */
@@ -14,6 +15,7 @@ export const PATCHES: Readonly<Record<string, () => void>> = {
   rowCoder: patchRowCoder,
   dataChannel: patchDataChannel,
   dataSink: patchDataSink,
+  metrics: patchMetrics,
   control: patchControl,
   externalTransforms: patchExternalTransforms,
   accessToken: patchAccessToken,
