@@ -76,22 +76,16 @@ export function bundleParDo<I, O>(
 
 /** A {@link BundleDoFn} as a DoFn. */
 class BundleDoFnAdapter implements DoFn<unknown, unknown> {
-  private context: ElementContext<unknown> | undefined;
-
   constructor(private readonly doFn: BundleDoFn<unknown, unknown>) {}
-
-  private readonly emit: Emit<unknown> = (value, timestampMs) => {
-    if (!this.context) throw new Error("emit() was called before process()");
-    if (timestampMs === undefined) this.context.output(value);
-    else this.context.output(value, { timestampMs });
-  };
 
   startBundle(): void {
     this.doFn.startBundle?.();
   }
   process(element: unknown, context: ElementContext<unknown>): void | Promise<void> {
-    this.context = context;
-    return this.doFn.process(element, this.emit);
+    return this.doFn.process(element, (value, timestampMs) => {
+      if (timestampMs === undefined) context.output(value);
+      else context.output(value, { timestampMs });
+    });
   }
   finishBundle(context: FinishBundleContext<unknown, NoDeclarations>): void | Promise<void> {
     return this.doFn.finishBundle?.((value, timestampMs) => context.output(value, { timestampMs }));

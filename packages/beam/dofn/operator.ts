@@ -10,7 +10,7 @@ import { NonPromise, type OperatorContext, type ProcessResult, type Receiver } f
 import type { ExtendedOperator } from "../patches/operators";
 import { valueState, type StateDeclarations, type ValueState } from "../state/cells";
 import { KeyedStates, type Entry } from "../state/keyedState";
-import { DoFnContext, NO_FIRING } from "./context";
+import { MethodCall, NO_FIRING, StepOutputs } from "./context";
 import type { DoFn, DoFnDeclarations } from "./doFn";
 import type { StateExpiry } from "./expireState";
 import { SideInputs } from "./sideInputs";
@@ -79,7 +79,7 @@ function inputOf(transform: runnerApi.PTransform, spec: runnerApi.ParDoPayload, 
 export class DoFnOperator implements ExtendedOperator {
   /** Elements may be in flight when the runner requests a split, and a split within a key would lose state updates. */
   readonly refusesSplits = true;
-  private readonly context: DoFnContext;
+  private readonly outputs: StepOutputs;
   private readonly states: KeyedStates | undefined;
   private readonly timers: WorkerTimers | undefined;
   private readonly sideInputs: SideInputs | undefined;
@@ -113,17 +113,9 @@ export class DoFnOperator implements ExtendedOperator {
       const lateness = Long.fromString(windowing.allowedLateness.toString());
       const expiryOf = (window: Window): Long | undefined =>
         isGloballyWindowed ? undefined : window.maxTimestamp().add(lateness);
-      this.timers = new WorkerTimers(
-        transformId,
-        spec,
-        operatorContext,
-        timers,
-        stepName,
-        () => this.context,
-        expiryOf,
-      );
+      this.timers = new WorkerTimers(transformId, spec, operatorContext, timers, stepName, expiryOf);
     }
-    this.context = new DoFnContext(stepName, receivers, isGloballyWindowed, this.timers?.handles ?? {});
+    this.outputs = new StepOutputs(stepName, receivers, isGloballyWindowed);
     if (isKeyed(doFn, declarations)) {
       if (!(coder instanceof KVCoder)) throw new Error(`${stepName}: the input of a keyed DoFn must have a KV coder`);
       const { keyCoder } = coder as KVCoder<unknown, unknown>;
@@ -137,8 +129,7 @@ export class DoFnOperator implements ExtendedOperator {
   async startBundle(): Promise<void> {
     this.tail = NonPromise;
     this.queue = [];
-    const bundleId = this.operatorContext.getBundleId();
-    this.context.startBundle(bundleId);
+    this.outputs.startBundle(this.operatorContext.getBundleId());
     this.states?.startBundle();
     this.sideInputs?.startBundle();
     this.timers?.startBundle((key, window, timer) => {
@@ -149,7 +140,7 @@ export class DoFnOperator implements ExtendedOperator {
       this.isSetUp = true;
       await this.doFn.setup?.();
     }
-    await this.doFn.startBundle?.(this.context);
+    await this.doFn.startBundle?.(new MethodCall(this.outputs, "startBundle()"));
   }
 
   process(element: WindowedValue<unknown>): ProcessResult {
@@ -192,74 +183,83 @@ export class DoFnOperator implements ExtendedOperator {
     windows: Window[],
     entry: Entry | undefined,
   ): ProcessResult {
-    this.enter("process()", timestamp, windows, pane, entry);
-    return this.settle(this.doFn.process(value, this.context as never));
+    const call = this.newCall("process()", timestamp, windows, pane, entry);
+    return this.settle(call, this.doFn.process(value, call as never));
   }
 
-  private enter(
+  private newCall(
     method: string,
     timestamp: Long | undefined,
     windows: Window[],
     pane: PaneInfo,
     entry: Entry | undefined,
-  ): void {
-    this.context.enter(method, timestamp, windows, pane, entry);
-    if (this.sideInputs) this.context.sideInputs = this.sideInputs.of(windows[0] as Window);
+  ): MethodCall {
+    const sideInputs = this.sideInputs?.of(windows[0] as Window);
+    return new MethodCall(
+      this.outputs,
+      method,
+      timestamp,
+      windows,
+      pane,
+      entry,
+      sideInputs,
+      this.timers?.handlesFor,
+    );
   }
 
-  /** Emits what a method has returned, and ends the method. */
-  private settle(result: unknown): ProcessResult {
+  /** Emits what a method has returned, and ends its call. */
+  private settle(call: MethodCall, result: unknown): ProcessResult {
     if (result === undefined || result === null) {
-      this.context.leave();
-      return this.context.takePending();
+      call.close();
+      return this.outputs.takePending();
     }
-    if (result instanceof Promise) return this.settleLater(result);
-    const sent = this.emitAll(result);
-    if (sent !== NonPromise) return this.settleLater(sent);
-    this.context.leave();
-    return this.context.takePending();
+    if (result instanceof Promise) return this.settleLater(call, result);
+    const sent = this.emitAll(call, result);
+    if (sent !== NonPromise) return this.settleLater(call, sent);
+    call.close();
+    return this.outputs.takePending();
   }
 
-  private async settleLater(result: Promise<unknown>): Promise<void> {
+  private async settleLater(call: MethodCall, result: Promise<unknown>): Promise<void> {
     try {
       const values = await result;
-      if (values !== undefined && values !== null) await this.emitAll(values);
+      if (values !== undefined && values !== null) await this.emitAll(call, values);
     } finally {
-      this.context.leave();
+      call.close();
     }
-    const pending = this.context.takePending();
+    const pending = this.outputs.takePending();
     if (pending !== NonPromise) await pending;
   }
 
-  private emitAll(values: unknown): ProcessResult {
+  private emitAll(call: MethodCall, values: unknown): ProcessResult {
     if (typeof values === "object" && values !== null) {
-      if (Symbol.iterator in values) return this.emitIterable(values as Iterable<unknown>);
-      if (Symbol.asyncIterator in values) return this.emitAsync(values as AsyncIterable<unknown>);
+      if (Symbol.iterator in values) return this.emitIterable(call, values as Iterable<unknown>);
+      if (Symbol.asyncIterator in values) return this.emitAsync(call, values as AsyncIterable<unknown>);
     }
-    throw new TypeError(`${this.transformId}: a method of a DoFn returned ${typeof values}, not outputs`);
+    throw new TypeError(`${this.outputs.stepName}: ${call.method} returned ${typeof values}, not outputs`);
   }
 
   /** Emits values without waiting while no step that follows waits. */
-  private emitIterable(values: Iterable<unknown>): ProcessResult {
+  private emitIterable(call: MethodCall, values: Iterable<unknown>): ProcessResult {
     const iterator = values[Symbol.iterator]();
     for (let next = iterator.next(); !next.done; next = iterator.next()) {
-      const sent = this.context.send("main", next.value);
-      if (sent !== NonPromise) return this.emitRest(sent, iterator);
+      const sent = this.outputs.send(call, "main", next.value);
+      if (sent !== NonPromise) return this.emitRest(call, sent, iterator);
     }
     return NonPromise;
   }
 
-  private async emitRest(first: Promise<void>, iterator: Iterator<unknown>): Promise<void> {
+  private async emitRest(call: MethodCall, first: Promise<void>, iterator: Iterator<unknown>): Promise<void> {
     await first;
     for (let next = iterator.next(); !next.done; next = iterator.next()) {
-      const sent = this.context.send("main", next.value);
+      const sent = this.outputs.send(call, "main", next.value);
       if (sent !== NonPromise) await sent;
     }
   }
 
-  private async emitAsync(values: AsyncIterable<unknown>): Promise<void> {
+  private async emitAsync(call: MethodCall, values: AsyncIterable<unknown>): Promise<void> {
     for await (const value of values) {
-      const sent = this.context.send("main", value);
+      const sent = this.outputs.send(call, "main", value);
       if (sent !== NonPromise) await sent;
     }
   }
@@ -315,13 +315,13 @@ export class DoFnOperator implements ExtendedOperator {
       this.expireStates(entry, fire.toNumber());
       return NonPromise;
     }
-    const { doFn, context } = this;
+    const { doFn } = this;
     if (!doFn.onTimer) throw new Error(`${this.transformId}: the DoFn has no method onTimer for the timer ${name}`);
     entry.pane = pane;
     entry.timestamp = WorkerTimers.timeOf(hold);
-    this.enter("onTimer()", entry.timestamp, [entry.window], pane, entry);
+    const call = this.newCall("onTimer()", entry.timestamp, [entry.window], pane, entry);
     const fired = { name, tag, fireTimestampMs: fire.toNumber() };
-    return this.settle(doFn.onTimer(fired as never, context as never));
+    return this.settle(call, doFn.onTimer(fired as never, call as never));
   }
 
   private expiryState(entry: Entry): ValueState<number> | undefined {
@@ -349,31 +349,31 @@ export class DoFnOperator implements ExtendedOperator {
   }
 
   async finishBundle(): Promise<void> {
-    const { doFn, context, states, timers } = this;
+    const { doFn, outputs, states, timers } = this;
     if (this.tail !== NonPromise) await this.tail;
     if (states) {
       await timers?.received();
       await this.drain();
       await this.finishKeys(states);
     }
-    context.enterBundleMethod("finishBundle()");
-    if (doFn.finishBundle) await doFn.finishBundle(context as never);
-    context.leave();
-    const pending = context.takePending();
+    const call = new MethodCall(outputs, "finishBundle()");
+    if (doFn.finishBundle) await doFn.finishBundle(call as never);
+    call.close();
+    const pending = outputs.takePending();
     if (pending !== NonPromise) await pending;
     // A DoFn may have caught the error of a step that follows; the bundle fails nevertheless.
-    if (context.failure) throw context.failure.error;
+    if (outputs.failure) throw outputs.failure.error;
     if (!states) return;
     await states.save();
     await timers?.finishBundle(states.entries());
   }
 
   private async finishKeys(states: KeyedStates): Promise<void> {
-    const { doFn, context, expire } = this;
+    const { doFn, expire } = this;
     for (const entry of states.entries()) {
       if (doFn.finishKey) {
-        this.enter("finishKey()", entry.timestamp, [entry.window], entry.pane ?? NO_FIRING, entry);
-        const result = this.settle(doFn.finishKey(entry.key as never, context as never));
+        const call = this.newCall("finishKey()", entry.timestamp, [entry.window], entry.pane ?? NO_FIRING, entry);
+        const result = this.settle(call, doFn.finishKey(entry.key as never, call as never));
         if (result !== NonPromise) await result;
       }
       if (expire) this.scheduleExpiry(entry, expire);

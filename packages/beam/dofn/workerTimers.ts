@@ -6,7 +6,7 @@ import { NonPromise, type OperatorContext } from "apache-beam/worker/operators";
 import { TimerCoder, type EncodedTimer } from "../coders/timer";
 import { openTimerStream, type TimerStream } from "../patches/dataChannel";
 import type { Entry, TimerChange } from "../state/keyedState";
-import { NO_FIRING, type DoFnContext } from "./context";
+import { NO_FIRING, type MethodCall } from "./context";
 import { MAX_TIMESTAMP, toTimestamp } from "./timestamps";
 import type { Timer, TimerDeclaration, TimerDeclarations, TimerOptions } from "./timers";
 
@@ -33,14 +33,13 @@ class FamilyTimer implements Timer {
     private readonly stepName: string,
     private readonly name: string,
     private readonly declaration: TimerDeclaration,
-    private readonly context: DoFnContext,
+    private readonly call: MethodCall,
     private readonly expiryOf: (window: Window) => Instant | undefined,
   ) {}
 
   private entry(): Entry {
-    const { entry } = this.context;
-    if (!entry) throw this.context.outsideError(`a DoFn used the timer ${this.name} outside of its key or`);
-    return entry;
+    this.call.checkOpen(`used the timer ${this.name}`);
+    return this.call.entry as Entry;
   }
 
   set(timeMs: number, options?: TimerOptions): void {
@@ -48,8 +47,7 @@ class FamilyTimer implements Timer {
   }
 
   setRelative(afterMs: number, options?: TimerOptions): void {
-    const { timestamp } = this.context;
-    const from = this.declaration.domain === "processing" ? Date.now() : (timestamp?.toNumber() ?? NaN);
+    const from = this.declaration.domain === "processing" ? Date.now() : (this.call.timestamp?.toNumber() ?? NaN);
     let fire = toTimestamp(from + afterMs, `${this.stepName}: the time of the timer ${this.name}`);
     const expiry = this.declaration.domain === "event" ? this.expiryOf(this.entry().window) : undefined;
     if (expiry?.lessThan(fire)) fire = expiry;
@@ -93,7 +91,7 @@ class FamilyTimer implements Timer {
       return toTimestamp(outputTimestampMs, `${this.stepName}: the output timestamp of the timer ${this.name}`);
     }
     if (this.declaration.domain === "event") return fire;
-    return this.context.timestamp ?? NO_HOLD;
+    return this.call.timestamp ?? NO_HOLD;
   }
 
   private change(change: TimerChange): void {
@@ -105,8 +103,6 @@ class FamilyTimer implements Timer {
 
 /** The timers of one step, while it processes bundles. */
 export class WorkerTimers {
-  /** What the context has as `timers`. */
-  readonly handles: Readonly<Record<string, Timer>>;
   private readonly coders = new Map<string, TimerCoder<unknown>>();
   private streams = new Map<string, TimerStream>();
 
@@ -119,24 +115,25 @@ export class WorkerTimers {
     spec: runnerApi.ParDoPayload,
     private readonly operatorContext: OperatorContext,
     private readonly declarations: TimerDeclarations,
-    stepName: string,
-    context: () => DoFnContext,
-    expiryOf: (window: Window) => Instant | undefined,
+    private readonly stepName: string,
+    private readonly expiryOf: (window: Window) => Instant | undefined,
   ) {
-    const handles: Record<string, Timer> = {};
-    for (const [name, declaration] of Object.entries(declarations)) {
+    for (const name of Object.keys(declarations)) {
       const coderId = spec.timerFamilySpecs[name]?.timerFamilyCoderId ?? "";
       const coder: unknown = operatorContext.pipelineContext.getCoder(coderId);
       if (!(coder instanceof TimerCoder)) throw new Error(`${stepName}: the runner has no timer coder for ${name}`);
       this.coders.set(name, coder);
-      let handle: FamilyTimer | undefined;
-      Object.defineProperty(handles, name, {
-        enumerable: true,
-        get: () => (handle ??= new FamilyTimer(stepName, name, declaration, context(), expiryOf)),
-      });
     }
-    this.handles = handles;
   }
+
+  /** What the context of a call has as `timers`. */
+  readonly handlesFor = (call: MethodCall): Readonly<Record<string, Timer>> => {
+    const handles: Record<string, Timer> = {};
+    for (const [name, declaration] of Object.entries(this.declarations)) {
+      handles[name] = new FamilyTimer(this.stepName, name, declaration, call, this.expiryOf);
+    }
+    return handles;
+  };
 
   /** @param onTimer called for each timer that the runner fires, in its order */
   startBundle(onTimer: (key: unknown, window: Window, timer: DueTimer) => void): void {

@@ -15,6 +15,7 @@ import { Worker, type BundleProcessor } from "apache-beam/worker/worker";
 import { endBundleData, failDataChannel } from "./dataChannel";
 import type { ExtendedOperator, Finalizer } from "./operators";
 import { reportFailure } from "../worker/counters";
+import { tearDown, tearDownIdle } from "./teardown";
 import { log } from "../worker/log";
 
 /** Finalizers that wait longer than this are aborted: runners drop the oldest ones when too many wait. */
@@ -93,6 +94,7 @@ async function workerGone(worker: Worker, state: WorkerState, why: string): Prom
       log.error(`A listener for the end of the control stream failed: ${String(failure)}`);
     }
   }
+  await tearDownIdle(worker);
 }
 
 /** Stops a worker as if its runner had closed the control stream. Resolves when all listeners have run. */
@@ -316,6 +318,7 @@ async function processBundle(this: Worker, instruction: Request): Promise<void> 
     workerStats.bundles++;
     if (state.gone) {
       abortAll(finalizers);
+      await tearDown(operators);
       return;
     }
     if (finalizers.length) {
@@ -337,6 +340,7 @@ async function processBundle(this: Worker, instruction: Request): Promise<void> 
     // The processor is not reused: its operators may be in any state.
     if (processor) await failBundle(processor, error);
     respondError(this, id, error);
+    if (processor) void tearDown(operatorsOf(processor)); // logs what fails
   } finally {
     this.activeBundleProcessors.delete(id);
     cacheTokens.delete(id);

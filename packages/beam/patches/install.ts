@@ -7,6 +7,7 @@ import { patchExternalTransforms } from "./externalTransforms";
 import { patchMessageSize } from "./messageSize";
 import { patchMetrics } from "./metrics";
 import { patchRowCoder } from "./rowCoder";
+import { patchSideInputs } from "./sideInputs";
 
 /** Every patch by name, in the order of installation. Tests leave one out to show what it fixes. */
 export const PATCHES: Readonly<Record<string, () => void>> = {
@@ -17,6 +18,7 @@ export const PATCHES: Readonly<Record<string, () => void>> = {
   dataSink: patchDataSink,
   metrics: patchMetrics,
   control: patchControl,
+  sideInputs: patchSideInputs,
   externalTransforms: patchExternalTransforms,
   accessToken: patchAccessToken,
 };

@@ -37,6 +37,8 @@ export interface ExtendedOperator extends IOperator {
   abort?(error: Error): void;
   /** Resolves when the work that was running when `abort` was called has ended. */
   settled?(): Promise<unknown>;
+  /** Called once, when the operator is not used again: its bundle has failed, or the worker ends. */
+  teardown?(): Promise<void>;
   /** Called once at the end of a bundle: after all operators have finished, or one has failed. */
   bundleEnded?(succeeded: boolean): void;
 }
