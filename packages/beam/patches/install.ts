@@ -7,6 +7,7 @@ import { patchExternalTransforms } from "./externalTransforms";
 import { patchMessageSize } from "./messageSize";
 import { patchMetrics } from "./metrics";
 import { patchRowCoder } from "./rowCoder";
+import { patchStateChannel } from "./stateChannel";
 
 /** Every patch by name, in the order of installation. Tests leave one out to show what it fixes. */
 export const PATCHES: Readonly<Record<string, () => void>> = {
@@ -15,6 +16,7 @@ export const PATCHES: Readonly<Record<string, () => void>> = {
   rowCoder: patchRowCoder,
   dataChannel: patchDataChannel,
   dataSink: patchDataSink,
+  stateChannel: patchStateChannel,
   metrics: patchMetrics,
   control: patchControl,
   externalTransforms: patchExternalTransforms,
