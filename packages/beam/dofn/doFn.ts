@@ -180,8 +180,8 @@ export interface DoFn<I, O, D extends DoFnDeclarations = NoDeclarations> {
   /** Called after the last element and timer. The bundle succeeds only when it has succeeded. */
   finishBundle?(context: FinishBundleContext<O, D>): void | Promise<void>;
   /**
-   * Called once for each instance, after its last bundle: when a bundle failed, since its instance is not used again, or
-   * when the worker ends. It is not called when the worker's process dies.
+   * Called once for each instance, after its last bundle: when a bundle has failed, after a minute without bundles, and when
+   * the worker stops. It is not called when the worker's process dies.
    */
   teardown?(): void | Promise<void>;
   /** An addition to the Beam model: the bundle fails, maybe because of another step. Cancel requests in flight. */

@@ -1,5 +1,4 @@
 import "../sdk";
-import { setImmediate as nextTurn } from "node:timers/promises";
 import Long from "long";
 import * as runnerApi from "apache-beam/proto/beam_runner_api";
 import type { Coder } from "apache-beam/coders/coders";
@@ -7,7 +6,7 @@ import { KVCoder } from "apache-beam/coders/required_coders";
 import { VarIntCoder } from "apache-beam/coders/standard_coders";
 import type { KV, PaneInfo, Window, WindowedValue } from "apache-beam/values";
 import { NonPromise, type OperatorContext, type ProcessResult, type Receiver } from "apache-beam/worker/operators";
-import type { ExtendedOperator } from "../patches/operators";
+import { shouldYield, yieldToEventLoop, type ExtendedOperator } from "../patches/operators";
 import { valueState, type StateDeclarations, type ValueState } from "../state/cells";
 import { KeyedStates, type Entry } from "../state/keyedState";
 import { MethodCall, NO_FIRING, StepOutputs } from "./context";
@@ -24,8 +23,6 @@ export const EXPIRY = "__expiry";
 const EXPIRY_SLACK = 0.1;
 /** Maximum number of elements that wait for state; their reads are in flight together. */
 const MAX_QUEUE = 5000;
-/** After this time without a wait an operator lets the worker answer the runner; ms. */
-const YIELD_AFTER_MS = 50;
 
 const GLOBAL_WINDOWS_URN = "beam:window_fn:global_windows:v1";
 
@@ -273,7 +270,6 @@ export class DoFnOperator implements ExtendedOperator {
 
   /** Processes the queue, in order. */
   private async drain(): Promise<void> {
-    let since = performance.now();
     while (this.queue.length) {
       const { queue } = this;
       this.queue = [];
@@ -286,9 +282,7 @@ export class DoFnOperator implements ExtendedOperator {
         if (this.sideInputs?.isMissing(entry.window)) await this.sideInputs.load(entry.window);
         const result = input.timer ? this.fireTimer(entry, input.timer) : this.processElement(entry, input.element);
         if (result !== NonPromise) await result;
-        if (performance.now() - since < YIELD_AFTER_MS) continue;
-        await nextTurn();
-        since = performance.now();
+        if (shouldYield()) await yieldToEventLoop();
       }
     }
   }

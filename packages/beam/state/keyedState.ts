@@ -125,7 +125,7 @@ export class KeyedStates {
   startBundle(): void {
     this.entriesById = new Map();
     this.client = undefined;
-    const token = userStateCacheToken(this.context.getBundleId());
+    const token = userStateCacheToken(this.context);
     this.cachePrefix = token === undefined ? undefined : `${token}|${this.transformId}|`;
   }
 
