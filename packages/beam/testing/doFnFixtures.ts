@@ -77,7 +77,7 @@ export class Lifecycle implements DoFn<string, string> {
 /** Emits each letter of an element, at the times 1, 2, 3 … ms, without waiting for the next step. */
 export class Letters implements DoFn<string, string> {
   process(element: string, context: Context): void {
-    for (const [i, letter] of [...element].entries()) context.output(letter, { timestampMs: i + 1 });
+    for (const [i, letter] of Array.from(element).entries()) context.output(letter, { timestampMs: i + 1 });
   }
 }
 
@@ -263,10 +263,7 @@ export class AddBlindly implements DoFn<Pair, string, typeof lazyBag> {
   async process({ value }: Pair, { state }: ElementContext<string, typeof lazyBag>): Promise<void> {
     if (value !== "?") state.log.add(value);
   }
-  async finishKey(
-    key: string,
-    { state }: KeyContext<Pair, string, typeof lazyBag>,
-  ): Promise<Iterable<string>> {
+  async finishKey(key: string, { state }: KeyContext<Pair, string, typeof lazyBag>): Promise<Iterable<string>> {
     return key === "read" ? [(await state.log.read()).join()] : [];
   }
 }
@@ -285,10 +282,7 @@ export class CountNumbers implements DoFn<KV<number, string>, string, typeof byN
   declare(): typeof byNumber {
     return byNumber;
   }
-  *process(
-    { key }: KV<number, string>,
-    { state, window }: ElementContext<string, typeof byNumber>,
-  ): Iterable<string> {
+  *process({ key }: KV<number, string>, { state, window }: ElementContext<string, typeof byNumber>): Iterable<string> {
     const count = (state.count.read() ?? 0) + 1;
     state.count.write(count);
     yield `${key} ${windowText(window)} ${count}`;
@@ -345,20 +339,19 @@ export class Looping implements DoFn<Pair, string, Timed> {
   }
 }
 
+const counting = { states: { n: valueState<number>(varInt) } };
+
 /** Counts the elements of each key until its state expires. */
-export class CountUntilExpiry implements DoFn<Pair, string, { states: { n: ReturnType<typeof valueState<number>> } }> {
+export class CountUntilExpiry implements DoFn<Pair, string, typeof counting> {
   constructor(
     private readonly afterMs: number,
     private readonly time: "event" | "processing",
   ) {}
-  declare(): { states: { n: ReturnType<typeof valueState<number>> } } {
+  declare(): typeof counting {
     const { afterMs, time } = this;
-    return { states: { n: valueState<number>(varInt) }, ...{ expire: expireState({ afterMs, time }) } };
+    return { ...counting, ...{ expire: expireState({ afterMs, time }) } };
   }
-  *process(
-    { key }: Pair,
-    { state }: ElementContext<string, { states: { n: ReturnType<typeof valueState<number>> } }>,
-  ): Iterable<string> {
+  *process({ key }: Pair, { state }: ElementContext<string, typeof counting>): Iterable<string> {
     const n = (state.n.read() ?? 0) + 1;
     state.n.write(n);
     yield `${key}=${n}`;
@@ -373,6 +366,8 @@ const sided = {
     single: mapView<string, string>(),
   },
 };
+
+export type Sides = typeof sided;
 
 /** Emits for each element how often each of the side inputs has what it says. */
 export class ReadSides implements DoFn<string, string, typeof sided> {
@@ -398,15 +393,15 @@ export class WithRates implements DoFn<string, string, typeof windowedSide> {
   }
 }
 
-/** Emits the time of each element, and in `finishKey` the number of elements of the key. */
-export class CountByKey implements StatefulDoFn<string, string, { n: ReturnType<typeof valueState<string>> }> {
-  states(): { n: ReturnType<typeof valueState<string>> } {
-    return { n: valueState(stringCoder) };
+/** Emits the number of elements of each key in `finishKey`. */
+export class CountByKey implements StatefulDoFn<string, string, typeof counting.states> {
+  states(): typeof counting.states {
+    return counting.states;
   }
-  process(_key: string, _value: string, { n }: CellsOf<{ n: ReturnType<typeof valueState<string>> }>): void {
-    n.write(String(Number(n.read() ?? 0) + 1));
+  process(_key: string, _value: string, { n }: CellsOf<typeof counting.states>): void {
+    n.write((n.read() ?? 0) + 1);
   }
-  *finishKey(key: string, { n }: CellsOf<{ n: ReturnType<typeof valueState<string>> }>): Iterable<string> {
+  *finishKey(key: string, { n }: CellsOf<typeof counting.states>): Iterable<string> {
     yield `${key}=${n.read()}`;
   }
 }

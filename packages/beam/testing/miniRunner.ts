@@ -237,10 +237,7 @@ export class MiniRunner {
    * Creates a bundle descriptor for a pipeline over strings (or restrictions, for a splittable ParDo), with a sink for each
    * output that no step reads.
    */
-  async describe(
-    id: string,
-    build: (texts: PCollection<string>, side: SideSource) => PValue<unknown>,
-  ): Promise<void> {
+  async describe(id: string, build: (texts: PCollection<string>, side: SideSource) => PValue<unknown>): Promise<void> {
     const { components } = await buildPipeline((root: Root) =>
       build(pipe(root, runnerSource()), (name, coder) => pipe(root, sideSource(name, coder))),
     );
@@ -448,7 +445,10 @@ export class MiniRunner {
       const { tag, coder } = sinks.get(transformId) as Sink;
       const reader = new protobufjs.Reader(data);
       while (reader.pos < reader.len) {
-        const { value, timestamp, windows, pane } = coder.decode(reader, Context.needsDelimiters) as WindowedValue<unknown>;
+        const { value, timestamp, windows, pane } = coder.decode(
+          reader,
+          Context.needsDelimiters,
+        ) as WindowedValue<unknown>;
         const [paneByte = -1] = encode(PaneInfoCoder.INSTANCE, [pane]);
         for (const window of windows) {
           out.push({ tag, value, timestampMs: timestamp.toNumber(), window: windowText(window), pane: paneByte });
