@@ -1,5 +1,6 @@
 /** DoFns for the tests of `dofn/`, in a registered module that workers can load. */
 import "../sdk";
+import { existsSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import Long from "long";
 import { VarIntCoder } from "apache-beam/coders/standard_coders";
@@ -31,6 +32,9 @@ import type {
   FiredTimer,
   KeyContext,
   NoDeclarations,
+  ProcessContext,
+  Residual,
+  SplittableDoFn,
   StatefulDoFn,
   TimerContext,
 } from "../index";
@@ -270,10 +274,10 @@ export class AddBlindly implements DoFn<Pair, string, typeof lazyBag> {
 
 const byNumber = { states: { count: valueState(varInt) } };
 
-/** A number from a text, as key. */
+/** The number at the start of a text, as key. */
 export class KeyByNumber implements DoFn<string, KV<number, string>> {
   *process(text: string): Iterable<KV<number, string>> {
-    yield { key: Number(text), value: text };
+    yield { key: Number.parseInt(text, 10), value: text };
   }
 }
 
@@ -403,6 +407,45 @@ export class CountByKey implements StatefulDoFn<string, string, typeof counting.
   }
   *finishKey(key: string, { n }: CellsOf<typeof counting.states>): Iterable<string> {
     yield `${key}=${n.read()}`;
+  }
+}
+
+/**
+ * Emits the lines that a test appends to a file: `<epoch ms> <text>` emits a text, `watermark <epoch ms>` advances the
+ * watermark. Reads on until its worker ends.
+ */
+export class Lines implements SplittableDoFn<string, { offset: number; watermarkMs: number }> {
+  constructor(private readonly file: string) {}
+  restrictions(): { offset: number; watermarkMs: number }[] {
+    return [{ offset: 0, watermarkMs: 0 }];
+  }
+  async process(
+    { offset, watermarkMs }: { offset: number; watermarkMs: number },
+    context: ProcessContext<string>,
+  ): Promise<Residual<{ offset: number; watermarkMs: number }>> {
+    const text = existsSync(this.file) ? readFileSync(this.file, "utf8") : "";
+    const end = text.lastIndexOf("\n") + 1;
+    let watermark = watermarkMs;
+    for (const line of text.slice(offset, end).split("\n").slice(0, -1)) {
+      const [first = "", ...rest] = line.split(" ");
+      if (first === "watermark") watermark = Number(rest[0]);
+      else await context.emit(rest.join(" "), Number(first));
+    }
+    return { restriction: { offset: end, watermarkMs: watermark }, watermarkMs: watermark, resumeDelayMs: 20 };
+  }
+}
+
+const routes = { outputs: { timers: stringCoder, windows: stringCoder, states: stringCoder, sides: stringCoder } };
+
+/** Sends `<tag> <text>` to the output with this tag, and other texts to the main output. */
+export class Route implements DoFn<string, string, typeof routes> {
+  declare(): typeof routes {
+    return routes;
+  }
+  process(line: string, context: ElementContext<string, typeof routes>): void {
+    const [tag = "", ...rest] = line.split(" ");
+    if (tag in routes.outputs) context.outputTo(tag as keyof (typeof routes)["outputs"], rest.join(" "));
+    else context.output(line);
   }
 }
 
