@@ -5,7 +5,10 @@ import { patchDataChannel } from "./dataChannel";
 import { patchDataSink } from "./dataSink";
 import { patchExternalTransforms } from "./externalTransforms";
 import { patchMessageSize } from "./messageSize";
+import { patchMetrics } from "./metrics";
 import { patchRowCoder } from "./rowCoder";
+import { patchSideInputs } from "./sideInputs";
+import { patchStateChannel } from "./stateChannel";
 import { patchStateRequests } from "./stateRequests";
 
 /** Every patch by name, in the order of installation. Tests leave one out to show what it fixes. */
@@ -15,7 +18,10 @@ export const PATCHES: Readonly<Record<string, () => void>> = {
   rowCoder: patchRowCoder,
   dataChannel: patchDataChannel,
   dataSink: patchDataSink,
+  stateChannel: patchStateChannel,
+  metrics: patchMetrics,
   control: patchControl,
+  sideInputs: patchSideInputs,
   externalTransforms: patchExternalTransforms,
   accessToken: patchAccessToken,
   stateRequests: patchStateRequests,
