@@ -1,4 +1,5 @@
 import "../sdk";
+import "../coders/register";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
