@@ -6,12 +6,14 @@ import { patchDataSink } from "./dataSink";
 import { patchExternalTransforms } from "./externalTransforms";
 import { patchMessageSize } from "./messageSize";
 import { patchRowCoder } from "./rowCoder";
+import { patchWindows } from "./windows";
 
 /** Every patch by name, in the order of installation. Tests leave one out to show what it fixes. */
 export const PATCHES: Readonly<Record<string, () => void>> = {
   messageSize: patchMessageSize,
   coders: patchCoders,
   rowCoder: patchRowCoder,
+  windows: patchWindows,
   dataChannel: patchDataChannel,
   dataSink: patchDataSink,
   control: patchControl,
