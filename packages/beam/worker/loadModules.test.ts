@@ -48,7 +48,8 @@ describe("Modules of a worker", function () {
     for (const name of ["apache-beam/nothing", "@nobody/nothing"]) {
       assert.throws(
         () => loadModules([name], tmpdir()),
-        (error: Error) => error instanceof ModuleNotLoadedError && error.message.includes(`${name}, which the pipeline`),
+        (error: Error) =>
+          error instanceof ModuleNotLoadedError && error.message.includes(`${name}, which the pipeline`),
       );
     }
   });
