@@ -19,6 +19,7 @@ export { bagState, foldedState, valueState } from "./state/cells";
 export type { BagCell, Fold, FoldedCell, StateDeclaration, ValueCell } from "./state/cells";
 export { splittableParDo, type ProcessContext, type Residual, type SplittableDoFn } from "./splittable/splittableParDo";
 export { count, gaugeFrom, reportFailure, type Failure } from "./worker/counters";
+export { counter, distribution, gauge, type Counter, type Distribution, type Gauge } from "./metrics/userMetrics";
 export { beforeFinalize, onWorkerGone, workerStats } from "./patches/control";
 export * from "./windowing/triggers";
 export { sessionWindows, windowingStrategy, type WindowingOptions } from "./windowing/strategy";

@@ -12,7 +12,7 @@ import * as fnApi from "apache-beam/proto/beam_fn_api";
 import type { MonitoringInfo } from "apache-beam/proto/metrics";
 import { BeamFnControlClient } from "apache-beam/proto/beam_fn_api.grpc-client";
 import { Worker, type BundleProcessor } from "apache-beam/worker/worker";
-import { failDataChannel } from "./dataChannel";
+import { endBundleData, failDataChannel } from "./dataChannel";
 import type { ExtendedOperator, Finalizer } from "./operators";
 import { reportFailure } from "../worker/counters";
 import { log } from "../worker/log";
@@ -340,6 +340,7 @@ async function processBundle(this: Worker, instruction: Request): Promise<void> 
   } finally {
     this.activeBundleProcessors.delete(id);
     cacheTokens.delete(id);
+    endBundleData(this, id);
   }
 }
 

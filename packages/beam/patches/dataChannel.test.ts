@@ -8,7 +8,12 @@ describe("Patch of the data channel", function () {
   this.timeout(20_000);
   let without: Record<string, Outcome>;
   before(async () => {
-    without = await withoutPatch("dataChannel", require.resolve("./dataChannel.scenario"), Object.keys(scenarios));
+    without = await withoutPatch("dataChannel", require.resolve("./dataChannel.scenario"), [
+      "slowOperator",
+      "brokenStream",
+      "endedStream",
+      "leftOver",
+    ]);
   });
 
   /** The length of the output without the patch. */
@@ -37,6 +42,18 @@ describe("Patch of the data channel", function () {
   it("the patched data channel fails bundles whose data stream ends", async () => {
     assert.match(await scenarios.endedStream(), /data stream ended/);
     assert.equal(without["endedStream"]?.ended, "hang");
+  });
+
+  it("the patched data channel delivers the timers of a bundle between its elements, and sends those that a step sets", async () => {
+    assert.deepEqual(await scenarios.timers(), {
+      error: "",
+      output: ["timer early", "a", "b", "timer between", "c", "timer late"],
+      set: ["early+", "between+", "late+", "."],
+    });
+  });
+
+  it("a timer whose handler throws fails its bundle at once", async () => {
+    assert.match(await scenarios.failingTimer(), /this timer fails/);
   });
 
   it("the patched data channel frees the memory of a bundle that has ended", async () => {

@@ -5,6 +5,7 @@ import { patchDataChannel } from "./dataChannel";
 import { patchDataSink } from "./dataSink";
 import { patchExternalTransforms } from "./externalTransforms";
 import { patchMessageSize } from "./messageSize";
+import { patchMetrics } from "./metrics";
 import { patchRowCoder } from "./rowCoder";
 import { patchWindows } from "./windows";
 
@@ -16,6 +17,7 @@ export const PATCHES: Readonly<Record<string, () => void>> = {
   windows: patchWindows,
   dataChannel: patchDataChannel,
   dataSink: patchDataSink,
+  metrics: patchMetrics,
   control: patchControl,
   externalTransforms: patchExternalTransforms,
   accessToken: patchAccessToken,

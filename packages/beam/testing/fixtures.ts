@@ -4,7 +4,8 @@ import { appendFileSync, existsSync, statSync, writeFileSync } from "node:fs";
 import { MultiplexingDataChannel, type IDataChannel } from "apache-beam/worker/data";
 import { Worker } from "apache-beam/worker/worker";
 import type { KV, WindowedValue } from "apache-beam/values";
-import { bagState, foldedState, gaugeFrom, stringCoder, valueState } from "../index";
+import { clockNow, msBetween } from "../metrics/clock";
+import { bagState, counter, distribution, foldedState, gauge, gaugeFrom, stringCoder, valueState } from "../index";
 import type {
   BagCell,
   BundleDoFn,
@@ -318,6 +319,74 @@ export class Numbers {
   ) {}
   *process(_impulse: unknown): Iterable<string> {
     for (let i = 0; i < this.count; i++) yield String(i).padStart(this.width, "0");
+  }
+}
+
+const processed = counter("processed");
+const lengths = distribution("lengths", "test");
+const last = gauge("last");
+
+/** Emits its input; counts it in `processed`, its length in `lengths`, and sets `last` to it when it is a number. */
+export class Metered implements BundleDoFn<string, string> {
+  process(element: string, emit: Emit<string>): void {
+    processed.inc();
+    lengths.update(element.length);
+    if (Number(element)) last.set(Number(element));
+    emit(element);
+  }
+}
+
+/** Like {@link Metered}, in a DoFn of the SDK, with a metric of the SDK as well. */
+export class MeteredSdk {
+  *process(element: string, context: { readonly sdk: { increment(): void } }): Iterable<string> {
+    processed.inc();
+    context.sdk.increment();
+    yield element;
+  }
+}
+
+/** Emits its input; counts it in `processed` after an await. */
+export class MeteredLater implements BundleDoFn<string, string> {
+  async process(element: string, emit: Emit<string>): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    processed.inc();
+    emit(element);
+  }
+}
+
+/** Counts each element in `processed`, and emits it. */
+export class MeteredPerKey implements StatefulDoFn<string, string, { sum: StateDeclaration<ValueCell<string>> }> {
+  states(): { sum: StateDeclaration<ValueCell<string>> } {
+    return { sum: valueState(stringCoder) };
+  }
+  *process(key: string, value: string): Iterable<string> {
+    processed.inc();
+    yield `${key}=${value}`;
+  }
+  *finishKey(): Iterable<string> {
+    processed.inc(100);
+  }
+}
+
+/** Counts its restriction in `processed` before and after an await, and emits it. */
+export class MeteredSource implements SplittableDoFn<string, string> {
+  restrictions(): string[] {
+    return [];
+  }
+  async process(restriction: string, context: ProcessContext<string>): Promise<undefined> {
+    processed.inc();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    processed.inc();
+    await context.emit(restriction, 0);
+  }
+}
+
+/** Holds the event loop for about 100 ms of the clock of execution times, and emits its input. */
+export class Busy implements BundleDoFn<string, string> {
+  process(element: string, emit: Emit<string>): void {
+    const start = clockNow();
+    while (msBetween(start, clockNow()) < 100);
+    emit(element);
   }
 }
 

@@ -58,6 +58,8 @@ export class MiniRunner {
   private state: Call<fnApi.StateRequest, fnApi.StateResponse> | undefined;
   private onConnected: (() => void) | undefined;
   address = "";
+  /** Messages with timers that the worker has set, of all bundles. */
+  readonly timers: fnApi.Elements_Timers[] = [];
   /** Output by bundle. */
   private readonly outputs = new Map<string, Uint8Array[]>();
   /** Descriptor by bundle. */
@@ -115,8 +117,9 @@ export class MiniRunner {
       data: (call: Call<fnApi.Elements, fnApi.Elements>) => {
         this.data = call;
         call.on("error", () => {});
-        call.on("data", ({ data }: fnApi.Elements) => {
+        call.on("data", ({ data, timers }: fnApi.Elements) => {
           for (const { instructionId, data: bytes } of data) this.outputs.get(instructionId)?.push(bytes);
+          this.timers.push(...timers);
         });
       },
     });
@@ -168,6 +171,7 @@ export class MiniRunner {
     const { transforms, pcollections, coders, windowingStrategies } = components as runnerApi.Components;
     const proto = fnApi.ProcessBundleDescriptor.create({ id, pcollections, coders, windowingStrategies });
     proto.stateApiServiceDescriptor = { url: this.address };
+    proto.timerApiServiceDescriptor = { url: this.address };
     const context = new PipelineContext(proto, "mini");
     const consumed = new Set<string>();
     let sourceOutput = "";
@@ -248,6 +252,29 @@ export class MiniRunner {
     }
     const element = { instructionId: bundleId, transformId: SOURCE_ID, data: writer.finish(), isLast: last };
     this.data?.write({ data: [element], timers: [] });
+  }
+
+  /** Sends encoded timers that fire in a bundle; `isLast` ends the family's timers. `transformId` as in the descriptor. */
+  async sendTimers(
+    bundleId: string,
+    transformId: string,
+    timerFamilyId: string,
+    timers: Uint8Array,
+    isLast = false,
+  ): Promise<void> {
+    await this.until(() => this.data !== undefined, "the data stream");
+    this.data?.write({
+      data: [],
+      timers: [{ instructionId: bundleId, transformId, timerFamilyId, timers, isLast }],
+    });
+  }
+
+  /** The id of the transform with this name in a descriptor. */
+  transformId(descriptorId: string, uniqueName: string): string {
+    const { proto } = this.descriptors.get(descriptorId) as Described;
+    const found = Object.entries(proto.transforms).find(([, transform]) => transform.uniqueName === uniqueName);
+    if (!found) throw new Error(`${descriptorId} has no transform ${uniqueName}`);
+    return found[0];
   }
 
   /** Runs a bundle with one message for each list of elements. */
