@@ -21,6 +21,11 @@ const ASYNC_DOFN_URN = "beam:dofn:js_async:v1";
  * the class is an export of a module that calls `registerModule`. Input and output are in the global window.
  */
 export interface BundleDoFn<I, O> {
+  /**
+   * Whether `process` reads the values of a key with `for await`, page by page, when they do not fit into memory: the
+   * iterable of the element is then an array or a `LargeIterable`. Otherwise it is always an array. @default false
+   */
+  readonly readsLargeIterables?: boolean;
   /** Called before the first element of each bundle. */
   startBundle?(): void;
   /**
@@ -68,6 +73,7 @@ const PANE = PaneInfoCoder.ONE_AND_ONLY_FIRING;
 class BundleParDoOperator implements ExtendedOperator {
   /** Elements may be in flight when the runner requests a split. */
   readonly refusesSplits = true;
+  readonly readsLargeIterables: boolean;
   private pending: Promise<void>[] = [];
   private current: WindowedValue<unknown> | undefined;
 
@@ -75,7 +81,9 @@ class BundleParDoOperator implements ExtendedOperator {
     readonly transformId: string,
     private readonly doFn: BundleDoFn<unknown, unknown>,
     private readonly receiver: Receiver,
-  ) {}
+  ) {
+    this.readsLargeIterables = doFn.readsLargeIterables ?? false;
+  }
 
   private send(value: unknown, timestamp: Long): void {
     const result = this.receiver.receive({ value, windows: GLOBAL_WINDOWS, pane: PANE, timestamp });

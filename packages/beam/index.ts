@@ -3,6 +3,7 @@
  * stream, a Flink runner, rows and transforms of other languages.
  */
 import "./sdk";
+import "./state/largeIterables";
 
 export { SDK_VERSION, UnsupportedSdkVersionError } from "./version";
 export { SharedPackageError } from "./sharedPackages";

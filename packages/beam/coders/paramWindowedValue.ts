@@ -22,6 +22,11 @@ export class ParamWindowedValueCoder<T> implements Coder<WindowedValue<T>> {
     this.parameters = { timestamp, windows, pane };
   }
 
+  /** The same coder for values of another coder. */
+  withValueCoder(valueCoder: Coder<T>): ParamWindowedValueCoder<T> {
+    return new ParamWindowedValueCoder(this.payload, valueCoder, this.windowCoder);
+  }
+
   /** The event time, windows and pane of the value must be those of the coder; they are not encoded. */
   encode({ value }: WindowedValue<T>, writer: Writer, context: Context): void {
     this.valueCoder.encode(value, writer, context);

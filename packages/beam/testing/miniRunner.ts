@@ -165,9 +165,14 @@ export class MiniRunner {
   /**
    * Creates a bundle descriptor for a pipeline over strings (or restrictions, for a splittable ParDo), with a sink for each
    * output that no step reads.
+   * @param inputCoder coder of the input; default: strings
    */
-  async describe(id: string, build: (texts: PCollection<string>) => PCollection<unknown>): Promise<void> {
-    const { components } = await buildPipeline((root: Root) => build(pipe(root, runnerSource())));
+  async describe<I = string>(
+    id: string,
+    build: (input: PCollection<I>) => PCollection<unknown>,
+    inputCoder: Coder<I> = stringCoder as Coder<unknown> as Coder<I>,
+  ): Promise<void> {
+    const { components } = await buildPipeline((root: Root) => build(pipe(root, runnerSource(inputCoder))));
     const { transforms, pcollections, coders, windowingStrategies } = components as runnerApi.Components;
     const proto = fnApi.ProcessBundleDescriptor.create({ id, pcollections, coders, windowingStrategies });
     proto.stateApiServiceDescriptor = { url: this.address };
@@ -310,6 +315,11 @@ export class MiniRunner {
     return out;
   }
 
+  /** The output of a bundle so far, encoded: one item for each message. */
+  outputBytes(bundleId: string): readonly Uint8Array[] {
+    return this.outputs.get(bundleId) ?? [];
+  }
+
   async until(condition: () => boolean, what: string, timeoutMs = 3000): Promise<void> {
     await waitUntil(what, condition, { timeoutMs, intervalMs: 5 });
   }
@@ -373,9 +383,9 @@ function coder(urn: string, componentCoderIds: string[] = []): runnerApi.Coder {
 }
 
 /** The source for data that the runner sends. */
-function runnerSource() {
-  return withName(SOURCE_ID, (_root: Root, pipeline: Pipeline, proto: runnerApi.PTransform): PCollection<string> => {
+function runnerSource<I>(inputCoder: Coder<I>) {
+  return withName(SOURCE_ID, (_root: Root, pipeline: Pipeline, proto: runnerApi.PTransform): PCollection<I> => {
     proto.spec = { urn: SOURCE_URN, payload: new Uint8Array() };
-    return pipeline.createPCollectionInternal(stringCoder);
+    return pipeline.createPCollectionInternal(inputCoder);
   });
 }

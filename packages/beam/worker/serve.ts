@@ -1,5 +1,6 @@
 import "../sdk";
 import "../coders/register";
+import "../state/largeIterables";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
