@@ -12,7 +12,7 @@ import { openBundles, openTimerStream, type TimerStream } from "./dataChannel";
 import type { ExtendedOperator } from "./operators";
 import { registerParDoOperator } from "../parDoOperators";
 import * as fixtures from "../testing/fixtures";
-import { bundleParDo, pipe, stringCoder } from "../index";
+import { bundleParDo, onWorkerGone, pipe, stringCoder } from "../index";
 
 const texts = (count: number, from = 0): string[] => Array.from({ length: count }, (_, i) => String(from + i));
 
@@ -121,15 +121,18 @@ export const scenarios = {
       return runner.output(id);
     }),
 
-  /** The data stream breaks during a bundle: the errors of this bundle and of the next one. */
+  /** The data stream breaks during a bundle: its error, whether the worker ends, and why. */
   brokenStream: () =>
     withSlowStep(async (runner) => {
+      let why = "";
+      onWorkerGone((error) => void (why = error.message), runner.worker);
       const { id, response } = runner.startBundle("slow");
       await runner.send("slow", id, texts(3));
       await runner.until(() => runner.worker.dataChannels.size > 0, "the data stream");
       runner.breakData();
-      const first = (await response).error;
-      return [first, (await runner.startBundle("slow").response).error];
+      const { error } = await response;
+      await runner.until(() => runner.controlEnded, "the end of the worker");
+      return { error, why };
     }),
 
   /** The data stream ends without an error during a bundle: the error of the bundle. */

@@ -3,7 +3,7 @@
  * - The SDK handles messages of the data stream concurrently: when an operator returns a promise or a bundle takes more
  *   than 100 ms, the end-of-bundle message overtakes data, and the rest of the bundle is **lost without an error**. The
  *   patch has a queue for each bundle, and the stream only appends to it.
- * - When the stream breaks or ends, bundles wait for data forever. The patch fails them.
+ * - When the stream breaks or ends, bundles wait for data forever. The patch fails them, and reports the end of the stream.
  * - Data of bundles that have ended is kept forever. The patch drops it.
  * - Timers cannot be received or sent. The patch adds {@link openTimerStream}.
  */
@@ -12,6 +12,8 @@ import { MultiplexingDataChannel } from "apache-beam/worker/data";
 import { loggingLocalStorage } from "apache-beam/worker/logging";
 import { DataSourceOperator, NonPromise, type OperatorContext, type ProcessResult } from "apache-beam/worker/operators";
 import { Worker } from "apache-beam/worker/worker";
+
+import { streamFailed } from "./streams";
 
 /** Number of ended bundles whose late data is recognized and dropped. */
 const MAX_ENDED_IDS = 4096;
@@ -258,8 +260,12 @@ export function patchDataChannel(): void {
       const state = stateOf(channel);
       channel.dataChannel.removeAllListeners("data");
       channel.dataChannel.on("data", (elements: Elements) => dispatch(state, elements));
-      channel.dataChannel.on("error", (error: Error) => state.fail(error));
-      channel.dataChannel.on("end", () => state.fail(new Error("The data stream ended")));
+      const failed = (error: Error): void => {
+        state.fail(error);
+        streamFailed(this, error);
+      };
+      channel.dataChannel.on("error", failed);
+      channel.dataChannel.on("end", () => failed(new Error("The data stream ended")));
     }
     return channel;
   };

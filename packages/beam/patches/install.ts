@@ -8,6 +8,7 @@ import { patchMessageSize } from "./messageSize";
 import { patchMetrics } from "./metrics";
 import { patchRowCoder } from "./rowCoder";
 import { patchWindows } from "./windows";
+import { patchStateChannel } from "./stateChannel";
 
 /** Every patch by name, in the order of installation. Tests leave one out to show what it fixes. */
 export const PATCHES: Readonly<Record<string, () => void>> = {
@@ -17,6 +18,7 @@ export const PATCHES: Readonly<Record<string, () => void>> = {
   windows: patchWindows,
   dataChannel: patchDataChannel,
   dataSink: patchDataSink,
+  stateChannel: patchStateChannel,
   metrics: patchMetrics,
   control: patchControl,
   externalTransforms: patchExternalTransforms,

@@ -180,7 +180,7 @@ class StatefulParDoOperator implements ExtendedOperator {
     this.queue = [];
     this.entries = new Map();
     this.client = undefined;
-    const token = userStateCacheToken(this.context.getBundleId());
+    const token = userStateCacheToken(this.context);
     this.cachePrefix = token === undefined ? undefined : `${token}|${this.transformId}|`;
     return Promise.resolve();
   }

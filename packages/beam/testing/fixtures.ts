@@ -129,7 +129,10 @@ export class CountingSource implements SplittableDoFn<string, { next: number }> 
 /** The calls of the finalizers of {@link OneElement} in this process. */
 export const finalizerCalls: string[] = [];
 
-/** Emits its restriction, a text, and leaves a residual with a `+` added; `fail` throws, `wait` runs until aborted. */
+/**
+ * Emits its restriction, a text, and leaves a residual with a `+` added; `fail` throws, `wait` runs until aborted, `stubborn`
+ * ignores that it is aborted for a while, and the finalizer of `bad` throws.
+ */
 export class OneElement implements SplittableDoFn<string, string> {
   restrictions(): string[] {
     return [];
@@ -139,10 +142,18 @@ export class OneElement implements SplittableDoFn<string, string> {
       commit: (checkpoint) => {
         const of = checkpoint === undefined ? "" : ` in checkpoint ${checkpoint}`;
         finalizerCalls.push(`commit ${restriction}${of}`);
+        if (restriction === "bad") throw new Error("this finalizer fails");
       },
-      abort: () => void finalizerCalls.push(`abort ${restriction}`),
+      abort: () => {
+        finalizerCalls.push(`abort ${restriction}`);
+        if (restriction === "bad") throw new Error("this finalizer fails");
+      },
     });
     if (restriction === "fail") throw new Error("this restriction fails");
+    if (restriction === "stubborn") {
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      finalizerCalls.push("stopped stubborn");
+    }
     while (restriction === "wait") {
       if (context.aborted) {
         finalizerCalls.push("stopped wait");
@@ -277,6 +288,25 @@ export class ThrowAt implements BundleDoFn<string, string> {
   process(element: string, emit: Emit<string>): void {
     if (element === this.at) throw new Error(`cannot process ${element}`);
     emit(element);
+  }
+}
+
+/** The steps that have learnt of a failed bundle in this process, by name. */
+export const failedSteps: string[] = [];
+
+/** Emits its input; throws at `fail`. Records in {@link failedSteps} that a bundle has failed, and throws when told to. */
+export class LearnsOfFailure implements BundleDoFn<string, string> {
+  constructor(
+    private readonly name: string,
+    private readonly throws: boolean,
+  ) {}
+  process(element: string, emit: Emit<string>): void {
+    if (element === "fail") throw new Error("this element fails");
+    emit(element);
+  }
+  bundleFailed(): void {
+    failedSteps.push(this.name);
+    if (this.throws) throw new Error("bundleFailed fails");
   }
 }
 

@@ -72,6 +72,8 @@ export class MiniRunner {
   stateHangs = false;
   /** Console output of the worker; it is not printed. */
   readonly logged: string[] = [];
+  /** Whether the worker has ended its control stream. */
+  controlEnded = false;
   /** Number of descriptor requests of the worker. */
   descriptorRequests = 0;
 
@@ -110,6 +112,7 @@ export class MiniRunner {
         this.control = call;
         call.on("error", () => {});
         call.on("data", (response: fnApi.InstructionResponse) => this.answers.get(response.instructionId)?.(response));
+        call.on("end", () => (this.controlEnded = true));
         this.onConnected?.();
       },
     });
