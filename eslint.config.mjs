@@ -74,6 +74,7 @@ export default tseslint.config(
           allow: [
             "^apache-beam/worker/operators$",
             "^apache-beam/transforms/windowings$",
+            "^apache-beam/runners/(runner|direct_runner)$",
             "^@grpc/grpc-js/build/src/constants$",
           ],
         },

@@ -81,7 +81,7 @@ export class ProcessorSteps {
     if (this.samplers.has(pcollectionId)) return this.samplers.get(pcollectionId);
     const { descriptor } = this.processor;
     // The SDK's direct runner describes only a part of the collections.
-    const coderId = (descriptor.pcollections[pcollectionId] as PCollection | undefined)?.coderId;
+    const coderId = descriptor.pcollections[pcollectionId]?.coderId;
     let found: { sampler: ByteSizeSampler; coder: Coder<unknown> } | undefined;
     if (coderId !== undefined && isMeasurable(descriptor, coderId)) {
       try {

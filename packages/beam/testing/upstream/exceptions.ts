@@ -55,7 +55,7 @@ export const EXCEPTIONS: readonly UpstreamException[] = [
     title: "primitives module Portable tests not run because BEAM_SERVICE_OVERRIDES not set.",
     places: ["direct runner"],
     outcome: "skipped by itself",
-    reason: "It stands for the tests of a portable runner, which run on Flink.",
+    reason: "A placeholder of the tests of a portable runner, which run on Flink.",
   },
   {
     title: "Programming Guide Tested Samples Windowing session_windows @ulr",

@@ -17,7 +17,11 @@ describe("Upstream's own tests, patched, on Flink", function () {
         place,
         setUp: require.resolve("./flinkSetUp"),
         // Upstream runs the tests of a portable runner only when this is set.
-        env: { UPSTREAM_CLASSPATH: await ensureFlinkClasspath({ cacheDir }), UPSTREAM_LOGS: logs, BEAM_SERVICE_OVERRIDES: "{}" },
+        env: {
+          UPSTREAM_CLASSPATH: await ensureFlinkClasspath({ cacheDir }),
+          UPSTREAM_LOGS: logs,
+          BEAM_SERVICE_OVERRIDES: "{}",
+        },
         timeoutMs: 60_000,
         files: ["combine_test", "io_test", "primitives_test", "wordcount", "docs/programming_guide"],
       });

@@ -2,6 +2,7 @@
  * Loaded before upstream's tests on Flink: one job server and one worker pool for all of them, and every runner that a test
  * creates is one that submits to this server.
  */
+import "../../sdk";
 import "../../index";
 import path from "node:path";
 import runners = require("apache-beam/runners/runner");
