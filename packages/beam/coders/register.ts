@@ -9,6 +9,7 @@ import { CustomWindowCoder } from "./customWindow";
 import { ParamWindowedValueCoder } from "./paramWindowedValue";
 import { ShardedKeyCoder } from "./shardedKey";
 import { StateBackedIterableCoder } from "./stateBackedIterable";
+import { TimerCoder } from "./timer";
 
 for (const coder of [CustomWindowCoder, ParamWindowedValueCoder, ShardedKeyCoder, StateBackedIterableCoder]) {
   globalRegistry().registerConstructor(coder.URN, (...parts) => Reflect.construct(coder, parts) as Coder<unknown>);
@@ -33,4 +34,5 @@ export const declaredCoderUrns: readonly string[] = [
   ParamWindowedValueCoder.URN,
   ShardedKeyCoder.URN,
   StateBackedIterableCoder.URN,
+  TimerCoder.URN,
 ];

@@ -7,6 +7,7 @@ import { patchExternalTransforms } from "./externalTransforms";
 import { patchMessageSize } from "./messageSize";
 import { patchMetrics } from "./metrics";
 import { patchRowCoder } from "./rowCoder";
+import { patchSideInputs } from "./sideInputs";
 import { patchWindows } from "./windows";
 import { patchStateChannel } from "./stateChannel";
 
@@ -21,6 +22,7 @@ export const PATCHES: Readonly<Record<string, () => void>> = {
   stateChannel: patchStateChannel,
   metrics: patchMetrics,
   control: patchControl,
+  sideInputs: patchSideInputs,
   externalTransforms: patchExternalTransforms,
   accessToken: patchAccessToken,
 };
