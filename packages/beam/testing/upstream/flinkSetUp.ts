@@ -5,6 +5,7 @@
 import "../../sdk";
 import "../../index";
 import path from "node:path";
+import { impulse } from "apache-beam";
 import runners = require("apache-beam/runners/runner");
 import directRunners = require("apache-beam/runners/direct_runner");
 import { ChannelCredentials } from "@grpc/grpc-js";
@@ -51,6 +52,8 @@ class FlinkRunner extends runners.Runner {
   }
 }
 
+const describeElement = (element: unknown): string => typeof element;
+
 const flinkRunner = (): FlinkRunner => new FlinkRunner();
 Object.assign(runners, { createRunner: flinkRunner, defaultRunner: flinkRunner, loopbackRunner: flinkRunner });
 Object.assign(directRunners, { directRunner: flinkRunner });
@@ -65,6 +68,9 @@ export const mochaHooks: Mocha.RootHookObject = {
       logFile: path.join(logDir, "job-server.log"),
       heap: "600m",
     });
+    // The first job loads classes for many seconds, and upstream's own first job has a time limit.
+    const first = await flinkRunner().run((root) => root.apply(impulse()).map(describeElement));
+    await first.waitUntilFinish();
   },
   beforeEach(this: Mocha.Context) {
     const title = this.currentTest?.fullTitle() ?? "";
