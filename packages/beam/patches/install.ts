@@ -8,6 +8,7 @@ import { patchMessageSize } from "./messageSize";
 import { patchMetrics } from "./metrics";
 import { patchRowCoder } from "./rowCoder";
 import { patchSideInputs } from "./sideInputs";
+import { patchWindows } from "./windows";
 import { patchStateChannel } from "./stateChannel";
 import { patchStateRequests } from "./stateRequests";
 
@@ -16,6 +17,7 @@ export const PATCHES: Readonly<Record<string, () => void>> = {
   messageSize: patchMessageSize,
   coders: patchCoders,
   rowCoder: patchRowCoder,
+  windows: patchWindows,
   dataChannel: patchDataChannel,
   dataSink: patchDataSink,
   stateChannel: patchStateChannel,

@@ -10,7 +10,6 @@
 import { FullWindowedValueCoder } from "apache-beam/coders/required_coders";
 import { Context, type Coder } from "apache-beam/coders/coders";
 import { PipelineContext } from "apache-beam/internal/pipeline";
-import type { PCollection } from "apache-beam/proto/beam_runner_api";
 import type { MonitoringInfo } from "apache-beam/proto/metrics";
 import type { WindowedValue } from "apache-beam/values";
 import { loggingLocalStorage, type LoggingStageInfo } from "apache-beam/worker/logging";
@@ -80,9 +79,10 @@ export class ProcessorSteps {
   sampler(pcollectionId: string): { sampler: ByteSizeSampler; coder: Coder<unknown> } | undefined {
     if (this.samplers.has(pcollectionId)) return this.samplers.get(pcollectionId);
     const { descriptor } = this.processor;
-    const { coderId } = descriptor.pcollections[pcollectionId] as PCollection;
+    // The SDK's direct runner describes only a part of the collections.
+    const coderId = descriptor.pcollections[pcollectionId]?.coderId;
     let found: { sampler: ByteSizeSampler; coder: Coder<unknown> } | undefined;
-    if (isMeasurable(descriptor, coderId)) {
+    if (coderId !== undefined && isMeasurable(descriptor, coderId)) {
       try {
         this.context ??= new PipelineContext(descriptor, "");
         found = { sampler: this.newSampler(pcollectionId), coder: this.context.getCoder(coderId) };

@@ -236,10 +236,15 @@ export class MiniRunner {
   /**
    * Creates a bundle descriptor for a pipeline over strings (or restrictions, for a splittable ParDo), with a sink for each
    * output that no step reads.
+   * @param inputCoder coder of the input; default: strings
    */
-  async describe(id: string, build: (texts: PCollection<string>, side: SideSource) => PValue<unknown>): Promise<void> {
+  async describe<I = string>(
+    id: string,
+    build: (input: PCollection<I>, side: SideSource) => PValue<unknown>,
+    inputCoder: Coder<I> = stringCoder as Coder<unknown> as Coder<I>,
+  ): Promise<void> {
     const { components } = await buildPipeline((root: Root) =>
-      build(pipe(root, runnerSource()), (name, coder) => pipe(root, sideSource(name, coder))),
+      build(pipe(root, runnerSource(inputCoder)), (name, coder) => pipe(root, sideSource(name, coder))),
     );
     const { transforms, pcollections, coders, windowingStrategies } = components as runnerApi.Components;
     const proto = fnApi.ProcessBundleDescriptor.create({ id, pcollections, coders, windowingStrategies });
@@ -463,6 +468,11 @@ export class MiniRunner {
     return this.emitted(bundleId).map(({ value }) => value);
   }
 
+  /** The output of a bundle so far, encoded: one item for each message. */
+  outputBytes(bundleId: string): readonly Uint8Array[] {
+    return (this.outputs.get(bundleId) ?? []).map(({ data }) => data);
+  }
+
   async until(condition: () => boolean, what: string, timeoutMs = 3000): Promise<void> {
     await waitUntil(what, condition, { timeoutMs, intervalMs: 5 });
   }
@@ -526,10 +536,10 @@ function coder(urn: string, componentCoderIds: string[] = []): runnerApi.Coder {
 }
 
 /** The source for data that the runner sends. */
-function runnerSource() {
-  return withName(SOURCE_ID, (_root: Root, pipeline: Pipeline, proto: runnerApi.PTransform): PCollection<string> => {
+function runnerSource<I>(inputCoder: Coder<I>) {
+  return withName(SOURCE_ID, (_root: Root, pipeline: Pipeline, proto: runnerApi.PTransform): PCollection<I> => {
     proto.spec = { urn: SOURCE_URN, payload: new Uint8Array() };
-    return pipeline.createPCollectionInternal(stringCoder);
+    return pipeline.createPCollectionInternal(inputCoder);
   });
 }
 
