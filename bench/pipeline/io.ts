@@ -9,54 +9,70 @@ import type { BundleDoFn, Residual, ProcessContext, SplittableDoFn } from "@even
 import type { DeadLetter } from "@eventlogger/events/deadLetter";
 import type { Sink } from "@eventlogger/pipeline/eventPipeline";
 import { pubSubMessageCoder, type PubSubMessage } from "@eventlogger/pipeline/io/pubsub/message";
-import {
-  messageData,
-  syntheticEvents,
-  type SyntheticEvent,
-  type SyntheticTraffic,
-} from "@eventlogger/traffic/load/syntheticMessages";
+import { messageData, syntheticEvents, type SyntheticTraffic } from "@eventlogger/traffic/load/syntheticMessages";
 import { registerModule } from "@eventlogger/beam/registerModule";
+import { PUBLISH_DELAY_MS, readMessageFile, type Message } from "../traffic/messageFile";
 
 const YIELD_EVERY = 256;
 
+/** How far the watermark is behind the newest event, ms. */
+const WATERMARK_DELAY_MS = 1000;
+
+/** Where the messages come from: generated in the worker, or read from a file of messageFile.ts. Plain data. */
+export type MessageOrigin =
+  { readonly kind: "generated"; readonly traffic: SyntheticTraffic } | { readonly kind: "file"; readonly file: string };
+
 interface Progress {
   emitted: number;
+  /** Time of the newest event, epoch ms. */
+  lastMs: number;
 }
 
-/** The events of this process. They are read once: a benchmark does not survive its worker. */
-let events: Generator<SyntheticEvent> | undefined;
+function* generate(traffic: SyntheticTraffic): Generator<Message> {
+  for (const event of syntheticEvents(traffic)) yield { eventTime: event.eventTime, data: messageData(event) };
+}
 
-export class SyntheticSource implements SplittableDoFn<PubSubMessage, Progress> {
+/** The messages of this process. They are read once: a benchmark does not survive its worker. */
+let messages: Generator<Message> | undefined;
+
+export class BenchSource implements SplittableDoFn<PubSubMessage, Progress> {
+  /** @param count number of messages */
   constructor(
-    readonly traffic: SyntheticTraffic,
+    readonly origin: MessageOrigin,
+    readonly count: number,
     readonly checkpointMs: number,
   ) {}
 
   restrictions(): Progress[] {
-    return [{ emitted: 0 }];
+    return [{ emitted: 0, lastMs: 0 }];
   }
 
-  async process({ emitted }: Progress, context: ProcessContext<PubSubMessage>): Promise<Residual<Progress>> {
-    events ??= syntheticEvents(this.traffic);
+  async process({ emitted, lastMs }: Progress, context: ProcessContext<PubSubMessage>): Promise<Residual<Progress>> {
+    const { origin } = this;
+    messages ??= origin.kind === "file" ? readMessageFile(origin.file) : generate(origin.traffic);
     const deadline = Date.now() + this.checkpointMs;
-    let last = this.traffic.startMs;
+    let last = lastMs;
     let n = 0;
     for (;;) {
-      const next = events.next();
+      const next = messages.next();
       if (next.done) break;
-      const event = next.value;
-      last = event.eventTime;
+      const { eventTime, data } = next.value;
+      last = eventTime;
+      const message = { data, messageId: `m${emitted + n}`, publishTime: eventTime + PUBLISH_DELAY_MS };
       n++;
-      const message = { data: messageData(event), messageId: `m${event.index}`, publishTime: event.eventTime + 20 };
-      const result = context.emit(message, event.eventTime);
+      const result = context.emit(message, eventTime);
       if (result) await result;
       if (n % YIELD_EVERY === 0) {
         if (Date.now() >= deadline) break;
         await new Promise(setImmediate);
       }
     }
-    const done = emitted + n >= this.traffic.count;
-    return { restriction: { emitted: emitted + n }, watermarkMs: last - 1000, resumeDelayMs: done ? 1000 : 0 };
+    const done = emitted + n >= this.count;
+    return {
+      restriction: { emitted: emitted + n, lastMs: last },
+      watermarkMs: last - WATERMARK_DELAY_MS,
+      resumeDelayMs: done ? 1000 : 0,
+    };
   }
 }
 
@@ -79,15 +95,20 @@ export class CountRows implements BundleDoFn<unknown, DeadLetter> {
   }
 }
 
-export function readSynthetic(
-  traffic: SyntheticTraffic,
+/**
+ * Reads messages as a source without waits.
+ * @param checkpointMs time between self-checkpoints of the source, ms
+ */
+export function readMessages(
+  origin: MessageOrigin,
+  messageCount: number,
   checkpointMs: number,
 ): PTransform<Root, PCollection<PubSubMessage>> {
   return withName("ReadSynthetic", (root: Root) =>
     pipe(
       root,
       withName("Impulse", impulse()),
-      splittableParDo("Make", new SyntheticSource(traffic, checkpointMs), pubSubMessageCoder),
+      splittableParDo("Make", new BenchSource(origin, messageCount, checkpointMs), pubSubMessageCoder),
     ),
   );
 }
