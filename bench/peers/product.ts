@@ -1,0 +1,32 @@
+import { ensureFlinkClasspath } from "@eventlogger/beam";
+import { cacheDir } from "@eventlogger/process/packageRoot";
+import { runPipeline } from "../pipeline/runPipeline";
+import type { Contender, ContenderName } from "./contender";
+
+const SOURCE_CHECKPOINT_MS = 1000;
+
+/** The pipeline of this repository on embedded Flink. */
+export function productContender(name: ContenderName, usesSessionWindows: boolean): Contender {
+  return {
+    name,
+    describe: `this repository's pipeline on embedded Flink, ${usesSessionWindows ? "Beam's session windows" : "sessions in state"}`,
+    prepare: async ({ onProgress }) => void (await ensureFlinkClasspath({ cacheDir, onProgress })),
+    run: ({ messages, events, expected }, conditions, cleanup, directory) =>
+      runPipeline(
+        {
+          name,
+          events,
+          expected,
+          origin: { kind: "file", file: messages },
+          heap: conditions.heap,
+          earlyMs: conditions.earlyMs,
+          sourceCheckpointMs: SOURCE_CHECKPOINT_MS,
+          limitMs: conditions.limitMs,
+          usesSessionWindows,
+          onProgress: conditions.onProgress,
+        },
+        cleanup,
+        directory,
+      ),
+  };
+}
