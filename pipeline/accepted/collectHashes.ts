@@ -21,7 +21,7 @@ function keyOf(day: number, shard: number): string {
 }
 
 /** Collects the hashes of the event ids of a bundle, by day and shard. */
-export class CollectHashes implements BundleDoFn<ParsedEvent, KV<string, string>> {
+export class CollectHashes implements BundleDoFn<ParsedEvent, KV<string, Uint8Array>> {
   private days = new Map<number, Map<number, number[]>>();
   private size = 0;
 
@@ -29,7 +29,7 @@ export class CollectHashes implements BundleDoFn<ParsedEvent, KV<string, string>
     this.clear();
   }
 
-  process({ event }: ParsedEvent, emit: Emit<KV<string, string>>): void {
+  process({ event }: ParsedEvent, emit: Emit<KV<string, Uint8Array>>): void {
     const day = dayOf(event.event_time);
     const hash = eventIdHash(event.event_id);
     const shard = shardOfHash(hash);
@@ -41,18 +41,17 @@ export class CollectHashes implements BundleDoFn<ParsedEvent, KV<string, string>
     if (++this.size >= MAX_HASHES) this.flush(emit);
   }
 
-  finishBundle(emit: EmitTimestamped<KV<string, string>>): void {
+  finishBundle(emit: EmitTimestamped<KV<string, Uint8Array>>): void {
     const now = Date.now();
     this.flush((kv) => emit(kv, now));
   }
 
-  private flush(emit: (kv: KV<string, string>) => void): void {
+  private flush(emit: (kv: KV<string, Uint8Array>) => void): void {
     const { days } = this;
     this.clear();
     for (const [day, shards] of days) {
       for (const [shard, hashes] of shards) {
-        const value = encodeHashes({ day, hashes: [...smallestHashes(hashes)] }).toString("base64");
-        emit({ key: keyOf(day, shard), value });
+        emit({ key: keyOf(day, shard), value: encodeHashes({ day, hashes: smallestHashes(hashes) }) });
       }
     }
   }

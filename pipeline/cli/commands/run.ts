@@ -179,7 +179,10 @@ export const runCommand = defineCommand({
   options,
   examples: [
     ["$0 run --project my-project --state-dir /var/lib/eventlogger", "runs Flink in one process"],
-    ["$0 run --early-firing 2s", "counts sessions in progress every 2 s"],
+    [
+      "$0 run --session-windows beam --early-firing 2s",
+      "uses Beam's session windows, and counts open sessions every 2 s",
+    ],
     ["$0 run --flink-master flink-jobmanager:8081", "submits to a Flink cluster"],
     ["PUBSUB_EMULATOR_HOST=127.0.0.1:8085 $0 run --bigquery-endpoint http://127.0.0.1:9050", "uses emulators"],
   ],

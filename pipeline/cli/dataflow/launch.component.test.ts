@@ -152,7 +152,7 @@ describe("eventlogger launch and update", function () {
     google.reset();
   });
 
-  /** The staged pipelines that contain a secret of the shard hash. */
+  /** The staged pipelines that contain a secret of the hash in the keys of state. */
   const pipelinesWith = (secret: string | undefined): Buffer[] =>
     [...google.storage.objects]
       .filter(([name, bytes]) => name.endsWith("/pipeline.pb") && bytes.includes(`"${secret}"`))
@@ -281,7 +281,7 @@ describe("eventlogger launch and update", function () {
       assert.equal(google.server.requestsTo(/^POST .*\/jobs$/).length, 2);
     });
 
-    it("gives the workers the secret of the shard hash that it recorded in the dataset, and prints it nowhere", async () => {
+    it("gives the workers the secret of the hash in the keys of state that it recorded in the dataset, and prints it nowhere", async () => {
       const secret = (await readActiveGeneration(warehouse(), "analytics"))?.settings.shardHashSecret;
       assert.match(secret ?? "", /^[0-9a-f]{32}$/);
       assert.equal(pipelinesWith(secret).length, 1);

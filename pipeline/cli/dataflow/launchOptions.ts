@@ -102,6 +102,8 @@ export const launchOptions = {
     group: "Job:",
   },
   ...numberOptions,
+  // The service groups the panes, and reading state costs more there than on Flink.
+  sessionWindows: { ...numberOptions.sessionWindows, default: "beam" },
   eventsSemantics: {
     type: "enum",
     choices: ["exactly-once", "at-least-once"],

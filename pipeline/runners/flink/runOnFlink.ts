@@ -1,12 +1,14 @@
 import { cacheDir, repositoryRoot } from "@eventlogger/process/packageRoot";
 import { buildPipeline, ensureFlinkClasspath, runOnFlink, type Failure, type FlinkRun } from "@eventlogger/beam";
-import { eventPipeline, type EventPipelineOptions } from "../../eventPipeline";
-import { SESSION_SHARDS_PER_DAY, USER_SHARDS } from "../../shards";
+import { eventPipeline, type EventPipelineOptions, type SessionWindows } from "../../eventPipeline";
+import { STATE_FORMAT } from "../../shards";
 import { VERSION_FLOOR_VARIABLE, versionFloor } from "../../totals/versionNumbers";
 import { flinkIo, type FlinkIoOptions } from "./io";
 import type { RunStart, StateDirectory, StateSettings } from "./stateDirectory";
 
-export interface FlinkPipelineOptions extends Omit<EventPipelineOptions, "shardHashSecret">, FlinkIoOptions {
+export interface FlinkPipelineOptions
+  extends Omit<EventPipelineOptions, "shardHashSecret" | "sessionWindows">, FlinkIoOptions {
+  readonly sessionWindows: SessionWindows;
   /** `[local]` or `host:port`. */
   readonly flinkMaster: string;
   /** Heap limit of the job server, which runs Flink with `[local]`; as for `-Xmx`. */
@@ -20,17 +22,10 @@ const CHECK_COPIES_EVERY_MS = 10_000;
 
 /** The settings that the stored state depends on. */
 export function stateSettings(
-  options: Pick<FlinkPipelineOptions, "project" | "subscription" | "dataset" | "sessionGapMs">,
+  options: Pick<FlinkPipelineOptions, "project" | "subscription" | "dataset" | "sessionGapMs" | "sessionWindows">,
 ): StateSettings {
-  const { project, subscription, dataset, sessionGapMs } = options;
-  return {
-    project,
-    subscription,
-    dataset,
-    sessionGapMs,
-    userBuckets: USER_SHARDS,
-    sessionBucketsPerDay: SESSION_SHARDS_PER_DAY,
-  };
+  const { project, subscription, dataset, sessionGapMs, sessionWindows } = options;
+  return { project, subscription, dataset, sessionGapMs, sessionWindows, stateFormat: STATE_FORMAT };
 }
 
 /**
@@ -49,6 +44,7 @@ export async function runEventPipelineOnFlink(
   const classpath = await ensureFlinkClasspath({ cacheDir, onProgress });
   onProgress(start.restoreFrom ? `resuming from checkpoint ${start.restoreFrom.number}` : "starting with empty state");
   const { shardHashSecret } = state;
+  if (shardHashSecret === undefined) throw new Error(`${state.directory} has no secret for the keys of its state`);
   const pipeline = await buildPipeline(
     eventPipeline(flinkIo({ ...options, deadLetterFolder: state.deadLetters }), { ...options, shardHashSecret }),
   );
