@@ -23,9 +23,9 @@ import { pythonContender } from "./python";
 import { compareRuns } from "./ratios";
 
 const CONTENDERS: readonly Contender[] = [
-  productContender("product", false),
+  productContender("product", "state"),
   javaContender("java", false),
-  productContender("product-windows", true),
+  productContender("product-windows", "beam"),
   javaContender("java-windows", true),
   pythonContender("python", false),
   pythonContender("python-windows", true),

@@ -1,3 +1,4 @@
+import type { SessionWindows } from "@eventlogger/pipeline/eventPipeline";
 import { ensureFlinkClasspath } from "@eventlogger/beam";
 import { cacheDir } from "@eventlogger/process/packageRoot";
 import { runPipeline } from "../pipeline/runPipeline";
@@ -6,10 +7,10 @@ import type { Contender, ContenderName } from "./contender";
 const SOURCE_CHECKPOINT_MS = 1000;
 
 /** The pipeline of this repository on embedded Flink. */
-export function productContender(name: ContenderName, usesSessionWindows: boolean): Contender {
+export function productContender(name: ContenderName, sessionWindows: SessionWindows): Contender {
   return {
     name,
-    describe: `this repository's pipeline on embedded Flink, ${usesSessionWindows ? "Beam's session windows" : "sessions in state"}`,
+    describe: `this repository's pipeline on embedded Flink, --session-windows ${sessionWindows}`,
     prepare: async ({ onProgress }) => void (await ensureFlinkClasspath({ cacheDir, onProgress })),
     run: ({ messages, events, expected }, conditions, cleanup, directory) =>
       runPipeline(
@@ -22,7 +23,7 @@ export function productContender(name: ContenderName, usesSessionWindows: boolea
           earlyMs: conditions.earlyMs,
           sourceCheckpointMs: SOURCE_CHECKPOINT_MS,
           limitMs: conditions.limitMs,
-          usesSessionWindows,
+          sessionWindows,
           onProgress: conditions.onProgress,
         },
         cleanup,

@@ -10,7 +10,11 @@ import { machine } from "../report";
 import { runBenchmark, type Cleanup } from "../runBenchmark";
 import { expectedTotals, totalsText } from "../traffic/expectedTotals";
 import { PROFILES, trafficOf, type ProfileName } from "../traffic/profiles";
-import { runPipeline } from "./runPipeline";
+import { profileFlags, readProfile } from "../cpuProfile";
+import { runPipeline, type PipelineRun } from "./runPipeline";
+import { readThreads, timeByStage, type ThreadTimes } from "./stages/flinkThreads";
+import { stageTable } from "./stages/stageTable";
+import { timeOfWorker } from "./stages/workerParts";
 
 const benchOptions = {
   count: {
@@ -31,6 +35,13 @@ const benchOptions = {
     default: 3000,
     check: wholeNumber(1, 10_000_000),
   },
+  sessionWindows: {
+    type: "enum",
+    describe:
+      "How sessions are windowed: state (in the ledger's state) or beam (Beam's session windows in front of it).",
+    choices: ["state", "beam"],
+    default: "state",
+  },
   heap: { type: "string", describe: "Heap limit of the JVM.", default: "3g" },
   earlyMs: {
     type: "number",
@@ -49,6 +60,12 @@ const benchOptions = {
     describe: "A run whose numbers are not exact after this time fails.",
     default: 600_000,
   },
+  stages: {
+    type: "boolean",
+    describe:
+      "Print the CPU time of each stage of Flink and each part of the worker. This makes the run slower. Needs a JDK.",
+    default: false,
+  },
   only: {
     type: "enum",
     describe: "Run only one kind of traffic: realistic, worst (every event has a new user), hours or one-session.",
@@ -59,9 +76,42 @@ const benchOptions = {
 
 type BenchOptions = Options<typeof benchOptions>;
 
+/** Measures stages during a run. */
+class StageMeter {
+  readonly profileDirectory: string;
+  private threadsBefore: ThreadTimes = new Map();
+  private threadsAfter: ThreadTimes = new Map();
+
+  constructor(directory: string) {
+    this.profileDirectory = path.join(directory, "profile");
+  }
+
+  /** Parts of the options of a run. */
+  hooks(): Pick<PipelineRun, "workerNodeArgs" | "onStarted" | "onExact"> {
+    return {
+      workerNodeArgs: profileFlags(this.profileDirectory),
+      onStarted: async ({ jobServer }) => void (this.threadsBefore = await readThreads(jobServer.process.pid)),
+      onExact: async ({ jobServer }) => void (this.threadsAfter = await readThreads(jobServer.process.pid)),
+    };
+  }
+
+  /** Two tables, after the run. The worker's includes its start. */
+  tables(events: number): string {
+    const worker = [...timeOfWorker(readProfile(this.profileDirectory))]
+      .map(([part, us]) => [part, us / 1000] as const)
+      .sort(([, a], [, b]) => b - a);
+    return [
+      stageTable("Flink, by thread", timeByStage(this.threadsBefore, this.threadsAfter), events),
+      stageTable("worker, by profile", worker, events),
+    ].join("\n\n");
+  }
+}
+
 async function measure(profile: ProfileName, options: BenchOptions, cleanup: Cleanup): Promise<RunFigures> {
   const count = profile === "new" ? options.worstCount : options.count;
   const traffic = trafficOf(profile, count, options.users, Date.now());
+  const directory = path.join(cleanup.directory, profile);
+  const stages = options.stages ? new StageMeter(directory) : undefined;
   console.log(`${PROFILES[profile].describe}: ${count} events`);
   const figures = await runPipeline(
     {
@@ -73,13 +123,15 @@ async function measure(profile: ProfileName, options: BenchOptions, cleanup: Cle
       earlyMs: options.earlyMs,
       sourceCheckpointMs: options.sliceMs,
       limitMs: options.limit,
-      usesSessionWindows: true,
+      sessionWindows: options.sessionWindows,
       onProgress: console.log,
+      ...stages?.hooks(),
     },
     cleanup,
-    path.join(cleanup.directory, profile),
+    directory,
   );
   for (const problem of figures.problems) console.log(`  problem: ${problem}`);
+  if (stages) console.log(`\n${stages.tables(count)}\n`);
   return figures;
 }
 
@@ -89,6 +141,7 @@ runBenchmark("bench-pipeline", async (cleanup) => {
     .usage("$0 [options]\n\nMeasures the pipeline on embedded Flink, and checks that its numbers are exact.")
     .options(yargsOptions(benchOptions))
     .example("$0 --count 200000", "a shorter run")
+    .example("$0 --only realistic --count 300000 --stages", "CPU time of each stage")
     .example("$0 --only hours --count 100000", "sessions that last for hours")
     .strict()
     .version(false)

@@ -3,7 +3,7 @@ import { mkdirSync } from "node:fs";
 import { buildPipeline, ensureFlinkClasspath, runOnFlink, type FlinkRun } from "@eventlogger/beam";
 import { cacheDir, repositoryRoot } from "@eventlogger/process/packageRoot";
 import { waitUntil } from "@eventlogger/process/wait";
-import { eventPipeline } from "@eventlogger/pipeline/eventPipeline";
+import { eventPipeline, type SessionWindows } from "@eventlogger/pipeline/eventPipeline";
 import { newShardHashSecret } from "@eventlogger/pipeline/shards";
 import { runFigures, type RunFigures } from "../figures";
 import type { Cleanup } from "../runBenchmark";
@@ -31,8 +31,8 @@ export interface PipelineSettings {
   readonly sourceCheckpointMs: number;
   /** A run whose totals are not exact after this time fails, ms. */
   readonly limitMs: number;
-  /** False sends every event past the session windows. */
-  readonly usesSessionWindows: boolean;
+  /** How sessions are windowed. */
+  readonly sessionWindows: SessionWindows;
 }
 
 export interface PipelineRun extends PipelineSettings {
@@ -68,7 +68,8 @@ export async function runPipeline(run: PipelineRun, cleanup: Cleanup, directory:
       },
       {
         sessionGapMs: SESSION_GAP_MS,
-        lateAfterMs: run.usesSessionWindows ? DAY_MS : 1,
+        sessionWindows: run.sessionWindows,
+        lateAfterMs: DAY_MS,
         earlyFiringMs: run.earlyMs,
         shardHashSecret: newShardHashSecret(),
       },
@@ -139,6 +140,8 @@ export async function runPipeline(run: PipelineRun, cleanup: Cleanup, directory:
     return false;
   });
   const exactAt = performance.now();
+  const { deadLetters } = workers.counters;
+  if (deadLetters) problems.push(`${deadLetters} dead letters`);
   if (workers.unexpectedExits) problems.push(`${workers.unexpectedExits} workers exited`);
   if (workers.counters["worker.failedBundles"])
     problems.push(`${workers.counters["worker.failedBundles"]} failed bundles`);
