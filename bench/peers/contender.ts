@@ -40,6 +40,7 @@ export interface Contender {
 export const CONTENDER_NAMES = [
   "product",
   "java",
+  "product-rocksdb",
   "product-windows",
   "java-windows",
   "python",

@@ -1,7 +1,7 @@
 import path from "node:path";
 import { cacheDir, packageRootOf } from "@eventlogger/process/packageRoot";
 import { ensureMavenBuild } from "@eventlogger/beam/java/mavenBuild";
-import { CHECKPOINT_INTERVAL_MS, MAX_BUNDLE_SIZE, MAX_BUNDLE_TIME_MS } from "../pipeline/runPipeline";
+import { CHECKPOINT_INTERVAL_MS, MAX_BUNDLE_SIZE, MAX_BUNDLE_TIME_MS } from "../pipeline/benchPipeline";
 import type { BeamVersion, Conditions, Contender, ContenderName } from "./contender";
 import { runPeer } from "./peerProcess";
 

@@ -25,6 +25,7 @@ import { compareRuns } from "./ratios";
 const CONTENDERS: readonly Contender[] = [
   productContender("product", "state"),
   javaContender("java", false),
+  productContender("product-rocksdb", "state", "rocksdb"),
   productContender("product-windows", "beam"),
   javaContender("java-windows", true),
   pythonContender("python", false),

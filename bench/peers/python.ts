@@ -2,7 +2,7 @@ import path from "node:path";
 import { startJobServer } from "@eventlogger/beam/flink/jobServer";
 import { cacheDir, packageRootOf } from "@eventlogger/process/packageRoot";
 import { ensureVenv, interpreterOf } from "@eventlogger/process/python/venv";
-import { CHECKPOINT_INTERVAL_MS, MAX_BUNDLE_SIZE, MAX_BUNDLE_TIME_MS } from "../pipeline/runPipeline";
+import { CHECKPOINT_INTERVAL_MS, MAX_BUNDLE_SIZE, MAX_BUNDLE_TIME_MS } from "../pipeline/benchPipeline";
 import type { Conditions, Contender, ContenderName } from "./contender";
 import { ensureJavaPeer } from "./java";
 import { runPeer } from "./peerProcess";

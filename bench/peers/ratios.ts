@@ -4,6 +4,7 @@ import type { ContenderName } from "./contender";
 /** Programs that do the same work, ours first. */
 const PAIRS: readonly (readonly [ContenderName, ContenderName])[] = [
   ["product", "java"],
+  ["product-rocksdb", "java"],
   ["product-windows", "java-windows"],
   ["product", "java-windows"],
   ["product", "product-windows"],

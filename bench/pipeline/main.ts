@@ -43,6 +43,13 @@ const benchOptions = {
     default: "state",
   },
   heap: { type: "string", describe: "Heap limit of the JVM.", default: "3g" },
+  stateBackend: {
+    type: "enum",
+    describe: "Where Flink keeps state: rocksdb or heap.",
+    choices: ["rocksdb", "heap"],
+    default: "rocksdb",
+  },
+  rocksdbMemory: { type: "string", describe: "Memory of RocksDB.", default: "512m" },
   earlyMs: {
     type: "number",
     describe: "Interval of early firings of session windows, in ms.",
@@ -120,6 +127,8 @@ async function measure(profile: ProfileName, options: BenchOptions, cleanup: Cle
       events: count,
       expected: totalsText(expectedTotals(syntheticEvents(traffic))),
       heap: options.heap,
+      stateBackend: options.stateBackend,
+      rocksdbMemory: options.rocksdbMemory,
       earlyMs: options.earlyMs,
       sourceCheckpointMs: options.sliceMs,
       limitMs: options.limit,
