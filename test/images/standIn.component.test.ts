@@ -120,5 +120,7 @@ describe("Contents of the worker image, with a stand-in for docker", function ()
       return true;
     });
     await assert.rejects(run(npx, ["apache-beam-worker"], { cwd: app }), /--id and --control_endpoint are required/);
+    const { stdout } = await run(npx, ["apache-beam-worker-node-options"], { cwd: app });
+    assert.match(stdout, /^--max-old-space-size=\d+\n$/, "the limit of the heap of a worker");
   });
 });

@@ -22,12 +22,17 @@ const IMAGES = {
   worker: {
     entries: [
       "@eventlogger/beam/worker/containerMain",
+      "@eventlogger/beam/worker/containerHeap",
       "@eventlogger/pipeline/eventPipeline",
       "@eventlogger/pipeline/io/bigquery/writeRows",
       "@eventlogger/pipeline/runners/dataflow/io",
     ],
     data: [],
-    commands: { "apache-beam-worker": "@eventlogger/beam/worker/containerMain" },
+    commands: {
+      "apache-beam-worker": "@eventlogger/beam/worker/containerMain",
+      // npx starts the worker with the Node options that it prints.
+      "apache-beam-worker-node-options": "@eventlogger/beam/worker/containerHeap",
+    },
   },
   ingest: {
     entries: ["@eventlogger/ingest/main", "@eventlogger/options/healthcheck"],
