@@ -30,6 +30,7 @@ export {
   checkpointToRestore,
   DamagedCheckpointError,
   readCheckpointRecord,
+  removeCheckpointRecord,
   replaceFile,
   restorePointOf,
   runDirectory,

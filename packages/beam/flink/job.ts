@@ -4,12 +4,16 @@ import { asExternalEnvironment, TYPESCRIPT_DEFAULT_ENVIRONMENT_URN } from "apach
 import { ExternalPayload, type Environment } from "apache-beam/proto/beam_runner_api";
 import { ACCESS_TOKEN_PARAMETER } from "../accessToken";
 import { useExternalAlternatives } from "../expansion/environments";
+import { MAX_PARALLELISM } from "./keyGroups";
 import { replaceDefaultEnvironment, runJob, type Job, type JobOptionValue } from "../job";
 
 /** Options of the Flink runner; the names are those of Beam's `FlinkPipelineOptions`. */
 export interface FlinkJobOptions {
   readonly jobName: string;
-  /** Number of parallel instances of each operator. @default 1 */
+  /**
+   * Number of parallel instances of each operator, and of workers; 1 to {@link MAX_PARALLELISM}. A job can resume with another
+   * parallelism than it had. @default 1
+   */
   readonly parallelism?: number;
   /** Time between checkpoints, ms. Default: no checkpoints. */
   readonly checkpointingInterval?: number;
@@ -41,6 +45,7 @@ function checkpointing(interval: number, timeout = checkpointTimeoutMs(interval)
 function pipelineOptions(options: FlinkJobOptions): Record<string, JobOptionValue> {
   return {
     parallelism: options.parallelism ?? 1,
+    max_parallelism: MAX_PARALLELISM,
     // Without it, the output of the first bundle may stay buffered, and a source never starts to read.
     finish_bundle_before_checkpointing: true,
     max_bundle_size: options.maxBundleSize ?? 5000,

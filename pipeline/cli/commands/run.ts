@@ -77,6 +77,14 @@ const options = {
     check: heapSize,
     group: "Flink:",
   },
+  parallelism: {
+    type: "number",
+    describe:
+      "Number of workers, which share all steps of the pipeline. A run can resume with another number. About one core each",
+    default: 1,
+    check: wholeNumber(1, 16),
+    group: "Flink:",
+  },
   stuckAfter: {
     type: "duration",
     describe:

@@ -63,6 +63,7 @@ export async function runEventPipelineOnFlink(
     requireFrom: repositoryRoot,
     workerStartEnv: () => ({ [VERSION_FLOOR_VARIABLE]: String(versionFloor(state.nextWorkerStart())) }),
     workerNodeArgs: [`--max-old-space-size=${options.workerMemoryMiB}`],
+    parallelism: options.parallelism,
     checkpointingInterval: options.checkpointIntervalMs,
     checkpointRecord: start.checkpointRecord,
     maxBundleTimeMills: options.maxBundleMs,

@@ -7,6 +7,7 @@ import {
   checkpointToRestore,
   completeCheckpoints,
   readCheckpointRecord,
+  removeCheckpointRecord,
   replaceFile,
   restorePointOf,
   writeCheckpointRecord,
@@ -243,7 +244,7 @@ export class StateDirectory {
   /** Deletes all state. The folder then has a new identity. */
   clear(settings: StateSettings): StateIdentity {
     // The settings are deleted last: without them the folder counts as new.
-    rmSync(this.recordFile, { force: true });
+    removeCheckpointRecord(this.recordFile);
     rmSync(this.checkpoints, { recursive: true, force: true });
     rmSync(this.settingsFile, { force: true });
     mkdirSync(this.checkpoints, { recursive: true });
