@@ -21,6 +21,8 @@ export interface FlinkJobOptions {
   readonly checkpointTimeout?: number;
   /** Folder for checkpoints; absolute. */
   readonly checkpointDir?: string;
+  /** Folder of the checkpoint or savepoint from which a job on a cluster resumes; absolute. */
+  readonly savepointPath?: string | undefined;
   /** Maximum number of elements in a bundle. @default 5000 */
   readonly maxBundleSize?: number;
   /** Maximum time that a bundle stays open, ms. @default 500 */
@@ -54,6 +56,7 @@ function pipelineOptions(options: FlinkJobOptions): Record<string, JobOptionValu
     shutdown_sources_after_idle_ms: 1_000_000_000,
     retain_externalized_checkpoints_on_cancellation: true,
     ...(options.checkpointingInterval ? checkpointing(options.checkpointingInterval, options.checkpointTimeout) : {}),
+    ...(options.savepointPath ? { savepoint_path: `file://${options.savepointPath}` } : {}),
     ...(options.checkpointDir
       ? { state_backend: "filesystem", state_backend_storage_path: `file://${options.checkpointDir}` }
       : {}),
@@ -66,11 +69,21 @@ export function runsOnlyOnThisSdk(pipeline: runnerApi.Pipeline): boolean {
   return Object.values(environments).every(({ urn }) => urn === TYPESCRIPT_DEFAULT_ENVIRONMENT_URN);
 }
 
-function poolEnvironment(environment: Environment, poolAddress: string, accessToken: string | undefined): Environment {
-  const external = asExternalEnvironment(environment, poolAddress);
-  if (accessToken === undefined) return external;
+/** The worker pool of a job. */
+export interface JobPool {
+  /** `host:port` */
+  readonly address: string;
+  /** The token that the pool demands; undefined: none. */
+  readonly accessToken: string | undefined;
+  /** See `encodeStartParameters`. */
+  readonly parameters: Readonly<Record<string, string>>;
+}
+
+function poolEnvironment(environment: Environment, { address, accessToken, parameters }: JobPool): Environment {
+  const external = asExternalEnvironment(environment, address);
   const payload = ExternalPayload.fromBinary(external.payload);
-  payload.params[ACCESS_TOKEN_PARAMETER] = accessToken;
+  Object.assign(payload.params, parameters);
+  if (accessToken !== undefined) payload.params[ACCESS_TOKEN_PARAMETER] = accessToken;
   return { ...external, payload: ExternalPayload.toBinary(payload) };
 }
 
@@ -78,17 +91,16 @@ function poolEnvironment(environment: Environment, poolAddress: string, accessTo
  * Submits a pipeline to a Flink job server. The worker pool runs the steps of this SDK. Transforms of other languages are
  * run by the expansion service that expanded them: it must have a loopback worker, and must run as long as the job.
  * @param jobEndpoint `host:port` of the job server
- * @param poolAddress `host:port` of the worker pool
- * @param accessToken the token that job server and worker pool demand; undefined: none
+ * @param accessToken the token that the job server demands; undefined: none
  */
 export async function submitJob(
   jobEndpoint: string,
-  poolAddress: string,
+  pool: JobPool,
   pipeline: runnerApi.Pipeline,
   options: FlinkJobOptions,
   accessToken?: string,
 ): Promise<Job> {
-  replaceDefaultEnvironment(pipeline, (environment) => poolEnvironment(environment, poolAddress, accessToken));
+  replaceDefaultEnvironment(pipeline, (environment) => poolEnvironment(environment, pool));
   useExternalAlternatives(pipeline);
   return runJob(jobEndpoint, pipeline, options.jobName, pipelineOptions(options), accessToken);
 }

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { awaitLogLine, logLength } from "@eventlogger/process/readiness";
-import { ACCESS_TOKEN_VARIABLE } from "../accessToken";
+import { ACCESS_TOKEN_FILE_VARIABLE, ACCESS_TOKEN_VARIABLE } from "../accessToken";
 import { startChildProcess, type ChildProcess } from "@eventlogger/process/childProcess";
 
 /** Options of {@link startJobServer}. */
@@ -19,7 +19,7 @@ export interface JobServerOptions {
   /** Maximum heap, as for `-Xmx`. @default "1500m" */
   readonly heap?: string;
   /** Folder of the checkpoint from which jobs of this server resume. */
-  readonly restoreFrom?: string;
+  readonly restoreFrom?: string | undefined;
   /** Further settings for `flink-conf.yaml`. */
   readonly flinkConfiguration?: Readonly<Record<string, string | number>>;
   /** Receives the pid as soon as the process exists, before it accepts jobs. */
@@ -86,7 +86,8 @@ function writeConfiguration(options: JobServerOptions, flinkMaster: string): str
   return confDir;
 }
 
-const EMBEDDED = "[local]";
+/** The Flink master that runs inside the job server. */
+export const EMBEDDED = "[local]";
 const READY = /JobService started on [^\s:]+:(\d+)/;
 
 /**
@@ -119,6 +120,9 @@ export async function startJobServer(options: JobServerOptions): Promise<JobServ
     ],
     env: {
       FLINK_CONF_DIR: confDir,
+      // They are meant for the TaskManagers of a cluster.
+      [ACCESS_TOKEN_FILE_VARIABLE]: undefined,
+      BEAM_WORKER_POOL: undefined,
       ...(options.accessToken !== undefined && { [ACCESS_TOKEN_VARIABLE]: options.accessToken }),
     },
     logFile: options.logFile,
