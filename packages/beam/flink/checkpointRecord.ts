@@ -130,8 +130,7 @@ interface PointId {
   readonly checkpoint: number;
 }
 
-const isNewer = (a: PointId, b: PointId): boolean =>
-  a.run > b.run || (a.run === b.run && a.checkpoint > b.checkpoint);
+const isNewer = (a: PointId, b: PointId): boolean => a.run > b.run || (a.run === b.run && a.checkpoint > b.checkpoint);
 
 /** The file in which workers record a checkpoint. */
 function pointFile(recordFile: string, { run, checkpoint }: PointId): string {

@@ -114,7 +114,11 @@ function workerEnvOf({ workerEnv, checkpointRecord }: FlinkRunnerOptions): Recor
 }
 
 /** Starts a pool on this machine. */
-async function startOwnPool(options: FlinkRunnerOptions, onChanged: () => void, token?: string): Promise<StartedWorkers> {
+async function startOwnPool(
+  options: FlinkRunnerOptions,
+  onChanged: () => void,
+  token?: string,
+): Promise<StartedWorkers> {
   const pool = await startWorkerPool({
     accessToken: token,
     logFile: path.join(options.logDir, "workers.log"),

@@ -20,8 +20,8 @@ import { decodeStartParameters, registeredModules, START_PARAMETER, type StartPa
 
 /** Options of {@link startWorkerPool}. */
 export interface WorkerPoolOptions {
-  /** File to which the output of all workers is appended. */
-  readonly logFile: string;
+  /** File to which the output of all workers is appended; undefined: standard output. */
+  readonly logFile: string | undefined;
   /** Address to listen on. @default "127.0.0.1" */
   readonly host?: string;
   /** Port to listen on. @default 0, any free port */
@@ -148,6 +148,8 @@ class ProcessPool implements WorkerPool {
           const worker = this.startWorker(workerId, controlEndpoint?.url ?? "", params);
           void hasStarted(worker).then((error) => callback(null, { error }));
         } catch (error) {
+          if (this.options.serveOthers)
+            this.failed(params["job"] ?? "", { what: "starting a worker", error: String(error) });
           callback(null, { error: String(error) });
         }
       },
@@ -170,8 +172,10 @@ class ProcessPool implements WorkerPool {
   async start(): Promise<void> {
     const { host = "127.0.0.1" } = this.options;
     const port = await new Promise<number>((resolve, reject) =>
-      this.server.bindAsync(`${host}:${this.options.port ?? 0}`, grpc.ServerCredentials.createInsecure(), (error, bound) =>
-        error ? reject(error) : resolve(bound),
+      this.server.bindAsync(
+        `${host}:${this.options.port ?? 0}`,
+        grpc.ServerCredentials.createInsecure(),
+        (error, bound) => (error ? reject(error) : resolve(bound)),
       ),
     );
     this.address = `${host}:${port}`;
@@ -230,6 +234,10 @@ class ProcessPool implements WorkerPool {
             const status = signal ? `was killed by ${signal}` : `exited with code ${code}`;
             this.write(`worker ${workerId} ${status}\n`);
             this.options.onUnexpectedExit?.(workerId, status);
+            if (this.options.serveOthers) {
+              const error = `worker ${workerId} ${status}; Flink starts the job again from its last checkpoint`;
+              this.failed(job, { what: "a worker", error });
+            }
           }
         });
       }),
@@ -255,7 +263,9 @@ class ProcessPool implements WorkerPool {
   }
 
   private write(text: string): void {
-    appendLog(this.options.logFile, text);
+    const { logFile } = this.options;
+    if (logFile === undefined) process.stdout.write(text);
+    else appendLog(logFile, text);
   }
 
   private reportsOf(job: string): Reports[] {

@@ -1,3 +1,4 @@
+import "../sdk";
 import { getRegisteredModules } from "apache-beam/serialization";
 
 /**

@@ -3,12 +3,16 @@ import { buildPipeline, ensureFlinkClasspath, runOnFlink, type Failure, type Fli
 import { eventPipeline, type EventPipelineOptions } from "../../eventPipeline";
 import { SESSION_SHARDS_PER_DAY, USER_SHARDS } from "../../shards";
 import { VERSION_FLOOR_VARIABLE, versionFloor } from "../../totals/versionNumbers";
+import type { PoolsOfCluster } from "@eventlogger/beam/flink/cluster/clusterWorkers";
+import { jobName, jobOfState, STATE_DIRECTORY_VARIABLE } from "./cluster";
 import { flinkIo, type FlinkIoOptions } from "./io";
 import type { RunStart, StateDirectory, StateSettings } from "./stateDirectory";
 
 export interface FlinkPipelineOptions extends Omit<EventPipelineOptions, "shardHashSecret">, FlinkIoOptions {
-  /** `[local]` or `host:port`. */
+  /** `[local]`, or `host:port` of a cluster. */
   readonly flinkMaster: string;
+  /** The worker pools of the cluster; undefined with `[local]`. */
+  readonly cluster: PoolsOfCluster | undefined;
   /** Heap limit of the job server, which runs Flink with `[local]`; as for `-Xmx`. */
   readonly heap: string;
   /** Maximum duration of a bundle; ms. */
@@ -52,8 +56,16 @@ export async function runEventPipelineOnFlink(
   const pipeline = await buildPipeline(
     eventPipeline(flinkIo({ ...options, deadLetterFolder: state.deadLetters }), { ...options, shardHashSecret }),
   );
+  const { cluster } = options;
+  const stateId = state.identity?.id ?? "";
   const run = await runOnFlink(pipeline, {
-    jobName: "eventlogger",
+    jobName: cluster ? jobName(stateId) : "eventlogger",
+    cluster: cluster && {
+      accessToken: cluster.accessToken,
+      workerPools: cluster.addresses,
+      job: `${jobOfState(stateId)}${start.run}`,
+      workerHeapMiB: options.workerMemoryMiB,
+    },
     classpath,
     workDir: state.work,
     logDir: state.logs,
@@ -61,6 +73,7 @@ export async function runEventPipelineOnFlink(
     heap: options.heap,
     restoreFrom: start.restoreFrom?.directory,
     requireFrom: repositoryRoot,
+    workerEnv: { [STATE_DIRECTORY_VARIABLE]: state.directory },
     workerStartEnv: () => ({ [VERSION_FLOOR_VARIABLE]: String(versionFloor(state.nextWorkerStart())) }),
     workerNodeArgs: [`--max-old-space-size=${options.workerMemoryMiB}`],
     parallelism: options.parallelism,

@@ -17,6 +17,7 @@ import {
 import { deadLetterFolder } from "../../deadLetters/deadLetterFiles";
 import { endProcess, identifyProcess, isRunning, type ProcessIdentity } from "@eventlogger/process/processIdentity";
 import { DirectoryLock } from "./directoryLock";
+import { nextWorkerStart, raiseWorkerStarts } from "./workerStarts";
 
 /** The settings that the stored state depends on. A run with other settings cannot resume from it. */
 export interface StateSettings {
@@ -152,9 +153,6 @@ export class StateDirectory {
   /** Record of the checkpoint to resume from. */
   private get recordFile(): string {
     return path.join(this.directory, "current.json");
-  }
-  private get workerStartsFile(): string {
-    return path.join(this.directory, "worker-starts.json");
   }
   private get leasesFile(): string {
     return path.join(this.directory, "leases.json");
@@ -300,18 +298,12 @@ export class StateDirectory {
 
   /** Makes all later worker starts higher than `start`. */
   raiseWorkerStarts(start: number): void {
-    if (start > this.workerStart()) replaceFile(this.workerStartsFile, JSON.stringify(start) + "\n");
+    raiseWorkerStarts(this.directory, start);
   }
 
   /** The number of a new worker start: higher than all earlier ones on this folder, also after a power loss. */
   nextWorkerStart(): number {
-    const start = this.workerStart() + 1;
-    replaceFile(this.workerStartsFile, JSON.stringify(start) + "\n");
-    return start;
-  }
-
-  private workerStart(): number {
-    return readJson<number>(this.workerStartsFile) ?? 0;
+    return nextWorkerStart(this.directory);
   }
 
   private async record(): Promise<CheckpointRecord> {

@@ -45,7 +45,9 @@ async function ask(
 function poolProblems(address: string, { version, seesFile }: PoolStatus, options: ClusterPreflightOptions): string[] {
   const problems: string[] = [];
   if (version !== options.version) {
-    problems.push(`The worker pool ${address} has version ${version || "unknown"}, but this is version ${options.version}`);
+    problems.push(
+      `The worker pool ${address} has version ${version || "unknown"}, but this is version ${options.version}`,
+    );
   }
   if (seesFile === false) {
     problems.push(

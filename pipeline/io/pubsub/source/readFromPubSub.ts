@@ -90,11 +90,7 @@ export class PubSubSource implements SplittableDoFn<PubSubMessage, SourceRestric
   }
 
   /** Takes and emits messages until it is time for a self-checkpoint. */
-  private async read(
-    subscriber: Subscriber,
-    reported: number,
-    context: ProcessContext<PubSubMessage>,
-  ): Promise<void> {
+  private async read(subscriber: Subscriber, reported: number, context: ProcessContext<PubSubMessage>): Promise<void> {
     const { selfCheckpointMs, idleSelfCheckpointMs, maxPerSelfCheckpoint } = this.options;
     const batch = subscriber.startBatch();
     context.onFinalize({
