@@ -38,7 +38,7 @@ export interface JobServer {
 }
 
 /** Packages that Flink and Beam access by reflection. Java 17 requires that they are opened explicitly. */
-const OPENED_PACKAGES = [
+export const OPENED_PACKAGES = [
   "java.lang",
   "java.util",
   "java.time",
