@@ -132,6 +132,7 @@ export function useClusterRig(options: { readonly machines: number; readonly par
 
 /** Waits until each of these machines runs a worker. */
 export async function untilWorkersRun(rig: ClusterRig, timeoutMs: number): Promise<void> {
-  const running = (): boolean => rig.machines.filter((machine) => rig.workersOf(machine).length > 0).length >= rig.parallelism;
+  const running = (): boolean =>
+    rig.machines.filter((machine) => rig.workersOf(machine).length > 0).length >= rig.parallelism;
   await waitUntil("a worker on each machine", running, { timeoutMs, intervalMs: 200 });
 }

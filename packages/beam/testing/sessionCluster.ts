@@ -1,11 +1,11 @@
-import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { startChildProcess, type ChildProcess } from "@eventlogger/process/childProcess";
 import { freePort } from "@eventlogger/process/ports";
 import { waitUntil } from "@eventlogger/process/wait";
 import { ACCESS_TOKEN_VARIABLE } from "../accessToken";
 import { FlinkRest } from "../flink/cluster/flinkRest";
-import { OPENED_PACKAGES } from "../flink/jobServer";
+import { clusterProcessArgs, type ClusterRole } from "../flink/cluster/standalone";
 
 const START_LIMIT_MS = 120_000;
 
@@ -52,18 +52,9 @@ export class SessionCluster {
       "taskmanager.host": "127.0.0.1",
       "taskmanager.bind-host": "127.0.0.1",
       "taskmanager.numberOfTaskSlots": options.slots,
-      // Flink's start scripts compute these.
-      "taskmanager.cpu.cores": 1,
-      "taskmanager.memory.task.heap.size": "256m",
-      "taskmanager.memory.task.off-heap.size": "0",
-      "taskmanager.memory.network.min": "48m",
-      "taskmanager.memory.network.max": "48m",
-      "taskmanager.memory.managed.size": "64m",
-      "state.checkpoints.num-retained": 3,
       // A process that was killed is noticed soon.
       "heartbeat.interval": 1000,
       "heartbeat.timeout": 8000,
-      "cluster.evenly-spread-out-slots": "true",
     };
     mkdirSync(options.directory, { recursive: true });
     const cluster = new SessionCluster(options, settings, new FlinkRest(`127.0.0.1:${restPort}`));
@@ -71,42 +62,32 @@ export class SessionCluster {
     return cluster;
   }
 
-  /** The jars of Flink and what these need; without Beam, as in a cluster of anyone. */
-  private classpath(): string {
-    const lib = this.options.classpath.split(path.delimiter).find((entry) => entry.endsWith("*")) as string;
-    const folder = path.dirname(lib);
-    return readdirSync(folder)
-      .filter((name) => name.endsWith(".jar") && !/^(beam|grpc|proto|google|gax|opencensus|opentelemetry)/.test(name))
-      .map((name) => path.join(folder, name))
-      .join(path.delimiter);
-  }
-
-  private java(name: string, main: string, heap: string, env: Readonly<Record<string, string>>): Promise<ChildProcess> {
-    const { directory, accessToken } = this.options;
-    const conf = path.join(directory, `conf-${name}`);
-    mkdirSync(conf, { recursive: true });
-    const tmp = path.join(directory, `tmp-${name}`);
-    mkdirSync(tmp, { recursive: true });
-    const settings = { ...this.settings, "io.tmp.dirs": tmp };
-    const lines = Object.entries(settings).map(([key, value]) => `${key}: ${value}\n`);
-    writeFileSync(path.join(conf, "flink-conf.yaml"), lines.join(""));
+  private java(
+    name: string,
+    role: ClusterRole,
+    heap: string,
+    env: Readonly<Record<string, string>>,
+  ): Promise<ChildProcess> {
+    const { directory, accessToken, classpath } = this.options;
+    const args = clusterProcessArgs({
+      role,
+      classpath,
+      directory: path.join(directory, name),
+      heap,
+      settings: this.settings,
+    });
     return startChildProcess({
       name,
       command: "java",
-      args: [
-        `-Xmx${heap}`,
-        ...OPENED_PACKAGES.map((opened) => `--add-opens=java.base/${opened}=ALL-UNNAMED`),
-        ...["-cp", this.classpath(), main, "--configDir", conf],
-      ],
-      env: { FLINK_CONF_DIR: conf, [ACCESS_TOKEN_VARIABLE]: accessToken, ...env },
+      args,
+      env: { [ACCESS_TOKEN_VARIABLE]: accessToken, ...env },
       logFile: path.join(directory, `${name}.log`),
     });
   }
 
   /** Starts the JobManager, after it was killed: it knows no jobs. */
   async startJobManager(): Promise<void> {
-    const main = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint";
-    this.jobManager = await this.java("jobmanager", main, "400m", {});
+    this.jobManager = await this.java("jobmanager", "jobmanager", "400m", {});
     const answers = async (): Promise<boolean> => (await this.rest.jobs()).length >= 0;
     const details = (): string => this.jobManager?.logTail(15) ?? "";
     const wait = { timeoutMs: START_LIMIT_MS, intervalMs: 200, retryErrors: true, details };
@@ -116,8 +97,8 @@ export class SessionCluster {
   /** Starts a TaskManager with a pool at this address, and waits until the JobManager knows it. */
   async startTaskManager(pool: string): Promise<TaskManagerProcess> {
     const before = (await this.rest.taskManagers()).length;
-    const main = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner";
-    const process = await this.java(`taskmanager-${++this.started}`, main, "500m", { BEAM_WORKER_POOL: pool });
+    const env = { BEAM_WORKER_POOL: pool };
+    const process = await this.java(`taskmanager-${++this.started}`, "taskmanager", "500m", env);
     const taskManager = { process, pool };
     this.taskManagers.push(taskManager);
     const registered = async (): Promise<boolean> => (await this.rest.taskManagers()).length > before;

@@ -312,7 +312,9 @@ class ProcessPool implements WorkerPool {
       counters: this.countersOf(job),
       gauges: this.gaugesOf(job),
       unexpectedExits: this.unexpectedExitsOf(job),
-      failures: this.failures.filter((failure) => failure.job.startsWith(job) && failure.number > failuresAfter),
+      failures: this.failures
+        .filter((failure) => failure.job.startsWith(job) && failure.number > failuresAfter)
+        .map(({ number, what, error }) => ({ number, what, error })),
       ...(file && { seesFile: hasContent(file) }),
     };
   }

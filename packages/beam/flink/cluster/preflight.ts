@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { status as grpcStatus, type ServiceError } from "@grpc/grpc-js";
-import { waitUntil } from "@eventlogger/process/wait";
+import { TimeoutError, waitUntil } from "@eventlogger/process/wait";
 import { PoolStatusClient, type PoolStatus, type StatusRequest } from "../../worker/poolStatus";
 import { poolAddresses, type PoolsOfCluster } from "./clusterWorkers";
 
@@ -17,6 +17,8 @@ export interface ClusterPreflightOptions extends PoolsOfCluster {
   readonly version: string;
   /** A folder that the JobManager, the TaskManagers and the worker pools must share with this machine. */
   readonly sharedDirectory: string;
+  /** How long to wait for free slots: those of a job that was cancelled a moment ago. ms @default 15000 */
+  readonly slotsTimeoutMs?: number;
 }
 
 async function ask(
@@ -59,7 +61,7 @@ function poolProblems(address: string, { version, seesFile }: PoolStatus, option
 }
 
 /**
- * Checks whether a job can run on a cluster. Slots of jobs that were cancelled a moment ago count as free.
+ * Checks whether a job can run on a cluster.
  * @returns all problems
  * @throws FlinkRestError when the JobManager does not answer
  */
@@ -80,7 +82,11 @@ export async function clusterProblems(options: ClusterPreflightOptions): Promise
     return free >= parallelism;
   };
   // A slot that was used until now is reported as free a moment later, and a TaskManager may be about to register.
-  const found = await waitUntil("free slots", hasSlots, { timeoutMs: 15_000, intervalMs: 500 }).catch(() => false);
+  const wait = { timeoutMs: options.slotsTimeoutMs ?? 15_000, intervalMs: 500 };
+  const found = await waitUntil("free slots", hasSlots, wait).catch((error: unknown) => {
+    if (error instanceof TimeoutError) return false;
+    throw error;
+  });
   if (!found) {
     problems.push(
       `The Flink cluster at ${rest.address} has ${free} free slots, but --parallelism ${parallelism} needs ${parallelism}: ` +
