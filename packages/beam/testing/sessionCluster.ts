@@ -122,7 +122,7 @@ export class SessionCluster {
   }
 
   async stop(): Promise<void> {
-    const processes = [...this.taskManagers.map(({ process }) => process), this.jobManager];
-    await Promise.all(processes.map((child) => child?.stop(3000)));
+    await Promise.all(this.taskManagers.map(({ process }) => process.stop(3000)));
+    await this.jobManager?.stop(3000);
   }
 }

@@ -4,10 +4,11 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import path from "node:path";
 import * as grpc from "@grpc/grpc-js";
-import { StartWorkerRequest, StopWorkerRequest, type StartWorkerResponse } from "apache-beam/proto/beam_fn_api";
+import { StopWorkerRequest } from "apache-beam/proto/beam_fn_api";
 import { BeamFnExternalWorkerPoolClient } from "apache-beam/proto/beam_fn_api.grpc-client";
 import { MiniRunner } from "../testing/miniRunner";
 import * as fixtures from "../testing/fixtures";
+import { requestWorker } from "../testing/requestWorker";
 import { bundleParDo, pipe, splittableParDo, stringCoder, type Failure } from "../index";
 import { getRegisteredModules } from "apache-beam/serialization";
 import { waitUntil } from "@eventlogger/process/wait";
@@ -42,13 +43,7 @@ describe("Worker pool", function () {
 
   /** Requests a worker, as runners do; returns the error text of the response. */
   function askForWorker(params: Record<string, string> = {}, workerId = "w1"): Promise<string> {
-    const client = new BeamFnExternalWorkerPoolClient(pool.address, grpc.ChannelCredentials.createInsecure());
-    const request = StartWorkerRequest.create({ workerId, controlEndpoint: { url: runner.address }, params });
-    return new Promise<string>((resolve, reject) => {
-      client.startWorker(request, (error: grpc.ServiceError | null, value?: StartWorkerResponse) =>
-        error ? reject(error) : resolve(value?.error ?? ""),
-      );
-    }).finally(() => client.close());
+    return requestWorker(pool.address, { workerId, controlUrl: runner.address, params });
   }
 
   /** Makes a worker read from a source; the bundle then waits to be finalized. */
