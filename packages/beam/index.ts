@@ -39,7 +39,17 @@ export {
   type CheckpointRecorderOptions,
   type RestorePoint,
 } from "./flink/checkpointRecord";
-export { runOnFlink, type FlinkRun, type FlinkRunnerOptions } from "./flink/runner";
+export {
+  runOnFlink,
+  type ClusterOptions,
+  type FlinkRun,
+  type FlinkRunnerOptions,
+  type RunWorkers,
+} from "./flink/runner";
+export { FlinkRest, FlinkRestError } from "./flink/cluster/flinkRest";
+export { awaitWorkersGone, clusterProblems } from "./flink/cluster/preflight";
+export { readAccessToken } from "./accessToken";
+export { startWorkerPool, type WorkerPool, type WorkerPoolOptions } from "./worker/pool";
 export { ensureExpansionClasspath } from "./expansion/classpath";
 export { startExpansionService, type ExpansionService, type ExpansionServiceOptions } from "./expansion/service";
 export { schemaTransform, type Collections } from "./expansion/schemaTransform";

@@ -20,7 +20,7 @@ export class SavepointError extends UserError {
  * checkpoints of their job.
  * @param directory the folder with `_metadata`, or a `file:` URI of it
  * @param recorded number of the recorded checkpoint; 0: none
- * @throws SavepointError when it is none, or older than the recorded checkpoint: it would lack events that were acknowledged since
+ * @throws SavepointError when the folder contains no savepoint, or one that is older than the recorded checkpoint: it would lack acknowledged events
  */
 export function savepointToRestore(
   directory: string,
