@@ -5,7 +5,9 @@ import { ExternalPayload, type Environment } from "apache-beam/proto/beam_runner
 import { ACCESS_TOKEN_PARAMETER } from "../accessToken";
 import { useExternalAlternatives } from "../expansion/environments";
 import { MAX_PARALLELISM } from "./keyGroups";
-import { replaceDefaultEnvironment, runJob, type Job, type JobOptionValue } from "../job";
+import { fileUri } from "./stateBackend";
+import { replaceDefaultEnvironment, runJob, type JobOptionValue } from "../job";
+import type { Job } from "../job/handle";
 
 /** Options of the Flink runner; the names are those of Beam's `FlinkPipelineOptions`. */
 export interface FlinkJobOptions {
@@ -19,8 +21,6 @@ export interface FlinkJobOptions {
   readonly checkpointingInterval?: number;
   /** Time after which a checkpoint that is not complete fails the job attempt, ms. Default: {@link checkpointTimeoutMs}. */
   readonly checkpointTimeout?: number;
-  /** Folder for checkpoints; absolute. */
-  readonly checkpointDir?: string;
   /** Folder of the checkpoint or savepoint from which a job on a cluster resumes; absolute. */
   readonly savepointPath?: string | undefined;
   /** Maximum number of elements in a bundle. @default 5000 */
@@ -40,8 +40,25 @@ export function checkpointTimeoutMs(checkpointingIntervalMs: number): number {
   return Math.max(MIN_CHECKPOINT_TIMEOUT_MS, 20 * checkpointingIntervalMs);
 }
 
+/** Time between a failure of a job with checkpoints and its restart, ms. Flink's own default grows to a minute. */
+const RESTART_DELAY_MS = 1000;
+
+/** Java's `Integer.MAX_VALUE`. */
+const UNLIMITED_RESTARTS = 2 ** 31 - 1;
+
+/** Java's `Long.MAX_VALUE`. As text, because a number of JSON cannot hold it. */
+const NEVER = "9223372036854775807";
+
 function checkpointing(interval: number, timeout = checkpointTimeoutMs(interval)): Record<string, JobOptionValue> {
-  return { checkpointing_interval: interval, checkpoint_timeout_millis: timeout };
+  return {
+    checkpointing_interval: interval,
+    checkpoint_timeout_millis: timeout,
+    // Both are needed. Without them, Flink deletes the checkpoints of a job that is cancelled or fails for good.
+    externalized_checkpoints_enabled: true,
+    retain_externalized_checkpoints_on_cancellation: true,
+    number_of_execution_retries: UNLIMITED_RESTARTS,
+    execution_retry_delay: RESTART_DELAY_MS,
+  };
 }
 
 function pipelineOptions(options: FlinkJobOptions): Record<string, JobOptionValue> {
@@ -52,14 +69,11 @@ function pipelineOptions(options: FlinkJobOptions): Record<string, JobOptionValu
     finish_bundle_before_checkpointing: true,
     max_bundle_size: options.maxBundleSize ?? 5000,
     max_bundle_time_mills: options.maxBundleTimeMills ?? 500,
-    // Without it, idle sources finish, and Flink takes no more checkpoints.
-    shutdown_sources_after_idle_ms: 1_000_000_000,
-    retain_externalized_checkpoints_on_cancellation: true,
+    // An idle source that finishes ends the job's checkpoints, and the delays between the reads of a splittable DoFn. It is
+    // the default only for jobs with checkpoints.
+    shutdown_sources_after_idle_ms: NEVER,
     ...(options.checkpointingInterval ? checkpointing(options.checkpointingInterval, options.checkpointTimeout) : {}),
-    ...(options.savepointPath ? { savepoint_path: `file://${options.savepointPath}` } : {}),
-    ...(options.checkpointDir
-      ? { state_backend: "filesystem", state_backend_storage_path: `file://${options.checkpointDir}` }
-      : {}),
+    ...(options.savepointPath ? { savepoint_path: fileUri(options.savepointPath) } : {}),
   };
 }
 

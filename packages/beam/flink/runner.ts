@@ -7,13 +7,18 @@ import { startWorkerPool } from "../worker/pool";
 import { encodeStartParameters, registeredModules } from "../worker/startParameters";
 import type { Failure } from "../worker/counters";
 import { log } from "../worker/log";
-import { JobFailedError, type Job } from "../job";
-import { CHECKPOINT_RECORD_VARIABLE, runDirectory, type CheckpointRecorderOptions } from "./checkpointRecord";
+import { JobFailedError, type Job, type JobEnd } from "../job/handle";
+import {
+  CHECKPOINT_RECORD_VARIABLE,
+  runDirectory,
+  type CheckpointRecorderOptions,
+} from "./checkpoints/checkpointRecord";
 import { ACCESS_TOKEN_VARIABLE, createAccessToken } from "../accessToken";
 import { ClusterWorkers, DEFAULT_POOL_PORT } from "./cluster/clusterWorkers";
 import { FlinkRest } from "./cluster/flinkRest";
 import { runsOnlyOnThisSdk, submitJob, type FlinkJobOptions, type JobPool } from "./job";
 import { EMBEDDED, startJobServer, type JobServer } from "./jobServer";
+import type { FlinkSetting, StateBackend } from "./stateBackend";
 
 /** What a job on a cluster needs besides the address of the cluster. */
 export interface ClusterOptions {
@@ -41,7 +46,15 @@ export interface FlinkRunnerOptions extends FlinkJobOptions {
   readonly cluster?: ClusterOptions;
   /** Maximum heap of the job server, as for `-Xmx`. @default "1500m" */
   readonly heap?: string;
-  /** Folder of the checkpoint to resume from. */
+  /** Where Flink keeps state. A checkpoint can only be restored with the state backend that has written it. @default "heap" */
+  readonly stateBackend?: StateBackend;
+  /** Memory of embedded Flink outside the heap, as `512m`; see {@link JobServerOptions.managedMemory}. */
+  readonly managedMemory?: string;
+  /** Further settings of Flink; see {@link JobServerOptions.flinkConfiguration}. */
+  readonly flinkConfiguration?: Readonly<Record<string, FlinkSetting>>;
+  /** Folder for checkpoints; absolute. Default: Flink keeps checkpoints of at most 5 MiB in memory. */
+  readonly checkpointDir?: string;
+  /** Folder of the checkpoint to resume from; absolute. It is only read. */
   readonly restoreFrom?: string;
   /**
    * Records each checkpoint before the messages in it are acknowledged, and gives each run its own folder for checkpoints.
@@ -91,8 +104,8 @@ export interface FlinkRun {
   readonly workers: RunWorkers;
   /** `host:port` of the worker pool that the pipeline names. */
   readonly poolAddress: string;
-  /** Resolves when the job is done; rejects when the job fails or the job server exits. */
-  readonly finished: Promise<void>;
+  /** Resolves when the job has ended, or the run was stopped (`CANCELLED`). Rejects when the job fails or the job server exits. */
+  readonly finished: Promise<JobEnd>;
   /**
    * Stops the job server, then the workers; their sources nack the messages that they hold. On a cluster, cancels the job
    * first. Checkpoints are kept.
@@ -173,6 +186,10 @@ export async function runOnFlink(pipeline: runnerApi.Pipeline, options: FlinkRun
       logFile: path.join(options.logDir, "job-server.log"),
       flinkMaster: options.flinkMaster,
       heap: options.heap,
+      stateBackend: options.stateBackend,
+      managedMemory: options.managedMemory,
+      flinkConfiguration: options.flinkConfiguration,
+      checkpointDir,
       restoreFrom: isCluster ? undefined : options.restoreFrom,
       accessToken,
       onSpawned: (pid) => {
@@ -181,11 +198,12 @@ export async function runOnFlink(pipeline: runnerApi.Pipeline, options: FlinkRun
       },
     });
     const server = jobServer;
-    const jobOptions = { ...options, checkpointDir, savepointPath: isCluster ? options.restoreFrom : undefined };
+    const jobOptions = { ...options, savepointPath: isCluster ? options.restoreFrom : undefined };
     const job = await submitJob(server.endpoint, pool, pipeline, jobOptions, accessToken);
     let stopping = false;
-    const serverExited = server.process.exited.then(({ code, signal }) => {
-      if (stopping) return;
+    const serverExited = server.process.exited.then(({ code, signal }): JobEnd => {
+      job.close();
+      if (stopping) return "CANCELLED";
       throw new Error(
         `The Flink job server exited (${signal ?? `exit code ${code}`}). The end of its log:\n${server.process.logTail()}`,
       );

@@ -15,6 +15,8 @@ export interface FlinkPipelineOptions extends Omit<EventPipelineOptions, "shardH
   readonly cluster: PoolsOfCluster | undefined;
   /** Heap limit of the job server, which runs Flink with `[local]`; as for `-Xmx`. */
   readonly heap: string;
+  /** Memory of RocksDB, in addition to the heap; as for `-Xmx`. */
+  readonly rocksdbMemory: string;
   /** Maximum duration of a bundle; ms. */
   readonly maxBundleMs: number;
 }
@@ -71,6 +73,8 @@ export async function runEventPipelineOnFlink(
     logDir: state.logs,
     flinkMaster: options.flinkMaster,
     heap: options.heap,
+    stateBackend: start.checkpointRecord.stateBackend,
+    managedMemory: options.rocksdbMemory,
     restoreFrom: start.restoreFrom?.directory,
     requireFrom: repositoryRoot,
     workerEnv: { [STATE_DIRECTORY_VARIABLE]: state.directory },

@@ -1,6 +1,6 @@
 import "@eventlogger/beam/sdk";
 import { ACCESS_TOKEN_VARIABLE } from "@eventlogger/beam/accessToken";
-import { CHECKPOINT_RECORD_VARIABLE } from "@eventlogger/beam/flink/checkpointRecord";
+import { CHECKPOINT_RECORD_VARIABLE } from "@eventlogger/beam/flink/checkpoints/checkpointRecord";
 import { startWorkerPool, type WorkerPool } from "@eventlogger/beam/worker/pool";
 import { packageVersion } from "../../packageVersion";
 import { VERSION_FLOOR_VARIABLE, versionFloor } from "../../totals/versionNumbers";

@@ -7,7 +7,7 @@
  */
 import { closeSync, existsSync, fsyncSync, openSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
-import { replaceFile } from "@eventlogger/beam/flink/checkpointRecord";
+import { replaceFile } from "@eventlogger/beam/flink/checkpoints/checkpointRecord";
 
 /** Holds the number of the newest start that was set by {@link raiseWorkerStarts}, or by an earlier release. */
 const FILE = "worker-starts.json";

@@ -26,7 +26,7 @@ const SETTINGS = {
   "taskmanager.memory.task.off-heap.size": "0",
   "taskmanager.memory.network.min": "48m",
   "taskmanager.memory.network.max": "48m",
-  "taskmanager.memory.managed.size": "64m",
+  "taskmanager.memory.managed.size": "192m",
 } as const;
 
 export interface ClusterProcessOptions {

@@ -1,6 +1,6 @@
 /*
  * Licensed under the Apache License, Version 2.0; see LICENSE. Not copied from Apache Beam: a new implementation of the
- * interface of the class of the same name in Apache Beam 2.49.0.
+ * interface of the class of the same name in Apache Beam 2.70.0.
  */
 package org.apache.beam.runners.fnexecution.environment;
 
@@ -25,10 +25,10 @@ import org.apache.beam.sdk.fn.IdGenerator;
 import org.apache.beam.sdk.fn.channel.ManagedChannelFactory;
 import org.apache.beam.sdk.fn.server.GrpcFnServer;
 import org.apache.beam.sdk.fn.server.ServerFactory;
-import org.apache.beam.vendor.grpc.v1p54p0.io.grpc.ManagedChannel;
+import org.apache.beam.vendor.grpc.v1p69p0.io.grpc.ManagedChannel;
 
 /**
- * Replaces the class of the same name in Beam 2.49, with which every TaskManager must use the same address of its worker pool,
+ * Replaces the class of the same name in Beam 2.70, with which every TaskManager must use the same address of its worker pool,
  * and which stops workers by ids that are unique within one job and one JVM only.
  *
  * <p>Workers of this library are started by the pool that the environment variable {@code BEAM_WORKER_POOL} of the TaskManager

@@ -1,6 +1,6 @@
 /*
  * Licensed under the Apache License, Version 2.0; see LICENSE. Not copied from Apache Beam: a new implementation of the
- * interface of the class of the same name in Apache Beam 2.49.0.
+ * interface of the class of the same name in Apache Beam 2.70.0.
  */
 package org.apache.beam.runners.flink.translation.functions;
 
@@ -15,7 +15,7 @@ import org.apache.beam.runners.fnexecution.provisioning.JobInfo;
 import org.apache.flink.api.java.ExecutionEnvironment;
 
 /**
- * Replaces the class of the same name in Beam 2.49, with which all subtasks of a job in one JVM share one worker, or are
+ * Replaces the class of the same name in Beam 2.70, with which all subtasks of a job in one JVM share one worker, or are
  * assigned to workers by the order in which their threads happen to open. Here a worker belongs to a subtask index and an
  * attempt: subtask 1 of every step runs in one worker, subtask 2 in another. So there are as many workers as the job has
  * parallel subtasks, each gets the same share of every step, and no worker outlives a restart of the job.
