@@ -119,6 +119,7 @@ describe("event pipeline", () => {
         lateAfterMs: 86_400_000,
         workerMemoryMiB: 2048,
         ackDeadlineMs: 60_000,
+        parallelism: 1,
         deadLetterFolder: "/unused",
       });
       const { components } = await buildPipeline(

@@ -59,7 +59,7 @@ describe("End to end", function () {
       name: "eventlogger run",
       command: process.execPath,
       // A short lease: after a kill, the tests wait for the redelivery.
-      args: [BIN, "run", "--state-dir", stateDirectory, "--ack-deadline", "12s", ...more],
+      args: [BIN, "run", "--state-dir", stateDirectory, "--ack-deadline", "12s", "--parallelism", "2", ...more],
       env: { ...stack.environment, BIGQUERY_ENDPOINT: proxy.url, PUBSUB_EMULATOR_HOST: pubsubCalls.host },
       logFile: runLog,
     });

@@ -19,6 +19,7 @@ import {
   type ProcessResult,
   type Receiver,
 } from "apache-beam/worker/operators";
+import { evenlySpreadKeys } from "../flink/keyGroups";
 import type { ExtendedOperator, Finalizer } from "../patches/operators";
 
 const SDF_URN = "beam:dofn:js_splittable:v1";
@@ -59,7 +60,10 @@ export interface ProcessContext<O> {
  * @typeParam R restriction; must survive JSON
  */
 export interface SplittableDoFn<O, R> {
-  /** The initial restrictions; each is read independently of the others. */
+  /**
+   * The initial restrictions, 128 at most; each is read independently of the others. Parallel subtasks get equally many of
+   * them. Their number is part of the state of a job: a job that resumes keeps the restrictions that it has.
+   */
   restrictions(): R[];
   /** Reads until it checkpoints itself; returns the residual, or undefined when the restriction is done. */
   process(restriction: R, context: ProcessContext<O>): Promise<Residual<R> | undefined>;
@@ -131,13 +135,19 @@ class PairOperator extends SdfOperator {
   }
 }
 
-/** Emits each restriction, with a size of 1. */
+/**
+ * Emits each restriction, with a size of 1. Flink assigns restrictions to subtasks by the element, so each of several
+ * restrictions gets an element of its own, and all subtasks get equally many.
+ */
 class SplitOperator extends SdfOperator {
   process(element: WindowedValue<unknown>): ProcessResult {
     const { key } = element.value as Restricted;
-    const results = this.doFn
-      .restrictions()
-      .map((r) => this.receiver.receive({ ...element, value: { key: { key, value: encodeJson(r) }, value: 1 } }))
+    const restrictions = this.doFn.restrictions();
+    const keys = restrictions.length > 1 ? evenlySpreadKeys(restrictions.length) : [key];
+    const results = restrictions
+      .map((r, i) =>
+        this.receiver.receive({ ...element, value: { key: { key: keys[i], value: encodeJson(r) }, value: 1 } }),
+      )
       .filter((result) => result !== NonPromise);
     return results.length ? Promise.all(results).then(() => undefined) : NonPromise;
   }

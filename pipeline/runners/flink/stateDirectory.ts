@@ -7,6 +7,7 @@ import {
   checkpointToRestore,
   completeCheckpoints,
   readCheckpointRecord,
+  removeCheckpointRecord,
   replaceFile,
   restorePointOf,
   StateBackendMismatchError,
@@ -18,6 +19,7 @@ import {
 import { deadLetterFolder } from "../../deadLetters/deadLetterFiles";
 import { endProcess, identifyProcess, isRunning, type ProcessIdentity } from "@eventlogger/process/processIdentity";
 import { DirectoryLock } from "./directoryLock";
+import { nextWorkerStart, raiseWorkerStarts } from "./workerStarts";
 
 /** The settings that the stored state depends on. A run with other settings cannot resume from it. */
 export interface StateSettings {
@@ -175,9 +177,6 @@ export class StateDirectory {
   private get recordFile(): string {
     return path.join(this.directory, "current.json");
   }
-  private get workerStartsFile(): string {
-    return path.join(this.directory, "worker-starts.json");
-  }
   private get leasesFile(): string {
     return path.join(this.directory, "leases.json");
   }
@@ -269,7 +268,7 @@ export class StateDirectory {
   /** Deletes all state. The folder then has a new identity. */
   clear(settings: StateSettings): StateIdentity {
     // The settings are deleted last: without them the folder counts as new.
-    rmSync(this.recordFile, { force: true });
+    removeCheckpointRecord(this.recordFile);
     rmSync(this.checkpoints, { recursive: true, force: true });
     rmSync(this.settingsFile, { force: true });
     mkdirSync(this.checkpoints, { recursive: true });
@@ -334,18 +333,12 @@ export class StateDirectory {
 
   /** Makes all later worker starts higher than `start`. */
   raiseWorkerStarts(start: number): void {
-    if (start > this.workerStart()) replaceFile(this.workerStartsFile, JSON.stringify(start) + "\n");
+    raiseWorkerStarts(this.directory, start);
   }
 
   /** The number of a new worker start: higher than all earlier ones on this folder, also after a power loss. */
   nextWorkerStart(): number {
-    const start = this.workerStart() + 1;
-    replaceFile(this.workerStartsFile, JSON.stringify(start) + "\n");
-    return start;
-  }
-
-  private workerStart(): number {
-    return readJson<number>(this.workerStartsFile) ?? 0;
+    return nextWorkerStart(this.directory);
   }
 
   private async record(): Promise<CheckpointRecord> {
