@@ -1,8 +1,10 @@
 import "../sdk";
-import { parDo, withName } from "apache-beam";
+import { create, parDo, windowInto, withName } from "apache-beam";
+import { IsBounded_Enum } from "apache-beam/proto/beam_runner_api";
 import * as fnApi from "apache-beam/proto/beam_fn_api";
 import { iterableSideInput } from "apache-beam/transforms/pardo";
-import { pipe, stringCoder } from "../index";
+import { fixedWindows } from "apache-beam/transforms/windowings";
+import { buildPipeline, pipe, stringCoder, testStream } from "../index";
 import { encode } from "../testing/codec";
 import { CountSideInput } from "../testing/fixtures";
 import { MiniRunner } from "../testing/miniRunner";
@@ -31,5 +33,27 @@ export const scenarios = {
     const { output } = await runner.run("d", [["a", "b", "c"]]);
     runner.close();
     return output;
+  },
+
+  /** Builds a ParDo with a bounded side input of an unbounded input; returns whether its output is unbounded. */
+  async bounded() {
+    let output = "";
+    const { components } = await buildPipeline((root) => {
+      const side = pipe(root, withName("side", create(["x"])));
+      const main = pipe(root, testStream("main", []));
+      const counted = pipe(main, withName("count", parDo(new CountSideInput(), { side: iterableSideInput(side) })));
+      output = counted.getId();
+      return counted;
+    });
+    return components?.pcollections[output]?.isBounded === IsBounded_Enum.UNBOUNDED;
+  },
+
+  /** Builds a ParDo whose side input is in other windows. */
+  async otherWindows() {
+    await buildPipeline((root) => {
+      const side = pipe(root, withName("side", create(["x"])), withName("side windows", windowInto(fixedWindows(60))));
+      const main = pipe(root, withName("main", create(["a"])), withName("windows", windowInto(fixedWindows(10))));
+      return pipe(main, withName("count", parDo(new CountSideInput(), { side: iterableSideInput(side) })));
+    });
   },
 } satisfies Scenarios;
