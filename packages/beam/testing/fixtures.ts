@@ -352,6 +352,24 @@ export class Numbers {
   }
 }
 
+/** Reads nothing; its restrictions are texts. */
+export class Truncated implements SplittableDoFn<string, string> {
+  constructor(readonly isBounded: boolean) {}
+  restrictions(): string[] {
+    return [];
+  }
+  process(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+}
+
+/** Leaves `<restriction> truncated` of a restriction that begins with `keep`, and nothing of others. */
+export class TruncatesItself extends Truncated {
+  truncate(restriction: string): string | undefined {
+    return restriction.startsWith("keep") ? `${restriction} truncated` : undefined;
+  }
+}
+
 const processed = counter("processed");
 const lengths = distribution("lengths", "test");
 const last = gauge("last");

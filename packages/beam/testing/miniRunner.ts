@@ -28,6 +28,7 @@ const SOURCE_URN = "beam:runner:source:v1";
 const SINK_URN = "beam:runner:sink:v1";
 const SDF_DOFN_URN = "beam:dofn:js_splittable:v1";
 const PROCESS_URN = "beam:transform:sdf_process_sized_element_and_restrictions:v1";
+const TRUNCATE_URN = "beam:transform:sdf_truncate_sized_restrictions:v1";
 const SOURCE_ID = "source";
 const SINK_ID = "sink";
 
@@ -168,8 +169,13 @@ export class MiniRunner {
   /**
    * Creates a bundle descriptor for a pipeline over strings (or restrictions, for a splittable ParDo), with a sink for each
    * output that no step reads.
+   * @param splittable what splittable ParDos do: process restrictions, or truncate them for a drain
    */
-  async describe(id: string, build: (texts: PCollection<string>) => PCollection<unknown>): Promise<void> {
+  async describe(
+    id: string,
+    build: (texts: PCollection<string>) => PCollection<unknown>,
+    splittable: "process" | "truncate" = "process",
+  ): Promise<void> {
     const { components } = await buildPipeline((root: Root) => build(pipe(root, runnerSource())));
     const { transforms, pcollections, coders, windowingStrategies } = components as runnerApi.Components;
     const proto = fnApi.ProcessBundleDescriptor.create({ id, pcollections, coders, windowingStrategies });
@@ -188,12 +194,15 @@ export class MiniRunner {
       if (urn !== "beam:transform:pardo:v1") continue;
       const spec = runnerApi.ParDoPayload.fromBinary(transform.spec?.payload as Uint8Array);
       if (spec.doFn?.urn === SDF_DOFN_URN) {
-        (transform.spec as runnerApi.FunctionSpec).urn = PROCESS_URN;
+        (transform.spec as runnerApi.FunctionSpec).urn = splittable === "process" ? PROCESS_URN : TRUNCATE_URN;
         proto.coders["restricted"] = coder("beam:coder:kv:v1", ["element", "restriction"]);
         proto.coders["sized"] = coder("beam:coder:kv:v1", ["restricted", "double"]);
         proto.coders["element"] = proto.coders["restriction"] = coder("beam:coder:bytes:v1");
         proto.coders["double"] = coder("beam:coder:double:v1");
-        (proto.pcollections[Object.values(transform.inputs)[0] as string] as runnerApi.PCollection).coderId = "sized";
+        const restricted = Object.values(transform.inputs);
+        if (splittable === "truncate") restricted.push(...Object.values(transform.outputs));
+        for (const pcollection of restricted)
+          (proto.pcollections[pcollection] as runnerApi.PCollection).coderId = "sized";
       }
     }
     const port = (pcollectionId: string): { payload: Uint8Array; coder: Coder<unknown> } => {
