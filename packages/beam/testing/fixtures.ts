@@ -341,6 +341,18 @@ export class SlowIdentity implements BundleDoFn<string, string> {
   }
 }
 
+/** The elements that {@link Widen} has processed in this process. */
+export const widened: string[] = [];
+
+/** Emits its input, padded to a width. */
+export class Widen implements BundleDoFn<string, string> {
+  constructor(private readonly width: number) {}
+  process(element: string, emit: Emit<string>): void {
+    widened.push(element);
+    emit(element.padEnd(this.width, " "));
+  }
+}
+
 /** An impulse becomes texts `0` to `count - 1`, each `width` characters wide. */
 export class Numbers {
   constructor(

@@ -326,6 +326,18 @@ export class MiniRunner {
     await waitUntil(what, condition, { timeoutMs, intervalMs: 5 });
   }
 
+  /** Number of messages with data that wait in this process because the worker does not take them. */
+  get unsentMessages(): number {
+    return this.data?.writableLength ?? 0;
+  }
+  /** Takes no data from the worker until {@link resumeData}. */
+  pauseData(): void {
+    this.data?.pause();
+  }
+  resumeData(): void {
+    this.data?.resume();
+  }
+
   endControl(): void {
     this.control?.end();
   }
