@@ -15,6 +15,7 @@ import { loggingLocalStorage } from "apache-beam/worker/logging";
 import { DataSourceOperator, NonPromise, type OperatorContext, type ProcessResult } from "apache-beam/worker/operators";
 import { Worker } from "apache-beam/worker/worker";
 
+import { runAsStep } from "./metrics";
 import { streamFailed } from "./streams";
 
 const MIB = 1 << 20;
@@ -297,7 +298,7 @@ export function openTimerStream(
     const handle = (bytes: Uint8Array): void | Promise<void> => {
       context.loggingStageInfo.transformId = transformId;
       loggingLocalStorage.enterWith(context.loggingStageInfo);
-      return onTimers(bytes);
+      return runAsStep(context, transformId, () => onTimers(bytes));
     };
     const consumer: Consumer = { handle, end: resolve, fail: reject };
     stateOf(channel).register(instructionId, timerKey(transformId, familyId), consumer);
