@@ -6,6 +6,8 @@ import type { Pipeline } from "apache-beam/internal/pipeline";
 import type { PTransform } from "apache-beam/transforms/transform";
 import { evictIdleProcessors } from "./control";
 import { openBundles } from "./dataChannel";
+import { shouldYield, yieldToEventLoop } from "./operators";
+import { NonPromise } from "apache-beam/worker/operators";
 import { registerParDoOperator } from "../parDoOperators";
 import { MiniRunner } from "../testing/miniRunner";
 import * as fixtures from "../testing/fixtures";
@@ -83,15 +85,37 @@ registerParDoOperator(TEARDOWN_URN, (transformId, _transform, _spec, _context, r
   teardown: () => onTeardown?.(transformId),
 }));
 
-/** A step that learns when its operator is torn down. */
-function withTeardown(listener: (transformId: string) => void): PTransform<PCollection<string>, PCollection<string>> {
-  onTeardown = listener;
-  return withName("teardown", (_input: PCollection<string>, pipeline: Pipeline, proto: runnerApi.PTransform) => {
-    const doFn = { urn: TEARDOWN_URN, payload: new Uint8Array() };
-    const payload = runnerApi.ParDoPayload.toBinary(runnerApi.ParDoPayload.create({ doFn }));
+const BUSY_URN = "beam:dofn:test_busy:v1";
+
+/** Works for about a second in all, and lets the event loop do other work. */
+registerParDoOperator(BUSY_URN, (transformId) => ({
+  transformId,
+  startBundle: () => Promise.resolve(),
+  process: () => NonPromise,
+  finishBundle: async () => {
+    for (let element = 0; element < 100; element++) {
+      const end = performance.now() + 10;
+      while (performance.now() < end);
+      if (shouldYield()) await yieldToEventLoop();
+    }
+  },
+}));
+
+/** A step with a DoFn of this URN. */
+function testStep(urn: string): PTransform<PCollection<string>, PCollection<string>> {
+  return withName("step", (_input: PCollection<string>, pipeline: Pipeline, proto: runnerApi.PTransform) => {
+    const payload = runnerApi.ParDoPayload.toBinary(
+      runnerApi.ParDoPayload.create({ doFn: { urn, payload: new Uint8Array() } }),
+    );
     proto.spec = { urn: parDo.urn, payload };
     return pipeline.createPCollectionInternal(stringCoder);
   });
+}
+
+/** A step that learns when its operator is torn down. */
+function withTeardown(listener: (transformId: string) => void): PTransform<PCollection<string>, PCollection<string>> {
+  onTeardown = listener;
+  return testStep(TEARDOWN_URN);
 }
 
 export const scenarios = {
@@ -275,6 +299,25 @@ export const scenarios = {
       evictIdleProcessors(runner.worker, performance.now() + 61_000);
       const { output } = await runner.run("teardown", [["b"]]);
       return { before, after: torn.length, output };
+    }),
+
+  /** Progress that is asked for while a step works through many elements: what is answered first. */
+  progressOfBusyBundle: () =>
+    withRunner(async (runner) => {
+      await runner.describe("busy", (input) => pipe(input, testStep(BUSY_URN)));
+      const answers: string[] = [];
+      const { id, response } = runner.startBundle("busy");
+      await runner.send("busy", id, ["a"], true);
+      await runner.until(() => runner.worker.activeBundleProcessors.has(id), "the bundle");
+      const progress = runner.instruct({
+        oneofKind: "processBundleProgress",
+        processBundleProgress: { instructionId: id },
+      });
+      await Promise.all([
+        response.then(() => answers.push("bundle")),
+        progress.response.then(() => answers.push("progress")),
+      ]);
+      return answers;
     }),
 
   /** Two workers of one process: the callbacks for the end of one of them, and what the other answers. */
