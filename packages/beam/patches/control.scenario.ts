@@ -14,6 +14,7 @@ import * as fixtures from "../testing/fixtures";
 import {
   beforeFinalize,
   bundleParDo,
+  countApiRequest,
   onWorkerGone,
   pipe,
   splittableParDo,
@@ -299,6 +300,27 @@ export const scenarios = {
       evictIdleProcessors(runner.worker, performance.now() + 61_000);
       const { output } = await runner.run("teardown", [["b"]]);
       return { before, after: torn.length, output };
+    }),
+
+  /** Requests to a service: the labels and the value of each metric of the process. */
+  processMetrics: () =>
+    withRunner(async (runner) => {
+      const request = { service: "BigQuery", method: "BigQueryBatchWrite", resource: "//t" };
+      for (const status of ["ok", "503", "ok"]) countApiRequest({ ...request, status });
+      const { response } = await runner.instruct({ oneofKind: "harnessMonitoringInfos", harnessMonitoringInfos: {} })
+        .response;
+      if (response.oneofKind !== "harnessMonitoringInfos") throw new Error("Another response");
+      const { monitoringData } = response.harnessMonitoringInfos;
+      const infos = await runner.instruct({
+        oneofKind: "monitoringInfos",
+        monitoringInfos: { monitoringInfoId: Object.keys(monitoringData) },
+      }).response;
+      if (infos.response.oneofKind !== "monitoringInfos") throw new Error("Another response");
+      return Object.entries(infos.response.monitoringInfos.monitoringInfo).map(([id, { urn, labels }]) => [
+        urn,
+        labels["STATUS"],
+        ...(monitoringData[id] ?? []),
+      ]);
     }),
 
   /** Progress that is asked for while a step works through many elements: what is answered first. */

@@ -9,6 +9,7 @@ const NEW = [
   "failingAbort",
   "dataOfFailedBundles",
   "idleProcessor",
+  "processMetrics",
   "progressOfBusyBundle",
   "twoWorkers",
 ];
@@ -109,6 +110,14 @@ describe("Patch of the control stream", function () {
 
   it("a patched worker tears down what has not been used for a minute", async () => {
     assert.deepEqual(await scenarios.idleProcessor(), { before: 0, after: 1, output: ["b"] });
+  });
+
+  it("a patched worker reports the requests of its process to services", async () => {
+    const urn = "beam:metric:io:api_request_count:v1";
+    assert.deepEqual(await scenarios.processMetrics(), [
+      [urn, "ok", 2],
+      [urn, "503", 1],
+    ]);
   });
 
   it("progress is answered while a step works through many elements", async () => {

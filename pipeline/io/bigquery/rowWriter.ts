@@ -1,4 +1,5 @@
 import type { BigQuery } from "@google-cloud/bigquery";
+import { countApiRequest } from "@eventlogger/beam/metrics/processMetrics";
 import { bigQueryClient, type BigQueryConnection } from "@eventlogger/gcp/bigquery/client";
 import type { Backoff } from "@eventlogger/process/backoff";
 import { BatchDelivery, type FailedRow, type PendingRow, type RetryNotice } from "./insert/batchDelivery";
@@ -162,7 +163,16 @@ export class RowWriter<Row extends object> {
     const { dataset, table, backoff, onRetry } = this.options;
     const delivery = new BatchDelivery<Row>({
       table,
-      insert: (texts, skipInvalidRows) => insertAll(this.bigquery, { dataset, table }, texts, skipInvalidRows),
+      insert: async (texts, skipInvalidRows) => {
+        try {
+          const refused = await insertAll(this.bigquery, { dataset, table }, texts, skipInvalidRows);
+          this.countRequest("ok");
+          return refused;
+        } catch (error) {
+          this.countRequest(String((error as { code?: number | string }).code ?? "unknown"));
+          throw error;
+        }
+      },
       evidence: this.evidence,
       returnsRefusedRows: this.options.refusedRows === "return",
       deadline: performance.now() + this.options.retryForMs,
@@ -171,5 +181,12 @@ export class RowWriter<Row extends object> {
       onRetry,
     });
     return delivery.deliver(rows);
+  }
+
+  /** The names are those of Beam's own BigQuery sinks. */
+  private countRequest(status: string): void {
+    const { dataset, table } = this.options;
+    const resource = `//bigquery.googleapis.com/projects/${this.bigquery.projectId}/datasets/${dataset}/tables/${table}`;
+    countApiRequest({ service: "BigQuery", method: "BigQueryBatchWrite", resource, status });
   }
 }
