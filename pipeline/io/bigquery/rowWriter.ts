@@ -1,5 +1,4 @@
 import type { BigQuery } from "@google-cloud/bigquery";
-import { countApiRequest } from "@eventlogger/beam/metrics/processMetrics";
 import { bigQueryClient, type BigQueryConnection } from "@eventlogger/gcp/bigquery/client";
 import type { Backoff } from "@eventlogger/process/backoff";
 import { BatchDelivery, type FailedRow, type PendingRow, type RetryNotice } from "./insert/batchDelivery";
@@ -163,16 +162,7 @@ export class RowWriter<Row extends object> {
     const { dataset, table, backoff, onRetry } = this.options;
     const delivery = new BatchDelivery<Row>({
       table,
-      insert: async (texts, skipInvalidRows) => {
-        try {
-          const refused = await insertAll(this.bigquery, { dataset, table }, texts, skipInvalidRows);
-          this.countRequest("ok");
-          return refused;
-        } catch (error) {
-          this.countRequest(String((error as { code?: number | string }).code ?? "unknown"));
-          throw error;
-        }
-      },
+      insert: (texts, skipInvalidRows) => insertAll(this.bigquery, { dataset, table }, texts, skipInvalidRows),
       evidence: this.evidence,
       returnsRefusedRows: this.options.refusedRows === "return",
       deadline: performance.now() + this.options.retryForMs,
@@ -181,12 +171,5 @@ export class RowWriter<Row extends object> {
       onRetry,
     });
     return delivery.deliver(rows);
-  }
-
-  /** The names are those of Beam's own BigQuery sinks. */
-  private countRequest(status: string): void {
-    const { dataset, table } = this.options;
-    const resource = `//bigquery.googleapis.com/projects/${this.bigquery.projectId}/datasets/${dataset}/tables/${table}`;
-    countApiRequest({ service: "BigQuery", method: "BigQueryBatchWrite", resource, status });
   }
 }
