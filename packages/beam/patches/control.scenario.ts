@@ -88,12 +88,15 @@ registerParDoOperator(TEARDOWN_URN, (transformId, _transform, _spec, _context, r
 
 const BUSY_URN = "beam:dofn:test_busy:v1";
 
+let onBusy: (() => void) | undefined;
+
 /** Works for about a second in all, and lets the event loop do other work. */
 registerParDoOperator(BUSY_URN, (transformId) => ({
   transformId,
   startBundle: () => Promise.resolve(),
   process: () => NonPromise,
   finishBundle: async () => {
+    onBusy?.();
     for (let element = 0; element < 100; element++) {
       const end = performance.now() + 10;
       while (performance.now() < end);
@@ -298,8 +301,9 @@ export const scenarios = {
       await runner.run("teardown", [["a"]]);
       const before = torn.length;
       evictIdleProcessors(runner.worker, performance.now() + 61_000);
+      const kept = [...runner.worker.bundleProcessors.values()].flat().length;
       const { output } = await runner.run("teardown", [["b"]]);
-      return { before, after: torn.length, output };
+      return { before, after: torn.length, kept, output };
     }),
 
   /** Requests to a service: the labels and the value of each metric of the process. */
@@ -329,16 +333,15 @@ export const scenarios = {
       await runner.describe("busy", (input) => pipe(input, testStep(BUSY_URN)));
       const answers: string[] = [];
       const { id, response } = runner.startBundle("busy");
-      await runner.send("busy", id, ["a"], true);
-      await runner.until(() => runner.worker.activeBundleProcessors.has(id), "the bundle");
-      const progress = runner.instruct({
-        oneofKind: "processBundleProgress",
-        processBundleProgress: { instructionId: id },
+      const asked = new Promise((resolve) => {
+        onBusy = () => {
+          const processBundleProgress = { instructionId: id };
+          const progress = runner.instruct({ oneofKind: "processBundleProgress", processBundleProgress });
+          void progress.response.then(() => resolve(answers.push("progress")));
+        };
       });
-      await Promise.all([
-        response.then(() => answers.push("bundle")),
-        progress.response.then(() => answers.push("progress")),
-      ]);
+      await runner.send("busy", id, ["a"], true);
+      await Promise.all([response.then(() => answers.push("bundle")), asked]);
       return answers;
     }),
 

@@ -109,7 +109,7 @@ describe("Patch of the control stream", function () {
   });
 
   it("a patched worker tears down what has not been used for a minute", async () => {
-    assert.deepEqual(await scenarios.idleProcessor(), { before: 0, after: 1, output: ["b"] });
+    assert.deepEqual(await scenarios.idleProcessor(), { before: 0, after: 1, kept: 0, output: ["b"] });
   });
 
   it("a patched worker reports the requests of its process to services", async () => {
