@@ -10,7 +10,6 @@
 import { FullWindowedValueCoder } from "apache-beam/coders/required_coders";
 import { Context, type Coder } from "apache-beam/coders/coders";
 import { PipelineContext } from "apache-beam/internal/pipeline";
-import type { PCollection } from "apache-beam/proto/beam_runner_api";
 import type { MonitoringInfo } from "apache-beam/proto/metrics";
 import type { WindowedValue } from "apache-beam/values";
 import { loggingLocalStorage, type LoggingStageInfo } from "apache-beam/worker/logging";
@@ -82,7 +81,7 @@ export class ProcessorSteps {
   sampler(pcollectionId: string): { sampler: ByteSizeSampler; coder: Coder<unknown> } | undefined {
     if (this.samplers.has(pcollectionId)) return this.samplers.get(pcollectionId);
     const { descriptor } = this.processor;
-    const { coderId } = descriptor.pcollections[pcollectionId] as PCollection;
+    const { coderId } = descriptor.pcollections[pcollectionId] ?? { coderId: "" };
     let found: { sampler: ByteSizeSampler; coder: Coder<unknown> } | undefined;
     if (isMeasurable(descriptor, coderId)) {
       try {
