@@ -8,7 +8,7 @@ import { Worker } from "node:worker_threads";
 import { ACTIVITY, HEARTBEAT, TIME, type ClockOptions, type NamedActivity } from "./clockMemory";
 
 /** How exact the clock is, ms. */
-export const CLOCK_STEP_MS = 20;
+export const CLOCK_STEP_MS = 50;
 const HEARTBEAT_EVERY_MS = 1000;
 
 const memory = new Int32Array(new SharedArrayBuffer(12));
