@@ -81,9 +81,10 @@ export class ProcessorSteps {
   sampler(pcollectionId: string): { sampler: ByteSizeSampler; coder: Coder<unknown> } | undefined {
     if (this.samplers.has(pcollectionId)) return this.samplers.get(pcollectionId);
     const { descriptor } = this.processor;
-    const { coderId } = descriptor.pcollections[pcollectionId] ?? { coderId: "" };
+    // The SDK's direct runner describes only a part of the collections.
+    const coderId = descriptor.pcollections[pcollectionId]?.coderId;
     let found: { sampler: ByteSizeSampler; coder: Coder<unknown> } | undefined;
-    if (isMeasurable(descriptor, coderId)) {
+    if (coderId !== undefined && isMeasurable(descriptor, coderId)) {
       try {
         this.context ??= new PipelineContext(descriptor, "");
         found = { sampler: this.newSampler(pcollectionId), coder: this.context.getCoder(coderId) };
