@@ -3,6 +3,7 @@ import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { setTimeout } from "node:timers/promises";
 import type * as runnerApi from "apache-beam/proto/beam_runner_api";
+import { FINALIZER_LIMIT_VARIABLE, finalizerLimitMs } from "../patches/finalizers";
 import { startWorkerPool } from "../worker/pool";
 import { encodeStartParameters, registeredModules } from "../worker/startParameters";
 import type { Failure } from "../worker/counters";
@@ -119,8 +120,9 @@ interface StartedWorkers {
 }
 
 /** The environment of every worker of the run, whatever machine it runs on. */
-function workerEnvOf({ workerEnv, checkpointRecord }: FlinkRunnerOptions): Record<string, string> {
+function workerEnvOf({ workerEnv, checkpointRecord, checkpointingInterval }: FlinkRunnerOptions): Record<string, string> {
   return {
+    [FINALIZER_LIMIT_VARIABLE]: String(finalizerLimitMs(checkpointingInterval ?? 0)),
     ...workerEnv,
     ...(checkpointRecord && { [CHECKPOINT_RECORD_VARIABLE]: JSON.stringify(checkpointRecord) }),
   };

@@ -1,6 +1,7 @@
 import "@eventlogger/beam/sdk";
 import { ACCESS_TOKEN_VARIABLE } from "@eventlogger/beam/accessToken";
 import { CHECKPOINT_RECORD_VARIABLE } from "@eventlogger/beam/flink/checkpoints/checkpointRecord";
+import { FINALIZER_LIMIT_VARIABLE } from "@eventlogger/beam/patches/finalizers";
 import { startWorkerPool, type WorkerPool } from "@eventlogger/beam/worker/pool";
 import { packageVersion } from "../../packageVersion";
 import { VERSION_FLOOR_VARIABLE, versionFloor } from "../../totals/versionNumbers";
@@ -27,7 +28,7 @@ export function startPipelineWorkerPool(options: PipelineWorkerPoolOptions): Pro
     // The packages of the workers are those of this program.
     requireFrom: __dirname,
     env: { [ACCESS_TOKEN_VARIABLE]: accessToken },
-    serveOthers: { allowedEnv: [CHECKPOINT_RECORD_VARIABLE, STATE_DIRECTORY_VARIABLE] },
+    serveOthers: { allowedEnv: [CHECKPOINT_RECORD_VARIABLE, FINALIZER_LIMIT_VARIABLE, STATE_DIRECTORY_VARIABLE] },
     envOfStart: (env) => {
       const directory = env[STATE_DIRECTORY_VARIABLE];
       if (directory === undefined) throw new Error(`The request for a worker does not set ${STATE_DIRECTORY_VARIABLE}`);
