@@ -109,7 +109,9 @@ export class SessionCluster {
 
   /** Kills a TaskManager, as a machine that fails. */
   async killTaskManager(taskManager: TaskManagerProcess): Promise<void> {
-    this.taskManagers.splice(this.taskManagers.indexOf(taskManager), 1);
+    const index = this.taskManagers.indexOf(taskManager);
+    if (index < 0) return;
+    this.taskManagers.splice(index, 1);
     process.kill(taskManager.process.pid, "SIGKILL");
     await taskManager.process.exited;
   }

@@ -216,7 +216,9 @@ describe("Record of the checkpoint to resume from", () => {
       mkdirSync(copy);
       cpSync(checkpoints, path.join(copy, "checkpoints"), { recursive: true });
       const copiedRecord = path.join(copy, "current.json");
-      cpSync(file, copiedRecord);
+      for (const name of readdirSync(directory).filter((name) => name.endsWith(".json"))) {
+        cpSync(path.join(directory, name), path.join(copy, name));
+      }
       const point = readCheckpointRecord(copiedRecord)?.restorePoint as RestorePoint;
       for (const attempt of ["first", "second"]) {
         const { directory: folder } = checkpointToRestore(

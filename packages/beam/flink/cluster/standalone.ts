@@ -27,6 +27,11 @@ const SETTINGS = {
   "taskmanager.memory.network.min": "48m",
   "taskmanager.memory.network.max": "48m",
   "taskmanager.memory.managed.size": "192m",
+  "taskmanager.memory.framework.heap.size": "128m",
+  "taskmanager.memory.framework.off-heap.size": "128m",
+  "taskmanager.memory.jvm-metaspace.size": "256m",
+  "taskmanager.memory.jvm-overhead.min": "192m",
+  "taskmanager.memory.jvm-overhead.max": "192m",
 } as const;
 
 export interface ClusterProcessOptions {
