@@ -28,6 +28,7 @@ export { mapState, setState, type MapState, type SetState } from "./state/mapSta
 export { splittableParDo, type ProcessContext, type Residual, type SplittableDoFn } from "./splittable/splittableParDo";
 export { count, gaugeFrom, reportFailure, type Failure } from "./worker/counters";
 export { counter, distribution, gauge, type Counter, type Distribution, type Gauge } from "./metrics/userMetrics";
+export { countApiRequest, type ApiRequest } from "./metrics/processMetrics";
 export { beforeFinalize, onWorkerGone, workerStats } from "./patches/control";
 export * from "./windowing/triggers";
 export { sessionWindows, windowingStrategy, type WindowingOptions } from "./windowing/strategy";
