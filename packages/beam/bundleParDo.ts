@@ -18,6 +18,11 @@ const ASYNC_DOFN_URN = "beam:dofn:js_async:v1";
  * the class is an export of a module that calls `registerModule`.
  */
 export interface BundleDoFn<I, O> {
+  /**
+   * Whether `process` reads the values of a key with `for await`, page by page, when they do not fit into memory: the
+   * iterable of the element is then an array or a `LargeIterable`. Otherwise it is always an array. @default false
+   */
+  readonly readsLargeIterables?: boolean;
   /** Called before the first element of each bundle. */
   startBundle?(): void;
   /**
@@ -76,7 +81,10 @@ export function bundleParDo<I, O>(
 
 /** A {@link BundleDoFn} as a DoFn. */
 class BundleDoFnAdapter implements DoFn<unknown, unknown> {
-  constructor(private readonly doFn: BundleDoFn<unknown, unknown>) {}
+  readonly readsLargeIterables: boolean;
+  constructor(private readonly doFn: BundleDoFn<unknown, unknown>) {
+    this.readsLargeIterables = doFn.readsLargeIterables ?? false;
+  }
 
   startBundle(): void {
     this.doFn.startBundle?.();

@@ -3,6 +3,7 @@
  * stream, a Flink runner, rows and transforms of other languages.
  */
 import "./sdk";
+import "./state/largeIterables";
 
 export { SDK_VERSION, UnsupportedSdkVersionError } from "./version";
 export { SharedPackageError } from "./sharedPackages";
@@ -17,6 +18,9 @@ export { iterableView, mapView, multimapView, singletonView } from "./dofn/views
 export type { MapSideInput, MultimapSideInput, View } from "./dofn/views";
 export { applyAsync, pipe, type AnyPTransform } from "./pipe";
 export { jsonCoder, stringCoder, textKvCoder, withKvCoder } from "./coders";
+export { declaredCoderUrns } from "./coders/register";
+export { LargeIterable } from "./coders/stateBackedIterable";
+export type { ShardedKey } from "./coders/shardedKey";
 export { statefulParDo, stateStats, type StatefulDoFn } from "./state/statefulParDo";
 export { WeighedMap } from "./state/weighedMap";
 export { bagState, foldedState, valueState } from "./state/cells";
@@ -56,3 +60,4 @@ export { ensureExpansionClasspath } from "./expansion/classpath";
 export { startExpansionService, type ExpansionService, type ExpansionServiceOptions } from "./expansion/service";
 export { schemaTransform, type Collections } from "./expansion/schemaTransform";
 export * from "./rows/schema";
+export * from "./rows/logicalTypes";

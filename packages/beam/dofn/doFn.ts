@@ -168,6 +168,11 @@ export interface FinishBundleContext<O, D extends DoFnDeclarations> extends Bund
  * @typeParam D declarations: `typeof` of the object that `declare` returns
  */
 export interface DoFn<I, O, D extends DoFnDeclarations = NoDeclarations> {
+  /**
+   * Whether `process` reads the values of a key with `for await`, page by page, when they do not fit into memory: the
+   * iterable of the element is then an array or a `LargeIterable`. Otherwise it is always an array. @default false
+   */
+  readonly readsLargeIterables?: boolean;
   /** Declares states, timers, further outputs and side inputs. */
   declare?(): D;
   /** Called once for each instance, before its first bundle: open connections, allocate buffers. */

@@ -76,6 +76,7 @@ function inputOf(transform: runnerApi.PTransform, spec: runnerApi.ParDoPayload, 
 export class DoFnOperator implements ExtendedOperator {
   /** Elements may be in flight when the runner requests a split, and a split within a key would lose state updates. */
   readonly refusesSplits = true;
+  readonly readsLargeIterables: boolean;
   private readonly outputs: StepOutputs;
   private readonly states: KeyedStates | undefined;
   private readonly timers: WorkerTimers | undefined;
@@ -96,6 +97,7 @@ export class DoFnOperator implements ExtendedOperator {
     private readonly doFn: AnyDoFn,
     declarations: DoFnDeclarations,
   ) {
+    this.readsLargeIterables = doFn.readsLargeIterables ?? false;
     const stepName = transform.uniqueName || transformId;
     const { coder, windowCoder, windowing } = inputOf(transform, spec, operatorContext);
     const isGloballyWindowed = windowing.windowFn?.urn === GLOBAL_WINDOWS_URN;

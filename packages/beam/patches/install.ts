@@ -8,6 +8,7 @@ import { patchMessageSize } from "./messageSize";
 import { patchMetrics } from "./metrics";
 import { patchRowCoder } from "./rowCoder";
 import { patchSideInputs } from "./sideInputs";
+import { patchWindows } from "./windows";
 import { patchStateChannel } from "./stateChannel";
 
 /** Every patch by name, in the order of installation. Tests leave one out to show what it fixes. */
@@ -15,6 +16,7 @@ export const PATCHES: Readonly<Record<string, () => void>> = {
   messageSize: patchMessageSize,
   coders: patchCoders,
   rowCoder: patchRowCoder,
+  windows: patchWindows,
   dataChannel: patchDataChannel,
   dataSink: patchDataSink,
   stateChannel: patchStateChannel,

@@ -29,6 +29,11 @@ export function sdkOperator(urn: string): OperatorConstructor {
 export interface ExtendedOperator extends IOperator {
   /** Whether bundles with this operator must not be split: a split within a key would lose state updates. */
   readonly refusesSplits?: boolean;
+  /**
+   * Whether the operator reads values that do not fit into memory page by page (`LargeIterable`). For other operators they are
+   * read whole, into an array, before the element is processed.
+   */
+  readonly readsLargeIterables?: boolean;
   /** Returns and removes the residuals, which are sent to the runner with the response of the bundle. */
   takeResidualRoots?(): unknown[];
   /** Returns and removes the finalizers of the bundle. */

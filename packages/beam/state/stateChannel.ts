@@ -1,5 +1,5 @@
 import "../sdk";
-import type { StateKey, StateRequest, StateResponse } from "apache-beam/proto/beam_fn_api";
+import type { StateGetResponse, StateKey, StateRequest, StateResponse } from "apache-beam/proto/beam_fn_api";
 import type { OperatorContext } from "apache-beam/worker/operators";
 import type { MultiplexingStateChannel, StateProvider } from "apache-beam/worker/state";
 import { membersOf, type StateChannel } from "../patches/stateChannel";
@@ -49,14 +49,23 @@ export class StateClient {
     });
   }
 
-  /** The encoded elements of a bag, concatenated. Rejects when the runner reports an error or the stream breaks. */
+  /**
+   * A part of the encoded elements of a bag, from a continuation token on (empty: from the beginning). An element may be cut
+   * at the end of the part. Rejects when the runner reports an error or the stream breaks.
+   */
+  async getPage(stateKey: StateKey, continuationToken: Uint8Array): Promise<StateGetResponse> {
+    const { get } = await this.send(stateKey, { oneofKind: "get", get: { continuationToken } }, "get");
+    return get;
+  }
+
+  /** The encoded elements of a bag, concatenated. Rejects as {@link getPage} does. */
   async get(stateKey: StateKey): Promise<Uint8Array> {
     const chunks: Uint8Array[] = [];
     let continuationToken: Uint8Array = new Uint8Array();
     do {
-      const { get } = await this.send(stateKey, { oneofKind: "get", get: { continuationToken } }, "get");
-      if (get.data.length) chunks.push(get.data);
-      continuationToken = get.continuationToken;
+      const page = await this.getPage(stateKey, continuationToken);
+      if (page.data.length) chunks.push(page.data);
+      continuationToken = page.continuationToken;
     } while (continuationToken.length);
     return chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks);
   }

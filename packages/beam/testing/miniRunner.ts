@@ -237,15 +237,17 @@ export class MiniRunner {
   /**
    * Creates a bundle descriptor for a pipeline over strings (or restrictions, for a splittable ParDo), with a sink for each
    * output that no step reads.
-   * @param splittable what splittable ParDos do: process restrictions, or truncate them for a drain
+   * @param options `inputCoder`: coder of the input, default strings. `splittable`: what splittable ParDos do, process
+   *   restrictions (default), or truncate them for a drain
    */
-  async describe(
+  async describe<I = string>(
     id: string,
-    build: (texts: PCollection<string>, side: SideSource) => PValue<unknown>,
-    splittable: "process" | "truncate" = "process",
+    build: (input: PCollection<I>, side: SideSource) => PValue<unknown>,
+    options: { readonly inputCoder?: Coder<I>; readonly splittable?: "process" | "truncate" } = {},
   ): Promise<void> {
+    const { inputCoder = stringCoder as Coder<unknown> as Coder<I>, splittable = "process" } = options;
     const { components } = await buildPipeline((root: Root) =>
-      build(pipe(root, runnerSource()), (name, coder) => pipe(root, sideSource(name, coder))),
+      build(pipe(root, runnerSource(inputCoder)), (name, coder) => pipe(root, sideSource(name, coder))),
     );
     const { transforms, pcollections, coders, windowingStrategies } = components as runnerApi.Components;
     const proto = fnApi.ProcessBundleDescriptor.create({ id, pcollections, coders, windowingStrategies });
@@ -472,6 +474,11 @@ export class MiniRunner {
     return this.emitted(bundleId).map(({ value }) => value);
   }
 
+  /** The output of a bundle so far, encoded: one item for each message. */
+  outputBytes(bundleId: string): readonly Uint8Array[] {
+    return (this.outputs.get(bundleId) ?? []).map(({ data }) => data);
+  }
+
   async until(condition: () => boolean, what: string, timeoutMs = 3000): Promise<void> {
     await waitUntil(what, condition, { timeoutMs, intervalMs: 5 });
   }
@@ -547,10 +554,10 @@ function coder(urn: string, componentCoderIds: string[] = []): runnerApi.Coder {
 }
 
 /** The source for data that the runner sends. */
-function runnerSource() {
-  return withName(SOURCE_ID, (_root: Root, pipeline: Pipeline, proto: runnerApi.PTransform): PCollection<string> => {
+function runnerSource<I>(inputCoder: Coder<I>) {
+  return withName(SOURCE_ID, (_root: Root, pipeline: Pipeline, proto: runnerApi.PTransform): PCollection<I> => {
     proto.spec = { urn: SOURCE_URN, payload: new Uint8Array() };
-    return pipeline.createPCollectionInternal(stringCoder);
+    return pipeline.createPCollectionInternal(inputCoder);
   });
 }
 
