@@ -18,7 +18,6 @@ export { iterableView, mapView, multimapView, singletonView } from "./dofn/views
 export type { MapSideInput, MultimapSideInput, View } from "./dofn/views";
 export { applyAsync, pipe, type AnyPTransform } from "./pipe";
 export { jsonCoder, stringCoder, textKvCoder, withKvCoder } from "./coders";
-export { declaredCoderUrns } from "./coders/register";
 export { LargeIterable } from "./coders/stateBackedIterable";
 export type { ShardedKey } from "./coders/shardedKey";
 export { statefulParDo, stateStats, type StatefulDoFn } from "./state/statefulParDo";
@@ -32,6 +31,7 @@ export { mapState, setState, type MapState, type SetState } from "./state/mapSta
 export { splittableParDo, type ProcessContext, type Residual, type SplittableDoFn } from "./splittable/splittableParDo";
 export { count, gaugeFrom, reportFailure, type Failure } from "./worker/counters";
 export { counter, distribution, gauge, type Counter, type Distribution, type Gauge } from "./metrics/userMetrics";
+export { countApiRequest, type ApiRequest } from "./metrics/processMetrics";
 export { beforeFinalize, onWorkerGone, workerStats } from "./patches/control";
 export * from "./windowing/triggers";
 export { sessionWindows, windowingStrategy, type WindowingOptions } from "./windowing/strategy";

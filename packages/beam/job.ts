@@ -9,6 +9,7 @@ import { Pipeline } from "apache-beam/internal/pipeline";
 import { TYPESCRIPT_DEFAULT_ENVIRONMENT_URN } from "apache-beam/internal/environments";
 import { Root, type PValue } from "apache-beam/pvalue";
 import { ACCESS_TOKEN_HEADER } from "./accessToken";
+import { workerCapabilities } from "./capabilities";
 import { withTimeout } from "@eventlogger/process/wait";
 
 /** A job ended in another state than DONE. The message contains the error messages of the runner. */
@@ -23,13 +24,15 @@ export class JobFailedError extends Error {
   }
 }
 
-/** Builds the proto of a pipeline without running it. */
+/** Builds the proto of a pipeline without running it. Its environment declares what the workers of this library can do. */
 export async function buildPipeline(
   build: (root: Root) => PValue<unknown> | Promise<PValue<unknown>>,
 ): Promise<runnerApi.Pipeline> {
   const pipeline = new Pipeline();
   await build(new Root(pipeline));
-  return pipeline.getProto();
+  const proto = pipeline.getProto();
+  replaceDefaultEnvironment(proto, (environment) => ({ ...environment, capabilities: workerCapabilities() }));
+  return proto;
 }
 
 const TERMINAL = new Set([JobState_Enum.DONE, JobState_Enum.FAILED, JobState_Enum.CANCELLED, JobState_Enum.DRAINED]);

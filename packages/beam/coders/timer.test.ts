@@ -24,7 +24,10 @@ const EXAMPLES: readonly { hex: string; timer: EncodedTimer<string> }[] = [
       pane: NO_FIRING,
     },
   },
-  { hex: "036b657903746167" + "0000000101", timer: { key: "key", tag: "tag", windows: [new GlobalWindow()], clear: true } },
+  {
+    hex: "036b657903746167" + "0000000101",
+    timer: { key: "key", tag: "tag", windows: [new GlobalWindow()], clear: true },
+  },
 ];
 
 describe("Timer coder", () => {

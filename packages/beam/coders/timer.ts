@@ -67,7 +67,4 @@ export class TimerCoder<K> implements Coder<EncodedTimer<K>> {
   }
 }
 
-globalRegistry().register(
-  TimerCoder.URN,
-  TimerCoder as unknown as new (...components: unknown[]) => Coder<unknown>,
-);
+globalRegistry().register(TimerCoder.URN, TimerCoder as unknown as new (...components: unknown[]) => Coder<unknown>);

@@ -3,6 +3,7 @@ import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { setTimeout } from "node:timers/promises";
 import type * as runnerApi from "apache-beam/proto/beam_runner_api";
+import { FINALIZER_LIMIT_VARIABLE, finalizerLimitMs } from "../patches/finalizers";
 import { startWorkerPool, type WorkerPool } from "../worker/pool";
 import type { Failure } from "../worker/counters";
 import { JobFailedError, type Job } from "../job";
@@ -71,6 +72,7 @@ export async function runOnFlink(pipeline: runnerApi.Pipeline, options: FlinkRun
     logFile: path.join(options.logDir, "workers.log"),
     requireFrom: options.requireFrom,
     env: {
+      [FINALIZER_LIMIT_VARIABLE]: String(finalizerLimitMs(options.checkpointingInterval ?? 0)),
       ...options.workerEnv,
       ...(accessToken !== undefined && { [ACCESS_TOKEN_VARIABLE]: accessToken }),
       ...(record && { [CHECKPOINT_RECORD_VARIABLE]: JSON.stringify(record) }),

@@ -6,7 +6,7 @@
  * Entering it costs about 50 ns, so that synchronous operators do not.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
-import { clockNow, msBetween } from "./clock";
+import { clockNow, msBetween, newActivity, setActivity } from "./clock";
 import { DistributionCell, LatestCell, SumCell, type MetricCell } from "./cells";
 
 const URN = {
@@ -23,10 +23,15 @@ export type Phase = "start_bundle" | "process_bundle" | "finish_bundle";
 /** A step in one phase, with the time that the current bundle has spent in it. */
 export class ExecutionState {
   ms = 0;
+  /** For the thread of the clock. */
+  readonly activity: number;
   constructor(
     readonly step: Step,
     readonly phase: Phase,
-  ) {}
+    stepName: string,
+  ) {
+    this.activity = newActivity(`step ${stepName} (${phase})`);
+  }
 }
 
 /** The cells of a bundle processor by their keys: those of the SDK's metrics container. */
@@ -34,11 +39,7 @@ export type Cells = Map<string, MetricCell>;
 
 /** A step of a bundle processor. Its metrics are those of the current bundle. */
 export class Step {
-  readonly states = {
-    start: new ExecutionState(this, "start_bundle"),
-    process: new ExecutionState(this, "process_bundle"),
-    finish: new ExecutionState(this, "finish_bundle"),
-  };
+  readonly states: Readonly<Record<"start" | "process" | "finish", ExecutionState>>;
   private readonly own = new Map<string, MetricCell>();
 
   /**
@@ -49,7 +50,13 @@ export class Step {
     readonly transformId: string,
     readonly name: string,
     private readonly cells: Cells,
-  ) {}
+  ) {
+    this.states = {
+      start: new ExecutionState(this, "start_bundle", name),
+      process: new ExecutionState(this, "process_bundle", name),
+      finish: new ExecutionState(this, "finish_bundle", name),
+    };
+  }
 
   private cell<C extends MetricCell>(
     create: new (urn: string, labels: Record<string, string>) => C,
@@ -152,6 +159,7 @@ export class BundleTimes {
       this.since = now;
     }
     this.state = state;
+    setActivity(state ? state.activity : 0);
   }
 
   /** Adds the time until now to the current state. */

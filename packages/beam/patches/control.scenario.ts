@@ -6,12 +6,15 @@ import type { Pipeline } from "apache-beam/internal/pipeline";
 import type { PTransform } from "apache-beam/transforms/transform";
 import { evictIdleProcessors } from "./control";
 import { openBundles } from "./dataChannel";
+import { shouldYield, yieldToEventLoop } from "./operators";
+import { NonPromise } from "apache-beam/worker/operators";
 import { registerParDoOperator } from "../parDoOperators";
 import { MiniRunner } from "../testing/miniRunner";
 import * as fixtures from "../testing/fixtures";
 import {
   beforeFinalize,
   bundleParDo,
+  countApiRequest,
   onWorkerGone,
   pipe,
   splittableParDo,
@@ -83,15 +86,40 @@ registerParDoOperator(TEARDOWN_URN, (transformId, _transform, _spec, _context, r
   teardown: () => onTeardown?.(transformId),
 }));
 
-/** A step that learns when its operator is torn down. */
-function withTeardown(listener: (transformId: string) => void): PTransform<PCollection<string>, PCollection<string>> {
-  onTeardown = listener;
-  return withName("teardown", (_input: PCollection<string>, pipeline: Pipeline, proto: runnerApi.PTransform) => {
-    const doFn = { urn: TEARDOWN_URN, payload: new Uint8Array() };
-    const payload = runnerApi.ParDoPayload.toBinary(runnerApi.ParDoPayload.create({ doFn }));
+const BUSY_URN = "beam:dofn:test_busy:v1";
+
+let onBusy: (() => void) | undefined;
+
+/** Works for about a second in all, and lets the event loop do other work. */
+registerParDoOperator(BUSY_URN, (transformId) => ({
+  transformId,
+  startBundle: () => Promise.resolve(),
+  process: () => NonPromise,
+  finishBundle: async () => {
+    onBusy?.();
+    for (let element = 0; element < 100; element++) {
+      const end = performance.now() + 10;
+      while (performance.now() < end);
+      if (shouldYield()) await yieldToEventLoop();
+    }
+  },
+}));
+
+/** A step with a DoFn of this URN. */
+function testStep(urn: string): PTransform<PCollection<string>, PCollection<string>> {
+  return withName("step", (_input: PCollection<string>, pipeline: Pipeline, proto: runnerApi.PTransform) => {
+    const payload = runnerApi.ParDoPayload.toBinary(
+      runnerApi.ParDoPayload.create({ doFn: { urn, payload: new Uint8Array() } }),
+    );
     proto.spec = { urn: parDo.urn, payload };
     return pipeline.createPCollectionInternal(stringCoder);
   });
+}
+
+/** A step that learns when its operator is torn down. */
+function withTeardown(listener: (transformId: string) => void): PTransform<PCollection<string>, PCollection<string>> {
+  onTeardown = listener;
+  return testStep(TEARDOWN_URN);
 }
 
 export const scenarios = {
@@ -273,8 +301,48 @@ export const scenarios = {
       await runner.run("teardown", [["a"]]);
       const before = torn.length;
       evictIdleProcessors(runner.worker, performance.now() + 61_000);
+      const kept = [...runner.worker.bundleProcessors.values()].flat().length;
       const { output } = await runner.run("teardown", [["b"]]);
-      return { before, after: torn.length, output };
+      return { before, after: torn.length, kept, output };
+    }),
+
+  /** Requests to a service: the labels and the value of each metric of the process. */
+  processMetrics: () =>
+    withRunner(async (runner) => {
+      const request = { service: "BigQuery", method: "BigQueryBatchWrite", resource: "//t" };
+      for (const status of ["ok", "503", "ok"]) countApiRequest({ ...request, status });
+      const { response } = await runner.instruct({ oneofKind: "harnessMonitoringInfos", harnessMonitoringInfos: {} })
+        .response;
+      if (response.oneofKind !== "harnessMonitoringInfos") throw new Error("Another response");
+      const { monitoringData } = response.harnessMonitoringInfos;
+      const infos = await runner.instruct({
+        oneofKind: "monitoringInfos",
+        monitoringInfos: { monitoringInfoId: Object.keys(monitoringData) },
+      }).response;
+      if (infos.response.oneofKind !== "monitoringInfos") throw new Error("Another response");
+      return Object.entries(infos.response.monitoringInfos.monitoringInfo).map(([id, { urn, labels }]) => [
+        urn,
+        labels["STATUS"],
+        ...(monitoringData[id] ?? []),
+      ]);
+    }),
+
+  /** Progress that is asked for while a step works through many elements: what is answered first. */
+  progressOfBusyBundle: () =>
+    withRunner(async (runner) => {
+      await runner.describe("busy", (input) => pipe(input, testStep(BUSY_URN)));
+      const answers: string[] = [];
+      const { id, response } = runner.startBundle("busy");
+      const asked = new Promise((resolve) => {
+        onBusy = () => {
+          const processBundleProgress = { instructionId: id };
+          const progress = runner.instruct({ oneofKind: "processBundleProgress", processBundleProgress });
+          void progress.response.then(() => resolve(answers.push("progress")));
+        };
+      });
+      await runner.send("busy", id, ["a"], true);
+      await Promise.all([response.then(() => answers.push("bundle")), asked]);
+      return answers;
     }),
 
   /** Two workers of one process: the callbacks for the end of one of them, and what the other answers. */

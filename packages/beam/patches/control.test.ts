@@ -3,7 +3,16 @@ import { withoutPatch, type Outcome } from "../testing/scenario";
 import { scenarios } from "./control.scenario";
 
 /** Scenarios that need methods of the patch, or would only wait without it. */
-const NEW = ["stubbornWork", "failingFinalizer", "failingAbort", "dataOfFailedBundles", "idleProcessor", "twoWorkers"];
+const NEW = [
+  "stubbornWork",
+  "failingFinalizer",
+  "failingAbort",
+  "dataOfFailedBundles",
+  "idleProcessor",
+  "processMetrics",
+  "progressOfBusyBundle",
+  "twoWorkers",
+];
 
 describe("Patch of the control stream", function () {
   this.timeout(40_000);
@@ -100,7 +109,19 @@ describe("Patch of the control stream", function () {
   });
 
   it("a patched worker tears down what has not been used for a minute", async () => {
-    assert.deepEqual(await scenarios.idleProcessor(), { before: 0, after: 1, output: ["b"] });
+    assert.deepEqual(await scenarios.idleProcessor(), { before: 0, after: 1, kept: 0, output: ["b"] });
+  });
+
+  it("a patched worker reports the requests of its process to services", async () => {
+    const urn = "beam:metric:io:api_request_count:v1";
+    assert.deepEqual(await scenarios.processMetrics(), [
+      [urn, "ok", 2],
+      [urn, "503", 1],
+    ]);
+  });
+
+  it("progress is answered while a step works through many elements", async () => {
+    assert.deepEqual(await scenarios.progressOfBusyBundle(), ["progress", "bundle"]);
   });
 
   it("the end of one worker does not touch another worker of the process", async () => {

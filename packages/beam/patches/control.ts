@@ -19,8 +19,10 @@ import { withTimeout } from "@eventlogger/process/wait";
 import { endBundleData, failDataChannel } from "./dataChannel";
 import { abortAll, PendingFinalizers } from "./finalizers";
 import type { ExtendedOperator } from "./operators";
+import { stepsOf } from "./metrics";
 import { workerStats } from "./stats";
 import { onStreamFailed } from "./streams";
+import { LULL_MS, LullWatch } from "../metrics/lulls";
 import { processMetrics } from "../metrics/processMetrics";
 import { reportFailure } from "../worker/counters";
 import { log } from "../worker/log";
@@ -30,7 +32,8 @@ export { workerStats } from "./stats";
 
 /** A bundle processor that has been idle for this time is torn down, as in Beam's other SDKs; ms. */
 const IDLE_LIMIT_MS = 60_000;
-const CHECK_IDLE_EVERY_MS = 10_000;
+/** How often idle processors and steps that hang are looked for, ms. */
+const CHECK_EVERY_MS = Math.min(10_000, LULL_MS / 4);
 /** A bundle that has failed waits for its running work at most for this time, ms. */
 const SETTLE_LIMIT_MS = 30_000;
 /** Time between the end of a data or state stream and the end of the worker, ms: its bundles report their errors. */
@@ -146,7 +149,15 @@ function stateOf(worker: Worker): WorkerState {
       goneListeners: new Set(),
     };
     states.set(worker, (state = created));
-    const timer = setInterval(() => evictIdleProcessors(worker), CHECK_IDLE_EVERY_MS);
+    const lulls = new LullWatch();
+    const check = (): void => {
+      evictIdleProcessors(worker);
+      const bundles = [...worker.activeBundleProcessors].map(
+        ([id, processor]) => [id, stepsOf(processor).times] as const,
+      );
+      for (const message of lulls.check(bundles)) log.warn(message);
+    };
+    const timer = setInterval(check, CHECK_EVERY_MS);
     timer.unref();
     created.goneListeners.add(() => clearInterval(timer));
     worker.controlChannel.on("end", () => void workerGone(worker, created, "The control stream ended"));

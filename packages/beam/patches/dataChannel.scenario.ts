@@ -8,7 +8,8 @@ import { parDo } from "apache-beam/transforms/pardo";
 import { withName } from "apache-beam/transforms/transform";
 import { GlobalWindow } from "apache-beam/values";
 import { MiniRunner } from "../testing/miniRunner";
-import { openBundles, openTimerStream, type TimerStream } from "./dataChannel";
+import { bufferedBytes, dataLimits, openBundles, openTimerStream, type TimerStream } from "./dataChannel";
+import type { MultiplexingDataChannel } from "apache-beam/worker/data";
 import type { ExtendedOperator } from "./operators";
 import { registerParDoOperator } from "../parDoOperators";
 import * as fixtures from "../testing/fixtures";
@@ -51,7 +52,7 @@ registerParDoOperator(TIMERS_URN, (transformId, _transform, _spec, context, rece
     process: ({ value }) => emit(value as string),
     finishBundle: async () => {
       await stream.received;
-      stream.close();
+      await stream.close();
     },
   };
 });
@@ -70,6 +71,19 @@ async function withTimers<T>(use: (runner: MiniRunner, transformId: string) => P
     ),
   );
   return use(runner, runner.transformId("timers", "timers")).finally(() => runner.close());
+}
+
+function heldBytes(channel: MultiplexingDataChannel | undefined): number {
+  if (!channel) throw new Error("There is no data channel");
+  const { received, sent } = bufferedBytes(channel);
+  return received + sent;
+}
+
+/** Runs with a bound of 1 MiB in each direction. */
+async function withLimits<T>(run: () => Promise<T>): Promise<T> {
+  const before = { ...dataLimits };
+  Object.assign(dataLimits, { received: 1 << 20, sent: 1 << 20 });
+  return run().finally(() => Object.assign(dataLimits, before));
 }
 
 export const scenarios = {
@@ -143,6 +157,62 @@ export const scenarios = {
       runner.endData();
       return (await response).error;
     }),
+
+  /**
+   * 16 MiB for a step that takes a moment for each element, with a bound of 1 MiB: the bytes that the worker held at most, and
+   * those of a bundle that was sent afterwards; whether the runner had to wait, and the number of outputs.
+   */
+  slowConsumer: () =>
+    withSlowStep(async (runner) => {
+      await runner.run("slow", [["opens the data stream"]]);
+      const [channel] = runner.worker.dataChannels.values();
+      return withLimits(async () => {
+        let most = 0;
+        const watch = setInterval(() => (most = Math.max(most, heldBytes(channel))), 1);
+        const { id, response } = runner.startBundle("slow");
+        for (let i = 0; i < 64; i++) await runner.send("slow", id, Array<string>(4).fill("x".repeat(64 << 10)));
+        await runner.send("slow", id, [], true);
+        await runner.until(() => most > 0, "data");
+        const runnerWaits = runner.unsentMessages > 0;
+        const other = runner.run("slow", [["behind all this data"]]);
+        const { error } = await response;
+        clearInterval(watch);
+        await runner.until(() => runner.output(id).length === 256, "the output", 10_000);
+        return { error, most, runnerWaits, other: (await other).output, left: heldBytes(channel) };
+      });
+    }),
+
+  /**
+   * A step that emits 64 KiB for each of 512 elements, and a runner that takes nothing for a while: the bytes that wait for
+   * the runner, and the number of elements that the step has processed until then, and at the end.
+   */
+  slowRunner: async () => {
+    const runner = await MiniRunner.start();
+    try {
+      await runner.describe("wide", (input) =>
+        pipe(input, bundleParDo("widen", new fixtures.Widen(64 << 10), stringCoder)),
+      );
+      await runner.run("wide", [["opens the data stream"]]);
+      const [channel] = runner.worker.dataChannels.values();
+      return await withLimits(async () => {
+        runner.pauseData();
+        fixtures.widened.length = 0;
+        const { id, response } = runner.startBundle("wide");
+        for (let i = 0; i < 64; i++) await runner.send("wide", id, texts(8));
+        await runner.send("wide", id, [], true);
+        await runner.until(() => heldBytes(channel) > 1 << 20, "output that waits");
+        await new Promise((resolve) => setTimeout(resolve, 500)); // more than a flush by the timer
+        const held = heldBytes(channel);
+        const processed = fixtures.widened.length;
+        runner.resumeData();
+        const { error } = await response;
+        await runner.until(() => runner.output(id).length === 512, "the output", 10_000);
+        return { error, held, processed, end: fixtures.widened.length };
+      });
+    } finally {
+      runner.close();
+    }
+  },
 
   /** The number of bundles that the channel still knows after twenty bundles have ended. */
   leftOver: () =>

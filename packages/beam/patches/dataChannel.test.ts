@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { withoutPatch, type Outcome } from "../testing/scenario";
 import { scenarios } from "./dataChannel.scenario";
 
+const MIB = 1 << 20;
 const texts = (count: number): string[] => Array.from({ length: count }, (_, i) => String(i));
 
 describe("Patch of the data channel", function () {
@@ -54,6 +55,20 @@ describe("Patch of the data channel", function () {
 
   it("a timer whose handler throws fails its bundle at once", async () => {
     assert.match(await scenarios.failingTimer(), /this timer fails/);
+  });
+
+  it("data for a slow step stays with the runner: the worker holds a bounded number of bytes, and later bundles get theirs", async () => {
+    const { most, ...rest } = await scenarios.slowConsumer();
+    assert.deepEqual(rest, { error: "", runnerWaits: true, other: ["behind all this data"], left: 0 });
+    assert(most < 3 * MIB, `${most} bytes of 16 MiB`);
+  });
+
+  it("steps wait for a runner that is slow to take their output: a bounded number of bytes waits for it", async () => {
+    const { error, held, processed, end } = await scenarios.slowRunner();
+    assert.equal(error, "");
+    assert(held < 3 * MIB, `${held} bytes of 32 MiB`);
+    assert(processed < 512, "the step waits");
+    assert.equal(end, 512);
   });
 
   it("the patched data channel frees the memory of a bundle that has ended", async () => {

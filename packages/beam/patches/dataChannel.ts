@@ -5,6 +5,8 @@
  *   patch has a queue for each bundle, and the stream only appends to it.
  * - When the stream breaks or ends, bundles wait for data forever. The patch fails them, and reports the end of the stream.
  * - Data of bundles that have ended is kept forever. The patch drops it.
+ * - There is no backpressure in either direction. Of what arrives and waits for its bundle, and of what waits for the runner,
+ *   the patch keeps a bounded number of bytes in memory.
  * - Timers cannot be received or sent. The patch adds {@link openTimerStream}.
  */
 import type { Elements } from "apache-beam/proto/beam_fn_api";
@@ -13,7 +15,23 @@ import { loggingLocalStorage } from "apache-beam/worker/logging";
 import { DataSourceOperator, NonPromise, type OperatorContext, type ProcessResult } from "apache-beam/worker/operators";
 import { Worker } from "apache-beam/worker/worker";
 
+import { runAsStep } from "./metrics";
 import { streamFailed } from "./streams";
+
+const MIB = 1 << 20;
+
+/**
+ * Bounds of each data stream, bytes; environment variable `BEAM_DATA_BUFFER_MIB` sets both. The stream is paused while more
+ * data than `received` waits for bundles that have started, so that the flow control of HTTP/2 stops the runner; gRPC then
+ * still holds up to 16 messages. Each of these bundles works through its data without needing other data, so that the stream
+ * always goes on; data of bundles that have not started yet is not counted, because they could not. Operators that send wait
+ * while more than `sent` has not been taken by the runner.
+ */
+export const dataLimits = { received: bufferMib() * MIB, sent: bufferMib() * MIB };
+
+function bufferMib(): number {
+  return Number(process.env["BEAM_DATA_BUFFER_MIB"] ?? 32);
+}
 
 /** Number of ended bundles whose late data is recognized and dropped. */
 const MAX_ENDED_IDS = 4096;
@@ -35,6 +53,9 @@ interface Message {
 
 /** Hands the messages of one bundle, data and timers, to their consumers: one after the other, until the first error. */
 class BundleInbox {
+  /** @param onBuffered called with the change of the bytes that wait for the consumers */
+  constructor(private readonly onBuffered: (bytes: number) => void) {}
+
   private readonly consumers = new Map<string, Consumer>();
   /** Messages that arrived before their consumer was registered. */
   private readonly early = new Map<string, Message[]>();
@@ -48,18 +69,21 @@ class BundleInbox {
       return;
     }
     this.consumers.set(key, consumer);
-    for (const message of this.early.get(key) ?? []) this.queue.push({ consumer, message });
+    for (const message of this.early.get(key) ?? []) this.enqueue(consumer, message);
     this.early.delete(key);
+  }
+
+  private enqueue(consumer: Consumer, message: Message): void {
+    this.queue.push({ consumer, message });
+    this.onBuffered(message.bytes.length);
     void this.pump();
   }
 
   deliver(key: string, message: Message): void {
     if (this.failure) return;
     const consumer = this.consumers.get(key);
-    if (consumer) {
-      this.queue.push({ consumer, message });
-      void this.pump();
-    } else {
+    if (consumer) this.enqueue(consumer, message);
+    else {
       const early = this.early.get(key);
       if (early) early.push(message);
       else this.early.set(key, [message]);
@@ -74,7 +98,11 @@ class BundleInbox {
         const next = this.queue.shift();
         if (!next) break;
         const { consumer, message } = next;
-        if (message.bytes.length) await consumer.handle(message.bytes);
+        try {
+          if (message.bytes.length) await consumer.handle(message.bytes);
+        } finally {
+          this.onBuffered(-message.bytes.length);
+        }
         if (message.isLast && !this.failure) consumer.end();
       }
     } catch (error) {
@@ -87,6 +115,7 @@ class BundleInbox {
   /** Drops what waits and what arrives later. */
   close(error: unknown): void {
     this.failure = { error };
+    for (const { message } of this.queue) this.onBuffered(-message.bytes.length);
     this.queue = [];
     this.early.clear();
   }
@@ -99,8 +128,19 @@ class BundleInbox {
   }
 }
 
+type Stream = MultiplexingDataChannel["dataChannel"];
+
 /** What the patch knows of a data channel. */
 class ChannelState {
+  /** Bytes that wait for bundles that have started. */
+  received = 0;
+  /** Bytes that the runner has not taken. */
+  sent = 0;
+  private waitingToSend: { resolve(): void; reject(error: Error): void }[] = [];
+  private isPaused = false;
+
+  constructor(private readonly stream: Stream) {}
+
   readonly bundles = new Map<string, BundleInbox>();
   private readonly ended = new Set<string>();
   failure: Error | undefined;
@@ -115,7 +155,7 @@ class ChannelState {
   inbox(bundleId: string): BundleInbox | undefined {
     let inbox = this.bundles.get(bundleId);
     if (!inbox && !this.ended.has(bundleId)) {
-      this.bundles.set(bundleId, (inbox = new BundleInbox()));
+      this.bundles.set(bundleId, (inbox = new BundleInbox((bytes) => this.buffered(bytes))));
       if (this.failure) inbox.fail(this.failure);
     }
     return inbox;
@@ -137,6 +177,38 @@ class ChannelState {
     if (this.failure) return;
     this.failure = error;
     for (const inbox of this.bundles.values()) inbox.fail(error);
+    for (const { reject } of this.waitingToSend) reject(error);
+    this.waitingToSend = [];
+  }
+
+  private buffered(bytes: number): void {
+    this.received += bytes;
+    if (!this.isPaused && this.received > dataLimits.received) {
+      this.isPaused = true;
+      this.stream.pause();
+    } else if (this.isPaused && this.received <= dataLimits.received / 2) {
+      this.isPaused = false;
+      this.stream.resume();
+    }
+  }
+
+  /** Whether senders have to wait. */
+  get isCongested(): boolean {
+    return this.sent > dataLimits.sent;
+  }
+
+  /** Sends a message. The promise, if any, is for the room for the next one. */
+  send(elements: Elements, bytes: number): ProcessResult {
+    if (this.failure) return Promise.reject(this.failure);
+    this.sent += bytes;
+    this.stream.write(elements, () => {
+      this.sent -= bytes;
+      if (this.isCongested) return;
+      for (const { resolve } of this.waitingToSend) resolve();
+      this.waitingToSend = [];
+    });
+    if (!this.isCongested) return NonPromise;
+    return new Promise((resolve, reject) => this.waitingToSend.push({ resolve, reject }));
   }
 }
 
@@ -144,7 +216,7 @@ const states = new WeakMap<MultiplexingDataChannel, ChannelState>();
 
 function stateOf(channel: MultiplexingDataChannel): ChannelState {
   let state = states.get(channel);
-  if (!state) states.set(channel, (state = new ChannelState()));
+  if (!state) states.set(channel, (state = new ChannelState(channel.dataChannel)));
   return state;
 }
 
@@ -164,6 +236,17 @@ export function endBundleData(worker: Worker, bundleId: string): void {
 /** Number of bundles for which the channel has messages or consumers. */
 export function openBundles(channel: MultiplexingDataChannel): number {
   return stateOf(channel).bundles.size;
+}
+
+/** Bytes that a channel holds: received for bundles that have started, and not yet taken by the runner. */
+export function bufferedBytes(channel: MultiplexingDataChannel): { readonly received: number; readonly sent: number } {
+  const { received, sent } = stateOf(channel);
+  return { received, sent };
+}
+
+/** Whether operators that send data over the channel have to wait. */
+export function isCongested(channel: MultiplexingDataChannel): boolean {
+  return stateOf(channel).isCongested;
 }
 
 /** Dispatches without waiting, so that the inboxes keep the order of the stream. */
@@ -189,7 +272,7 @@ export interface TimerStream {
    * Tells the runner that this was the last timer. Each stream must be closed in a bundle that succeeds: call it at the end
    * of `finishBundle`, also when nothing was sent.
    */
-  close(): void;
+  close(): Promise<void>;
 }
 
 /**
@@ -215,23 +298,22 @@ export function openTimerStream(
     const handle = (bytes: Uint8Array): void | Promise<void> => {
       context.loggingStageInfo.transformId = transformId;
       loggingLocalStorage.enterWith(context.loggingStageInfo);
-      return onTimers(bytes);
+      return runAsStep(context, transformId, () => onTimers(bytes));
     };
     const consumer: Consumer = { handle, end: resolve, fail: reject };
     stateOf(channel).register(instructionId, timerKey(transformId, familyId), consumer);
   });
   received.catch(() => {}); // finishBundle reports it, unless another step failed first
-  const write = (timers: Uint8Array, isLast: boolean): void => {
+  const send = (timers: Uint8Array, isLast: boolean): ProcessResult => {
     const message = { instructionId, transformId, timerFamilyId: familyId, timers, isLast };
-    channel.dataChannel.write({ data: [], timers: [message] });
+    return stateOf(channel).send({ data: [], timers: [message] }, timers.length);
   };
   return {
     received,
-    send: (timers) => {
-      write(timers, false);
-      return NonPromise;
+    send: (timers) => send(timers, false),
+    close: async () => {
+      await send(new Uint8Array(), true);
     },
-    close: () => write(new Uint8Array(), true),
   };
 }
 
@@ -242,6 +324,21 @@ export function patchDataChannel(): void {
     const registered: Consumer = { handle: sendData, end: close, fail: onError };
     stateOf(this).register(bundleId, dataKey(transformId), registered);
     return Promise.resolve();
+  };
+  MultiplexingDataChannel.prototype.getSendChannel = function (instructionId, transformId) {
+    const send = async (data: Uint8Array, isLast: boolean): Promise<void> => {
+      const message = { instructionId, transformId, data, isLast };
+      await stateOf(this).send({ data: [message], timers: [] }, data.length);
+    };
+    return {
+      sendData: (data) => send(data, false),
+      sendTimers: () => Promise.reject(new Error("Timers are sent by openTimerStream")),
+      // A failed stream fails the bundle elsewhere.
+      close: () => void send(new Uint8Array(), true).catch(() => {}),
+      onError: (error) => {
+        throw error;
+      },
+    };
   };
   // The end of the bundle frees its memory: see `endBundleData`.
   MultiplexingDataChannel.prototype.unregisterConsumer = () => {};

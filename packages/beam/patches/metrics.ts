@@ -19,12 +19,14 @@ import {
   NonPromise,
   Receiver,
   type IOperator,
+  type OperatorContext,
   type ProcessResult,
 } from "apache-beam/worker/operators";
 import { BundleProcessor } from "apache-beam/worker/worker";
 import { ByteSizeSampler, isMeasurable, measuring } from "../metrics/byteSize";
 import { decodeInt64, DistributionCell, encodeInt64 } from "../metrics/cells";
 import { startClock } from "../metrics/clock";
+import { LULL_MS } from "../metrics/lulls";
 import { BundleTimes, enterStep, inStep, leaveStep, Step, type Cells, type ExecutionState } from "../metrics/steps";
 import { DEFAULT_NAMESPACE } from "../metrics/userMetrics";
 
@@ -57,7 +59,7 @@ export class ProcessorSteps {
   private context: PipelineContext | undefined;
 
   constructor(private readonly processor: BundleProcessor) {
-    startClock();
+    startClock(LULL_MS);
   }
 
   get cells(): Cells {
@@ -171,42 +173,36 @@ function prepare(receiver: PatchedReceiver): readonly Target[] {
   return receiver.targets;
 }
 
-function deliver(
-  { operator, step, state, isAsynchronous }: Target,
-  element: WindowedValue<unknown>,
-  info: LoggingStageInfo,
-  times: BundleTimes,
-): ProcessResult {
+function deliver(target: Target, element: WindowedValue<unknown>, info: LoggingStageInfo, times: BundleTimes) {
+  const { operator, step, state } = target;
   const { transformId } = info;
   const outerState = times.state;
+  const outer = enterStep(step);
   info.transformId = step.transformId;
   times.enter(state);
   let result: ProcessResult = NonPromise;
-  if (isAsynchronous) {
-    try {
-      result = inStep(step, () => operator.process(element));
-    } finally {
-      info.transformId = transformId;
-      if (!result) times.enter(outerState);
-    }
-  } else {
-    const outer = enterStep(step);
-    try {
-      result = operator.process(element);
-    } finally {
-      leaveStep(outer);
-      info.transformId = transformId;
-      if (!result) times.enter(outerState);
-    }
+  try {
+    result = target.isAsynchronous ? inStep(step, () => operator.process(element)) : operator.process(element);
+  } finally {
+    leaveStep(outer);
+    info.transformId = transformId;
+    if (!result) times.enter(outerState);
   }
-  if (result) {
-    // The time until the promise is settled is time of this step, unless the bundle does something else in the meantime.
-    const left = (): void => {
-      if (times.state === state) times.enter(outerState);
-    };
-    result.then(left, left);
-  }
+  if (result) leaveLater(result, times, state, outerState);
   return result;
+}
+
+/** The time until a promise is settled is time of its step, unless the bundle does something else in the meantime. */
+function leaveLater(
+  result: Promise<void>,
+  times: BundleTimes,
+  state: ExecutionState,
+  outerState: ExecutionState | undefined,
+): void {
+  const left = (): void => {
+    if (times.state === state) times.enter(outerState);
+  };
+  result.then(left, left);
 }
 
 function receive(this: PatchedReceiver, element: WindowedValue<unknown>): ProcessResult {
@@ -224,6 +220,32 @@ function receive(this: PatchedReceiver, element: WindowedValue<unknown>): Proces
     if (result) pending.push(result);
   }
   return pending.length ? Promise.all(pending).then(() => undefined) : NonPromise;
+}
+
+/**
+ * Runs code of a step that is not called for an element, such as the handler of a timer: its metrics and its time are those of
+ * the step.
+ * @param context of the operator
+ */
+export function runAsStep(
+  { loggingStageInfo }: OperatorContext,
+  transformId: string,
+  run: () => void | Promise<void>,
+): void | Promise<void> {
+  const steps = byStageInfo.get(loggingStageInfo);
+  if (!steps) return run();
+  const { times } = steps;
+  const step = steps.step(transformId);
+  const outerState = times.state;
+  times.enter(step.states.process);
+  let result: void | Promise<void> = undefined;
+  try {
+    result = inStep(step, run);
+  } finally {
+    if (!result) times.enter(outerState);
+  }
+  if (result) leaveLater(result, times, step.states.process, outerState);
+  return result;
 }
 
 /** Runs a phase of an operator, and counts its time. A source that waits for data does nothing. */

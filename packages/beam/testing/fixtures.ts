@@ -341,6 +341,18 @@ export class SlowIdentity implements BundleDoFn<string, string> {
   }
 }
 
+/** The elements that {@link Widen} has processed in this process. */
+export const widened: string[] = [];
+
+/** Emits its input, padded to a width. */
+export class Widen implements BundleDoFn<string, string> {
+  constructor(private readonly width: number) {}
+  process(element: string, emit: Emit<string>): void {
+    widened.push(element);
+    emit(element.padEnd(this.width, " "));
+  }
+}
+
 /** An impulse becomes texts `0` to `count - 1`, each `width` characters wide. */
 export class Numbers {
   constructor(
@@ -349,6 +361,24 @@ export class Numbers {
   ) {}
   *process(_impulse: unknown): Iterable<string> {
     for (let i = 0; i < this.count; i++) yield String(i).padStart(this.width, "0");
+  }
+}
+
+/** Reads nothing; its restrictions are texts. */
+export class Truncated implements SplittableDoFn<string, string> {
+  constructor(readonly isBounded: boolean) {}
+  restrictions(): string[] {
+    return [];
+  }
+  process(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+}
+
+/** Leaves `<restriction> truncated` of a restriction that begins with `keep`, and nothing of others. */
+export class TruncatesItself extends Truncated {
+  truncate(restriction: string): string | undefined {
+    return restriction.startsWith("keep") ? `${restriction} truncated` : undefined;
   }
 }
 

@@ -34,6 +34,7 @@ const SIDE_URN = "test:side_input";
 const SINK_URN = "beam:runner:sink:v1";
 const SDF_DOFN_URN = "beam:dofn:js_splittable:v1";
 const PROCESS_URN = "beam:transform:sdf_process_sized_element_and_restrictions:v1";
+const TRUNCATE_URN = "beam:transform:sdf_truncate_sized_restrictions:v1";
 const SOURCE_ID = "source";
 const SINK_ID = "sink";
 
@@ -236,11 +237,13 @@ export class MiniRunner {
   /**
    * Creates a bundle descriptor for a pipeline over strings (or restrictions, for a splittable ParDo), with a sink for each
    * output that no step reads.
+   * @param splittable what splittable ParDos do: process restrictions, or truncate them for a drain
    * @param inputCoder coder of the input; default: strings
    */
   async describe<I = string>(
     id: string,
     build: (input: PCollection<I>, side: SideSource) => PValue<unknown>,
+    splittable: "process" | "truncate" = "process",
     inputCoder: Coder<I> = stringCoder as Coder<unknown> as Coder<I>,
   ): Promise<void> {
     const { components } = await buildPipeline((root: Root) =>
@@ -273,12 +276,15 @@ export class MiniRunner {
         timerFamilies.push({ transformId, family, coder: context.getCoder(timerFamilyCoderId) as TimerCoder<unknown> });
       }
       if (spec.doFn?.urn === SDF_DOFN_URN) {
-        (transform.spec as runnerApi.FunctionSpec).urn = PROCESS_URN;
+        (transform.spec as runnerApi.FunctionSpec).urn = splittable === "process" ? PROCESS_URN : TRUNCATE_URN;
         proto.coders["restricted"] = coder("beam:coder:kv:v1", ["element", "restriction"]);
         proto.coders["sized"] = coder("beam:coder:kv:v1", ["restricted", "double"]);
         proto.coders["element"] = proto.coders["restriction"] = coder("beam:coder:bytes:v1");
         proto.coders["double"] = coder("beam:coder:double:v1");
-        (proto.pcollections[Object.values(transform.inputs)[0] as string] as runnerApi.PCollection).coderId = "sized";
+        const restricted = Object.values(transform.inputs);
+        if (splittable === "truncate") restricted.push(...Object.values(transform.outputs));
+        for (const pcollection of restricted)
+          (proto.pcollections[pcollection] as runnerApi.PCollection).coderId = "sized";
       }
     }
     const port = (pcollectionId: string): { payload: Uint8Array; coder: Coder<unknown> } => {
@@ -472,6 +478,18 @@ export class MiniRunner {
 
   async until(condition: () => boolean, what: string, timeoutMs = 3000): Promise<void> {
     await waitUntil(what, condition, { timeoutMs, intervalMs: 5 });
+  }
+
+  /** Number of messages with data that wait in this process because the worker does not take them. */
+  get unsentMessages(): number {
+    return this.data?.writableLength ?? 0;
+  }
+  /** Takes no data from the worker until {@link resumeData}. */
+  pauseData(): void {
+    this.data?.pause();
+  }
+  resumeData(): void {
+    this.data?.resume();
   }
 
   endControl(): void {
