@@ -31,10 +31,12 @@ const ACCESS_PATTERNS = {
 } as const;
 
 /** The collections of the side inputs of a DoFn by name. */
-type SideInputCollections<D extends DoFnDeclarations> = D extends { readonly sideInputs: infer V extends ViewDeclarations }
+type SideInputCollections<D extends DoFnDeclarations> = D extends {
+  readonly sideInputs: infer V extends ViewDeclarations;
+}
   ? {
       readonly sideInputs: {
-        readonly [K in keyof V]: V[K] extends View<infer E, infer _A> ? PCollection<E> : never;
+        readonly [K in keyof V]: V[K] extends View<infer E, unknown> ? PCollection<E> : never;
       };
     }
   : { readonly sideInputs?: undefined };
@@ -83,7 +85,7 @@ export function applyDoFn<I, O, D extends DoFnDeclarations = NoDeclarations>(
     const main = expandDoFn({
       name,
       urn: DOFN_URN,
-      doFn: doFn as AnyDoFn,
+      doFn: doFn,
       declarations,
       input,
       sideInputs,
@@ -97,7 +99,7 @@ export function applyDoFn<I, O, D extends DoFnDeclarations = NoDeclarations>(
     const tagged = Object.entries(outputs).map(([tag, coder]) => [tag, create(coder)] as const);
     return { main: create(output), ...Object.fromEntries(tagged) } as DoFnOutputs<O, D>;
   }
-  return withName(name, expandInternal) as PTransform<PCollection<I>, DoFnOutputs<O, D>>;
+  return withName(name, expandInternal);
 }
 
 /** What {@link expandDoFn} needs. */
@@ -158,7 +160,9 @@ export function expandDoFn({
   const timerFamilySpecs: Record<string, runnerApi.TimerFamilySpec> = {};
   for (const [timerName, declaration] of Object.entries(timers)) {
     const componentCoderIds = [inputCoder.componentCoderIds[0] as string, windowing.windowCoderId];
-    const timerCoder = { toProto: () => ({ spec: { urn: TimerCoder.URN, payload: new Uint8Array() }, componentCoderIds }) };
+    const timerCoder = {
+      toProto: () => ({ spec: { urn: TimerCoder.URN, payload: new Uint8Array() }, componentCoderIds }),
+    };
     timerFamilySpecs[timerName] = {
       timeDomain: timeDomain(declaration),
       timerFamilyCoderId: pipeline.context.getCoderId(timerCoder as unknown as Coder<unknown>),
@@ -193,7 +197,8 @@ function sideInputSpecs(
   const unused = { urn: "unused", payload: new Uint8Array() };
   for (const [viewName, { kind }] of Object.entries(views)) {
     const collection = collections[viewName];
-    if (!collection) throw new Error(`${name}: the side input ${viewName} is missing; give its collection in sideInputs`);
+    if (!collection)
+      throw new Error(`${name}: the side input ${viewName} is missing; give its collection in sideInputs`);
     const { coderId, windowingStrategyId } = components.pcollections[collection.getId()] as runnerApi.PCollection;
     if ((kind === "multimap" || kind === "map") && components.coders[coderId]?.spec?.urn !== KVCoder.URN) {
       throw new Error(`${name}: the side input ${viewName} must have a KV coder; apply withKvCoder(...) first`);

@@ -19,16 +19,27 @@ function isRegistered(value: unknown): boolean {
 
 /** Source text without comments and string literals, which may contain what looks like a private name. */
 function withoutTexts(source: string): string {
-  return source.replace(/\/\*[^]*?\*\/|\/\/.*|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`(?:\\.|[^`\\])*`/g, " ");
+  return source.replace(/\/\*[^]*?\*\/|\/\/.*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'/g, " ");
+}
+
+/** The first `#name` of the instances of a class, given the source of the class. */
+function ownPrivateName(className: string, source: string): string | undefined {
+  const withoutStatic = source.replace(/\bstatic\s+(?:async\s+|get\s+|set\s+|\*\s*)*#[\w$]+/g, " ");
+  const declared = /(?:^|[{};\n])\s*(?:async\s+|get\s+|set\s+|\*\s*)*(#[\w$]+)\s*[=;(]/.exec(withoutStatic);
+  if (declared) return declared[1];
+  // What TypeScript makes of them for targets below ES2022.
+  const name = className.replaceAll("$", "\\$");
+  const field = new RegExp(`\\b_${name}_([\\w$]+)\\.set\\(this,`).exec(source);
+  if (field) return `#${field[1]}`;
+  if (!new RegExp(`\\b_${name}_instances\\.add\\(this\\)`).test(source)) return undefined;
+  return `#${new RegExp(`\\b_${name}_(?!instances\\b)([\\w$]+)`).exec(source)?.[1] ?? "name"}`;
 }
 
 /** The first `#name` of the instances of a class or its base classes. */
 function privateNameOf(prototype: object): string | undefined {
   for (let p: object | null = prototype; p && p !== Object.prototype; p = Object.getPrototypeOf(p) as object | null) {
-    const source = withoutTexts(Function.prototype.toString.call(p.constructor));
-    const withoutStatic = source.replace(/\bstatic\s+(?:async\s+|get\s+|set\s+|\*\s*)*#[\w$]+/g, " ");
-    const name = /\bthis\s*\??\.\s*(#[\w$]+)/.exec(source) ?? /(?:^|[{};\n])\s*(#[\w$]+)\s*[=;(]/.exec(withoutStatic);
-    if (name) return name[1];
+    const name = ownPrivateName(p.constructor.name, withoutTexts(Function.prototype.toString.call(p.constructor)));
+    if (name !== undefined) return name;
   }
   return undefined;
 }
@@ -51,7 +62,7 @@ function checkClass(value: object, what: string): Found | undefined {
   const privateName = privateNameOf(prototype);
   if (privateName !== undefined) {
     return {
-      problem: `${name} has the private field ${privateName}, which is not serialized`,
+      problem: `${name} has the private member ${privateName}, which is not serialized`,
       remedy: `Declare it as "private ${privateName.slice(1)}" instead`,
     };
   }
@@ -69,12 +80,12 @@ function check(value: unknown, what: string, seen: Set<unknown>): Found | undefi
   }
   if (typeof value !== "object" || value === null || seen.has(value)) return undefined;
   seen.add(value);
-  if (!PLAIN.includes(Object.getPrototypeOf(value)) && !isBuiltin(value)) {
-    const found = checkClass(value, what);
+  if (value instanceof Date || value instanceof RegExp) return undefined;
+  if (value instanceof Map || value instanceof Set) return check([...value], what, seen);
+  if (!PLAIN.includes(Object.getPrototypeOf(value))) {
+    const found = isBuiltin(value) ? lost(value, what) : checkClass(value, what);
     if (found) return found;
   }
-  if (value instanceof Map || value instanceof Set) return check([...value], what, seen);
-  if (isBuiltin(value)) return undefined;
   for (const [field, content] of Object.entries(value)) {
     const found = check(content, Array.isArray(value) ? `${what}[${field}]` : `${what}.${field}`, seen);
     if (found) return found;
@@ -82,10 +93,17 @@ function check(value: unknown, what: string, seen: Set<unknown>): Found | undefi
   return undefined;
 }
 
-/** Whether an object is of a class of JavaScript or Node, such as a Map. */
+/** Whether an object is of a class of JavaScript, such as a Promise, or a Buffer. */
 function isBuiltin(value: object): boolean {
   const { constructor } = Object.getPrototypeOf(value) as object;
-  return /\{\s*\[native code\]\s*\}$/.test(Function.prototype.toString.call(constructor)) || value instanceof Uint8Array;
+  return /\{\s*\[native code\]\s*\}$/.test(Function.prototype.toString.call(constructor)) || ArrayBuffer.isView(value);
+}
+
+function lost(value: unknown, what: string): Found {
+  return {
+    problem: `${what} does not survive serialization (${describe(value)})`,
+    remedy: "Keep plain data in the field, and create the rest in setup() or startBundle()",
+  };
 }
 
 /**
@@ -107,16 +125,12 @@ export function checkSerializable(step: string, doFn: object): void {
     const what = isPlain ? `the field ${field} of the DoFn` : `the field ${field} of ${name}`;
     const inField = check(value, what, seen);
     if (inField) fail(inField);
-    if (!isDeepStrictEqual(deserializeDoFn(serializeDoFn(value)), value)) {
-      fail({
-        problem: `${what} does not survive serialization (${describe(value)})`,
-        remedy: "Keep plain data in the field, and create the rest in setup() or startBundle()",
-      });
-    }
+    if (!isDeepStrictEqual(value, deserializeDoFn(serializeDoFn(value)))) fail(lost(value, what));
   }
 }
 
 function describe(value: unknown): string {
-  if (typeof value === "object" && value !== null) return `a ${(value.constructor as { name: string } | undefined)?.name}`;
+  if (typeof value === "object" && value !== null)
+    return `a ${(value.constructor as { name: string } | undefined)?.name}`;
   return String(value);
 }

@@ -96,10 +96,10 @@ export class MethodCall {
   constructor(
     private readonly outputs: StepOutputs,
     readonly method: string,
-    readonly timestamp: Instant | undefined = undefined,
+    readonly timestamp?: Instant,
     readonly windows: Window[] = [],
     readonly pane: PaneInfo = NO_FIRING,
-    readonly entry: Entry | undefined = undefined,
+    readonly entry?: Entry,
     readonly sideInputs: Readonly<Record<string, unknown>> = NOTHING,
     private readonly createTimers?: (call: MethodCall) => Readonly<Record<string, Timer>>,
   ) {}

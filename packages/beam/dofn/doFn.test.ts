@@ -127,7 +127,9 @@ describe("DoFn", function () {
   });
 
   it("a DoFn emits to several outputs", async () => {
-    await runner.describe("d", (input) => pipe(input, applyDoFn("sort", new fixtures.SortWords(), { output: stringCoder })));
+    await runner.describe("d", (input) =>
+      pipe(input, applyDoFn("sort", new fixtures.SortWords(), { output: stringCoder })),
+    );
     const { id } = await runner.run("d", [[new Timed("one", 1), new Timed("three", 3)]]);
     const of = (tag: string): unknown[][] =>
       runner

@@ -26,11 +26,16 @@ export interface DoFnDeclarations {
 /** Coders of further outputs by tag. */
 export type OutputDeclarations = Readonly<Record<string, Coder<unknown>>>;
 
-/** A DoFn that declares nothing. */
-// eslint-disable-next-line @typescript-eslint/no-empty-object-type
-export type NoDeclarations = {};
+/** The declarations of a DoFn that declares nothing. */
+export interface NoDeclarations extends DoFnDeclarations {
+  readonly states?: never;
+  readonly timers?: never;
+  readonly outputs?: never;
+  readonly sideInputs?: never;
+  readonly expire?: never;
+}
 
-type None = Readonly<Record<never, never>>;
+type None = object;
 
 /** The states of a DoFn by name. */
 export type StatesOf<D extends DoFnDeclarations> = D extends { readonly states: infer S extends StateDeclarations }
@@ -41,11 +46,15 @@ export type TimersOf<D extends DoFnDeclarations> = D extends { readonly timers: 
   ? { readonly [K in keyof T]: Timer }
   : None;
 /** The side inputs of a DoFn by name. */
-export type SideInputsOf<D extends DoFnDeclarations> = D extends { readonly sideInputs: infer V extends ViewDeclarations }
-  ? { readonly [K in keyof V]: V[K] extends View<infer _E, infer Access> ? Access : never }
+export type SideInputsOf<D extends DoFnDeclarations> = D extends {
+  readonly sideInputs: infer V extends ViewDeclarations;
+}
+  ? { readonly [K in keyof V]: V[K] extends View<unknown, infer Access> ? Access : never }
   : None;
 /** The values of the further outputs of a DoFn by tag. */
-export type TaggedOutputsOf<D extends DoFnDeclarations> = D extends { readonly outputs: infer O extends OutputDeclarations }
+export type TaggedOutputsOf<D extends DoFnDeclarations> = D extends {
+  readonly outputs: infer O extends OutputDeclarations;
+}
   ? { readonly [K in keyof O]: O[K] extends Coder<infer T> ? T : never }
   : None;
 /** Names of the timers of a DoFn. */

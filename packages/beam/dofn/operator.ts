@@ -1,6 +1,6 @@
 import "../sdk";
 import Long from "long";
-import * as runnerApi from "apache-beam/proto/beam_runner_api";
+import type * as runnerApi from "apache-beam/proto/beam_runner_api";
 import type { Coder } from "apache-beam/coders/coders";
 import { KVCoder } from "apache-beam/coders/required_coders";
 import { VarIntCoder } from "apache-beam/coders/standard_coders";
@@ -121,7 +121,14 @@ export class DoFnOperator implements ExtendedOperator {
       this.states = new KeyedStates(transformId, operatorContext, allStates(declarations), keyCoder, windowCoder);
     }
     if (declarations.sideInputs) {
-      this.sideInputs = new SideInputs(transformId, transform, spec, operatorContext, declarations.sideInputs, stepName);
+      this.sideInputs = new SideInputs(
+        transformId,
+        transform,
+        spec,
+        operatorContext,
+        declarations.sideInputs,
+        stepName,
+      );
     }
   }
 
@@ -194,16 +201,7 @@ export class DoFnOperator implements ExtendedOperator {
     entry: Entry | undefined,
   ): MethodCall {
     const sideInputs = this.sideInputs?.of(windows[0] as Window);
-    return new MethodCall(
-      this.outputs,
-      method,
-      timestamp,
-      windows,
-      pane,
-      entry,
-      sideInputs,
-      this.timers?.handlesFor,
-    );
+    return new MethodCall(this.outputs, method, timestamp, windows, pane, entry, sideInputs, this.timers?.handlesFor);
   }
 
   /** Emits what a method has returned, and ends its call. */
@@ -341,7 +339,11 @@ export class DoFnOperator implements ExtendedOperator {
     const fireMs = Math.ceil(lastMs + afterMs * (1 + EXPIRY_SLACK));
     entry.expiresAtMs = fireMs;
     state?.write(fireMs);
-    this.timers?.setInternal(entry, EXPIRY, toTimestamp(fireMs, `${this.transformId}: the time at which state expires`));
+    this.timers?.setInternal(
+      entry,
+      EXPIRY,
+      toTimestamp(fireMs, `${this.transformId}: the time at which state expires`),
+    );
   }
 
   async finishBundle(): Promise<void> {

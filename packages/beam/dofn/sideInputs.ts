@@ -153,4 +153,3 @@ function decodeAll(coder: Coder<unknown>, bytes: Uint8Array): unknown[] {
   while (reader.pos < reader.len) elements.push(coder.decode(reader, Context.needsDelimiters));
   return elements;
 }
-

@@ -199,7 +199,15 @@ export class WorkerTimers {
         let writer = writers.get(name);
         if (!writer) writers.set(name, (writer = new protobufjs.Writer()));
         const timer: EncodedTimer<unknown> = set
-          ? { key, tag, windows: [window], clear: false, fireTimestamp: set.fire, holdTimestamp: set.hold, pane: set.pane }
+          ? {
+              key,
+              tag,
+              windows: [window],
+              clear: false,
+              fireTimestamp: set.fire,
+              holdTimestamp: set.hold,
+              pane: set.pane,
+            }
           : { key, tag, windows: [window], clear: true };
         this.coders.get(name)?.encode(timer, writer);
         if (writer.len < MAX_MESSAGE_BYTES) continue;

@@ -19,7 +19,7 @@ export class CombiningState<I, A, O> implements Cell {
 
   /** The combined value; that of no elements when nothing was added. */
   read(): O {
-    return this.combineFn.extractOutput(this.accumulator ?? this.combineFn.createAccumulator()) as O;
+    return this.combineFn.extractOutput(this.accumulator ?? this.combineFn.createAccumulator());
   }
   add(value: I): void {
     this.accumulator = this.combineFn.addInput(this.accumulator ?? this.combineFn.createAccumulator(), value);

@@ -170,7 +170,12 @@ export class KeyedStates {
       };
       cells[name] = cell;
       stateKeys[name] = stateKey;
-      if (!cell.attach) reads.push(this.getClient().get(stateKey).then((bytes) => cell.load(bytes)));
+      if (!cell.attach)
+        reads.push(
+          this.getClient()
+            .get(stateKey)
+            .then((bytes) => cell.load(bytes)),
+        );
     }
     // The key is in memory three times: as a value, encoded, and in the key of the cache.
     const entry = new Entry(key, 3 * textWeight(keyText), window, cells, stateKeys);

@@ -7,8 +7,8 @@ import type { PCollection } from "apache-beam";
 import { withName, type PTransform } from "apache-beam/transforms/transform";
 import type { KV } from "apache-beam/values";
 import { expandDoFn } from "../dofn/applyDoFn";
-import type { DoFn, InputContext } from "../dofn/doFn";
-import { DoFnOperator, type AnyDoFn } from "../dofn/operator";
+import type { DoFn, InputContext, NoDeclarations } from "../dofn/doFn";
+import { DoFnOperator } from "../dofn/operator";
 import { deserializeDoFn } from "../dofn/serialize";
 import { registerParDoOperator } from "../parDoOperators";
 import type { CellsOf, StateDeclarations } from "./cells";
@@ -67,7 +67,7 @@ export function statefulParDo<V, O, D extends StateDeclarations>(
   return withName(name, expandInternal);
 }
 
-type Context = InputContext<unknown, Record<never, never>>;
+type Context = InputContext<unknown, NoDeclarations>;
 
 /** A {@link StatefulDoFn} as a DoFn. */
 class StatefulDoFnAdapter implements DoFn<KV<string, unknown>, unknown> {
@@ -84,5 +84,5 @@ class StatefulDoFnAdapter implements DoFn<KV<string, unknown>, unknown> {
 registerParDoOperator(STATEFUL_DOFN_URN, (id, transform, spec, context) => {
   const doFn = deserializeDoFn<AnyStatefulDoFn>(spec.doFn?.payload as Uint8Array);
   const declarations = { states: doFn.states() };
-  return new DoFnOperator(id, transform, spec, context, new StatefulDoFnAdapter(doFn) as AnyDoFn, declarations);
+  return new DoFnOperator(id, transform, spec, context, new StatefulDoFnAdapter(doFn), declarations);
 });

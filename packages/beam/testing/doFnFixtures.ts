@@ -1,5 +1,6 @@
 /** DoFns for the tests of `dofn/`, in a registered module that workers can load. */
 import "../sdk";
+import { existsSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import Long from "long";
 import { VarIntCoder } from "apache-beam/coders/standard_coders";
@@ -31,6 +32,9 @@ import type {
   FiredTimer,
   KeyContext,
   NoDeclarations,
+  ProcessContext,
+  Residual,
+  SplittableDoFn,
   StatefulDoFn,
   TimerContext,
 } from "../index";
@@ -77,7 +81,7 @@ export class Lifecycle implements DoFn<string, string> {
 /** Emits each letter of an element, at the times 1, 2, 3 … ms, without waiting for the next step. */
 export class Letters implements DoFn<string, string> {
   process(element: string, context: Context): void {
-    for (const [i, letter] of [...element].entries()) context.output(letter, { timestampMs: i + 1 });
+    for (const [i, letter] of Array.from(element).entries()) context.output(letter, { timestampMs: i + 1 });
   }
 }
 
@@ -263,20 +267,17 @@ export class AddBlindly implements DoFn<Pair, string, typeof lazyBag> {
   async process({ value }: Pair, { state }: ElementContext<string, typeof lazyBag>): Promise<void> {
     if (value !== "?") state.log.add(value);
   }
-  async finishKey(
-    key: string,
-    { state }: KeyContext<Pair, string, typeof lazyBag>,
-  ): Promise<Iterable<string>> {
+  async finishKey(key: string, { state }: KeyContext<Pair, string, typeof lazyBag>): Promise<Iterable<string>> {
     return key === "read" ? [(await state.log.read()).join()] : [];
   }
 }
 
 const byNumber = { states: { count: valueState(varInt) } };
 
-/** A number from a text, as key. */
+/** The number at the start of a text, as key. */
 export class KeyByNumber implements DoFn<string, KV<number, string>> {
   *process(text: string): Iterable<KV<number, string>> {
-    yield { key: Number(text), value: text };
+    yield { key: Number.parseInt(text, 10), value: text };
   }
 }
 
@@ -285,10 +286,7 @@ export class CountNumbers implements DoFn<KV<number, string>, string, typeof byN
   declare(): typeof byNumber {
     return byNumber;
   }
-  *process(
-    { key }: KV<number, string>,
-    { state, window }: ElementContext<string, typeof byNumber>,
-  ): Iterable<string> {
+  *process({ key }: KV<number, string>, { state, window }: ElementContext<string, typeof byNumber>): Iterable<string> {
     const count = (state.count.read() ?? 0) + 1;
     state.count.write(count);
     yield `${key} ${windowText(window)} ${count}`;
@@ -345,20 +343,19 @@ export class Looping implements DoFn<Pair, string, Timed> {
   }
 }
 
+const counting = { states: { n: valueState<number>(varInt) } };
+
 /** Counts the elements of each key until its state expires. */
-export class CountUntilExpiry implements DoFn<Pair, string, { states: { n: ReturnType<typeof valueState<number>> } }> {
+export class CountUntilExpiry implements DoFn<Pair, string, typeof counting> {
   constructor(
     private readonly afterMs: number,
     private readonly time: "event" | "processing",
   ) {}
-  declare(): { states: { n: ReturnType<typeof valueState<number>> } } {
+  declare(): typeof counting {
     const { afterMs, time } = this;
-    return { states: { n: valueState<number>(varInt) }, ...{ expire: expireState({ afterMs, time }) } };
+    return { ...counting, ...{ expire: expireState({ afterMs, time }) } };
   }
-  *process(
-    { key }: Pair,
-    { state }: ElementContext<string, { states: { n: ReturnType<typeof valueState<number>> } }>,
-  ): Iterable<string> {
+  *process({ key }: Pair, { state }: ElementContext<string, typeof counting>): Iterable<string> {
     const n = (state.n.read() ?? 0) + 1;
     state.n.write(n);
     yield `${key}=${n}`;
@@ -373,6 +370,8 @@ const sided = {
     single: mapView<string, string>(),
   },
 };
+
+export type Sides = typeof sided;
 
 /** Emits for each element how often each of the side inputs has what it says. */
 export class ReadSides implements DoFn<string, string, typeof sided> {
@@ -398,16 +397,55 @@ export class WithRates implements DoFn<string, string, typeof windowedSide> {
   }
 }
 
-/** Emits the time of each element, and in `finishKey` the number of elements of the key. */
-export class CountByKey implements StatefulDoFn<string, string, { n: ReturnType<typeof valueState<string>> }> {
-  states(): { n: ReturnType<typeof valueState<string>> } {
-    return { n: valueState(stringCoder) };
+/** Emits the number of elements of each key in `finishKey`. */
+export class CountByKey implements StatefulDoFn<string, string, typeof counting.states> {
+  states(): typeof counting.states {
+    return counting.states;
   }
-  process(_key: string, _value: string, { n }: CellsOf<{ n: ReturnType<typeof valueState<string>> }>): void {
-    n.write(String(Number(n.read() ?? 0) + 1));
+  process(_key: string, _value: string, { n }: CellsOf<typeof counting.states>): void {
+    n.write((n.read() ?? 0) + 1);
   }
-  *finishKey(key: string, { n }: CellsOf<{ n: ReturnType<typeof valueState<string>> }>): Iterable<string> {
+  *finishKey(key: string, { n }: CellsOf<typeof counting.states>): Iterable<string> {
     yield `${key}=${n.read()}`;
+  }
+}
+
+/**
+ * Emits the lines that a test appends to a file: `<epoch ms> <text>` emits a text, `watermark <epoch ms>` advances the
+ * watermark. Reads on until its worker ends.
+ */
+export class Lines implements SplittableDoFn<string, { offset: number; watermarkMs: number }> {
+  constructor(private readonly file: string) {}
+  restrictions(): { offset: number; watermarkMs: number }[] {
+    return [{ offset: 0, watermarkMs: 0 }];
+  }
+  async process(
+    { offset, watermarkMs }: { offset: number; watermarkMs: number },
+    context: ProcessContext<string>,
+  ): Promise<Residual<{ offset: number; watermarkMs: number }>> {
+    const text = existsSync(this.file) ? readFileSync(this.file, "utf8") : "";
+    const end = text.lastIndexOf("\n") + 1;
+    let watermark = watermarkMs;
+    for (const line of text.slice(offset, end).split("\n").slice(0, -1)) {
+      const [first = "", ...rest] = line.split(" ");
+      if (first === "watermark") watermark = Number(rest[0]);
+      else await context.emit(rest.join(" "), Number(first));
+    }
+    return { restriction: { offset: end, watermarkMs: watermark }, watermarkMs: watermark, resumeDelayMs: 20 };
+  }
+}
+
+const routes = { outputs: { timers: stringCoder, windows: stringCoder, states: stringCoder, sides: stringCoder } };
+
+/** Sends `<tag> <text>` to the output with this tag, and other texts to the main output. */
+export class Route implements DoFn<string, string, typeof routes> {
+  declare(): typeof routes {
+    return routes;
+  }
+  process(line: string, context: ElementContext<string, typeof routes>): void {
+    const [tag = "", ...rest] = line.split(" ");
+    if (tag in routes.outputs) context.outputTo(tag as keyof (typeof routes)["outputs"], rest.join(" "));
+    else context.output(line);
   }
 }
 

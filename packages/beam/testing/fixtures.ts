@@ -450,6 +450,13 @@ export class Busy implements BundleDoFn<string, string> {
   }
 }
 
+/** A DoFn of the SDK that emits the size of a side input for each element. */
+export class CountSideInput {
+  *process(_element: string, context: { readonly side: { lookup(): Iterable<unknown> } }): Iterable<string> {
+    yield String([...context.side.lookup()].length);
+  }
+}
+
 export type { WindowedValue };
 
 registerModule(module);

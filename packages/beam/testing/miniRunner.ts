@@ -456,7 +456,10 @@ export class MiniRunner {
       const { tag, coder } = sinks.get(transformId) as Sink;
       const reader = new protobufjs.Reader(data);
       while (reader.pos < reader.len) {
-        const { value, timestamp, windows, pane } = coder.decode(reader, Context.needsDelimiters) as WindowedValue<unknown>;
+        const { value, timestamp, windows, pane } = coder.decode(
+          reader,
+          Context.needsDelimiters,
+        ) as WindowedValue<unknown>;
         const [paneByte = -1] = encode(PaneInfoCoder.INSTANCE, [pane]);
         for (const window of windows) {
           out.push({ tag, value, timestampMs: timestamp.toNumber(), window: windowText(window), pane: paneByte });
