@@ -18,7 +18,6 @@ export { iterableView, mapView, multimapView, singletonView } from "./dofn/views
 export type { MapSideInput, MultimapSideInput, View } from "./dofn/views";
 export { applyAsync, pipe, type AnyPTransform } from "./pipe";
 export { jsonCoder, stringCoder, textKvCoder, withKvCoder } from "./coders";
-export { declaredCoderUrns } from "./coders/register";
 export { LargeIterable } from "./coders/stateBackedIterable";
 export type { ShardedKey } from "./coders/shardedKey";
 export { statefulParDo, stateStats, type StatefulDoFn } from "./state/statefulParDo";

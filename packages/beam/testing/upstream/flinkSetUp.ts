@@ -33,8 +33,7 @@ class FlinkResult extends runners.PipelineResult {
     super();
   }
   override async waitUntilFinish(): Promise<JobState_Enum> {
-    await this.job.finished;
-    return JobState_Enum.DONE;
+    return JobState_Enum[await this.job.finished];
   }
   override async rawMetrics(): Promise<MonitoringInfo[]> {
     const transport = new GrpcTransport({
