@@ -20,6 +20,15 @@ const OPENED_PACKAGES = [
   "sun.nio.ch",
 ];
 
+/** Flags of a JVM with Beam and Flink. @param heap as for `-Xmx` */
+export function javaFlags(heap: string): string[] {
+  return [
+    `-Xmx${heap}`,
+    "-XX:+ExitOnOutOfMemoryError",
+    ...OPENED_PACKAGES.map((opened) => `--add-opens=java.base/${opened}=ALL-UNNAMED`),
+  ];
+}
+
 /** A source that has read everything stays open this long, so that checkpoints go on, ms. */
 const IDLE_MS = 1_000_000_000;
 
@@ -58,6 +67,7 @@ export function javaContender(name: ContenderName, usesSessionWindows: boolean):
     run: async (traffic, conditions, cleanup, directory) => {
       const classpath = await ensureJavaPeer(conditions);
       const options = {
+        runner: "FlinkRunner",
         messages: traffic.messages,
         events: traffic.events,
         expected: traffic.expectedFile,
@@ -83,9 +93,7 @@ export function javaContender(name: ContenderName, usesSessionWindows: boolean):
             name: `Beam Java ${conditions.beamVersion} with Flink ${flink[conditions.beamVersion]}`,
             command: "java",
             args: [
-              `-Xmx${conditions.heap}`,
-              "-XX:+ExitOnOutOfMemoryError",
-              ...OPENED_PACKAGES.map((opened) => `--add-opens=java.base/${opened}=ALL-UNNAMED`),
+              ...javaFlags(conditions.heap),
               "-cp",
               classpath,
               "peer.Main",

@@ -1,8 +1,8 @@
 import path from "node:path";
-import { startJobServer } from "@eventlogger/beam/flink/jobServer";
 import { cacheDir, packageRootOf } from "@eventlogger/process/packageRoot";
 import { ensureVenv, interpreterOf } from "@eventlogger/process/python/venv";
 import { CHECKPOINT_INTERVAL_MS, MAX_BUNDLE_SIZE, MAX_BUNDLE_TIME_MS } from "../pipeline/benchPipeline";
+import { startBeamJobServer } from "./beamJobServer";
 import type { Conditions, Contender, ContenderName } from "./contender";
 import { ensureJavaPeer } from "./java";
 import { runPeer } from "./peerProcess";
@@ -34,13 +34,8 @@ export function pythonContender(name: ContenderName, usesSessionWindows: boolean
     },
     run: async (traffic, conditions, cleanup, directory) => {
       const python = await ensurePython(conditions);
-      const jobServer = await startJobServer({
-        classpath: await ensureJavaPeer(conditions),
-        workDir: path.join(directory, "work"),
-        logFile: path.join(directory, "job-server.log"),
-        heap: conditions.heap,
-      });
-      cleanup.later(() => jobServer.stop());
+      const classpath = await ensureJavaPeer(conditions);
+      const jobServer = await startBeamJobServer(classpath, conditions.heap, cleanup, directory);
       const options = {
         runner: "PortableRunner",
         job_endpoint: jobServer.endpoint,
@@ -83,7 +78,7 @@ export function pythonContender(name: ContenderName, usesSessionWindows: boolean
           cleanup,
         );
       } finally {
-        await jobServer.stop();
+        await jobServer.process.stop();
       }
     },
   };

@@ -148,7 +148,7 @@ export class BenchPipeline {
 
   private report(): void {
     const now = performance.now();
-    if (now - this.reported.at < REPORT_EVERY_MS) return;
+    if (now - this.reported.at < REPORT_EVERY_MS || this.read === 0) return;
     const { counters } = this.flink.workers;
     const perSecond = ((this.read - this.reported.events) * 1000) / (now - this.reported.at);
     this.settings.onProgress?.(

@@ -406,7 +406,7 @@ def through_windows(intervals: Any, early_ms: int) -> Any:
         | "SessionWindows"
         >> beam.WindowInto(
             Sessions(GAP_MS // 1000),
-            trigger=AfterWatermark(early=AfterProcessingTime(early_ms / 1000), late=AfterProcessingTime(1)),
+            trigger=AfterWatermark(early=AfterProcessingTime(early_ms // 1000), late=AfterProcessingTime(1)),
             accumulation_mode=AccumulationMode.DISCARDING,
             allowed_lateness=ALLOWED_LATENESS_S,
         )
@@ -423,7 +423,7 @@ def build(options: argparse.Namespace, beam_options: PipelineOptions) -> beam.Pi
     parsed = (
         pipeline
         | beam.Impulse()
-        | "Read" >> beam.ParDo(make_source(options.messages, options.events))
+        | "Read" >> beam.ParDo(make_source(options.messages, options.events)).with_output_types(Tuple[bytes, str, int])
         | "ParseMessages" >> beam.ParDo(ParseMessages()).with_outputs("dead_letters", main="events")
     )
     events = parsed.events
