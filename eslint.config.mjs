@@ -70,7 +70,14 @@ export default tseslint.config(
       // for modules whose own object is needed: a patch replaces a member of it, or reads what the SDK attached to it.
       "@typescript-eslint/no-require-imports": [
         "error",
-        { allow: ["^apache-beam/worker/operators$", "^@grpc/grpc-js/build/src/constants$"] },
+        {
+          allow: [
+            "^apache-beam/worker/operators$",
+            "^apache-beam/transforms/windowings$",
+            "^apache-beam/runners/(runner|direct_runner)$",
+            "^@grpc/grpc-js/build/src/constants$",
+          ],
+        },
       ],
       "no-restricted-syntax": [
         "error",

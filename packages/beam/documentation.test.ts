@@ -20,4 +20,15 @@ describe("README of the Beam package", () => {
     assert.ok(tests.length >= 11, `only ${tests.length} tests were found`);
     for (const test of tests) assert(existsSync(join(root, test)), `there is no ${test}`);
   });
+
+  it("every feature that the table of parity claims names a test that exists", () => {
+    const parity = readFileSync(join(root, "docs", "parity.md"), "utf8");
+    const features = [...parity.matchAll(/^\|(.*)\|$/gm)].slice(2).map(([, row = ""]) => row.split(" | "));
+    assert.ok(features.length >= 15, `only ${features.length} features were found`);
+    for (const [feature = "", , , here = "", test = ""] of features) {
+      if (here.trim() === "no") continue;
+      const [, file = ""] = /`(.+\.test\.ts)`/.exec(test) ?? [];
+      assert(file && existsSync(join(root, file)), `${feature}: there is no test ${test}`);
+    }
+  });
 });

@@ -9,15 +9,18 @@ import { Pipeline } from "apache-beam/internal/pipeline";
 import { TYPESCRIPT_DEFAULT_ENVIRONMENT_URN } from "apache-beam/internal/environments";
 import { Root, type PValue } from "apache-beam/pvalue";
 import { ACCESS_TOKEN_HEADER } from "./accessToken";
+import { workerCapabilities } from "./capabilities";
 import { followJob, type Job } from "./job/handle";
 
-/** Builds the proto of a pipeline without running it. */
+/** Builds the proto of a pipeline without running it. Its environment declares what the workers of this library can do. */
 export async function buildPipeline(
   build: (root: Root) => PValue<unknown> | Promise<PValue<unknown>>,
 ): Promise<runnerApi.Pipeline> {
   const pipeline = new Pipeline();
   await build(new Root(pipeline));
-  return pipeline.getProto();
+  const proto = pipeline.getProto();
+  replaceDefaultEnvironment(proto, (environment) => ({ ...environment, capabilities: workerCapabilities() }));
+  return proto;
 }
 
 /** A value of a pipeline option. */

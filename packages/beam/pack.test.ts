@@ -10,6 +10,8 @@ const FILES = [
   "README.md",
   "boot/go.mod",
   "boot/go.sum",
+  "docs/coders.md",
+  "docs/parity.md",
   "expansion/java/beam/typescript/LocalExpansionService.java",
   "expansion/logging.properties",
   "expansion/pom.xml",

@@ -15,8 +15,11 @@ export type TestStreamEvent =
   | { readonly watermarkMs: number }
   | { readonly advanceProcessingTimeMs: number };
 
-/** The largest event time of the Beam model, epoch ms. A stream ends when its watermark reaches it. */
-export const END_OF_TIME_MS = 9223371950454775;
+/** The largest event time of the Beam model, epoch ms, which no number keeps. */
+const MAX_TIMESTAMP_MS = 9_223_372_036_854_775n;
+
+/** The largest event time of the Beam model that is a number, epoch ms. A test stream ends when its watermark reaches it. */
+export const END_OF_TIME_MS = 9_223_372_036_854_774;
 
 /**
  * A source for tests: emits the given elements and advances the watermark as given. Elements are strings in the string
@@ -38,7 +41,7 @@ export function testStream(name: string, events: readonly TestStreamEvent[]): PT
       return { event: { oneofKind: "elementEvent", elementEvent: { tag: "", elements } } };
     }
     if ("watermarkMs" in event) {
-      const newWatermark = BigInt(event.watermarkMs);
+      const newWatermark = event.watermarkMs >= END_OF_TIME_MS ? MAX_TIMESTAMP_MS : BigInt(event.watermarkMs);
       return { event: { oneofKind: "watermarkEvent", watermarkEvent: { tag: "", newWatermark } } };
     }
     const advanceDuration = BigInt(event.advanceProcessingTimeMs);

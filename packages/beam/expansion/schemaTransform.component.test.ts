@@ -70,7 +70,7 @@ describe("Schema transforms of Java", function () {
     // The encoding of a refused row by Java.
     const bytes = Buffer.from("0200" + "020102" + "0161" + "03626164", "hex");
     assert.deepEqual(decode(new RowCoder(refused?.spec?.payload ?? new Uint8Array()), bytes), {
-      failed_row: { name: "a", count: null },
+      failed_row: { name: "a", count: undefined },
       error_message: "bad",
     });
   });

@@ -36,9 +36,17 @@ describe("Patch of the coders", function () {
     assert.equal(bytes(2 ** 32), "8080808010");
   });
 
-  it("the patched VarIntCoder rejects numbers that are not safe integers", () => {
-    for (const n of [0.5, Number.NaN, Infinity, 2 ** 53]) {
-      assert.throws(() => encode(new VarIntCoder(), [n]), /not a safe integer/);
+  it("the patched VarIntCoder keeps integers beyond 2^53 as bigint, and rejects what it cannot keep", () => {
+    const wide = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n });
+    const narrow = (n: bigint): number | bigint => (Number.isSafeInteger(Number(n)) ? Number(n) : n);
+    fc.assert(
+      fc.property(fc.array(wide), (values) => {
+        assert.deepEqual(roundTrip<unknown>(new VarIntCoder(), values), values.map(narrow));
+      }),
+    );
+    assert.deepEqual(roundTrip<unknown>(new VarIntCoder(), [2n ** 63n - 1n, 7n]), [2n ** 63n - 1n, 7]);
+    for (const wrong of [0.5, Number.NaN, Infinity, 2 ** 53, 2n ** 63n, "1"]) {
+      assert.throws(() => encode<unknown>(new VarIntCoder(), [wrong]), /not a 64-bit integer/);
     }
   });
 

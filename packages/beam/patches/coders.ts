@@ -1,12 +1,14 @@
 /**
  * Patches the SDK's coders; they keep the encoding of the Beam model:
  * - `VarIntCoder` is int32: numbers beyond ±2^31 (epoch milliseconds, sums) are decoded to other numbers, without an error.
+ *   The patched coder is int64 by the rule of int64.ts: a number where that is exact, otherwise a bigint.
  * - `DoubleCoder.decode` copies the rest of the message for each element.
  * - the number coder of `GeneralObjectCoder` encodes NaN, infinities and integers beyond 2^53 as integers.
  */
 import type { Reader, Writer } from "protobufjs";
 import { DoubleCoder, VarIntCoder } from "apache-beam/coders/standard_coders";
 import { GeneralObjectCoder } from "apache-beam/coders/js_coders";
+import { checkInt64, readInt64 } from "./int64";
 
 interface NumberCoder {
   intCoder: VarIntCoder;
@@ -16,14 +18,12 @@ interface NumberCoder {
 
 /** Patch `coders`. */
 export function patchCoders(): void {
-  VarIntCoder.prototype.encode = function (element: number, writer: Writer): void {
-    const n = Number(element);
-    if (!Number.isSafeInteger(n)) throw new RangeError(`VarIntCoder: not a safe integer: ${String(element)}`);
-    writer.int64(n);
+  VarIntCoder.prototype.encode = function (element: unknown, writer: Writer): void {
+    const value = checkInt64(element);
+    writer.int64(typeof value === "number" ? value : String(value));
   };
   VarIntCoder.prototype.decode = function (reader: Reader): number {
-    const value: unknown = reader.int64();
-    return typeof value === "number" ? value : (value as { toNumber(): number }).toNumber();
+    return readInt64(reader) as number; // the SDK's type knows only numbers
   };
   DoubleCoder.prototype.decode = function (reader: Reader): number {
     const { buf, pos } = reader;

@@ -4,7 +4,8 @@
  */
 import protobufjs from "protobufjs";
 import { registerOperatorConstructor, type IOperator } from "apache-beam/worker/operators";
-import type { IDataChannel } from "apache-beam/worker/data";
+import type { IDataChannel, MultiplexingDataChannel } from "apache-beam/worker/data";
+import { isCongested } from "./dataChannel";
 import { sdkOperator } from "./operators";
 
 const SINK_URN = "beam:runner:sink:v1";
@@ -13,6 +14,7 @@ const FLUSH_EVERY_MS = 200;
 interface DataSink extends IOperator {
   buffer: protobufjs.Writer;
   channel: IDataChannel;
+  readonly multiplexingDataChannel: MultiplexingDataChannel;
   flush(): Promise<void>;
   bundleEnded?(): void;
 }
@@ -41,6 +43,10 @@ export function patchDataSink(): void {
     return sink;
   });
   setInterval(() => {
-    for (const sink of open) void sink.flush();
+    for (const sink of open) {
+      // A runner that does not take what was sent gets no more; the steps that emit wait for it.
+      if (isCongested(sink.multiplexingDataChannel)) continue;
+      sink.flush().catch(() => {}); // the bundle fails with the data stream
+    }
   }, FLUSH_EVERY_MS).unref();
 }

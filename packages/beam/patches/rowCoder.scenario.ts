@@ -46,8 +46,8 @@ export const examples = {
   nulls: {
     schema: schemaOf({ str: atomic(STRING, true), f_bool: atomic(BOOLEAN, true), f_bytes: atomic(BYTES, true) }),
     rows: [
-      ["030107", { str: null, f_bool: null, f_bytes: null }],
-      ["03010403666f6f01", { str: "foo", f_bool: true, f_bytes: null }],
+      ["030107", { str: undefined, f_bool: undefined, f_bytes: undefined }],
+      ["03010403666f6f01", { str: "foo", f_bool: true, f_bytes: undefined }],
       ["030003666f6f000461620063", { str: "foo", f_bool: false, f_bytes: new TextEncoder().encode("ab\0c") }],
     ],
   },
@@ -69,7 +69,7 @@ export const examples = {
         {
           f_map: new Map<string, unknown>([
             ["foo", 9001],
-            ["bar!", null],
+            ["bar!", undefined],
           ]),
         },
       ],
@@ -105,9 +105,22 @@ export const manyFields: Example = {
       "0c0103" + "00" + "0131" + "02" + "0133" + "04" + "0135" + "06" + "0137" + "08" + "0139",
       {
         ...{ f0: 0, f1: "1", f2: 2, f3: "3", f4: 4, f5: "5", f6: 6, f7: "7", f8: 8, f9: "9" },
-        ...{ f10: null, f11: null },
+        ...{ f10: undefined, f11: undefined },
       },
     ],
+  ],
+};
+
+/** Integers of 64 bits at both ends, and at both ends of what a number keeps. */
+export const wideIntegers: Example = {
+  schema: schemaOf({ i64: atomic(INT64) }),
+  rows: [
+    ["0100ffffffffffffffff7f", { i64: 2n ** 63n - 1n }],
+    ["010080808080808080808001", { i64: -(2n ** 63n) }],
+    ["01008080808080808010", { i64: 2n ** 53n }],
+    ["0100ffffffffffffff0f", { i64: 2 ** 53 - 1 }],
+    ["010081808080808080f0ff01", { i64: -(2 ** 53) + 1 }],
+    ["010080808080808080f0ff01", { i64: -(2n ** 53n) }],
   ],
 };
 
@@ -127,6 +140,7 @@ export const scenarios = {
   maps: () => coded(examples.maps),
   numbers: () => coded(examples.numbers),
   manyFields: () => coded(manyFields),
+  wideIntegers: () => coded(wideIntegers),
   byteOrderMark: async () =>
     decode<Row>(new RowCoder(schemaOf({ text: atomic(STRING) })), Buffer.from("010004efbbbf61", "hex")),
 };

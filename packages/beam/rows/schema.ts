@@ -22,8 +22,13 @@ const rowType = <T>(typeInfo: FieldType["typeInfo"]): RowType<T> => ({ proto: { 
 const atomic = <T>(atomicType: AtomicType): RowType<T> => rowType<T>({ oneofKind: "atomicType", atomicType });
 
 export const stringType = atomic<string>(AtomicType.STRING);
-/** 64-bit integers as numbers. Encoding a number that is not a safe integer throws a RangeError. */
+/**
+ * 64-bit integers as numbers. A value beyond ±2^53, which a number would round, is decoded as a bigint; encoding a number
+ * that is not a safe integer throws a RangeError with the name of the field. {@link wideInt64Type} has the type for both.
+ */
 export const int64Type = atomic<number>(AtomicType.INT64);
+/** 64-bit integers: numbers where that is exact, otherwise bigints. */
+export const wideInt64Type = atomic<number | bigint>(AtomicType.INT64);
 export const doubleType = atomic<number>(AtomicType.DOUBLE);
 export const booleanType = atomic<boolean>(AtomicType.BOOLEAN);
 export const bytesType = atomic<Uint8Array>(AtomicType.BYTES);
@@ -35,8 +40,8 @@ export function nestedRowType<Types extends RowTypes>(types: Types): RowType<Row
   return rowType({ oneofKind: "rowType", rowType: { schema: rowSchema(types) } });
 }
 
-/** The same type, with null as a further value. */
-export function nullable<T>({ proto }: RowType<T>): RowType<T | null> {
+/** The same type, with null as a further value. As in the SDK, null is decoded as undefined. */
+export function nullable<T>({ proto }: RowType<T>): RowType<T | null | undefined> {
   return { proto: { ...proto, nullable: true } };
 }
 

@@ -19,6 +19,7 @@ import {
   type ProcessResult,
   type Receiver,
 } from "apache-beam/worker/operators";
+import { evenlySpreadKeys } from "../flink/keyGroups";
 import type { ExtendedOperator, Finalizer } from "../patches/operators";
 
 const SDF_URN = "beam:dofn:js_splittable:v1";
@@ -52,24 +53,34 @@ export interface ProcessContext<O> {
 }
 
 /**
- * An unbounded source as a splittable DoFn that checkpoints itself: each `process` reads a part of the restriction and
+ * A source as a splittable DoFn that checkpoints itself: each `process` reads a part of the restriction and
  * returns the residual. Instances are serialized: plain fields only, and the class is an export of a module that calls
  * `registerModule`.
  *
  * @typeParam R restriction; must survive JSON
  */
 export interface SplittableDoFn<O, R> {
-  /** The initial restrictions; each is read independently of the others. */
+  /** Whether its restrictions end, as those of a file do. Must be the same in the launcher and in workers. @default false */
+  readonly isBounded?: boolean;
+  /**
+   * The initial restrictions, 128 at most; each is read independently of the others. Parallel subtasks get equally many of
+   * them. Their number is part of the state of a job: a job that resumes keeps the restrictions that it has.
+   */
   restrictions(): R[];
   /** Reads until it checkpoints itself; returns the residual, or undefined when the restriction is done. */
   process(restriction: R, context: ProcessContext<O>): Promise<Residual<R> | undefined>;
+  /**
+   * What is still to be read of a restriction when the job is drained; undefined: nothing. Default: all of a bounded
+   * restriction, and nothing of an unbounded one, whose unread messages stay in the source.
+   */
+  truncate?(restriction: R): R | undefined;
 }
 
 const encodeJson = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
 const decodeJson = <R>(bytes: Uint8Array): R => JSON.parse(new TextDecoder().decode(bytes)) as R;
 
 /**
- * Applies a splittable DoFn to an impulse. The elements of the input are ignored. The output is unbounded.
+ * Applies a splittable DoFn to an impulse. The elements of the input are ignored. The output is unbounded unless the DoFn is bounded.
  * @param outputCoder coder of the emitted elements
  */
 export function splittableParDo<O, R>(
@@ -92,12 +103,17 @@ export function splittableParDo<O, R>(
     for (const urn of [SPLITTABLE_REQUIREMENT_URN, FINALIZATION_REQUIREMENT_URN]) {
       if (!requirements.includes(urn)) requirements.push(urn);
     }
-    return pipeline.createPCollectionInternal(outputCoder, undefined, runnerApi.IsBounded_Enum.UNBOUNDED);
+    return pipeline.createPCollectionInternal(outputCoder, undefined, isBounded(doFn));
   }
   return withName(name, expandInternal);
 }
 
 type AnyDoFn = SplittableDoFn<unknown, unknown>;
+
+function isBounded(doFn: Pick<AnyDoFn, "isBounded">): runnerApi.IsBounded_Enum {
+  return doFn.isBounded ? runnerApi.IsBounded_Enum.BOUNDED : runnerApi.IsBounded_Enum.UNBOUNDED;
+}
+
 /** Element with its encoded restriction. */
 type Restricted = KV<unknown, Uint8Array>;
 
@@ -131,13 +147,19 @@ class PairOperator extends SdfOperator {
   }
 }
 
-/** Emits each restriction, with a size of 1. */
+/**
+ * Emits each restriction, with a size of 1. Flink assigns restrictions to subtasks by the element, so each of several
+ * restrictions gets an element of its own, and all subtasks get equally many.
+ */
 class SplitOperator extends SdfOperator {
   process(element: WindowedValue<unknown>): ProcessResult {
     const { key } = element.value as Restricted;
-    const results = this.doFn
-      .restrictions()
-      .map((r) => this.receiver.receive({ ...element, value: { key: { key, value: encodeJson(r) }, value: 1 } }))
+    const restrictions = this.doFn.restrictions();
+    const keys = restrictions.length > 1 ? evenlySpreadKeys(restrictions.length) : [key];
+    const results = restrictions
+      .map((r, i) =>
+        this.receiver.receive({ ...element, value: { key: { key: keys[i], value: encodeJson(r) }, value: 1 } }),
+      )
       .filter((result) => result !== NonPromise);
     return results.length ? Promise.all(results).then(() => undefined) : NonPromise;
   }
@@ -195,7 +217,7 @@ class ProcessOperator extends SdfOperator {
         inputId: this.inputId,
         element: writer.finish(),
         outputWatermarks: Object.fromEntries(this.outputIds.map((id) => [id, toTimestamp(residual.watermarkMs)])),
-        isBounded: runnerApi.IsBounded_Enum.UNBOUNDED,
+        isBounded: isBounded(this.doFn),
       },
       requestedTimeDelay: toTimestamp(residual.resumeDelayMs),
     };
@@ -227,10 +249,7 @@ class ProcessOperator extends SdfOperator {
   }
 
   override async finishBundle(): Promise<void> {
-    const { running } = this;
-    for (const result of await Promise.allSettled(running)) {
-      if (result.status === "rejected") throw result.reason;
-    }
+    await Promise.all(this.running); // rejects at the first error; `settled` waits for the others
     this.running = [];
   }
 
@@ -252,10 +271,17 @@ class ProcessOperator extends SdfOperator {
   }
 }
 
-/** A drain reads nothing more: unread messages stay in the source. */
+/** Emits what is still to be read of each restriction in a drain. */
 class TruncateOperator extends SdfOperator {
-  process(): ProcessResult {
-    return NonPromise;
+  process(element: WindowedValue<unknown>): ProcessResult {
+    const { key: restricted, value: size } = element.value as KV<Restricted, number>;
+    if (!this.doFn.truncate) return this.doFn.isBounded ? this.receiver.receive(element) : NonPromise;
+    const left = this.doFn.truncate(decodeJson(restricted.value));
+    if (left === undefined) return NonPromise;
+    return this.receiver.receive({
+      ...element,
+      value: { key: { key: restricted.key, value: encodeJson(left) }, value: size },
+    });
   }
 }
 

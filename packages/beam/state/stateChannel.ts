@@ -1,56 +1,48 @@
 import "../sdk";
-import type { StateKey, StateRequest, StateResponse } from "apache-beam/proto/beam_fn_api";
+import type { StateGetResponse, StateKey, StateRequest, StateResponse } from "apache-beam/proto/beam_fn_api";
 import type { OperatorContext } from "apache-beam/worker/operators";
 import type { MultiplexingStateChannel, StateProvider } from "apache-beam/worker/state";
+import { membersOf, type StateChannel } from "../patches/stateChannel";
+import { StateRequestBatch } from "../patches/stateRequests";
 
 type ResponseKind = "get" | "append" | "clear";
 type ResponseOf<K extends ResponseKind> = Extract<StateResponse["response"], { oneofKind: K }>;
 
-/** Members of the SDK's channel that its types do not declare. */
-interface Channel {
-  closed?: boolean;
-  error?: Error;
-  idCounter: number;
-  callbacks: Map<string, (response: StateResponse) => void>;
-  stateChannel: {
-    write(request: StateRequest): void;
-    on(event: "error", listener: (error: Error) => void): void;
-    on(event: "end", listener: () => void): void;
-  };
+/** Bytes of requests after which they are sent at once. */
+const MAX_BATCH_BYTES = 256 * 1024;
+
+/** The requests of this turn of the event loop that wait for being sent together, by state stream. */
+const batches = new WeakMap<StateChannel, StateRequestBatch>();
+
+function sendBatch(channel: StateChannel): void {
+  const batch = batches.get(channel);
+  if (!batch) return;
+  batches.delete(channel);
+  if (!channel.closed && !channel.error) channel.stateChannel.write(batch);
 }
 
-const watched = new WeakSet<Channel>();
-
-/**
- * Rejects requests in flight when the state stream breaks or ends, so that their bundles fail. The SDK only remembers the
- * error, and requests in flight wait forever.
- */
-function failPendingOnEnd(channel: Channel): void {
-  if (watched.has(channel)) return;
-  watched.add(channel);
-  const fail = (error: Error): void => {
-    channel.error ??= error;
-    for (const [id, callback] of [...channel.callbacks]) {
-      channel.callbacks.delete(id);
-      callback({ id, error: String(error), response: { oneofKind: undefined } });
-    }
-  };
-  channel.stateChannel.on("error", fail);
-  channel.stateChannel.on("end", () => fail(new Error("The state stream ended")));
+/** Sends a request with the others that are made before the running code ends. */
+function enqueue(channel: StateChannel, request: StateRequest): void {
+  let batch = batches.get(channel);
+  if (!batch) {
+    batches.set(channel, (batch = new StateRequestBatch()));
+    queueMicrotask(() => sendBatch(channel));
+  }
+  batch.add(request);
+  if (batch.bytes >= MAX_BATCH_BYTES) sendBatch(channel);
 }
 
 /** Sends the user state requests of one bundle over the SDK's multiplexed state stream. */
 export class StateClient {
   /** Number of requests that this process has sent. */
   static requests = 0;
-  private readonly channel: Channel;
+  private readonly channel: StateChannel;
 
   private constructor(
     channel: MultiplexingStateChannel,
     private readonly instructionId: string,
   ) {
-    this.channel = channel;
-    failPendingOnEnd(this.channel);
+    this.channel = membersOf(channel);
   }
 
   /** The client for the bundle that `context` is processing. */
@@ -78,18 +70,27 @@ export class StateClient {
           reject(new Error(`Expected a response to ${expected}, got ${String(response.oneofKind)}`));
         } else resolve(response as ResponseOf<K>);
       });
-      channel.stateChannel.write({ id, instructionId, stateKey, request });
+      enqueue(channel, { id, instructionId, stateKey, request });
     });
   }
 
-  /** The encoded elements of a bag, concatenated. Rejects when the runner reports an error or the stream breaks. */
+  /**
+   * A part of the encoded elements of a bag, from a continuation token on (empty: from the beginning). An element may be cut
+   * at the end of the part. Rejects when the runner reports an error or the stream breaks.
+   */
+  async getPage(stateKey: StateKey, continuationToken: Uint8Array): Promise<StateGetResponse> {
+    const { get } = await this.send(stateKey, { oneofKind: "get", get: { continuationToken } }, "get");
+    return get;
+  }
+
+  /** The encoded elements of a bag, concatenated. Rejects as {@link getPage} does. */
   async get(stateKey: StateKey): Promise<Uint8Array> {
     const chunks: Uint8Array[] = [];
     let continuationToken: Uint8Array = new Uint8Array();
     do {
-      const { get } = await this.send(stateKey, { oneofKind: "get", get: { continuationToken } }, "get");
-      if (get.data.length) chunks.push(get.data);
-      continuationToken = get.continuationToken;
+      const page = await this.getPage(stateKey, continuationToken);
+      if (page.data.length) chunks.push(page.data);
+      continuationToken = page.continuationToken;
     } while (continuationToken.length);
     return chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks);
   }

@@ -39,12 +39,12 @@ export function windowingStrategy(options: WindowingOptions): runnerApi.Windowin
 /**
  * Session windows: `[t, t + gap)`, merged where they intersect. Elements exactly the gap apart are in different sessions.
  *
- * @param gapMs whole seconds in ms: the SDK sends the gap to the runner in seconds and drops the fraction
- * @throws RangeError for a gap that is not a positive whole number of seconds
+ * @param gapMs whole ms
+ * @throws RangeError for a gap that is not a positive whole number of milliseconds
  */
 export function sessionWindows(gapMs: number): WindowFn<IntervalWindow> {
-  if (!Number.isInteger(gapMs / 1000) || gapMs <= 0) {
-    throw new RangeError(`A session gap must be a positive whole number of seconds, not ${gapMs} ms`);
+  if (!Number.isInteger(gapMs) || gapMs <= 0) {
+    throw new RangeError(`A session gap must be a positive whole number of milliseconds, not ${gapMs} ms`);
   }
   return sessions(gapMs / 1000);
 }

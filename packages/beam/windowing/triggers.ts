@@ -50,3 +50,33 @@ export function afterWatermark(firings: { early?: Trigger; late?: Trigger } = {}
     },
   };
 }
+
+/** Fires when the first trigger fires, then when the second one fires, and so on. */
+export function afterEach(...subtriggers: Trigger[]): Trigger {
+  return { trigger: { oneofKind: "afterEach", afterEach: { subtriggers: some("afterEach", subtriggers) } } };
+}
+
+/** Fires once, when every one of the triggers has fired. */
+export function afterAll(...subtriggers: Trigger[]): Trigger {
+  return { trigger: { oneofKind: "afterAll", afterAll: { subtriggers: some("afterAll", subtriggers) } } };
+}
+
+/** Fires once, when one of the triggers fires. */
+export function afterAny(...subtriggers: Trigger[]): Trigger {
+  return { trigger: { oneofKind: "afterAny", afterAny: { subtriggers: some("afterAny", subtriggers) } } };
+}
+
+/** Fires whenever `main` fires, until `until` fires: that firing is the last one. */
+export function orFinally(main: Trigger, until: Trigger): Trigger {
+  return { trigger: { oneofKind: "orFinally", orFinally: { main, finally: until } } };
+}
+
+/** Never fires. What remains is emitted when the window expires, which only some runners do. */
+export function never(): Trigger {
+  return { trigger: { oneofKind: "never", never: {} } };
+}
+
+function some(name: string, subtriggers: Trigger[]): Trigger[] {
+  if (subtriggers.length === 0) throw new RangeError(`${name} needs at least one trigger`);
+  return subtriggers;
+}

@@ -94,6 +94,16 @@ describe("Worker in a container", function () {
     assert.match(messages("INFO").at(-1) ?? "", /worker w1 stops: The control stream/);
   });
 
+  it("the worker stops when its data stream breaks, so that its container is replaced", async () => {
+    start([FIXTURES]);
+    await runner.connected;
+    await runner.describe("same", (input) => pipe(input, bundleParDo("same", new fixtures.Identity(), stringCoder)));
+    assert.deepEqual((await runner.run("same", [["a"]])).output, ["a"]);
+    runner.breakData();
+    assert.equal(await exited, 0);
+    assert.match(messages("INFO").at(-1) ?? "", /worker w1 stops: A data or state stream was lost: .*the data stream/);
+  });
+
   it("the worker keeps running when the logging service is gone", async () => {
     start([FIXTURES]);
     await runner.connected;

@@ -4,6 +4,7 @@ import * as grpc from "@grpc/grpc-js";
 import { LogEntry, LogEntry_List, LogEntry_Severity_Enum as Severity } from "apache-beam/proto/beam_fn_api";
 import { BeamFnLoggingClient } from "apache-beam/proto/beam_fn_api.grpc-client";
 import { loggingLocalStorage } from "apache-beam/worker/logging";
+import { currentStep } from "../metrics/steps";
 import { waitUntil, withTimeout } from "@eventlogger/process/wait";
 
 /** Maximum number of lines that wait for the runner, so that logs do not fill the memory. */
@@ -69,7 +70,7 @@ export function forwardLogs(workerId: string, endpoint: string): LogForwarding {
         message,
         timestamp: { seconds: BigInt(Math.floor(now / 1000)), nanos: (now % 1000) * 1e6 },
         instructionId: stage?.instructionId,
-        transformId: stage?.transformId,
+        transformId: currentStep()?.transformId ?? stage?.transformId,
       }),
     );
   };

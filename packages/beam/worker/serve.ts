@@ -1,4 +1,6 @@
 import "../sdk";
+import "../coders/register";
+import "../state/largeIterables";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -33,12 +35,21 @@ export class ModuleNotLoadedError extends Error {
   }
 }
 
-function loadModules(modules: readonly string[], requireFrom: string): void {
+/** Loads modules of the SDK: the ones that this library has patched. */
+const requireOfSdk = createRequire(__filename);
+
+/**
+ * Loads the modules of a pipeline, so that its classes and functions can be deserialized. Modules of the SDK are those that
+ * this library uses, wherever the pipeline's own modules are.
+ * @throws ModuleNotLoadedError when one cannot be loaded
+ */
+export function loadModules(modules: readonly string[], requireFrom: string): void {
   const requireModule = createRequire(path.join(requireFrom, "noop.js"));
   for (const name of modules) {
-    if (name === "apache-beam" || name.startsWith("apache-beam/")) continue;
+    const isOfSdk = name === "apache-beam" || name.startsWith("apache-beam/");
     try {
-      requireModule(name);
+      if (isOfSdk) requireOfSdk(name);
+      else requireModule(name);
     } catch (cause) {
       throw new ModuleNotLoadedError(name, requireFrom, cause);
     }
@@ -57,8 +68,9 @@ export async function serve({ id, controlUrl, modules, requireFrom }: ServeOptio
   const worker = new Worker(id, { controlUrl });
   watchControlStream(worker);
   console.info(`worker ${id} (process ${process.pid}) serves ${controlUrl}`);
+  const gone = new Promise<Error>((resolve) => onWorkerGone(resolve, worker));
   onStopSignals({ signals: ["SIGTERM"], onStop: (signal) => void endWorker(worker, signal) });
-  const { message } = await new Promise<Error>((resolve) => onWorkerGone(resolve));
+  const { message } = await gone;
   console.info(`worker ${id} stops: ${message}; ${JSON.stringify(workerStats)}`);
   await sleep(NACK_MS);
 }

@@ -2,8 +2,8 @@ import "@eventlogger/beam/sdk";
 import { dateType, int64Type, nullable, stringType, type RowType } from "@eventlogger/beam/rows/schema";
 import type { ColumnType, Table } from "@eventlogger/gcp/bigquery/tables";
 
-/** A row as Beam's cross-language transforms accept it. */
-export type BeamRow = Record<string, string | number | null>;
+/** A row as Beam's cross-language transforms accept it. Null is decoded as undefined. */
+export type BeamRow = Record<string, string | number | null | undefined>;
 
 /** How Java's BigQuery sinks expect the values of a column. */
 interface ColumnEncoding {
@@ -27,7 +27,7 @@ const ENCODINGS: { readonly [Type in ColumnType]: ColumnEncoding } = {
 };
 
 /** The field types of the Beam rows of a table, in the order of its columns. */
-export function beamRowTypes(table: Table): Record<string, RowType<string | number | null>> {
+export function beamRowTypes(table: Table): Record<string, RowType<string | number | null | undefined>> {
   return Object.fromEntries(
     table.columns.map(({ name, type, mode }) => {
       const { type: beamType } = ENCODINGS[type];

@@ -76,6 +76,7 @@ function tableIn(configuration: Uint8Array | undefined): string | undefined {
 /** Describes a pipeline. @param nodeModules modules that workers load */
 export function describePipeline(pipeline: runnerApi.Pipeline, nodeModules: readonly string[]): PipelineDescription {
   const components = pipeline.components as runnerApi.Components;
+  const ourEnvironment = components.environments["jsEnvironment"] as runnerApi.Environment;
   const transforms = Object.values(components.transforms).sort((a, b) => (a.uniqueName < b.uniqueName ? -1 : 1));
   const ours = transforms.filter(({ uniqueName }) => !isJava(uniqueName));
   const windowings: Record<string, unknown> = {};
@@ -112,7 +113,8 @@ export function describePipeline(pipeline: runnerApi.Pipeline, nodeModules: read
         ]),
     ),
     environments: {
-      typescript: environment(components.environments["jsEnvironment"] as runnerApi.Environment),
+      typescript: environment(ourEnvironment),
+      capabilities: ourEnvironment.capabilities,
       others: Object.entries(components.environments)
         .filter(([id]) => id !== "jsEnvironment")
         .map(([, other]) => environment(other)),

@@ -1,0 +1,2 @@
+/** Loaded before upstream's tests on the direct runner. */
+import "../../index";
