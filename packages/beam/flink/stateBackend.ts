@@ -21,9 +21,10 @@ const ROCKSDB: Readonly<Record<string, FlinkSetting>> = {
   // A checkpoint flushes every write buffer, so large ones stay empty. Memory is reserved in eighths of a buffer for each
   // state of each step.
   "state.backend.rocksdb.writebuffer.size": "16mb",
-  // Each compaction into level 1 rewrites the level, and the next checkpoint uploads it: a small one keeps checkpoints small.
-  "state.backend.rocksdb.compaction.level.max-size-level-base": "32mb",
-  "state.backend.rocksdb.compaction.level.target-file-size-base": "16mb",
+  // Every fourth checkpoint or so, a compaction rewrites the first level, and the checkpoint uploads it. A small level keeps
+  // checkpoints small when little has changed.
+  "state.backend.rocksdb.compaction.level.max-size-level-base": "8mb",
+  "state.backend.rocksdb.compaction.level.target-file-size-base": "8mb",
   "state.backend.rocksdb.compaction.level.use-dynamic-size": true,
   // Threads for flushes and compactions, which all steps of a process share.
   "state.backend.rocksdb.thread.num": 2,
