@@ -120,7 +120,11 @@ interface StartedWorkers {
 }
 
 /** The environment of every worker of the run, whatever machine it runs on. */
-function workerEnvOf({ workerEnv, checkpointRecord, checkpointingInterval }: FlinkRunnerOptions): Record<string, string> {
+function workerEnvOf({
+  workerEnv,
+  checkpointRecord,
+  checkpointingInterval,
+}: FlinkRunnerOptions): Record<string, string> {
   return {
     [FINALIZER_LIMIT_VARIABLE]: String(finalizerLimitMs(checkpointingInterval ?? 0)),
     ...workerEnv,
