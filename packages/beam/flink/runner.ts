@@ -204,7 +204,11 @@ export async function runOnFlink(pipeline: runnerApi.Pipeline, options: FlinkRun
       },
     });
     const server = jobServer;
-    const jobOptions = { ...options, savepointPath: isCluster ? options.restoreFrom : undefined };
+    const jobOptions = {
+      fasterCopy: options.stateBackend === "rocksdb",
+      ...options,
+      savepointPath: isCluster ? options.restoreFrom : undefined,
+    };
     const job = await submitJob(server.endpoint, pool, pipeline, jobOptions, accessToken);
     let stopping = false;
     const serverExited = server.process.exited.then(({ code, signal }): JobEnd => {
