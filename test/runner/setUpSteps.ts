@@ -57,6 +57,9 @@ export const STEPS_OF_PROGRAMS: Readonly<Record<string, readonly SetUpStep[]>> =
   "pipeline/cli/testing/eventlogger.ts": [],
   // It needs the emulators, which its callers start.
   "ingest/testing/fixture.ts": [],
+  // What they run besides the stack needs Flink, whose class path the rig imports.
+  "test/faults/rig/pipelineRig.ts": [],
+  "test/cluster/clusterRig.ts": [],
   "test/tier/followReplicas.component.test.ts": ["nginx"],
   "test/tier/nginx.component.test.ts": ["nginx"],
   "test/images/ingestContents.component.test.ts": [],
