@@ -1,4 +1,5 @@
 import "./sdk";
+import "./coders/register";
 import { globalRegistry } from "apache-beam/coders/coders";
 import { SDK_VERSION } from "./version";
 

@@ -18,7 +18,6 @@ export { iterableView, mapView, multimapView, singletonView } from "./dofn/views
 export type { MapSideInput, MultimapSideInput, View } from "./dofn/views";
 export { applyAsync, pipe, type AnyPTransform } from "./pipe";
 export { jsonCoder, stringCoder, textKvCoder, withKvCoder } from "./coders";
-export { declaredCoderUrns } from "./coders/register";
 export { LargeIterable } from "./coders/stateBackedIterable";
 export type { ShardedKey } from "./coders/shardedKey";
 export { statefulParDo, stateStats, type StatefulDoFn } from "./state/statefulParDo";
@@ -37,11 +36,13 @@ export { beforeFinalize, onWorkerGone, workerStats } from "./patches/control";
 export * from "./windowing/triggers";
 export { sessionWindows, windowingStrategy, type WindowingOptions } from "./windowing/strategy";
 export { END_OF_TIME_MS, testStream, type TestStreamEvent } from "./testStream";
-export { buildPipeline, JobFailedError, replaceDefaultEnvironment, runJob, type Job, type JobOptionValue } from "./job";
+export { buildPipeline, replaceDefaultEnvironment, runJob, type JobOptionValue } from "./job";
+export { JobFailedError, type Job, type JobEnd } from "./job/handle";
+export type { JobDistribution, JobMetric } from "./job/metrics";
 export type { FlinkJobOptions } from "./flink/job";
 export { ClasspathError } from "./java/mavenBuild";
 export { ensureFlinkClasspath } from "./flink/classpath";
-export { completeCheckpoints, newestCheckpoint, type Checkpoint } from "./flink/checkpoints";
+export { completeCheckpoints, newestCheckpoint, type Checkpoint } from "./flink/checkpoints/completeCheckpoints";
 export {
   CheckpointRecordError,
   checkpointToRestore,
@@ -50,11 +51,13 @@ export {
   replaceFile,
   restorePointOf,
   runDirectory,
+  StateBackendMismatchError,
   writeCheckpointRecord,
   type CheckpointRecord,
   type CheckpointRecorderOptions,
   type RestorePoint,
-} from "./flink/checkpointRecord";
+} from "./flink/checkpoints/checkpointRecord";
+export type { FlinkSetting, StateBackend } from "./flink/stateBackend";
 export { runOnFlink, type FlinkRun, type FlinkRunnerOptions } from "./flink/runner";
 export { ensureExpansionClasspath } from "./expansion/classpath";
 export { startExpansionService, type ExpansionService, type ExpansionServiceOptions } from "./expansion/service";

@@ -2,7 +2,7 @@ import "./sdk";
 import { ChannelCredentials } from "@grpc/grpc-js";
 import { GrpcTransport } from "@protobuf-ts/grpc-transport";
 import type * as runnerApi from "apache-beam/proto/beam_runner_api";
-import { JobMessage_MessageImportance, JobState_Enum, PrepareJobRequest } from "apache-beam/proto/beam_job_api";
+import { PrepareJobRequest } from "apache-beam/proto/beam_job_api";
 import { JobServiceClient } from "apache-beam/proto/beam_job_api.client";
 import { Struct } from "apache-beam/proto/google/protobuf/struct";
 import { Pipeline } from "apache-beam/internal/pipeline";
@@ -10,19 +10,7 @@ import { TYPESCRIPT_DEFAULT_ENVIRONMENT_URN } from "apache-beam/internal/environ
 import { Root, type PValue } from "apache-beam/pvalue";
 import { ACCESS_TOKEN_HEADER } from "./accessToken";
 import { workerCapabilities } from "./capabilities";
-import { withTimeout } from "@eventlogger/process/wait";
-
-/** A job ended in another state than DONE. The message contains the error messages of the runner. */
-export class JobFailedError extends Error {
-  constructor(
-    /** `FAILED`, `CANCELLED`, … */
-    readonly state: string,
-    readonly runnerMessages: readonly string[],
-  ) {
-    super(`The job ended in state ${state}${runnerMessages.length ? `:\n${runnerMessages.join("\n")}` : ""}`);
-    this.name = "JobFailedError";
-  }
-}
+import { followJob, type Job } from "./job/handle";
 
 /** Builds the proto of a pipeline without running it. Its environment declares what the workers of this library can do. */
 export async function buildPipeline(
@@ -33,18 +21,6 @@ export async function buildPipeline(
   const proto = pipeline.getProto();
   replaceDefaultEnvironment(proto, (environment) => ({ ...environment, capabilities: workerCapabilities() }));
   return proto;
-}
-
-const TERMINAL = new Set([JobState_Enum.DONE, JobState_Enum.FAILED, JobState_Enum.CANCELLED, JobState_Enum.DRAINED]);
-const POLL_MS = 250;
-
-/** A submitted job. */
-export interface Job {
-  readonly id: string;
-  /** Resolves when the job is DONE; rejects with a {@link JobFailedError} when it ends in another state. */
-  readonly finished: Promise<void>;
-  /** The current state: `RUNNING`, `DONE`, … */
-  state(): Promise<string>;
 }
 
 /** A value of a pipeline option. */
@@ -78,13 +54,12 @@ export async function runJob(
   options: Readonly<Record<string, JobOptionValue>> = {},
   accessToken?: string,
 ): Promise<Job> {
-  const client = new JobServiceClient(
-    new GrpcTransport({
-      host: jobEndpoint,
-      channelCredentials: ChannelCredentials.createInsecure(),
-      meta: accessToken === undefined ? {} : { [ACCESS_TOKEN_HEADER]: accessToken },
-    }),
-  );
+  const transport = new GrpcTransport({
+    host: jobEndpoint,
+    channelCredentials: ChannelCredentials.createInsecure(),
+    meta: accessToken === undefined ? {} : { [ACCESS_TOKEN_HEADER]: accessToken },
+  });
+  const client = new JobServiceClient(transport);
   const named = Object.entries({ job_name: jobName, ...options }).map(
     ([name, value]) => [`beam:option:${name}:v1`, typeof value === "object" ? [...value] : value] as const,
   );
@@ -95,25 +70,5 @@ export async function runJob(
   });
   const { preparationId } = await client.prepare(request).response;
   const { jobId } = await client.run({ preparationId, retrievalToken: "" }).response;
-  const errors: string[] = [];
-  const messages = (async () => {
-    for await (const { response } of client.getMessageStream({ jobId }).responses) {
-      if (response.oneofKind !== "messageResponse") continue;
-      const { importance, messageText } = response.messageResponse;
-      if (importance >= JobMessage_MessageImportance.JOB_MESSAGE_ERROR) errors.push(messageText);
-    }
-  })().catch(() => {}); // the stream breaks when the job server exits
-  const state = async (): Promise<JobState_Enum> => (await client.getState({ jobId }).response).state;
-  const finished = (async () => {
-    let current = await state();
-    while (!TERMINAL.has(current)) {
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-      current = await state();
-    }
-    // The last messages may arrive after the state.
-    await withTimeout(messages, 1000, "the messages of the job").catch(() => {});
-    if (current !== JobState_Enum.DONE) throw new JobFailedError(JobState_Enum[current], errors);
-  })();
-  finished.catch(() => {}); // reported to callers that await it
-  return { id: jobId, finished, state: async () => JobState_Enum[await state()] };
+  return followJob(client, jobId, () => transport.close());
 }

@@ -3,7 +3,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, 
 import { hostname, tmpdir } from "node:os";
 import path from "node:path";
 import { startBigQueryEmulator, startPubSubEmulator, type PubSubEmulator } from "@eventlogger/gcp/emulators/emulators";
-import { CheckpointRecorder } from "@eventlogger/beam/flink/checkpointRecord";
+import { CheckpointRecorder } from "@eventlogger/beam/flink/checkpoints/checkpointRecord";
 import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
 import { setUpBigQuery } from "@eventlogger/gcp/bigquery/setup/setUpBigQuery";
 import {

@@ -9,30 +9,8 @@ import { CustomWindowCoder } from "./customWindow";
 import { ParamWindowedValueCoder } from "./paramWindowedValue";
 import { ShardedKeyCoder } from "./shardedKey";
 import { StateBackedIterableCoder } from "./stateBackedIterable";
-import { TimerCoder } from "./timer";
+import "./timer";
 
 for (const coder of [CustomWindowCoder, ParamWindowedValueCoder, ShardedKeyCoder, StateBackedIterableCoder]) {
   globalRegistry().registerConstructor(coder.URN, (...parts) => Reflect.construct(coder, parts) as Coder<unknown>);
 }
-
-/** The URNs of all coders of the Beam model that workers understand: they are capabilities of the environment. */
-export const declaredCoderUrns: readonly string[] = [
-  "beam:coder:bytes:v1",
-  "beam:coder:bool:v1",
-  "beam:coder:string_utf8:v1",
-  "beam:coder:varint:v1",
-  "beam:coder:double:v1",
-  "beam:coder:kv:v1",
-  "beam:coder:iterable:v1",
-  "beam:coder:length_prefix:v1",
-  "beam:coder:nullable:v1",
-  "beam:coder:row:v1",
-  "beam:coder:interval_window:v1",
-  "beam:coder:global_window:v1",
-  "beam:coder:windowed_value:v1",
-  CustomWindowCoder.URN,
-  ParamWindowedValueCoder.URN,
-  ShardedKeyCoder.URN,
-  StateBackedIterableCoder.URN,
-  TimerCoder.URN,
-];

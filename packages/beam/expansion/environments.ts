@@ -31,7 +31,8 @@ function externalAlternative(environment: Environment): Environment {
 
 /**
  * Resolves environments with alternatives (`beam:env:anyof:v1`), which an expansion service returns, to the running worker:
- * the service itself when it has a loopback worker. Runners of Beam 2.49 do not know alternatives.
+ * the service itself when it has a loopback worker. The Flink runner itself would
+ * choose Docker.
  * @throws Error when no alternative is a running worker
  */
 export function useExternalAlternatives(pipeline: Pipeline): void {

@@ -13,7 +13,7 @@ export async function ensureFlinkClasspath(options: ClasspathOptions): Promise<s
     {
       name: "flink-job-server",
       what: "the Flink job server",
-      downloads: "about 150 MB",
+      downloads: "about 200 MB",
       sourceDir: path.join(packageRootOf(__filename), "flink"),
       goals: (buildDirectory) => [
         "package",

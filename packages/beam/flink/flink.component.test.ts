@@ -14,6 +14,7 @@ import {
   checkpointToRestore,
   END_OF_TIME_MS,
   JobFailedError,
+  newestCheckpoint,
   pipe,
   readCheckpointRecord,
   sessionWindows,
@@ -171,12 +172,27 @@ describe("Flink runner", function () {
     });
   }
 
-  it("a checkpoint is recorded before its bundles are finalized, and a copy of it can be resumed after a crash", async () => {
-    const record = (directory: string, run: number): CheckpointRecorderOptions => ({
-      file: path.join(directory, "current.json"),
-      checkpoints: path.join(directory, "checkpoints"),
-      run,
+  it("cancelling a job cancels it in Flink, and keeps its checkpoints", async () => {
+    const run = await h.start((root) => sumCounts(h, root, 1000, 100), {
+      checkpointingInterval: 500,
+      checkpointDir: h.file("checkpoints"),
+      maxBundleTimeMills: 100,
     });
+    await h.until(() => h.text("finalized").includes("-1000\n"), 60_000, "the last bundle to be finalized");
+    await run.job.cancel();
+    assert.equal(await run.finished, "CANCELLED");
+    await h.until(() => h.text("job-server.log").includes("to CANCELED."), 20_000, "the end of the job in Flink");
+    assert(newestCheckpoint(h.file("checkpoints")));
+  });
+
+  it("a checkpoint of RocksDB is recorded before its bundles are finalized, and a copy of it can be resumed after a crash", async () => {
+    const record = (directory: string, run: number) =>
+      ({
+        file: path.join(directory, "current.json"),
+        checkpoints: path.join(directory, "checkpoints"),
+        run,
+        stateBackend: "rocksdb",
+      }) as const satisfies CheckpointRecorderOptions;
     /** Runs until the source has finalized `count` numbers and `done` is true, and kills all processes. */
     const runAndKill = async (directory: string, run: number, count: number, done = () => true): Promise<void> => {
       const { file, checkpoints } = record(directory, run);
@@ -186,12 +202,16 @@ describe("Flink runner", function () {
         checkpointingInterval: 500,
         checkpointRecord: record(directory, run),
         maxBundleTimeMills: 100,
-        restoreFrom: before ? checkpointToRestore(file, checkpoints, before).directory : undefined,
+        stateBackend: "rocksdb",
+        // Otherwise files as small as those of this test are part of the metadata.
+        flinkConfiguration: { "state.storage.fs.memory-threshold": "0b" },
+        restoreFrom: before ? checkpointToRestore(file, checkpoints, before, "rocksdb").directory : undefined,
       });
       await h.until(() => h.text("finalized").includes(`-${count}\n`), 60_000, `the finalization of run ${run}`);
       const after = readCheckpointRecord(file)?.restorePoint;
       assert.equal(after?.run, run, "the checkpoint was not recorded before the source was finalized");
-      assert((after?.checkpoint ?? 0) > (before?.checkpoint ?? 0));
+      assert((after.checkpoint ?? 0) > (before?.checkpoint ?? 0));
+      assert(Object.keys(after.files).some((name) => name.startsWith("../shared/")));
       // Asynchronous: it begins with the first record of the run.
       const onlyThisRun = (): boolean => readdirSync(checkpoints).join() === `run-${run}`;
       await h.until(onlyThisRun, 20_000, "the removal of the checkpoints of earlier runs");

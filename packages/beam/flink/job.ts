@@ -1,10 +1,11 @@
 import "../sdk";
 import type * as runnerApi from "apache-beam/proto/beam_runner_api";
 import { asExternalEnvironment, TYPESCRIPT_DEFAULT_ENVIRONMENT_URN } from "apache-beam/internal/environments";
-import { ExternalPayload, type Environment } from "apache-beam/proto/beam_runner_api";
+import { ExternalPayload, IsBounded_Enum, type Environment } from "apache-beam/proto/beam_runner_api";
 import { ACCESS_TOKEN_PARAMETER } from "../accessToken";
 import { useExternalAlternatives } from "../expansion/environments";
-import { replaceDefaultEnvironment, runJob, type Job, type JobOptionValue } from "../job";
+import { replaceDefaultEnvironment, runJob, type JobOptionValue } from "../job";
+import type { Job } from "../job/handle";
 
 /** Options of the Flink runner; the names are those of Beam's `FlinkPipelineOptions`. */
 export interface FlinkJobOptions {
@@ -15,8 +16,6 @@ export interface FlinkJobOptions {
   readonly checkpointingInterval?: number;
   /** Time after which a checkpoint that is not complete fails the job attempt, ms. Default: {@link checkpointTimeoutMs}. */
   readonly checkpointTimeout?: number;
-  /** Folder for checkpoints; absolute. */
-  readonly checkpointDir?: string;
   /** Maximum number of elements in a bundle. @default 5000 */
   readonly maxBundleSize?: number;
   /** Maximum time that a bundle stays open, ms. @default 500 */
@@ -34,24 +33,47 @@ export function checkpointTimeoutMs(checkpointingIntervalMs: number): number {
   return Math.max(MIN_CHECKPOINT_TIMEOUT_MS, 20 * checkpointingIntervalMs);
 }
 
+/** Time between a failure of a job with checkpoints and its restart, ms. Flink's own default grows to a minute. */
+const RESTART_DELAY_MS = 1000;
+
+/** Java's `Integer.MAX_VALUE`. */
+const UNLIMITED_RESTARTS = 2 ** 31 - 1;
+
+/** Java's `Long.MAX_VALUE`. As text, because a number of JSON cannot hold it. */
+const NEVER = "9223372036854775807";
+
 function checkpointing(interval: number, timeout = checkpointTimeoutMs(interval)): Record<string, JobOptionValue> {
-  return { checkpointing_interval: interval, checkpoint_timeout_millis: timeout };
+  return {
+    checkpointing_interval: interval,
+    checkpoint_timeout_millis: timeout,
+    // Both are needed. Without them, Flink deletes the checkpoints of a job that is cancelled or fails for good.
+    externalized_checkpoints_enabled: true,
+    retain_externalized_checkpoints_on_cancellation: true,
+    number_of_execution_retries: UNLIMITED_RESTARTS,
+    execution_retry_delay: RESTART_DELAY_MS,
+  };
 }
 
-function pipelineOptions(options: FlinkJobOptions): Record<string, JobOptionValue> {
+/** Whether a pipeline has an unbounded source. */
+function isUnbounded(pipeline: runnerApi.Pipeline): boolean {
+  const { pcollections } = pipeline.components as runnerApi.Components;
+  return Object.values(pcollections).some((collection) => collection.isBounded === IsBounded_Enum.UNBOUNDED);
+}
+
+function pipelineOptions(pipeline: runnerApi.Pipeline, options: FlinkJobOptions): Record<string, JobOptionValue> {
   return {
+    // Without it, a bundle of a job with unbounded sources ends only at a checkpoint, whatever its limits are, and a job cannot
+    // be restored with another parallelism. With it, a job that has only bounded sources would run as a stream.
+    streaming: isUnbounded(pipeline),
     parallelism: options.parallelism ?? 1,
     // Without it, the output of the first bundle may stay buffered, and a source never starts to read.
     finish_bundle_before_checkpointing: true,
     max_bundle_size: options.maxBundleSize ?? 5000,
     max_bundle_time_mills: options.maxBundleTimeMills ?? 500,
-    // Without it, idle sources finish, and Flink takes no more checkpoints.
-    shutdown_sources_after_idle_ms: 1_000_000_000,
-    retain_externalized_checkpoints_on_cancellation: true,
+    // An idle source that finishes ends the job's checkpoints, and the delays between the reads of a splittable DoFn. It is
+    // the default only for jobs with checkpoints.
+    shutdown_sources_after_idle_ms: NEVER,
     ...(options.checkpointingInterval ? checkpointing(options.checkpointingInterval, options.checkpointTimeout) : {}),
-    ...(options.checkpointDir
-      ? { state_backend: "filesystem", state_backend_storage_path: `file://${options.checkpointDir}` }
-      : {}),
   };
 }
 
@@ -85,5 +107,5 @@ export async function submitJob(
 ): Promise<Job> {
   replaceDefaultEnvironment(pipeline, (environment) => poolEnvironment(environment, poolAddress, accessToken));
   useExternalAlternatives(pipeline);
-  return runJob(jobEndpoint, pipeline, options.jobName, pipelineOptions(options), accessToken);
+  return runJob(jobEndpoint, pipeline, options.jobName, pipelineOptions(pipeline, options), accessToken);
 }

@@ -1,8 +1,15 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { awaitLogLine, logLength } from "@eventlogger/process/readiness";
 import { ACCESS_TOKEN_VARIABLE } from "../accessToken";
 import { startChildProcess, type ChildProcess } from "@eventlogger/process/childProcess";
+import {
+  checkpointSettings,
+  fileUri,
+  stateBackendSettings,
+  type FlinkSetting,
+  type StateBackend,
+} from "./stateBackend";
 
 /** Options of {@link startJobServer}. */
 export interface JobServerOptions {
@@ -18,10 +25,22 @@ export interface JobServerOptions {
   readonly accessToken?: string | undefined;
   /** Maximum heap, as for `-Xmx`. @default "1500m" */
   readonly heap?: string;
-  /** Folder of the checkpoint from which jobs of this server resume. */
+  /** Where jobs of this server keep state. @default "heap" */
+  readonly stateBackend?: StateBackend;
+  /** Folder for checkpoints; absolute. Default: Flink keeps checkpoints of at most 5 MiB in memory. */
+  readonly checkpointDir?: string;
+  /** Folder of the checkpoint from which jobs of this server resume; absolute. It is only read. */
   readonly restoreFrom?: string;
-  /** Further settings for `flink-conf.yaml`. */
-  readonly flinkConfiguration?: Readonly<Record<string, string | number>>;
+  /**
+   * Memory of embedded Flink outside the heap, as `512m`, which all steps share: for the caches and write buffers of RocksDB, and
+   * for sorting in jobs without an unbounded source. @default "512m" with RocksDB, "128m" otherwise
+   */
+  readonly managedMemory?: string;
+  /**
+   * Further settings of Flink. They have priority. Embedded Flink uses all of them, a cluster those of the job:
+   * https://nightlies.apache.org/flink/flink-docs-release-1.19/docs/deployment/config/
+   */
+  readonly flinkConfiguration?: Readonly<Record<string, FlinkSetting>>;
   /** Receives the pid as soon as the process exists, before it accepts jobs. */
   readonly onSpawned?: (pid: number) => void;
   /** Time limit of the start, ms. @default 60000 */
@@ -45,6 +64,7 @@ const OPENED_PACKAGES = [
   "java.lang.reflect",
   "java.util.concurrent",
   "java.util.concurrent.atomic",
+  "java.util.concurrent.locks",
   "java.net",
   "java.io",
   "java.text",
@@ -61,30 +81,52 @@ java.util.logging.ConsoleHandler.formatter=java.util.logging.SimpleFormatter
 org.apache.flink.runtime.checkpoint.level=WARNING
 `;
 
-/**
- * Binds the REST endpoint and the blob server of an embedded Flink to the loopback interface; by default they listen on
- * every network interface. Its task manager opens no port. A cluster has its own configuration.
- */
-const EMBEDDED_FLINK_ADDRESSES = {
-  "rest.bind-address": "127.0.0.1",
-  "jobmanager.bind-host": "127.0.0.1",
-};
+/** Settings of embedded Flink. A cluster has its own configuration. */
+function embeddedSettings(options: JobServerOptions): Record<string, FlinkSetting> {
+  const temporary = path.join(options.workDir, "tmp");
+  // A process that was killed leaves its working copy of the state there.
+  rmSync(temporary, { recursive: true, force: true });
+  mkdirSync(temporary, { recursive: true });
+  return {
+    // By default, the REST endpoint and the blob server listen on every network interface. The task manager opens no port.
+    "rest.bind-address": "127.0.0.1",
+    "jobmanager.bind-host": "127.0.0.1",
+    // RocksDB's files, which contain personal data, and its native library. By default in the machine's temporary folder.
+    "io.tmp.dirs": temporary,
+    // By default, Beam reserves as much as a part of the free heap.
+    "taskmanager.memory.managed.size": options.managedMemory ?? (options.stateBackend === "rocksdb" ? "512m" : "128m"),
+    "taskmanager.memory.network.min": NETWORK_MEMORY,
+    "taskmanager.memory.network.max": NETWORK_MEMORY,
+  };
+}
 
 function writeConfiguration(options: JobServerOptions, flinkMaster: string): string {
   const confDir = path.join(options.workDir, "conf");
+  rmSync(confDir, { recursive: true, force: true });
   mkdirSync(confDir, { recursive: true });
-  const settings: Record<string, string | number> = {
+  const settings: Record<string, FlinkSetting> = {
     // Keeps the recorded checkpoint while a newer one is complete but not yet recorded.
     "state.checkpoints.num-retained": 2,
-    ...(flinkMaster === EMBEDDED ? EMBEDDED_FLINK_ADDRESSES : {}),
+    "execution.job-listeners": "beam.typescript.CancelInterruptedJobs",
+    ...(flinkMaster === EMBEDDED ? embeddedSettings(options) : {}),
+    ...stateBackendSettings(options.stateBackend ?? "heap"),
+    ...(options.checkpointDir !== undefined && checkpointSettings(options.checkpointDir)),
     ...options.flinkConfiguration,
   };
-  if (options.restoreFrom) settings["execution.savepoint.path"] = `file://${options.restoreFrom}`;
-  const lines = Object.entries(settings).map(([key, value]) => `${key}: ${value}\n`);
-  writeFileSync(path.join(confDir, "flink-conf.yaml"), lines.join(""));
+  if (options.restoreFrom !== undefined) {
+    settings["execution.savepoint.path"] = fileUri(options.restoreFrom);
+    // The first checkpoint contains the whole state, so that later ones never need a file of the checkpoint that is restored.
+    settings["execution.savepoint-restore-mode"] = "NO_CLAIM";
+  }
+  // Texts in JSON are texts in YAML.
+  const lines = Object.entries(settings).map(([key, value]) => `${key}: ${JSON.stringify(value)}\n`);
+  writeFileSync(path.join(confDir, "config.yaml"), lines.join(""));
   writeFileSync(path.join(confDir, "logging.properties"), LOGGING_PROPERTIES);
   return confDir;
 }
+
+/** Memory of embedded Flink for data between its tasks. */
+const NETWORK_MEMORY = "64m";
 
 const EMBEDDED = "[local]";
 const READY = /JobService started on [^\s:]+:(\d+)/;
@@ -119,6 +161,8 @@ export async function startJobServer(options: JobServerOptions): Promise<JobServ
     ],
     env: {
       FLINK_CONF_DIR: confDir,
+      // RocksDB frees memory on other threads than it gets it. With an arena for each thread, glibc keeps most of it.
+      MALLOC_ARENA_MAX: "2",
       ...(options.accessToken !== undefined && { [ACCESS_TOKEN_VARIABLE]: options.accessToken }),
     },
     logFile: options.logFile,

@@ -1,7 +1,6 @@
 import "../sdk";
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
-import path from "node:path";
 import { ChannelCredentials } from "@grpc/grpc-js";
 import { GrpcTransport } from "@protobuf-ts/grpc-transport";
 import { ArtifactRetrievalServiceClient } from "apache-beam/proto/beam_artifact_api.client";
@@ -104,9 +103,7 @@ describe("Listening sockets of a run on embedded Flink", function () {
   });
 
   it("a run with Beam's own server factory listens on every network interface, and serves any file", async () => {
-    const classpath = await ensureFlinkClasspath({ cacheDir });
-    const beamsOwn = classpath.split(path.delimiter).slice(1).join(path.delimiter);
-    const run = await startJob(beamsOwn);
+    const run = await startJob(await h.beamsOwnClasspath());
     const outside = outsideLoopback(listeningSockets(run.jobServer.process.pid));
     // The servers of Beam. The two ports of Flink are bound by its configuration.
     assert.equal(outside.length, 8, outside.join("\n"));

@@ -6,9 +6,7 @@ import { impulse, withName } from "apache-beam";
 import type { Root } from "apache-beam";
 import { FlinkHarness } from "../testing/flinkHarness";
 import { bundleParDo, newestCheckpoint, pipe, splittableParDo, stringCoder } from "../index";
-import { ensureFlinkClasspath } from "./classpath";
 import * as fixtures from "../testing/fixtures";
-import { cacheDir } from "@eventlogger/process/packageRoot";
 
 /** The number of keyed states for residuals in a checkpoint. */
 function residualStates(directory: string): number {
@@ -82,12 +80,10 @@ describe("Residuals of splittable sources on Flink", function () {
   });
 
   it("Beam's own class keeps a state for each residual ever made, and truncates delays to seconds", async () => {
-    const classpath = await ensureFlinkClasspath({ cacheDir });
-    const beamsOwn = classpath.split(path.delimiter).slice(1).join(path.delimiter);
     await h.start((root) => ticks(root, new fixtures.TickingSource(1, 100_000, 400)), {
       ...oneElementBundles,
       checkpointDir: h.file("checkpoints"),
-      classpath: beamsOwn,
+      classpath: await h.beamsOwnClasspath(),
     });
     await h.until(() => count() > 100 && states() > 50, 60_000, "a state for each residual");
     assert(shortestDelay("out") < 390);

@@ -6,11 +6,16 @@ import type * as runnerApi from "apache-beam/proto/beam_runner_api";
 import { FINALIZER_LIMIT_VARIABLE, finalizerLimitMs } from "../patches/finalizers";
 import { startWorkerPool, type WorkerPool } from "../worker/pool";
 import type { Failure } from "../worker/counters";
-import { JobFailedError, type Job } from "../job";
-import { CHECKPOINT_RECORD_VARIABLE, runDirectory, type CheckpointRecorderOptions } from "./checkpointRecord";
+import { JobFailedError, type Job, type JobEnd } from "../job/handle";
+import {
+  CHECKPOINT_RECORD_VARIABLE,
+  runDirectory,
+  type CheckpointRecorderOptions,
+} from "./checkpoints/checkpointRecord";
 import { ACCESS_TOKEN_VARIABLE, createAccessToken } from "../accessToken";
 import { runsOnlyOnThisSdk, submitJob, type FlinkJobOptions } from "./job";
 import { startJobServer, type JobServer } from "./jobServer";
+import type { FlinkSetting, StateBackend } from "./stateBackend";
 
 /** Options of {@link runOnFlink}. */
 export interface FlinkRunnerOptions extends FlinkJobOptions {
@@ -24,7 +29,15 @@ export interface FlinkRunnerOptions extends FlinkJobOptions {
   readonly flinkMaster?: string;
   /** Maximum heap of the job server, as for `-Xmx`. @default "1500m" */
   readonly heap?: string;
-  /** Folder of the checkpoint to resume from. */
+  /** Where Flink keeps state. A checkpoint can only be restored with the state backend that has written it. @default "heap" */
+  readonly stateBackend?: StateBackend;
+  /** Memory of embedded Flink outside the heap, as `512m`; see {@link JobServerOptions.managedMemory}. */
+  readonly managedMemory?: string;
+  /** Further settings of Flink; see {@link JobServerOptions.flinkConfiguration}. */
+  readonly flinkConfiguration?: Readonly<Record<string, FlinkSetting>>;
+  /** Folder for checkpoints; absolute. Default: Flink keeps checkpoints of at most 5 MiB in memory. */
+  readonly checkpointDir?: string;
+  /** Folder of the checkpoint to resume from; absolute. It is only read. */
   readonly restoreFrom?: string;
   /**
    * Records each checkpoint before the messages in it are acknowledged, and gives each run its own folder for checkpoints.
@@ -52,8 +65,8 @@ export interface FlinkRun {
   readonly job: Job;
   readonly jobServer: JobServer;
   readonly workers: WorkerPool;
-  /** Resolves when the job is done; rejects when the job fails or the job server exits. */
-  readonly finished: Promise<void>;
+  /** Resolves when the job has ended, or the run was stopped (`CANCELLED`). Rejects when the job fails or the job server exits. */
+  readonly finished: Promise<JobEnd>;
   /** Stops the job server, then the workers; their sources nack the messages that they hold. Checkpoints are kept. */
   stop(): Promise<void>;
 }
@@ -95,6 +108,10 @@ export async function runOnFlink(pipeline: runnerApi.Pipeline, options: FlinkRun
       logFile: path.join(options.logDir, "job-server.log"),
       flinkMaster: options.flinkMaster,
       heap: options.heap,
+      stateBackend: options.stateBackend,
+      managedMemory: options.managedMemory,
+      flinkConfiguration: options.flinkConfiguration,
+      checkpointDir,
       restoreFrom: options.restoreFrom,
       accessToken,
       onSpawned: (pid) => {
@@ -103,10 +120,11 @@ export async function runOnFlink(pipeline: runnerApi.Pipeline, options: FlinkRun
       },
     });
     const server = jobServer;
-    const job = await submitJob(server.endpoint, workers.address, pipeline, { ...options, checkpointDir }, accessToken);
+    const job = await submitJob(server.endpoint, workers.address, pipeline, options, accessToken);
     let stopping = false;
-    const serverExited = server.process.exited.then(({ code, signal }) => {
-      if (stopping) return;
+    const serverExited = server.process.exited.then(({ code, signal }): JobEnd => {
+      job.close();
+      if (stopping) return "CANCELLED";
       throw new Error(
         `The Flink job server exited (${signal ?? `exit code ${code}`}). The end of its log:\n${server.process.logTail()}`,
       );

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { Root, PValue } from "apache-beam/pvalue";
@@ -24,6 +24,13 @@ export class FlinkHarness {
   /** The content of a file; empty when it does not exist. */
   text(name: string): string {
     return existsSync(this.file(name)) ? readFileSync(this.file(name), "utf8") : "";
+  }
+  /** A classpath with Beam's own classes in place of those that this library replaces. */
+  async beamsOwnClasspath(): Promise<string> {
+    const [ours = "", ...jars] = (await ensureFlinkClasspath({ cacheDir })).split(path.delimiter);
+    const added = this.file("added-classes");
+    cpSync(path.join(path.dirname(ours), "classes", "beam"), path.join(added, "beam"), { recursive: true });
+    return [added, ...jars].join(path.delimiter);
   }
   /** Builds a pipeline and runs it. */
   async start(

@@ -36,7 +36,8 @@ describe("Modules of a worker", function () {
       .map(({ spec }) => runnerApi.ParDoPayload.fromBinary(spec?.payload as Uint8Array).doFn)
       .filter((doFn) => doFn?.payload.length)
       .map((doFn) => Buffer.from(doFn?.payload as Uint8Array).toString("base64"));
-    const modules = getRegisteredModules();
+    // Other tests of this process register modules that the folder does not have.
+    const modules = getRegisteredModules().filter((name) => !name.startsWith("@"));
     assert(modules.includes("apache-beam/testing/assert"));
     const work = { modules, requireFrom: tmpdir(), payloads };
     const env = { ...process.env, WORK: JSON.stringify(work) };

@@ -10,7 +10,7 @@ import {
   CHECKPOINT_RECORD_VARIABLE,
   CheckpointRecorder,
   type CheckpointRecorderOptions,
-} from "../flink/checkpointRecord";
+} from "../flink/checkpoints/checkpointRecord";
 import { beforeFinalize, workerStats } from "../patches/control";
 import { stateStats } from "../state/statefulParDo";
 import { gauge, reportCounters } from "./counters";

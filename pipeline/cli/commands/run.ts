@@ -19,7 +19,7 @@ import { numberOptions } from "../numberOptions";
 import { mixedOption, requireServices, serviceProblems } from "../services";
 import { colours, grouped, LiveLine } from "@eventlogger/options/terminal";
 
-const heapSize = (value: string): string | undefined =>
+const memorySize = (value: string): string | undefined =>
   /^\d+[mg]$/i.test(value) ? undefined : "must be a size such as 1500m or 4g";
 const flinkAddress = (value: string): string | undefined =>
   value === "[local]" || /^[\w.-]+:\d+$/.test(value) ? undefined : "must be [local] or host:port";
@@ -74,7 +74,23 @@ const options = {
     type: "string",
     describe: "Heap limit of the Flink process, such as 4g",
     default: "2g",
-    check: heapSize,
+    check: memorySize,
+    group: "Flink:",
+  },
+  stateBackend: {
+    type: "enum",
+    choices: ["rocksdb", "heap"],
+    describe:
+      "Where Flink keeps state: rocksdb, on the disk in --state-dir, or heap, in the memory of --heap. With rocksdb a " +
+      "checkpoint writes only what has changed. State can be resumed only with the backend that has written it",
+    default: "rocksdb",
+    group: "Flink:",
+  },
+  rocksdbMemory: {
+    type: "string",
+    describe: "Memory for the caches and write buffers of RocksDB, in addition to --heap, such as 1g",
+    default: "512m",
+    check: memorySize,
     group: "Flink:",
   },
   stuckAfter: {
@@ -282,9 +298,11 @@ export const runCommand = defineCommand({
       await Promise.race([firstBundle(run), run.finished, stopped, stuck, lost]);
       process.stdout.write(`${green("running")} reading ${o.subscription}; logs in ${state.logs}\n`);
       hideCounts = showCounts(run, line, monitor);
-      const signal = await Promise.race([stopped, run.finished, stuck, lost]);
+      const ended = run.finished.then((end): never => {
+        throw new Error(`The job ended unexpectedly (${end})`);
+      });
+      const signal = await Promise.race([stopped, ended, stuck, lost]);
       hideCounts();
-      if (signal === undefined) throw new Error("The job ended unexpectedly");
       process.stdout.write(`${signal}: stopping; the next run resumes from the last checkpoint\n`);
       return 0;
     } finally {

@@ -11,6 +11,8 @@ export interface FlinkPipelineOptions extends Omit<EventPipelineOptions, "shardH
   readonly flinkMaster: string;
   /** Heap limit of the job server, which runs Flink with `[local]`; as for `-Xmx`. */
   readonly heap: string;
+  /** Memory of RocksDB, in addition to the heap; as for `-Xmx`. */
+  readonly rocksdbMemory: string;
   /** Maximum duration of a bundle; ms. */
   readonly maxBundleMs: number;
 }
@@ -59,6 +61,8 @@ export async function runEventPipelineOnFlink(
     logDir: state.logs,
     flinkMaster: options.flinkMaster,
     heap: options.heap,
+    stateBackend: start.checkpointRecord.stateBackend,
+    managedMemory: options.rocksdbMemory,
     restoreFrom: start.restoreFrom?.directory,
     requireFrom: repositoryRoot,
     workerStartEnv: () => ({ [VERSION_FLOOR_VARIABLE]: String(versionFloor(state.nextWorkerStart())) }),

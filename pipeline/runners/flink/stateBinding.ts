@@ -1,4 +1,5 @@
 import type { StateLabels } from "@eventlogger/gcp/bigquery/stateLabels";
+import type { StateBackend } from "@eventlogger/beam";
 import { withTimeout } from "@eventlogger/process/wait";
 import { startOfVersion } from "../../totals/versionNumbers";
 import type { RunStart, StateDirectory, StateSettings } from "./stateDirectory";
@@ -14,6 +15,8 @@ export interface BoundTables {
 }
 
 export interface BindOptions {
+  /** Where Flink keeps the state of this run. @default "heap" */
+  readonly stateBackend?: StateBackend;
   /** Whether to delete the state in the directory first. */
   readonly fresh: boolean;
   /** With `fresh`: whether to start even if the tables contain numbers, which are wrong from then on. */
@@ -111,7 +114,7 @@ export async function beginBoundRun(
   state: StateDirectory,
   tables: BoundTables,
   settings: StateSettings,
-  { fresh, acceptWrongNumbers, claim }: BindOptions,
+  { stateBackend, fresh, acceptWrongNumbers, claim }: BindOptions,
 ): Promise<RunStart> {
   if (!fresh) state.requireSettings(settings);
   const labels = await tables.labels();
@@ -120,14 +123,14 @@ export async function beginBoundRun(
     await claim?.();
     state.clear(settings);
   } else {
-    await state.restorePoint();
+    await state.restorePoint(stateBackend);
     await requireMatch(state, labels, tables);
     await claim?.();
     state.identify(settings);
   }
   // The folder is new, or another one wrote versions: restored from a backup, or deleted with --fresh elsewhere.
   state.raiseWorkerStarts(startOfVersion(await tables.maxVersion()));
-  const start = await state.beginRun();
+  const start = await state.beginRun(stateBackend);
   await labelTables(state, tables);
   state.recordTablesLabelled(settings);
   return start;

@@ -5,7 +5,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeF
 import { hostname, tmpdir } from "node:os";
 import path from "node:path";
 import { identifyProcess } from "@eventlogger/process/processIdentity";
-import { CheckpointRecorder } from "@eventlogger/beam/flink/checkpointRecord";
+import { CheckpointRecorder } from "@eventlogger/beam/flink/checkpoints/checkpointRecord";
 import {
   AmbiguousCheckpointsError,
   StateDirectory,
@@ -133,6 +133,22 @@ describe("StateDirectory", () => {
     state.requireSettings(other);
     assert.notEqual(state.identity?.id, before);
     assert.equal((await state.beginRun()).restoreFrom, undefined);
+    state.close();
+  });
+
+  it("refuses state of another state backend, and names the option", async () => {
+    await runOnce(directory, "a", 1);
+    const state = await StateDirectory.open(directory);
+    const refused = (error: unknown): boolean =>
+      error instanceof StateMismatchError &&
+      error.message.includes(
+        "(--state-backend heap, now rocksdb). Use those settings, or start with empty state (--fresh)",
+      );
+    await assert.rejects(state.restorePoint("rocksdb"), refused);
+    await assert.rejects(state.beginRun("rocksdb"), refused);
+    assert.equal((await state.beginRun("heap")).run, 2);
+    state.clear(settings);
+    assert.equal((await state.beginRun("rocksdb")).checkpointRecord.stateBackend, "rocksdb");
     state.close();
   });
 

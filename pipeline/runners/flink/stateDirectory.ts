@@ -9,9 +9,11 @@ import {
   readCheckpointRecord,
   replaceFile,
   restorePointOf,
+  StateBackendMismatchError,
   writeCheckpointRecord,
   type CheckpointRecord,
   type CheckpointRecorderOptions,
+  type StateBackend,
 } from "@eventlogger/beam";
 import { deadLetterFolder } from "../../deadLetters/deadLetterFiles";
 import { endProcess, identifyProcess, isRunning, type ProcessIdentity } from "@eventlogger/process/processIdentity";
@@ -264,24 +266,33 @@ export class StateDirectory {
 
   /**
    * The checkpoint to resume from; undefined when nothing was acknowledged yet. Never falls back to an older checkpoint.
-   * @throws CheckpointRecordError, DamagedCheckpointError, AmbiguousCheckpointsError
+   * @param stateBackend the state backend of the run
+   * @throws CheckpointRecordError, DamagedCheckpointError, AmbiguousCheckpointsError; StateMismatchError when another state
+   *   backend wrote the checkpoint
    */
-  async restorePoint(): Promise<RunStart["restoreFrom"]> {
+  async restorePoint(stateBackend: StateBackend = "heap"): Promise<RunStart["restoreFrom"]> {
     const { restorePoint } = await this.record();
-    return restorePoint ? checkpointToRestore(this.recordFile, this.checkpoints, restorePoint) : undefined;
+    if (!restorePoint) return undefined;
+    try {
+      return checkpointToRestore(this.recordFile, this.checkpoints, restorePoint, stateBackend);
+    } catch (error) {
+      if (!(error instanceof StateBackendMismatchError)) throw error;
+      throw new StateMismatchError(this.directory, [`--state-backend ${error.written}, now ${error.requested}`]);
+    }
   }
 
   /**
    * Begins a run. From then on, an earlier run cannot record checkpoints.
    * @throws the errors of {@link restorePoint}
    */
-  async beginRun(): Promise<RunStart> {
-    const restoreFrom = await this.restorePoint();
+  async beginRun(stateBackend: StateBackend = "heap"): Promise<RunStart> {
+    const restoreFrom = await this.restorePoint(stateBackend);
     const record = await this.record();
     const run = record.newestRun + 1;
     this.removeUnrecordedRuns(restoreFrom?.directory);
     writeCheckpointRecord(this.recordFile, { ...record, newestRun: run });
-    return { run, restoreFrom, checkpointRecord: { file: this.recordFile, checkpoints: this.checkpoints, run } };
+    const checkpointRecord = { file: this.recordFile, checkpoints: this.checkpoints, run, stateBackend };
+    return { run, restoreFrom, checkpointRecord };
   }
 
   /**

@@ -16,7 +16,7 @@ import type * as runnerApi from "apache-beam/proto/beam_runner_api";
 import type { MonitoringInfo } from "apache-beam/proto/metrics";
 import { submitJob } from "../../flink/job";
 import { startJobServer, type JobServer } from "../../flink/jobServer";
-import type { Job } from "../../job";
+import type { Job } from "../../job/handle";
 import { startWorkerPool, type WorkerPool } from "../../worker/pool";
 import { exceptionFor } from "./suite";
 
@@ -32,8 +32,7 @@ class FlinkResult extends runners.PipelineResult {
     super();
   }
   override async waitUntilFinish(): Promise<JobState_Enum> {
-    await this.job.finished;
-    return JobState_Enum.DONE;
+    return JobState_Enum[await this.job.finished];
   }
   override async rawMetrics(): Promise<MonitoringInfo[]> {
     const transport = new GrpcTransport({

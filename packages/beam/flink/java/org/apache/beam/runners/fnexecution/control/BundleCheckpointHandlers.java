@@ -15,7 +15,7 @@
  * See the License for the specific language governing permissions and
  * limitations under the License.
  *
- * Changed from the class of the same name in Apache Beam 2.49.0: the names of keyed state are reused, and
+ * Changed from the class of the same name in Apache Beam 2.70.0: the names of keyed state are reused, and
  * delays and watermarks keep their milliseconds.
  */
 package org.apache.beam.runners.fnexecution.control;
@@ -45,12 +45,13 @@ import org.apache.beam.sdk.state.ValueState;
 import org.apache.beam.sdk.transforms.windowing.BoundedWindow;
 import org.apache.beam.sdk.transforms.windowing.GlobalWindow;
 import org.apache.beam.sdk.util.CoderUtils;
-import org.apache.beam.sdk.util.WindowedValue;
+import org.apache.beam.sdk.values.WindowedValue;
+import org.apache.beam.sdk.values.WindowedValues;
 import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
 import org.joda.time.Instant;
 
 /**
- * Replaces the class of the same name in Beam 2.49. Its handler keeps each residual of a splittable DoFn in a keyed state
+ * Replaces the class of the same name in Beam 2.70. Its handler keeps each residual of a splittable DoFn in a keyed state
  * with a new name, and restarts the numbering after a restore. Flink keeps the names of states forever, so memory and
  * checkpoints grow with every self-checkpoint of a source. This class reuses names.
  */
@@ -153,7 +154,7 @@ public class BundleCheckpointHandlers {
                 ? SDF_PREFIX + ":" + UUID.randomUUID()
                 : takeSlot(internals, value);
         state(internals, namespace, name)
-            .write(WindowedValue.of(value, element.getTimestamp(), List.of(window), element.getPane()));
+            .write(WindowedValues.of(value, element.getTimestamp(), List.of(window), element.getPaneInfo()));
         timers
             .timerInternalsForKey(value)
             .setTimer(namespace, name, "", wakeUp, watermark, TimeDomain.PROCESSING_TIME);
@@ -183,7 +184,7 @@ public class BundleCheckpointHandlers {
     private static final StateNamespace GLOBAL =
         StateNamespaces.window(GlobalWindow.Coder.INSTANCE, GlobalWindow.INSTANCE);
 
-    /** In milliseconds; Beam 2.49 truncates it to seconds. */
+    /** In milliseconds; Beam 2.70 truncates it to seconds. */
     private static long delayMillis(DelayedBundleApplication residual) {
       if (!residual.hasRequestedTimeDelay()) return 0;
       return residual.getRequestedTimeDelay().getSeconds() * 1000
@@ -209,7 +210,7 @@ public class BundleCheckpointHandlers {
           throw new IllegalStateException(e);
         }
       }
-      throw new IllegalStateException(factory.getClass() + " does not belong to the Flink runner of Beam 2.49");
+      throw new IllegalStateException(factory.getClass() + " does not belong to the Flink runner of Beam 2.70");
     }
 
     /** A state name for one residual of one Flink key. */

@@ -1,6 +1,6 @@
 /*
  * Licensed under the Apache License, Version 2.0; see LICENSE. Not copied from Apache Beam: a new implementation of the
- * interface of the class of the same name in Apache Beam 2.49.0.
+ * interface of the class of the same name in Apache Beam 2.70.0.
  */
 package org.apache.beam.runners.fnexecution.control;
 
@@ -16,13 +16,13 @@ import org.apache.beam.model.fnexecution.v1.BeamFnApi.InstructionRequest;
 import org.apache.beam.model.fnexecution.v1.BeamFnApi.InstructionResponse;
 import org.apache.beam.model.fnexecution.v1.BeamFnApi.ProcessBundleDescriptor;
 import org.apache.beam.sdk.fn.stream.SynchronizedStreamObserver;
-import org.apache.beam.vendor.grpc.v1p54p0.io.grpc.Status;
-import org.apache.beam.vendor.grpc.v1p54p0.io.grpc.stub.StreamObserver;
+import org.apache.beam.vendor.grpc.v1p69p0.io.grpc.Status;
+import org.apache.beam.vendor.grpc.v1p69p0.io.grpc.stub.StreamObserver;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Replaces the class of the same name in Beam 2.49, which correlates the instructions and responses of a worker. There, an
+ * Replaces the class of the same name in Beam 2.70, which correlates the instructions and responses of a worker. There, an
  * instruction that is sent while the control stream ends may never get a response, and its bundle waits forever. Here, the end
  * of the stream fails every instruction, whenever it was sent. The data service uses {@link #ended} as well.
  */

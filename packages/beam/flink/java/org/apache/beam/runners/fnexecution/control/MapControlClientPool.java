@@ -1,6 +1,6 @@
 /*
  * Licensed under the Apache License, Version 2.0; see LICENSE. Not copied from Apache Beam: a new implementation of the
- * interface of the class of the same name in Apache Beam 2.49.0.
+ * interface of the class of the same name in Apache Beam 2.70.0.
  */
 package org.apache.beam.runners.fnexecution.control;
 
@@ -13,7 +13,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 
 /**
- * Replaces the class of the same name in Beam 2.49. Beam's runners repeat a wait for a worker that has not connected in time,
+ * Replaces the class of the same name in Beam 2.70. Beam's runners repeat a wait for a worker that has not connected in time,
  * forever, also when the worker has died before it connected. This class fails the wait, so that the runner starts the job,
  * and a worker, again. Checkpoints cannot expire meanwhile, because Flink takes none before all tasks run.
  */

@@ -1,6 +1,6 @@
 /*
  * Licensed under the Apache License, Version 2.0; see LICENSE. Not copied from Apache Beam: a new implementation of the
- * interface of the class of the same name in Apache Beam 2.49.0.
+ * interface of the class of the same name in Apache Beam 2.70.0.
  */
 package org.apache.beam.runners.fnexecution.data;
 
@@ -19,14 +19,14 @@ import org.apache.beam.sdk.fn.data.CloseableFnDataReceiver;
 import org.apache.beam.sdk.fn.server.FnService;
 import org.apache.beam.sdk.fn.stream.OutboundObserverFactory;
 import org.apache.beam.sdk.options.PipelineOptions;
-import org.apache.beam.vendor.grpc.v1p54p0.io.grpc.Context;
-import org.apache.beam.vendor.grpc.v1p54p0.io.grpc.stub.CallStreamObserver;
-import org.apache.beam.vendor.grpc.v1p54p0.io.grpc.stub.StreamObserver;
+import org.apache.beam.vendor.grpc.v1p69p0.io.grpc.Context;
+import org.apache.beam.vendor.grpc.v1p69p0.io.grpc.stub.CallStreamObserver;
+import org.apache.beam.vendor.grpc.v1p69p0.io.grpc.stub.StreamObserver;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Replaces the class of the same name in Beam 2.49, which does not notice the end of a worker's data stream. A bundle whose
+ * Replaces the class of the same name in Beam 2.70, which does not notice the end of a worker's data stream. A bundle whose
  * response has arrived before all of its data then waits forever, and so does a bundle that sends data to the worker. Flink
  * notices neither, because the task neither fails nor ends; only an expired checkpoint ends such a job.
  *

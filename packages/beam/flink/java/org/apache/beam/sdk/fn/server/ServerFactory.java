@@ -1,6 +1,6 @@
 /*
  * Licensed under the Apache License, Version 2.0; see LICENSE. Not copied from Apache Beam: a new implementation of the
- * interface of the class of the same name in Apache Beam 2.49.0.
+ * interface of the class of the same name in Apache Beam 2.70.0.
  */
 package org.apache.beam.sdk.fn.server;
 
@@ -15,18 +15,18 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import org.apache.beam.model.pipeline.v1.Endpoints.ApiServiceDescriptor;
 import org.apache.beam.sdk.fn.channel.SocketAddressFactory;
-import org.apache.beam.vendor.grpc.v1p54p0.io.grpc.BindableService;
-import org.apache.beam.vendor.grpc.v1p54p0.io.grpc.Metadata;
-import org.apache.beam.vendor.grpc.v1p54p0.io.grpc.Server;
-import org.apache.beam.vendor.grpc.v1p54p0.io.grpc.ServerCall;
-import org.apache.beam.vendor.grpc.v1p54p0.io.grpc.ServerCallHandler;
-import org.apache.beam.vendor.grpc.v1p54p0.io.grpc.ServerInterceptor;
-import org.apache.beam.vendor.grpc.v1p54p0.io.grpc.ServerInterceptors;
-import org.apache.beam.vendor.grpc.v1p54p0.io.grpc.Status;
-import org.apache.beam.vendor.grpc.v1p54p0.io.grpc.netty.NettyServerBuilder;
+import org.apache.beam.vendor.grpc.v1p69p0.io.grpc.BindableService;
+import org.apache.beam.vendor.grpc.v1p69p0.io.grpc.Metadata;
+import org.apache.beam.vendor.grpc.v1p69p0.io.grpc.Server;
+import org.apache.beam.vendor.grpc.v1p69p0.io.grpc.ServerCall;
+import org.apache.beam.vendor.grpc.v1p69p0.io.grpc.ServerCallHandler;
+import org.apache.beam.vendor.grpc.v1p69p0.io.grpc.ServerInterceptor;
+import org.apache.beam.vendor.grpc.v1p69p0.io.grpc.ServerInterceptors;
+import org.apache.beam.vendor.grpc.v1p69p0.io.grpc.Status;
+import org.apache.beam.vendor.grpc.v1p69p0.io.grpc.netty.NettyServerBuilder;
 
 /**
- * Replaces the class of the same name in Beam 2.49, whose servers announce a loopback address but listen on every network
+ * Replaces the class of the same name in Beam 2.70, whose servers announce a loopback address but listen on every network
  * interface. None of them requires credentials: one serves any file that this user can read, and another runs any
  * command. A server of this class listens only on the address that it announces, and demands the access token in the
  * environment variable {@code BEAM_ACCESS_TOKEN} if there is one. It serves no files: {@code GetArtifact} is refused, because

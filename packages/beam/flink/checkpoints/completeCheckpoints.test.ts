@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { newestCheckpoint } from "./checkpoints";
+import { newestCheckpoint } from "./completeCheckpoints";
 
 describe("newestCheckpoint", () => {
   let directory: string;

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { waitUntil } from "@eventlogger/process/wait";
@@ -10,6 +11,7 @@ import {
   DamagedCheckpointError,
   readCheckpointRecord,
   runDirectory,
+  StateBackendMismatchError,
   writeCheckpointRecord,
   type RestorePoint,
 } from "./checkpointRecord";
@@ -123,6 +125,101 @@ describe("Record of the checkpoint to resume from", () => {
     assert.equal(restored(), old); // while it exists
     rmSync(old, { recursive: true });
     assert.equal(restored(), newest);
+  });
+
+  describe("of an incremental checkpoint", () => {
+    const shared = randomUUID();
+    const sharedFolder = (top = checkpoints): string => path.join(runDirectory(top, 1), "job-1", "shared");
+
+    /** Metadata that refers to a shared file of 6 bytes, as Flink writes it; and the file. */
+    function incremental(number: number, name = shared): string {
+      mkdirSync(sharedFolder(), { recursive: true });
+      writeFileSync(path.join(sharedFolder(), name), "shared");
+      const reference = `file:${path.join(sharedFolder(), name)}`;
+      const head = Buffer.from([9, 2, 0, 0, 0, 0, 0, 0, 0, 6, reference.length >> 8, reference.length & 0xff]);
+      const folder = checkpoint(1, number);
+      writeFileSync(path.join(folder, "_metadata"), Buffer.concat([head, Buffer.from(reference)]));
+      return folder;
+    }
+    const restore = (backend: "rocksdb" | "heap" = "rocksdb"): string =>
+      checkpointToRestore(file, checkpoints, recorded() as RestorePoint, backend).directory;
+    async function record(): Promise<number> {
+      writeCheckpointRecord(file, { newestRun: 1, restorePoint: recorded() });
+      return new CheckpointRecorder({ file, checkpoints, run: 1, stateBackend: "rocksdb" }).record();
+    }
+
+    it("the record includes the shared files, and a checkpoint without one is rejected", async () => {
+      const folder = incremental(4);
+      await record();
+      assert.deepEqual(recorded()?.files, {
+        [`../shared/${shared}`]: 6,
+        _metadata: recorded()?.files["_metadata"],
+        state: 5,
+      });
+      assert.equal(restore(), folder);
+      writeFileSync(path.join(sharedFolder(), shared), "shar");
+      assert.throws(
+        restore,
+        (error) => error instanceof DamagedCheckpointError && /has 4 bytes instead of 6/.test(error.message),
+      );
+      rmSync(path.join(sharedFolder(), shared));
+      assert.throws(
+        restore,
+        (error) => error instanceof DamagedCheckpointError && /shared.* is missing/.test(error.message),
+      );
+    });
+
+    it("a newer checkpoint replaces a missing one only when its shared files exist", async () => {
+      const old = incremental(4);
+      await record();
+      const other = randomUUID();
+      const newest = incremental(5, other);
+      rmSync(old, { recursive: true });
+      assert.equal(restore(), newest);
+      rmSync(path.join(sharedFolder(), other));
+      assert.throws(restore, DamagedCheckpointError);
+    });
+
+    it("a copy of a state directory refers to its own shared files, and the original to the old ones", async () => {
+      incremental(4);
+      await record();
+      const original = readFileSync(path.join(restore(), "_metadata"));
+      const copy = path.join(directory, "copy");
+      mkdirSync(copy);
+      cpSync(checkpoints, path.join(copy, "checkpoints"), { recursive: true });
+      const copiedRecord = path.join(copy, "current.json");
+      cpSync(file, copiedRecord);
+      const point = readCheckpointRecord(copiedRecord)?.restorePoint as RestorePoint;
+      for (const attempt of ["first", "second"]) {
+        const { directory: folder } = checkpointToRestore(
+          copiedRecord,
+          path.join(copy, "checkpoints"),
+          point,
+          "rocksdb",
+        );
+        const metadata = readFileSync(path.join(folder, "_metadata"), "latin1");
+        assert(metadata.endsWith(`file:${path.join(sharedFolder(path.join(copy, "checkpoints")), shared)}`), attempt);
+      }
+      assert(readFileSync(path.join(restore(), "_metadata")).equals(original));
+    });
+
+    it("a checkpoint of another state backend is rejected with the names of both", async () => {
+      incremental(4);
+      await record();
+      assert.throws(
+        () => restore("heap"),
+        (error) =>
+          error instanceof StateBackendMismatchError &&
+          error.message ===
+            "The checkpoint was written with the state backend rocksdb. Flink cannot restore it with heap",
+      );
+      // Records from before there was a choice.
+      writeCheckpointRecord(file, {
+        newestRun: 1,
+        restorePoint: { ...(recorded() as RestorePoint), stateBackend: undefined },
+      });
+      assert.throws(restore, /written with the state backend heap\. Flink cannot restore it with rocksdb/);
+    });
   });
 
   it("a truncated or foreign record is rejected, and a missing record is reported as undefined", () => {

@@ -25,8 +25,10 @@ import {
 } from "node:fs";
 import { open, readFile, readdir, rm, stat } from "node:fs/promises";
 import path from "node:path";
-import { completeCheckpoints, newestCheckpoint, type Checkpoint } from "./checkpoints";
-import { log } from "../worker/log";
+import type { StateBackend } from "../stateBackend";
+import { completeCheckpoints, newestCheckpoint, type Checkpoint } from "./completeCheckpoints";
+import { sharedFiles, withSharedFolder } from "./sharedFiles";
+import { log } from "../../worker/log";
 
 /** A checkpoint that contains everything that was acknowledged. */
 export interface RestorePoint {
@@ -38,10 +40,12 @@ export interface RestorePoint {
   readonly checkpoint: number;
   /** Folder of the checkpoint, relative to the folder of the record, so that both can be moved together. */
   readonly path: string;
-  /** Size of each file of the checkpoint, in bytes. */
+  /** Size of each file of the checkpoint, in bytes. The names are relative to its folder, and include shared files. */
   readonly files: Readonly<Record<string, number>>;
-  /** SHA-256 of `_metadata`, hex. */
+  /** SHA-256 of `_metadata` without the folder of the shared files, hex. */
   readonly metadataSha256: string;
+  /** The state backend that wrote the checkpoint; undefined for a checkpoint from before there was a choice, which is `heap`. */
+  readonly stateBackend?: StateBackend;
   /** Time of the record, ISO 8601; for people only. */
   readonly recordedAt: string;
 }
@@ -77,6 +81,19 @@ export class DamagedCheckpointError extends Error {
         `that contains every acknowledged event. ${others}. Restore the file from a backup`,
     );
     this.name = "DamagedCheckpointError";
+  }
+}
+
+/** The checkpoint was written with another state backend. Use that one. */
+export class StateBackendMismatchError extends Error {
+  constructor(
+    /** The state backend that wrote the checkpoint. */
+    readonly written: StateBackend,
+    /** The state backend of the run. */
+    readonly requested: StateBackend,
+  ) {
+    super(`The checkpoint was written with the state backend ${written}. Flink cannot restore it with ${requested}`);
+    this.name = "StateBackendMismatchError";
   }
 }
 
@@ -132,7 +149,7 @@ function syncFolder(directory: string): void {
 }
 
 /** Replaces a file atomically. After it returns, the new content survives a power loss; before, the old or the new does. */
-export function replaceFile(file: string, content: string): void {
+export function replaceFile(file: string, content: string | Uint8Array): void {
   const temporary = `${file}.${process.pid}`;
   try {
     writeFileSync(temporary, content, { flush: true });
@@ -158,72 +175,124 @@ async function syncPath(file: string): Promise<void> {
   }
 }
 
+/** Name of the folder of shared files, relative to the folder of a checkpoint. */
+const SHARED = "../shared";
+
+/** Size and SHA-256 of the metadata without the folder of the shared files. Those of a moved checkpoint are the same. */
+function identifyMetadata(metadata: Buffer, job: string): { readonly bytes: number; readonly sha256: string } {
+  const movable = withSharedFolder(metadata, job, "");
+  return { bytes: movable.length, sha256: createHash("sha256").update(movable).digest("hex") };
+}
+
 /**
  * Syncs the files of a checkpoint to disk and describes it for the record. Flink does not sync them: after a power loss the
  * record could name an incomplete checkpoint.
+ * @param stateBackend the state backend that wrote the checkpoint
+ * @param synced the files of earlier checkpoints that are on disk; files of this one are added
  */
-export async function restorePointOf(checkpoint: Checkpoint, run: number, recordFile: string): Promise<RestorePoint> {
+export async function restorePointOf(
+  checkpoint: Checkpoint,
+  run: number,
+  recordFile: string,
+  stateBackend: StateBackend = "heap",
+  synced = new Set<string>(),
+): Promise<RestorePoint> {
+  const metadata = await readFile(path.join(checkpoint.directory, "_metadata"));
+  const shared = [...sharedFiles(metadata, checkpoint.job).keys()].map((name) => path.posix.join(SHARED, name));
   const files: Record<string, number> = {};
-  for (const name of (await readdir(checkpoint.directory)).sort()) {
+  for (const name of [...(await readdir(checkpoint.directory)), ...shared].sort()) {
     const file = path.join(checkpoint.directory, name);
-    await syncPath(file);
+    if (!synced.has(file)) await syncPath(file);
     files[name] = (await stat(file)).size;
   }
+  const { bytes, sha256 } = identifyMetadata(metadata, checkpoint.job);
+  files["_metadata"] = bytes;
   const top = path.dirname(recordFile);
-  for (let folder = checkpoint.directory; folder.startsWith(top); folder = path.dirname(folder)) await syncPath(folder);
+  const folders = shared.length ? [path.join(checkpoint.directory, SHARED)] : [];
+  for (let folder = checkpoint.directory; folder.startsWith(top); folder = path.dirname(folder)) folders.push(folder);
+  for (const folder of folders) await syncPath(folder);
+  for (const name of shared) synced.add(path.join(checkpoint.directory, name));
   return {
     run,
     job: checkpoint.job,
     checkpoint: checkpoint.number,
     path: path.relative(path.dirname(recordFile), checkpoint.directory),
     files,
-    metadataSha256: createHash("sha256")
-      .update(await readFile(path.join(checkpoint.directory, "_metadata")))
-      .digest("hex"),
+    metadataSha256: sha256,
+    stateBackend,
     recordedAt: new Date().toISOString(),
   };
 }
 
 /** Why a recorded checkpoint cannot be used; undefined when it is intact. */
 function damageOf(directory: string, point: RestorePoint): string | undefined {
+  const metadata = path.join(directory, "_metadata");
   for (const [name, bytes] of Object.entries(point.files)) {
     const file = path.join(directory, name);
-    const size = statSync(file, { throwIfNoEntry: false })?.size;
-    if (size === undefined) return `${file} is missing`;
+    const exists = statSync(file, { throwIfNoEntry: false });
+    if (!exists) return `${file} is missing`;
+    const size = file === metadata ? identifyMetadata(readFileSync(file), point.job).bytes : exists.size;
     if (size !== bytes) return `${file} has ${size} bytes instead of ${bytes}`;
   }
-  const metadata = path.join(directory, "_metadata");
   try {
-    const hash = createHash("sha256").update(readFileSync(metadata)).digest("hex");
-    return hash === point.metadataSha256 ? undefined : `the content of ${metadata} has changed`;
+    const { sha256 } = identifyMetadata(readFileSync(metadata), point.job);
+    return sha256 === point.metadataSha256 ? undefined : `the content of ${metadata} has changed`;
   } catch (error) {
     return `${metadata} cannot be read (${(error as Error).message})`;
   }
+}
+
+function hasSharedFiles(directory: string, job: string): boolean {
+  const shared = sharedFiles(readFileSync(path.join(directory, "_metadata")), job);
+  return [...shared].every(
+    ([name, bytes]) => statSync(path.join(directory, SHARED, name), { throwIfNoEntry: false })?.size === bytes,
+  );
+}
+
+/** The newest checkpoint of the run and job of a recorded one, if it is newer. @param directory folder of the recorded one */
+function newerCheckpoint(directory: string, { job, checkpoint }: RestorePoint): Checkpoint | undefined {
+  const newest = newestCheckpoint(path.dirname(path.dirname(directory)));
+  const isNewer = newest?.job === job && newest.number > checkpoint && hasSharedFiles(newest.directory, job);
+  return isNewer ? newest : undefined;
+}
+
+/** Makes a checkpoint whose folder was moved or copied refer to the shared files beside it. */
+function useSharedFilesBeside(directory: string, job: string): void {
+  const file = path.join(directory, "_metadata");
+  const metadata = readFileSync(file);
+  const adapted = withSharedFolder(metadata, job, path.join(directory, SHARED));
+  if (!adapted.equals(metadata)) replaceFile(file, adapted);
 }
 
 /**
  * The checkpoint to restore from: the recorded one when it is intact. Flink removes a checkpoint when newer ones of the same
  * run are complete, and a worker that was killed may not have recorded them. A newer checkpoint of the same run and job
  * also contains everything that was acknowledged, so it is used when the recorded one is missing. An older checkpoint is
- * never used.
+ * never used. The metadata of a checkpoint that was moved or copied is adapted to its new folder.
  * @param checkpoints folder with the checkpoints of all runs
- * @throws DamagedCheckpointError when neither can be used
+ * @param stateBackend the state backend of the run that restores it
+ * @throws DamagedCheckpointError when neither can be used; StateBackendMismatchError
  */
 export function checkpointToRestore(
   recordFile: string,
   checkpoints: string,
   point: RestorePoint,
+  stateBackend: StateBackend = "heap",
 ): { readonly directory: string; readonly number: number } {
+  const { stateBackend: written = "heap" } = point;
+  if (written !== stateBackend) throw new StateBackendMismatchError(written, stateBackend);
   const directory = path.resolve(path.dirname(recordFile), point.path);
   const damage = damageOf(directory, point);
-  if (damage === undefined) return { directory, number: point.checkpoint };
-  const newer = newestCheckpoint(path.dirname(path.dirname(directory)));
-  if (newer && newer.job === point.job && newer.number > point.checkpoint) return newer;
+  const usable = damage === undefined ? { directory, number: point.checkpoint } : newerCheckpoint(directory, point);
+  if (usable) {
+    useSharedFilesBeside(usable.directory, point.job);
+    return usable;
+  }
   const jobFolders = [checkpoints, ...runFolders(checkpoints)];
   const older = jobFolders
     .flatMap(completeCheckpoints)
     .filter((c) => c.number <= point.checkpoint && c.directory !== directory);
-  throw new DamagedCheckpointError(damage, point, older);
+  throw new DamagedCheckpointError(damage as string, point, older);
 }
 
 function runFolders(checkpoints: string): string[] {
@@ -245,6 +314,8 @@ export interface CheckpointRecorderOptions {
   readonly checkpoints: string;
   /** Number of this run. */
   readonly run: number;
+  /** The state backend of this run. @default "heap" */
+  readonly stateBackend?: StateBackend;
 }
 
 /** Environment variable of a worker with the options of its recorder, as JSON. */
@@ -257,6 +328,8 @@ const ATTEMPTS = 5;
 export class CheckpointRecorder {
   private readonly directory: string;
   private recorded = -1;
+  /** Shared files that are on disk. */
+  private readonly synced = new Set<string>();
   private last: Promise<unknown> = Promise.resolve();
 
   constructor(private readonly options: CheckpointRecorderOptions) {
@@ -275,7 +348,7 @@ export class CheckpointRecorder {
   }
 
   private async recordNewest(): Promise<number> {
-    const { file, run } = this.options;
+    const { file, run, stateBackend } = this.options;
     for (let attempt = 1; ; attempt++) {
       const newest = newestCheckpoint(this.directory);
       if (!newest) {
@@ -286,7 +359,7 @@ export class CheckpointRecorder {
       }
       if (newest.number <= this.recorded) return this.recorded;
       try {
-        const point = await restorePointOf(newest, run, file);
+        const point = await restorePointOf(newest, run, file, stateBackend, this.synced);
         const before = readCheckpointRecord(file);
         if (!before) throw new CheckpointRecordError(file, "is missing: the state was deleted during the run");
         if (before.newestRun > run) {
