@@ -5,13 +5,14 @@ import type { Pipeline } from "apache-beam/internal/pipeline";
 import * as runnerApi from "apache-beam/proto/beam_runner_api";
 import { PaneInfoCoder } from "apache-beam/coders/standard_coders";
 import { parDo } from "apache-beam/transforms/pardo";
-import { withName } from "apache-beam/transforms/transform";
+import { withName, type PTransform } from "apache-beam/transforms/transform";
 import { GlobalWindow } from "apache-beam/values";
 import { MiniRunner } from "../testing/miniRunner";
 import { bufferedBytes, dataLimits, openBundles, openTimerStream, type TimerStream } from "./dataChannel";
 import type { MultiplexingDataChannel } from "apache-beam/worker/data";
 import type { ExtendedOperator } from "./operators";
 import { registerParDoOperator } from "../parDoOperators";
+import { StateClient } from "../state/stateChannel";
 import * as fixtures from "../testing/fixtures";
 import { bundleParDo, onWorkerGone, pipe, stringCoder } from "../index";
 
@@ -57,19 +58,40 @@ registerParDoOperator(TIMERS_URN, (transformId, _transform, _spec, context, rece
   };
 });
 
+const STATE_URN = "beam:dofn:test_state:v1";
+
+/** Reads a state for each element, and emits the length of the element. */
+registerParDoOperator(STATE_URN, (transformId, _transform, _spec, context, receiver): ExtendedOperator => {
+  let client: StateClient;
+  const empty = new Uint8Array();
+  const bagUserState = { transformId, userStateId: "s", window: empty, key: empty };
+  return {
+    transformId,
+    startBundle: () => {
+      client = StateClient.forBundle(context);
+      return Promise.resolve();
+    },
+    process: async (element) => {
+      await client.get({ type: { oneofKind: "bagUserState", bagUserState } });
+      await receiver.receive({ ...element, value: String((element.value as string).length) });
+    },
+    finishBundle: () => Promise.resolve(),
+  };
+});
+
+/** A step with a DoFn of this URN. */
+function testStep(name: string, urn: string): PTransform<PCollection<string>, PCollection<string>> {
+  return withName(name, (_input: PCollection<string>, pipeline: Pipeline, proto: runnerApi.PTransform) => {
+    const doFn = { urn, payload: new Uint8Array() };
+    const payload = runnerApi.ParDoPayload.toBinary(runnerApi.ParDoPayload.create({ doFn }));
+    proto.spec = { urn: parDo.urn, payload };
+    return pipeline.createPCollectionInternal(stringCoder);
+  });
+}
+
 async function withTimers<T>(use: (runner: MiniRunner, transformId: string) => Promise<T>): Promise<T> {
   const runner = await MiniRunner.start();
-  await runner.describe("timers", (input) =>
-    pipe(
-      input,
-      withName("timers", (_input: PCollection<string>, pipeline: Pipeline, proto: runnerApi.PTransform) => {
-        const doFn = { urn: TIMERS_URN, payload: new Uint8Array() };
-        const payload = runnerApi.ParDoPayload.toBinary(runnerApi.ParDoPayload.create({ doFn }));
-        proto.spec = { urn: parDo.urn, payload };
-        return pipeline.createPCollectionInternal(stringCoder);
-      }),
-    ),
-  );
+  await runner.describe("timers", (input) => pipe(input, testStep("timers", TIMERS_URN)));
   return use(runner, runner.transformId("timers", "timers")).finally(() => runner.close());
 }
 
@@ -80,9 +102,9 @@ function heldBytes(channel: MultiplexingDataChannel | undefined): number {
 }
 
 /** Runs with a bound of 1 MiB in each direction. */
-async function withLimits<T>(run: () => Promise<T>): Promise<T> {
+async function withLimits<T>(run: () => Promise<T>, stallMs = 30_000): Promise<T> {
   const before = { ...dataLimits };
-  Object.assign(dataLimits, { received: 1 << 20, sent: 1 << 20 });
+  Object.assign(dataLimits, { received: 1 << 20, sent: 1 << 20, stallMs });
   return run().finally(() => Object.assign(dataLimits, before));
 }
 
@@ -183,6 +205,54 @@ export const scenarios = {
     }),
 
   /**
+   * A step that asks for state for each of 64 elements of 256 KiB, and a runner that answers only after the worker has taken
+   * all data, as a runner that holds a lock while it sends: the error, and the number of outputs.
+   */
+  stateBehindData: async () => {
+    const runner = await MiniRunner.start();
+    try {
+      await runner.describe("state", (input) => pipe(input, testStep("state", STATE_URN)));
+      runner.stateHangs = true;
+      return await withLimits(async () => {
+        const { id, response } = runner.startBundle("state");
+        for (let i = 0; i < 64; i++) await runner.send("state", id, ["x".repeat(256 << 10)]);
+        await runner.send("state", id, [], true);
+        await runner.until(() => runner.unsentMessages > 0, "a paused stream", 10_000);
+        await runner.until(() => runner.unsentMessages === 0, "a stream that goes on", 10_000);
+        runner.answerHangingState();
+        const { error } = await response;
+        await runner.until(() => runner.output(id).length === 64, "the output");
+        return { error, outputs: runner.output(id).length };
+      }, 50);
+    } finally {
+      runner.close();
+    }
+  },
+
+  /** A step that emits what it gets, 24 MiB, and a runner that takes output only after it has sent its data. */
+  outputBehindData: async () => {
+    const runner = await MiniRunner.start();
+    try {
+      await runner.describe("same", (input) => pipe(input, bundleParDo("same", new fixtures.Identity(), stringCoder)));
+      await runner.run("same", [["opens the data stream"]]);
+      return await withLimits(async () => {
+        runner.pauseData();
+        const { id, response } = runner.startBundle("same");
+        for (let i = 0; i < 96; i++) await runner.send("same", id, ["x".repeat(256 << 10)]);
+        await runner.send("same", id, [], true);
+        await runner.until(() => runner.unsentMessages > 0, "a paused stream", 10_000);
+        await runner.until(() => runner.unsentMessages === 0, "a stream that goes on", 10_000);
+        runner.resumeData();
+        const { error } = await response;
+        await runner.until(() => runner.output(id).length === 96, "the output", 10_000);
+        return { error, outputs: runner.output(id).length };
+      }, 50);
+    } finally {
+      runner.close();
+    }
+  },
+
+  /**
    * A step that emits 64 KiB for each of 512 elements, and a runner that takes nothing for a while: the bytes that wait for
    * the runner, and the number of elements that the step has processed until then, and at the end.
    */
@@ -200,7 +270,7 @@ export const scenarios = {
         const { id, response } = runner.startBundle("wide");
         for (let i = 0; i < 64; i++) await runner.send("wide", id, texts(8));
         await runner.send("wide", id, [], true);
-        await runner.until(() => heldBytes(channel) > 1 << 20, "output that waits");
+        await runner.until(() => heldBytes(channel) > 1 << 20, "output that waits", 10_000);
         await new Promise((resolve) => setTimeout(resolve, 500)); // more than a flush by the timer
         const held = heldBytes(channel);
         const processed = fixtures.widened.length;

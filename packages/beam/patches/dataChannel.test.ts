@@ -63,6 +63,14 @@ describe("Patch of the data channel", function () {
     assert(most < 3 * MIB, `${most} bytes of 16 MiB`);
   });
 
+  it("a runner that answers state requests only after it has sent its data does not stop a worker that takes no more data", async () => {
+    assert.deepEqual(await scenarios.stateBehindData(), { error: "", outputs: 64 });
+  });
+
+  it("a runner that takes output only after it has sent its data does not stop a worker that takes no more data", async () => {
+    assert.deepEqual(await scenarios.outputBehindData(), { error: "", outputs: 96 });
+  });
+
   it("steps wait for a runner that is slow to take their output: a bounded number of bytes waits for it", async () => {
     const { error, held, processed, end } = await scenarios.slowRunner();
     assert.equal(error, "");

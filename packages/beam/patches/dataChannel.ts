@@ -16,6 +16,7 @@ import { DataSourceOperator, NonPromise, type OperatorContext, type ProcessResul
 import { Worker } from "apache-beam/worker/worker";
 
 import { runAsStep } from "./metrics";
+import { membersOf } from "./stateChannel";
 import { streamFailed } from "./streams";
 
 const MIB = 1 << 20;
@@ -23,11 +24,14 @@ const MIB = 1 << 20;
 /**
  * Bounds of each data stream, bytes; environment variable `BEAM_DATA_BUFFER_MIB` sets both. The stream is paused while more
  * data than `received` waits for bundles that have started, so that the flow control of HTTP/2 stops the runner; gRPC then
- * still holds up to 16 messages. Each of these bundles works through its data without needing other data, so that the stream
- * always goes on; data of bundles that have not started yet is not counted, because they could not. Operators that send wait
- * while more than `sent` has not been taken by the runner.
+ * still holds up to 16 messages. Operators that send wait while more than `sent` has not been taken by the runner.
+ *
+ * The stream always goes on: a bundle works through its data without needing other data, and data of bundles that have not
+ * started yet is not counted. But Flink sends timers while it holds the lock that it needs to answer state requests, and to
+ * take timers that are set. So when nothing is worked through for `stallMs` while the worker waits for such an answer, or for
+ * the runner to take output, the stream takes as much again.
  */
-export const dataLimits = { received: bufferMib() * MIB, sent: bufferMib() * MIB };
+export const dataLimits = { received: bufferMib() * MIB, sent: bufferMib() * MIB, stallMs: 5000 };
 
 function bufferMib(): number {
   return Number(process.env["BEAM_DATA_BUFFER_MIB"] ?? 32);
@@ -137,7 +141,16 @@ class ChannelState {
   /** Bytes that the runner has not taken. */
   sent = 0;
   private waitingToSend: { resolve(): void; reject(error: Error): void }[] = [];
-  private isPaused = false;
+  /** Set while the stream is paused. */
+  private stallTimer: NodeJS.Timeout | undefined;
+  /** Room that was given in addition, because nothing went on. */
+  private additional = 0;
+  /** Number of messages that have been worked through. */
+  private handled = 0;
+  /** Number of messages that the runner has taken. */
+  private taken = 0;
+  /** Whether the worker waits for answers to state requests. */
+  waitsForState = (): boolean => false;
 
   constructor(private readonly stream: Stream) {}
 
@@ -179,17 +192,38 @@ class ChannelState {
     for (const inbox of this.bundles.values()) inbox.fail(error);
     for (const { reject } of this.waitingToSend) reject(error);
     this.waitingToSend = [];
+    clearInterval(this.stallTimer);
   }
 
   private buffered(bytes: number): void {
     this.received += bytes;
-    if (!this.isPaused && this.received > dataLimits.received) {
-      this.isPaused = true;
-      this.stream.pause();
-    } else if (this.isPaused && this.received <= dataLimits.received / 2) {
-      this.isPaused = false;
-      this.stream.resume();
+    if (bytes < 0) this.handled++;
+    if (!this.stallTimer && this.received > dataLimits.received + this.additional) this.pause();
+    else if (this.received <= dataLimits.received / 2) {
+      this.additional = 0;
+      this.resume();
     }
+  }
+
+  private pause(): void {
+    this.stream.pause();
+    let { handled, taken } = this;
+    this.stallTimer = setInterval(() => {
+      const waits = this.waitsForState() || (this.waitingToSend.length > 0 && this.taken === taken);
+      if (waits && this.handled === handled) {
+        this.additional += dataLimits.received;
+        this.resume();
+      }
+      ({ handled, taken } = this);
+    }, dataLimits.stallMs);
+    this.stallTimer.unref();
+  }
+
+  private resume(): void {
+    if (!this.stallTimer) return;
+    clearInterval(this.stallTimer);
+    this.stallTimer = undefined;
+    this.stream.resume();
   }
 
   /** Whether senders have to wait. */
@@ -203,6 +237,7 @@ class ChannelState {
     this.sent += bytes;
     this.stream.write(elements, () => {
       this.sent -= bytes;
+      this.taken++;
       if (this.isCongested) return;
       for (const { resolve } of this.waitingToSend) resolve();
       this.waitingToSend = [];
@@ -355,6 +390,9 @@ export function patchDataChannel(): void {
     const channel = getDataChannel.call(this, endpoint);
     if (!known) {
       const state = stateOf(channel);
+      state.waitsForState = () => {
+        return [...this.stateChannels.values()].some((stateChannel) => membersOf(stateChannel).callbacks.size > 0);
+      };
       channel.dataChannel.removeAllListeners("data");
       channel.dataChannel.on("data", (elements: Elements) => dispatch(state, elements));
       const failed = (error: Error): void => {

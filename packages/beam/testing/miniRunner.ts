@@ -139,6 +139,7 @@ export class MiniRunner {
   readonly stateRequests: string[] = [];
   /** Whether requests of user state stay unanswered. */
   stateHangs = false;
+  private hanging: (() => void)[] = [];
   /** Console output of the worker; it is not printed. */
   readonly logged: string[] = [];
   /** Whether the worker has ended its control stream. */
@@ -214,7 +215,10 @@ export class MiniRunner {
   private answerState(call: Call<fnApi.StateRequest, fnApi.StateResponse>, request: fnApi.StateRequest): void {
     const kind = request.request.oneofKind ?? "";
     this.stateRequests.push(kind);
-    if (this.stateHangs) return;
+    if (this.stateHangs) {
+      this.hanging.push(() => this.answerState(call, request));
+      return;
+    }
     const key = Buffer.from(fnApi.StateKey.toBinary(request.stateKey as fnApi.StateKey)).toString("base64");
     const stored = this.stored.get(key) ?? new Uint8Array();
     const answer = (response: fnApi.StateResponse["response"]): void =>
@@ -481,6 +485,14 @@ export class MiniRunner {
 
   async until(condition: () => boolean, what: string, timeoutMs = 3000): Promise<void> {
     await waitUntil(what, condition, { timeoutMs, intervalMs: 5 });
+  }
+
+  /** Answers the requests of user state that were left unanswered. */
+  answerHangingState(): void {
+    this.stateHangs = false;
+    const { hanging } = this;
+    this.hanging = [];
+    for (const answer of hanging) answer();
   }
 
   /** Number of messages with data that wait in this process because the worker does not take them. */
