@@ -55,12 +55,12 @@ describe("Example of the README of the Beam package", function () {
     symlinkSync(target, join(project, path));
   }
 
-  it("the example of the README compiles against the packed packages, and runs on embedded Flink", () => {
+  it("the examples of the README compile against the packed packages, and run on embedded Flink", () => {
     const readme = readFileSync(join(PACKAGES[0] as string, "README.md"), "utf8");
     const files = [...readme.matchAll(/^```(?:json|ts) (\S+)\n([^]*?)^```$/gm)];
     assert.deepEqual(
       files.map(([, name]) => name),
-      ["package.json", "tsconfig.json", "visits.ts", "main.ts"],
+      ["package.json", "tsconfig.json", "visits.ts", "quiet.ts", "main.ts"],
     );
     for (const [, name = "", content = ""] of files) writeFileSync(join(project, name), content);
     installTarballs();
@@ -73,5 +73,7 @@ describe("Example of the README of the Beam package", function () {
     const output = run(process.execPath, "dist/main.js");
     assert.match(output, /^ann 2$/m, output);
     assert.match(output, /^bob 1$/m, output);
+    const quiet = run(process.execPath, "dist/main.js", "quiet");
+    assert.match(quiet, /^ann: \/home \/cart\nann: \/home$/m, quiet);
   });
 });

@@ -12,7 +12,7 @@ async function truncated(doFn: SplittableDoFn<string, string>, restrictions: rea
     await runner.describe(
       "drain",
       (input) => pipe(input as never, splittableParDo("read", doFn, stringCoder)),
-      "truncate",
+      { splittable: "truncate" },
     );
     const values = restrictions.map((text) => ({
       key: { key: new Uint8Array(), value: Buffer.from(JSON.stringify(text)) },

@@ -174,7 +174,7 @@ export class EmitAtEnd implements DoFn<string, string> {
 /** What {@link BadTime} does. */
 export type BadTimeOf = "nan" | "undefined" | "huge" | "text" | "finish";
 
-/** Emits with a time that is none. */
+/** Emits with a time that is not valid. */
 export class BadTime implements DoFn<string, string> {
   private readonly times: Record<string, unknown> = { huge: 1e16, text: "1" };
   process(what: string, context: Context): void {
