@@ -16,6 +16,12 @@ export interface FlinkJobOptions {
   readonly checkpointingInterval?: number;
   /** Time after which a checkpoint that is not complete fails the job attempt, ms. Default: {@link checkpointTimeoutMs}. */
   readonly checkpointTimeout?: number;
+  /**
+   * Whether Flink copies neither elements between operators nor values of state. Not safe with the state backend `heap`: Beam
+   * changes the counts of triggers in place, also while Flink writes a checkpoint of them. @default false; `runOnFlink`
+   * sets it with RocksDB
+   */
+  readonly fasterCopy?: boolean;
   /** Maximum number of elements in a bundle. @default 5000 */
   readonly maxBundleSize?: number;
   /** Maximum time that a bundle stays open, ms. @default 500 */
@@ -68,6 +74,7 @@ function pipelineOptions(pipeline: runnerApi.Pipeline, options: FlinkJobOptions)
     parallelism: options.parallelism ?? 1,
     // Without it, the output of the first bundle may stay buffered, and a source never starts to read.
     finish_bundle_before_checkpointing: true,
+    faster_copy: options.fasterCopy ?? false,
     max_bundle_size: options.maxBundleSize ?? 5000,
     max_bundle_time_mills: options.maxBundleTimeMills ?? 500,
     // An idle source that finishes ends the job's checkpoints, and the delays between the reads of a splittable DoFn. It is

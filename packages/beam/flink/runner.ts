@@ -120,7 +120,8 @@ export async function runOnFlink(pipeline: runnerApi.Pipeline, options: FlinkRun
       },
     });
     const server = jobServer;
-    const job = await submitJob(server.endpoint, workers.address, pipeline, options, accessToken);
+    const jobOptions = { fasterCopy: options.stateBackend === "rocksdb", ...options };
+    const job = await submitJob(server.endpoint, workers.address, pipeline, jobOptions, accessToken);
     let stopping = false;
     const serverExited = server.process.exited.then(({ code, signal }): JobEnd => {
       job.close();
