@@ -1,7 +1,6 @@
 import "../sdk";
 import Long from "long";
 import type * as runnerApi from "apache-beam/proto/beam_runner_api";
-import type { Coder } from "apache-beam/coders/coders";
 import { KVCoder } from "apache-beam/coders/required_coders";
 import { VarIntCoder } from "apache-beam/coders/standard_coders";
 import type { KV, PaneInfo, Window, WindowedValue } from "apache-beam/values";
