@@ -47,8 +47,6 @@ export const STEPS_OF_PROGRAMS: Readonly<Record<string, readonly SetUpStep[]>> =
   "bench/pipeline/stop.component.test.ts": ["Flink job server"],
   // It runs the SDK's own tests on Flink.
   "packages/beam/testing/upstream/flink.component.test.ts": ["Flink job server"],
-  "test/cluster/clusterRig.ts": ["Flink job server"],
-  "test/faults/rig/pipelineRig.ts": ["emulator programs", "BigQuery emulator", "Flink job server"],
   // It compiles and runs a small repository of its own.
   "tools/bootstrap.component.test.ts": [],
   "packages/gcp/emulators/emulator.component.test.ts": ["emulator programs", "BigQuery emulator"],
