@@ -111,7 +111,7 @@ async function measure(
           `  ${((now - started) / 1000).toFixed(0)} s: ${events} events, ` +
             `${Math.round(((events - lastEvents) / (now - lastReport)) * 1000)}/s; worker ${counters["worker.rssMiB"]} MiB ` +
             `(heap ${counters["worker.heapMiB"]}), JVM ${jvm.rssMiB} MiB; ${counters["panes"] ?? 0} panes, ` +
-            `${counters["state.requests"]} state requests, ${counters["state.hits"]} cache hits, ` +
+            `${counters["state.requests"]} state requests in ${counters["state.messages"]} messages, ${counters["state.hits"]} cache hits, ` +
             `${counters["worker.failedBundles"]} failed bundles`,
         );
         lastReport = now;

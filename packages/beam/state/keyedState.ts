@@ -64,6 +64,11 @@ export class Entry {
     return sum;
   }
 
+  /** Whether one of the cells is worth a place in the cache. */
+  get isCached(): boolean {
+    return Object.values(this.cells).some((cell) => cell.isCached ?? true);
+  }
+
   clearStates(): void {
     for (const cell of Object.values(this.cells)) cell.clear();
   }
@@ -214,6 +219,7 @@ export class KeyedStates {
   bundleEnded(succeeded: boolean): void {
     if (succeeded && this.cachePrefix !== undefined) {
       for (const [id, entry] of this.entriesById) {
+        if (!entry.isCached) continue;
         entry.bundleEnded();
         cache.put(this.cachePrefix + id, entry);
       }
