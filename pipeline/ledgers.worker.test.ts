@@ -5,6 +5,8 @@ import { bundleParDo, pipe, stringCoder } from "@eventlogger/beam";
 import * as fixtures from "@eventlogger/beam/testing/fixtures";
 import { MiniRunner } from "@eventlogger/beam/testing/miniRunner";
 import { dayOf } from "@eventlogger/events/day";
+import { VarintReader } from "@eventlogger/events/varints";
+import { recordAccepted } from "./accepted/recordAccepted";
 import { countSessions } from "./sessions/countSessions";
 import { PairTexts, TextEvents } from "./testing/textEvents";
 import { countUsers } from "./users/countUsers";
@@ -85,6 +87,21 @@ describe("ledgers in a worker", function () {
     runner.stored.clear(); // the checkpoint contains no user
     const { output } = await runner.run("users 2", [[event("u"), event("v")]], { cacheToken: "attempt 2" });
     assert.deepEqual(output, [`${TODAY} [0,0,2,2]`]);
+  });
+
+  it("an event with the event_id of an earlier one and other content is counted in a metric of the runner", async () => {
+    // The event_id follows from session and time.
+    await runner.describe("record", (texts) => pipe(toEvents(texts), recordAccepted()));
+    const conflicts = async (...events: string[]): Promise<number> => {
+      const { response } = await runner.run("record", [events]);
+      assert(response.response.oneofKind === "processBundle", response.error);
+      const { monitoringInfos } = response.response.processBundle;
+      const info = monitoringInfos.find(({ labels }) => labels["NAME"] === "conflictingEvents");
+      return info ? (new VarintReader(info.payload).unsigned() ?? NaN) : 0;
+    };
+    const at = (session: string, user: string): string => `${user} ${session} ${NOON}`;
+    assert.equal(await conflicts(at("x", "u"), at("y", "u"), at("x", "u")), 0);
+    assert.equal(await conflicts(at("x", "v"), at("y", "u"), at("x", "w")), 2);
   });
 
   it("a session that grows costs one state request per bundle", async () => {

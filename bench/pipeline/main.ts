@@ -7,6 +7,7 @@ import { buildPipeline, ensureFlinkClasspath, runOnFlink, type FlinkRun } from "
 import { runMain } from "@eventlogger/process/main";
 import { cacheDir, repositoryRoot } from "@eventlogger/process/packageRoot";
 import { eventPipeline } from "@eventlogger/pipeline/eventPipeline";
+import { WORKER_NODE_ARGS } from "@eventlogger/pipeline/runners/flink/runOnFlink";
 import { newShardHashSecret } from "@eventlogger/pipeline/shards";
 import { dayOf, dayToIso } from "@eventlogger/events/day";
 import type { DayVersion } from "@eventlogger/events/totals/totals";
@@ -87,6 +88,7 @@ async function measure(
       workDir: path.join(directory, "work"),
       logDir: directory,
       heap: options.heap,
+      workerNodeArgs: WORKER_NODE_ARGS,
       requireFrom: repositoryRoot,
       checkpointingInterval: 5000,
       checkpointDir: path.join(directory, "checkpoints"),
