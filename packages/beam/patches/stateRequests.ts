@@ -4,10 +4,13 @@
  *   each. A gRPC message is a flag (one byte), a length (four bytes) and its bytes, so several may follow each other. grpc-js adds the
  *   flag and the length itself, and then copies the bytes of the message behind them. A batch contains the bytes of the first
  *   request and, complete, the messages of all others. Its method `copy` corrects the length.
+ * - Where the runner allows it, as the Flink runner of this library does, many requests are one message, and so are their responses:
+ *   the class GrpcStateService in flink/java describes the message.
  * - Requests are encoded, and responses decoded, without the generated code, which creates several objects for each field.
  */
 import { StateKey, StateResponse, type StateRequest } from "apache-beam/proto/beam_fn_api";
 import { BeamFnStateClient } from "apache-beam/proto/beam_fn_api.grpc-client";
+import { Reader } from "protobufjs";
 
 /** Flag and length of a message. */
 const HEADER_BYTES = 5;
@@ -36,8 +39,13 @@ function varintBytes(value: number): number {
   return value < 0x80 ? 1 : value < 0x4000 ? 2 : value < 0x200000 ? 3 : value < 0x10000000 ? 4 : 5;
 }
 
+/** The instruction id of a batch in one message. */
+export const BATCH_INSTRUCTION = "beam-typescript:state-batch";
+
 /** Requests that are sent together. */
 export class StateRequestBatch {
+  /** The ids of the requests. */
+  readonly ids: string[] = [];
   private buffer = Buffer.allocUnsafe(FIRST_BYTES);
   private length = 0;
   private firstLength = 0;
@@ -48,6 +56,7 @@ export class StateRequestBatch {
   }
 
   add({ id, instructionId, stateKey, request }: StateRequest): void {
+    this.ids.push(id);
     const key = stateKey ? encodeKey(stateKey) : NO_BYTES;
     let tag = TAG.clear;
     let content: Uint8Array = NO_BYTES;
@@ -90,6 +99,24 @@ export class StateRequestBatch {
       return message.length;
     };
     return message;
+  }
+
+  /** One request that contains all of them, for a runner that answers it with {@link decodeBatchResponse}. */
+  toRequest(id: string): StateRequest {
+    const data = Buffer.allocUnsafe(this.length); // a length takes no more bytes than a header
+    let end = 0;
+    for (let at = 0; at < this.length;) {
+      const length = this.buffer.readUInt32BE(at + HEADER_BYTES - LENGTH_BYTES);
+      at += HEADER_BYTES;
+      for (let rest = length; ; rest >>>= 7) {
+        data[end++] = rest < 0x80 ? rest : (rest & 0x7f) | 0x80;
+        if (rest < 0x80) break;
+      }
+      end += this.buffer.copy(data, end, at, at + length);
+      at += length;
+    }
+    const append = { data: data.subarray(0, end) };
+    return { id, instructionId: BATCH_INSTRUCTION, request: { oneofKind: "append", append } };
   }
 
   private varint(value: number): void {
@@ -171,6 +198,21 @@ function lengthAt(bytes: Buffer, at: number): { readonly start: number; readonly
     if (byte < 0x80) return { start: at + i + 1, end: at + i + 1 + length };
   }
   return undefined;
+}
+
+/** The responses to the requests of a batch. @throws Error when the bytes end in a response */
+export function decodeBatchResponse(data: Uint8Array): StateResponse[] {
+  const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  const responses: StateResponse[] = [];
+  const reader = new Reader(bytes);
+  while (reader.pos < reader.len) {
+    const length = reader.uint32();
+    const end = reader.pos + length;
+    if (end > bytes.length) throw new Error("A response to a batch of state requests is incomplete");
+    responses.push(decodeStateResponse(bytes.subarray(reader.pos, end)));
+    reader.pos = end;
+  }
+  return responses;
 }
 
 type Serialize = (value: unknown) => Buffer;
