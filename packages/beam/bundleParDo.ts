@@ -1,34 +1,34 @@
 import "./sdk";
-import Long from "long";
-import * as runnerApi from "apache-beam/proto/beam_runner_api";
+import type * as runnerApi from "apache-beam/proto/beam_runner_api";
 import type { Coder } from "apache-beam/coders/coders";
-import { PaneInfoCoder } from "apache-beam/coders/standard_coders";
-import { deserializeFn, serializeFn } from "apache-beam/internal/serialize";
 import type { Pipeline } from "apache-beam/internal/pipeline";
 import type { PCollection } from "apache-beam";
-import { parDo } from "apache-beam/transforms/pardo";
 import { withName, type PTransform } from "apache-beam/transforms/transform";
-import { GlobalWindow, type WindowedValue } from "apache-beam/values";
-import { NonPromise, type ProcessResult, type Receiver } from "apache-beam/worker/operators";
+import { expandDoFn, isGlobal } from "./dofn/applyDoFn";
+import type { DoFn, ElementContext, FinishBundleContext, NoDeclarations } from "./dofn/doFn";
+import { DoFnOperator } from "./dofn/operator";
+import { deserializeDoFn } from "./dofn/serialize";
 import { registerParDoOperator } from "./parDoOperators";
-import type { ExtendedOperator } from "./patches/operators";
 
 const ASYNC_DOFN_URN = "beam:dofn:js_async:v1";
 
 /**
- * An asynchronous DoFn that knows its bundles: it learns when a bundle starts, ends and fails, may return promises, and may
- * emit in `finishBundle`. An instance processes one bundle after another. Instances are serialized: plain fields only, and
- * the class is an export of a module that calls `registerModule`. Input and output are in the global window.
+ * A smaller form of `DoFn`, with one output: it learns when a bundle starts, ends and fails, may return promises, and may
+ * emit in `finishBundle`. An instance processes one element after another. Instances are serialized: plain fields only, and
+ * the class is an export of a module that calls `registerModule`.
  */
 export interface BundleDoFn<I, O> {
   /** Called before the first element of each bundle. */
   startBundle?(): void;
   /**
    * Called for each element; the next call waits for the promise. A rejection fails the bundle.
-   * @param emit emits an output with its event time, epoch ms (default: that of the input)
+   * @param emit emits an output with its event time, epoch ms (default: that of the input), in the window of the input
    */
   process(element: I, emit: Emit<O>): void | Promise<void>;
-  /** Called after the last element. The bundle succeeds only when the promise resolves. */
+  /**
+   * Called after the last element. The bundle succeeds only when the promise resolves. A DoFn that emits here must have its
+   * input in the global window: use `applyDoFn` for other windows.
+   */
   finishBundle?(emit: EmitTimestamped<O>): void | Promise<void>;
   /** Called when the bundle fails, also when another step fails it: cancel requests in flight. */
   bundleFailed?(error: Error): void;
@@ -40,88 +40,62 @@ export type Emit<O> = (value: O, timestampMs?: number) => void;
 export type EmitTimestamped<O> = (value: O, timestampMs: number) => void;
 
 /**
- * Applies a {@link BundleDoFn}. The output is in the global window.
+ * Applies a {@link BundleDoFn}. The output has the windows of the input.
  * @param name name of the step
+ * @throws DoFnNotSerializableError when the DoFn would not arrive in a worker as it is here
+ * @throws Error when `finishBundle` has a parameter and the input is not in the global window
  */
 export function bundleParDo<I, O>(
   name: string,
   doFn: BundleDoFn<I, O>,
   outputCoder: Coder<O>,
 ): PTransform<PCollection<I>, PCollection<O>> {
-  function expandInternal(_input: PCollection<I>, pipeline: Pipeline, proto: runnerApi.PTransform) {
-    proto.spec = runnerApi.FunctionSpec.create({
-      urn: parDo.urn,
-      payload: runnerApi.ParDoPayload.toBinary(
-        runnerApi.ParDoPayload.create({
-          doFn: runnerApi.FunctionSpec.create({ urn: ASYNC_DOFN_URN, payload: serializeFn({ doFn }) }),
-        }),
-      ),
+  function expandInternal(input: PCollection<I>, pipeline: Pipeline, proto: runnerApi.PTransform) {
+    const { pcollections, windowingStrategies } = pipeline.getProto().components as runnerApi.Components;
+    const strategyId = pcollections[input.getId()]?.windowingStrategyId ?? "";
+    if (doFn.finishBundle?.length && !isGlobal(windowingStrategies[strategyId]?.windowFn)) {
+      throw new Error(
+        `${name}: the input is windowed, and finishBundle cannot say in which window it emits; use applyDoFn, or apply ` +
+          "windowInto(globalWindows()) first",
+      );
+    }
+    const step = expandDoFn({
+      name,
+      urn: ASYNC_DOFN_URN,
+      doFn,
+      declarations: {},
+      input,
+      sideInputs: {},
+      pipeline,
+      proto,
     });
-    return pipeline.createPCollectionInternal(outputCoder);
+    return step.createOutput(outputCoder);
   }
   return withName(name, expandInternal);
 }
 
-const GLOBAL_WINDOWS = [new GlobalWindow()];
-const PANE = PaneInfoCoder.ONE_AND_ONLY_FIRING;
+/** A {@link BundleDoFn} as a DoFn. */
+class BundleDoFnAdapter implements DoFn<unknown, unknown> {
+  constructor(private readonly doFn: BundleDoFn<unknown, unknown>) {}
 
-class BundleParDoOperator implements ExtendedOperator {
-  /** Elements may be in flight when the runner requests a split. */
-  readonly refusesSplits = true;
-  private pending: Promise<void>[] = [];
-  private current: WindowedValue<unknown> | undefined;
-
-  constructor(
-    readonly transformId: string,
-    private readonly doFn: BundleDoFn<unknown, unknown>,
-    private readonly receiver: Receiver,
-  ) {}
-
-  private send(value: unknown, timestamp: Long): void {
-    const result = this.receiver.receive({ value, windows: GLOBAL_WINDOWS, pane: PANE, timestamp });
-    if (result !== NonPromise) this.pending.push(result);
-  }
-
-  private readonly emit: Emit<unknown> = (value, timestampMs) => {
-    const timestamp = timestampMs === undefined ? this.current?.timestamp : Long.fromNumber(timestampMs);
-    if (timestamp === undefined)
-      throw new Error(`${this.transformId}: emit() after process() has returned needs a timestamp`);
-    this.send(value, timestamp);
-  };
-
-  private takePending(): ProcessResult {
-    if (!this.pending.length) return NonPromise;
-    const { pending } = this;
-    this.pending = [];
-    return Promise.all(pending).then(() => undefined);
-  }
-
-  startBundle(): Promise<void> {
-    this.pending = [];
+  startBundle(): void {
     this.doFn.startBundle?.();
-    return Promise.resolve();
   }
-
-  process(element: WindowedValue<unknown>): ProcessResult {
-    this.current = element;
-    const result = this.doFn.process(element.value, this.emit);
-    if (!result) return this.takePending();
-    return result.then(() => this.takePending() ?? undefined);
+  process(element: unknown, context: ElementContext<unknown>): void | Promise<void> {
+    return this.doFn.process(element, (value, timestampMs) => {
+      if (timestampMs === undefined) context.output(value);
+      else context.output(value, { timestampMs });
+    });
   }
-
-  async finishBundle(): Promise<void> {
-    this.current = undefined;
-    const emit: EmitTimestamped<unknown> = (value, timestampMs) => this.send(value, Long.fromNumber(timestampMs));
-    await this.doFn.finishBundle?.(emit);
-    await this.takePending();
+  finishBundle(context: FinishBundleContext<unknown, NoDeclarations>): void | Promise<void> {
+    return this.doFn.finishBundle?.((value, timestampMs) => context.output(value, { timestampMs }));
   }
-
-  abort(error: Error): void {
+  bundleFailed(error: Error): void {
     this.doFn.bundleFailed?.(error);
   }
 }
 
-registerParDoOperator(ASYNC_DOFN_URN, (id, _transform, spec, _context, receiver) => {
-  const { doFn } = deserializeFn(spec.doFn?.payload as Uint8Array) as { doFn: BundleDoFn<unknown, unknown> };
-  return new BundleParDoOperator(id, doFn, receiver);
+registerParDoOperator(ASYNC_DOFN_URN, (id, transform, spec, context) => {
+  const doFn = deserializeDoFn<BundleDoFn<unknown, unknown>>(spec.doFn?.payload as Uint8Array);
+  return new DoFnOperator(id, transform, spec, context, new BundleDoFnAdapter(doFn), {});
 });

@@ -14,11 +14,11 @@ export const stringCoder: Coder<string> = new StrUtf8Coder();
 export const textKvCoder: KVCoder<string, string> = new KVCoder(new StrUtf8Coder(), new StrUtf8Coder());
 
 /** Sets the coder of a keyed collection, so that the runner can group by its keys. */
-export function withKvCoder<V>(
+export function withKvCoder<K, V>(
   name: string,
-  coder: KVCoder<string, V>,
-): PTransform<PCollection<KV<string, V>>, PCollection<KV<string, V>>> {
-  return withName(name, withCoderInternal<KV<string, V>>(coder));
+  coder: KVCoder<K, V>,
+): PTransform<PCollection<KV<K, V>>, PCollection<KV<K, V>>> {
+  return withName(name, withCoderInternal<KV<K, V>>(coder));
 }
 
 /** Parses JSON. The error does not quote the text, because errors are logged, and the text may be personal data. */

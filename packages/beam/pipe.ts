@@ -42,11 +42,13 @@ export function pipe<I extends Root | PCollection<unknown>, A, B, C, D, E, F>(
   e: Step<PCollection<D>, E>,
   f: Step<PCollection<E>, F>,
 ): PCollection<F>;
-export function pipe(input: unknown, ...steps: unknown[]): PCollection<unknown> {
-  return steps.reduce(
-    (current, step) => (current as Root).apply(step as Step<Root, unknown>),
-    input,
-  ) as PCollection<unknown>;
+/** Applies one transform with several outputs. */
+export function pipe<I extends Root | PCollection<unknown>, R extends Readonly<Record<string, PCollection<unknown>>>>(
+  input: I,
+  a: PTransform<I, R>,
+): R;
+export function pipe(input: unknown, ...steps: unknown[]): unknown {
+  return steps.reduce((current, step) => (current as Root).apply(step as Step<Root, unknown>), input);
 }
 
 /** A transform that is applied synchronously, or asynchronously like the transforms of other languages. */

@@ -1,7 +1,7 @@
 import "../sdk";
 import type * as runnerApi from "apache-beam/proto/beam_runner_api";
 import { asExternalEnvironment, TYPESCRIPT_DEFAULT_ENVIRONMENT_URN } from "apache-beam/internal/environments";
-import { ExternalPayload, type Environment } from "apache-beam/proto/beam_runner_api";
+import { ExternalPayload, IsBounded_Enum, type Environment } from "apache-beam/proto/beam_runner_api";
 import { ACCESS_TOKEN_PARAMETER } from "../accessToken";
 import { useExternalAlternatives } from "../expansion/environments";
 import { replaceDefaultEnvironment, runJob, type JobOptionValue } from "../job";
@@ -54,8 +54,17 @@ function checkpointing(interval: number, timeout = checkpointTimeoutMs(interval)
   };
 }
 
-function pipelineOptions(options: FlinkJobOptions): Record<string, JobOptionValue> {
+/** Whether a pipeline has an unbounded source. */
+function isUnbounded(pipeline: runnerApi.Pipeline): boolean {
+  const { pcollections } = pipeline.components as runnerApi.Components;
+  return Object.values(pcollections).some((collection) => collection.isBounded === IsBounded_Enum.UNBOUNDED);
+}
+
+function pipelineOptions(pipeline: runnerApi.Pipeline, options: FlinkJobOptions): Record<string, JobOptionValue> {
   return {
+    // Without it, a bundle of a job with unbounded sources ends only at a checkpoint, whatever its limits are, and a job cannot
+    // be restored with another parallelism. With it, a job that has only bounded sources would run as a stream.
+    streaming: isUnbounded(pipeline),
     parallelism: options.parallelism ?? 1,
     // Without it, the output of the first bundle may stay buffered, and a source never starts to read.
     finish_bundle_before_checkpointing: true,
@@ -98,5 +107,5 @@ export async function submitJob(
 ): Promise<Job> {
   replaceDefaultEnvironment(pipeline, (environment) => poolEnvironment(environment, poolAddress, accessToken));
   useExternalAlternatives(pipeline);
-  return runJob(jobEndpoint, pipeline, options.jobName, pipelineOptions(options), accessToken);
+  return runJob(jobEndpoint, pipeline, options.jobName, pipelineOptions(pipeline, options), accessToken);
 }

@@ -1,11 +1,18 @@
 import "../sdk";
 import * as fnApi from "apache-beam/proto/beam_fn_api";
-import { withName, parDo } from "apache-beam";
+import * as runnerApi from "apache-beam/proto/beam_runner_api";
+import { withName, parDo, type PCollection } from "apache-beam";
+import type { Pipeline } from "apache-beam/internal/pipeline";
+import type { PTransform } from "apache-beam/transforms/transform";
+import { evictIdleProcessors } from "./control";
+import { openBundles } from "./dataChannel";
+import { registerParDoOperator } from "../parDoOperators";
 import { MiniRunner } from "../testing/miniRunner";
 import * as fixtures from "../testing/fixtures";
 import {
   beforeFinalize,
   bundleParDo,
+  onWorkerGone,
   pipe,
   splittableParDo,
   statefulParDo,
@@ -64,6 +71,28 @@ function channelSplits(response: fnApi.InstructionResponse["response"]): number 
 
 const processBundle = ({ response }: fnApi.InstructionResponse): fnApi.ProcessBundleResponse | undefined =>
   response.oneofKind === "processBundle" ? response.processBundle : undefined;
+
+const TEARDOWN_URN = "beam:dofn:test_teardown:v1";
+let onTeardown: ((transformId: string) => void) | undefined;
+
+registerParDoOperator(TEARDOWN_URN, (transformId, _transform, _spec, _context, receiver) => ({
+  transformId,
+  startBundle: () => Promise.resolve(),
+  process: (element) => receiver.receive(element),
+  finishBundle: () => Promise.resolve(),
+  teardown: () => onTeardown?.(transformId),
+}));
+
+/** A step that learns when its operator is torn down. */
+function withTeardown(listener: (transformId: string) => void): PTransform<PCollection<string>, PCollection<string>> {
+  onTeardown = listener;
+  return withName("teardown", (_input: PCollection<string>, pipeline: Pipeline, proto: runnerApi.PTransform) => {
+    const doFn = { urn: TEARDOWN_URN, payload: new Uint8Array() };
+    const payload = runnerApi.ParDoPayload.toBinary(runnerApi.ParDoPayload.create({ doFn }));
+    proto.spec = { urn: parDo.urn, payload };
+    return pipeline.createPCollectionInternal(stringCoder);
+  });
+}
 
 export const scenarios = {
   /** The number of lines that a bundle writes to standard output. */
@@ -173,10 +202,96 @@ export const scenarios = {
       await runner.send("read", id, [sized("wait"), sized("fail")]);
       await runner.send("read", id, [], true);
       const { error } = await response;
+      await runner.until(() => fixtures.finalizerCalls.length === 3, "the end of the bundle", 1000).catch(() => {});
       const calls = [...fixtures.finalizerCalls].sort();
       const { output } = await runner.run("read", [[sized("b")]]);
       return { error, calls, output };
     }),
+
+  /** A restriction fails while another one ignores that: the error, and the calls until then and later. */
+  stubbornWork: () =>
+    withRunner(async (runner) => {
+      const { id, response } = runner.startBundle("read");
+      await runner.send("read", id, [sized("stubborn"), sized("fail")], true);
+      const { error } = await response;
+      const before = [...fixtures.finalizerCalls];
+      await runner.until(() => fixtures.finalizerCalls.length === 3, "the end of the bundle");
+      return { error, before, after: [...fixtures.finalizerCalls] };
+    }),
+
+  /** The finalizer of one of three restrictions fails, at a commit and at an abort: the error, and the calls. */
+  failingFinalizer: () =>
+    withRunner(async (runner) => {
+      const restrictions = [sized("a"), sized("bad"), sized("b")];
+      const { id } = await runner.run("read", [restrictions]);
+      const request = { oneofKind: "finalizeBundle", finalizeBundle: { instructionId: id } } as const;
+      const { error } = await runner.instruct(request).response;
+      await runner.run("read", [[...restrictions, sized("fail")]]);
+      await runner.until(() => fixtures.finalizerCalls.length === 7, "the aborts");
+      return { error, calls: [...fixtures.finalizerCalls] };
+    }),
+
+  /** A step whose `bundleFailed` throws, before and after one whose does not: the steps that learn of the failure. */
+  failingAbort: () =>
+    withRunner(async (runner) => {
+      fixtures.failedSteps.length = 0;
+      const step = (name: string, throws: boolean): ReturnType<typeof bundleParDo<string, string>> =>
+        bundleParDo(name, new fixtures.LearnsOfFailure(name, throws), stringCoder);
+      await runner.describe("steps", (input) => pipe(input, step("a", true), step("b", false), step("c", true)));
+      const { response } = await runner.run("steps", [["x", "fail"]]);
+      return { error: response.error, steps: [...fixtures.failedSteps].sort() };
+    }),
+
+  /** Data that arrives after its bundle has failed, of 20 bundles, and of one that never starts: what the channel keeps. */
+  dataOfFailedBundles: () =>
+    withRunner(async (runner) => {
+      for (let i = 0; i < 20; i++) {
+        const { id, response } = runner.startBundle("read");
+        await runner.send("read", id, [sized("fail")], true);
+        await response;
+        await runner.send("read", id, [sized("late")]);
+      }
+      const { id, response } = runner.startBundle("unknown");
+      await response;
+      await runner.send("read", id, [sized("late")]);
+      await runner.run("read", [[sized("a")]]); // the data before has arrived
+      return [...runner.worker.dataChannels.values()].map(openBundles);
+    }),
+
+  /** A processor that is used again, and one that has been idle for more than a minute: the number of teardowns. */
+  idleProcessor: () =>
+    withRunner(async (runner) => {
+      const torn: string[] = [];
+      await runner.describe("teardown", (input) =>
+        pipe(
+          input,
+          withTeardown((id) => torn.push(id)),
+        ),
+      );
+      await runner.run("teardown", [["a"]]);
+      evictIdleProcessors(runner.worker, performance.now() + 59_000);
+      await runner.run("teardown", [["a"]]);
+      const before = torn.length;
+      evictIdleProcessors(runner.worker, performance.now() + 61_000);
+      const { output } = await runner.run("teardown", [["b"]]);
+      return { before, after: torn.length, output };
+    }),
+
+  /** Two workers of one process: the callbacks for the end of one of them, and what the other answers. */
+  twoWorkers: () =>
+    withRunner((first) =>
+      withRunner(async (second) => {
+        const gone: string[] = [];
+        const removers = [first, second].map((runner, i) =>
+          onWorkerGone(() => void gone.push(`worker ${i + 1}`), runner.worker),
+        );
+        first.endControl();
+        await first.until(() => gone.length > 0, "the end of the worker");
+        const { output } = await second.run("read", [[sized("a")]]);
+        for (const remove of removers) remove();
+        return { gone, output };
+      }),
+    ),
 
   /** Two bundles start together: the number of requests for their descriptor, and the error of a bundle without one. */
   descriptors: () =>

@@ -2,11 +2,15 @@ import assert from "node:assert/strict";
 import { withoutPatch, type Outcome } from "../testing/scenario";
 import { scenarios } from "./control.scenario";
 
+/** Scenarios that need methods of the patch, or would only wait without it. */
+const NEW = ["stubbornWork", "failingFinalizer", "failingAbort", "dataOfFailedBundles", "idleProcessor", "twoWorkers"];
+
 describe("Patch of the control stream", function () {
   this.timeout(40_000);
   let without: Record<string, Outcome>;
   before(async () => {
-    without = await withoutPatch("control", require.resolve("./control.scenario"), Object.keys(scenarios));
+    const names = Object.keys(scenarios).filter((name) => !NEW.includes(name));
+    without = await withoutPatch("control", require.resolve("./control.scenario"), names);
   });
 
   function valueWithout(name: keyof typeof scenarios): unknown {
@@ -69,6 +73,38 @@ describe("Patch of the control stream", function () {
     assert.deepEqual(output, ["b"]);
     const broken = valueWithout("failedBundle") as Awaited<ReturnType<typeof scenarios.failedBundle>>;
     assert.deepEqual(broken.calls, ["stopped wait"], "no finalizer is aborted");
+  });
+
+  it("a patched worker answers the error of a bundle at once, also when other work of the bundle ignores it", async () => {
+    const { error, before, after } = await scenarios.stubbornWork();
+    assert.match(error, /this restriction fails/);
+    assert.deepEqual(before, [], "the answer does not wait");
+    assert.deepEqual(after, ["stopped stubborn", "abort stubborn", "abort fail"]);
+  });
+
+  it("a patched worker calls every finalizer of a bundle, also when one of them throws", async () => {
+    const { error, calls } = await scenarios.failingFinalizer();
+    assert.match(error, /this finalizer fails/);
+    const commits = ["commit a", "commit bad", "commit b"];
+    assert.deepEqual(calls, [...commits, "abort a", "abort bad", "abort b", "abort fail"]);
+  });
+
+  it("a patched worker tells every step that a bundle has failed, also when one of them throws", async () => {
+    const { error, steps } = await scenarios.failingAbort();
+    assert.match(error, /this element fails/);
+    assert.deepEqual(steps, ["a", "b", "c"]);
+  });
+
+  it("a patched worker drops data that arrives after its bundle has failed", async () => {
+    assert.deepEqual(await scenarios.dataOfFailedBundles(), [0]);
+  });
+
+  it("a patched worker tears down what has not been used for a minute", async () => {
+    assert.deepEqual(await scenarios.idleProcessor(), { before: 0, after: 1, output: ["b"] });
+  });
+
+  it("the end of one worker does not touch another worker of the process", async () => {
+    assert.deepEqual(await scenarios.twoWorkers(), { gone: ["worker 1"], output: ["a"] });
   });
 
   it("a patched worker fetches a descriptor once, and fails the bundle when it does not exist", async () => {

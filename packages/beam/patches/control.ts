@@ -6,39 +6,49 @@
  * - `residualRoots` and `requiresFinalization` are never reported, so a splittable DoFn cannot checkpoint itself.
  * - Bundles with user state accept splits.
  * - When a bundle fails, its operators keep running and its finalizers are never called.
+ * - Bundle processors that are not used any more stay in memory.
+ * - A worker that has lost its data or state stream stays, and fails every bundle.
  */
 import * as grpc from "@grpc/grpc-js";
 import * as fnApi from "apache-beam/proto/beam_fn_api";
 import type { MonitoringInfo } from "apache-beam/proto/metrics";
 import { BeamFnControlClient } from "apache-beam/proto/beam_fn_api.grpc-client";
 import { Worker, type BundleProcessor } from "apache-beam/worker/worker";
-import { failDataChannel } from "./dataChannel";
-import type { ExtendedOperator, Finalizer } from "./operators";
+import type { OperatorContext } from "apache-beam/worker/operators";
+import { withTimeout } from "@eventlogger/process/wait";
+import { endBundleData, failDataChannel } from "./dataChannel";
+import { abortAll, PendingFinalizers } from "./finalizers";
+import type { ExtendedOperator } from "./operators";
+import { workerStats } from "./stats";
+import { onStreamFailed } from "./streams";
+import { processMetrics } from "../metrics/processMetrics";
 import { reportFailure } from "../worker/counters";
 import { log } from "../worker/log";
 
-/** Finalizers that wait longer than this are aborted: runners drop the oldest ones when too many wait. */
-const FINALIZER_TTL_MS = 10 * 60_000;
+export { beforeFinalize } from "./finalizers";
+export { workerStats } from "./stats";
+
+/** A bundle processor that has been idle for this time is torn down, as in Beam's other SDKs; ms. */
+const IDLE_LIMIT_MS = 60_000;
+const CHECK_IDLE_EVERY_MS = 10_000;
+/** A bundle that has failed waits for its running work at most for this time, ms. */
+const SETTLE_LIMIT_MS = 30_000;
+/** Time between the end of a data or state stream and the end of the worker, ms: its bundles report their errors. */
+const ERRORS_BEFORE_END_MS = 100;
 
 type Request = fnApi.InstructionRequest;
 type Response = fnApi.InstructionResponse;
 
-interface PendingFinalizers {
-  /** By the monotonic clock; ms. */
-  readonly since: number;
-  readonly finalizers: readonly Finalizer[];
-}
-
 interface WorkerState {
   gone: boolean;
-  readonly pending: Map<string, PendingFinalizers>;
+  readonly finalizers: PendingFinalizers;
   readonly fetches: Map<string, Promise<void>>;
+  /** When each idle processor was used last; monotonic, ms. */
+  readonly idleSince: Map<BundleProcessor, number>;
+  readonly goneListeners: Set<GoneListener>;
 }
 
 const states = new WeakMap<Worker, WorkerState>();
-
-/** Counters of this process. */
-export const workerStats = { bundles: 0, failedBundles: 0, finalized: 0, abortedFinalizers: 0, refusedSplits: 0 };
 
 type GoneListener = (error: Error) => void | Promise<void>;
 const goneListeners = new Set<GoneListener>();
@@ -46,33 +56,59 @@ const goneListeners = new Set<GoneListener>();
 /**
  * Registers a callback for the end of a worker's control stream. The job attempt is over: sources nack the messages that
  * they hold, because no later checkpoint will contain them. A callback that fails is logged.
+ * @param worker default: every worker of this process
+ * @returns removes the callback
  */
-export function onWorkerGone(listener: GoneListener): void {
-  goneListeners.add(listener);
-}
-
-type BeforeFinalize = () => Promise<number | undefined>;
-const beforeFinalizeListeners = new Set<BeforeFinalize>();
-
-/**
- * Registers a listener that runs before the finalizers of each bundle. It may resolve with the number of the newest complete
- * checkpoint, which the finalizers receive. When it rejects, the finalizers are aborted, so that their messages are
- * redelivered, and the runner gets the error.
- * @returns removes the listener
- */
-export function beforeFinalize(listener: BeforeFinalize): () => void {
-  beforeFinalizeListeners.add(listener);
-  return () => void beforeFinalizeListeners.delete(listener);
+export function onWorkerGone(listener: GoneListener, worker?: Worker): () => void {
+  const listeners = worker ? stateOf(worker).goneListeners : goneListeners;
+  listeners.add(listener);
+  return () => void listeners.delete(listener);
 }
 
 function operatorsOf(processor: BundleProcessor): ExtendedOperator[] {
   return processor.topologicallyOrderedOperators;
 }
 
-function abortAll(finalizers: readonly Finalizer[]): void {
-  for (const f of finalizers) {
-    workerStats.abortedFinalizers++;
-    f.abort();
+/** Calls a method of each operator, also when one throws. */
+async function forEachOperator(
+  operators: readonly ExtendedOperator[],
+  what: string,
+  call: (operator: ExtendedOperator) => unknown,
+): Promise<void> {
+  const failed = (operator: ExtendedOperator, error: unknown): void =>
+    log.error(`${what} of ${operator.transformId} failed: ${String(error)}`);
+  const pending: unknown[] = [];
+  for (const operator of operators) {
+    try {
+      const result = call(operator);
+      if (result instanceof Promise) pending.push(result.catch((error: unknown) => failed(operator, error)));
+    } catch (error) {
+      failed(operator, error);
+    }
+  }
+  await Promise.all(pending);
+}
+
+function abortOperators(operators: readonly ExtendedOperator[], error: Error): void {
+  void forEachOperator(operators, "The abort", (operator) => operator.abort?.(error));
+}
+
+function tearDown(processor: BundleProcessor): void {
+  void forEachOperator(operatorsOf(processor), "The teardown", (operator) => operator.teardown?.());
+}
+
+/** Tears down the processors that have not been used for a minute. @param now monotonic, ms */
+export function evictIdleProcessors(worker: Worker, now = performance.now()): void {
+  const { idleSince, finalizers } = stateOf(worker);
+  finalizers.expire(now);
+  for (const [id, processors] of worker.bundleProcessors) {
+    const kept = processors.filter((processor) => now - (idleSince.get(processor) ?? now) <= IDLE_LIMIT_MS);
+    for (const processor of processors) {
+      if (kept.includes(processor)) continue;
+      idleSince.delete(processor);
+      tearDown(processor);
+    }
+    worker.bundleProcessors.set(id, kept);
   }
 }
 
@@ -80,13 +116,11 @@ async function workerGone(worker: Worker, state: WorkerState, why: string): Prom
   if (state.gone) return;
   state.gone = true;
   const error = new Error(why);
-  for (const processor of worker.activeBundleProcessors.values()) {
-    for (const operator of operatorsOf(processor)) operator.abort?.(error);
-  }
-  for (const { finalizers } of state.pending.values()) abortAll(finalizers);
-  state.pending.clear();
+  for (const processor of worker.activeBundleProcessors.values()) abortOperators(operatorsOf(processor), error);
+  state.finalizers.abort();
   for (const channel of worker.dataChannels.values()) failDataChannel(channel, error);
-  for (const listener of goneListeners) {
+  evictIdleProcessors(worker, Infinity);
+  for (const listener of [...goneListeners, ...state.goneListeners]) {
     try {
       await listener(error);
     } catch (failure) {
@@ -104,8 +138,17 @@ export async function endWorker(worker: Worker, why: string): Promise<void> {
 function stateOf(worker: Worker): WorkerState {
   let state = states.get(worker);
   if (!state) {
-    const created: WorkerState = { gone: false, pending: new Map(), fetches: new Map() };
+    const created: WorkerState = {
+      gone: false,
+      finalizers: new PendingFinalizers(),
+      fetches: new Map(),
+      idleSince: new Map(),
+      goneListeners: new Set(),
+    };
     states.set(worker, (state = created));
+    const timer = setInterval(() => evictIdleProcessors(worker), CHECK_IDLE_EVERY_MS);
+    timer.unref();
+    created.goneListeners.add(() => clearInterval(timer));
     worker.controlChannel.on("end", () => void workerGone(worker, created, "The control stream ended"));
     worker.controlChannel.on("close", () => void workerGone(worker, created, "The control stream was closed"));
     worker.controlChannel.on(
@@ -119,6 +162,16 @@ function stateOf(worker: Worker): WorkerState {
 /** Detects the end of the control stream immediately, not at the next instruction. */
 export function watchControlStream(worker: Worker): void {
   stateOf(worker);
+}
+
+/**
+ * Ends a worker that has lost its data or state stream; its container or pool starts another one. Runners use the first
+ * stream of a worker only. A runner that closes all streams at its own end ends the control stream in the meantime.
+ */
+function endWithoutStream(worker: Worker, error: Error): void {
+  if (stateOf(worker).gone) return;
+  log.warn(`The worker stops, because it has lost a stream: ${error.message}`);
+  setTimeout(() => void endWorker(worker, `A data or state stream was lost: ${error.message}`), ERRORS_BEFORE_END_MS);
 }
 
 function respond(worker: Worker, instructionId: string, response: Response["response"], error = ""): void {
@@ -152,26 +205,6 @@ function split(worker: Worker, request: fnApi.ProcessBundleSplitRequest): fnApi.
   return processor.split(request);
 }
 
-async function finalize(worker: Worker, instructionId: string): Promise<void> {
-  const { pending } = stateOf(worker);
-  const entry = pending.get(instructionId);
-  if (!entry) return;
-  let checkpoint: number | undefined;
-  try {
-    for (const listener of beforeFinalizeListeners) checkpoint = (await listener()) ?? checkpoint;
-  } catch (error) {
-    log.error(`Bundle ${instructionId} is not finalized: ${String(error)}`);
-    reportFailure({ what: "recording a checkpoint", error: String(error) });
-    if (pending.delete(instructionId)) abortAll(entry.finalizers);
-    throw error;
-  }
-  if (!pending.delete(instructionId)) return; // aborted in the meantime: the control stream has ended
-  for (const f of entry.finalizers) {
-    workerStats.finalized++;
-    await f.commit(checkpoint);
-  }
-}
-
 function monitoringInfos(worker: Worker, ids: readonly string[]): { [key: string]: MonitoringInfo } {
   const found: { [key: string]: MonitoringInfo } = {};
   for (const id of ids) {
@@ -181,8 +214,16 @@ function monitoringInfos(worker: Worker, ids: readonly string[]): { [key: string
   return found;
 }
 
+/** Metrics of the process by short id. */
+function harnessMonitoringData(worker: Worker): { [key: string]: Uint8Array } {
+  const cells = processMetrics().map((cell) => {
+    return [worker.metricsShortIdCache.getShortId(cell as never), cell.payload()] as const;
+  });
+  return Object.fromEntries(cells);
+}
+
 async function handleRequest(this: Worker, instruction: Request): Promise<void> {
-  stateOf(this);
+  const { finalizers } = stateOf(this);
   const id = instruction.instructionId;
   const { request } = instruction;
   try {
@@ -205,7 +246,7 @@ async function handleRequest(this: Worker, instruction: Request): Promise<void> 
         });
         return;
       case "finalizeBundle":
-        await finalize(this, request.finalizeBundle.instructionId);
+        await finalizers.finalize(request.finalizeBundle.instructionId);
         respond(this, id, { oneofKind: "finalizeBundle", finalizeBundle: {} });
         return;
       case "monitoringInfos":
@@ -215,7 +256,10 @@ async function handleRequest(this: Worker, instruction: Request): Promise<void> 
         });
         return;
       case "harnessMonitoringInfos":
-        respond(this, id, { oneofKind: "harnessMonitoringInfos", harnessMonitoringInfos: { monitoringData: {} } });
+        respond(this, id, {
+          oneofKind: "harnessMonitoringInfos",
+          harnessMonitoringInfos: { monitoringData: harnessMonitoringData(this) },
+        });
         return;
       case "register":
       case undefined:
@@ -263,37 +307,39 @@ function fetchDescriptor(worker: Worker, descriptorId: string): Promise<void> {
   return fetching;
 }
 
-/** The cache token for user state of each running bundle; a bundle without a token has no entry. */
-const cacheTokens = new Map<string, string>();
+/** The cache token for user state of the current bundle of each processor, by the record that its operators share. */
+const cacheTokens = new WeakMap<object, string>();
 
-/** The token under which user state of a bundle may stay cached after the bundle; undefined when it must not. */
-export function userStateCacheToken(instructionId: string): string | undefined {
-  return cacheTokens.get(instructionId);
+/**
+ * The token under which user state of the current bundle may stay cached after the bundle; undefined when it must not.
+ * @param context of an operator
+ */
+export function userStateCacheToken({ loggingStageInfo }: OperatorContext): string | undefined {
+  return cacheTokens.get(loggingStageInfo);
 }
 
-function rememberCacheToken(id: string, request: fnApi.ProcessBundleRequest): void {
+function rememberCacheToken({ loggingStageInfo }: BundleProcessor, request: fnApi.ProcessBundleRequest): void {
+  cacheTokens.delete(loggingStageInfo);
   for (const token of request.cacheTokens) {
-    if (token.type.oneofKind === "userState") cacheTokens.set(id, Buffer.from(token.token).toString("base64"));
+    if (token.type.oneofKind !== "userState") continue;
+    cacheTokens.set(loggingStageInfo, Buffer.from(token.token).toString("base64"));
   }
 }
 
-async function failBundle(processor: BundleProcessor, error: Error): Promise<void> {
+/** Ends what a bundle that has failed leaves behind. Its error has been sent. */
+async function cleanUp(processor: BundleProcessor): Promise<void> {
   const operators = operatorsOf(processor);
-  for (const o of operators) o.abort?.(error);
-  for (const o of operators) await o.settled?.();
-  for (const o of operators) {
-    abortAll(o.takeFinalizers?.() ?? []);
-    o.takeResidualRoots?.();
-    o.bundleEnded?.(false);
-  }
-}
-
-function expireFinalizers(state: WorkerState, now: number): void {
-  for (const [id, entry] of state.pending) {
-    if (now - entry.since <= FINALIZER_TTL_MS) break; // a Map keeps the order of insertion
-    state.pending.delete(id);
-    abortAll(entry.finalizers);
-  }
+  const settled = forEachOperator(operators, "Work", (operator) => operator.settled?.());
+  await withTimeout(settled, SETTLE_LIMIT_MS, "the work of a failed bundle").catch((error: unknown) => {
+    log.error(`Work of a failed bundle goes on: ${String(error)}`);
+  });
+  await forEachOperator(operators, "The end of a failed bundle", (operator) => {
+    abortAll(operator.takeFinalizers?.() ?? []);
+    operator.takeResidualRoots?.();
+  });
+  await forEachOperator(operators, "The end of a failed bundle", (operator) => operator.bundleEnded?.(false));
+  // The processor is not reused: its operators may be in any state.
+  tearDown(processor);
 }
 
 async function processBundle(this: Worker, instruction: Request): Promise<void> {
@@ -303,43 +349,46 @@ async function processBundle(this: Worker, instruction: Request): Promise<void> 
   const descriptorId = request.processBundleDescriptorId;
   const state = stateOf(this);
   let processor: BundleProcessor | undefined;
+  const end = (): void => {
+    this.activeBundleProcessors.delete(id);
+    endBundleData(this, id);
+  };
   try {
     if (!this.processBundleDescriptors.has(descriptorId)) await fetchDescriptor(this, descriptorId);
-    rememberCacheToken(id, request);
     processor = this.aquireBundleProcessor(descriptorId);
+    state.idleSince.delete(processor);
+    rememberCacheToken(processor, request);
     this.activeBundleProcessors.set(id, processor);
     await processor.process(id);
     const operators = operatorsOf(processor);
     const residualRoots = operators.flatMap((o) => o.takeResidualRoots?.() ?? []) as fnApi.DelayedBundleApplication[];
     const finalizers = operators.flatMap((o) => o.takeFinalizers?.() ?? []);
-    for (const o of operators) o.bundleEnded?.(true);
+    await forEachOperator(operators, "The end of a bundle", (operator) => operator.bundleEnded?.(true));
     workerStats.bundles++;
     if (state.gone) {
+      end();
       abortAll(finalizers);
+      tearDown(processor);
       return;
     }
-    if (finalizers.length) {
-      const now = performance.now();
-      expireFinalizers(state, now);
-      state.pending.set(id, { since: now, finalizers });
-    }
+    if (finalizers.length) state.finalizers.add(id, finalizers);
     respond(this, id, {
       oneofKind: "processBundle",
       processBundle: { residualRoots, requiresFinalization: finalizers.length > 0, ...metricsOf(this, processor) },
     });
+    end();
     this.returnBundleProcessor(processor);
+    state.idleSince.set(processor, performance.now());
   } catch (cause) {
     const error = cause instanceof Error ? cause : new Error(String(cause));
     workerStats.failedBundles++;
     log.error(`Bundle ${id} of ${descriptorId} failed: ${error.stack ?? error.message}`);
     // A worker that ends, or whose job restarts, fails its bundles as well. Their errors would hide the cause.
     if (!state.gone && !RUNNER_GONE.test(error.message)) reportFailure({ what: "a bundle", error: error.message });
-    // The processor is not reused: its operators may be in any state.
-    if (processor) await failBundle(processor, error);
+    end();
+    if (processor) abortOperators(operatorsOf(processor), error);
     respondError(this, id, error);
-  } finally {
-    this.activeBundleProcessors.delete(id);
-    cacheTokens.delete(id);
+    if (processor) await cleanUp(processor);
   }
 }
 
@@ -347,6 +396,7 @@ async function processBundle(this: Worker, instruction: Request): Promise<void> 
 export function patchControl(): void {
   Worker.prototype.handleRequest = handleRequest;
   Worker.prototype.process = processBundle;
+  onStreamFailed(endWithoutStream);
   type Control = typeof BeamFnControlClient.prototype.control;
   const control = BeamFnControlClient.prototype.control as (...args: unknown[]) => ReturnType<Control>;
   BeamFnControlClient.prototype.control = function (this: BeamFnControlClient, ...args: unknown[]) {

@@ -8,7 +8,12 @@ describe("Patch of the data channel", function () {
   this.timeout(20_000);
   let without: Record<string, Outcome>;
   before(async () => {
-    without = await withoutPatch("dataChannel", require.resolve("./dataChannel.scenario"), Object.keys(scenarios));
+    without = await withoutPatch("dataChannel", require.resolve("./dataChannel.scenario"), [
+      "slowOperator",
+      "brokenStream",
+      "endedStream",
+      "leftOver",
+    ]);
   });
 
   /** The length of the output without the patch. */
@@ -27,16 +32,28 @@ describe("Patch of the data channel", function () {
     assert.deepEqual(await scenarios.earlyData(), texts(100));
   });
 
-  it("the patched data channel fails bundles whose data stream breaks", async () => {
-    const [first, next] = await scenarios.brokenStream();
-    assert.match(first ?? "", /broke the data stream/);
-    assert.match(next ?? "", /broke the data stream/);
+  it("a worker whose data stream breaks fails its bundles, and ends so that it is replaced", async () => {
+    const { error, why } = await scenarios.brokenStream();
+    assert.match(error, /broke the data stream/);
+    assert.match(why, /data or state stream was lost.*broke the data stream/);
     assert.equal(without["brokenStream"]?.ended, "hang");
   });
 
   it("the patched data channel fails bundles whose data stream ends", async () => {
     assert.match(await scenarios.endedStream(), /data stream ended/);
     assert.equal(without["endedStream"]?.ended, "hang");
+  });
+
+  it("the patched data channel delivers the timers of a bundle between its elements, and sends those that a step sets", async () => {
+    assert.deepEqual(await scenarios.timers(), {
+      error: "",
+      output: ["timer early", "a", "b", "timer between", "c", "timer late"],
+      set: ["early+", "between+", "late+", "."],
+    });
+  });
+
+  it("a timer whose handler throws fails its bundle at once", async () => {
+    assert.match(await scenarios.failingTimer(), /this timer fails/);
   });
 
   it("the patched data channel frees the memory of a bundle that has ended", async () => {

@@ -5,7 +5,11 @@ import { patchDataChannel } from "./dataChannel";
 import { patchDataSink } from "./dataSink";
 import { patchExternalTransforms } from "./externalTransforms";
 import { patchMessageSize } from "./messageSize";
+import { patchMetrics } from "./metrics";
 import { patchRowCoder } from "./rowCoder";
+import { patchSideInputs } from "./sideInputs";
+import { patchStateChannel } from "./stateChannel";
+import { patchStateRequests } from "./stateRequests";
 
 /** Every patch by name, in the order of installation. Tests leave one out to show what it fixes. */
 export const PATCHES: Readonly<Record<string, () => void>> = {
@@ -14,9 +18,13 @@ export const PATCHES: Readonly<Record<string, () => void>> = {
   rowCoder: patchRowCoder,
   dataChannel: patchDataChannel,
   dataSink: patchDataSink,
+  stateChannel: patchStateChannel,
+  metrics: patchMetrics,
   control: patchControl,
+  sideInputs: patchSideInputs,
   externalTransforms: patchExternalTransforms,
   accessToken: patchAccessToken,
+  stateRequests: patchStateRequests,
 };
 
 const installed = new Set<string>();

@@ -35,10 +35,33 @@ export interface ExtendedOperator extends IOperator {
   takeFinalizers?(): Finalizer[];
   /** Called when the bundle fails: stop soon. */
   abort?(error: Error): void;
-  /** Resolves when the work that was running when `abort` was called has ended. */
+  /** Resolves when the work that was running when `abort` was called has ended. It is awaited for at most 30 s. */
   settled?(): Promise<unknown>;
   /** Called once at the end of a bundle: after all operators have finished, or one has failed. */
   bundleEnded?(succeeded: boolean): void;
+  /**
+   * Called once when the operator is not used any more: after a bundle has failed, after a minute without bundles, and when the
+   * worker stops. Never while a bundle is processed. An error is logged.
+   */
+  teardown?(): void | Promise<void>;
+}
+
+/** Longest time that work may hold the event loop, ms: runners ask for progress and splits, and streams have keep-alives. */
+const MAX_TURN_MS = 50;
+let turnStart = 0;
+
+/**
+ * Whether synchronous work that goes on should call {@link yieldToEventLoop} now. An operator that works through many
+ * elements in one call asks after each of them: `if (shouldYield()) await yieldToEventLoop();`. One call costs about 50 ns.
+ */
+export function shouldYield(): boolean {
+  return performance.now() - turnStart > MAX_TURN_MS;
+}
+
+/** Lets the event loop handle what waits: instructions of the runner, messages of streams, timers. */
+export async function yieldToEventLoop(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+  turnStart = performance.now();
 }
 
 /** Learns whether a bundle became durable. Exactly one of its methods is called, once. */

@@ -227,10 +227,7 @@ class ProcessOperator extends SdfOperator {
   }
 
   override async finishBundle(): Promise<void> {
-    const { running } = this;
-    for (const result of await Promise.allSettled(running)) {
-      if (result.status === "rejected") throw result.reason;
-    }
+    await Promise.all(this.running); // rejects at the first error; `settled` waits for the others
     this.running = [];
   }
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { StateKey } from "apache-beam/proto/beam_fn_api";
 import { stringCoder } from "../coders";
-import type { FoldedCell } from "./cells";
+import type { FoldedState } from "./cells";
 import { bagState, foldedState, valueState, type Cell, type StateDeclaration } from "./cells";
 import type { StateClient } from "./stateChannel";
 
@@ -41,7 +41,7 @@ const set = foldedState<Set<string>, string>({
 });
 
 describe("Cells of keyed state", () => {
-  it("a ValueCell stores the last value, also after many saves", async () => {
+  it("a ValueState stores the last value, also after many saves", async () => {
     const declaration = valueState(stringCoder);
     const op = fc.option(fc.string());
     await fc.assert(
@@ -63,7 +63,7 @@ describe("Cells of keyed state", () => {
     );
   });
 
-  it("a ValueCell writes nothing when nothing has changed, and clears only a stored value", async () => {
+  it("a ValueState writes nothing when nothing has changed, and clears only a stored value", async () => {
     const stored = new Stored();
     const declaration = valueState(stringCoder);
     let cell = await stored.reload(declaration);
@@ -76,7 +76,7 @@ describe("Cells of keyed state", () => {
     assert.deepEqual(stored.requests, ["append 2", "clear", "append 2"]);
   });
 
-  it("a BagCell stores the elements that were added since the last clear", async () => {
+  it("a BagState stores the elements that were added since the last clear", async () => {
     const declaration = bagState(stringCoder);
     const op = fc.option(fc.string());
     await fc.assert(
@@ -99,12 +99,12 @@ describe("Cells of keyed state", () => {
     );
   });
 
-  function add(cell: FoldedCell<Set<string>, string>, value: number): void {
+  function add(cell: FoldedState<Set<string>, string>, value: number): void {
     cell.state.add(String(value));
     cell.log(String(value));
   }
 
-  it("the stored log of a FoldedCell folds to the state in memory, also when changes repeat", async () => {
+  it("the stored log of a FoldedState folds to the state in memory, also when changes repeat", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.array(fc.nat(300))), fc.boolean(), async (bundles, keepInMemory) => {
         const stored = new Stored();
@@ -119,7 +119,7 @@ describe("Cells of keyed state", () => {
     );
   });
 
-  it("a change of a FoldedCell is one append, and its log stays below twice the state", async () => {
+  it("a change of a FoldedState is one append, and its log stays below twice the state", async () => {
     const stored = new Stored();
     let cell = await stored.reload(set);
     for (let i = 0; i < 1000; i++) {

@@ -6,8 +6,15 @@ import type { StateClient } from "./stateChannel";
 
 /** A cell of keyed state: one named state of one key, while it is in the worker. */
 export interface Cell {
-  /** Loads the stored bytes; called once, before the first use. */
+  /** Loads the stored bytes; called once, before the first use. A cell that is read on demand has {@link attach} instead. */
   load(bytes: Uint8Array): void;
+  /**
+   * Only of cells that are read on demand: called before the first use in each bundle.
+   * @param read requests the stored bytes
+   */
+  attach?(read: () => Promise<Uint8Array>): void;
+  /** Empties the state. */
+  clear(): void;
   /** Sends the changes since the last save; returns the requests. */
   save(client: StateClient, key: StateKey): Promise<void>[];
   /** Size in memory, bytes. Read after each bundle, so it must not walk over the content. */
@@ -21,13 +28,18 @@ export interface StateDeclaration<C extends Cell> {
   readonly createCell: () => C;
 }
 
-function encodeAll<T>(coder: Coder<T>, values: readonly T[]): Uint8Array {
+/** The states of a DoFn by name. */
+export type StateDeclarations = Readonly<Record<string, StateDeclaration<Cell>>>;
+/** The cells that belong to a set of declarations. */
+export type CellsOf<D> = { readonly [K in keyof D]: D[K] extends StateDeclaration<infer C> ? C : never };
+
+export function encodeAll<T>(coder: Coder<T>, values: readonly T[]): Uint8Array {
   const writer = new protobufjs.Writer();
   for (const v of values) coder.encode(v, writer, Context.needsDelimiters);
   return writer.finish();
 }
 
-function decodeAll<T>(coder: Coder<T>, bytes: Uint8Array): T[] {
+export function decodeAll<T>(coder: Coder<T>, bytes: Uint8Array): T[] {
   const out: T[] = [];
   const reader = new protobufjs.Reader(bytes);
   while (reader.pos < reader.len) out.push(coder.decode(reader, Context.needsDelimiters));
@@ -35,14 +47,14 @@ function decodeAll<T>(coder: Coder<T>, bytes: Uint8Array): T[] {
 }
 
 /** Bytes of a cell without its content. */
-const CELL_OVERHEAD = 200;
+export const CELL_OVERHEAD = 200;
 /** Upper bound of the bytes in memory for each byte of the encoding of a value. */
-const BYTES_PER_ENCODED_BYTE = 4;
+export const BYTES_PER_ENCODED_BYTE = 4;
 /** Bytes of an element of a bag besides its content: header and place in the array. */
-const ELEMENT_OVERHEAD = 48;
+export const ELEMENT_OVERHEAD = 48;
 
-/** Holds one value, or none. Reads and writes are in memory; the bundle saves the value at its end. */
-export class ValueCell<T> implements Cell {
+/** ValueState of the Beam model (ReadModifyWriteState): holds one value, or none. Reads and writes are in memory; the bundle saves the value at its end. */
+export class ValueState<T> implements Cell {
   private value: T | undefined;
   private stored = false;
   private changed = false;
@@ -83,8 +95,8 @@ export class ValueCell<T> implements Cell {
   }
 }
 
-/** Holds a bag: elements in no particular order that are added one by one and cleared together. */
-export class BagCell<T> implements Cell {
+/** BagState of the Beam model: elements in no particular order that are added one by one and cleared together. */
+export class BagState<T> implements Cell {
   private values: T[] = [];
   private added: T[] = [];
   private stored = false;
@@ -131,6 +143,66 @@ export class BagCell<T> implements Cell {
   }
 }
 
+/** A bag that is read on demand. Elements are added without reading it. */
+export class LazyBagState<T> implements Cell {
+  /** The elements that the runner has; undefined until they are read. */
+  private stored: T[] | undefined;
+  private added: T[] = [];
+  private cleared = false;
+  private encodedBytes = 0;
+  private request: (() => Promise<Uint8Array>) | undefined;
+
+  constructor(private readonly coder: Coder<T>) {}
+
+  /** All elements. The first call for a key reads them from the runner; rejects when the state stream breaks. */
+  async read(): Promise<readonly T[]> {
+    if (!this.stored) {
+      if (!this.request) throw new Error("A state can be read only while a bundle is processed");
+      const bytes = await this.request();
+      if (!this.stored) {
+        this.stored = decodeAll(this.coder, bytes);
+        this.encodedBytes = bytes.length;
+      }
+    }
+    return [...this.stored, ...this.added];
+  }
+  add(value: T): void {
+    this.added.push(value);
+  }
+  clear(): void {
+    this.stored = [];
+    this.added = [];
+    this.encodedBytes = 0;
+    this.cleared = true;
+  }
+  get weight(): number {
+    const elements = (this.stored?.length ?? 0) + this.added.length;
+    return CELL_OVERHEAD + ELEMENT_OVERHEAD * elements + BYTES_PER_ENCODED_BYTE * this.encodedBytes;
+  }
+  load(): void {
+    throw new Error("This state is read on demand");
+  }
+  attach(read: () => Promise<Uint8Array>): void {
+    this.request = read;
+  }
+  save(client: StateClient, key: StateKey): Promise<void>[] {
+    const requests: Promise<void>[] = [];
+    if (this.cleared) requests.push(client.clear(key));
+    this.cleared = false;
+    if (this.added.length) {
+      const bytes = encodeAll(this.coder, this.added);
+      requests.push(client.append(key, bytes));
+      if (this.stored) {
+        this.stored.push(...this.added);
+        this.encodedBytes += bytes.length;
+      }
+      this.added = [];
+    }
+    this.request = undefined;
+    return requests;
+  }
+}
+
 /**
  * Folds a log of changes into a state in memory.
  *
@@ -155,23 +227,35 @@ export interface Fold<S, R> {
 }
 
 /**
- * State that is stored as a log of changes. Reading folds the log once, a change is one append, and the log is replaced by
+ * A large state under one key whose changes are idempotent: stored as a log of changes. Reading folds the log once, a change is one append, and the log is replaced by
  * a snapshot when it has more than twice as many entries as the state. A large state (thousands of entries under one key)
  * therefore costs one small request for each bundle that changes it.
  */
-export class FoldedCell<S, R> implements Cell {
-  readonly state: S;
+export class FoldedState<S, R> implements Cell {
+  private current: S;
   private pending: R[] = [];
   private logged = 0;
   private stored = false;
+  private cleared = false;
 
   constructor(private readonly spec: Fold<S, R>) {
-    this.state = spec.create();
+    this.current = spec.create();
+  }
+
+  /** The folded state. It is another object after {@link clear}. */
+  get state(): S {
+    return this.current;
   }
 
   /** Records a change that you have already applied to {@link state}. */
   log(record: R): void {
     this.pending.push(record);
+  }
+  clear(): void {
+    this.current = this.spec.create();
+    this.pending = [];
+    this.logged = 0;
+    this.cleared = true;
   }
   get weight(): number {
     return CELL_OVERHEAD + this.spec.weight(this.state);
@@ -185,14 +269,21 @@ export class FoldedCell<S, R> implements Cell {
   }
   save(client: StateClient, key: StateKey): Promise<void>[] {
     const { spec, pending } = this;
-    if (!pending.length) return [];
+    const requests: Promise<void>[] = [];
+    if (this.cleared && this.stored) {
+      requests.push(client.clear(key));
+      this.stored = false;
+    }
+    this.cleared = false;
+    if (!pending.length) return requests;
     this.pending = [];
     for (const record of pending) this.logged += spec.entries(record);
     if (this.logged <= 2 * spec.size(this.state) + 64) {
       this.stored = true;
-      return [client.append(key, encodeAll(spec.coder, pending))];
+      requests.push(client.append(key, encodeAll(spec.coder, pending)));
+      return requests;
     }
-    const requests = this.stored ? [client.clear(key)] : [];
+    if (this.stored) requests.push(client.clear(key));
     this.stored = true;
     this.logged = spec.size(this.state);
     requests.push(client.append(key, encodeAll(spec.coder, spec.snapshot(this.state))));
@@ -201,16 +292,27 @@ export class FoldedCell<S, R> implements Cell {
 }
 
 /** Declares a state with one value. */
-export function valueState<T>(coder: Coder<T>): StateDeclaration<ValueCell<T>> {
-  return { coder, createCell: () => new ValueCell(coder) };
+export function valueState<T>(coder: Coder<T>): StateDeclaration<ValueState<T>> {
+  return { coder, createCell: () => new ValueState(coder) };
+}
+
+/** How a state is read. */
+export interface LazyRead {
+  /**
+   * `lazy`: only when the DoFn reads it, so that bundles that only add need no read, and `read()` returns a promise.
+   * Otherwise all states of a key are read together before its first element.
+   */
+  readonly read: "lazy";
 }
 
 /** Declares a state with a bag of elements. */
-export function bagState<T>(coder: Coder<T>): StateDeclaration<BagCell<T>> {
-  return { coder, createCell: () => new BagCell(coder) };
+export function bagState<T>(coder: Coder<T>): StateDeclaration<BagState<T>>;
+export function bagState<T>(coder: Coder<T>, options: LazyRead): StateDeclaration<LazyBagState<T>>;
+export function bagState<T>(coder: Coder<T>, options?: LazyRead): StateDeclaration<BagState<T> | LazyBagState<T>> {
+  return { coder, createCell: () => (options ? new LazyBagState(coder) : new BagState(coder)) };
 }
 
 /** Declares a state that is stored as a log of changes and folded in memory. */
-export function foldedState<S, R>(spec: Fold<S, R>): StateDeclaration<FoldedCell<S, R>> {
-  return { coder: spec.coder, createCell: () => new FoldedCell(spec) };
+export function foldedState<S, R>(spec: Fold<S, R>): StateDeclaration<FoldedState<S, R>> {
+  return { coder: spec.coder, createCell: () => new FoldedState(spec) };
 }

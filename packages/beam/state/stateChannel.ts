@@ -2,55 +2,23 @@ import "../sdk";
 import type { StateKey, StateRequest, StateResponse } from "apache-beam/proto/beam_fn_api";
 import type { OperatorContext } from "apache-beam/worker/operators";
 import type { MultiplexingStateChannel, StateProvider } from "apache-beam/worker/state";
+import { membersOf, type StateChannel } from "../patches/stateChannel";
+import { enqueue } from "./stateBatches";
 
 type ResponseKind = "get" | "append" | "clear";
 type ResponseOf<K extends ResponseKind> = Extract<StateResponse["response"], { oneofKind: K }>;
-
-/** Members of the SDK's channel that its types do not declare. */
-interface Channel {
-  closed?: boolean;
-  error?: Error;
-  idCounter: number;
-  callbacks: Map<string, (response: StateResponse) => void>;
-  stateChannel: {
-    write(request: StateRequest): void;
-    on(event: "error", listener: (error: Error) => void): void;
-    on(event: "end", listener: () => void): void;
-  };
-}
-
-const watched = new WeakSet<Channel>();
-
-/**
- * Rejects requests in flight when the state stream breaks or ends, so that their bundles fail. The SDK only remembers the
- * error, and requests in flight wait forever.
- */
-function failPendingOnEnd(channel: Channel): void {
-  if (watched.has(channel)) return;
-  watched.add(channel);
-  const fail = (error: Error): void => {
-    channel.error ??= error;
-    for (const [id, callback] of [...channel.callbacks]) {
-      channel.callbacks.delete(id);
-      callback({ id, error: String(error), response: { oneofKind: undefined } });
-    }
-  };
-  channel.stateChannel.on("error", fail);
-  channel.stateChannel.on("end", () => fail(new Error("The state stream ended")));
-}
 
 /** Sends the user state requests of one bundle over the SDK's multiplexed state stream. */
 export class StateClient {
   /** Number of requests that this process has sent. */
   static requests = 0;
-  private readonly channel: Channel;
+  private readonly channel: StateChannel;
 
   private constructor(
     channel: MultiplexingStateChannel,
     private readonly instructionId: string,
   ) {
-    this.channel = channel;
-    failPendingOnEnd(this.channel);
+    this.channel = membersOf(channel);
   }
 
   /** The client for the bundle that `context` is processing. */
@@ -78,7 +46,7 @@ export class StateClient {
           reject(new Error(`Expected a response to ${expected}, got ${String(response.oneofKind)}`));
         } else resolve(response as ResponseOf<K>);
       });
-      channel.stateChannel.write({ id, instructionId, stateKey, request });
+      enqueue(channel, { id, instructionId, stateKey, request });
     });
   }
 

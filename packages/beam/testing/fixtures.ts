@@ -4,7 +4,8 @@ import { appendFileSync, existsSync, statSync, writeFileSync } from "node:fs";
 import { MultiplexingDataChannel, type IDataChannel } from "apache-beam/worker/data";
 import { Worker } from "apache-beam/worker/worker";
 import type { KV, WindowedValue } from "apache-beam/values";
-import { bagState, foldedState, gaugeFrom, stringCoder, valueState } from "../index";
+import { clockNow, msBetween } from "../metrics/clock";
+import { bagState, counter, distribution, foldedState, gauge, gaugeFrom, stringCoder, valueState } from "../index";
 import type {
   BagCell,
   BundleDoFn,
@@ -128,7 +129,10 @@ export class CountingSource implements SplittableDoFn<string, { next: number }> 
 /** The calls of the finalizers of {@link OneElement} in this process. */
 export const finalizerCalls: string[] = [];
 
-/** Emits its restriction, a text, and leaves a residual with a `+` added; `fail` throws, `wait` runs until aborted. */
+/**
+ * Emits its restriction, a text, and leaves a residual with a `+` added; `fail` throws, `wait` runs until aborted, `stubborn`
+ * ignores that it is aborted for a while, and the finalizer of `bad` throws.
+ */
 export class OneElement implements SplittableDoFn<string, string> {
   restrictions(): string[] {
     return [];
@@ -138,10 +142,18 @@ export class OneElement implements SplittableDoFn<string, string> {
       commit: (checkpoint) => {
         const of = checkpoint === undefined ? "" : ` in checkpoint ${checkpoint}`;
         finalizerCalls.push(`commit ${restriction}${of}`);
+        if (restriction === "bad") throw new Error("this finalizer fails");
       },
-      abort: () => void finalizerCalls.push(`abort ${restriction}`),
+      abort: () => {
+        finalizerCalls.push(`abort ${restriction}`);
+        if (restriction === "bad") throw new Error("this finalizer fails");
+      },
     });
     if (restriction === "fail") throw new Error("this restriction fails");
+    if (restriction === "stubborn") {
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      finalizerCalls.push("stopped stubborn");
+    }
     while (restriction === "wait") {
       if (context.aborted) {
         finalizerCalls.push("stopped wait");
@@ -279,6 +291,25 @@ export class ThrowAt implements BundleDoFn<string, string> {
   }
 }
 
+/** The steps that have learnt of a failed bundle in this process, by name. */
+export const failedSteps: string[] = [];
+
+/** Emits its input; throws at `fail`. Records in {@link failedSteps} that a bundle has failed, and throws when told to. */
+export class LearnsOfFailure implements BundleDoFn<string, string> {
+  constructor(
+    private readonly name: string,
+    private readonly throws: boolean,
+  ) {}
+  process(element: string, emit: Emit<string>): void {
+    if (element === "fail") throw new Error("this element fails");
+    emit(element);
+  }
+  bundleFailed(): void {
+    failedSteps.push(this.name);
+    if (this.throws) throw new Error("bundleFailed fails");
+  }
+}
+
 /** Waits during and at the end of a bundle, and then emits the number of its elements. */
 export class SlowCount implements BundleDoFn<string, string> {
   private count = 0;
@@ -318,6 +349,81 @@ export class Numbers {
   ) {}
   *process(_impulse: unknown): Iterable<string> {
     for (let i = 0; i < this.count; i++) yield String(i).padStart(this.width, "0");
+  }
+}
+
+const processed = counter("processed");
+const lengths = distribution("lengths", "test");
+const last = gauge("last");
+
+/** Emits its input; counts it in `processed`, its length in `lengths`, and sets `last` to it when it is a number. */
+export class Metered implements BundleDoFn<string, string> {
+  process(element: string, emit: Emit<string>): void {
+    processed.inc();
+    lengths.update(element.length);
+    if (Number(element)) last.set(Number(element));
+    emit(element);
+  }
+}
+
+/** Like {@link Metered}, in a DoFn of the SDK, with a metric of the SDK as well. */
+export class MeteredSdk {
+  *process(element: string, context: { readonly sdk: { increment(): void } }): Iterable<string> {
+    processed.inc();
+    context.sdk.increment();
+    yield element;
+  }
+}
+
+/** Emits its input; counts it in `processed` after an await. */
+export class MeteredLater implements BundleDoFn<string, string> {
+  async process(element: string, emit: Emit<string>): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    processed.inc();
+    emit(element);
+  }
+}
+
+/** Counts each element in `processed`, and emits it. */
+export class MeteredPerKey implements StatefulDoFn<string, string, { sum: StateDeclaration<ValueCell<string>> }> {
+  states(): { sum: StateDeclaration<ValueCell<string>> } {
+    return { sum: valueState(stringCoder) };
+  }
+  *process(key: string, value: string): Iterable<string> {
+    processed.inc();
+    yield `${key}=${value}`;
+  }
+  *finishKey(): Iterable<string> {
+    processed.inc(100);
+  }
+}
+
+/** Counts its restriction in `processed` before and after an await, and emits it. */
+export class MeteredSource implements SplittableDoFn<string, string> {
+  restrictions(): string[] {
+    return [];
+  }
+  async process(restriction: string, context: ProcessContext<string>): Promise<undefined> {
+    processed.inc();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    processed.inc();
+    await context.emit(restriction, 0);
+  }
+}
+
+/** Holds the event loop for about 100 ms of the clock of execution times, and emits its input. */
+export class Busy implements BundleDoFn<string, string> {
+  process(element: string, emit: Emit<string>): void {
+    const start = clockNow();
+    while (msBetween(start, clockNow()) < 100);
+    emit(element);
+  }
+}
+
+/** A DoFn of the SDK that emits the size of a side input for each element. */
+export class CountSideInput {
+  *process(_element: string, context: { readonly side: { lookup(): Iterable<string> } }): Iterable<string> {
+    yield String([...context.side.lookup()].length);
   }
 }
 

@@ -14,17 +14,24 @@ import {
   beamFnStateDefinition,
 } from "apache-beam/proto/beam_fn_api.grpc-server";
 import { Context, type Coder } from "apache-beam/coders/coders";
-import { FullWindowedValueCoder, GlobalWindowCoder } from "apache-beam/coders/required_coders";
+import { FullWindowedValueCoder } from "apache-beam/coders/required_coders";
 import { PaneInfoCoder } from "apache-beam/coders/standard_coders";
 import { PipelineContext, type Pipeline } from "apache-beam/internal/pipeline";
 import type { PCollection, Root } from "apache-beam";
+import type { PValue } from "apache-beam/pvalue";
 import { withName } from "apache-beam/transforms/transform";
-import { GlobalWindow } from "apache-beam/values";
+import { GlobalWindow, IntervalWindow, type Window, type WindowedValue } from "apache-beam/values";
 import { Worker } from "apache-beam/worker/worker";
 import { waitUntil } from "@eventlogger/process/wait";
+import type { TimerCoder } from "../coders/timer";
+import { NO_FIRING } from "../dofn/context";
+import { BATCH_INSTRUCTION } from "../patches/stateRequests";
 import { buildPipeline, pipe, stringCoder } from "../index";
+import { encode } from "./codec";
 
 const SOURCE_URN = "beam:runner:source:v1";
+/** A collection that the runner has; it is not a step of a bundle. */
+const SIDE_URN = "test:side_input";
 const SINK_URN = "beam:runner:sink:v1";
 const SDF_DOFN_URN = "beam:dofn:js_splittable:v1";
 const PROCESS_URN = "beam:transform:sdf_process_sized_element_and_restrictions:v1";
@@ -41,11 +48,73 @@ export interface RunningBundle {
   readonly response: Promise<fnApi.InstructionResponse>;
 }
 
+/** A family of timers of a step. */
+interface TimerFamily {
+  readonly transformId: string;
+  readonly family: string;
+  readonly coder: TimerCoder<unknown>;
+}
+
+/** An output that no step reads. */
+interface Sink {
+  /** Tag of the output of its step. */
+  readonly tag: string;
+  readonly coder: Coder<unknown>;
+}
+
 interface Described {
   readonly proto: fnApi.ProcessBundleDescriptor;
   readonly input: Coder<unknown>;
-  readonly output: Coder<unknown>;
+  readonly sinks: ReadonlyMap<string, Sink>;
+  readonly timerFamilies: readonly TimerFamily[];
 }
+
+/** An element with a time, for {@link MiniRunner.send}; other values have the time 0. */
+export class Timed {
+  constructor(
+    readonly value: unknown,
+    readonly timestampMs: number,
+  ) {}
+}
+
+/** An element that a bundle has sent. */
+export interface Emitted {
+  readonly tag: string;
+  readonly value: unknown;
+  readonly timestampMs: number;
+  /** `[start, end)` in ms, or `global`. */
+  readonly window: string;
+  /** First byte of the pane in the encoding of the Beam model. */
+  readonly pane: number;
+}
+
+/** A timer that a bundle has set or cleared. */
+export interface SetTimer {
+  readonly family: string;
+  readonly key: unknown;
+  readonly tag: string;
+  readonly window: string;
+  /** Undefined: cleared. */
+  readonly fireMs?: number;
+  readonly holdMs?: number;
+}
+
+/** A timer that fires in a bundle. */
+export interface FiringTimer {
+  readonly family: string;
+  readonly key: unknown;
+  readonly tag?: string;
+  readonly window?: Window;
+  readonly fireMs: number;
+  readonly holdMs?: number;
+}
+
+function windowText(window: Window): string {
+  return window instanceof IntervalWindow ? `[${window.start.toString()}, ${window.end.toString()})` : "global";
+}
+
+/** Creates a collection for a side input; the runner answers requests for its elements from `stored`. */
+export type SideSource = <T>(name: string, coder: Coder<T>) => PCollection<T>;
 
 export class MiniRunner {
   private readonly server = new grpc.Server({ "grpc.max_receive_message_length": -1 });
@@ -58,8 +127,10 @@ export class MiniRunner {
   private state: Call<fnApi.StateRequest, fnApi.StateResponse> | undefined;
   private onConnected: (() => void) | undefined;
   address = "";
-  /** Output by bundle. */
-  private readonly outputs = new Map<string, Uint8Array[]>();
+  /** Messages with timers that the worker has set, of all bundles. */
+  readonly timers: fnApi.Elements_Timers[] = [];
+  /** Messages with output by bundle. */
+  private readonly outputs = new Map<string, fnApi.Elements_Data[]>();
   /** Descriptor by bundle. */
   private readonly bundles = new Map<string, string>();
   /** Bytes of user state by key, as text. */
@@ -68,8 +139,14 @@ export class MiniRunner {
   readonly stateRequests: string[] = [];
   /** Whether requests of user state stay unanswered. */
   stateHangs = false;
+  /** Messages on the state stream, each of which may contain many requests. */
+  stateMessages = 0;
+  /** Whether the runner answers many state requests in one message, as the Flink runner of this library does. */
+  answersStateBatches = false;
   /** Console output of the worker; it is not printed. */
   readonly logged: string[] = [];
+  /** Whether the worker has ended its control stream. */
+  controlEnded = false;
   /** Number of descriptor requests of the worker. */
   descriptorRequests = 0;
 
@@ -108,6 +185,7 @@ export class MiniRunner {
         this.control = call;
         call.on("error", () => {});
         call.on("data", (response: fnApi.InstructionResponse) => this.answers.get(response.instructionId)?.(response));
+        call.on("end", () => (this.controlEnded = true));
         this.onConnected?.();
       },
     });
@@ -115,8 +193,9 @@ export class MiniRunner {
       data: (call: Call<fnApi.Elements, fnApi.Elements>) => {
         this.data = call;
         call.on("error", () => {});
-        call.on("data", ({ data }: fnApi.Elements) => {
-          for (const { instructionId, data: bytes } of data) this.outputs.get(instructionId)?.push(bytes);
+        call.on("data", ({ data, timers }: fnApi.Elements) => {
+          for (const message of data) this.outputs.get(message.instructionId)?.push(message);
+          this.timers.push(...timers);
         });
       },
     });
@@ -124,7 +203,11 @@ export class MiniRunner {
       state: (call: Call<fnApi.StateRequest, fnApi.StateResponse>) => {
         this.state = call;
         call.on("error", () => {});
-        call.on("data", (request: fnApi.StateRequest) => this.answerState(call, request));
+        call.on("data", (request: fnApi.StateRequest) => {
+          this.stateMessages++;
+          if (request.instructionId === BATCH_INSTRUCTION) this.answerBatch(call, request);
+          else this.answerState((response) => void call.write(response), request);
+        });
       },
     });
     const port = await new Promise<number>((resolve, reject) =>
@@ -136,14 +219,33 @@ export class MiniRunner {
     keepConsoleQuiet(this);
   }
 
-  private answerState(call: Call<fnApi.StateRequest, fnApi.StateResponse>, request: fnApi.StateRequest): void {
+  /** Answers as `GrpcStateService` of the Flink runner, or as a runner that does not know batches. */
+  private answerBatch(call: Call<fnApi.StateRequest, fnApi.StateResponse>, batch: fnApi.StateRequest): void {
+    const { id, request } = batch;
+    if (!this.answersStateBatches || request.oneofKind !== "append") {
+      call.write({ id, error: "unknown instruction", response: { oneofKind: undefined } });
+      return;
+    }
+    const answers = new protobufjs.Writer();
+    let unanswered = 0;
+    for (const reader = new protobufjs.Reader(request.append.data); reader.pos < reader.len; unanswered++) {
+      this.answerState((response) => {
+        unanswered--;
+        answers.bytes(fnApi.StateResponse.toBinary(response));
+      }, fnApi.StateRequest.fromBinary(reader.bytes()));
+    }
+    if (unanswered > 0) return;
+    const data = answers.finish();
+    call.write({ id, error: "", response: { oneofKind: "get", get: { data, continuationToken: new Uint8Array() } } });
+  }
+
+  private answerState(write: (response: fnApi.StateResponse) => void, request: fnApi.StateRequest): void {
     const kind = request.request.oneofKind ?? "";
     this.stateRequests.push(kind);
     if (this.stateHangs) return;
     const key = Buffer.from(fnApi.StateKey.toBinary(request.stateKey as fnApi.StateKey)).toString("base64");
     const stored = this.stored.get(key) ?? new Uint8Array();
-    const answer = (response: fnApi.StateResponse["response"]): void =>
-      void call.write({ id: request.id, error: "", response });
+    const answer = (response: fnApi.StateResponse["response"]): void => write({ id: request.id, error: "", response });
     if (request.request.oneofKind === "get") {
       // In chunks, as runners send large states.
       const from = Number(Buffer.from(request.request.get.continuationToken).toString() || "0");
@@ -163,23 +265,36 @@ export class MiniRunner {
    * Creates a bundle descriptor for a pipeline over strings (or restrictions, for a splittable ParDo), with a sink for each
    * output that no step reads.
    */
-  async describe(id: string, build: (texts: PCollection<string>) => PCollection<unknown>): Promise<void> {
-    const { components } = await buildPipeline((root: Root) => build(pipe(root, runnerSource())));
+  async describe(id: string, build: (texts: PCollection<string>, side: SideSource) => PValue<unknown>): Promise<void> {
+    const { components } = await buildPipeline((root: Root) =>
+      build(pipe(root, runnerSource()), (name, coder) => pipe(root, sideSource(name, coder))),
+    );
     const { transforms, pcollections, coders, windowingStrategies } = components as runnerApi.Components;
     const proto = fnApi.ProcessBundleDescriptor.create({ id, pcollections, coders, windowingStrategies });
     proto.stateApiServiceDescriptor = { url: this.address };
+    proto.timerApiServiceDescriptor = { url: this.address };
     const context = new PipelineContext(proto, "mini");
     const consumed = new Set<string>();
+    const timerFamilies: TimerFamily[] = [];
+    const tags = new Map<string, string>();
     let sourceOutput = "";
     for (const [transformId, transform] of Object.entries(transforms)) {
       const urn = transform.spec?.urn ?? "";
       if (!urn) continue; // the root
+      for (const [tag, output] of Object.entries(transform.outputs)) tags.set(output, tag);
+      if (urn === SIDE_URN) {
+        consumed.add(Object.values(transform.outputs)[0] as string);
+        continue;
+      }
       const isSource = urn === SOURCE_URN;
       proto.transforms[isSource ? SOURCE_ID : transformId] = transform;
       for (const input of Object.values(transform.inputs)) consumed.add(input);
       if (isSource) sourceOutput = Object.values(transform.outputs)[0] as string;
       if (urn !== "beam:transform:pardo:v1") continue;
       const spec = runnerApi.ParDoPayload.fromBinary(transform.spec?.payload as Uint8Array);
+      for (const [family, { timerFamilyCoderId }] of Object.entries(spec.timerFamilySpecs)) {
+        timerFamilies.push({ transformId, family, coder: context.getCoder(timerFamilyCoderId) as TimerCoder<unknown> });
+      }
       if (spec.doFn?.urn === SDF_DOFN_URN) {
         (transform.spec as runnerApi.FunctionSpec).urn = PROCESS_URN;
         proto.coders["restricted"] = coder("beam:coder:kv:v1", ["element", "restriction"]);
@@ -190,25 +305,35 @@ export class MiniRunner {
       }
     }
     const port = (pcollectionId: string): { payload: Uint8Array; coder: Coder<unknown> } => {
-      const element = context.getCoder<unknown>((proto.pcollections[pcollectionId] as runnerApi.PCollection).coderId);
-      const windowed = new FullWindowedValueCoder(element, new GlobalWindowCoder());
+      const { coderId, windowingStrategyId } = proto.pcollections[pcollectionId] as runnerApi.PCollection;
+      const windowCoderId = proto.windowingStrategies[windowingStrategyId]?.windowCoderId ?? "";
+      const windowCoder = context.getCoder<Window>(windowCoderId);
+      const windowed = new FullWindowedValueCoder(context.getCoder<unknown>(coderId), windowCoder);
       const port = { apiServiceDescriptor: { url: this.address }, coderId: context.getCoderId(windowed) };
       const payload = fnApi.RemoteGrpcPort.toBinary(fnApi.RemoteGrpcPort.create(port));
       return { payload, coder: windowed };
     };
     const source = port(sourceOutput);
     (proto.transforms[SOURCE_ID] as runnerApi.PTransform).spec = { urn: SOURCE_URN, payload: source.payload };
-    let output = source.coder;
+    const sinks = new Map<string, Sink>();
     for (const pcollectionId of Object.keys(proto.pcollections)) {
       if (consumed.has(pcollectionId)) continue;
-      const sink = port(pcollectionId);
-      output = sink.coder;
-      proto.transforms[SINK_ID] = runnerApi.PTransform.create({
-        spec: { urn: SINK_URN, payload: sink.payload },
+      const { payload, coder } = port(pcollectionId);
+      const sinkId = sinks.size ? `${SINK_ID}${sinks.size}` : SINK_ID;
+      sinks.set(sinkId, { tag: tags.get(pcollectionId) ?? "", coder });
+      proto.transforms[sinkId] = runnerApi.PTransform.create({
+        spec: { urn: SINK_URN, payload },
         inputs: { in: pcollectionId },
       });
     }
-    this.descriptors.set(id, { proto, input: source.coder, output });
+    this.descriptors.set(id, { proto, input: source.coder, sinks, timerFamilies });
+  }
+
+  /** Gives a step of a descriptor another output, as a faulty launcher would. */
+  addOutput(descriptorId: string, uniqueName: string, tag: string): void {
+    const { proto } = this.descriptors.get(descriptorId) as Described;
+    const { outputs } = proto.transforms[this.transformId(descriptorId, uniqueName)] as runnerApi.PTransform;
+    outputs[tag] = Object.values(outputs)[0] as string;
   }
 
   /** Sends an instruction. */
@@ -236,29 +361,97 @@ export class MiniRunner {
     return this.instruct({ oneofKind: "processBundle", processBundle }, id);
   }
 
-  /** Sends elements of a bundle in one message; `last` ends the bundle. */
+  /** Sends elements of a bundle in one message; `last` ends them. Elements may be {@link Timed}. */
   async send(descriptorId: string, bundleId: string, values: readonly unknown[], last = false): Promise<void> {
     await this.until(() => this.data !== undefined, "the data stream");
     const { input } = this.descriptors.get(descriptorId) as Described;
     const writer = new protobufjs.Writer();
-    for (const value of values) {
-      const timestamp = Long.fromNumber(0);
-      const windowed = { value, windows: [new GlobalWindow()], pane: PaneInfoCoder.ONE_AND_ONLY_FIRING, timestamp };
+    for (const element of values) {
+      const { value, timestampMs } = element instanceof Timed ? element : new Timed(element, 0);
+      const timestamp = Long.fromNumber(timestampMs);
+      const windowed = { value, windows: [new GlobalWindow()], pane: NO_FIRING, timestamp };
       input.encode(windowed, writer, Context.needsDelimiters);
     }
     const element = { instructionId: bundleId, transformId: SOURCE_ID, data: writer.finish(), isLast: last };
     this.data?.write({ data: [element], timers: [] });
   }
 
-  /** Runs a bundle with one message for each list of elements. */
+  /** Sends encoded timers that fire in a bundle; `isLast` ends the family's timers. `transformId` as in the descriptor. */
+  async sendTimers(
+    bundleId: string,
+    transformId: string,
+    timerFamilyId: string,
+    timers: Uint8Array,
+    isLast = false,
+  ): Promise<void> {
+    await this.until(() => this.data !== undefined, "the data stream");
+    this.data?.write({
+      data: [],
+      timers: [{ instructionId: bundleId, transformId, timerFamilyId, timers, isLast }],
+    });
+  }
+
+  /** Fires timers of a descriptor with one step that has them, in one message for each. */
+  async fire(descriptorId: string, bundleId: string, timers: readonly FiringTimer[]): Promise<void> {
+    const { timerFamilies } = this.descriptors.get(descriptorId) as Described;
+    for (const { family, key, tag = "", window = new GlobalWindow(), fireMs, holdMs = fireMs } of timers) {
+      const { transformId, coder } = timerFamilies.find((f) => f.family === family) as TimerFamily;
+      const writer = new protobufjs.Writer();
+      const [fireTimestamp, holdTimestamp] = [Long.fromNumber(fireMs), Long.fromNumber(holdMs)];
+      const pane = NO_FIRING;
+      coder.encode({ key, tag, windows: [window], clear: false, fireTimestamp, holdTimestamp, pane }, writer);
+      await this.sendTimers(bundleId, transformId, family, writer.finish());
+    }
+  }
+
+  /** Ends the elements and timers of a bundle. */
+  async endInput(descriptorId: string, bundleId: string): Promise<void> {
+    await this.send(descriptorId, bundleId, [], true);
+    for (const { transformId, family } of this.descriptors.get(descriptorId)?.timerFamilies ?? []) {
+      await this.sendTimers(bundleId, transformId, family, new Uint8Array(), true);
+    }
+  }
+
+  /** The timers that a bundle has set or cleared, in order. */
+  timersSet(descriptorId: string, bundleId: string): SetTimer[] {
+    const { timerFamilies } = this.descriptors.get(descriptorId) as Described;
+    return this.timers
+      .filter(({ instructionId }) => instructionId === bundleId)
+      .flatMap(({ timerFamilyId: family, timers }) => {
+        const { coder } = timerFamilies.find((f) => f.family === family) as TimerFamily;
+        const reader = new protobufjs.Reader(timers);
+        const set: SetTimer[] = [];
+        while (reader.pos < reader.len) {
+          const timer = coder.decode(reader);
+          const common = { family, key: timer.key, tag: timer.tag, window: timer.windows.map(windowText).join() };
+          if (timer.clear) set.push(common);
+          else {
+            const [fireMs, holdMs] = [timer.fireTimestamp.toNumber(), timer.holdTimestamp.toNumber()];
+            set.push({ ...common, fireMs, holdMs });
+          }
+        }
+        return set;
+      });
+  }
+
+  /** The id of the transform with this name in a descriptor. */
+  transformId(descriptorId: string, uniqueName: string): string {
+    const { proto } = this.descriptors.get(descriptorId) as Described;
+    const found = Object.entries(proto.transforms).find(([, transform]) => transform.uniqueName === uniqueName);
+    if (!found) throw new Error(`${descriptorId} has no transform ${uniqueName}`);
+    return found[0];
+  }
+
+  /** Runs a bundle with one message for each list of elements, and then one for each timer. */
   async run(
     descriptorId: string,
     messages: readonly (readonly unknown[])[],
-    options: { cacheToken?: string } = {},
+    options: { cacheToken?: string; timers?: readonly FiringTimer[] } = {},
   ): Promise<{ id: string; response: fnApi.InstructionResponse; output: unknown[] }> {
     const bundle = this.startBundle(descriptorId, options);
     for (const values of messages) await this.send(descriptorId, bundle.id, values);
-    await this.send(descriptorId, bundle.id, [], true);
+    await this.fire(descriptorId, bundle.id, options.timers ?? []);
+    await this.endInput(descriptorId, bundle.id);
     const response = await bundle.response;
     // The output and the response come over different streams.
     if (!response.error) await this.until(() => this.ended(bundle.id), "the end of the output");
@@ -266,21 +459,36 @@ export class MiniRunner {
   }
 
   private ended(bundleId: string): boolean {
-    return this.outputs.get(bundleId)?.at(-1)?.length === 0;
+    const { sinks, timerFamilies } = this.descriptors.get(this.bundles.get(bundleId) ?? "") as Described;
+    const ends = this.outputs.get(bundleId)?.filter(({ isLast }) => isLast) ?? [];
+    const timerEnds = this.timers.filter(({ instructionId, isLast }) => isLast && instructionId === bundleId);
+    return ends.length === sinks.size && timerEnds.length === timerFamilies.length;
+  }
+
+  /** What a bundle has sent so far, with times, windows and panes. */
+  emitted(bundleId: string): Emitted[] {
+    const { sinks } = this.descriptors.get(this.bundles.get(bundleId) ?? "") as Described;
+    const out: Emitted[] = [];
+    for (const { transformId, data } of this.outputs.get(bundleId) ?? []) {
+      const { tag, coder } = sinks.get(transformId) as Sink;
+      const reader = new protobufjs.Reader(data);
+      while (reader.pos < reader.len) {
+        const { value, timestamp, windows, pane } = coder.decode(
+          reader,
+          Context.needsDelimiters,
+        ) as WindowedValue<unknown>;
+        const [paneByte = -1] = encode(PaneInfoCoder.INSTANCE, [pane]);
+        for (const window of windows) {
+          out.push({ tag, value, timestampMs: timestamp.toNumber(), window: windowText(window), pane: paneByte });
+        }
+      }
+    }
+    return out;
   }
 
   /** The output of a bundle so far. */
   output(bundleId: string): unknown[] {
-    const out: unknown[] = [];
-    const { output } = this.descriptors.get(this.bundles.get(bundleId) ?? "") as Described;
-    for (const bytes of this.outputs.get(bundleId) ?? []) {
-      const reader = new protobufjs.Reader(bytes);
-      while (reader.pos < reader.len) {
-        const { value } = output.decode(reader, Context.needsDelimiters) as { value: unknown };
-        out.push(value);
-      }
-    }
-    return out;
+    return this.emitted(bundleId).map(({ value }) => value);
   }
 
   async until(condition: () => boolean, what: string, timeoutMs = 3000): Promise<void> {
@@ -350,5 +558,13 @@ function runnerSource() {
   return withName(SOURCE_ID, (_root: Root, pipeline: Pipeline, proto: runnerApi.PTransform): PCollection<string> => {
     proto.spec = { urn: SOURCE_URN, payload: new Uint8Array() };
     return pipeline.createPCollectionInternal(stringCoder);
+  });
+}
+
+/** A collection for a side input. */
+function sideSource<T>(name: string, elementCoder: Coder<T>) {
+  return withName(name, (_root: Root, pipeline: Pipeline, proto: runnerApi.PTransform): PCollection<T> => {
+    proto.spec = { urn: SIDE_URN, payload: new Uint8Array() };
+    return pipeline.createPCollectionInternal(elementCoder);
   });
 }

@@ -1,7 +1,10 @@
 /**
- * Counters of a worker process, which reports them to its pool about once a second. Unlike Beam metrics they can be read
- * while an unbounded job runs. They count attempts: a failed bundle is not subtracted.
+ * Counters of a worker process, which reports them to its pool about once a second: they can be read while an unbounded job
+ * runs on any runner that uses the pool. They count attempts: a failed bundle is not subtracted.
  */
+import { counter, type Counter } from "../metrics/userMetrics";
+
+const metrics = new Map<string, Counter>();
 const counters: Record<string, number> = {};
 
 /** Prefix of a line on a worker's standard output that contains its counters as JSON. */
@@ -24,8 +27,14 @@ export interface Failure {
 const gauges = new Map<string, () => number | undefined>();
 let isReporting = false;
 
-/** Adds `n` to a counter of this process. */
+/**
+ * Adds `n` to a counter of this process. Within a bundle, it is also a Beam metric of the step that is executing, which
+ * counts bundles that succeed.
+ */
 export function count(name: string, n = 1): void {
+  let metric = metrics.get(name);
+  if (!metric) metrics.set(name, (metric = counter(name)));
+  metric.inc(n);
   counters[name] = (counters[name] ?? 0) + n;
 }
 

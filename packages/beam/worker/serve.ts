@@ -57,8 +57,9 @@ export async function serve({ id, controlUrl, modules, requireFrom }: ServeOptio
   const worker = new Worker(id, { controlUrl });
   watchControlStream(worker);
   console.info(`worker ${id} (process ${process.pid}) serves ${controlUrl}`);
+  const gone = new Promise<Error>((resolve) => onWorkerGone(resolve, worker));
   onStopSignals({ signals: ["SIGTERM"], onStop: (signal) => void endWorker(worker, signal) });
-  const { message } = await new Promise<Error>((resolve) => onWorkerGone(resolve));
+  const { message } = await gone;
   console.info(`worker ${id} stops: ${message}; ${JSON.stringify(workerStats)}`);
   await sleep(NACK_MS);
 }

@@ -1,0 +1,18 @@
+import "../sdk";
+import assert from "node:assert/strict";
+import { withoutPatch, type Outcome } from "../testing/scenario";
+import { scenarios } from "./sideInputs.scenario";
+
+describe("Patch of the side inputs", function () {
+  this.timeout(20_000);
+  let without: Record<string, Outcome>;
+  before(async () => {
+    const file = require.resolve("./sideInputs.scenario");
+    without = await withoutPatch("sideInputs", file, Object.keys(scenarios));
+  });
+
+  it("every element of a bundle sees all elements of an iterable side input of the SDK", async () => {
+    assert.deepEqual(await scenarios.iterable(), ["3", "3", "3"]);
+    assert.deepEqual(without["iterable"], { ended: "value", value: ["3", "0", "0"] });
+  });
+});
