@@ -76,7 +76,7 @@ describe("Flink runner", function () {
   beforeEach(() => void (h = new FlinkHarness()));
   afterEach(() => h.close());
 
-  it("Flink delivers every element of a large bundle to asynchronous operators", async () => {
+  it("Flink delivers every element of a large bundle to asynchronous operators, and reports metrics when the job has ended", async () => {
     const run = await h.start((root) => {
       const grouped = pipe(
         root,
@@ -96,6 +96,11 @@ describe("Flink runner", function () {
     assert.equal(
       h.lines<string>("out").reduce((sum, count) => sum + Number(count), 0),
       50_000,
+    );
+    const counts = (await run.job.metrics()).filter(({ urn }) => urn === "beam:metric:element_count:v1");
+    assert(
+      counts.some(({ value }) => value === 50_000),
+      JSON.stringify(counts),
     );
   });
 

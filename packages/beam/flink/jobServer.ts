@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { awaitLogLine, logLength } from "@eventlogger/process/readiness";
-import { ACCESS_TOKEN_VARIABLE } from "../accessToken";
+import { ACCESS_TOKEN_FILE_VARIABLE, ACCESS_TOKEN_VARIABLE } from "../accessToken";
 import { startChildProcess, type ChildProcess } from "@eventlogger/process/childProcess";
 import {
   checkpointSettings,
@@ -30,7 +30,7 @@ export interface JobServerOptions {
   /** Folder for checkpoints; absolute. Default: Flink keeps checkpoints of at most 5 MiB in memory. */
   readonly checkpointDir?: string;
   /** Folder of the checkpoint from which jobs of this server resume; absolute. It is only read. */
-  readonly restoreFrom?: string;
+  readonly restoreFrom?: string | undefined;
   /**
    * Memory of embedded Flink outside the heap, as `512m`, which all steps share: for the caches and write buffers of RocksDB, and
    * for sorting in jobs without an unbounded source. @default "512m" with RocksDB, "128m" otherwise
@@ -57,7 +57,7 @@ export interface JobServer {
 }
 
 /** Packages that Flink and Beam access by reflection. Java 17 requires that they are opened explicitly. */
-const OPENED_PACKAGES = [
+export const OPENED_PACKAGES = [
   "java.lang",
   "java.util",
   "java.time",
@@ -128,7 +128,8 @@ function writeConfiguration(options: JobServerOptions, flinkMaster: string): str
 /** Memory of embedded Flink for data between its tasks. */
 const NETWORK_MEMORY = "64m";
 
-const EMBEDDED = "[local]";
+/** The Flink master that runs inside the job server. */
+export const EMBEDDED = "[local]";
 const READY = /JobService started on [^\s:]+:(\d+)/;
 
 /**
@@ -161,6 +162,9 @@ export async function startJobServer(options: JobServerOptions): Promise<JobServ
     ],
     env: {
       FLINK_CONF_DIR: confDir,
+      // They are meant for the TaskManagers of a cluster.
+      [ACCESS_TOKEN_FILE_VARIABLE]: undefined,
+      BEAM_WORKER_POOL: undefined,
       // RocksDB frees memory on other threads than it gets it. With an arena for each thread, glibc keeps most of it.
       MALLOC_ARENA_MAX: "2",
       ...(options.accessToken !== undefined && { [ACCESS_TOKEN_VARIABLE]: options.accessToken }),

@@ -11,6 +11,7 @@ import { patchRowCoder } from "./rowCoder";
 import { patchSideInputs } from "./sideInputs";
 import { patchWindows } from "./windows";
 import { patchStateChannel } from "./stateChannel";
+import { patchStateRequests } from "./stateRequests";
 
 /** Every patch by name, in the order of installation. Tests leave one out to show what it fixes. */
 export const PATCHES: Readonly<Record<string, () => void>> = {
@@ -27,6 +28,7 @@ export const PATCHES: Readonly<Record<string, () => void>> = {
   panes: patchPanes,
   externalTransforms: patchExternalTransforms,
   accessToken: patchAccessToken,
+  stateRequests: patchStateRequests,
 };
 
 const installed = new Set<string>();

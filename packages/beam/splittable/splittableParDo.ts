@@ -17,6 +17,7 @@ import {
   type ProcessResult,
   type Receiver,
 } from "apache-beam/worker/operators";
+import { evenlySpreadKeys } from "../flink/keyGroups";
 import { checkSerializable } from "../dofn/checkSerializable";
 import { deserializeDoFn, serializeDoFn } from "../dofn/serialize";
 import { toTimestamp as toEventTime } from "../dofn/timestamps";
@@ -62,7 +63,10 @@ export interface ProcessContext<O> {
 export interface SplittableDoFn<O, R> {
   /** Whether its restrictions end, as those of a file do. Must be the same in the launcher and in workers. @default false */
   readonly isBounded?: boolean;
-  /** The initial restrictions; each is read independently of the others. */
+  /**
+   * The initial restrictions, 128 at most; each is read independently of the others. Parallel subtasks get equally many of
+   * them. Their number is part of the state of a job: a job that resumes keeps the restrictions that it has.
+   */
   restrictions(): R[];
   /** Reads until it checkpoints itself; returns the residual, or undefined when the restriction is done. */
   process(restriction: R, context: ProcessContext<O>): Promise<Residual<R> | undefined>;
@@ -145,13 +149,19 @@ class PairOperator extends SdfOperator {
   }
 }
 
-/** Emits each restriction, with a size of 1. */
+/**
+ * Emits each restriction, with a size of 1. Flink assigns restrictions to subtasks by the element, so each of several
+ * restrictions gets an element of its own, and all subtasks get equally many.
+ */
 class SplitOperator extends SdfOperator {
   process(element: WindowedValue<unknown>): ProcessResult {
     const { key } = element.value as Restricted;
-    const results = this.doFn
-      .restrictions()
-      .map((r) => this.receiver.receive({ ...element, value: { key: { key, value: encodeJson(r) }, value: 1 } }))
+    const restrictions = this.doFn.restrictions();
+    const keys = restrictions.length > 1 ? evenlySpreadKeys(restrictions.length) : [key];
+    const results = restrictions
+      .map((r, i) =>
+        this.receiver.receive({ ...element, value: { key: { key: keys[i], value: encodeJson(r) }, value: 1 } }),
+      )
       .filter((result) => result !== NonPromise);
     return results.length ? Promise.all(results).then(() => undefined) : NonPromise;
   }

@@ -39,7 +39,7 @@ describe("Large iterables", () => {
   }
 
   function describeBundle(build: (groups: PCollection<Group>) => PCollection<unknown>): Promise<void> {
-    return runner.describe("groups", build, "process", groupCoder);
+    return runner.describe("groups", build, { inputCoder: groupCoder });
   }
 
   it("a DoFn reads values larger than a message page by page, as often as it wants", async () => {
@@ -103,8 +103,7 @@ describe("Large iterables", () => {
     await runner.describe(
       "objects",
       (groups) => pipe(groups, bundleParDo("pass", new PassOn(), new GeneralObjectCoder())),
-      "process",
-      groupCoder,
+      { inputCoder: groupCoder },
     );
     const refused = await runner.run("objects", [[element]]);
     assert.match(refused.response.error, /cannot be an element of a collection: emit what is needed/);

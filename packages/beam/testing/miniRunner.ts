@@ -241,14 +241,13 @@ export class MiniRunner {
   /**
    * Creates a bundle descriptor for a pipeline over strings (or restrictions, for a splittable ParDo), with a sink for each
    * output that no step reads.
-   * @param splittable what splittable ParDos do: process restrictions, or truncate them for a drain
-   * @param inputCoder coder of the input; default: strings
+   * @param options `inputCoder`: coder of the input, default strings. `splittable`: what splittable ParDos do, process
+   *   restrictions (default), or truncate them for a drain
    */
   async describe<I = string>(
     id: string,
     build: (input: PCollection<I>, side: SideSource) => PValue<unknown>,
-    splittable: "process" | "truncate" = "process",
-    inputCoder: Coder<I> = stringCoder as Coder<unknown> as Coder<I>,
+    options: { readonly inputCoder?: Coder<I>; readonly splittable?: "process" | "truncate" } = {},
   ): Promise<void> {
     const { components } = await buildPipeline((root: Root) =>
       build(pipe(root, runnerSource(inputCoder)), (name, coder) => pipe(root, sideSource(name, coder))),
