@@ -249,6 +249,7 @@ export class MiniRunner {
     build: (input: PCollection<I>, side: SideSource) => PValue<unknown>,
     options: { readonly inputCoder?: Coder<I>; readonly splittable?: "process" | "truncate" } = {},
   ): Promise<void> {
+    const { inputCoder = stringCoder as Coder<unknown> as Coder<I>, splittable = "process" } = options;
     const { components } = await buildPipeline((root: Root) =>
       build(pipe(root, runnerSource(inputCoder)), (name, coder) => pipe(root, sideSource(name, coder))),
     );
