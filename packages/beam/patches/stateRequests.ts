@@ -8,7 +8,7 @@
  *   the class GrpcStateService in flink/java describes the message.
  * - Requests are encoded, and responses decoded, without the generated code, which creates several objects for each field.
  */
-import { StateKey, StateResponse, type StateRequest } from "apache-beam/proto/beam_fn_api";
+import { StateKey, StateResponse, type StateKey_BagUserState, type StateRequest } from "apache-beam/proto/beam_fn_api";
 import { BeamFnStateClient } from "apache-beam/proto/beam_fn_api.grpc-client";
 import { Reader } from "protobufjs";
 
@@ -24,6 +24,10 @@ const UTF8_BYTES_PER_UNIT = 3;
 /** Field numbers and wire type 2 (bytes) of beam_fn_api.proto, as the tags of Protocol Buffers. */
 const TAG = { id: 0x0a, instructionId: 0x12, stateKey: 0x1a, get: 8002, append: 8010, clear: 8018, content: 0x0a };
 
+const BYTES_WIRE_TYPE = 2;
+/** The key of a user state is field 3 of a state key. */
+const BAG_USER_STATE_TAG = (3 << 3) | BYTES_WIRE_TYPE;
+
 const NO_BYTES = new Uint8Array();
 
 /** Encoded keys. A cell keeps its key as long as it is in the worker. */
@@ -31,8 +35,47 @@ const encodedKeys = new WeakMap<StateKey, Uint8Array>();
 
 function encodeKey(key: StateKey): Uint8Array {
   let encoded = encodedKeys.get(key);
-  if (!encoded) encodedKeys.set(key, (encoded = StateKey.toBinary(key)));
+  if (!encoded)
+    encodedKeys.set(
+      key,
+      (encoded = key.type.oneofKind === "bagUserState" ? encodeBagKey(key.type.bagUserState) : StateKey.toBinary(key)),
+    );
   return encoded;
+}
+
+/** Texts of keys as bytes: the ids of steps and states, which are few. */
+const encodedTexts = new Map<string, Uint8Array>();
+
+function encodeText(text: string): Uint8Array {
+  let encoded = encodedTexts.get(text);
+  if (!encoded) encodedTexts.set(text, (encoded = Buffer.from(text)));
+  return encoded;
+}
+
+function encodeBagKey({ transformId, userStateId, window, key }: StateKey_BagUserState): Uint8Array {
+  const fields = [encodeText(transformId), encodeText(userStateId), window, key];
+  let length = 0;
+  for (const { length: bytes } of fields) if (bytes > 0) length += 1 + varintBytes(bytes) + bytes;
+  const encoded = new Uint8Array(1 + varintBytes(length) + length);
+  encoded[0] = BAG_USER_STATE_TAG;
+  let at = writeVarint(encoded, 1, length);
+  fields.forEach((field, i) => {
+    if (field.length === 0) return;
+    encoded[at] = ((i + 1) << 3) | BYTES_WIRE_TYPE;
+    at = writeVarint(encoded, at + 1, field.length);
+    encoded.set(field, at);
+    at += field.length;
+  });
+  return encoded;
+}
+
+/** @returns the index after the number */
+function writeVarint(into: Uint8Array, start: number, value: number): number {
+  let at = start;
+  let rest = value;
+  for (; rest >= 0x80; rest >>>= 7) into[at++] = (rest & 0x7f) | 0x80;
+  into[at++] = rest;
+  return at;
 }
 
 function varintBytes(value: number): number {
@@ -108,10 +151,7 @@ export class StateRequestBatch {
     for (let at = 0; at < this.length;) {
       const length = this.buffer.readUInt32BE(at + HEADER_BYTES - LENGTH_BYTES);
       at += HEADER_BYTES;
-      for (let rest = length; ; rest >>>= 7) {
-        data[end++] = rest < 0x80 ? rest : (rest & 0x7f) | 0x80;
-        if (rest < 0x80) break;
-      }
+      end = writeVarint(data, end, length);
       end += this.buffer.copy(data, end, at, at + length);
       at += length;
     }
@@ -120,9 +160,7 @@ export class StateRequestBatch {
   }
 
   private varint(value: number): void {
-    let rest = value;
-    for (; rest >= 0x80; rest >>>= 7) this.buffer[this.length++] = (rest & 0x7f) | 0x80;
-    this.buffer[this.length++] = rest;
+    this.length = writeVarint(this.buffer, this.length, value);
   }
 
   private text(tag: number, text: string): void {
