@@ -94,7 +94,7 @@ export function useClusterRig(options: { readonly machines: number; readonly par
         const directory = path.join(given.directory, "cluster");
         const classpath = await ensureFlinkClasspath({ cacheDir });
         cluster = await SessionCluster.start({ classpath, directory, accessToken, slots: 1 });
-        for (let i = 0; i < options.machines; i++) await addMachine();
+        await Promise.all(Array.from({ length: options.machines }, addMachine));
         return {
           args: () => [
             ...["--flink-master", cluster.rest.address, "--parallelism", String(rig.parallelism)],

@@ -1,7 +1,6 @@
 import "../sdk";
 import Long from "long";
 import type * as runnerApi from "apache-beam/proto/beam_runner_api";
-import type { Coder } from "apache-beam/coders/coders";
 import { KVCoder } from "apache-beam/coders/required_coders";
 import { VarIntCoder } from "apache-beam/coders/standard_coders";
 import type { KV, PaneInfo, Window, WindowedValue } from "apache-beam/values";
@@ -52,24 +51,21 @@ type QueuedInput = { readonly entry: Entry } & (
   | { readonly timer: DueTimer; readonly element?: undefined }
 );
 
-/** What the proto of a step says about its input. */
+/** What the proto of a step says about its main input. */
 interface Input {
-  readonly coder: Coder<unknown>;
-  readonly windowCoder: Coder<Window>;
+  /** The coder of the bundle descriptor, including length prefixes that the runner has added. */
+  readonly coderId: string;
   readonly windowing: runnerApi.WindowingStrategy;
 }
 
-function inputOf(transform: runnerApi.PTransform, spec: runnerApi.ParDoPayload, context: OperatorContext): Input {
-  const { descriptor, pipelineContext } = context;
+function inputOf(
+  transform: runnerApi.PTransform,
+  spec: runnerApi.ParDoPayload,
+  { descriptor }: OperatorContext,
+): Input {
   const [, id = ""] = Object.entries(transform.inputs).find(([tag]) => !(tag in spec.sideInputs)) ?? [];
-  const pcollection = descriptor.pcollections[id] as runnerApi.PCollection;
-  const windowing = descriptor.windowingStrategies[pcollection.windowingStrategyId] as runnerApi.WindowingStrategy;
-  // The coders of the bundle descriptor, including length prefixes that the runner has added.
-  return {
-    coder: pipelineContext.getCoder(pcollection.coderId),
-    windowCoder: pipelineContext.getCoder(windowing.windowCoderId),
-    windowing,
-  };
+  const { coderId, windowingStrategyId } = descriptor.pcollections[id] as runnerApi.PCollection;
+  return { coderId, windowing: descriptor.windowingStrategies[windowingStrategyId] as runnerApi.WindowingStrategy };
 }
 
 /** Runs a {@link DoFn} in a worker. */
@@ -99,12 +95,12 @@ export class DoFnOperator implements ExtendedOperator {
   ) {
     this.readsLargeIterables = doFn.readsLargeIterables ?? false;
     const stepName = transform.uniqueName || transformId;
-    const { coder, windowCoder, windowing } = inputOf(transform, spec, operatorContext);
+    const { coderId, windowing } = inputOf(transform, spec, operatorContext);
     const isGloballyWindowed = windowing.windowFn?.urn === GLOBAL_WINDOWS_URN;
     const receivers = new Map<string, Receiver>();
     for (const [tag, id] of Object.entries(transform.outputs)) receivers.set(tag, operatorContext.getReceiver(id));
-    // The main output of a step with one output may have another tag, of an older library or another launcher.
-    const [only] = receivers.size === 1 ? receivers.values() : [];
+    // A runner may have renamed the output of a step that has only one.
+    const [only] = !declarations.outputs && receivers.size === 1 ? receivers.values() : [];
     if (only) receivers.set("main", only);
     this.expire = declarations.expire;
     const timers = allTimers(declarations);
@@ -116,8 +112,11 @@ export class DoFnOperator implements ExtendedOperator {
     }
     this.outputs = new StepOutputs(stepName, receivers, isGloballyWindowed);
     if (isKeyed(doFn, declarations)) {
+      const { pipelineContext } = operatorContext;
+      const coder: unknown = pipelineContext.getCoder(coderId);
       if (!(coder instanceof KVCoder)) throw new Error(`${stepName}: the input of a keyed DoFn must have a KV coder`);
       const { keyCoder } = coder as KVCoder<unknown, unknown>;
+      const windowCoder = pipelineContext.getCoder<Window>(windowing.windowCoderId);
       this.states = new KeyedStates(transformId, operatorContext, allStates(declarations), keyCoder, windowCoder);
     }
     if (declarations.sideInputs) {

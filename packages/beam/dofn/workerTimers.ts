@@ -216,7 +216,7 @@ export class WorkerTimers {
       }
     }
     for (const [name, writer] of writers) await this.send(name, writer);
-    for (const stream of this.streams.values()) stream.close();
+    for (const stream of this.streams.values()) await stream.close();
   }
 
   private async send(name: string, writer: protobufjs.Writer): Promise<void> {

@@ -6,6 +6,7 @@ import { patchDataSink } from "./dataSink";
 import { patchExternalTransforms } from "./externalTransforms";
 import { patchMessageSize } from "./messageSize";
 import { patchMetrics } from "./metrics";
+import { patchPanes } from "./panes";
 import { patchRowCoder } from "./rowCoder";
 import { patchSideInputs } from "./sideInputs";
 import { patchWindows } from "./windows";
@@ -24,6 +25,7 @@ export const PATCHES: Readonly<Record<string, () => void>> = {
   metrics: patchMetrics,
   control: patchControl,
   sideInputs: patchSideInputs,
+  panes: patchPanes,
   externalTransforms: patchExternalTransforms,
   accessToken: patchAccessToken,
   stateRequests: patchStateRequests,

@@ -18,11 +18,17 @@ describe("Patch of the side inputs", function () {
 
   it("an unbounded input may have a bounded side input, and its output is unbounded", async () => {
     assert.equal(await scenarios.bounded(), true);
-    assert.deepEqual(without["bounded"], { ended: "error", message: "Error: Unable to deduce single value from [object Set]" });
+    assert.deepEqual(without["bounded"], {
+      ended: "error",
+      message: "Error: Unable to deduce single value from [object Set]",
+    });
   });
 
   it("a side input in windows that the SDK cannot map is refused when the pipeline is built, and the error says why", async () => {
-    await assert.rejects(scenarios.otherWindows(), /count: the windows of the side input side differ .*; use applyDoFn/);
+    await assert.rejects(
+      scenarios.otherWindows(),
+      /count: the windows of the side input side differ .*; use applyDoFn/,
+    );
     assert.deepEqual(without["otherWindows"], {
       ...{ ended: "error", message: "Error: Unable to deduce single value from [object Set]" },
     });

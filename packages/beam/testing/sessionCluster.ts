@@ -96,12 +96,13 @@ export class SessionCluster {
 
   /** Starts a TaskManager with a pool at this address, and waits until the JobManager knows it. */
   async startTaskManager(pool: string): Promise<TaskManagerProcess> {
-    const before = (await this.rest.taskManagers()).length;
+    const before = new Set((await this.rest.taskManagers()).map(({ id }) => id));
     const env = { BEAM_WORKER_POOL: pool };
     const process = await this.java(`taskmanager-${++this.started}`, "taskmanager", "500m", env);
     const taskManager = { process, pool };
     this.taskManagers.push(taskManager);
-    const registered = async (): Promise<boolean> => (await this.rest.taskManagers()).length > before;
+    // Of TaskManagers that start together, this may be another one.
+    const registered = async (): Promise<boolean> => (await this.rest.taskManagers()).some(({ id }) => !before.has(id));
     const details = (): string => process.logTail(15);
     await waitUntil("the TaskManager", registered, { timeoutMs: START_LIMIT_MS, intervalMs: 200, details });
     return taskManager;

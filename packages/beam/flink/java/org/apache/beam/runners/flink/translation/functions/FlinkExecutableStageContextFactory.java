@@ -26,7 +26,8 @@ public class FlinkExecutableStageContextFactory implements ExecutableStageContex
   /** The end of the name of a task's thread: "Read (2/4)#1" is subtask 2 of 4 in attempt 1. */
   private static final Pattern TASK = Pattern.compile("\\((\\d+)/\\d+\\)#(\\d+)");
 
-  private final ConcurrentMap<Owner, ExecutableStageContext.Factory> factories = new ConcurrentHashMap<>();
+  /** Static, because each operator has a copy of the instance: it is serialized with the job. */
+  private static final ConcurrentMap<Owner, ExecutableStageContext.Factory> FACTORIES = new ConcurrentHashMap<>();
 
   private FlinkExecutableStageContextFactory() {}
 
@@ -38,8 +39,8 @@ public class FlinkExecutableStageContextFactory implements ExecutableStageContex
   public ExecutableStageContext get(JobInfo job) {
     Owner owner = Owner.ofThread(job.jobId(), Thread.currentThread().getName());
     // The workers of earlier attempts end with the last task that uses them.
-    factories.keySet().removeIf(other -> other.isBefore(owner));
-    return factories.computeIfAbsent(owner, o -> createFactory()).get(job);
+    FACTORIES.keySet().removeIf(other -> other.isBefore(owner));
+    return FACTORIES.computeIfAbsent(owner, o -> createFactory()).get(job);
   }
 
   private static ExecutableStageContext.Factory createFactory() {
