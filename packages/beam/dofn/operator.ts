@@ -287,11 +287,9 @@ export class DoFnOperator implements ExtendedOperator {
   }
 
   private processElement(entry: Entry, element: WindowedValue<unknown>): ProcessResult {
-    entry.hasElements = true;
     entry.pane = element.pane;
-    if (!entry.timestamp || this.expire === undefined || element.timestamp.greaterThan(entry.timestamp)) {
-      entry.timestamp = element.timestamp;
-    }
+    entry.timestamp = element.timestamp;
+    if (this.expire) entry.newestMs = Math.max(entry.newestMs ?? -Infinity, element.timestamp.toNumber());
     return this.callProcess(element, [entry.window], entry);
   }
 
@@ -326,14 +324,14 @@ export class DoFnOperator implements ExtendedOperator {
     if ((this.expiryState(entry)?.read() ?? fireMs) > fireMs) return;
     entry.clearStates();
     entry.expiresAtMs = undefined;
-    entry.hasElements = false;
+    entry.newestMs = undefined;
   }
 
   /** Sets the timer of the expiry for a key with elements, unless it is late enough. */
   private scheduleExpiry(entry: Entry, { afterMs, time }: StateExpiry): void {
-    if (!entry.hasElements) return;
+    if (entry.newestMs === undefined) return;
     const state = this.expiryState(entry);
-    const lastMs = time === "event" ? (entry.timestamp as Long).toNumber() : Date.now();
+    const lastMs = time === "event" ? entry.newestMs : Date.now();
     if ((state?.read() ?? entry.expiresAtMs ?? -Infinity) >= lastMs + afterMs) return;
     const fireMs = Math.ceil(lastMs + afterMs * (1 + EXPIRY_SLACK));
     entry.expiresAtMs = fireMs;
