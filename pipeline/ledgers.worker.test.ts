@@ -5,6 +5,8 @@ import { bundleParDo, pipe, stringCoder } from "@eventlogger/beam";
 import * as fixtures from "@eventlogger/beam/testing/fixtures";
 import { MiniRunner } from "@eventlogger/beam/testing/miniRunner";
 import { dayOf } from "@eventlogger/events/day";
+import { VarintReader } from "@eventlogger/events/varints";
+import { recordAccepted } from "./accepted/recordAccepted";
 import { countSessions } from "./sessions/countSessions";
 import { PairTexts, TextEvents } from "./testing/textEvents";
 import { countUsers } from "./users/countUsers";
@@ -50,7 +52,7 @@ describe("ledgers in a worker", function () {
   const event = (user: string, minutes = 0): string => `${user} session ${NOON + minutes * MINUTE}`;
   const requests = (): number => runner.stateRequests.length;
 
-  it("a user's second event of a day costs no state request, and the first of another day costs one", async () => {
+  it("a user's second event of a day costs no state request, and the first of another day costs two", async () => {
     const token = { cacheToken: "attempt 1" };
     const first = await runner.run("users 1", [[event("u"), event("v"), event("u", 1)]], token);
     assert.deepEqual(first.output, [`${TODAY} [0,0,2,2]`]);
@@ -61,7 +63,7 @@ describe("ledgers in a worker", function () {
     assert.equal(requests(), 4);
     const tomorrow = await runner.run("users 1", [[event("u", 24 * 60), event("u")]], token);
     assert.deepEqual(tomorrow.output, [`${TODAY + 1} [0,0,1,0]`]);
-    assert.equal(requests(), 5, "the worker has the user in its cache");
+    assert.equal(requests(), 6, "the worker does not keep users in its cache");
   });
 
   it("users of a bundle that failed are counted when the runner processes it again", async () => {
@@ -85,6 +87,21 @@ describe("ledgers in a worker", function () {
     runner.stored.clear(); // the checkpoint contains no user
     const { output } = await runner.run("users 2", [[event("u"), event("v")]], { cacheToken: "attempt 2" });
     assert.deepEqual(output, [`${TODAY} [0,0,2,2]`]);
+  });
+
+  it("an event with the event_id of an earlier one and other content is counted in a metric of the runner", async () => {
+    // The event_id follows from session and time.
+    await runner.describe("record", (texts) => pipe(toEvents(texts), recordAccepted()));
+    const conflicts = async (...events: string[]): Promise<number> => {
+      const { response } = await runner.run("record", [events]);
+      assert(response.response.oneofKind === "processBundle", response.error);
+      const { monitoringInfos } = response.response.processBundle;
+      const info = monitoringInfos.find(({ labels }) => labels["NAME"] === "conflictingEvents");
+      return info ? (new VarintReader(info.payload).unsigned() ?? NaN) : 0;
+    };
+    const at = (session: string, user: string): string => `${user} ${session} ${NOON}`;
+    assert.equal(await conflicts(at("x", "u"), at("y", "u"), at("x", "u")), 0);
+    assert.equal(await conflicts(at("x", "v"), at("y", "u"), at("x", "w")), 2);
   });
 
   it("a session that grows costs one state request per bundle", async () => {

@@ -3,6 +3,7 @@ import path from "node:path";
 import { buildPipeline, ensureFlinkClasspath, runOnFlink, type FlinkRun, type StateBackend } from "@eventlogger/beam";
 import { cacheDir, repositoryRoot } from "@eventlogger/process/packageRoot";
 import { waitUntil } from "@eventlogger/process/wait";
+import { WORKER_NODE_ARGS } from "@eventlogger/pipeline/runners/flink/runOnFlink";
 import { eventPipeline, type SessionWindows } from "@eventlogger/pipeline/eventPipeline";
 import { newShardHashSecret } from "@eventlogger/pipeline/shards";
 import type { Cleanup } from "../runBenchmark";
@@ -103,7 +104,7 @@ export class BenchPipeline {
       checkpointDir,
       maxBundleSize: MAX_BUNDLE_SIZE,
       maxBundleTimeMills: MAX_BUNDLE_TIME_MS,
-      workerNodeArgs: settings.workerNodeArgs,
+      workerNodeArgs: [...WORKER_NODE_ARGS, ...(settings.workerNodeArgs ?? [])],
     });
     const bench = new BenchPipeline(flink, checkpointDir, rollups, marks, settings, cleanup.signal);
     cleanup.later(() => bench.stop());
@@ -154,7 +155,7 @@ export class BenchPipeline {
     this.settings.onProgress?.(
       `  ${((now - this.startedAt) / 1000).toFixed(0)} s: ${this.read} events, ${Math.round(perSecond)}/s; ` +
         `worker ${counters["worker.rssMiB"]} MiB (heap ${counters["worker.heapMiB"]}); ${counters["panes"] ?? 0} panes, ` +
-        `${counters["state.requests"]} state requests, ${counters["state.hits"]} cache hits, ` +
+        `${counters["state.requests"]} state requests in ${counters["state.messages"]} messages, ${counters["state.hits"]} cache hits, ` +
         `${counters["worker.failedBundles"]} failed bundles`,
     );
     this.reported = { at: now, events: this.read };

@@ -13,13 +13,14 @@ import {
 } from "@eventlogger/beam";
 import { cacheDir, repositoryRoot } from "@eventlogger/process/packageRoot";
 import { processUsage } from "@eventlogger/process/processUsage";
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir, totalmem } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import yargs from "yargs";
 import { machine, median } from "../report";
 import { runBenchmark, type Cleanup } from "../runBenchmark";
+import { startJavaLoad } from "./java";
 import { statePipeline, type StateLoad } from "./pipeline";
 
 const REPORT_EVERY_MS = 15_000;
@@ -70,6 +71,37 @@ class Checkpoints {
       `state ${mib(last.state_size)}; ${recent.length} checkpoints wrote ${mib(median(sizes))} (median), ` +
       `${mib(Math.max(...sizes))} (largest), ${mib(sizes.reduce((a, b) => a + b, 0))} (all) and took ` +
       `${median(recent.map((c) => c.end_to_end_duration))} ms (median)`
+    );
+  }
+}
+
+/** Measures the steps in Beam Java. */
+async function measureJava(
+  load: StateLoad,
+  options: { directory: string; seconds: number; backend: "rocksdb" | "heap"; heap: string; memory: string },
+  cleanup: Cleanup,
+): Promise<void> {
+  // It has no record of its checkpoints, and always starts with empty state.
+  for (const name of ["checkpoints", "classes", "java.log", "work"]) {
+    rmSync(path.join(options.directory, name), { recursive: true, force: true });
+  }
+  mkdirSync(options.directory, { recursive: true });
+  const java = await startJavaLoad(load, options);
+  cleanup.later(() => java.stop());
+  const statistics = new Checkpoints(java.logFile);
+  const startedAt = performance.now();
+  let reportedAt = startedAt;
+  while (performance.now() - startedAt < options.seconds * 1000) {
+    const ended = await Promise.race([sleep(1000, undefined, { signal: cleanup.signal }), java.exited]);
+    if (ended !== undefined) throw new Error(`Beam Java exited. The end of its log:\n${java.logTail()}`);
+    await statistics.read().catch(() => {}); // the endpoint is not open yet
+    if (performance.now() - reportedAt < REPORT_EVERY_MS) continue;
+    reportedAt = performance.now();
+    const usage = processUsage(java.pid);
+    const writes = /(?:^|\n)write (\d+)\n(?![^]*\nwrite )/.exec(readFileSync(java.logFile, "utf8"))?.[1] ?? "0";
+    console.log(
+      `${Math.round((reportedAt - startedAt) / 1000)} s: after write ${writes}; JVM ${usage?.rssMiB} MiB, ` +
+        `peak ${usage?.peakRssMiB} MiB\n    ${statistics.report()}`,
     );
   }
 }
@@ -151,13 +183,14 @@ runBenchmark("bench-state", async (cleanup) => {
       },
       backend: { choices: ["rocksdb", "heap"] as const, default: "rocksdb" as const, describe: "State backend." },
       heap: { type: "string", default: "1g", describe: "Heap limit of the JVM." },
+      java: { type: "boolean", default: false, describe: "Run the steps in Beam Java: the same state, sooner." },
       memory: { type: "string", default: "512m", describe: "Memory of RocksDB." },
     })
     .example("npm run bench:state -- --keys 100000 --seconds 60", "a small state")
     .strict()
     .help().argv;
   console.log(`${machine()}, ${Math.round(totalmem() / 2 ** 30)} GiB`);
-  await measure(
+  await (argv.java ? measureJava : measure)(
     { keys: argv.keys, changesPerSecond: argv.changes },
     { ...argv, directory: path.resolve(argv.directory) },
     cleanup,

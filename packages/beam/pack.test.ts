@@ -22,6 +22,7 @@ const FILES = [
   "flink/java/org/apache/beam/runners/fnexecution/control/MapControlClientPool.java",
   "flink/java/org/apache/beam/runners/fnexecution/data/GrpcDataService.java",
   "flink/java/org/apache/beam/runners/fnexecution/environment/ExternalEnvironmentFactory.java",
+  "flink/java/org/apache/beam/runners/fnexecution/state/GrpcStateService.java",
   "flink/java/org/apache/beam/sdk/fn/server/ServerFactory.java",
   "flink/pom.xml",
   "package.json",

@@ -61,6 +61,8 @@ export class UserLedger implements StatefulDoFn<Uint8Array, DayDelta, States> {
         snapshot: ({ days }) => (days === undefined ? [] : [typeof days === "number" ? [days] : days]),
         entries: () => ENTRIES_PER_CHANGE,
         size: () => 0,
+        // Of a user who was counted on a day, workers leave out all further events of the day.
+        isCached: false,
         weight: ({ days }) => USER_WEIGHT + (typeof days === "object" ? SET_WEIGHT + days.bits.length : 0),
       }),
     };

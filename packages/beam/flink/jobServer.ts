@@ -100,7 +100,9 @@ function embeddedSettings(options: JobServerOptions): Record<string, FlinkSettin
   };
 }
 
-function writeConfiguration(options: JobServerOptions, flinkMaster: string): string {
+/** Writes Flink's configuration. @returns its folder, in the work directory */
+export function writeConfiguration(options: JobServerOptions): string {
+  const { flinkMaster = EMBEDDED } = options;
   const confDir = path.join(options.workDir, "conf");
   rmSync(confDir, { recursive: true, force: true });
   mkdirSync(confDir, { recursive: true });
@@ -125,6 +127,18 @@ function writeConfiguration(options: JobServerOptions, flinkMaster: string): str
   return confDir;
 }
 
+/** Arguments of `java` for a process that runs Flink. @param confDir from {@link writeConfiguration} */
+export function javaArguments({ heap, classpath }: JobServerOptions, confDir: string): string[] {
+  return [
+    `-Xmx${heap ?? "1500m"}`,
+    "-XX:+ExitOnOutOfMemoryError",
+    `-Djava.util.logging.config.file=${path.join(confDir, "logging.properties")}`,
+    ...OPENED_PACKAGES.map((name) => `--add-opens=java.base/${name}=ALL-UNNAMED`),
+    "-cp",
+    classpath,
+  ];
+}
+
 /** Memory of embedded Flink for data between its tasks. */
 const NETWORK_MEMORY = "64m";
 
@@ -138,18 +152,13 @@ const READY = /JobService started on [^\s:]+:(\d+)/;
  */
 export async function startJobServer(options: JobServerOptions): Promise<JobServer> {
   const { flinkMaster = EMBEDDED } = options;
-  const confDir = writeConfiguration(options, flinkMaster);
+  const confDir = writeConfiguration(options);
   const from = logLength(options.logFile);
   const child = await startChildProcess({
     name: "Flink job server",
     command: "java",
     args: [
-      `-Xmx${options.heap ?? "1500m"}`,
-      "-XX:+ExitOnOutOfMemoryError",
-      `-Djava.util.logging.config.file=${path.join(confDir, "logging.properties")}`,
-      ...OPENED_PACKAGES.map((name) => `--add-opens=java.base/${name}=ALL-UNNAMED`),
-      "-cp",
-      options.classpath,
+      ...javaArguments(options, confDir),
       "org.apache.beam.runners.flink.FlinkJobServerDriver",
       `--flink-master=${flinkMaster}`,
       `--flink-conf-dir=${confDir}`,

@@ -3,34 +3,10 @@ import type { StateGetResponse, StateKey, StateRequest, StateResponse } from "ap
 import type { OperatorContext } from "apache-beam/worker/operators";
 import type { MultiplexingStateChannel, StateProvider } from "apache-beam/worker/state";
 import { membersOf, type StateChannel } from "../patches/stateChannel";
-import { StateRequestBatch } from "../patches/stateRequests";
+import { enqueue } from "./stateBatches";
 
 type ResponseKind = "get" | "append" | "clear";
 type ResponseOf<K extends ResponseKind> = Extract<StateResponse["response"], { oneofKind: K }>;
-
-/** Bytes of requests after which they are sent at once. */
-const MAX_BATCH_BYTES = 256 * 1024;
-
-/** The requests of this turn of the event loop that wait for being sent together, by state stream. */
-const batches = new WeakMap<StateChannel, StateRequestBatch>();
-
-function sendBatch(channel: StateChannel): void {
-  const batch = batches.get(channel);
-  if (!batch) return;
-  batches.delete(channel);
-  if (!channel.closed && !channel.error) channel.stateChannel.write(batch);
-}
-
-/** Sends a request with the others that are made before the running code ends. */
-function enqueue(channel: StateChannel, request: StateRequest): void {
-  let batch = batches.get(channel);
-  if (!batch) {
-    batches.set(channel, (batch = new StateRequestBatch()));
-    queueMicrotask(() => sendBatch(channel));
-  }
-  batch.add(request);
-  if (batch.bytes >= MAX_BATCH_BYTES) sendBatch(channel);
-}
 
 /** Sends the user state requests of one bundle over the SDK's multiplexed state stream. */
 export class StateClient {

@@ -43,7 +43,7 @@ describe("eventContent", () => {
     assert.equal(recent.isConflict(eventIdHash("f"), 2), false);
   });
 
-  it("a full memory forgets events and reports no conflict that does not exist", () => {
+  it("a full memory forgets events and never reports a conflict where there is no conflict", () => {
     const content = (id: number): number => (id * 7919) % 1000;
     fc.assert(
       fc.property(fc.array(fc.nat(5000), { maxLength: 500 }), (ids) => {

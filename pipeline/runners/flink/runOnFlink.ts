@@ -26,6 +26,9 @@ export interface FlinkPipelineOptions
 /** How often the counters of the copies of dead letters are read; ms. */
 const CHECK_COPIES_EVERY_MS = 10_000;
 
+/** A bundle has thousands of state requests in flight, which would otherwise survive several collections of garbage. */
+export const WORKER_NODE_ARGS: readonly string[] = ["--max-semi-space-size=32"];
+
 /** The settings that the stored state depends on. */
 export function stateSettings(
   options: Pick<FlinkPipelineOptions, "project" | "subscription" | "dataset" | "sessionGapMs" | "sessionWindows">,
@@ -75,7 +78,7 @@ export async function runEventPipelineOnFlink(
     requireFrom: repositoryRoot,
     workerEnv: { [STATE_DIRECTORY_VARIABLE]: state.directory },
     workerStartEnv: () => ({ [VERSION_FLOOR_VARIABLE]: String(versionFloor(state.nextWorkerStart())) }),
-    workerNodeArgs: [`--max-old-space-size=${options.workerMemoryMiB}`],
+    workerNodeArgs: [`--max-old-space-size=${options.workerMemoryMiB}`, ...WORKER_NODE_ARGS],
     parallelism: options.parallelism,
     checkpointingInterval: options.checkpointIntervalMs,
     checkpointRecord: start.checkpointRecord,
