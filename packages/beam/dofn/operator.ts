@@ -81,6 +81,7 @@ export class DoFnOperator implements ExtendedOperator {
   private isSetUp = false;
   /** Set while an element is being processed: the next one waits for it. */
   private tail: ProcessResult = NonPromise;
+  private finishing: Promise<void> | undefined;
   /** Inputs of a keyed DoFn that wait for their state. */
   private queue: QueuedInput[] = [];
 
@@ -133,6 +134,7 @@ export class DoFnOperator implements ExtendedOperator {
 
   async startBundle(): Promise<void> {
     this.tail = NonPromise;
+    this.finishing = undefined;
     this.queue = [];
     this.outputs.startBundle(this.operatorContext.getBundleId());
     this.states?.startBundle();
@@ -343,7 +345,11 @@ export class DoFnOperator implements ExtendedOperator {
     );
   }
 
-  async finishBundle(): Promise<void> {
+  finishBundle(): Promise<void> {
+    return (this.finishing = this.finish());
+  }
+
+  private async finish(): Promise<void> {
     const { doFn, outputs, states, timers } = this;
     if (this.tail !== NonPromise) await this.tail;
     if (states) {
@@ -377,6 +383,11 @@ export class DoFnOperator implements ExtendedOperator {
 
   abort(error: Error): void {
     this.doFn.bundleFailed?.(error);
+  }
+
+  /** Resolves when the methods that were running have ended. */
+  settled(): Promise<unknown> {
+    return Promise.allSettled([this.tail, this.finishing]);
   }
 
   bundleEnded(succeeded: boolean): void {

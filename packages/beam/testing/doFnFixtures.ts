@@ -62,7 +62,7 @@ export class Lifecycle implements DoFn<string, string> {
     await sleep(1);
     this.record("startBundle");
   }
-  process(element: string): string[] {
+  process(element: string): string[] | Promise<string[]> {
     this.record(`process ${element}`);
     if (element === "fail") throw new Error("this element fails");
     return [element];
@@ -76,6 +76,17 @@ export class Lifecycle implements DoFn<string, string> {
   async teardown(): Promise<void> {
     await sleep(1);
     this.record("teardown");
+  }
+}
+
+/** As {@link Lifecycle}, but it processes an element until the test says that the bundle has failed. */
+export class SlowLifecycle extends Lifecycle {
+  static bundleHasFailed = false;
+  override async process(element: string): Promise<string[]> {
+    while (!SlowLifecycle.bundleHasFailed) await sleep(1);
+    await sleep(20);
+    lifecycle.push(`processed ${element}`);
+    return [];
   }
 }
 
