@@ -60,7 +60,7 @@ describe("Example of the README of the Beam package", function () {
     const files = [...readme.matchAll(/^```(?:json|ts) (\S+)\n([^]*?)^```$/gm)];
     assert.deepEqual(
       files.map(([, name]) => name),
-      ["package.json", "tsconfig.json", "visits.ts", "quiet.ts", "main.ts"],
+      ["package.json", "tsconfig.json", "visits.ts", "pages.ts", "main.ts"],
     );
     for (const [, name = "", content = ""] of files) writeFileSync(join(project, name), content);
     installTarballs();
@@ -73,7 +73,8 @@ describe("Example of the README of the Beam package", function () {
     const output = run(process.execPath, "dist/main.js");
     assert.match(output, /^ann 2$/m, output);
     assert.match(output, /^bob 1$/m, output);
-    const quiet = run(process.execPath, "dist/main.js", "quiet");
-    assert.match(quiet, /^ann: \/home \/cart\nann: \/home$/m, quiet);
+    const pages = run(process.execPath, "dist/main.js", "pages");
+    assert.match(pages, /^ann: \/home \/cart$/m, pages);
+    assert.match(pages, /^ann: \/home$/m, pages);
   });
 });

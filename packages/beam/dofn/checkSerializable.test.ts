@@ -2,7 +2,7 @@ import "../sdk";
 import assert from "node:assert/strict";
 import { runInThisContext } from "node:vm";
 import { impulse, parDo, withName, type PCollection } from "apache-beam";
-import { requireForSerialization } from "apache-beam/serialization";
+import { registeredObjects } from "apache-beam/serialization";
 import {
   applyDoFn,
   buildPipeline,
@@ -62,11 +62,15 @@ describe("Serialization of a DoFn", () => {
       Static: class { static #created = 0; static get #all() { return 1; } text = "#a;"; /* #b; */ process() {} },
     })`;
     const classes = runInThisContext(source) as Record<string, new () => object>;
-    requireForSerialization("test/private", classes);
+    // As classes of a registered module, for this test only: workers of later tests could not load the module.
+    const registered = registeredObjects as { name: string; builtin: unknown }[];
+    const before = registered.length;
+    for (const [name, { prototype }] of Object.entries(classes)) registered.push({ name, builtin: prototype });
     const nameOf = (name: string): string | undefined =>
       /private member (\S+),/.exec(errorOf(new (classes[name] as new () => object)()))?.[1];
     assert.deepEqual([nameOf("Field"), nameOf("Method"), nameOf("Accessor")], ["#count", "#twice", "#half"]);
     checkSerializable("step", new (classes["Static"] as new () => object)());
+    registered.length = before;
   });
 
   it("a DoFn with a closure in a field is refused, wherever it is in the field", () => {

@@ -40,15 +40,15 @@ export interface TimerChange {
 export class Entry {
   /** Set until the cells are loaded. */
   loading: Promise<unknown> | undefined;
-  /** Time and pane of the newest element or timer in the bundle. A timer may have no time. */
+  /** Time and pane of the last element or timer in the bundle. A timer may have no time. */
   timestamp: Instant | undefined;
   pane: PaneInfo | undefined;
   /** The changes of timers in the bundle, by name and tag. */
   timerChanges: Map<string, TimerChange> | undefined;
   /** When the timer that expires the states fires, epoch ms; undefined when that is not known. */
   expiresAtMs: number | undefined;
-  /** Whether the bundle has elements of the key after the last expiry of its states. */
-  hasElements = false;
+  /** The newest event time of the elements in the bundle after the last expiry of the states, epoch ms. */
+  newestMs: number | undefined;
 
   constructor(
     readonly key: unknown,
@@ -78,7 +78,7 @@ export class Entry {
     this.timestamp = undefined;
     this.pane = undefined;
     this.timerChanges = undefined;
-    this.hasElements = false;
+    this.newestMs = undefined;
   }
 }
 
