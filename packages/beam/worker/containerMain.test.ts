@@ -5,7 +5,7 @@ import { packageRootOf } from "@eventlogger/process/packageRoot";
 import { MiniRunner } from "../testing/miniRunner";
 import { startLoggingService, type LoggingService } from "../testing/loggingService";
 import * as fixtures from "../testing/fixtures";
-import { bundleParDo, moduleName, pipe, stringCoder } from "../index";
+import { bundleParDo, moduleName, pipe, splittableParDo, stringCoder } from "../index";
 import { registeredModules } from "./containerMain";
 
 const MAIN = require.resolve("./containerMain");
@@ -32,7 +32,7 @@ describe("Worker in a container", function () {
   });
 
   /** Starts the worker as the boot program does. */
-  function start(modules: readonly string[]): void {
+  function start(modules: readonly string[], env: Readonly<Record<string, string>> = {}): void {
     const args = [
       `--logging_endpoint=${logging.address}`,
       `--control_endpoint=${runner.address}`,
@@ -41,7 +41,11 @@ describe("Worker in a container", function () {
       "--status_endpoint=127.0.0.1:1",
       "--id=w1",
     ];
-    const child = spawn(process.execPath, [MAIN, ...args], { cwd: PACKAGE_ROOT, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(process.execPath, [MAIN, ...args], {
+      cwd: PACKAGE_ROOT,
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, ...env },
+    });
     worker = child;
     printed = "";
     for (const stream of [child.stdout, child.stderr])
@@ -102,6 +106,21 @@ describe("Worker in a container", function () {
     runner.breakData();
     assert.equal(await exited, 0);
     assert.match(messages("INFO").at(-1) ?? "", /worker w1 stops: A data or state stream was lost: .*the data stream/);
+  });
+
+  it("the worker logs that a step hangs, and names it", async () => {
+    start([FIXTURES], { BEAM_LULL_MS: "400" });
+    await runner.connected;
+    await runner.describe("read", (input) =>
+      pipe(input as never, splittableParDo("hangs", new fixtures.OneElement(), stringCoder)),
+    );
+    const { id } = runner.startBundle("read");
+    const restriction = { key: new Uint8Array(), value: Buffer.from(JSON.stringify("wait")) };
+    await runner.send("read", id, [{ key: restriction, value: 1 }], true);
+    const ongoing = new RegExp(
+      `^Operation ongoing in bundle ${id} for at least \\d+ s in step hangs \\(finish_bundle\\)`,
+    );
+    await runner.until(() => messages("WARN").some((text) => ongoing.test(text)), "the warning", 10_000);
   });
 
   it("the worker keeps running when the logging service is gone", async () => {
