@@ -1,24 +1,27 @@
 /** `npm run bench:latency`: measures the time from the 204 to the new number in `GET /event/`, with default options, under load. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import path from "node:path";
+import { writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { readOptions, wholeNumber, yargsOptions, type Options, type OptionSpecs } from "@eventlogger/options/options";
-import { runMain } from "@eventlogger/process/main";
 import yargs from "yargs";
 import { freePort } from "@eventlogger/process/ports";
 import { repositoryRoot } from "@eventlogger/process/packageRoot";
-import { startStack, type Stack } from "@eventlogger/local/stack/stack";
-import { startChildProcess, type ChildProcess } from "@eventlogger/process/childProcess";
-import { withConfigErrors } from "./runBenchmark";
+import { startStack } from "@eventlogger/local/stack/stack";
+import { startChildProcess } from "@eventlogger/process/childProcess";
+import { machine, percentile } from "./report";
+import { runBenchmark, type Cleanup } from "./runBenchmark";
+import { formatTable } from "./figures";
 import { dayOf, dayStart, dayToDdMmYyyy } from "@eventlogger/events/day";
 
 const benchOptions = {
   rate: { type: "number", describe: "Load, in events per second.", default: 200, check: wholeNumber(0, 10_000) },
   probes: { type: "number", describe: "Number of measurements.", default: 20, check: wholeNumber(1, 1000) },
+  json: { type: "string", describe: "File for the measured times, in ms, as JSON.", optional: true },
 } as const satisfies OptionSpecs;
 
 const GIVE_UP_MS = 60_000;
+/** Time between two reads of the number; the resolution of a measurement. */
+const POLL_MS = 50;
 
 interface DailyStat {
   date: string;
@@ -42,12 +45,17 @@ async function post(url: string, event: object): Promise<void> {
   if (answer.status !== 204) throw new Error(`POST /event/ answered ${answer.status}: ${await answer.text()}`);
 }
 
+/** The times until the number of users and the number of sessions changed, ms. */
+interface Probe {
+  readonly users: number;
+  readonly sessions: number;
+}
+
 /**
  * Sends an event of a new user and a new session just after the next midnight: on a day without other traffic, and ahead
- * of the watermark, so that the session waits for an early firing like any open session.
- * @returns the time until the number of users and the number of sessions changed, ms
+ * of the watermark, so that the session waits like any open session.
  */
-async function probe(url: string, n: number): Promise<{ users: number; sessions: number }> {
+async function probe(url: string, n: number, signal: AbortSignal): Promise<Probe> {
   const day = dayOf(Date.now()) + 1;
   const time = dayStart(day) + 1000;
   const before = await statOf(url, day);
@@ -58,76 +66,84 @@ async function probe(url: string, n: number): Promise<{ users: number; sessions:
     event_name: "probe",
     event_time: time,
   });
-  const accepted = Date.now();
+  const accepted = performance.now();
   let users = NaN;
+  let sessions = NaN;
   for (;;) {
-    await sleep(100);
+    await sleep(POLL_MS, undefined, { signal });
     const { session_count, active_user_count } = await statOf(url, day);
-    const passed = Date.now() - accepted;
+    const passed = performance.now() - accepted;
     if (Number.isNaN(users) && active_user_count > before.active_user_count) users = passed;
-    if (session_count > before.session_count) return { users, sessions: passed };
-    if (passed > GIVE_UP_MS) throw new Error(`The number did not change within ${GIVE_UP_MS / 1000} s`);
+    if (Number.isNaN(sessions) && session_count > before.session_count) sessions = passed;
+    if (!Number.isNaN(users + sessions)) return { users, sessions };
+    if (passed > GIVE_UP_MS) throw new Error(`The numbers did not change within ${GIVE_UP_MS / 1000} s`);
   }
 }
 
-function summary(values: number[]): string {
-  const sorted = [...values].sort((a, b) => a - b);
-  const at = (q: number): string => ((sorted[Math.ceil(q * sorted.length) - 1] ?? NaN) / 1000).toFixed(1);
-  return `p50 ${at(0.5)} s, p90 ${at(0.9)} s, max ${at(1)} s`;
+/** A row of the table: seconds. */
+function summary(name: string, values: readonly number[]): string[] {
+  return [name, ...[50, 95, 100].map((p) => `${(percentile(values, p) / 1000).toFixed(2)} s`)];
 }
 
-async function measure({ rate, probes }: Options<typeof benchOptions>): Promise<void> {
-  const directory = mkdtempSync(path.join(tmpdir(), "bench-latency-"));
-  let stack: Stack | undefined;
-  let traffic: ChildProcess | undefined;
-  try {
-    stack = await startStack({
-      port: await freePort(),
-      localDir: path.join(directory, "local"),
-      onProgress: (line) => console.log(`  ${line}`),
+async function measure({ rate, probes, json }: Options<typeof benchOptions>, cleanup: Cleanup): Promise<void> {
+  const { directory, signal } = cleanup;
+  console.log(machine());
+  const stack = await startStack({
+    port: await freePort(),
+    localDir: path.join(directory, "local"),
+    onProgress: (line) => console.log(`  ${line}`),
+    signal,
+  });
+  cleanup.later(() => stack.stop());
+  if (rate > 0) {
+    const traffic = await startChildProcess({
+      name: "generate",
+      command: process.execPath,
+      args: [
+        path.join(repositoryRoot, "pipeline", "bin", "eventlogger.js"),
+        ...["generate", "--live", "--count", "0", "--rate", String(rate), "--old-share", "0", "--url", stack.url],
+      ],
+      logFile: path.join(directory, "generate.log"),
     });
-    if (rate > 0) {
-      traffic = await startChildProcess({
-        name: "generate",
-        command: process.execPath,
-        args: [
-          path.join(repositoryRoot, "pipeline", "bin", "eventlogger.js"),
-          ...["generate", "--live", "--count", "0", "--rate", String(rate), "--old-share", "0", "--url", stack.url],
-        ],
-        logFile: path.join(directory, "generate.log"),
-      });
-    }
-    await sleep(10_000);
-    const users: number[] = [];
-    const sessions: number[] = [];
-    for (let i = 0; i < probes; i++) {
-      const result = await probe(stack.url, i);
-      users.push(result.users);
-      sessions.push(result.sessions);
-      console.log(
-        `  probe ${i + 1}: users ${(result.users / 1000).toFixed(1)} s, sessions ${(result.sessions / 1000).toFixed(1)} s`,
-      );
-      // Each replica has its own cache, so the other replica may show the number later.
-      await sleep(2500 + Math.random() * 2000);
-    }
-    console.log(
-      `from the 204 to the new number in GET /event/, under ${rate} events/s, ${probes} probes:\n` +
-        `  users:    ${summary(users)}\n  sessions: ${summary(sessions)}`,
-    );
-  } finally {
-    await traffic?.stop();
-    await stack?.stop();
-    rmSync(directory, { recursive: true, force: true });
+    cleanup.later(() => traffic.stop());
+  }
+  await sleep(10_000, undefined, { signal });
+  const measured: Probe[] = [];
+  for (let i = 0; i < probes; i++) {
+    const result = await probe(stack.url, i, signal);
+    measured.push(result);
+    const { users, sessions } = result;
+    console.log(`  probe ${i + 1}: users ${(users / 1000).toFixed(2)} s, sessions ${(sessions / 1000).toFixed(2)} s`);
+    // Each replica has its own cache, so the other replica may show the number later.
+    await sleep(2500 + Math.random() * 2000, undefined, { signal });
+  }
+  console.log(
+    `\nfrom the 204 to the new number in GET /event/, default options, under ${rate} events/s, ${probes} probes\n` +
+      formatTable([
+        ["", "median", "p95", "max"],
+        summary(
+          "users",
+          measured.map(({ users }) => users),
+        ),
+        summary(
+          "sessions",
+          measured.map(({ sessions }) => sessions),
+        ),
+      ]),
+  );
+  if (json !== undefined) {
+    writeFileSync(json, `${JSON.stringify({ machine: machine(), rate, probes: measured }, null, 2)}\n`);
   }
 }
 
-async function main(): Promise<void> {
-  const argv = await yargs(process.argv.slice(2))
+runBenchmark("bench-latency", async (cleanup) => {
+  const flags = yargs(process.argv.slice(2))
     .scriptName("npm run bench:latency --")
+    .usage("$0 [options]\n\nStarts everything with default options, sends load, and measures how old the numbers are.")
     .options(yargsOptions(benchOptions))
+    .example("$0 --probes 50 --json latency.json", "more measurements, also to a file")
     .strict()
-    .help().argv;
-  await measure(readOptions(benchOptions, argv));
-}
-
-runMain(withConfigErrors(main));
+    .version(false)
+    .parseSync();
+  await measure(readOptions(benchOptions, flags), cleanup);
+});

@@ -4,7 +4,7 @@ import { impulse, parDo, withName, type PCollection, type Root } from "apache-be
 import * as runnerApi from "apache-beam/proto/beam_runner_api";
 import { GeneralObjectCoder } from "apache-beam/coders/js_coders";
 import { buildPipeline, bundleParDo, pipe } from "@eventlogger/beam";
-import { eventPipeline, type Sink } from "./eventPipeline";
+import { eventPipeline, type SessionWindows, type Sink } from "./eventPipeline";
 import { flinkIo } from "./runners/flink/io";
 import type { PubSubMessage } from "./io/pubsub/message";
 
@@ -21,7 +21,7 @@ const read = withName("Read", (root: Root) =>
 
 const SECRET = "00112233445566778899aabbccddeeff";
 
-function build(): ReturnType<typeof buildPipeline> {
+function build(sessionWindows: SessionWindows): ReturnType<typeof buildPipeline> {
   return buildPipeline(
     eventPipeline(
       {
@@ -31,90 +31,114 @@ function build(): ReturnType<typeof buildPipeline> {
         writeDeadLetters: sink("WriteDeadLetters"),
         writeAcceptedIds: sink("WriteAcceptedIds"),
       },
-      { ...DURATIONS, shardHashSecret: SECRET },
+      { ...DURATIONS, sessionWindows, shardHashSecret: SECRET },
     ),
   );
 }
 
-describe("event pipeline", () => {
-  it("eventPipeline keeps its step names, to which the state of running jobs belongs", async () => {
-    // A renamed step loses its state when a job is updated or resumes from a checkpoint.
-    const names = Object.values((await build()).components?.transforms ?? {}).map((t) => t.uniqueName);
-    assert.deepEqual(names.filter((name) => !name.startsWith("Read")).sort(), [
-      "AllDeadLetters",
-      "AllDeltas",
-      "CountSessions",
-      "CountSessions/AllPartials",
-      "CountSessions/LateSessions",
-      "CountSessions/LateSessions/ByBucket",
-      "CountSessions/LateSessions/LatePartials",
-      "CountSessions/SessionDeltas",
-      "CountSessions/SessionDeltas/ByDay",
-      "CountSessions/SessionDeltas/SumDeltas",
-      "CountSessions/SessionLedger",
-      "CountSessions/WindowSessions",
-      "CountSessions/WindowSessions/ByBucket",
-      "CountSessions/WindowSessions/BySession",
-      "CountSessions/WindowSessions/FreshIntervals",
-      "CountSessions/WindowSessions/GlobalWindow",
-      "CountSessions/WindowSessions/GroupSessions",
-      "CountSessions/WindowSessions/PaneIntervals",
-      "CountSessions/WindowSessions/PanePartials",
-      "CountSessions/WindowSessions/PanesBySession",
-      "CountSessions/WindowSessions/SessionWindows",
-      "CountUsers",
-      "CountUsers/ByBucket",
-      "CountUsers/UserDays",
-      "CountUsers/UserDeltas",
-      "CountUsers/UserDeltas/ByDay",
-      "CountUsers/UserDeltas/SumDeltas",
-      "CountUsers/UserLedger",
-      "DayTotals",
-      "ParseMessages",
-      "RecordAccepted",
-      "RecordAccepted/AcceptedLedger",
-      "RecordAccepted/ByShard",
-      "RecordAccepted/CollectHashes",
-      "RecordAccepted/MergeHashes",
-      "SplitDeadLetters",
-      "ToEventRows",
-      "WriteAcceptedIds",
-      "WriteDeadLetters",
-      "WriteEvents",
-      "WriteRollupVersions",
-    ]);
-  });
+/** The steps of CountSessions. */
+const SESSION_STEPS: Readonly<Record<SessionWindows, readonly string[]>> = {
+  state: ["CollectSessions", "CollectSessions/BySession", "CollectSessions/EventPartials"],
+  beam: [
+    "AllPartials",
+    "LateSessions",
+    "LateSessions/ByBucket",
+    "LateSessions/LatePartials",
+    "WindowSessions",
+    "WindowSessions/ByBucket",
+    "WindowSessions/BySession",
+    "WindowSessions/FreshIntervals",
+    "WindowSessions/GlobalWindow",
+    "WindowSessions/GroupSessions",
+    "WindowSessions/PaneIntervals",
+    "WindowSessions/PanePartials",
+    "WindowSessions/PanesBySession",
+    "WindowSessions/SessionWindows",
+  ],
+};
+/** Steps with state, and the ids of their inputs. */
+const STATEFUL_STEPS: Readonly<Record<SessionWindows, readonly (readonly [string, string])[]>> = {
+  state: [
+    ["CountSessions/SessionLedger", "pc_24"],
+    ["CountUsers/UserLedger", "pc_37"],
+    ["DayTotals", "pc_46"],
+    ["RecordAccepted/AcceptedLedger", "pc_59"],
+  ],
+  beam: [
+    ["CountSessions/WindowSessions/GroupSessions", "pc_27"],
+    ["CountSessions/SessionLedger", "pc_49"],
+    ["CountUsers/UserLedger", "pc_62"],
+    ["DayTotals", "pc_71"],
+    ["RecordAccepted/AcceptedLedger", "pc_84"],
+  ],
+};
 
-  it("steps with state keep the ids of their inputs, by which Flink finds the state of a job that resumes", async () => {
-    const options = { project: "p", subscription: "s", dataset: "d", bigqueryEndpoint: undefined };
-    const io = flinkIo({
-      ...options,
-      checkpointIntervalMs: 3000,
-      lateAfterMs: 86_400_000,
-      workerMemoryMiB: 2048,
-      ackDeadlineMs: 60_000,
-      deadLetterFolder: "/unused",
+describe("event pipeline", () => {
+  for (const windows of ["state", "beam"] as const) {
+    it(`eventPipeline keeps its step names with --session-windows ${windows}, because the state of running jobs belongs to them`, async () => {
+      // A renamed step loses its state when a job is updated or resumes from a checkpoint.
+      const names = Object.values((await build(windows)).components?.transforms ?? {}).map((t) => t.uniqueName);
+      const expected = [
+        ...SESSION_STEPS[windows].map((name) => `CountSessions/${name}`),
+        "AllDeadLetters",
+        "AllDeltas",
+        "CountSessions",
+        "CountSessions/SessionDeltas",
+        "CountSessions/SessionDeltas/ByDay",
+        "CountSessions/SessionDeltas/SumDeltas",
+        "CountSessions/SessionLedger",
+        "CountUsers",
+        "CountUsers/ByBucket",
+        "CountUsers/UserDays",
+        "CountUsers/UserDeltas",
+        "CountUsers/UserDeltas/ByDay",
+        "CountUsers/UserDeltas/SumDeltas",
+        "CountUsers/UserLedger",
+        "DayTotals",
+        "ParseMessages",
+        "RecordAccepted",
+        "RecordAccepted/AcceptedLedger",
+        "RecordAccepted/ByShard",
+        "RecordAccepted/CollectHashes",
+        "RecordAccepted/MergeHashes",
+        "SplitDeadLetters",
+        "ToEventRows",
+        "WriteAcceptedIds",
+        "WriteDeadLetters",
+        "WriteEvents",
+        "WriteRollupVersions",
+      ];
+      assert.deepEqual(names.filter((name) => !name.startsWith("Read")).sort(), expected.sort());
     });
-    const { components } = await buildPipeline(eventPipeline(io, { ...DURATIONS, shardHashSecret: SECRET }));
-    const inputs = Object.values(components?.transforms ?? {}).flatMap(({ uniqueName, spec, inputs }) => {
-      const isGroup = spec?.urn === "beam:transform:group_by_key:v1";
-      const hasState =
-        spec?.urn === "beam:transform:pardo:v1" &&
-        Object.keys(runnerApi.ParDoPayload.fromBinary(spec.payload).stateSpecs).length > 0;
-      return isGroup || hasState ? [[uniqueName, ...Object.values(inputs)]] : [];
+
+    it(`steps with state keep the ids of their inputs with --session-windows ${windows}, by which Flink finds the state of a job that resumes`, async () => {
+      const options = { project: "p", subscription: "s", dataset: "d", bigqueryEndpoint: undefined };
+      const io = flinkIo({
+        ...options,
+        checkpointIntervalMs: 3000,
+        lateAfterMs: 86_400_000,
+        workerMemoryMiB: 2048,
+        ackDeadlineMs: 60_000,
+        parallelism: 1,
+        deadLetterFolder: "/unused",
+      });
+      const { components } = await buildPipeline(
+        eventPipeline(io, { ...DURATIONS, sessionWindows: windows, shardHashSecret: SECRET }),
+      );
+      const inputs = Object.values(components?.transforms ?? {}).flatMap(({ uniqueName, spec, inputs }) => {
+        const isGroup = spec?.urn === "beam:transform:group_by_key:v1";
+        const hasState =
+          spec?.urn === "beam:transform:pardo:v1" &&
+          Object.keys(runnerApi.ParDoPayload.fromBinary(spec.payload).stateSpecs).length > 0;
+        return isGroup || hasState ? [[uniqueName, ...Object.values(inputs)]] : [];
+      });
+      // The ids count upwards in the order in which the pipeline is built: a new step must come after all others.
+      assert.deepEqual(inputs, STATEFUL_STEPS[windows]);
     });
-    // The ids count upwards in the order in which the pipeline is built: a new step must come after all others.
-    assert.deepEqual(inputs, [
-      ["CountSessions/WindowSessions/GroupSessions", "pc_27"],
-      ["CountSessions/SessionLedger", "pc_49"],
-      ["CountUsers/UserLedger", "pc_61"],
-      ["DayTotals", "pc_70"],
-      ["RecordAccepted/AcceptedLedger", "pc_83"],
-    ]);
-  });
+  }
 
   it("the session windows allow more lateness than the age at which events bypass them", async () => {
-    const pipeline = await build();
+    const pipeline = await build("beam");
     const strategies = Object.values(pipeline.components?.windowingStrategies ?? {});
     const sessions = strategies.filter((s) => s.windowFn?.urn === "beam:window_fn:session_windows:v1");
     assert.equal(sessions.length, 1);

@@ -14,17 +14,22 @@ import { countSessions } from "./sessions/countSessions";
 import { totalDays } from "./totals/dayTotals";
 import { countUsers } from "./users/countUsers";
 
-/** The durations that define the numbers and their delay, ms, and the hash of the shards of state. */
+/** How sessions are windowed: by the ledger in its state, or through Beam's session windows in front of it. Both are exact. */
+export type SessionWindows = "state" | "beam";
+
+/** The durations that define the numbers and their delay, ms, and the hash of the keys of state. */
 export interface EventPipelineOptions {
   /** Session gap: events of one session id less than this apart belong to one session. Whole seconds. */
   readonly sessionGapMs: number;
-  /** Events older than this are stale and bypass the session windows. */
+  /** @default "state" */
+  readonly sessionWindows?: SessionWindows | undefined;
+  /** Only for Beam's session windows: events older than this are stale and bypass them. */
   readonly lateAfterMs: number;
-  /** How often a session that is still open is counted; processing time. */
+  /** Only for Beam's session windows: how often a session that is still open is counted; processing time. */
   readonly earlyFiringMs: number;
   /**
-   * Key of the hash that assigns users and sessions to shards of state: 32 hexadecimal digits. Undefined for state of releases
-   * without a secret. It belongs to the state, and becomes part of the pipeline's description: never print either.
+   * Key of the hash of users and sessions in the keys of state: 32 hexadecimal digits. Undefined for a pipeline that is only
+   * described. It belongs to the state, and becomes part of the pipeline's description: never print either.
    */
   readonly shardHashSecret: string | undefined;
   /**
@@ -32,6 +37,11 @@ export interface EventPipelineOptions {
    * their own. @default 0
    */
   readonly versionFloor?: number;
+  /**
+   * Whether workers leave out pairs of user and day that they have already sent to the ledger: see `CountedDays` for the runners
+   * that allow it. @default true
+   */
+  readonly skipsCountedDays?: boolean | undefined;
 }
 
 /** Writes a collection. The output are dead letters for what could not be written. */
@@ -56,17 +66,20 @@ export function eventPipeline(
     sessionGapMs: gapMs,
     lateAfterMs: staleAfterMs,
     earlyFiringMs,
+    sessionWindows = "state",
     shardHashSecret,
     versionFloor,
+    skipsCountedDays = true,
   }: EventPipelineOptions,
 ): (root: Root) => Promise<PCollection<DeadLetter>> {
+  const beamWindows = sessionWindows === "beam" ? { staleAfterMs, earlyFiringMs } : undefined;
   return async (root) => {
     const messages = await applyAsync(root, io.readMessages);
-    const { events, deadLetters: invalidMessages } = parseMessages(messages, staleAfterMs);
+    const { events, deadLetters: invalidMessages } = parseMessages(messages, beamWindows?.staleAfterMs);
     const refusedEvents = await applyAsync(pipe(events, toEventRows()), io.writeEvents);
 
-    const sessionDeltas = pipe(events, countSessions({ gapMs, staleAfterMs, earlyFiringMs, shardHashSecret }));
-    const userDeltas = pipe(events, countUsers(shardHashSecret));
+    const sessionDeltas = pipe(events, countSessions({ gapMs, shardHashSecret, beamWindows }));
+    const userDeltas = pipe(events, countUsers({ shardHashSecret, skipsCounted: skipsCountedDays }));
     const deltas = P([sessionDeltas, userDeltas]).apply(withName("AllDeltas", flatten<KV<string, string>>()));
     const refusedVersions = await applyAsync(pipe(deltas, totalDays(versionFloor)), io.writeRollupVersions);
 

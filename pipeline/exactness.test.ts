@@ -4,6 +4,7 @@ import { dayToDdMmYyyy } from "@eventlogger/events/day";
 import type { DayVersion } from "@eventlogger/events/totals/totals";
 import { averageSessionDurationMin, averageSessionDurationSec } from "@eventlogger/traffic/averages";
 import { bruteForceRollups } from "@eventlogger/traffic/bruteForce";
+import type { SessionWindows } from "./eventPipeline";
 import type { ParsedEvent } from "./parse/parsedEvent";
 import { Computations } from "./testing/computations";
 import { parsedEvent } from "./testing/parsedEvents";
@@ -36,8 +37,12 @@ const events = fc
   );
 
 /** The newest version of each day. */
-async function finalVersions(input: readonly ParsedEvent[], sizes: readonly number[]): Promise<DayVersion[]> {
-  const computations = new Computations(GAP, "00112233445566778899aabbccddeeff");
+async function finalVersions(
+  input: readonly ParsedEvent[],
+  sizes: readonly number[],
+  windows: SessionWindows,
+): Promise<DayVersion[]> {
+  const computations = new Computations(GAP, "00112233445566778899aabbccddeeff", windows);
   const deltas = [
     ...(await computations.countSessions(input, [...sizes])),
     ...(await computations.countUsers(input, [...sizes])),
@@ -53,13 +58,14 @@ async function finalVersions(input: readonly ParsedEvent[], sizes: readonly numb
 describe("computations of the pipeline", function () {
   this.timeout(60_000);
 
-  it("the rollups equal brute force for any bundles, panes, order, duplication and staleness of events", async () => {
+  it("the rollups equal brute force for any bundles, panes, order, duplication and staleness of events, with and without Beam's session windows", async () => {
     await fc.assert(
       fc.asyncProperty(
         events.chain((list) => fc.shuffledSubarray([...list, ...list], { minLength: list.length })),
         fc.array(fc.integer({ min: 1, max: 7 }), { minLength: 1, maxLength: 4 }),
-        async (sent, sizes) => {
-          const versions = await finalVersions(sent, sizes);
+        fc.constantFrom<SessionWindows>("state", "beam"),
+        async (sent, sizes, windows) => {
+          const versions = await finalVersions(sent, sizes, windows);
           const expected = bruteForceRollups(sent.map(({ event }) => event));
           const stats = versions
             .filter((version) => version.sessions > 0)

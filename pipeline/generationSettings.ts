@@ -1,15 +1,14 @@
 import type { GenerationSettings } from "@eventlogger/gcp/bigquery/generations";
-import { SESSION_SHARDS_PER_DAY, USER_SHARDS } from "./shards";
+import { STATE_FORMAT } from "./shards";
 
 /**
  * The settings that the numbers and the state of this pipeline depend on.
- * @param shardHashSecret key of the shard hash (`shardHash`); undefined for state of a release without one
+ * @param shardHashSecret key of the hash in the keys of state (`IdHash`)
  */
 export function generationSettings(sessionGapMs: number, shardHashSecret?: string): GenerationSettings {
   return {
     sessionGapMs,
     ...(shardHashSecret !== undefined && { shardHashSecret }),
-    userShards: USER_SHARDS,
-    sessionShardsPerDay: SESSION_SHARDS_PER_DAY,
+    stateFormat: STATE_FORMAT,
   };
 }

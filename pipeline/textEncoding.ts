@@ -9,8 +9,9 @@ import { stringCoder } from "@eventlogger/beam";
  */
 export class EncodingError extends Error {
   /** @param what the kind of value, @param format what was expected */
-  constructor(what: string, format: string, text: string) {
-    super(`Cannot decode ${what} of ${text.length} characters: expected ${format}`);
+  constructor(what: string, format: string, value: string | Uint8Array) {
+    const unit = typeof value === "string" ? "characters" : "bytes";
+    super(`Cannot decode ${what} of ${value.length} ${unit}: expected ${format}`);
     this.name = "EncodingError";
   }
 }
@@ -31,25 +32,4 @@ export function parseJson(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-/**
- * Decodes a JSON list of lists that each begin with an id: `[["id", value, …], …]`.
- * @param decodeValues receives the values after the id; returns undefined when they are wrong
- * @throws EncodingError
- */
-export function decodeEntries<T>(
-  what: string,
-  format: string,
-  text: string,
-  decodeValues: (id: string, values: readonly unknown[]) => T | undefined,
-): T[] {
-  const entries = parseJson(text);
-  if (!Array.isArray(entries)) throw new EncodingError(what, format, text);
-  return entries.map((entry: unknown) => {
-    const [id, ...values] = Array.isArray(entry) ? (entry as unknown[]) : [];
-    const decoded = typeof id === "string" ? decodeValues(id, values) : undefined;
-    if (decoded === undefined) throw new EncodingError(what, format, text);
-    return decoded;
-  });
 }

@@ -9,7 +9,8 @@ import { postLoadFromProcess } from "@eventlogger/traffic/load/loadProcess";
 import { processUsage } from "@eventlogger/process/processUsage";
 import { answers, clientLoad, latency, machine, rate } from "../report";
 import { runBenchmark, type Cleanup } from "../runBenchmark";
-import { profileFlags, readProfile, reportProfile } from "./profile";
+import { profileFlags, readProfile } from "../cpuProfile";
+import { reportProfile, timeOfReplica } from "./profile";
 import { createTopic, startReplica } from "./services";
 
 const benchOptions = {
@@ -105,7 +106,7 @@ async function bench(options: Options<typeof benchOptions>, cleanup: Cleanup): P
   const requests = await measure(port, replica.process.pid, options);
   if (!options.profile) return;
   await replica.process.stop();
-  console.log(reportProfile(readProfile(cleanup.directory), requests * (options.batch ?? 1)));
+  console.log(reportProfile(timeOfReplica(readProfile(cleanup.directory)), requests * (options.batch ?? 1)));
 }
 
 runBenchmark("bench-ingest", async (cleanup) => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { reportProfile, timeByPart } from "./profile";
+import { reportProfile, timeOfReplica } from "./profile";
 
 const node = (id: number, functionName: string, url: string, ...children: number[]) => ({
   id,
@@ -7,8 +7,8 @@ const node = (id: number, functionName: string, url: string, ...children: number
   children,
 });
 
-describe("timeByPart", () => {
-  const times = timeByPart({
+describe("profile of a replica", () => {
+  const times = timeOfReplica({
     nodes: [
       node(1, "(root)", "", 2, 6, 7),
       node(2, "postEvent", "file:///app/ingest/dist/routes/postEvent.js", 3, 4),
@@ -22,7 +22,7 @@ describe("timeByPart", () => {
     timeDeltas: [1, 10, 100, 1000, 50_000, 7, 9],
   });
 
-  it("timeByPart attributes time to the nearest known caller, and ignores idle time", () => {
+  it("the CPU time of a replica is attributed to HTTP, validation and publishing", () => {
     assert.deepEqual(Object.fromEntries(times), {
       http: 1,
       validation: 10,

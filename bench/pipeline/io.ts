@@ -3,7 +3,7 @@ import "@eventlogger/beam/sdk";
 import { impulse, withName, type PCollection, type Root } from "apache-beam";
 import { GeneralObjectCoder } from "apache-beam/coders/js_coders";
 import type { PTransform } from "apache-beam/transforms/transform";
-import { appendFileSync } from "node:fs";
+import { appendFileSync, existsSync, writeFileSync } from "node:fs";
 import { bundleParDo, count, pipe, splittableParDo } from "@eventlogger/beam";
 import type { BundleDoFn, Residual, ProcessContext, SplittableDoFn } from "@eventlogger/beam";
 import type { DeadLetter } from "@eventlogger/events/deadLetter";
@@ -16,47 +16,119 @@ import {
   type SyntheticTraffic,
 } from "@eventlogger/traffic/load/syntheticMessages";
 import { registerModule } from "@eventlogger/beam/registerModule";
+import { eventsOfKnownUsers, eventsOfReturningUsers, type GrowthTraffic } from "../growth/traffic";
+import { PUBLISH_DELAY_MS, readMessageFile, type Message } from "../traffic/messageFile";
 
 const YIELD_EVERY = 256;
 
+/** Time between two looks for more messages, ms. */
+const IDLE_MS = 200;
+
+/** How far the watermark is behind the newest event, ms. */
+const WATERMARK_DELAY_MS = 1000;
+
+/** Where the messages come from: generated in the worker, or read from a file of messageFile.ts. Plain data. */
+export type MessageOrigin =
+  | { readonly kind: "generated"; readonly traffic: SyntheticTraffic }
+  | { readonly kind: "file"; readonly file: string }
+  | {
+      readonly kind: "growth";
+      readonly traffic: GrowthTraffic;
+      /** Files that open the second and the third day: the source waits until they exist. */
+      readonly gates: readonly [string, string];
+    };
+
 interface Progress {
   emitted: number;
+  /** Time of the newest event, epoch ms. */
+  lastMs: number;
 }
 
-/** The events of this process. They are read once: a benchmark does not survive its worker. */
-let events: Generator<SyntheticEvent> | undefined;
+function* encode(events: Iterable<SyntheticEvent>): Generator<Message> {
+  for (const event of events) yield { eventTime: event.eventTime, data: messageData(event) };
+}
 
-export class SyntheticSource implements SplittableDoFn<PubSubMessage, Progress> {
+/** Files by which a worker reports the first and the last message at once; its counters arrive up to a second later. */
+export interface SourceMarks {
+  readonly first: string;
+  readonly last: string;
+}
+
+/** Creates a file with the time, epoch ms, if it does not exist. */
+function mark(file: string): void {
+  if (!existsSync(file)) writeFileSync(file, String(Date.now()));
+}
+
+/** Yields undefined until the file exists. */
+function* waitFor(gate: string): Generator<undefined> {
+  while (!existsSync(gate)) yield undefined;
+}
+
+/** All messages; undefined where the source has to wait. */
+function* messagesOf(origin: MessageOrigin): Generator<Message | undefined> {
+  switch (origin.kind) {
+    case "generated":
+      yield* encode(syntheticEvents(origin.traffic));
+      return;
+    case "file":
+      yield* readMessageFile(origin.file);
+      return;
+    case "growth": {
+      const [secondDay, thirdDay] = origin.gates;
+      yield* encode(eventsOfKnownUsers(origin.traffic));
+      yield* waitFor(secondDay);
+      yield* encode(eventsOfReturningUsers(origin.traffic, "warm-up"));
+      yield* waitFor(thirdDay);
+      yield* encode(eventsOfReturningUsers(origin.traffic, "measured"));
+    }
+  }
+}
+
+/** The messages of this process. They are read once: a benchmark does not survive its worker. */
+let messages: Generator<Message | undefined> | undefined;
+
+export class BenchSource implements SplittableDoFn<PubSubMessage, Progress> {
+  /** @param marks see {@link readMessages} */
   constructor(
-    readonly traffic: SyntheticTraffic,
+    readonly origin: MessageOrigin,
     readonly checkpointMs: number,
+    readonly marks: SourceMarks,
   ) {}
 
   restrictions(): Progress[] {
-    return [{ emitted: 0 }];
+    return [{ emitted: 0, lastMs: 0 }];
   }
 
-  async process({ emitted }: Progress, context: ProcessContext<PubSubMessage>): Promise<Residual<Progress>> {
-    events ??= syntheticEvents(this.traffic);
+  async process({ emitted, lastMs }: Progress, context: ProcessContext<PubSubMessage>): Promise<Residual<Progress>> {
+    if (!messages) {
+      messages = messagesOf(this.origin);
+      mark(this.marks.first);
+    }
     const deadline = Date.now() + this.checkpointMs;
-    let last = this.traffic.startMs;
+    let last = lastMs;
     let n = 0;
+    let isWaiting = false;
     for (;;) {
-      const next = events.next();
-      if (next.done) break;
-      const event = next.value;
-      last = event.eventTime;
+      const next = messages.next();
+      isWaiting = next.done === true || next.value === undefined;
+      if (next.done) mark(this.marks.last);
+      if (next.done || next.value === undefined) break;
+      const { eventTime, data } = next.value;
+      last = eventTime;
+      const message = { data, messageId: `m${emitted + n}`, publishTime: eventTime + PUBLISH_DELAY_MS };
       n++;
-      const message = { data: messageData(event), messageId: `m${event.index}`, publishTime: event.eventTime + 20 };
-      const result = context.emit(message, event.eventTime);
+      const result = context.emit(message, eventTime);
       if (result) await result;
       if (n % YIELD_EVERY === 0) {
         if (Date.now() >= deadline) break;
         await new Promise(setImmediate);
       }
     }
-    const done = emitted + n >= this.traffic.count;
-    return { restriction: { emitted: emitted + n }, watermarkMs: last - 1000, resumeDelayMs: done ? 1000 : 0 };
+    return {
+      restriction: { emitted: emitted + n, lastMs: last },
+      watermarkMs: last - WATERMARK_DELAY_MS,
+      resumeDelayMs: isWaiting ? IDLE_MS : 0,
+    };
   }
 }
 
@@ -79,15 +151,21 @@ export class CountRows implements BundleDoFn<unknown, DeadLetter> {
   }
 }
 
-export function readSynthetic(
-  traffic: SyntheticTraffic,
+/**
+ * Reads messages as a source without waits.
+ * @param checkpointMs time between self-checkpoints of the source, ms
+ * @param marks files that are created when the first message is about to be emitted, and when the last one was emitted
+ */
+export function readMessages(
+  origin: MessageOrigin,
   checkpointMs: number,
+  marks: SourceMarks,
 ): PTransform<Root, PCollection<PubSubMessage>> {
   return withName("ReadSynthetic", (root: Root) =>
     pipe(
       root,
       withName("Impulse", impulse()),
-      splittableParDo("Make", new SyntheticSource(traffic, checkpointMs), pubSubMessageCoder),
+      splittableParDo("Make", new BenchSource(origin, checkpointMs, marks), pubSubMessageCoder),
     ),
   );
 }

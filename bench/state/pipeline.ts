@@ -1,3 +1,4 @@
+import "@eventlogger/beam/sdk";
 import {
   bundleParDo,
   count,

@@ -208,6 +208,23 @@ describe("the OpenAPI document", () => {
     }
   }
 
+  it("the service accepts the example of every request body in the OpenAPI document", async () => {
+    const { url } = await serve();
+    let examples = 0;
+    for (const [path, methods] of Object.entries(document.paths)) {
+      for (const [method, { requestBody }] of Object.entries(methods)) {
+        for (const [type, { example }] of Object.entries(requestBody?.content ?? {})) {
+          const body = example as string | object;
+          const response = await send(url + path, method.toUpperCase(), { body, headers: { "content-type": type } });
+          const answer = response.status === 204 ? {} : ((await response.json()) as { rejected?: unknown });
+          assert.deepEqual([response.ok, answer.rejected ?? []], [true, []], `${method} ${path} ${type}`);
+          examples++;
+        }
+      }
+    }
+    assert.ok(examples >= 4, `${examples} examples`);
+  });
+
   it("the OpenAPI document names every error except those of unknown routes and of disconnected clients", () => {
     const elsewhere: readonly ErrorCode[] = ["NOT_FOUND", "METHOD_NOT_ALLOWED", "REQUEST_ABORTED"];
     const text = JSON.stringify(document.paths);

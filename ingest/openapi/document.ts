@@ -27,7 +27,7 @@ export interface DocumentedSettings {
 }
 
 interface MediaTypes {
-  readonly [mediaType: string]: { readonly schema: JsonSchema };
+  readonly [mediaType: string]: { readonly schema: JsonSchema; readonly example?: unknown };
 }
 
 export interface ResponseObject {
@@ -168,16 +168,34 @@ const day = (name: string, description: string): unknown => ({
   schema: { type: "string", pattern: "^(\\d{4}-\\d{2}-\\d{2}|\\d{2}/\\d{2}/\\d{4})$" },
 });
 
+/** An event as an app sends it. Any other time since the earliest one that the replica accepts is as good. */
+const eventExample = (earliestEvent: string): object => ({
+  type: "event",
+  session_id: "s-7f3a",
+  event_name: "page_view",
+  event_time: `${earliestEvent}T12:00:00Z`,
+  user_id: "u-1001",
+  page: "/pricing",
+  country: "DE",
+  properties: { plan: "pro" },
+});
+
 /** A body in any of the media types. OpenAPI can only describe NDJSON as text. */
-function body(types: readonly string[], schema: JsonSchema): OperationObject["requestBody"] {
+function body(types: readonly string[], schema: JsonSchema, example: object): OperationObject["requestBody"] {
   const lines = { type: "string", description: "One event as JSON per line" };
-  const content = types.map((type) => [type, { schema: type === "application/x-ndjson" ? lines : schema }] as const);
+  const linesExample = [example].flat().map((event) => `${JSON.stringify(event)}\n`);
+  const content = types.map((type): [string, MediaTypes[string]] =>
+    type === "application/x-ndjson"
+      ? [type, { schema: lines, example: linesExample.join("") }]
+      : [type, { schema, example }],
+  );
   return { required: true, content: Object.fromEntries(content) };
 }
 
 /** Creates the OpenAPI document of a replica. */
 export function openApiDocument(settings: DocumentedSettings): OpenApiDocument {
   const { bodyLimit, batchBodyLimit, maxBatchEvents } = settings;
+  const example = eventExample(settings.earliestEvent);
   const writeSecurity = settings.needsWriteKey ? anyOf("writeKeyHeader", "bearer", "writeKeyQuery") : undefined;
   const readSecurity = settings.needsReadKey ? anyOf("readKeyHeader", "bearer") : undefined;
   const { version, license } = JSON.parse(readFileSync(join(packageRootOf(__filename), "package.json"), "utf8")) as {
@@ -203,7 +221,7 @@ export function openApiDocument(settings: DocumentedSettings): OpenApiDocument {
           description: `At most ${bodyLimit} bytes. The answer is 204 only after Pub/Sub has acknowledged the event.`,
           parameters: [CONTENT_ENCODING, REQUEST_ID],
           security: writeSecurity,
-          requestBody: body(JSON_TYPES, ref("Event")),
+          requestBody: body(JSON_TYPES, ref("Event"), example),
           responses: {
             204: {
               description: "Pub/Sub has acknowledged the event",
@@ -246,7 +264,7 @@ export function openApiDocument(settings: DocumentedSettings): OpenApiDocument {
             "published then count once.",
           parameters: [CONTENT_ENCODING, IDEMPOTENCY_KEY, REQUEST_ID],
           security: writeSecurity,
-          requestBody: body(JSON_OR_NDJSON_TYPES, ref("Batch")),
+          requestBody: body(JSON_OR_NDJSON_TYPES, ref("Batch"), [example]),
           responses: {
             200: ok("Pub/Sub has acknowledged all events that were not rejected", ref("BatchAnswer")),
             ...errorResponses([

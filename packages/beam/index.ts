@@ -48,6 +48,7 @@ export {
   checkpointToRestore,
   DamagedCheckpointError,
   readCheckpointRecord,
+  removeCheckpointRecord,
   replaceFile,
   restorePointOf,
   runDirectory,
@@ -58,7 +59,17 @@ export {
   type RestorePoint,
 } from "./flink/checkpoints/checkpointRecord";
 export type { FlinkSetting, StateBackend } from "./flink/stateBackend";
-export { runOnFlink, type FlinkRun, type FlinkRunnerOptions } from "./flink/runner";
+export {
+  runOnFlink,
+  type ClusterOptions,
+  type FlinkRun,
+  type FlinkRunnerOptions,
+  type RunWorkers,
+} from "./flink/runner";
+export { FlinkRest, FlinkRestError } from "./flink/cluster/flinkRest";
+export { awaitWorkersGone, clusterProblems } from "./flink/cluster/preflight";
+export { readAccessToken } from "./accessToken";
+export { startWorkerPool, type WorkerPool, type WorkerPoolOptions } from "./worker/pool";
 export { ensureExpansionClasspath } from "./expansion/classpath";
 export { startExpansionService, type ExpansionService, type ExpansionServiceOptions } from "./expansion/service";
 export { schemaTransform, type Collections } from "./expansion/schemaTransform";

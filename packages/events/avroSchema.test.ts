@@ -48,7 +48,8 @@ describe("Avro schema of an event", () => {
           { ...rest, event_time, properties: undefined },
         );
         assert.deepEqual(JSON.parse(read.properties as string), properties);
-        assert.deepEqual(decodeMessage(data, META), { ok: true, event: validated.event });
+        const propertiesJson = JSON.stringify(properties);
+        assert.deepEqual(decodeMessage(data, META), { ok: true, event: validated.event, propertiesJson });
       }),
       { numRuns: 1000 },
     );

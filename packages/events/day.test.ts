@@ -9,6 +9,7 @@ import {
   dayToDdMmYyyy,
   dayToIso,
   parseDay,
+  timeToIso,
 } from "./day";
 
 const LAST_DAY = 2_932_896; // 9999-12-31
@@ -33,6 +34,17 @@ describe("day", () => {
       }),
     );
     assert.equal(dayToDdMmYyyy(dayFromIso("2024-05-17") ?? 0), "17/05/2024");
+  });
+
+  it("timeToIso writes the same text as Date for every millisecond of the years 1970 to 9999", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: (LAST_DAY + 1) * 86_400_000 - 1 }), (time) => {
+        assert.equal(timeToIso(time), new Date(time).toISOString());
+      }),
+    );
+    for (const time of [0, 999, 1000, 59_999, 60_000, 3_599_999, 3_600_000, 86_399_999, 86_400_000]) {
+      assert.equal(timeToIso(time), new Date(time).toISOString());
+    }
   });
 
   it("dayFromCalendar agrees with Date for every day of four centuries", () => {

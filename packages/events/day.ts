@@ -38,9 +38,34 @@ export function dayFromCalendar(year: number, month: number, dayOfMonth: number)
   return era * 146_097 + dayOfEra - 719_468;
 }
 
+/** Dates of days that {@link dayToIso} was asked for: most events of a moment have the same few. */
+const isoDates = new Map<number, string>();
+const MAX_ISO_DATES = 64;
+
 /** `2024-05-17` for an epoch day of the years 0 to 9999. */
 export function dayToIso(day: number): string {
-  return new Date(day * DAY_MS).toISOString().slice(0, 10);
+  const known = isoDates.get(day);
+  if (known !== undefined) return known;
+  const iso = new Date(day * DAY_MS).toISOString().slice(0, 10);
+  if (isoDates.size >= MAX_ISO_DATES) isoDates.clear();
+  isoDates.set(day, iso);
+  return iso;
+}
+
+const twoDigits = Array.from({ length: 100 }, (_, n) => String(n).padStart(2, "0"));
+
+/**
+ * `2024-05-17T08:30:00.250Z` for integer epoch milliseconds of the years 0 to 9999: the text of `Date.prototype.toISOString`, at
+ * a quarter of its cost.
+ */
+export function timeToIso(epochMs: number): string {
+  const day = dayOf(epochMs);
+  const ms = epochMs - day * DAY_MS;
+  const seconds = Math.floor(ms / 1000);
+  const minutes = Math.floor(seconds / 60);
+  const hours = Math.floor(minutes / 60);
+  const fraction = String(1000 + ms - seconds * 1000).slice(1);
+  return `${dayToIso(day)}T${twoDigits[hours]}:${twoDigits[minutes - hours * 60]}:${twoDigits[seconds - minutes * 60]}.${fraction}Z`;
 }
 
 /** `17/05/2024` for an epoch day of the years 0 to 9999: how `GET /event/` writes dates. */

@@ -18,7 +18,12 @@ export interface EventMessage {
 export type DecodeErrorType = "not_utf8" | "not_json" | "invalid_event";
 
 export type DecodedMessage =
-  | { readonly ok: true; readonly event: AnalyticsEvent }
+  | {
+      readonly ok: true;
+      readonly event: AnalyticsEvent;
+      /** JSON of the event's properties; `null` without properties. */
+      readonly propertiesJson: string;
+    }
   | { readonly ok: false; readonly errorType: DecodeErrorType; readonly message: string };
 
 /** A nullable string in Avro's JSON encoding of `["null","string"]`. */
@@ -58,6 +63,17 @@ const NULLABLE = (Object.entries(publishedFields) as [string, FieldRule][])
   .filter(([, { schema }]) => Array.isArray(schema.type))
   .map(([name]) => name);
 
+/** The text of a union in Avro's JSON encoding: an object whose only field is `string`. */
+function textOf(union: object): string | undefined {
+  let text: string | undefined;
+  for (const name in union) {
+    const value: unknown = (union as Record<string, unknown>)[name];
+    if (name !== "string" || typeof value !== "string") return undefined;
+    text = value;
+  }
+  return text;
+}
+
 /**
  * Removes the wrappers of Avro's JSON encoding. Looks at the shape of each field, so plain JSON messages (from earlier
  * releases, or from other publishers to a topic without the schema) stay unchanged.
@@ -68,8 +84,8 @@ function unwrap(value: unknown): void {
   for (const name of NULLABLE) {
     const union = fields[name];
     if (typeof union !== "object" || union === null) continue;
-    const { string, ...others } = union as { string?: unknown };
-    if (typeof string === "string" && Object.keys(others).length === 0) fields[name] = string;
+    const text = textOf(union);
+    if (text !== undefined) fields[name] = text;
   }
   if (typeof fields.properties !== "string") return;
   const parsed = parseJson(fields.properties);
@@ -101,7 +117,7 @@ export function decodeMessage(
   }
   unwrap(parsed.value);
   const result = validatePublishedEvent(parsed.value, meta);
-  if (result.ok) return { ok: true, event: result.event };
+  if (result.ok) return { ok: true, event: result.event, propertiesJson: result.propertiesJson };
   const message = result.errors.map((e) => `${e.field === "" ? "The message" : e.field} ${e.message}`).join("; ");
   return { ok: false, errorType: "invalid_event", message };
 }

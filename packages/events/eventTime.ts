@@ -67,6 +67,11 @@ function parseNumber(value: number): ParsedEventTime {
   if (value >= EPOCH_MS_FROM) return { ms: Math.floor(value) };
   // + 0 turns -0 into 0.
   if (Number.isInteger(value)) return { ms: value * 1000 + 0 };
+  if (value > 0) {
+    // A double holds every number of up to 15 digits, such as these with three decimals.
+    const ms = Math.round(value * 1000);
+    if (ms / 1000 === value) return { ms };
+  }
   // value * 1000 may be just below or above the number that the sender wrote; its decimal text is not.
   const [whole = "", fraction] = String(value).split(".");
   return value < 0 || fraction === undefined || fraction.includes("e")

@@ -1,6 +1,6 @@
 /**
- * FNV-1a over the UTF-16 code units of a text: 32 bits, unsigned. Fast, not for secrets. Its values are part of stored
- * state (shards of ledgers without a secret) and of the ids of generated traffic, so they never change.
+ * FNV-1a over the UTF-16 code units of a text: 32 bits, unsigned. Fast, not for secrets. Its values are part of the ids of
+ * generated traffic, so they never change.
  */
 export function fnv1a(text: string): number {
   let hash = 0x811c9dc5;
@@ -16,9 +16,13 @@ const FINALIZATION_ROUNDS = 4;
 
 const UTF8 = new TextEncoder();
 
+/** The four 32-bit words of a hash of 128 bits, the lowest first. */
+export type Hash128 = Uint32Array;
+
 /**
- * SipHash-2-4, a keyed hash (https://www.aumasson.jp/siphash/siphash.pdf). Without the key nobody can choose texts with equal
- * hashes. Its values are part of stored state, so they never change.
+ * SipHash-2-4, a keyed hash (https://www.aumasson.jp/siphash/siphash.pdf), with 128 bits of output as in its reference
+ * implementation (https://github.com/veorq/SipHash). Without the key nobody can choose texts with equal hashes. Its values are
+ * part of stored state, so they never change.
  *
  * The 64-bit words of the algorithm are pairs of 32-bit halves here: `v0l` is the lower half of `v0`, `v0h` the upper one.
  */
@@ -46,24 +50,35 @@ export class SipHash {
     this.k1h = word(12);
   }
 
-  /** The lower 32 bits of the hash of a text's UTF-8 bytes, unsigned. */
-  hash32(text: string): number {
+  /**
+   * The hash of a text's UTF-8 bytes.
+   * @param into receives the hash
+   */
+  hashText(text: string, into: Hash128): void {
     // A UTF-16 code unit has at most three bytes in UTF-8.
     if (this.scratch.length < 3 * text.length) this.scratch = new Uint8Array(3 * text.length);
     const { scratch } = this;
+    let length = text.length;
     for (let i = 0; i < text.length; i++) {
       const unit = text.charCodeAt(i);
-      if (unit > 0x7f) return this.hash(scratch, UTF8.encodeInto(text, scratch).written)[0];
+      if (unit > 0x7f) {
+        length = UTF8.encodeInto(text, scratch).written;
+        break;
+      }
       scratch[i] = unit; // faster than the encoder, which is a call out of JavaScript
     }
-    return this.hash(scratch, text.length)[0];
+    this.hash(scratch, length, into);
   }
 
-  /** The hash of bytes: its lower and its upper 32 bits, unsigned. @param length only the first bytes */
-  hash(bytes: Uint8Array, length = bytes.length): [low: number, high: number] {
+  /**
+   * The hash of bytes.
+   * @param length only the first bytes
+   * @param into receives the hash
+   */
+  hash(bytes: Uint8Array, length: number, into: Hash128): void {
     let v0l = this.k0l ^ 0x70736575;
     let v0h = this.k0h ^ 0x736f6d65;
-    let v1l = this.k1l ^ 0x6e646f6d;
+    let v1l = this.k1l ^ 0x6e646f6d ^ 0xee;
     let v1h = this.k1h ^ 0x646f7261;
     let v2l = this.k0l ^ 0x6e657261;
     let v2h = this.k0h ^ 0x6c796765;
@@ -71,15 +86,20 @@ export class SipHash {
     let v3h = this.k1h ^ 0x74656462;
     let low: number;
 
-    // The last word has the remaining bytes and the length. After it comes the finalization.
+    // The last word has the remaining bytes and the length. After it come the finalizations of both halves of the hash.
     const finalization = (length & ~7) + 8;
-    for (let at = 0; at <= finalization; at += 8) {
+    for (let at = 0; at <= finalization + 8; at += 8) {
       let rounds = COMPRESSION_ROUNDS;
       let ml = 0;
       let mh = 0;
       if (at === finalization) {
         rounds = FINALIZATION_ROUNDS;
-        v2l ^= 0xff;
+        v2l ^= 0xee;
+      } else if (at > finalization) {
+        rounds = FINALIZATION_ROUNDS;
+        into[0] = v0l ^ v1l ^ v2l ^ v3l;
+        into[1] = v0h ^ v1h ^ v2h ^ v3h;
+        v1l ^= 0xdd;
       } else {
         ml = littleEndian(bytes, at, length);
         mh =
@@ -127,7 +147,8 @@ export class SipHash {
       v0l ^= ml;
       v0h ^= mh;
     }
-    return [(v0l ^ v1l ^ v2l ^ v3l) >>> 0, (v0h ^ v1h ^ v2h ^ v3h) >>> 0];
+    into[2] = v0l ^ v1l ^ v2l ^ v3l;
+    into[3] = v0h ^ v1h ^ v2h ^ v3h;
   }
 }
 

@@ -13,7 +13,7 @@ import { acceptedHashesCoder, decodeHashes } from "./encoding";
 type States = { accepted: StateDeclaration<FoldedCell<AcceptedSample, AcceptedHashes>> };
 
 /** Keeps the smallest hashes of each recent day and shard, and emits those that are new to the record. */
-export class AcceptedLedger implements StatefulDoFn<string, AcceptedHashes, States> {
+export class AcceptedLedger implements StatefulDoFn<Uint8Array, AcceptedHashes, States> {
   states(): States {
     return {
       accepted: foldedState<AcceptedSample, AcceptedHashes>({
@@ -28,8 +28,8 @@ export class AcceptedLedger implements StatefulDoFn<string, AcceptedHashes, Stat
     };
   }
 
-  *process(_key: string, value: string, { accepted }: CellsOf<States>): Iterable<AcceptedHashes> {
-    const { day, hashes } = decodeHashes(Buffer.from(value, "base64"));
+  *process(_key: string, value: Uint8Array, { accepted }: CellsOf<States>): Iterable<AcceptedHashes> {
+    const { day, hashes } = decodeHashes(value);
     const entered = accepted.state.add({ day, hashes });
     if (entered.length === 0) return;
     const change = { day, hashes: entered };

@@ -1,8 +1,9 @@
 import "@eventlogger/beam/sdk";
 import type { KV } from "apache-beam/values";
-import type { BundleDoFn, Emit, EmitTimestamped } from "@eventlogger/beam";
+import { count, type BundleDoFn, type Emit, type EmitTimestamped } from "@eventlogger/beam";
 import { registerModule } from "@eventlogger/beam/registerModule";
 import { eventIdHash, shardOfHash, smallestHashes } from "@eventlogger/events/accepted/acceptedIds";
+import { contentHash, RecentEvents } from "@eventlogger/events/accepted/eventContent";
 import { dayOf } from "@eventlogger/events/day";
 import type { ParsedEvent } from "../parse/parsedEvent";
 import { encodeHashes } from "./encoding";
@@ -20,8 +21,11 @@ function keyOf(day: number, shard: number): string {
   return `${((day % DAYS) + DAYS) % DAYS}|${shard}`;
 }
 
-/** Collects the hashes of the event ids of a bundle, by day and shard. */
-export class CollectHashes implements BundleDoFn<ParsedEvent, KV<string, string>> {
+/** The events that this process has read lately, for the counter of conflicts only. */
+let recentEvents: RecentEvents | undefined;
+
+/** Collects the hashes of the event ids of a bundle, by day and shard, and counts events whose id an earlier one has. */
+export class CollectHashes implements BundleDoFn<ParsedEvent, KV<string, Uint8Array>> {
   private days = new Map<number, Map<number, number[]>>();
   private size = 0;
 
@@ -29,9 +33,14 @@ export class CollectHashes implements BundleDoFn<ParsedEvent, KV<string, string>
     this.clear();
   }
 
-  process({ event }: ParsedEvent, emit: Emit<KV<string, string>>): void {
+  process(
+    { event, propertiesJson = JSON.stringify(event.properties) }: ParsedEvent,
+    emit: Emit<KV<string, Uint8Array>>,
+  ): void {
     const day = dayOf(event.event_time);
     const hash = eventIdHash(event.event_id);
+    recentEvents ??= new RecentEvents();
+    if (recentEvents.isConflict(hash, contentHash(event, propertiesJson))) count("conflictingEvents");
     const shard = shardOfHash(hash);
     const shards = this.days.get(day) ?? new Map<number, number[]>();
     if (shards.size === 0) this.days.set(day, shards);
@@ -41,18 +50,17 @@ export class CollectHashes implements BundleDoFn<ParsedEvent, KV<string, string>
     if (++this.size >= MAX_HASHES) this.flush(emit);
   }
 
-  finishBundle(emit: EmitTimestamped<KV<string, string>>): void {
+  finishBundle(emit: EmitTimestamped<KV<string, Uint8Array>>): void {
     const now = Date.now();
     this.flush((kv) => emit(kv, now));
   }
 
-  private flush(emit: (kv: KV<string, string>) => void): void {
+  private flush(emit: (kv: KV<string, Uint8Array>) => void): void {
     const { days } = this;
     this.clear();
     for (const [day, shards] of days) {
       for (const [shard, hashes] of shards) {
-        const value = encodeHashes({ day, hashes: [...smallestHashes(hashes)] }).toString("base64");
-        emit({ key: keyOf(day, shard), value });
+        emit({ key: keyOf(day, shard), value: encodeHashes({ day, hashes: smallestHashes(hashes) }) });
       }
     }
   }

@@ -9,12 +9,12 @@ const FORMAT = 1;
 const HEADER_BYTES = 5;
 
 /** Hashes of a day as bytes, as they are stored and as they travel. Jobs resume from them, so the format must not change. */
-export function encodeHashes({ day, hashes }: AcceptedHashes): Buffer {
+export function encodeHashes({ day, hashes }: { readonly day: number; readonly hashes: ArrayLike<number> }): Buffer {
   const bytes = Buffer.allocUnsafe(HEADER_BYTES + HASH_BYTES * hashes.length);
   bytes.writeUInt8(FORMAT, 0);
   bytes.writeInt32BE(day, 1);
   let offset = HEADER_BYTES;
-  for (const hash of hashes) offset = bytes.writeUIntBE(hash, offset, HASH_BYTES);
+  for (let i = 0; i < hashes.length; i++) offset = bytes.writeUIntBE(hashes[i] as number, offset, HASH_BYTES);
   return bytes;
 }
 
@@ -22,7 +22,7 @@ export function encodeHashes({ day, hashes }: AcceptedHashes): Buffer {
 export function decodeHashes(encoded: Uint8Array): AcceptedHashes {
   const bytes = Buffer.from(encoded.buffer, encoded.byteOffset, encoded.byteLength);
   if (bytes[0] !== FORMAT || bytes.length < HEADER_BYTES || (bytes.length - HEADER_BYTES) % HASH_BYTES !== 0) {
-    throw new EncodingError("hashes of accepted events", `format ${FORMAT}`, bytes.toString("latin1"));
+    throw new EncodingError("hashes of accepted events", `format ${FORMAT}`, encoded);
   }
   const hashes: number[] = [];
   for (let offset = HEADER_BYTES; offset < bytes.length; offset += HASH_BYTES) {

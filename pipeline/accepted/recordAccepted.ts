@@ -2,8 +2,9 @@ import "@eventlogger/beam/sdk";
 import { withName, type PCollection } from "apache-beam";
 import { GeneralObjectCoder } from "apache-beam/coders/js_coders";
 import type { PTransform } from "apache-beam/transforms/transform";
-import { bundleParDo, pipe, statefulParDo, textKvCoder, withKvCoder } from "@eventlogger/beam";
+import { bundleParDo, pipe, statefulParDo, withKvCoder } from "@eventlogger/beam";
 import type { AcceptedHashes, AcceptedIds } from "@eventlogger/events/accepted/acceptedIds";
+import { bytesKvCoder } from "../byteEncoding";
 import type { ParsedEvent } from "../parse/parsedEvent";
 import { AcceptedLedger } from "./acceptedLedger";
 import { CollectHashes } from "./collectHashes";
@@ -14,10 +15,10 @@ export function recordAccepted(): PTransform<PCollection<ParsedEvent>, PCollecti
   return withName("RecordAccepted", (events: PCollection<ParsedEvent>) =>
     pipe(
       events,
-      bundleParDo("CollectHashes", new CollectHashes(), textKvCoder),
-      withKvCoder("ByShard", textKvCoder),
+      bundleParDo("CollectHashes", new CollectHashes(), bytesKvCoder),
+      withKvCoder("ByShard", bytesKvCoder),
       statefulParDo("AcceptedLedger", new AcceptedLedger(), {
-        input: textKvCoder,
+        input: bytesKvCoder,
         output: new GeneralObjectCoder<AcceptedHashes>(),
       }),
       bundleParDo("MergeHashes", new MergeHashes(), new GeneralObjectCoder<AcceptedIds>()),

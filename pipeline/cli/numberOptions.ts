@@ -12,16 +12,25 @@ export const numberOptions = {
     check: wholeSeconds,
     group: "Rollups:",
   },
+  sessionWindows: {
+    type: "enum",
+    choices: ["state", "beam"],
+    describe:
+      "How sessions are windowed: state lets the ledger of sessions do it alone, in its state; beam puts Beam's session " +
+      "windows in front of it. The numbers at rest are the same",
+    default: "state",
+    group: "Rollups:",
+  },
   lateAfter: {
     type: "duration",
-    describe: "Events older than this bypass the session windows",
+    describe: "With --session-windows beam: events older than this bypass the session windows",
     default: 86_400_000,
     check: atLeast(60_000),
     group: "Rollups:",
   },
   earlyFiring: {
     type: "duration",
-    describe: "Interval at which sessions in progress are counted",
+    describe: "With --session-windows beam: interval at which sessions in progress are counted",
     default: 10_000,
     check: atLeast(100),
     group: "Rollups:",

@@ -19,7 +19,7 @@ import { generationSettings } from "../generationSettings";
 import { claimDataset } from "../runners/flink/claimDataset";
 import { stateSettings } from "../runners/flink/runOnFlink";
 import { beginBoundRun, labelProgress, StateTablesMismatchError } from "../runners/flink/stateBinding";
-import { StateDirectory, type RunStart } from "../runners/flink/stateDirectory";
+import { StateDirectory, type RunStart, type StateSettings } from "../runners/flink/stateDirectory";
 import { versionFloor } from "../totals/versionNumbers";
 import { eventlogger, type CliRun } from "./testing/eventlogger";
 
@@ -50,7 +50,10 @@ describe("eventlogger run with the state of its tables", function () {
 
   const tables = (): LabelledTables => new LabelledTables(bigquery.bigquery, dataset);
   const settings = (): ReturnType<typeof stateSettings> =>
-    stateSettings({ project: bigquery.project, subscription: "events-pipeline", dataset, sessionGapMs: 1_800_000 });
+    stateSettings({
+      ...{ project: bigquery.project, subscription: "events-pipeline", dataset },
+      ...{ sessionGapMs: 1_800_000, sessionWindows: "state" },
+    });
 
   /** Begins a run like the command, but without a pipeline. */
   async function begin(at: string, options = NEITHER): Promise<RunStart> {
@@ -309,11 +312,25 @@ describe("eventlogger run with the state of its tables", function () {
       assert.notEqual((await runOnce(path.join(directory, other))).secret, secret, "another dataset");
     });
 
-    it("state of a release without a secret keeps its hash, and --fresh replaces it", async () => {
+    it("state with the format of an earlier release is refused and not changed, and --fresh replaces it", async () => {
       await counted();
-      assert.equal((await runOnce(stateDir)).secret, undefined);
-      assert.equal((await runOnce(stateDir)).secret, undefined);
-      assert.deepEqual([savedSecret(stateDir), await recordedSecret()], [undefined, undefined]);
+      const file = path.join(stateDir, "settings.json");
+      const { project, subscription, sessionGapMs, stateId } = JSON.parse(
+        readFileSync(file, "utf8"),
+      ) as StateSettings & {
+        stateId: string;
+      };
+      const shards = { userBuckets: 1024, sessionBucketsPerDay: 256 };
+      const text = JSON.stringify({ project, subscription, dataset, sessionGapMs, ...shards, stateId });
+      writeFileSync(file, text);
+      const { code, stderr } = await run(stateDir);
+      assert.equal(code, 1);
+      assert.match(
+        stderr,
+        /The state in .* has format 1, but this release reads format 2\. Run the release that wrote it, /,
+      );
+      assert.match(stderr, /or start with empty state \(--fresh\), which requires empty tables/);
+      assert.equal(readFileSync(file, "utf8"), text);
       const { secret } = await runOnce(stateDir, { fresh: true, acceptWrongNumbers: true });
       assert.match(secret ?? "", /^[0-9a-f]{32}$/);
       assert.deepEqual([savedSecret(stateDir), await recordedSecret()], [secret, secret]);

@@ -53,7 +53,8 @@ describe("eventOfDeadLetter", () => {
       const recovered = eventOfDeadLetter(refused(eventRow(event)));
       assert.deepEqual(recovered, { ok: true, event });
       const { data } = encodeMessage(event);
-      assert.deepEqual(decodeMessage(data, { messageId: "other", publishTime: NOW }), { ok: true, event });
+      const decoded = decodeMessage(data, { messageId: "other", publishTime: NOW });
+      assert.deepEqual(decoded.ok && decoded.event, event);
     }
   });
 

@@ -13,7 +13,7 @@ const failed = (reason: string): RecoveredEvent => ({ ok: false, reason });
 /** Decodes a message like the pipeline does. */
 function decode(data: Buffer, messageId: string, publishTime: number): RecoveredEvent {
   const decoded: DecodedMessage = decodeMessage(data, { messageId, publishTime });
-  return decoded.ok ? decoded : failed(decoded.message);
+  return decoded.ok ? { ok: true, event: decoded.event } : failed(decoded.message);
 }
 
 /** The event of a row of the table `events`: the message that the row came from is made again. */

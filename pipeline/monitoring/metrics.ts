@@ -95,6 +95,12 @@ const METRICS: readonly Metric[] = [
     read: ({ counters }) => (counters["deadLetters"] ?? 0) + (counters[`${REFUSED_ROWS}events`] ?? 0),
   },
   {
+    name: "pipeline_conflicting_events_total",
+    type: "counter",
+    help: "Events with the event_id of another one that a worker has read lately, and with other content",
+    read: counterOf("conflictingEvents"),
+  },
+  {
     name: "pipeline_state_bytes",
     type: "gauge",
     help: "Size of the last checkpoint, which contains all state",

@@ -25,7 +25,8 @@ function deadLetterOf(data: Uint8Array | string) {
 
 describe("parseMessage", () => {
   it("a valid message becomes its event", () => {
-    assert.deepEqual(parse(encodeMessage(event()).data), { kind: "event", event: event(), isStale: false });
+    const expected = { kind: "event", event: event(), propertiesJson: '{"a":1}', isStale: false };
+    assert.deepEqual(parse(encodeMessage(event()).data), expected);
   });
 
   /** Whether an event is stale. The times are relative to NOW; ms. */
@@ -52,6 +53,12 @@ describe("parseMessage", () => {
       assert.equal(isStale(-DAY - 1, { published, watermark: 0, clock }), true);
       assert.equal(isStale(-hour, { watermark: -hour, clock }), false);
     }
+  });
+
+  it("without Beam's session windows no event is stale", () => {
+    const { data } = encodeMessage(event({ event_time: NOW - 3000 * DAY }));
+    const result = parseMessage({ data, messageId: "4711", publishTime: NOW, watermark: NOW }, undefined, NOW);
+    assert.equal(result.kind === "event" && result.isStale, false);
   });
 
   it("without a watermark, the later of publish time and clock decides whether an event is stale", () => {

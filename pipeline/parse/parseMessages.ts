@@ -14,21 +14,21 @@ export type ParseResult =
 /**
  * Parses a message. Never throws.
  *
- * An event is stale when it is older than `staleAfterMs` at the watermark of the message, or was so when it was published. The
+ * With Beam's session windows, an event is stale when it is older than `staleAfterMs` at the watermark of the message, or was so when it was published. The
  * clock of this machine decides only when the source does not know the watermark, as on Dataflow: the watermark is not
  * ahead of the current time there. An event that is taken for stale by mistake bypasses the windows and is counted all the
  * same; an event that is taken for fresh by mistake could be dropped. That is why the latest of the times counts.
  *
- * @param staleAfterMs ms
+ * @param staleAfterMs ms. Undefined without windows: no event is stale
  * @param now epoch ms
  */
-export function parseMessage(message: PubSubMessage, staleAfterMs: number, now: number): ParseResult {
+export function parseMessage(message: PubSubMessage, staleAfterMs: number | undefined, now: number): ParseResult {
   const { data, messageId, publishTime, watermark = now } = message;
   const decoded = decodeMessage(data, { messageId, publishTime });
   if (decoded.ok) {
-    const { event } = decoded;
-    const isStale = event.event_time < Math.max(watermark, publishTime) - staleAfterMs;
-    return { kind: "event", event, isStale };
+    const { event, propertiesJson } = decoded;
+    const isStale = staleAfterMs !== undefined && event.event_time < Math.max(watermark, publishTime) - staleAfterMs;
+    return { kind: "event", event, propertiesJson, isStale };
   }
   const { errorType, message: errorMessage } = decoded;
   const source = `message ${messageId}`;
@@ -44,7 +44,7 @@ type SplitElement = { readonly events: ParsedEvent } | { readonly deadLetters: D
 /** Parses messages into events and dead letters, and counts both. */
 export class ParseMessages {
   /** @param staleAfterMs see {@link parseMessage} */
-  constructor(private readonly staleAfterMs: number) {}
+  constructor(private readonly staleAfterMs: number | undefined) {}
 
   *process(message: PubSubMessage): Iterable<SplitElement> {
     count("messageBytes", message.data.length);
@@ -52,7 +52,7 @@ export class ParseMessages {
     switch (result.kind) {
       case "event":
         count("events");
-        yield { events: { event: result.event, isStale: result.isStale } };
+        yield { events: result };
         return;
       case "deadLetter":
         count("deadLetters");
@@ -72,7 +72,7 @@ export interface ParsedMessages {
  * Parses messages; the outputs are the events and the dead letters. Its two steps have no composite around them: their
  * names are known to running jobs.
  */
-export function parseMessages(messages: PCollection<PubSubMessage>, staleAfterMs: number): ParsedMessages {
+export function parseMessages(messages: PCollection<PubSubMessage>, staleAfterMs?: number): ParsedMessages {
   const results = pipe(
     messages,
     withName("ParseMessages", parDo<PubSubMessage, SplitElement>(new ParseMessages(staleAfterMs))),

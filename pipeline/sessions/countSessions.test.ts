@@ -15,26 +15,28 @@ const change = (iso: string, sessions: number, durationMs: number): DayDelta => 
 });
 
 describe("countSessions", () => {
-  it("events that are on time, in an early pane, stale or repeated change the sessions of their day", async () => {
-    const computations = new Computations(30 * MINUTE);
-    const countSessions = (...events: ParsedEvent[]) => computations.countSessions(events);
+  for (const windows of ["beam", "state"] as const) {
+    it(`with --session-windows ${windows}, events that are on time, in an early pane, stale or repeated change the sessions of their day`, async () => {
+      const computations = new Computations(30 * MINUTE, undefined, windows);
+      const countSessions = (...events: ParsedEvent[]) => computations.countSessions(events);
 
-    // The first pane: one session of 10 minutes.
-    const day = "2026-01-31T00:00";
-    assert.deepEqual(await countSessions(fresh("2026-01-31T10:00"), fresh("2026-01-31T10:10")), [
-      change(day, 1, 10 * MINUTE),
-    ]);
-    // The next early pane of the same session: it is 5 minutes longer.
-    assert.deepEqual(await countSessions(fresh("2026-01-31T10:15")), [change(day, 0, 5 * MINUTE)]);
-    // Exactly the gap later: another session.
-    assert.deepEqual(await countSessions(fresh("2026-01-31T10:45")), [change(day, 1, 0)]);
-    // A stale event bypasses the windows. It lies between both sessions and joins them.
-    assert.deepEqual(await countSessions(stale("2026-01-31T10:30")), [change(day, -1, 30 * MINUTE)]);
-    // A stale event of years ago counts on its own day.
-    assert.deepEqual(await countSessions(stale("2020-02-29T12:00")), [change("2020-02-29T00:00", 1, 0)]);
-    // Repeated events change nothing, stale or not.
-    assert.deepEqual(await countSessions(fresh("2026-01-31T10:15"), stale("2026-01-31T10:15")), []);
-  });
+      // The first pane: one session of 10 minutes.
+      const day = "2026-01-31T00:00";
+      assert.deepEqual(await countSessions(fresh("2026-01-31T10:00"), fresh("2026-01-31T10:10")), [
+        change(day, 1, 10 * MINUTE),
+      ]);
+      // The next early pane of the same session: it is 5 minutes longer.
+      assert.deepEqual(await countSessions(fresh("2026-01-31T10:15")), [change(day, 0, 5 * MINUTE)]);
+      // Exactly the gap later: another session.
+      assert.deepEqual(await countSessions(fresh("2026-01-31T10:45")), [change(day, 1, 0)]);
+      // A stale event bypasses the windows. It lies between both sessions and joins them.
+      assert.deepEqual(await countSessions(stale("2026-01-31T10:30")), [change(day, -1, 30 * MINUTE)]);
+      // A stale event of years ago counts on its own day.
+      assert.deepEqual(await countSessions(stale("2020-02-29T12:00")), [change("2020-02-29T00:00", 1, 0)]);
+      // Repeated events change nothing, stale or not.
+      assert.deepEqual(await countSessions(fresh("2026-01-31T10:15"), stale("2026-01-31T10:15")), []);
+    });
+  }
 
   it("a session across midnight counts on both days", async () => {
     const computations = new Computations(30 * MINUTE);

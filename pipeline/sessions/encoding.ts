@@ -1,7 +1,9 @@
 import "@eventlogger/beam/sdk";
 import type { Coder } from "apache-beam/coders/coders";
 import type { Interval } from "@eventlogger/events/sessions/sessionIntervals";
-import { decodeEntries, EncodingError, textCoder } from "../textEncoding";
+import { VarintReader, VarintWriter } from "@eventlogger/events/varints";
+import { byteCoder } from "../byteEncoding";
+import { EncodingError } from "../textEncoding";
 
 /** The key of the session windows. */
 export interface SessionKey {
@@ -23,58 +25,33 @@ export function decodeSessionKey(text: string): SessionKey {
   return { day: Number(day), sessionId: text.slice(separator + 1) };
 }
 
-/** The interval with these bounds, or undefined when they are not integers in ascending order. */
-function intervalOf(first: unknown, last: unknown): Interval | undefined {
-  const isInterval = Number.isSafeInteger(first) && Number.isSafeInteger(last) && (first as number) <= (last as number);
-  return isInterval ? [first as number, last as number] : undefined;
-}
-
-/** Intervals of one session: `first,last;first,last`, epoch ms. */
-export function encodeIntervals(intervals: readonly Interval[]): string {
-  return intervals.map(([first, last]) => `${first},${last}`).join(";");
+/**
+ * Intervals of one session of one day, between steps and as stored state: for each, its first time as ms from `origin`, and its
+ * duration in ms, as varints. Jobs resume from it, so the format must not change.
+ * @param origin epoch ms, not after the first interval: the start of the day, or 0 for intervals that are relative to it
+ */
+export function encodeIntervals(intervals: readonly Interval[], origin = 0): Uint8Array {
+  const writer = new VarintWriter(16 * intervals.length);
+  for (const [first, last] of intervals) writer.unsigned(first - origin).unsigned(last - first);
+  return writer.finish();
 }
 
 /** @throws EncodingError */
-export function decodeIntervals(text: string): Interval[] {
-  return text.split(";").map((interval) => {
-    const bounds = /^(-?\d+),(-?\d+)$/.exec(interval);
-    const decoded = bounds && intervalOf(Number(bounds[1]), Number(bounds[2]));
-    if (!decoded) throw new EncodingError("session intervals", "first,last;first,last;… in epoch ms", text);
-    return decoded;
-  });
-}
-
-/** Intervals of one session, within the shard of its day. */
-export interface SessionPartial {
-  readonly sessionId: string;
-  readonly intervals: readonly Interval[];
-}
-
-/**
- * Partials of one shard, between two steps and in stored state: the JSON list `[[sessionId, first, last, …], …]`. Jobs
- * resume from it, so the format must not change.
- */
-export function encodePartials(partials: readonly SessionPartial[]): string {
-  return JSON.stringify(partials.map(({ sessionId, intervals }) => [sessionId, ...intervals.flat()]));
-}
-
-function decodeBounds(bounds: readonly unknown[]): Interval[] | undefined {
+export function decodeIntervals(encoded: Uint8Array, origin = 0): Interval[] {
   const intervals: Interval[] = [];
-  for (let i = 0; i < bounds.length; i += 2) {
-    const interval = intervalOf(bounds[i], bounds[i + 1]);
-    if (!interval) return undefined;
-    intervals.push(interval);
+  const reader = new VarintReader(encoded);
+  while (!reader.atEnd) {
+    const first = reader.unsigned();
+    const duration = reader.unsigned();
+    if (first === undefined || duration === undefined) {
+      throw new EncodingError("session intervals", "pairs of a time of the day and a duration, in ms", encoded);
+    }
+    intervals.push([origin + first, origin + first + duration]);
   }
   return intervals;
 }
 
-/** @throws EncodingError */
-export function decodePartials(text: string): SessionPartial[] {
-  const format = "the JSON list [[sessionId, first, last, …], …]";
-  return decodeEntries("partial sessions", format, text, (sessionId, bounds) => {
-    const intervals = decodeBounds(bounds);
-    return intervals && { sessionId, intervals };
-  });
-}
-
-export const sessionPartialsCoder: Coder<SessionPartial[]> = textCoder(encodePartials, decodePartials);
+export const intervalsCoder: Coder<readonly Interval[]> = byteCoder(
+  (intervals) => encodeIntervals(intervals),
+  (encoded) => decodeIntervals(encoded),
+);

@@ -2,109 +2,102 @@ import "@eventlogger/beam/sdk";
 import type { KV } from "apache-beam/values";
 import { count, type BundleDoFn, type Emit, type EmitTimestamped } from "@eventlogger/beam";
 import { registerModule } from "@eventlogger/beam/registerModule";
-import { dayOf } from "@eventlogger/events/day";
-import { unionIntervals, type Interval } from "@eventlogger/events/sessions/sessionIntervals";
+import { dayOf, dayStart } from "@eventlogger/events/day";
+import { unionIntervals } from "@eventlogger/events/sessions/sessionIntervals";
 import type { ParsedEvent } from "../parse/parsedEvent";
-import { sessionShard, shardHash } from "../shards";
-import {
-  decodeIntervals,
-  decodeSessionKey,
-  encodeIntervals,
-  encodePartials,
-  encodeSessionKey,
-  type SessionPartial,
-} from "./encoding";
+import { IdHash, sessionKey } from "../shards";
+import { decodeIntervals, decodeSessionKey, encodeIntervals, encodeSessionKey } from "./encoding";
 import { SessionSet } from "./sessionSet";
 
 /** Sessions that are collected before they are emitted; limits the memory of a large bundle. */
 const MAX_SESSIONS = 50_000;
 
-/** A session key, encoded, with intervals of that session. */
-interface SessionPart {
-  readonly key: string;
-  readonly intervals: readonly Interval[];
+/** A key and intervals of its session. */
+export type KeyedIntervals = KV<string, Uint8Array>;
+
+/** Collects the sessions of a bundle. */
+abstract class CollectSessions<I> implements BundleDoFn<I, KeyedIntervals> {
+  private sessions: SessionSet | undefined;
+
+  /** @param gapMs session gap, ms */
+  constructor(protected readonly gapMs: number) {}
+
+  /** Adds the part of a session that an element has, if it has one. */
+  protected abstract addTo(sessions: SessionSet, element: I): void;
+  /** Emits the sessions and removes them from the set. */
+  protected abstract flush(sessions: SessionSet, emit: EmitTimestamped<KeyedIntervals>): void;
+
+  startBundle(): void {
+    this.sessions = new SessionSet(this.gapMs);
+  }
+  process(element: I, emit: Emit<KeyedIntervals>): void {
+    const { sessions } = this;
+    if (!sessions) return;
+    this.addTo(sessions, element);
+    if (sessions.size >= MAX_SESSIONS) this.flush(sessions, emit);
+  }
+  finishBundle(emit: EmitTimestamped<KeyedIntervals>): void {
+    if (this.sessions) this.flush(this.sessions, emit);
+  }
 }
 
-function partOfEvent({ event }: ParsedEvent): SessionPart {
+function addEvent(sessions: SessionSet, { event }: ParsedEvent): void {
   const { event_time: time, session_id: sessionId } = event;
-  return { key: encodeSessionKey({ day: dayOf(time), sessionId }), intervals: [[time, time]] };
+  sessions.add(dayOf(time), sessionId, time, time);
 }
 
 /**
  * Joins the fresh events of a bundle into intervals, keyed by session, for the session windows. An interval has the
  * timestamp of its last event.
  */
-export class FreshSessionIntervals implements BundleDoFn<ParsedEvent, KV<string, string>> {
-  private sessions: SessionSet | undefined;
-
-  /** @param gapMs session gap, ms */
-  constructor(private readonly gapMs: number) {}
-
-  startBundle(): void {
-    this.sessions = new SessionSet(this.gapMs);
+export class FreshSessionIntervals extends CollectSessions<ParsedEvent> {
+  protected addTo(sessions: SessionSet, element: ParsedEvent): void {
+    if (!element.isStale) addEvent(sessions, element);
   }
-  process(element: ParsedEvent, emit: Emit<KV<string, string>>): void {
-    if (element.isStale || !this.sessions) return;
-    const { key, intervals } = partOfEvent(element);
-    this.sessions.add(key, intervals);
-    if (this.sessions.size >= MAX_SESSIONS) this.flush(emit);
-  }
-  finishBundle(emit: EmitTimestamped<KV<string, string>>): void {
-    this.flush(emit);
-  }
-  private flush(emit: EmitTimestamped<KV<string, string>>): void {
-    for (const [key, intervals] of this.sessions?.drain() ?? []) {
+  protected flush(sessions: SessionSet, emit: EmitTimestamped<KeyedIntervals>): void {
+    for (const { intervals, ...session } of sessions.drain()) {
       count("intervalsToWindows", intervals.length);
+      const key = encodeSessionKey(session);
       for (const interval of intervals) emit({ key, value: encodeIntervals([interval]) }, interval[1]);
     }
   }
 }
 
-/** Collects the sessions of a bundle and emits them by shard, for the ledger. */
-abstract class PartialsByShard<I> implements BundleDoFn<I, KV<string, string>> {
-  private sessions: SessionSet | undefined;
+/** Emits the sessions of a bundle for the ledger. */
+abstract class SessionPartials<I> extends CollectSessions<I> {
+  private hash: IdHash | undefined;
 
-  /** @param gapMs session gap, ms @param shardHashSecret key of the hash of sessions' shards, see `shardHash` */
+  /** @param gapMs session gap, ms @param shardHashSecret see `IdHash` */
   constructor(
-    private readonly gapMs: number,
+    gapMs: number,
     private readonly shardHashSecret: string | undefined,
-  ) {}
+  ) {
+    super(gapMs);
+  }
 
-  /** The part of a session that an element holds; undefined when this step ignores the element. */
-  protected abstract partOf(element: I): SessionPart | undefined;
-
-  startBundle(): void {
-    this.sessions = new SessionSet(this.gapMs);
-  }
-  process(element: I, emit: Emit<KV<string, string>>): void {
-    const part = this.partOf(element);
-    if (!part || !this.sessions) return;
-    this.sessions.add(part.key, part.intervals);
-    if (this.sessions.size >= MAX_SESSIONS) this.flush(emit);
-  }
-  finishBundle(emit: EmitTimestamped<KV<string, string>>): void {
-    this.flush((kv) => emit(kv, Date.now()));
-  }
-  private flush(emit: (kv: KV<string, string>) => void): void {
-    const hash = shardHash(this.shardHashSecret);
-    const shards = new Map<string, SessionPartial[]>();
-    for (const [key, intervals] of this.sessions?.drain() ?? []) {
-      const { day, sessionId } = decodeSessionKey(key);
-      const shardKey = sessionShard(hash, day, sessionId);
-      const shard = shards.get(shardKey);
-      if (shard) shard.push({ sessionId, intervals });
-      else shards.set(shardKey, [{ sessionId, intervals }]);
+  protected flush(sessions: SessionSet, emit: EmitTimestamped<KeyedIntervals>): void {
+    const hash = (this.hash ??= new IdHash(this.shardHashSecret));
+    const now = Date.now();
+    for (const { day, sessionId, intervals } of sessions.drain()) {
+      hash.update(sessionId);
+      emit({ key: sessionKey(day, hash), value: encodeIntervals(intervals, dayStart(day)) }, now);
     }
-    for (const [key, partials] of shards) emit({ key, value: encodePartials(partials) });
+  }
+}
+
+/** Sends all events to the ledger. */
+export class EventPartials extends SessionPartials<ParsedEvent> {
+  protected addTo(sessions: SessionSet, element: ParsedEvent): void {
+    addEvent(sessions, element);
   }
 }
 
 /** Stale events bypass the session windows and go directly to the ledger. */
-export class StaleSessionPartials extends PartialsByShard<ParsedEvent> {
-  protected partOf(element: ParsedEvent): SessionPart | undefined {
-    if (!element.isStale) return undefined;
+export class StaleSessionPartials extends SessionPartials<ParsedEvent> {
+  protected addTo(sessions: SessionSet, element: ParsedEvent): void {
+    if (!element.isStale) return;
     count("lateEvents");
-    return partOfEvent(element);
+    addEvent(sessions, element);
   }
 }
 
@@ -116,9 +109,9 @@ export class PaneIntervals {
   /** @param gapMs session gap, ms */
   constructor(private readonly gapMs: number) {}
 
-  *process({ key, value }: KV<string, Iterable<string>>): Iterable<KV<string, string>> {
+  *process({ key, value }: KV<string, Iterable<Uint8Array>>): Iterable<KeyedIntervals> {
     count("panes");
-    const received = [...value].flatMap(decodeIntervals);
+    const received = [...value].flatMap((intervals) => decodeIntervals(intervals));
     count("intervalsFromWindows", received.length);
     const intervals = unionIntervals(received, this.gapMs);
     if (intervals.length) yield { key, value: encodeIntervals(intervals) };
@@ -126,9 +119,10 @@ export class PaneIntervals {
 }
 
 /** Passes panes from the session windows to the ledger. */
-export class PanePartials extends PartialsByShard<KV<string, string>> {
-  protected partOf({ key, value }: KV<string, string>): SessionPart {
-    return { key, intervals: decodeIntervals(value) };
+export class PanePartials extends SessionPartials<KeyedIntervals> {
+  protected addTo(sessions: SessionSet, { key, value }: KeyedIntervals): void {
+    const { day, sessionId } = decodeSessionKey(key);
+    for (const [first, last] of decodeIntervals(value)) sessions.add(day, sessionId, first, last);
   }
 }
 

@@ -1,32 +1,61 @@
 import { addInterval, type Interval } from "@eventlogger/events/sessions/sessionIntervals";
 
-/** The sessions of a bundle: intervals by session key. */
+/** One interval as plain numbers, or, where there are several, disjoint and sorted. */
+interface Session {
+  first: number;
+  last: number;
+  several: readonly Interval[] | undefined;
+}
+
+/** Intervals of one session id on one day. */
+export interface SessionIntervals {
+  /** Epoch day. */
+  readonly day: number;
+  readonly sessionId: string;
+  /** Disjoint, sorted. */
+  readonly intervals: readonly Interval[];
+}
+
+/** The sessions of a bundle. */
 export class SessionSet {
-  private readonly sessions = new Map<string, readonly Interval[]>();
+  private days = new Map<number, Map<string, Session>>();
+  private sessions = 0;
 
   /** @param gapMs session gap, ms */
   constructor(private readonly gapMs: number) {}
 
-  /** Number of session keys. */
+  /** Number of pairs of a day and a session id. */
   get size(): number {
-    return this.sessions.size;
+    return this.sessions;
   }
 
-  /** @param intervals disjoint, sorted */
-  add(key: string, intervals: readonly Interval[]): void {
-    let known = this.sessions.get(key);
+  /** @param day epoch day @param first epoch ms @param last epoch ms, not before `first` */
+  add(day: number, sessionId: string, first: number, last: number): void {
+    const sessions = this.days.get(day) ?? new Map<string, Session>();
+    if (sessions.size === 0) this.days.set(day, sessions);
+    const known = sessions.get(sessionId);
     if (!known) {
-      this.sessions.set(key, intervals);
-      return;
+      sessions.set(sessionId, { first, last, several: undefined });
+      this.sessions++;
+    } else if (known.several) {
+      known.several = addInterval(known.several, [first, last], this.gapMs)?.intervals ?? known.several;
+    } else if (first - known.last < this.gapMs && known.first - last < this.gapMs) {
+      known.first = Math.min(known.first, first);
+      known.last = Math.max(known.last, last);
+    } else {
+      known.several = addInterval([[known.first, known.last]], [first, last], this.gapMs)?.intervals;
     }
-    for (const interval of intervals) known = addInterval(known, interval, this.gapMs)?.intervals ?? known;
-    this.sessions.set(key, known);
   }
 
   /** Empties the set. */
-  drain(): Map<string, readonly Interval[]> {
-    const drained = new Map(this.sessions);
-    this.sessions.clear();
-    return drained;
+  *drain(): Iterable<SessionIntervals> {
+    const { days } = this;
+    this.days = new Map();
+    this.sessions = 0;
+    for (const [day, sessions] of days) {
+      for (const [sessionId, { first, last, several }] of sessions) {
+        yield { day, sessionId, intervals: several ?? [[first, last]] };
+      }
+    }
   }
 }

@@ -3,30 +3,25 @@ import { parDo, windowInto, withName, type PCollection } from "apache-beam";
 import { groupByKey } from "apache-beam/transforms/internal";
 import type { PTransform } from "apache-beam/transforms/transform";
 import { globalWindows } from "apache-beam/transforms/windowings";
-import type { KV } from "apache-beam/values";
 import {
   afterProcessingTime,
   afterWatermark,
   bundleParDo,
   pipe,
   sessionWindows,
-  textKvCoder,
   windowingStrategy,
   withKvCoder,
 } from "@eventlogger/beam";
+import { bytesKvCoder } from "../byteEncoding";
 import type { ParsedEvent } from "../parse/parsedEvent";
-import { FreshSessionIntervals, PaneIntervals, PanePartials } from "./sessionPartials";
+import { FreshSessionIntervals, PaneIntervals, PanePartials, type KeyedIntervals } from "./sessionPartials";
 
-/** Durations of the session windows, ms, and the hash of the ledger's shards. */
+/** Durations of the session windows, ms. */
 export interface SessionWindowOptions {
-  /** Events of one session id less than this apart belong to one session; whole seconds. */
-  readonly gapMs: number;
   /** Events older than this are stale and bypass the windows. */
   readonly staleAfterMs: number;
   /** How often a session that is still open is counted; processing time. */
   readonly earlyFiringMs: number;
-  /** Key of the hash of sessions' shards, see `shardHash`. */
-  readonly shardHashSecret: string | undefined;
 }
 
 /** How much the allowed lateness exceeds the age at which events bypass the windows; ms. */
@@ -35,11 +30,19 @@ const LATENESS_MARGIN_MS = 3_600_000;
 /** Interval of firings for late data; ms. */
 const LATE_FIRING_MS = 1000;
 
-/** Sends fresh events through session windows. The output are partial sessions for the ledger, keyed by shard. */
+/** What the sessions are, and where the ledger keeps them. */
+export interface SessionDefinition {
+  /** Events of one session id less than this apart belong to one session; whole seconds, in ms. */
+  readonly gapMs: number;
+  /** See `IdHash`. */
+  readonly shardHashSecret: string | undefined;
+}
+
+/** Sends fresh events through Beam's session windows. The output are partial sessions for the ledger. */
 export function windowSessions(
-  options: SessionWindowOptions,
-): PTransform<PCollection<ParsedEvent>, PCollection<KV<string, string>>> {
-  const { gapMs, staleAfterMs, earlyFiringMs, shardHashSecret } = options;
+  { gapMs, shardHashSecret }: SessionDefinition,
+  { staleAfterMs, earlyFiringMs }: SessionWindowOptions,
+): PTransform<PCollection<ParsedEvent>, PCollection<KeyedIntervals>> {
   const strategy = windowingStrategy({
     trigger: afterWatermark({
       early: afterProcessingTime(earlyFiringMs),
@@ -54,18 +57,18 @@ export function windowSessions(
   return withName("WindowSessions", (events: PCollection<ParsedEvent>) => {
     const panes = pipe(
       events,
-      bundleParDo("FreshIntervals", new FreshSessionIntervals(gapMs), textKvCoder),
-      withKvCoder("BySession", textKvCoder),
+      bundleParDo("FreshIntervals", new FreshSessionIntervals(gapMs), bytesKvCoder),
+      withKvCoder("BySession", bytesKvCoder),
       withName("SessionWindows", windowInto(sessionWindows(gapMs), strategy)),
-      withName("GroupSessions", groupByKey<string, string>()),
+      withName("GroupSessions", groupByKey<string, Uint8Array>()),
     );
     return pipe(
       panes,
       withName("PaneIntervals", parDo(new PaneIntervals(gapMs))),
-      withKvCoder("PanesBySession", textKvCoder),
+      withKvCoder("PanesBySession", bytesKvCoder),
       withName("GlobalWindow", windowInto(globalWindows())),
-      bundleParDo("PanePartials", new PanePartials(gapMs, shardHashSecret), textKvCoder),
-      withKvCoder("ByBucket", textKvCoder),
+      bundleParDo("PanePartials", new PanePartials(gapMs, shardHashSecret), bytesKvCoder),
+      withKvCoder("ByBucket", bytesKvCoder),
     );
   });
 }

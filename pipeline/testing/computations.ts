@@ -5,17 +5,23 @@ import type { DayDelta, DayVersion } from "@eventlogger/events/totals/totals";
 import { AcceptedLedger } from "../accepted/acceptedLedger";
 import { CollectHashes } from "../accepted/collectHashes";
 import { MergeHashes } from "../accepted/mergeHashes";
+import type { SessionWindows } from "../eventPipeline";
 import type { ParsedEvent } from "../parse/parsedEvent";
 import { SessionLedger } from "../sessions/sessionLedger";
-import { FreshSessionIntervals, PaneIntervals, PanePartials, StaleSessionPartials } from "../sessions/sessionPartials";
+import {
+  EventPartials,
+  FreshSessionIntervals,
+  PaneIntervals,
+  PanePartials,
+  StaleSessionPartials,
+  type KeyedIntervals,
+} from "../sessions/sessionPartials";
 import { DayTotals } from "../totals/dayTotals";
 import { SumDeltas } from "../totals/sumDeltas";
 import { CollectUserDays } from "../users/userDays";
 import { UserLedger } from "../users/userLedger";
 import { runBundle } from "./runBundle";
 import { StatefulRun } from "./statefulRun";
-
-type Pairs = KV<string, string>[];
 
 /** Cuts a list into bundles of the given sizes, repeated as needed. */
 export function bundlesOf<T>(items: readonly T[], sizes: readonly number[]): T[][] {
@@ -35,8 +41,8 @@ async function runBundles<I, O>(doFn: BundleDoFn<I, O>, bundles: readonly I[][])
 }
 
 /** Fires panes: values of one key, in groups of the given sizes. A runner may group them in any way. */
-function firePanes(elements: Pairs, sizes: readonly number[]): KV<string, Iterable<string>>[] {
-  const byKey = new Map<string, string[]>();
+function firePanes(elements: KeyedIntervals[], sizes: readonly number[]): KV<string, Iterable<Uint8Array>>[] {
+  const byKey = new Map<string, Uint8Array[]>();
   for (const { key, value } of elements) byKey.set(key, [...(byKey.get(key) ?? []), value]);
   return [...byKey].flatMap(([key, values]) => bundlesOf(values, sizes).map((value) => ({ key, value })));
 }
@@ -49,35 +55,49 @@ const WHOLE = [Number.MAX_SAFE_INTEGER];
  * between calls. `sizes` are the sizes of bundles and panes.
  */
 export class Computations {
-  private readonly sessionLedger: StatefulRun<DayDelta, ReturnType<SessionLedger["states"]>>;
+  private readonly sessionLedger: StatefulRun<Uint8Array, DayDelta, ReturnType<SessionLedger["states"]>>;
   private readonly userLedger = new StatefulRun(new UserLedger());
   private readonly acceptedLedger = new StatefulRun(new AcceptedLedger());
   private readonly dayTotals = new StatefulRun(new DayTotals());
 
-  /** @param gapMs session gap, ms @param shardHashSecret key of the hash of the shards, see `shardHash` */
+  private readonly userDays: CollectUserDays;
+
+  /**
+   * @param gapMs session gap, ms @param shardHashSecret see `IdHash`
+   * @param sessionWindows whether sessions go through Beam's session windows first
+   */
   constructor(
     private readonly gapMs: number,
     private readonly shardHashSecret?: string,
+    private readonly sessionWindows: SessionWindows = "beam",
   ) {
     this.sessionLedger = new StatefulRun(new SessionLedger(gapMs));
+    this.userDays = new CollectUserDays(shardHashSecret, true);
   }
 
   /** Changes of the counts by the sessions of events. */
   async countSessions(events: readonly ParsedEvent[], sizes = WHOLE): Promise<DayDelta[]> {
     const read = bundlesOf(events, sizes);
+    const partials = await this.sessionPartials(read, sizes);
+    return this.inBundles(partials, sizes, (bundle) => this.sessionLedger.bundle(bundle));
+  }
+
+  private async sessionPartials(read: ParsedEvent[][], sizes: readonly number[]): Promise<KeyedIntervals[]> {
+    if (this.sessionWindows === "state") {
+      return runBundles(new EventPartials(this.gapMs, this.shardHashSecret), read);
+    }
     const intervals = await runBundles(new FreshSessionIntervals(this.gapMs), read);
     const paneIntervals = new PaneIntervals(this.gapMs);
     const fired = firePanes(intervals, sizes).flatMap((pane) => [...paneIntervals.process(pane)]);
-    const partials = [
+    return [
       ...(await runBundles(new PanePartials(this.gapMs, this.shardHashSecret), bundlesOf(fired, sizes))),
       ...(await runBundles(new StaleSessionPartials(this.gapMs, this.shardHashSecret), read)),
     ];
-    return this.inBundles(partials, sizes, (bundle) => this.sessionLedger.bundle(bundle));
   }
 
   /** Changes of the counts by the users of events. */
   async countUsers(events: readonly ParsedEvent[], sizes = WHOLE): Promise<DayDelta[]> {
-    const days = await runBundles(new CollectUserDays(this.shardHashSecret), bundlesOf(events, sizes));
+    const days = await runBundles(this.userDays, bundlesOf(events, sizes));
     return this.inBundles(days, sizes, (bundle) => this.userLedger.bundle(bundle));
   }
 
@@ -97,10 +117,10 @@ export class Computations {
     return this.inBundles(sums, sizes, (bundle) => this.dayTotals.bundle(bundle));
   }
 
-  private async inBundles<O>(
-    elements: Pairs,
+  private async inBundles<I, O>(
+    elements: readonly I[],
     sizes: readonly number[],
-    run: (bundle: Pairs) => Promise<O[]>,
+    run: (bundle: I[]) => Promise<O[]>,
   ): Promise<O[]> {
     const output: O[] = [];
     for (const bundle of bundlesOf(elements, sizes)) output.push(...(await run(bundle)));

@@ -26,12 +26,12 @@ export class StoredState {
   } as unknown as StateClient;
 }
 
-/** Texts as a runner stores the elements of a bag of texts: each after its length (below 128 bytes). */
-export function storedTexts(...texts: string[]): Uint8Array {
+/** Records as a runner stores the elements of a bag: each after its length (below 128 bytes). */
+export function storedRecords(...records: (string | Uint8Array)[]): Uint8Array {
   return Buffer.concat(
-    texts.map((text) => {
-      const bytes = Buffer.from(text);
-      if (bytes.length > 127) throw new Error("A longer text needs a longer length prefix");
+    records.map((record) => {
+      const bytes = Buffer.from(record);
+      if (bytes.length > 127) throw new Error("A longer record needs a longer length prefix");
       return Buffer.concat([Uint8Array.of(bytes.length), bytes]);
     }),
   );
@@ -48,12 +48,12 @@ export function loadCell<C extends Cell>(declaration: StateDeclaration<C>, bytes
  * Runs a stateful DoFn bundle by bundle. Each bundle loads its state from bytes and stores it again, as if another worker
  * ran it.
  */
-export class StatefulRun<O, D extends Readonly<Record<string, StateDeclaration<Cell>>>> {
+export class StatefulRun<V, O, D extends Readonly<Record<string, StateDeclaration<Cell>>>> {
   private readonly stored = new Map<string, Map<string, StoredState>>();
 
-  constructor(private readonly doFn: StatefulDoFn<string, O, D>) {}
+  constructor(private readonly doFn: StatefulDoFn<V, O, D>) {}
 
-  async bundle(elements: readonly KV<string, string>[]): Promise<O[]> {
+  async bundle(elements: readonly KV<string, V>[]): Promise<O[]> {
     const output: O[] = [];
     const cellsByKey = new Map<string, CellsOf<D>>();
     for (const { key, value } of elements) {

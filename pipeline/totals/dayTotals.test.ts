@@ -4,7 +4,7 @@ import path from "node:path";
 import { dayOf } from "@eventlogger/events/day";
 import type { DayDelta, DayVersion } from "@eventlogger/events/totals/totals";
 import { Computations } from "../testing/computations";
-import { loadCell, storedTexts } from "../testing/statefulRun";
+import { loadCell, storedRecords } from "../testing/statefulRun";
 import { DayTotals } from "./dayTotals";
 import { encodeTotals } from "./encoding";
 import { VERSION_FLOOR_VARIABLE, versionFloor } from "./versionNumbers";
@@ -100,7 +100,7 @@ describe("DayTotals", function () {
     const totalsOf = (version: number): DayVersion | undefined => {
       const doFn = new DayTotals(1_900_000_000_000);
       const text = `{"day":${version % 1000},"sessions":1,"durationMs":0,"activeUsers":0,"newUsers":0,"version":${version}}`;
-      return [...doFn.finishKey("0", { totals: loadCell(doFn.states().totals, storedTexts(text)) })][0];
+      return [...doFn.finishKey("0", { totals: loadCell(doFn.states().totals, storedRecords(text)) })][0];
     };
     assert.equal(totalsOf(1_800_000_000_001)?.version, 1_900_000_000_001);
     assert.equal(totalsOf(1_900_000_000_777)?.version, 1_900_000_000_778);
@@ -111,7 +111,7 @@ describe("DayTotals", function () {
     const text = (version: number): string =>
       `{"day":19860,"sessions":5,"durationMs":60000,"activeUsers":3,"newUsers":1,"version":${version}}`;
     const doFn = new DayTotals();
-    const totals = loadCell(doFn.states().totals, storedTexts(text(future)));
+    const totals = loadCell(doFn.states().totals, storedRecords(text(future)));
     assert.equal(doFn.process("19860", "[1,500,0,0]", { totals }), undefined);
     const [version] = doFn.finishKey("19860", { totals });
     const { updatedAt = 0, ...numbers } = version ?? {};

@@ -1,59 +1,69 @@
 import "@eventlogger/beam/sdk";
 import type { Coder } from "apache-beam/coders/coders";
-import { decodeActiveDays, encodeActiveDays, type ActiveDays } from "@eventlogger/events/users/activeDays";
-import { decodeEntries, textCoder } from "../textEncoding";
+import type { ActiveDays } from "@eventlogger/events/users/activeDays";
+import { VarintReader, VarintWriter } from "@eventlogger/events/varints";
+import { byteCoder } from "../byteEncoding";
+import { EncodingError } from "../textEncoding";
 
 /** Days on which a user was active: epoch days, in any order. */
-export interface UserDays {
-  readonly userId: string;
-  readonly days: readonly number[];
+export type DayList = readonly number[];
+
+/** A change of a user's stored days: days that were new, or, in a snapshot, the whole set. */
+export type UserRecord = DayList | ActiveDays;
+
+/** The first byte of a record. The values are part of stored state. */
+const enum Kind {
+  Days = 1,
+  Set = 2,
 }
 
-/** A change in the stored log of a shard: days that were new, or, in a snapshot, the user's whole set. */
-export interface UserChange {
-  readonly userId: string;
-  readonly days: readonly (number | ActiveDays)[];
+function writeDays(writer: VarintWriter, days: DayList): Uint8Array {
+  for (const day of days) writer.signed(day);
+  return writer.finish();
 }
 
-const isDay = (value: unknown): value is number => Number.isSafeInteger(value);
+function readDays(reader: VarintReader, encoded: Uint8Array): number[] {
+  const days: number[] = [];
+  while (!reader.atEnd) {
+    const day = reader.signed();
+    if (day === undefined) throw new EncodingError("the active days of a user", "epoch days", encoded);
+    days.push(day);
+  }
+  return days;
+}
 
-/** Users of one shard between two steps: the JSON list `[[userId, day, …], …]`. */
-export function encodeUserDays(users: readonly UserDays[]): string {
-  return JSON.stringify(users.map(({ userId, days }) => [userId, ...days]));
+/** Days of one user between two steps: a signed varint for each day. */
+export function encodeDays(days: DayList): Uint8Array {
+  return writeDays(new VarintWriter(8), days);
 }
 
 /** @throws EncodingError */
-export function decodeUserDays(text: string): UserDays[] {
-  return decodeEntries("active days of users", "the JSON list [[userId, day, …], …]", text, (userId, days) =>
-    days.every(isDay) ? { userId, days } : undefined,
-  );
+export function decodeDays(encoded: Uint8Array): DayList {
+  return readDays(new VarintReader(encoded), encoded);
 }
 
-function decodeDay(value: unknown): number | ActiveDays | undefined {
-  if (isDay(value)) return value;
-  return typeof value === "string" ? decodeActiveDays(Buffer.from(value, "base64")) : undefined;
-}
+const isSet = (record: UserRecord): record is ActiveDays => "bits" in record;
 
 /**
- * Changes of one shard as stored state: the JSON list `[[userId, day or base64 of the set, …], …]`. Jobs resume from it,
- * so the format must not change.
+ * A record of stored state: 1 and the days as above, or 2, the first byte of the bitmap (its first day divided by 8, a signed
+ * varint), and the bitmap. Jobs resume from it, so the format must not change.
  */
-export function encodeUserChanges(changes: readonly UserChange[]): string {
-  return JSON.stringify(
-    changes.map(({ userId, days }) => [
-      userId,
-      ...days.map((day) => (typeof day === "number" ? day : Buffer.from(encodeActiveDays(day)).toString("base64"))),
-    ]),
-  );
+export function encodeUserRecord(record: UserRecord): Uint8Array {
+  if (!isSet(record)) return writeDays(new VarintWriter(8).unsigned(Kind.Days), record);
+  const writer = new VarintWriter(8 + record.bits.length).unsigned(Kind.Set).signed(record.start / 8);
+  return writer.bytes(record.bits).finish();
 }
 
-/** @throws EncodingError; Error when a set has another format (activeDays.ts) */
-export function decodeUserChanges(text: string): UserChange[] {
-  const format = "the JSON list [[userId, day or base64 of a set, …], …]";
-  return decodeEntries("stored active days of users", format, text, (userId, values) => {
-    const days = values.map(decodeDay).filter((day) => day !== undefined);
-    return days.length === values.length ? { userId, days } : undefined;
-  });
+/** @throws EncodingError */
+export function decodeUserRecord(encoded: Uint8Array): UserRecord {
+  const reader = new VarintReader(encoded);
+  const kind = reader.unsigned();
+  if (kind === Kind.Days) return readDays(reader, encoded);
+  const start = kind === Kind.Set ? reader.signed() : undefined;
+  if (start === undefined || reader.atEnd) {
+    throw new EncodingError("the stored days of a user", "a list of days (1) or a set of days (2)", encoded);
+  }
+  return { start: start * 8, bits: reader.rest() };
 }
 
-export const userChangesCoder: Coder<UserChange[]> = textCoder(encodeUserChanges, decodeUserChanges);
+export const userRecordCoder: Coder<UserRecord> = byteCoder(encodeUserRecord, decodeUserRecord);

@@ -1,51 +1,85 @@
 import "@eventlogger/beam/sdk";
 import type { KV } from "apache-beam/values";
-import type { BundleDoFn, Emit, EmitTimestamped } from "@eventlogger/beam";
+import { count, type BundleDoFn, type Emit, type EmitTimestamped } from "@eventlogger/beam";
 import { registerModule } from "@eventlogger/beam/registerModule";
 import { dayOf } from "@eventlogger/events/day";
 import type { ParsedEvent } from "../parse/parsedEvent";
-import { shardHash, userShard } from "../shards";
-import { encodeUserDays, type UserDays } from "./encoding";
+import { IdHash, userKey } from "../shards";
+import { CountedDays } from "./countedDays";
+import { encodeDays } from "./encoding";
 
 /** Users that are collected before they are emitted; limits the memory of a large bundle. */
 const MAX_USERS = 50_000;
 
-/** Collects the distinct (user, day) pairs of a bundle, keyed by user shard. */
-export class CollectUserDays implements BundleDoFn<ParsedEvent, KV<string, string>> {
-  private users = new Map<string, number[]>();
+type Output = KV<string, Uint8Array>;
 
-  /** @param shardHashSecret key of the hash of users' shards, see `shardHash` */
-  constructor(private readonly shardHashSecret: string | undefined) {}
+/** Collects the distinct (user, day) pairs of a bundle, keyed by user. */
+export class CollectUserDays implements BundleDoFn<ParsedEvent, Output> {
+  private hash: IdHash | undefined;
+  private counted: CountedDays | undefined;
+  /** Days by user; most users have one. */
+  private users = new Map<string, number | number[]>();
+  private isFinished = false;
+
+  /**
+   * @param shardHashSecret see `IdHash`
+   * @param skipsCounted whether pairs that earlier bundles of this instance have emitted are left out; see {@link CountedDays}
+   *   for the runners that allow it
+   */
+  constructor(
+    private readonly shardHashSecret: string | undefined,
+    private readonly skipsCounted: boolean,
+  ) {}
 
   startBundle(): void {
+    this.hash ??= new IdHash(this.shardHashSecret);
     this.users = new Map();
+    if (!this.skipsCounted) return;
+    // An instance processes another bundle only after the last one has succeeded.
+    this.counted ??= new CountedDays();
+    if (this.isFinished) this.counted.bundleSucceeded();
+    else this.counted.bundleFailed();
+    this.isFinished = false;
   }
 
-  process({ event }: ParsedEvent, emit: Emit<KV<string, string>>): void {
+  process({ event }: ParsedEvent, emit: Emit<Output>): void {
     const { user_id: userId } = event;
     if (userId === null) return;
     const day = dayOf(event.event_time);
     const days = this.users.get(userId);
-    if (!days) this.users.set(userId, [day]);
+    if (days === day) return;
+    if (days === undefined) this.users.set(userId, day);
+    else if (typeof days === "number") this.users.set(userId, [days, day]);
     else if (!days.includes(day)) days.push(day);
     if (this.users.size >= MAX_USERS) this.flush(emit);
   }
 
-  finishBundle(emit: EmitTimestamped<KV<string, string>>): void {
-    this.flush((kv) => emit(kv, Date.now()));
+  finishBundle(emit: EmitTimestamped<Output>): void {
+    const now = Date.now();
+    this.flush((kv) => emit(kv, now));
+    this.isFinished = true;
   }
 
-  private flush(emit: (kv: KV<string, string>) => void): void {
-    const hash = shardHash(this.shardHashSecret);
-    const shards = new Map<string, UserDays[]>();
-    for (const [userId, days] of this.users) {
-      const key = userShard(hash, userId);
-      const shard = shards.get(key);
-      if (shard) shard.push({ userId, days });
-      else shards.set(key, [{ userId, days }]);
-    }
+  bundleFailed(): void {
+    this.isFinished = false;
+    this.counted?.bundleFailed();
+  }
+
+  private flush(emit: (kv: Output) => void): void {
+    const { hash, counted, users } = this;
     this.users = new Map();
-    for (const [key, users] of shards) emit({ key, value: encodeUserDays(users) });
+    if (!hash) return;
+    let skipped = 0;
+    for (const [userId, days] of users) {
+      hash.update(userId);
+      const all = typeof days === "number" ? [days] : days;
+      const added = counted ? all.filter((day) => !counted.has(hash, day)) : all;
+      skipped += all.length - added.length;
+      if (added.length === 0) continue;
+      if (counted) for (const day of added) counted.emit(hash, day);
+      emit({ key: userKey(hash), value: encodeDays(added) });
+    }
+    if (skipped) count("userDays.skipped", skipped);
   }
 }
 

@@ -1,60 +1,64 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { ActiveDays } from "@eventlogger/events/users/activeDays";
-import { loadCell, StoredState, storedTexts } from "../testing/statefulRun";
-import { addUserDays, UserLedger, type UserShard } from "./userLedger";
+import { loadCell, StoredState, storedRecords } from "../testing/statefulRun";
+import { addUserDay, UserLedger, type User } from "./userLedger";
 
 const FIRST_DAY = 18_000;
 const LAST_DAY = 20_600;
 
 /** A user with one day is kept as that day, or, loaded from a snapshot, as a set: both must answer the same. */
-function listDays(known: number | ActiveDays): number[] {
+function listDays({ days }: User): number[] {
   return Array.from({ length: LAST_DAY - FIRST_DAY + 1 }, (_, i) => FIRST_DAY + i).filter(
-    (day) => addUserDays(new Map([["x", known]]), [{ userId: "x", days: [day] }]).changed.length === 0,
+    (day) => addUserDay({ days }, day) === undefined,
   );
 }
-const listUsers = (shard: UserShard): (readonly [string, number[]])[] =>
-  [...shard].map(([id, days]) => [id, listDays(days)] as const).sort(([a], [b]) => (a < b ? -1 : 1));
 
 describe("UserLedger", () => {
-  it("the state of UserLedger is the same after it was stored and loaded", async () => {
-    const bundle = fc.array(fc.tuple(fc.constantFrom("u", "v", "w"), fc.integer({ min: FIRST_DAY, max: LAST_DAY })), {
-      maxLength: 5,
-    });
+  it("the state of a user is the same after it was stored and loaded, however often its log was compacted", async () => {
+    const day = fc.integer({ min: FIRST_DAY, max: LAST_DAY });
     await fc.assert(
-      fc.asyncProperty(fc.array(bundle, { maxLength: 60 }), async (bundles) => {
-        const { users } = new UserLedger().states();
+      fc.asyncProperty(fc.array(fc.array(day, { maxLength: 5 }), { maxLength: 80 }), async (bundles) => {
+        const { days } = new UserLedger().states();
         const stored = new StoredState();
-        const cell = users.createCell();
-        for (const pairs of bundles) {
-          const { changed } = addUserDays(
-            cell.state,
-            pairs.map(([userId, day]) => ({ userId, days: [day] })),
-          );
-          if (changed.length) cell.log(changed);
+        const cell = days.createCell();
+        for (const bundle of bundles) {
+          const added = bundle.filter((one) => addUserDay(cell.state, one));
+          if (added.length) cell.log(added);
           await stored.save(cell);
         }
-        assert.deepEqual(listUsers(loadCell(users, stored.bytes).state), listUsers(cell.state));
+        assert.deepEqual(listDays(loadCell(days, stored.bytes).state), listDays(cell.state));
       }),
       { numRuns: 30 },
     );
   });
 
-  it("UserLedger loads the state that earlier versions stored, and stores changes in the same format", async () => {
-    const { users } = new UserLedger().states();
-    // A snapshot with a user of one day and one with a set of the days 20,000 and 20,002, and a change after it.
-    const cell = loadCell(
-      users,
-      storedTexts('[["one",20001],["set","AQAACcQF"]]', '[["one",20003,19000],["new",18000]]'),
-    );
-    assert.deepEqual(listUsers(cell.state), [
-      ["new", [18_000]],
-      ["one", [19_000, 20_001, 20_003]],
-      ["set", [20_000, 20_002]],
-    ]);
+  it("the state of a user who is active every day for three years stays below 600 bytes", async () => {
+    const { days } = new UserLedger().states();
     const stored = new StoredState();
-    cell.log(addUserDays(cell.state, [{ userId: "set", days: [20_002, 20_004] }]).changed);
+    const cell = days.createCell();
+    for (let day = FIRST_DAY; day < FIRST_DAY + 1095; day++) {
+      assert(addUserDay(cell.state, day));
+      cell.log([day]);
+      await stored.save(cell);
+      assert(stored.bytes.length < 600, `${stored.bytes.length} bytes on day ${day - FIRST_DAY}`);
+    }
+    assert(stored.clears > 10, `compacted ${stored.clears} times`);
+  });
+
+  it("UserLedger loads the state that earlier versions stored, and stores changes in the same format", async () => {
+    const { days } = new UserLedger().states();
+    // A snapshot with the days 20,000 and 20,002, and two changes after it.
+    const old = storedRecords(
+      Uint8Array.of(2, 0x88, 0x27, 0b101),
+      Uint8Array.of(1, 0xc2, 0xb8, 0x02),
+      Uint8Array.of(1, 0xf0, 0xa8, 0x02, 0xc6, 0xb8, 0x02),
+    );
+    const cell = loadCell(days, old);
+    assert.deepEqual(listDays(cell.state), [19_000, 20_000, 20_001, 20_002, 20_003]);
+    const stored = new StoredState();
+    assert(addUserDay(cell.state, 20_004));
+    cell.log([20_004]);
     await stored.save(cell);
-    assert.deepEqual(Buffer.from(stored.bytes), storedTexts('[["set",20004]]'));
+    assert.deepEqual(Buffer.from(stored.bytes), storedRecords(Uint8Array.of(1, 0xc8, 0xb8, 0x02)));
   });
 });

@@ -5,96 +5,79 @@ import {
   type FoldedCell,
   type StateDeclaration,
   type StatefulDoFn,
-  WeighedMap,
 } from "@eventlogger/beam";
 import { registerModule } from "@eventlogger/beam/registerModule";
 import { addDay, mergeActiveDays, type ActiveDays } from "@eventlogger/events/users/activeDays";
-import { sumDeltas, type DayDelta } from "@eventlogger/events/totals/totals";
-import { decodeUserDays, userChangesCoder, type UserChange, type UserDays } from "./encoding";
+import type { DayDelta } from "@eventlogger/events/totals/totals";
+import { decodeDays, userRecordCoder, type UserRecord } from "./encoding";
 
-/** Users in one record of a snapshot. */
-const SNAPSHOT_CHUNK = 1000;
-
-/** The users of one shard. A user with one active day, as most have, is just that day, which needs a tenth of the memory. */
-export type UserShard = Map<string, number | ActiveDays>;
-type WeighedShard = WeighedMap<number | ActiveDays>;
-
-type States = { users: StateDeclaration<FoldedCell<WeighedShard, UserChange[]>> };
-
-/** Bytes of the objects of a set of days, without its bitmap. */
-const ACTIVE_DAYS_OVERHEAD = 248;
-
-/** Bytes of a user's days in memory. */
-function weightOf(days: number | ActiveDays): number {
-  return typeof days === "number" ? 0 : ACTIVE_DAYS_OVERHEAD + days.bits.length;
+/** The days of one user. One active day, as most users have, is just that day, which needs a tenth of the memory. */
+export interface User {
+  days: number | ActiveDays | undefined;
 }
 
-function setOf(known: number | ActiveDays | undefined): ActiveDays | undefined {
-  return typeof known === "number" ? addDay(undefined, known)?.set : known;
+type States = { days: StateDeclaration<FoldedCell<User, UserRecord>> };
+
+/** Bytes of the object of a user, without its days. */
+const USER_WEIGHT = 32;
+/** Bytes of the objects of a set of days, without its bitmap. */
+const SET_WEIGHT = 248;
+/** Entries of the log for each change of a user. The log is replaced by a set of days after 64 / 2 changes. */
+const ENTRIES_PER_CHANGE = 2;
+
+function setOf(days: User["days"]): ActiveDays | undefined {
+  return typeof days === "number" ? addDay(undefined, days)?.set : days;
 }
 
 /**
- * Adds days to the users of a shard.
- * @returns the days that were new, and the change of the counts of days
+ * Adds a day to a user.
+ * @returns the changes of the counts of days; undefined when the user has the day
  */
-export function addUserDays(shard: UserShard, users: readonly UserDays[]): { changed: UserDays[]; deltas: DayDelta[] } {
-  const changed: UserDays[] = [];
-  const deltas: DayDelta[] = [];
-  for (const { userId, days } of users) {
-    const added: number[] = [];
-    for (const day of days) {
-      const known = shard.get(userId);
-      if (known === day) continue;
-      const change = addDay(setOf(known), day);
-      if (!change) continue;
-      shard.set(userId, known === undefined ? day : change.set);
-      deltas.push(...change.deltas);
-      added.push(day);
-    }
-    if (added.length) changed.push({ userId, days: added });
-  }
-  return { changed, deltas: sumDeltas(deltas) };
+export function addUserDay(user: User, day: number): DayDelta[] | undefined {
+  if (user.days === day) return undefined;
+  const change = addDay(setOf(user.days), day);
+  if (!change) return undefined;
+  user.days = user.days === undefined ? day : change.set;
+  return change.deltas;
 }
 
-function fold(shard: UserShard, changes: readonly UserChange[]): void {
-  for (const { userId, days } of changes) {
-    for (const day of days) {
-      if (typeof day === "number") {
-        addUserDays(shard, [{ userId, days: [day] }]);
-        continue;
-      }
-      const known = setOf(shard.get(userId));
-      shard.set(userId, known ? mergeActiveDays(known, day) : day);
-    }
+function fold(user: User, record: UserRecord): void {
+  if ("bits" in record) {
+    const known = setOf(user.days);
+    user.days = known ? mergeActiveDays(known, record) : record;
+  } else {
+    for (const day of record) addUserDay(user, day);
   }
-}
-
-function snapshot(shard: UserShard): UserChange[][] {
-  const all = [...shard].map(([userId, days]): UserChange => ({ userId, days: [days] }));
-  const chunks: UserChange[][] = [];
-  for (let i = 0; i < all.length; i += SNAPSHOT_CHUNK) chunks.push(all.slice(i, i + SNAPSHOT_CHUNK));
-  return chunks;
 }
 
 /** Keeps the active days of each user and emits the changes of the days' active and new users. */
-export class UserLedger implements StatefulDoFn<string, DayDelta, States> {
+export class UserLedger implements StatefulDoFn<Uint8Array, DayDelta, States> {
   states(): States {
     return {
-      users: foldedState<WeighedShard, UserChange[]>({
-        coder: userChangesCoder,
-        create: () => new WeighedMap(weightOf),
+      days: foldedState<User, UserRecord>({
+        coder: userRecordCoder,
+        create: () => ({ days: undefined }),
         fold,
-        snapshot,
-        entries: (changes) => changes.length,
-        size: (shard) => shard.size,
-        weight: (shard) => shard.weight,
+        snapshot: ({ days }) => (days === undefined ? [] : [typeof days === "number" ? [days] : days]),
+        entries: () => ENTRIES_PER_CHANGE,
+        size: () => 0,
+        // Of a user who was counted on a day, workers leave out all further events of the day.
+        isCached: false,
+        weight: ({ days }) => USER_WEIGHT + (typeof days === "object" ? SET_WEIGHT + days.bits.length : 0),
       }),
     };
   }
 
-  process(_key: string, value: string, { users }: CellsOf<States>): Iterable<DayDelta> {
-    const { changed, deltas } = addUserDays(users.state, decodeUserDays(value));
-    if (changed.length) users.log(changed);
+  process(_key: string, value: Uint8Array, { days }: CellsOf<States>): DayDelta[] | void {
+    let added: number[] | undefined;
+    let deltas: DayDelta[] | undefined;
+    for (const day of decodeDays(value)) {
+      const change = addUserDay(days.state, day);
+      if (!change) continue;
+      (added ??= []).push(day);
+      deltas = deltas ? [...deltas, ...change] : change;
+    }
+    if (added) days.log(added);
     return deltas;
   }
 }

@@ -8,12 +8,19 @@ const CLIENTS = [["docker", "compose"], ["docker-compose"]] as const;
 
 export type ComposeClient = (typeof CLIENTS)[number];
 
-const ENV_FILE = join("local", "compose.env");
+/** Files of settings in `local/`: the pipeline on embedded Flink, or on a cluster. */
+type EnvFile = "compose.env" | "cluster.env";
 
 /** Runs Compose on docker-compose.yml, with the emulators and the pipeline. @returns its standard output */
-export function compose(client: ComposeClient, args: readonly string[], options?: DockerOptions): Promise<string> {
+export function compose(
+  client: ComposeClient,
+  args: readonly string[],
+  options?: DockerOptions,
+  envFile: EnvFile = "compose.env",
+): Promise<string> {
   const [command, ...first] = client;
-  return runClient(command, [...first, "--env-file", ENV_FILE, ...args], { ...options, cwd: repositoryRoot });
+  const all = [...first, "--env-file", join("local", envFile), ...args];
+  return runClient(command, all, { ...options, cwd: repositoryRoot });
 }
 
 async function versionOf(client: ComposeClient, engine: Engine): Promise<string | undefined> {

@@ -1,8 +1,9 @@
 /**
  * `npm run test:compose`: builds the images of docker-compose.yml, starts all services on a Docker Engine, and compares the
- * rollups with brute force while replicas are killed, added and removed. Takes about eight minutes.
+ * rollups with brute force while replicas are killed, added and removed; then the same with the pipeline on a Flink cluster. Takes about twelve minutes.
  */
 import { join } from "node:path";
+import { createAccessToken } from "@eventlogger/beam/accessToken";
 import { runOnEngine, runTestsOnEngine, type EngineSession } from "../engine/runOnEngine";
 import { BUILD_STEP } from "@eventlogger/tools/images/build";
 import { freePorts } from "@eventlogger/process/ports";
@@ -23,6 +24,7 @@ async function buildAndTest(session: EngineSession): Promise<boolean> {
     PORT: port,
     PUBSUB_PORT: pubsub,
     BIGQUERY_PORT: bigquery,
+    BEAM_ACCESS_TOKEN: createAccessToken(),
   };
   const onLine = (line: string): void => {
     if (BUILD_STEP.test(line)) say(`  ${line}`);
@@ -31,7 +33,9 @@ async function buildAndTest(session: EngineSession): Promise<boolean> {
   await compose(client, ["build"], { env: { ...engine.env, ...environment }, onLine });
   say("built the images");
   const env = { ...environment, COMPOSE_CLIENT: client.join(" ") };
-  return runTestsOnEngine(session, join(__dirname, "compose.engine.js"), env);
+  const embedded = await runTestsOnEngine(session, join(__dirname, "compose.engine.js"), env);
+  const cluster = await runTestsOnEngine(session, join(__dirname, "cluster.engine.js"), env);
+  return embedded && cluster;
 }
 
 async function cleanUp({ engine }: EngineSession): Promise<void> {

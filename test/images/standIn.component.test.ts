@@ -14,6 +14,12 @@ import {
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
+import { requestWorker } from "@eventlogger/beam/testing/requestWorker";
+import { encodeStartParameters } from "@eventlogger/beam/worker/startParameters";
+import { startChildProcess } from "@eventlogger/process/childProcess";
+import { freePort } from "@eventlogger/process/ports";
+import { awaitReady } from "@eventlogger/process/readiness";
+import { STATE_DIRECTORY_VARIABLE } from "@eventlogger/pipeline/runners/flink/cluster";
 import { repositoryRoot } from "@eventlogger/process/packageRoot";
 import { waitUntil } from "@eventlogger/process/wait";
 import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
@@ -99,6 +105,36 @@ describe("Contents of the worker image, with a stand-in for docker", function ()
     });
   });
 
+  it("the worker image runs a worker pool for Flink, whose workers load every module of the pipeline on Flink", async () => {
+    const print = "console.log(JSON.stringify(require('apache-beam/serialization').getRegisteredModules()))";
+    const launcher = `require('@eventlogger/pipeline/runners/flink/io'); require('@eventlogger/pipeline/eventPipeline'); ${print}`;
+    const { stdout } = await run(process.execPath, ["-e", launcher], { cwd: repositoryRoot });
+    const modules = JSON.parse(stdout) as string[];
+    assert(modules.includes("@eventlogger/pipeline/io/pubsub/source/readFromPubSub"), stdout);
+    const [port, token, state] = [await freePort(), "0123456789abcdef", join(directory, "pool-state")];
+    mkdirSync(state);
+    const pool = await startChildProcess({
+      name: "worker pool",
+      command: join(app, "node_modules", ".bin", "eventlogger-worker-pool"),
+      args: ["--port", String(port)],
+      cwd: app,
+      env: { BEAM_ACCESS_TOKEN: token },
+      logFile: join(directory, "pool.log"),
+    });
+    try {
+      await awaitReady(pool, () => pool.logTail().includes("worker pool of version"), 60_000);
+      const env = { [STATE_DIRECTORY_VARIABLE]: state };
+      const params = { access_token: token, ...encodeStartParameters({ job: "a", modules, env, heapMiB: 512 }) };
+      // Nothing listens there: the worker loads its modules, and then tries to connect.
+      const request = { workerId: "w1", controlUrl: "127.0.0.1:1", params };
+      const error = await requestWorker(`127.0.0.1:${port}`, request);
+      assert.equal(error, "", pool.logTail());
+      assert.match(pool.logTail(), /worker w1 \(process \d+\) serves 127\.0\.0\.1:1/);
+    } finally {
+      await pool.stop();
+    }
+  });
+
   it("the worker image contains one apache-beam, no compiler and no tests", () => {
     const paths = readdirSync(app, { recursive: true, encoding: "utf8" });
     assert.deepEqual(
@@ -120,5 +156,7 @@ describe("Contents of the worker image, with a stand-in for docker", function ()
       return true;
     });
     await assert.rejects(run(npx, ["apache-beam-worker"], { cwd: app }), /--id and --control_endpoint are required/);
+    const { stdout } = await run(npx, ["apache-beam-worker-node-options"], { cwd: app });
+    assert.match(stdout, /^--max-old-space-size=\d+\n$/, "the limit of the heap of a worker");
   });
 });

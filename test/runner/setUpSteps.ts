@@ -44,6 +44,9 @@ export const STEPS_OF_PROGRAMS: Readonly<Record<string, readonly SetUpStep[]>> =
   "packages/beam/expansion/expansion.component.test.ts": [],
   // It starts workers of Beam, which need Node only.
   "packages/beam/worker/pool.ts": [],
+  "bench/pipeline/stop.component.test.ts": ["Flink job server"],
+  // It runs the SDK's own tests on Flink.
+  "packages/beam/testing/upstream/flink.component.test.ts": ["Flink job server"],
   // It compiles and runs a small repository of its own.
   "tools/bootstrap.component.test.ts": [],
   "packages/gcp/emulators/emulator.component.test.ts": ["emulator programs", "BigQuery emulator"],
@@ -52,6 +55,9 @@ export const STEPS_OF_PROGRAMS: Readonly<Record<string, readonly SetUpStep[]>> =
   "pipeline/cli/testing/eventlogger.ts": [],
   // It needs the emulators, which its callers start.
   "ingest/testing/fixture.ts": [],
+  // What they run besides the stack needs Flink, whose class path the rig imports.
+  "test/faults/rig/pipelineRig.ts": [],
+  "test/cluster/clusterRig.ts": [],
   "test/tier/followReplicas.component.test.ts": ["nginx"],
   "test/tier/nginx.component.test.ts": ["nginx"],
   "test/images/ingestContents.component.test.ts": [],

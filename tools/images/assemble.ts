@@ -22,12 +22,22 @@ const IMAGES = {
   worker: {
     entries: [
       "@eventlogger/beam/worker/containerMain",
+      "@eventlogger/beam/worker/containerHeap",
       "@eventlogger/pipeline/eventPipeline",
       "@eventlogger/pipeline/io/bigquery/writeRows",
       "@eventlogger/pipeline/runners/dataflow/io",
+      // For Flink clusters: the worker pool, its workers, and the sources and sinks of the pipeline on Flink.
+      "@eventlogger/pipeline/cli/workerPoolMain",
+      "@eventlogger/beam/worker/main",
+      "@eventlogger/pipeline/runners/flink/io",
     ],
     data: [],
-    commands: { "apache-beam-worker": "@eventlogger/beam/worker/containerMain" },
+    commands: {
+      "apache-beam-worker": "@eventlogger/beam/worker/containerMain",
+      // npx starts the worker with the Node options that it prints.
+      "apache-beam-worker-node-options": "@eventlogger/beam/worker/containerHeap",
+      "eventlogger-worker-pool": "@eventlogger/pipeline/cli/workerPoolMain",
+    },
   },
   ingest: {
     entries: ["@eventlogger/ingest/main", "@eventlogger/options/healthcheck"],

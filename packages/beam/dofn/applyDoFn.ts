@@ -82,6 +82,7 @@ export function applyDoFn<I, O, D extends DoFnDeclarations = NoDeclarations>(
       output?: Coder<O>;
       sideInputs?: Readonly<Record<string, PCollection<unknown>>>;
     };
+    checkNames(name, doFn as AnyDoFn, declarations);
     const main = expandDoFn({
       name,
       urn: DOFN_URN,
@@ -95,11 +96,18 @@ export function applyDoFn<I, O, D extends DoFnDeclarations = NoDeclarations>(
     const create = <T>(coder: Coder<T>): PCollection<T> => main.createOutput(coder);
     const { outputs } = declarations;
     if (!outputs) return create(output) as DoFnOutputs<O, D>;
-    if ("main" in outputs) throw new Error(`${name}: "main" is the tag of the main output; use another one`);
     const tagged = Object.entries(outputs).map(([tag, coder]) => [tag, create(coder)] as const);
     return { main: create(output), ...Object.fromEntries(tagged) } as DoFnOutputs<O, D>;
   }
   return withName(name, expandInternal);
+}
+
+/** Checks what a DoFn declares. */
+function checkNames(name: string, doFn: AnyDoFn, { states, timers, outputs }: DoFnDeclarations): void {
+  if (outputs && "main" in outputs) throw new Error(`${name}: "main" is the tag of the main output; use another one`);
+  if (timers && !doFn.onTimer) throw new Error(`${name}: the DoFn declares timers and has no method onTimer`);
+  const reserved = Object.keys({ ...states, ...timers }).find((declared) => declared.startsWith("__"));
+  if (reserved !== undefined) throw new Error(`${name}: the name ${reserved} is reserved; use one without "__"`);
 }
 
 /** What {@link expandDoFn} needs. */

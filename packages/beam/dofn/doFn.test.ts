@@ -54,6 +54,21 @@ describe("DoFn", function () {
     );
   });
 
+  it("a DoFn whose bundle fails because of another step is torn down only after process() has ended", async () => {
+    await runner.describe("d", (input) => ({
+      slow: pipe(input, applyDoFn("slow", new fixtures.SlowLifecycle("slow"))),
+      fails: pipe(input, bundleParDo("throw", new ThrowAt("a"), stringCoder)),
+    }));
+    fixtures.lifecycle.length = 0;
+    fixtures.SlowLifecycle.bundleHasFailed = false;
+    const { id, response } = runner.startBundle("d");
+    await runner.send("d", id, ["a"], true);
+    assert.match((await response).error, /cannot process a/);
+    fixtures.SlowLifecycle.bundleHasFailed = true;
+    await runner.until(() => fixtures.lifecycle.includes("slow teardown"), "the teardown");
+    assert.deepEqual(fixtures.lifecycle.slice(-2), ["processed a", "slow teardown"]);
+  });
+
   it("a DoFn processes one element after another, and after an await each has its own time", async () => {
     await runner.describe("d", (input) =>
       pipe(input, applyDoFn("letters", new fixtures.Letters()), applyDoFn("stamp", new fixtures.LateStamp())),

@@ -119,7 +119,7 @@ export interface TimerContext<I, O, D extends DoFnDeclarations> extends InputCon
 }
 
 /**
- * The context of `finishKey`. Time and pane are those of the newest element or timer of the key and window in the bundle.
+ * The context of `finishKey`. Time and pane are those of the last element or timer of the key and window in the bundle.
  */
 export interface KeyContext<I, O, D extends DoFnDeclarations> extends InputContext<O, D> {
   readonly key: KeyOf<I>;

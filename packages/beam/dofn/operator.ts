@@ -81,6 +81,7 @@ export class DoFnOperator implements ExtendedOperator {
   private isSetUp = false;
   /** Set while an element is being processed: the next one waits for it. */
   private tail: ProcessResult = NonPromise;
+  private finishing: Promise<void> | undefined;
   /** Inputs of a keyed DoFn that wait for their state. */
   private queue: QueuedInput[] = [];
 
@@ -133,6 +134,7 @@ export class DoFnOperator implements ExtendedOperator {
 
   async startBundle(): Promise<void> {
     this.tail = NonPromise;
+    this.finishing = undefined;
     this.queue = [];
     this.outputs.startBundle(this.operatorContext.getBundleId());
     this.states?.startBundle();
@@ -287,11 +289,9 @@ export class DoFnOperator implements ExtendedOperator {
   }
 
   private processElement(entry: Entry, element: WindowedValue<unknown>): ProcessResult {
-    entry.hasElements = true;
     entry.pane = element.pane;
-    if (!entry.timestamp || this.expire === undefined || element.timestamp.greaterThan(entry.timestamp)) {
-      entry.timestamp = element.timestamp;
-    }
+    entry.timestamp = element.timestamp;
+    if (this.expire) entry.newestMs = Math.max(entry.newestMs ?? -Infinity, element.timestamp.toNumber());
     return this.callProcess(element, [entry.window], entry);
   }
 
@@ -326,14 +326,14 @@ export class DoFnOperator implements ExtendedOperator {
     if ((this.expiryState(entry)?.read() ?? fireMs) > fireMs) return;
     entry.clearStates();
     entry.expiresAtMs = undefined;
-    entry.hasElements = false;
+    entry.newestMs = undefined;
   }
 
   /** Sets the timer of the expiry for a key with elements, unless it is late enough. */
   private scheduleExpiry(entry: Entry, { afterMs, time }: StateExpiry): void {
-    if (!entry.hasElements) return;
+    if (entry.newestMs === undefined) return;
     const state = this.expiryState(entry);
-    const lastMs = time === "event" ? (entry.timestamp as Long).toNumber() : Date.now();
+    const lastMs = time === "event" ? entry.newestMs : Date.now();
     if ((state?.read() ?? entry.expiresAtMs ?? -Infinity) >= lastMs + afterMs) return;
     const fireMs = Math.ceil(lastMs + afterMs * (1 + EXPIRY_SLACK));
     entry.expiresAtMs = fireMs;
@@ -345,7 +345,11 @@ export class DoFnOperator implements ExtendedOperator {
     );
   }
 
-  async finishBundle(): Promise<void> {
+  finishBundle(): Promise<void> {
+    return (this.finishing = this.finish());
+  }
+
+  private async finish(): Promise<void> {
     const { doFn, outputs, states, timers } = this;
     if (this.tail !== NonPromise) await this.tail;
     if (states) {
@@ -379,6 +383,11 @@ export class DoFnOperator implements ExtendedOperator {
 
   abort(error: Error): void {
     this.doFn.bundleFailed?.(error);
+  }
+
+  /** Resolves when the methods that were running have ended. */
+  settled(): Promise<unknown> {
+    return Promise.allSettled([this.tail, this.finishing]);
   }
 
   bundleEnded(succeeded: boolean): void {

@@ -109,6 +109,31 @@ describe("State of a DoFn", function () {
     );
   });
 
+  const misdeclared: [ConstructorParameters<typeof fixtures.Declares>[0], RegExp][] = [
+    [{ outputs: ["main"] }, /d: "main" is the tag of the main output; use another one/],
+    [{ timers: ["later"] }, /d: the DoFn declares timers and has no method onTimer/],
+    [{ states: ["__expiry"] }, /d: the name __expiry is reserved; use one without "__"/],
+  ];
+  it("declarations that cannot work are refused when the pipeline is built", async () => {
+    for (const [names, error] of misdeclared) {
+      const described = runner.describe("d", (input) =>
+        pipe(byKey(input), applyDoFn("d", new fixtures.Declares(names))),
+      );
+      await assert.rejects(described, error);
+    }
+  });
+
+  it("a timer without an output timestamp does not disturb the expiry of the state", async () => {
+    await runner.describe("d", (input) => pipe(byKey(input), applyDoFn("d", new fixtures.ExpiresWithTimer())));
+    const timers = [{ family: "later", key: "a", fireMs: 5, holdMs: 9223372036854776 }];
+    const { id, response } = await runner.run("d", [[new Timed("a=1", 500)]], { timers });
+    assert.equal(response.error, "");
+    assert.deepEqual(
+      runner.timersSet("d", id).map(({ family, fireMs }) => [family, fireMs]),
+      [["__expiry", 1_600]],
+    );
+  });
+
   it("the state of a key expires after its last element in event time", async () => {
     const doFn = new fixtures.CountUntilExpiry(1_000, "event");
     await runner.describe("d", (input) => pipe(byKey(input), applyDoFn("count", doFn)));

@@ -25,5 +25,6 @@ export async function ensureFlinkClasspath(options: ClasspathOptions): Promise<s
     options,
   );
   // The classes of this library replace classes of the same names in Beam's jars.
-  return [path.join(directory, "classes"), path.join(directory, "lib", "*")].join(path.delimiter);
+  // A jar, not a folder: a cluster gets the files of this classpath with each job, in this order.
+  return [path.join(directory, "flink-job-server-1.jar"), path.join(directory, "lib", "*")].join(path.delimiter);
 }

@@ -4,13 +4,18 @@ import { asExternalEnvironment, TYPESCRIPT_DEFAULT_ENVIRONMENT_URN } from "apach
 import { ExternalPayload, IsBounded_Enum, type Environment } from "apache-beam/proto/beam_runner_api";
 import { ACCESS_TOKEN_PARAMETER } from "../accessToken";
 import { useExternalAlternatives } from "../expansion/environments";
+import { MAX_PARALLELISM } from "./keyGroups";
+import { fileUri } from "./stateBackend";
 import { replaceDefaultEnvironment, runJob, type JobOptionValue } from "../job";
 import type { Job } from "../job/handle";
 
 /** Options of the Flink runner; the names are those of Beam's `FlinkPipelineOptions`. */
 export interface FlinkJobOptions {
   readonly jobName: string;
-  /** Number of parallel instances of each operator. @default 1 */
+  /**
+   * Number of parallel instances of each operator, and of workers; 1 to {@link MAX_PARALLELISM}. A job can resume with another
+   * parallelism than it had. @default 1
+   */
   readonly parallelism?: number;
   /** Time between checkpoints, ms. Default: no checkpoints. */
   readonly checkpointingInterval?: number;
@@ -22,6 +27,8 @@ export interface FlinkJobOptions {
    * sets it with RocksDB
    */
   readonly fasterCopy?: boolean;
+  /** Folder of the checkpoint or savepoint from which a job on a cluster resumes; absolute. */
+  readonly savepointPath?: string | undefined;
   /** Maximum number of elements in a bundle. @default 5000 */
   readonly maxBundleSize?: number;
   /** Maximum time that a bundle stays open, ms. @default 500 */
@@ -72,6 +79,7 @@ function pipelineOptions(pipeline: runnerApi.Pipeline, options: FlinkJobOptions)
     // be restored with another parallelism. With it, a job that has only bounded sources would run as a stream.
     streaming: isUnbounded(pipeline),
     parallelism: options.parallelism ?? 1,
+    max_parallelism: MAX_PARALLELISM,
     // Without it, the output of the first bundle may stay buffered, and a source never starts to read.
     finish_bundle_before_checkpointing: true,
     faster_copy: options.fasterCopy ?? false,
@@ -81,6 +89,7 @@ function pipelineOptions(pipeline: runnerApi.Pipeline, options: FlinkJobOptions)
     // the default only for jobs with checkpoints.
     shutdown_sources_after_idle_ms: NEVER,
     ...(options.checkpointingInterval ? checkpointing(options.checkpointingInterval, options.checkpointTimeout) : {}),
+    ...(options.savepointPath ? { savepoint_path: fileUri(options.savepointPath) } : {}),
   };
 }
 
@@ -90,11 +99,21 @@ export function runsOnlyOnThisSdk(pipeline: runnerApi.Pipeline): boolean {
   return Object.values(environments).every(({ urn }) => urn === TYPESCRIPT_DEFAULT_ENVIRONMENT_URN);
 }
 
-function poolEnvironment(environment: Environment, poolAddress: string, accessToken: string | undefined): Environment {
-  const external = asExternalEnvironment(environment, poolAddress);
-  if (accessToken === undefined) return external;
+/** The worker pool of a job. */
+export interface JobPool {
+  /** `host:port` */
+  readonly address: string;
+  /** The token that the pool demands; undefined: none. */
+  readonly accessToken: string | undefined;
+  /** See `encodeStartParameters`. */
+  readonly parameters: Readonly<Record<string, string>>;
+}
+
+function poolEnvironment(environment: Environment, { address, accessToken, parameters }: JobPool): Environment {
+  const external = asExternalEnvironment(environment, address);
   const payload = ExternalPayload.fromBinary(external.payload);
-  payload.params[ACCESS_TOKEN_PARAMETER] = accessToken;
+  Object.assign(payload.params, parameters);
+  if (accessToken !== undefined) payload.params[ACCESS_TOKEN_PARAMETER] = accessToken;
   return { ...external, payload: ExternalPayload.toBinary(payload) };
 }
 
@@ -102,17 +121,16 @@ function poolEnvironment(environment: Environment, poolAddress: string, accessTo
  * Submits a pipeline to a Flink job server. The worker pool runs the steps of this SDK. Transforms of other languages are
  * run by the expansion service that expanded them: it must have a loopback worker, and must run as long as the job.
  * @param jobEndpoint `host:port` of the job server
- * @param poolAddress `host:port` of the worker pool
- * @param accessToken the token that job server and worker pool demand; undefined: none
+ * @param accessToken the token that the job server demands; undefined: none
  */
 export async function submitJob(
   jobEndpoint: string,
-  poolAddress: string,
+  pool: JobPool,
   pipeline: runnerApi.Pipeline,
   options: FlinkJobOptions,
   accessToken?: string,
 ): Promise<Job> {
-  replaceDefaultEnvironment(pipeline, (environment) => poolEnvironment(environment, poolAddress, accessToken));
+  replaceDefaultEnvironment(pipeline, (environment) => poolEnvironment(environment, pool));
   useExternalAlternatives(pipeline);
   return runJob(jobEndpoint, pipeline, options.jobName, pipelineOptions(pipeline, options), accessToken);
 }

@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { awaitLogLine, logLength } from "@eventlogger/process/readiness";
-import { ACCESS_TOKEN_VARIABLE } from "../accessToken";
+import { ACCESS_TOKEN_FILE_VARIABLE, ACCESS_TOKEN_VARIABLE } from "../accessToken";
 import { startChildProcess, type ChildProcess } from "@eventlogger/process/childProcess";
 import {
   checkpointSettings,
@@ -30,7 +30,7 @@ export interface JobServerOptions {
   /** Folder for checkpoints; absolute. Default: Flink keeps checkpoints of at most 5 MiB in memory. */
   readonly checkpointDir?: string;
   /** Folder of the checkpoint from which jobs of this server resume; absolute. It is only read. */
-  readonly restoreFrom?: string;
+  readonly restoreFrom?: string | undefined;
   /**
    * Memory of embedded Flink outside the heap, as `512m`, which all steps share: for the caches and write buffers of RocksDB, and
    * for sorting in jobs without an unbounded source. @default "512m" with RocksDB, "128m" otherwise
@@ -57,7 +57,7 @@ export interface JobServer {
 }
 
 /** Packages that Flink and Beam access by reflection. Java 17 requires that they are opened explicitly. */
-const OPENED_PACKAGES = [
+export const OPENED_PACKAGES = [
   "java.lang",
   "java.util",
   "java.time",
@@ -100,7 +100,9 @@ function embeddedSettings(options: JobServerOptions): Record<string, FlinkSettin
   };
 }
 
-function writeConfiguration(options: JobServerOptions, flinkMaster: string): string {
+/** Writes Flink's configuration. @returns its folder, in the work directory */
+export function writeConfiguration(options: JobServerOptions): string {
+  const { flinkMaster = EMBEDDED } = options;
   const confDir = path.join(options.workDir, "conf");
   rmSync(confDir, { recursive: true, force: true });
   mkdirSync(confDir, { recursive: true });
@@ -125,10 +127,23 @@ function writeConfiguration(options: JobServerOptions, flinkMaster: string): str
   return confDir;
 }
 
+/** Arguments of `java` for a process that runs Flink. @param confDir from {@link writeConfiguration} */
+export function javaArguments({ heap, classpath }: JobServerOptions, confDir: string): string[] {
+  return [
+    `-Xmx${heap ?? "1500m"}`,
+    "-XX:+ExitOnOutOfMemoryError",
+    `-Djava.util.logging.config.file=${path.join(confDir, "logging.properties")}`,
+    ...OPENED_PACKAGES.map((name) => `--add-opens=java.base/${name}=ALL-UNNAMED`),
+    "-cp",
+    classpath,
+  ];
+}
+
 /** Memory of embedded Flink for data between its tasks. */
 const NETWORK_MEMORY = "64m";
 
-const EMBEDDED = "[local]";
+/** The Flink master that runs inside the job server. */
+export const EMBEDDED = "[local]";
 const READY = /JobService started on [^\s:]+:(\d+)/;
 
 /**
@@ -137,18 +152,13 @@ const READY = /JobService started on [^\s:]+:(\d+)/;
  */
 export async function startJobServer(options: JobServerOptions): Promise<JobServer> {
   const { flinkMaster = EMBEDDED } = options;
-  const confDir = writeConfiguration(options, flinkMaster);
+  const confDir = writeConfiguration(options);
   const from = logLength(options.logFile);
   const child = await startChildProcess({
     name: "Flink job server",
     command: "java",
     args: [
-      `-Xmx${options.heap ?? "1500m"}`,
-      "-XX:+ExitOnOutOfMemoryError",
-      `-Djava.util.logging.config.file=${path.join(confDir, "logging.properties")}`,
-      ...OPENED_PACKAGES.map((name) => `--add-opens=java.base/${name}=ALL-UNNAMED`),
-      "-cp",
-      options.classpath,
+      ...javaArguments(options, confDir),
       "org.apache.beam.runners.flink.FlinkJobServerDriver",
       `--flink-master=${flinkMaster}`,
       `--flink-conf-dir=${confDir}`,
@@ -161,6 +171,9 @@ export async function startJobServer(options: JobServerOptions): Promise<JobServ
     ],
     env: {
       FLINK_CONF_DIR: confDir,
+      // They are meant for the TaskManagers of a cluster.
+      [ACCESS_TOKEN_FILE_VARIABLE]: undefined,
+      BEAM_WORKER_POOL: undefined,
       // RocksDB frees memory on other threads than it gets it. With an arena for each thread, glibc keeps most of it.
       MALLOC_ARENA_MAX: "2",
       ...(options.accessToken !== undefined && { [ACCESS_TOKEN_VARIABLE]: options.accessToken }),

@@ -82,7 +82,7 @@ describe("Listening sockets of a run on embedded Flink", function () {
 
   it("a run on embedded Flink listens on the loopback interface only, and serves no file and runs no job without its access token", async () => {
     const run = await startJob(await ensureFlinkClasspath({ cacheDir }));
-    assertOnlyLoopback(process.pid, [portOf(run.jobServer.endpoint), portOf(run.workers.address)]);
+    assertOnlyLoopback(process.pid, [portOf(run.jobServer.endpoint), portOf(run.poolAddress)]);
     // Job service, artifact staging, REST endpoint, blob server, and for the worker: control, data, state, logging,
     // artifact retrieval and provisioning. No expansion service.
     const ofJobServer = listeningSockets(run.jobServer.process.pid);

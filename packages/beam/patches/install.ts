@@ -6,10 +6,12 @@ import { patchDataSink } from "./dataSink";
 import { patchExternalTransforms } from "./externalTransforms";
 import { patchMessageSize } from "./messageSize";
 import { patchMetrics } from "./metrics";
+import { patchPanes } from "./panes";
 import { patchRowCoder } from "./rowCoder";
 import { patchSideInputs } from "./sideInputs";
 import { patchWindows } from "./windows";
 import { patchStateChannel } from "./stateChannel";
+import { patchStateRequests } from "./stateRequests";
 
 /** Every patch by name, in the order of installation. Tests leave one out to show what it fixes. */
 export const PATCHES: Readonly<Record<string, () => void>> = {
@@ -23,8 +25,10 @@ export const PATCHES: Readonly<Record<string, () => void>> = {
   metrics: patchMetrics,
   control: patchControl,
   sideInputs: patchSideInputs,
+  panes: patchPanes,
   externalTransforms: patchExternalTransforms,
   accessToken: patchAccessToken,
+  stateRequests: patchStateRequests,
 };
 
 const installed = new Set<string>();

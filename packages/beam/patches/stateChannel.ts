@@ -5,6 +5,7 @@
 import type { StateRequest, StateResponse } from "apache-beam/proto/beam_fn_api";
 import type { MultiplexingStateChannel } from "apache-beam/worker/state";
 import { Worker } from "apache-beam/worker/worker";
+import type { StateRequestBatch } from "./stateRequests";
 import { streamFailed } from "./streams";
 
 /** Members of the SDK's channel that its types do not declare. */
@@ -14,7 +15,7 @@ export interface StateChannel {
   idCounter: number;
   callbacks: Map<string, (response: StateResponse) => void>;
   stateChannel: {
-    write(request: StateRequest): void;
+    write(request: StateRequest | StateRequestBatch): void;
     on(event: "error", listener: (error: Error) => void): void;
     on(event: "end", listener: () => void): void;
   };

@@ -1,5 +1,4 @@
 import "../sdk";
-import Long from "long";
 import protobufjs from "protobufjs";
 import * as runnerApi from "apache-beam/proto/beam_runner_api";
 import type { DelayedBundleApplication } from "apache-beam/proto/beam_fn_api";
@@ -8,7 +7,6 @@ import { Context } from "apache-beam/coders/coders";
 import { BytesCoder, FullWindowedValueCoder } from "apache-beam/coders/required_coders";
 import type { PCollection } from "apache-beam";
 import type { Pipeline } from "apache-beam/internal/pipeline";
-import { deserializeFn, serializeFn } from "apache-beam/internal/serialize";
 import { parDo } from "apache-beam/transforms/pardo";
 import { withName, type PTransform } from "apache-beam/transforms/transform";
 import type { KV, WindowedValue } from "apache-beam/values";
@@ -19,6 +17,10 @@ import {
   type ProcessResult,
   type Receiver,
 } from "apache-beam/worker/operators";
+import { evenlySpreadKeys } from "../flink/keyGroups";
+import { checkSerializable } from "../dofn/checkSerializable";
+import { deserializeDoFn, serializeDoFn } from "../dofn/serialize";
+import { toTimestamp as toEventTime } from "../dofn/timestamps";
 import type { ExtendedOperator, Finalizer } from "../patches/operators";
 
 const SDF_URN = "beam:dofn:js_splittable:v1";
@@ -40,7 +42,7 @@ export interface Residual<R> {
 
 /** What one call of `process` can do. */
 export interface ProcessContext<O> {
-  /** Emits an element with its event time (epoch ms). Await the result when it is a promise. */
+  /** Emits an element with its event time (epoch ms); one that is not a number is an error. Await the result when it is a promise. */
   emit(value: O, timestampMs: number): void | Promise<void>;
   /**
    * `commit` is called when the runner reports that the bundle is durable; `abort` when the bundle failed, or its job
@@ -61,7 +63,10 @@ export interface ProcessContext<O> {
 export interface SplittableDoFn<O, R> {
   /** Whether its restrictions end, as those of a file do. Must be the same in the launcher and in workers. @default false */
   readonly isBounded?: boolean;
-  /** The initial restrictions; each is read independently of the others. */
+  /**
+   * The initial restrictions, 128 at most; each is read independently of the others. Parallel subtasks get equally many of
+   * them. Their number is part of the state of a job: a job that resumes keeps the restrictions that it has.
+   */
   restrictions(): R[];
   /** Reads until it checkpoints itself; returns the residual, or undefined when the restriction is done. */
   process(restriction: R, context: ProcessContext<O>): Promise<Residual<R> | undefined>;
@@ -85,11 +90,12 @@ export function splittableParDo<O, R>(
   outputCoder: Coder<O>,
 ): PTransform<PCollection<Uint8Array>, PCollection<O>> {
   function expandInternal(_input: PCollection<Uint8Array>, pipeline: Pipeline, proto: runnerApi.PTransform) {
+    checkSerializable(name, doFn);
     proto.spec = runnerApi.FunctionSpec.create({
       urn: parDo.urn,
       payload: runnerApi.ParDoPayload.toBinary(
         runnerApi.ParDoPayload.create({
-          doFn: runnerApi.FunctionSpec.create({ urn: SDF_URN, payload: serializeFn({ doFn }) }),
+          doFn: runnerApi.FunctionSpec.create({ urn: SDF_URN, payload: serializeDoFn(doFn) }),
           restrictionCoderId: pipeline.context.getCoderId(new BytesCoder()),
           requestsFinalization: true,
         }),
@@ -124,7 +130,7 @@ abstract class SdfOperator implements ExtendedOperator {
   ) {
     const spec = runnerApi.ParDoPayload.fromBinary(transform.spec?.payload as Uint8Array);
     if (spec.doFn?.urn !== SDF_URN) throw new Error(`${transformId}: unknown splittable DoFn ${spec.doFn?.urn}`);
-    this.doFn = (deserializeFn(spec.doFn.payload) as { doFn: AnyDoFn }).doFn;
+    this.doFn = deserializeDoFn<AnyDoFn>(spec.doFn.payload);
     this.receiver = context.getReceiver(Object.values(transform.outputs)[0]);
   }
   startBundle(): Promise<void> {
@@ -143,13 +149,19 @@ class PairOperator extends SdfOperator {
   }
 }
 
-/** Emits each restriction, with a size of 1. */
+/**
+ * Emits each restriction, with a size of 1. Flink assigns restrictions to subtasks by the element, so each of several
+ * restrictions gets an element of its own, and all subtasks get equally many.
+ */
 class SplitOperator extends SdfOperator {
   process(element: WindowedValue<unknown>): ProcessResult {
     const { key } = element.value as Restricted;
-    const results = this.doFn
-      .restrictions()
-      .map((r) => this.receiver.receive({ ...element, value: { key: { key, value: encodeJson(r) }, value: 1 } }))
+    const restrictions = this.doFn.restrictions();
+    const keys = restrictions.length > 1 ? evenlySpreadKeys(restrictions.length) : [key];
+    const results = restrictions
+      .map((r, i) =>
+        this.receiver.receive({ ...element, value: { key: { key: keys[i], value: encodeJson(r) }, value: 1 } }),
+      )
       .filter((result) => result !== NonPromise);
     return results.length ? Promise.all(results).then(() => undefined) : NonPromise;
   }
@@ -220,7 +232,12 @@ class ProcessOperator extends SdfOperator {
     const aborted = (): Error | undefined => this.aborted;
     const residual = await this.doFn.process(decodeJson(restricted.value), {
       emit: (value, timestampMs) => {
-        const result = receiver.receive({ value, windows, pane, timestamp: Long.fromNumber(timestampMs) });
+        const result = receiver.receive({
+          value,
+          windows,
+          pane,
+          timestamp: toEventTime(timestampMs, `${this.transformId}: the time of an element`),
+        });
         return result === NonPromise ? undefined : result;
       },
       onFinalize: (finalizer) => void finalizers.push(finalizer),

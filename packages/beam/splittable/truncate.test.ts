@@ -9,11 +9,9 @@ type Sized = KV<KV<Uint8Array, Uint8Array>, number>;
 async function truncated(doFn: SplittableDoFn<string, string>, restrictions: readonly string[]): Promise<unknown[]> {
   const runner = await MiniRunner.start();
   try {
-    await runner.describe(
-      "drain",
-      (input) => pipe(input as never, splittableParDo("read", doFn, stringCoder)),
-      { splittable: "truncate" },
-    );
+    await runner.describe("drain", (input) => pipe(input as never, splittableParDo("read", doFn, stringCoder)), {
+      splittable: "truncate",
+    });
     const values = restrictions.map((text) => ({
       key: { key: new Uint8Array(), value: Buffer.from(JSON.stringify(text)) },
       value: 1,

@@ -19,6 +19,8 @@ export interface Cell {
   save(client: StateClient, key: StateKey): Promise<void>[];
   /** Size in memory, bytes. Read after each bundle, so it must not walk over the content. */
   readonly weight: number;
+  /** Whether the cell is worth a place in the cache after its bundle. @default true */
+  readonly isCached?: boolean;
 }
 
 /** Declares one named state of a stateful DoFn. */
@@ -224,6 +226,8 @@ export interface Fold<S, R> {
   size(state: S): number;
   /** Bytes of the state in memory. Called after each bundle, so it must not walk over the entries (see `WeighedMap`). */
   weight(state: S): number;
+  /** False: the next bundle with the key reads the state again. For small states of keys that rarely return soon. @default true */
+  readonly isCached?: boolean;
 }
 
 /**
@@ -259,6 +263,9 @@ export class FoldedState<S, R> implements Cell {
   }
   get weight(): number {
     return CELL_OVERHEAD + this.spec.weight(this.state);
+  }
+  get isCached(): boolean {
+    return this.spec.isCached ?? true;
   }
   load(bytes: Uint8Array): void {
     for (const record of decodeAll(this.spec.coder, bytes)) {

@@ -11,6 +11,7 @@ import type { OperatorContext } from "apache-beam/worker/operators";
 import { userStateCacheToken } from "../patches/control";
 import { LruCache } from "./cache";
 import type { Cell, StateDeclarations } from "./cells";
+import { stateMessages } from "./stateBatches";
 import { StateClient } from "./stateChannel";
 import { textWeight } from "./weighedMap";
 
@@ -39,15 +40,15 @@ export interface TimerChange {
 export class Entry {
   /** Set until the cells are loaded. */
   loading: Promise<unknown> | undefined;
-  /** Time and pane of the newest element or timer in the bundle. A timer may have no time. */
+  /** Time and pane of the last element or timer in the bundle. A timer may have no time. */
   timestamp: Instant | undefined;
   pane: PaneInfo | undefined;
   /** The changes of timers in the bundle, by name and tag. */
   timerChanges: Map<string, TimerChange> | undefined;
   /** When the timer that expires the states fires, epoch ms; undefined when that is not known. */
   expiresAtMs: number | undefined;
-  /** Whether the bundle has elements of the key after the last expiry of its states. */
-  hasElements = false;
+  /** The newest event time of the elements in the bundle after the last expiry of the states, epoch ms. */
+  newestMs: number | undefined;
 
   constructor(
     readonly key: unknown,
@@ -63,6 +64,11 @@ export class Entry {
     return sum;
   }
 
+  /** Whether one of the cells is worth a place in the cache. */
+  get isCached(): boolean {
+    return Object.values(this.cells).some((cell) => cell.isCached ?? true);
+  }
+
   clearStates(): void {
     for (const cell of Object.values(this.cells)) cell.clear();
   }
@@ -72,16 +78,19 @@ export class Entry {
     this.timestamp = undefined;
     this.pane = undefined;
     this.timerChanges = undefined;
-    this.hasElements = false;
+    this.newestMs = undefined;
   }
 }
 
 const cache = new LruCache<Entry>(CACHE_BUDGET_BYTES);
 
-/** Counters of this process: state requests sent; entries, MiB, hits and misses of the cache. */
-export function stateStats(): { requests: number; cached: number; cachedMiB: number; hits: number; misses: number } {
+/** Counters of this process: state requests, and messages that contained them; entries, MiB, hits and misses of the cache. */
+export function stateStats(): Readonly<
+  Record<"requests" | "messages" | "cached" | "cachedMiB" | "hits" | "misses", number>
+> {
   return {
     requests: StateClient.requests,
+    messages: stateMessages(),
     cached: cache.size,
     cachedMiB: Math.round(cache.weight / MIB),
     hits: cache.hits,
@@ -210,6 +219,7 @@ export class KeyedStates {
   bundleEnded(succeeded: boolean): void {
     if (succeeded && this.cachePrefix !== undefined) {
       for (const [id, entry] of this.entriesById) {
+        if (!entry.isCached) continue;
         entry.bundleEnded();
         cache.put(this.cachePrefix + id, entry);
       }

@@ -3,6 +3,7 @@ import type { StateGetResponse, StateKey, StateRequest, StateResponse } from "ap
 import type { OperatorContext } from "apache-beam/worker/operators";
 import type { MultiplexingStateChannel, StateProvider } from "apache-beam/worker/state";
 import { membersOf, type StateChannel } from "../patches/stateChannel";
+import { enqueue } from "./stateBatches";
 
 type ResponseKind = "get" | "append" | "clear";
 type ResponseOf<K extends ResponseKind> = Extract<StateResponse["response"], { oneofKind: K }>;
@@ -45,7 +46,7 @@ export class StateClient {
           reject(new Error(`Expected a response to ${expected}, got ${String(response.oneofKind)}`));
         } else resolve(response as ResponseOf<K>);
       });
-      channel.stateChannel.write({ id, instructionId, stateKey, request });
+      enqueue(channel, { id, instructionId, stateKey, request });
     });
   }
 

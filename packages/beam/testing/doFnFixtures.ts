@@ -25,6 +25,7 @@ import type {
   BundleDoFn,
   CellsOf,
   DoFn,
+  DoFnDeclarations,
   ElementContext,
   Emit,
   EmitTimestamped,
@@ -61,7 +62,7 @@ export class Lifecycle implements DoFn<string, string> {
     await sleep(1);
     this.record("startBundle");
   }
-  process(element: string): string[] {
+  process(element: string): string[] | Promise<string[]> {
     this.record(`process ${element}`);
     if (element === "fail") throw new Error("this element fails");
     return [element];
@@ -75,6 +76,17 @@ export class Lifecycle implements DoFn<string, string> {
   async teardown(): Promise<void> {
     await sleep(1);
     this.record("teardown");
+  }
+}
+
+/** As {@link Lifecycle}, but it processes an element until the test says that the bundle has failed. */
+export class SlowLifecycle extends Lifecycle {
+  static bundleHasFailed = false;
+  override async process(element: string): Promise<string[]> {
+    while (!SlowLifecycle.bundleHasFailed) await sleep(1);
+    await sleep(20);
+    lifecycle.push(`processed ${element}`);
+    return [];
   }
 }
 
@@ -362,6 +374,23 @@ export class CountUntilExpiry implements DoFn<Pair, string, typeof counting> {
   }
 }
 
+const expiring = {
+  states: { n: valueState<number>(varInt) },
+  timers: { later: eventTimer() },
+  expire: expireState({ afterMs: 1_000, time: "event" }),
+};
+
+/** Has a timer, and state that expires. */
+export class ExpiresWithTimer implements DoFn<Pair, string, typeof expiring> {
+  declare(): typeof expiring {
+    return expiring;
+  }
+  process(_pair: Pair, { state }: ElementContext<string, typeof expiring>): void {
+    state.n.write(1);
+  }
+  onTimer(): void {}
+}
+
 const sided = {
   sideInputs: {
     all: iterableView<string>(),
@@ -436,6 +465,29 @@ export class Lines implements SplittableDoFn<string, { offset: number; watermark
 }
 
 const routes = { outputs: { timers: stringCoder, windows: stringCoder, states: stringCoder, sides: stringCoder } };
+
+/** Declares what it is given, and has no method for timers. */
+export class Declares implements DoFn<Pair, string, DoFnDeclarations> {
+  private readonly states: readonly string[];
+  private readonly timers: readonly string[];
+  private readonly tags: readonly string[];
+  constructor(names: { readonly states?: string[]; readonly timers?: string[]; readonly outputs?: string[] }) {
+    this.states = names.states ?? [];
+    this.timers = names.timers ?? [];
+    this.tags = names.outputs ?? [];
+  }
+  declare(): DoFnDeclarations {
+    const all = <T>(names: readonly string[], value: T): Record<string, T> =>
+      Object.fromEntries(names.map((name) => [name, value]));
+    const { states, timers, tags } = this;
+    return {
+      states: all(states, valueState(stringCoder)),
+      ...(timers.length && { timers: all(timers, eventTimer()) }),
+      ...(tags.length && { outputs: all(tags, stringCoder) }),
+    };
+  }
+  process(): void {}
+}
 
 /** Sends `<tag> <text>` to the output with this tag, and other texts to the main output. */
 export class Route implements DoFn<string, string, typeof routes> {

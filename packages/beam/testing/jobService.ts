@@ -7,11 +7,13 @@ import {
   JobState_Enum,
   JobStateEvent,
   type MetricResults,
+  PrepareJobRequest,
   PrepareJobResponse,
   RunJobResponse,
   CancelJobResponse,
   JobMessagesResponse,
 } from "apache-beam/proto/beam_job_api";
+import { Struct } from "apache-beam/proto/google/protobuf/struct";
 
 export interface JobServiceOptions {
   /** The answer to the nth question for the state, n from 0. */
@@ -26,6 +28,8 @@ export interface TestJobService {
   readonly address: string;
   /** Number of questions for the state so far. */
   readonly questions: number;
+  /** The pipeline options of the job. */
+  readonly options: unknown;
   stop(): void;
 }
 
@@ -45,10 +49,11 @@ const method = (name: string, responseStream = false): grpc.MethodDefinition<Buf
 export async function startJobService(options: JobServiceOptions): Promise<TestJobService> {
   let questions = 0;
   let isCancelled = false;
+  let pipelineOptions: unknown;
   const answer =
-    (respond: () => Uint8Array) =>
-    (_call: unknown, callback: grpc.sendUnaryData<Uint8Array>): void =>
-      callback(null, respond());
+    (respond: (request: Buffer) => Uint8Array) =>
+    ({ request }: { request: Buffer }, callback: grpc.sendUnaryData<Uint8Array>): void =>
+      callback(null, respond(request));
   const server = new grpc.Server();
   server.addService(
     {
@@ -60,7 +65,11 @@ export async function startJobService(options: JobServiceOptions): Promise<TestJ
       getJobMetrics: method("GetJobMetrics"),
     },
     {
-      prepare: answer(() => PrepareJobResponse.toBinary(PrepareJobResponse.create({ preparationId: "preparation" }))),
+      prepare: answer((request) => {
+        const { pipelineOptions: options } = PrepareJobRequest.fromBinary(request);
+        pipelineOptions = options && Struct.toJson(options);
+        return PrepareJobResponse.toBinary(PrepareJobResponse.create({ preparationId: "preparation" }));
+      }),
       run: answer(() => RunJobResponse.toBinary({ jobId: "job" })),
       getState: (_call: unknown, callback: grpc.sendUnaryData<Uint8Array>) => {
         const state = options.state(questions++, isCancelled);
@@ -95,6 +104,9 @@ export async function startJobService(options: JobServiceOptions): Promise<TestJ
     address: `127.0.0.1:${port}`,
     get questions() {
       return questions;
+    },
+    get options() {
+      return pipelineOptions;
     },
     stop: () => server.forceShutdown(),
   };

@@ -25,6 +25,7 @@ import { Worker } from "apache-beam/worker/worker";
 import { waitUntil } from "@eventlogger/process/wait";
 import type { TimerCoder } from "../coders/timer";
 import { NO_FIRING } from "../dofn/context";
+import { BATCH_INSTRUCTION } from "../patches/stateRequests";
 import { buildPipeline, pipe, stringCoder } from "../index";
 import { encode } from "./codec";
 
@@ -140,6 +141,10 @@ export class MiniRunner {
   /** Whether requests of user state stay unanswered. */
   stateHangs = false;
   private hanging: (() => void)[] = [];
+  /** Messages on the state stream, each of which may contain many requests. */
+  stateMessages = 0;
+  /** Whether the runner answers many state requests in one message, as the Flink runner of this library does. */
+  answersStateBatches = false;
   /** Console output of the worker; it is not printed. */
   readonly logged: string[] = [];
   /** Whether the worker has ended its control stream. */
@@ -200,7 +205,11 @@ export class MiniRunner {
       state: (call: Call<fnApi.StateRequest, fnApi.StateResponse>) => {
         this.state = call;
         call.on("error", () => {});
-        call.on("data", (request: fnApi.StateRequest) => this.answerState(call, request));
+        call.on("data", (request: fnApi.StateRequest) => {
+          this.stateMessages++;
+          if (request.instructionId === BATCH_INSTRUCTION) this.answerBatch(call, request);
+          else this.answerState((response) => void call.write(response), request);
+        });
       },
     });
     const port = await new Promise<number>((resolve, reject) =>
@@ -212,17 +221,36 @@ export class MiniRunner {
     keepConsoleQuiet(this);
   }
 
-  private answerState(call: Call<fnApi.StateRequest, fnApi.StateResponse>, request: fnApi.StateRequest): void {
+  /** Answers as `GrpcStateService` of the Flink runner, or as a runner that does not know batches. */
+  private answerBatch(call: Call<fnApi.StateRequest, fnApi.StateResponse>, batch: fnApi.StateRequest): void {
+    const { id, request } = batch;
+    if (!this.answersStateBatches || request.oneofKind !== "append") {
+      call.write({ id, error: "unknown instruction", response: { oneofKind: undefined } });
+      return;
+    }
+    const answers = new protobufjs.Writer();
+    let unanswered = 0;
+    for (const reader = new protobufjs.Reader(request.append.data); reader.pos < reader.len; unanswered++) {
+      this.answerState((response) => {
+        unanswered--;
+        answers.bytes(fnApi.StateResponse.toBinary(response));
+      }, fnApi.StateRequest.fromBinary(reader.bytes()));
+    }
+    if (unanswered > 0) return;
+    const data = answers.finish();
+    call.write({ id, error: "", response: { oneofKind: "get", get: { data, continuationToken: new Uint8Array() } } });
+  }
+
+  private answerState(write: (response: fnApi.StateResponse) => void, request: fnApi.StateRequest): void {
     const kind = request.request.oneofKind ?? "";
     this.stateRequests.push(kind);
     if (this.stateHangs) {
-      this.hanging.push(() => this.answerState(call, request));
+      this.hanging.push(() => this.answerState(write, request));
       return;
     }
     const key = Buffer.from(fnApi.StateKey.toBinary(request.stateKey as fnApi.StateKey)).toString("base64");
     const stored = this.stored.get(key) ?? new Uint8Array();
-    const answer = (response: fnApi.StateResponse["response"]): void =>
-      void call.write({ id: request.id, error: "", response });
+    const answer = (response: fnApi.StateResponse["response"]): void => write({ id: request.id, error: "", response });
     if (request.request.oneofKind === "get") {
       // In chunks, as runners send large states.
       const from = Number(Buffer.from(request.request.get.continuationToken).toString() || "0");

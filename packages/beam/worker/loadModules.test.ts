@@ -37,7 +37,7 @@ describe("Modules of a worker", function () {
       .filter((doFn) => doFn?.payload.length)
       .map((doFn) => Buffer.from(doFn?.payload as Uint8Array).toString("base64"));
     // Other tests of this process register modules that the folder does not have.
-    const modules = getRegisteredModules().filter((name) => !name.startsWith("@"));
+    const modules = getRegisteredModules().filter((name) => name.startsWith("apache-beam/"));
     assert(modules.includes("apache-beam/testing/assert"));
     const work = { modules, requireFrom: tmpdir(), payloads };
     const env = { ...process.env, WORK: JSON.stringify(work) };

@@ -12,6 +12,7 @@ import {
   type CheckpointRecorderOptions,
 } from "../flink/checkpoints/checkpointRecord";
 import { beforeFinalize, workerStats } from "../patches/control";
+import { allowStateBatches } from "../state/stateBatches";
 import { stateStats } from "../state/statefulParDo";
 import { gauge, reportCounters } from "./counters";
 import { serve } from "./serve";
@@ -56,6 +57,7 @@ async function main(): Promise<void> {
     const recorder = new CheckpointRecorder(JSON.parse(recorderOptions) as CheckpointRecorderOptions);
     beforeFinalize(() => recorder.record());
   }
+  allowStateBatches(); // only Flink starts workers in a pool
   const modules = JSON.parse(values.modules ?? "[]") as string[];
   await serve({ id, controlUrl, modules, requireFrom: values["require-from"] ?? process.cwd() });
 }

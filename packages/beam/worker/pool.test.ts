@@ -4,11 +4,16 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import path from "node:path";
 import * as grpc from "@grpc/grpc-js";
-import { StartWorkerRequest, type StartWorkerResponse } from "apache-beam/proto/beam_fn_api";
+import { StopWorkerRequest } from "apache-beam/proto/beam_fn_api";
 import { BeamFnExternalWorkerPoolClient } from "apache-beam/proto/beam_fn_api.grpc-client";
 import { MiniRunner } from "../testing/miniRunner";
 import * as fixtures from "../testing/fixtures";
+import { requestWorker } from "../testing/requestWorker";
 import { bundleParDo, pipe, splittableParDo, stringCoder, type Failure } from "../index";
+import { getRegisteredModules } from "apache-beam/serialization";
+import { waitUntil } from "@eventlogger/process/wait";
+import { encodeStartParameters } from "./startParameters";
+import { PoolStatusClient } from "./poolStatus";
 import { startWorkerPool, type WorkerPool, type WorkerPoolOptions } from "./pool";
 
 describe("Worker pool", function () {
@@ -38,13 +43,7 @@ describe("Worker pool", function () {
 
   /** Requests a worker, as runners do; returns the error text of the response. */
   function askForWorker(params: Record<string, string> = {}, workerId = "w1"): Promise<string> {
-    const client = new BeamFnExternalWorkerPoolClient(pool.address, grpc.ChannelCredentials.createInsecure());
-    const request = StartWorkerRequest.create({ workerId, controlEndpoint: { url: runner.address }, params });
-    return new Promise<string>((resolve, reject) => {
-      client.startWorker(request, (error: grpc.ServiceError | null, value?: StartWorkerResponse) =>
-        error ? reject(error) : resolve(value?.error ?? ""),
-      );
-    }).finally(() => client.close());
+    return requestWorker(pool.address, { workerId, controlUrl: runner.address, params });
   }
 
   /** Makes a worker read from a source; the bundle then waits to be finalized. */
@@ -128,6 +127,58 @@ describe("Worker pool", function () {
     runner.endControl();
     await runner.until(() => pool.pids.length === 0, "the exit of the worker", 10_000);
     assert.deepEqual(pool.gauges, {});
+  });
+
+  it("a pool for other launchers runs workers as the request says, refuses other variables, and reports each job", async () => {
+    await start({ accessToken: "secret", version: "1.2.3", serveOthers: { allowedEnv: ["START"] } });
+    const modules = getRegisteredModules();
+    const request = (job: string, env: Record<string, string>): Record<string, string> => ({
+      access_token: "secret",
+      start: job,
+      ...encodeStartParameters({ job, modules, env, heapMiB: 256 }),
+    });
+    assert.match(await askForWorker({ access_token: "secret" }), /names no job/);
+    assert.match(
+      await askForWorker(request("a/1", { NODE_OPTIONS: "--inspect" })),
+      /sets the environment variable NODE/,
+    );
+    assert.equal(await askForWorker(request("a/1", { START: "1" })), "");
+    await runner.connected;
+    await runner.describe("fail", (input) =>
+      pipe(input as never, bundleParDo("fail", new fixtures.FailWithGauge(7), stringCoder)),
+    );
+    await runner.run("fail", [["x"]]).catch(() => {});
+    const client = new PoolStatusClient(pool.address, "secret");
+    const stranger = new PoolStatusClient(pool.address, "wrong");
+    try {
+      const status = (job: string, failuresAfter = 0) => client.status({ job, failuresAfter });
+      await waitUntil("the gauge", async () => (await status("a/")).gauges["test"] === 7, { timeoutMs: 10_000 });
+      const { workers, version, failures } = await status("a/");
+      assert.deepEqual([workers, version], [1, "1.2.3"]);
+      assert.deepEqual(
+        failures.map(({ what }) => what),
+        ["starting a worker", "a bundle"],
+      );
+      assert.deepEqual((await status("a/", 3)).failures, []);
+      const other = await status("b/");
+      assert.deepEqual([other.workers, other.gauges, other.failures], [0, {}, []]);
+      await assert.rejects(stranger.status({ job: "", failuresAfter: 0 }), { code: grpc.status.UNAUTHENTICATED });
+    } finally {
+      client.close();
+      stranger.close();
+    }
+  });
+
+  it("a pool stops a worker by the id of its start, because two jobs may use the same worker id", async () => {
+    await start();
+    assert.equal(await askForWorker({ start: "x" }, "w1"), "");
+    assert.equal(await askForWorker({ start: "y" }, "w1"), "");
+    assert.equal(pool.pids.length, 2);
+    const client = new BeamFnExternalWorkerPoolClient(pool.address, grpc.ChannelCredentials.createInsecure());
+    client.stopWorker(StopWorkerRequest.create({ workerId: "x" }), () => {});
+    await runner.until(() => pool.pids.length === 1, "the exit of one worker", 10_000);
+    client.close();
+    assert.deepEqual(exits, []);
   });
 
   it("the pool reports a worker that was killed", async () => {

@@ -9,7 +9,7 @@ import {
 } from "./generations";
 import { useBigQueryEmulator } from "./testing/useBigQueryEmulator";
 
-const settings: GenerationSettings = { sessionGapMs: 1_800_000, userShards: 1024, sessionShardsPerDay: 256 };
+const settings: GenerationSettings = { sessionGapMs: 1_800_000, stateFormat: 2 };
 
 describe("the table generations", function () {
   this.timeout(60_000);
@@ -31,12 +31,18 @@ describe("the table generations", function () {
     const recorded = { generation: 1, settings: { ...settings, shardHashSecret: "0123456789abcdef0123456789abcdef" } };
     requireGenerationSettings("analytics", recorded, settings);
     assert.throws(
-      () => requireGenerationSettings("analytics", recorded, { ...settings, sessionGapMs: 60_000, userShards: 7 }),
+      () => requireGenerationSettings("analytics", recorded, { ...settings, sessionGapMs: 60_000, stateFormat: 3 }),
       (error: unknown) =>
         error instanceof GenerationSettingsError &&
-        /dataset analytics .*: the session gap is 1800 s in the dataset, but 60 s in this run .*; the dataset has 1024 shards of users, but this release 7\./.test(
+        /dataset analytics .*: the session gap is 1800 s in the dataset, but 60 s in this run .*; the state has format 2 in the dataset, but this release reads format 3/.test(
           error.message,
         ),
+    );
+    // Recorded by a release before formats had numbers.
+    const first: GenerationSettings = { sessionGapMs: settings.sessionGapMs };
+    assert.throws(
+      () => requireGenerationSettings("analytics", { generation: 1, settings: first }, settings),
+      /the state has format 1 in the dataset, but this release reads format 2/,
     );
   });
 });

@@ -7,10 +7,10 @@ import { tableReference } from "./views";
 /** The settings that the numbers of a dataset and the pipeline state depend on. */
 export interface GenerationSettings {
   readonly sessionGapMs: number;
-  /** Key of the shard hash: 32 hexadecimal digits. Undefined: state of an earlier release, which uses the hash without a key. */
+  /** Key of the hash of users and sessions in the keys of state: 32 hexadecimal digits. Undefined: recorded by an earlier release. */
   readonly shardHashSecret?: string;
-  readonly userShards: number;
-  readonly sessionShardsPerDay: number;
+  /** Number of the format of the state, and so of what its keys are. Undefined: recorded by a release with format 1. */
+  readonly stateFormat?: number;
 }
 
 /** One set of definitions of the numbers. */
@@ -83,7 +83,7 @@ export async function readActiveGeneration(bigquery: BigQuery, dataset: string):
   return row && { generation: row.number("generation"), settings: parseSettings(dataset, row.text("settings")) };
 }
 
-/** @throws Error without the text, which contains the secret of the shard hash */
+/** @throws Error without the text, which contains the secret of the hash in the keys of state */
 function parseSettings(dataset: string, text: string): GenerationSettings {
   try {
     return JSON.parse(text) as GenerationSettings;
@@ -135,8 +135,7 @@ export async function replaceGenerationSettings(
 const seconds = (ms: number): string => `${ms / 1000} s`;
 
 /**
- * Checks that a run has the settings of the dataset. The secret of the shard hash is not compared: a run uses that of the
- * dataset.
+ * Checks that a run has the settings of the dataset. The secret of the hash is not compared: a run uses that of the dataset.
  * @throws GenerationSettingsError that names both values of each setting that differs
  */
 export function requireGenerationSettings(
@@ -149,13 +148,11 @@ export function requireGenerationSettings(
     const gaps = [recorded, wanted].map(({ sessionGapMs }) => seconds(sessionGapMs));
     differences.push(`the session gap is ${gaps[0]} in the dataset, but ${gaps[1]} in this run (--session-gap)`);
   }
-  for (const [key, name] of [
-    ["userShards", "shards of users"],
-    ["sessionShardsPerDay", "shards of sessions per day"],
-  ] as const) {
-    if (recorded[key] !== wanted[key]) {
-      differences.push(`the dataset has ${recorded[key]} ${name}, but this release ${wanted[key]}`);
-    }
+  const formats = [recorded, wanted].map(({ stateFormat = 1 }) => stateFormat);
+  if (formats[0] !== formats[1]) {
+    differences.push(
+      `the state has format ${formats[0]} in the dataset, but this release reads format ${formats[1]}, so it needs empty state`,
+    );
   }
   if (differences.length) throw new GenerationSettingsError(dataset, differences);
 }

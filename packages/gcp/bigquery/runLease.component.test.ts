@@ -18,7 +18,7 @@ describe("the lease of a dataset", function () {
 
   beforeEach(async () => {
     dataset = await fixture.freshDataset();
-    const settings = { sessionGapMs: 1_800_000, userShards: 1024, sessionShardsPerDay: 256 };
+    const settings = { sessionGapMs: 1_800_000, stateFormat: 2 };
     await recordGeneration(fixture.bigquery, dataset, settings);
   });
   afterEach(async () => {

@@ -10,6 +10,7 @@ import { setupCommand } from "./setup";
 import { statusCommand } from "./status";
 import { updateCommand } from "./update";
 import { verifyCommand } from "./verify";
+import { workerPoolCommand } from "./workerPool";
 
 /** All commands, in the order of `--help`. */
 export const commands: readonly Command[] = [
@@ -24,4 +25,5 @@ export const commands: readonly Command[] = [
   generateCommand,
   deadLettersCommand,
   verifyCommand,
+  workerPoolCommand,
 ];

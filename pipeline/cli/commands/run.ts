@@ -13,6 +13,7 @@ import { mergeDiagnostics, type Diagnostics } from "@eventlogger/gcp/diagnostics
 import { checkSubscription } from "@eventlogger/gcp/pubsub/setup/checkSubscription";
 import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
 import { makePrivate, PRIVATE_UMASK } from "@eventlogger/process/privateFiles";
+import { accessTokenOption } from "../accessTokenOption";
 import { INTERRUPTED } from "../exitCodes";
 import { defineCommand } from "./command";
 import { numberOptions } from "../numberOptions";
@@ -31,7 +32,9 @@ const options = {
   ...numberOptions,
   flinkMaster: {
     type: "string",
-    describe: "[local] runs Flink in one process on this machine; host:port submits the job to a cluster",
+    describe:
+      "[local] runs Flink in one process on this machine. host:port is the REST endpoint of a Flink cluster with the command " +
+      "worker-pool beside each TaskManager; --state-dir must then be on a file system that all its machines share",
     default: "[local]",
     check: flinkAddress,
     group: "Flink:",
@@ -42,6 +45,25 @@ const options = {
     default: ".eventlogger",
     group: "Flink:",
   },
+  restoreFrom: {
+    type: "string",
+    describe:
+      "Folder of a savepoint or checkpoint to resume from, instead of the last checkpoint. Refused if it is older than that one",
+    optional: true,
+    group: "Flink:",
+  },
+  workerPools: {
+    type: "list",
+    describe:
+      "Addresses of the worker pools, as host:port,host:port. By default port 50000 of the host of each TaskManager",
+    default: [],
+    check: (list) => {
+      const wrong = list.find((address) => !/^[\w.-]+:\d+$/.test(address));
+      return wrong === undefined ? undefined : `"${wrong}" is not host:port`;
+    },
+    group: "Flink cluster:",
+  },
+  ...accessTokenOption,
   fresh: {
     type: "boolean",
     describe: "Delete the state in --state-dir and start with empty state. Refused if the tables contain numbers",
@@ -91,6 +113,14 @@ const options = {
     describe: "Memory for the caches and write buffers of RocksDB, in addition to --heap, such as 1g",
     default: "512m",
     check: memorySize,
+    group: "Flink:",
+  },
+  parallelism: {
+    type: "number",
+    describe:
+      "Number of workers, which share all steps of the pipeline. A run can resume with another number. About one core each",
+    default: 1,
+    check: wholeNumber(1, 16),
     group: "Flink:",
   },
   stuckAfter: {
@@ -195,12 +225,22 @@ export const runCommand = defineCommand({
   options,
   examples: [
     ["$0 run --project my-project --state-dir /var/lib/eventlogger", "runs Flink in one process"],
-    ["$0 run --early-firing 2s", "counts sessions in progress every 2 s"],
-    ["$0 run --flink-master flink-jobmanager:8081", "submits to a Flink cluster"],
+    [
+      "$0 run --session-windows beam --early-firing 2s",
+      "uses Beam's session windows, and counts open sessions every 2 s",
+    ],
+    ["$0 run --parallelism 4", "runs four workers on this machine"],
+    [
+      "$0 run --flink-master jobmanager:8081 --parallelism 4 --state-dir /shared/eventlogger --beam-access-token-file token",
+      "runs on a Flink cluster",
+    ],
     ["PUBSUB_EMULATOR_HOST=127.0.0.1:8085 $0 run --bigquery-endpoint http://127.0.0.1:9050", "uses emulators"],
   ],
-  check: ({ fresh, acceptWrongNumbers, ...services }) => [
+  check: ({ fresh, acceptWrongNumbers, restoreFrom, ...services }) => [
     ...serviceProblems(services),
+    ...(fresh && restoreFrom !== undefined
+      ? ["--restore-from (RESTORE_FROM) cannot be combined with --fresh (FRESH), which deletes the state"]
+      : []),
     ...(acceptWrongNumbers && !fresh ? ["--accept-wrong-numbers (ACCEPT_WRONG_NUMBERS) requires --fresh (FRESH)"] : []),
   ],
   async run(o) {
@@ -212,6 +252,8 @@ export const runCommand = defineCommand({
     const { beginBoundRun, labelProgress } = await import("../../runners/flink/stateBinding.js");
     const { claimDataset } = await import("../../runners/flink/claimDataset.js");
     const { generationSettings } = await import("../../generationSettings.js");
+    const { prepareCluster } = await import("../../runners/flink/cluster.js");
+    const { savepointToRestore } = await import("../../runners/flink/savepoint.js");
     const { runEventPipelineOnFlink, stateSettings } = await import("../../runners/flink/runOnFlink.js");
     await requireServices({ ...o, pubsub: true, bigquery: { endpoint: o.bigqueryEndpoint } });
     // State and logs contain personal data. Children inherit the mask, so that it also holds for files of Flink.
@@ -261,7 +303,11 @@ export const runCommand = defineCommand({
             say(error ? `could not extend the lease of the dataset: ${error.message}` : "extended the lease again"),
         });
       };
-      const start = await beginBoundRun(state, tables, settings, { ...o, claim });
+      const cluster = o.flinkMaster === "[local]" ? undefined : await prepareCluster(o, state, say);
+      const savepoint =
+        o.restoreFrom === undefined ? undefined : savepointToRestore(o.restoreFrom, state.recordedCheckpoint);
+      const begun = await beginBoundRun(state, tables, settings, { ...o, claim });
+      const start = savepoint ? { ...begun, restoreFrom: savepoint } : begun;
       const lost = lease?.lost ?? new Promise<never>(() => {});
       if (o.fresh) say("deleted the state");
       if (o.acceptWrongNumbers) {
@@ -282,6 +328,7 @@ export const runCommand = defineCommand({
           ackDeadlineMs: o.ackDeadline,
           bigqueryEndpoint: o.bigqueryEndpoint,
           maxBundleMs: 200,
+          cluster,
         },
         state,
         start,

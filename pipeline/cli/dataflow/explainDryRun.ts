@@ -26,6 +26,7 @@ function workers({ numWorkers, maxWorkers, workerMachineType, autoscaling, publi
   const network = o.subnetwork ?? o.network;
   return [
     `${range.join(", ") || "number chosen by Dataflow"}, machine type ${workerMachineType ?? "chosen by Dataflow"}`,
+    o.sdkWorkers === "1" ? "one SDK process each" : "an SDK process per vCPU",
     ...(o.diskSizeGb === undefined ? [] : [`disks of ${o.diskSizeGb} GB`]),
     ...(network === undefined ? [] : [`network ${network}`]),
     ...(publicIps === false ? ["no public IP addresses"] : []),

@@ -152,7 +152,7 @@ describe("eventlogger launch and update", function () {
     google.reset();
   });
 
-  /** The staged pipelines that contain a secret of the shard hash. */
+  /** The staged pipelines that contain a secret of the hash in the keys of state. */
   const pipelinesWith = (secret: string | undefined): Buffer[] =>
     [...google.storage.objects]
       .filter(([name, bytes]) => name.endsWith("/pipeline.pb") && bytes.includes(`"${secret}"`))
@@ -229,6 +229,10 @@ describe("eventlogger launch and update", function () {
       );
       assert.equal(images[0]?.useSingleCorePerContainer, true);
       assert.ok(images[0]?.capabilities.includes("beam:protocol:sibling_workers:v1"));
+      // The service learns from the job what the workers can do, such as to truncate sources when a job is drained.
+      const pipeline = runnerApi.Pipeline.fromBinary(readFileSync(join(dir, "plan", "pipeline.pb")));
+      const declared = pipeline.components?.environments[images[0]?.environmentId ?? ""]?.capabilities;
+      assert.deepEqual([...(images[0]?.capabilities ?? [])].sort(), [...(declared ?? [])].sort());
       assert.match(
         environment.sdkPipelineOptions.options.pipelineUrl,
         /^gs:\/\/some-bucket\/ev\/staging\/eventlogger\.[\d.]+\/pipeline\.pb$/,
@@ -254,7 +258,7 @@ describe("eventlogger launch and update", function () {
         /^dry run: nothing was submitted/m,
         /^job +streaming job eventlogger in europe-west1, project some-project$/m,
         /^writes +analytics\.events \(at-least-once\)/m,
-        /^workers +2 initially, at most 5, machine type n2-standard-2; network regions.*; no public IP addresses; service account w@some-project/m,
+        /^workers +2 initially, at most 5, machine type n2-standard-2; an SDK process per vCPU; network regions.*; no public IP addresses; service account w@some-project/m,
         /^stages +1 file, [\d.]+ MB, under gs:\/\/some-bucket\/ev\/staging/m,
         /^ +CountUsers\/UserLedger \(state\)$/m,
       ]) {
@@ -277,7 +281,7 @@ describe("eventlogger launch and update", function () {
       assert.equal(google.server.requestsTo(/^POST .*\/jobs$/).length, 2);
     });
 
-    it("gives the workers the secret of the shard hash that it recorded in the dataset, and prints it nowhere", async () => {
+    it("gives the workers the secret of the hash in the keys of state that it recorded in the dataset, and prints it nowhere", async () => {
       const secret = (await readActiveGeneration(warehouse(), "analytics"))?.settings.shardHashSecret;
       assert.match(secret ?? "", /^[0-9a-f]{32}$/);
       assert.equal(pipelinesWith(secret).length, 1);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { ConfigError } from "@eventlogger/options/options";
+import { beamFlags } from "../../runners/dataflow/submitter/beamFlags";
 import { readCommandLine } from "../readCommandLine";
 import { checkLaunchOptions, jobSettings, launchOptions, type LaunchOptions } from "./launchOptions";
 
@@ -43,10 +44,25 @@ describe("the options of launch and update", () => {
     assert.deepEqual(settings.labels, { team: "data" });
     assert.deepEqual(settings.experiments, ["a", "b"]);
     assert.equal(settings.maxWorkers, 5);
+    assert.equal(settings.sdkWorkers, "per-core");
     assert.equal(settings.publicIps, false);
     assert.equal(
       jobSettings(read({ ...right, "temp-location": "gs://my-bucket" })).stagingLocation,
       "gs://my-bucket/staging",
+    );
+  });
+
+  it("ask for one SDK process per vCPU by default, and for a single one with --sdk-workers 1", () => {
+    const experimentsOf = (flags: Record<string, unknown>): string[] =>
+      beamFlags(jobSettings(read({ ...right, experiments: "mine", ...flags }))).filter((f) => f.startsWith("--experi"));
+    assert.deepEqual(experimentsOf({}), ["--experiments=use_sibling_sdk_workers", "--experiments=mine"]);
+    assert.deepEqual(experimentsOf({ "sdk-workers": "1" }), [
+      "--experiments=no_use_multiple_sdk_containers",
+      "--experiments=mine",
+    ]);
+    assert.match(
+      problemsOf({ ...right, experiments: "no_use_multiple_sdk_containers" }).join(),
+      /^--experiments .* must not contain no_use_multiple_sdk_containers: use --sdk-workers 1$/,
     );
   });
 
@@ -65,6 +81,7 @@ describe("the options of launch and update", () => {
       subnetwork: "workers",
       "service-account": "me",
       "events-semantics": "twice",
+      "sdk-workers": "2",
       runner: "flink",
     };
     for (const [name, value] of Object.entries(wrong)) {

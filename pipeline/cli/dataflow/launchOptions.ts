@@ -24,8 +24,13 @@ function labels(map: Readonly<Record<string, string>>): string | undefined {
 }
 
 /** These disable features that the pipeline requires. */
-const FORBIDDEN_EXPERIMENTS =
-  /^(disable_runner_v2|disable_portable_runner|disable_prime_runner_v2|no_use_multiple_sdk)/;
+const FORBIDDEN_EXPERIMENTS = /^(disable_runner_v2|disable_portable_runner|disable_prime_runner_v2)/;
+function experiments(list: readonly string[]): string | undefined {
+  const forbidden = list.filter((name) => FORBIDDEN_EXPERIMENTS.test(name));
+  if (forbidden.length) return `must not contain ${forbidden.join(", ")}, because the workers require Runner v2`;
+  const single = "no_use_multiple_sdk_containers";
+  return list.includes(single) ? `must not contain ${single}: use --sdk-workers 1` : undefined;
+}
 
 /** Options of `launch` and `update`. */
 export const launchOptions = {
@@ -83,12 +88,7 @@ export const launchOptions = {
     type: "list",
     describe: "Experiments of Beam and Dataflow, as a,b",
     default: [],
-    check: (list) => {
-      const forbidden = list.filter((name) => FORBIDDEN_EXPERIMENTS.test(name));
-      return forbidden.length
-        ? `must not contain ${forbidden.join(", ")}, because the workers require Runner v2`
-        : undefined;
-    },
+    check: experiments,
     group: "Job:",
   },
   dataflowServiceOptions: {
@@ -102,6 +102,8 @@ export const launchOptions = {
     group: "Job:",
   },
   ...numberOptions,
+  // The service groups the panes, and reading state costs more there than on Flink.
+  sessionWindows: { ...numberOptions.sessionWindows, default: "beam" },
   eventsSemantics: {
     type: "enum",
     choices: ["exactly-once", "at-least-once"],
@@ -135,6 +137,15 @@ export const launchOptions = {
     describe: "Machine type of the workers, such as n2-standard-2",
     optional: true,
     check: (type) => (/^[a-z][a-z0-9-]+$/.test(type) ? undefined : "must be a machine type such as n2-standard-2"),
+    group: "Workers:",
+  },
+  sdkWorkers: {
+    type: "enum",
+    choices: ["per-core", "1"],
+    describe:
+      "SDK processes on each worker machine, which share its memory: per-core starts one for each vCPU, 1 starts a single one " +
+      "with all the memory",
+    default: "per-core",
     group: "Workers:",
   },
   diskSizeGb: {
@@ -241,6 +252,7 @@ export function jobSettings(o: LaunchOptions): JobSettings {
     maxWorkers: o.maxWorkers,
     autoscaling: o.autoscaling,
     machineType: o.workerMachineType,
+    sdkWorkers: o.sdkWorkers,
     diskSizeGb: o.diskSizeGb,
     network: o.network,
     subnetwork: o.subnetwork,

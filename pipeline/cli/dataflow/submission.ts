@@ -57,7 +57,7 @@ export class SubmissionRun {
 
   /**
    * Builds the pipeline. The first time, this also builds the Java parts. A dry run does not read the dataset, so that its
-   * pipeline lacks the secret of the shard hash.
+   * pipeline lacks the secret of the hash in the keys of state.
    */
   async build({ update }: { readonly update: boolean }): Promise<BuiltPipeline> {
     const { o } = this;
@@ -76,6 +76,7 @@ export class SubmissionRun {
           workerImage: o.image,
           eventsSemantics: o.eventsSemantics,
           sessionGapMs: o.sessionGap,
+          sessionWindows: o.sessionWindows,
           lateAfterMs: o.lateAfter,
           earlyFiringMs: o.earlyFiring,
           shardHashSecret,

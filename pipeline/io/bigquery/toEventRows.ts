@@ -4,12 +4,12 @@ import type { PTransform } from "apache-beam/transforms/transform";
 import { registerModule } from "@eventlogger/beam/registerModule";
 import type { EventRow } from "@eventlogger/gcp/bigquery/tables";
 import type { ParsedEvent } from "../../parse/parsedEvent";
-import { eventRow } from "./eventRow";
+import { eventRow, eventRowWith } from "./eventRow";
 
 /** Maps each event to its row in the raw table. */
 export class ToEventRows {
-  *process({ event }: ParsedEvent): Iterable<EventRow> {
-    yield eventRow(event);
+  *process({ event, propertiesJson }: ParsedEvent): Iterable<EventRow> {
+    yield propertiesJson === undefined ? eventRow(event) : eventRowWith(event, propertiesJson);
   }
 }
 

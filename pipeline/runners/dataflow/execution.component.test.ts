@@ -80,6 +80,7 @@ describe("the event pipeline with the sinks for Dataflow", function () {
         { ...io, readMessages: readMessages([...messages.slice(0, 300), ...BAD, ...messages.slice(300)]) },
         {
           sessionGapMs: 1_800_000,
+          ...{ sessionWindows: "beam", skipsCountedDays: false }, // as on Dataflow
           lateAfterMs: 86_400_000,
           earlyFiringMs: 1000,
           shardHashSecret: newShardHashSecret(),

@@ -48,7 +48,14 @@ export async function buildDataflowPipeline(
     });
     try {
       onProgress("expanding the Pub/Sub source and the BigQuery sinks");
-      const pipeline = await buildPipeline(eventPipeline(dataflowIo(options, service.address), options));
+      const pipeline = await buildPipeline(
+        eventPipeline(dataflowIo(options, service.address), {
+          sessionWindows: "beam",
+          ...options,
+          // The service may process a bundle again after it has succeeded in the worker.
+          skipsCountedDays: false,
+        }),
+      );
       replaceDefaultEnvironment(pipeline, (environment) => asDockerEnvironment(environment, options.workerImage));
       const { transforms } = pipeline.components as runnerApi.Components;
       const kib = Math.round(runnerApi.Pipeline.toBinary(pipeline).length / 1024);

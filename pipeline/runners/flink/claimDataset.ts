@@ -16,7 +16,7 @@ const KEPT_LEASES = 20;
 
 export interface ClaimOptions extends Pick<LeaseRequest, "bigquery" | "dataset" | "onTrouble"> {
   readonly state: StateDirectory;
-  /** Without the secret of the shard hash, which {@link claimDataset} determines. */
+  /** Without the secret of the hash in the keys of state, which {@link claimDataset} determines. */
   readonly settings: Omit<GenerationSettings, "shardHashSecret">;
   /** Whether the run starts with empty state, so that it may change the settings of the dataset. */
   readonly fresh: boolean;
@@ -26,7 +26,7 @@ export interface ClaimOptions extends Pick<LeaseRequest, "bigquery" | "dataset" 
 /**
  * Takes the lease of a dataset for a run, then records the settings, or compares them with those of the dataset.
  *
- * Also determines the secret of the shard hash: that of the state in the directory, which must be found again, or, for empty
+ * Also determines the secret of the hash in the keys of state: that of the state in the directory, which must be found again, or, for empty
  * state, that of the dataset, or a new one. The directory and the dataset keep it.
  *
  * The id of the run is kept in the state directory. Its lock proves that an earlier run on it has ended, so that a run takes
@@ -70,7 +70,7 @@ async function takeLease(
 
 /**
  * Compares the settings with those of the dataset; a run with empty state may replace them.
- * @returns the secret of the shard hash
+ * @returns the secret of the hash in the keys of state
  */
 async function useSettings(
   bigquery: BigQuery,

@@ -21,6 +21,8 @@ export interface FlinkIoOptions {
   readonly workerMemoryMiB: number;
   /** Lease of a message: time after which the messages of a killed worker are redelivered; ms, 10,000 to 600,000. */
   readonly ackDeadlineMs: number;
+  /** Number of workers, each of which is a reader of the subscription. */
+  readonly parallelism: number;
 }
 
 /** Messages are collected for this long after the first one, because the source emits only at a self-checkpoint; ms. */
@@ -47,7 +49,7 @@ export function flowControl(workerMemoryMiB: number): { maxOutstanding: number; 
 /** Sources and sinks for Flink: the project's own Pub/Sub source, and sinks that use streaming inserts of BigQuery. */
 export function flinkIo(options: FlinkIoOptions): EventPipelineIo {
   const { project, subscription, dataset, bigqueryEndpoint, checkpointIntervalMs, lateAfterMs } = options;
-  const { workerMemoryMiB, ackDeadlineMs, deadLetterFolder } = options;
+  const { workerMemoryMiB, ackDeadlineMs, deadLetterFolder, parallelism } = options;
   const target = { project, dataset, endpoint: bigqueryEndpoint };
   return {
     readMessages: readFromPubSub({
@@ -59,7 +61,7 @@ export function flinkIo(options: FlinkIoOptions): EventPipelineIo {
       checkpointIntervalMs,
       // The watermark does not wait for redeliveries after a start. An event that comes after its window has closed makes a
       // late pane, which is counted like any other; and a start would delay the sessions by the lease.
-      watermark: { slackMs: 1000, idleMs: 2000, ignoreOlderMs: lateAfterMs },
+      watermark: { slackMs: 1000, idleMs: 2000, ignoreOlderMs: lateAfterMs, hasOtherReaders: parallelism > 1 },
       selfCheckpointMs: SELF_CHECKPOINT_MS,
       idleSelfCheckpointMs: IDLE_SELF_CHECKPOINT_MS,
       maxPerSelfCheckpoint: 50_000,

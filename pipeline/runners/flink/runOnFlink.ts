@@ -1,14 +1,20 @@
 import { cacheDir, repositoryRoot } from "@eventlogger/process/packageRoot";
 import { buildPipeline, ensureFlinkClasspath, runOnFlink, type Failure, type FlinkRun } from "@eventlogger/beam";
-import { eventPipeline, type EventPipelineOptions } from "../../eventPipeline";
-import { SESSION_SHARDS_PER_DAY, USER_SHARDS } from "../../shards";
+import { eventPipeline, type EventPipelineOptions, type SessionWindows } from "../../eventPipeline";
+import { STATE_FORMAT } from "../../shards";
 import { VERSION_FLOOR_VARIABLE, versionFloor } from "../../totals/versionNumbers";
+import type { PoolsOfCluster } from "@eventlogger/beam/flink/cluster/clusterWorkers";
+import { jobName, jobOfState, STATE_DIRECTORY_VARIABLE } from "./cluster";
 import { flinkIo, type FlinkIoOptions } from "./io";
 import type { RunStart, StateDirectory, StateSettings } from "./stateDirectory";
 
-export interface FlinkPipelineOptions extends Omit<EventPipelineOptions, "shardHashSecret">, FlinkIoOptions {
-  /** `[local]` or `host:port`. */
+export interface FlinkPipelineOptions
+  extends Omit<EventPipelineOptions, "shardHashSecret" | "sessionWindows">, FlinkIoOptions {
+  readonly sessionWindows: SessionWindows;
+  /** `[local]`, or `host:port` of a cluster. */
   readonly flinkMaster: string;
+  /** The worker pools of the cluster; undefined with `[local]`. */
+  readonly cluster: PoolsOfCluster | undefined;
   /** Heap limit of the job server, which runs Flink with `[local]`; as for `-Xmx`. */
   readonly heap: string;
   /** Memory of RocksDB, in addition to the heap; as for `-Xmx`. */
@@ -20,19 +26,15 @@ export interface FlinkPipelineOptions extends Omit<EventPipelineOptions, "shardH
 /** How often the counters of the copies of dead letters are read; ms. */
 const CHECK_COPIES_EVERY_MS = 10_000;
 
+/** A bundle has thousands of state requests in flight, which would otherwise survive several collections of garbage. */
+export const WORKER_NODE_ARGS: readonly string[] = ["--max-semi-space-size=32"];
+
 /** The settings that the stored state depends on. */
 export function stateSettings(
-  options: Pick<FlinkPipelineOptions, "project" | "subscription" | "dataset" | "sessionGapMs">,
+  options: Pick<FlinkPipelineOptions, "project" | "subscription" | "dataset" | "sessionGapMs" | "sessionWindows">,
 ): StateSettings {
-  const { project, subscription, dataset, sessionGapMs } = options;
-  return {
-    project,
-    subscription,
-    dataset,
-    sessionGapMs,
-    userBuckets: USER_SHARDS,
-    sessionBucketsPerDay: SESSION_SHARDS_PER_DAY,
-  };
+  const { project, subscription, dataset, sessionGapMs, sessionWindows } = options;
+  return { project, subscription, dataset, sessionGapMs, sessionWindows, stateFormat: STATE_FORMAT };
 }
 
 /**
@@ -51,11 +53,20 @@ export async function runEventPipelineOnFlink(
   const classpath = await ensureFlinkClasspath({ cacheDir, onProgress });
   onProgress(start.restoreFrom ? `resuming from checkpoint ${start.restoreFrom.number}` : "starting with empty state");
   const { shardHashSecret } = state;
+  if (shardHashSecret === undefined) throw new Error(`${state.directory} has no secret for the keys of its state`);
   const pipeline = await buildPipeline(
     eventPipeline(flinkIo({ ...options, deadLetterFolder: state.deadLetters }), { ...options, shardHashSecret }),
   );
+  const { cluster } = options;
+  const stateId = state.identity?.id ?? "";
   const run = await runOnFlink(pipeline, {
-    jobName: "eventlogger",
+    jobName: cluster ? jobName(stateId) : "eventlogger",
+    cluster: cluster && {
+      accessToken: cluster.accessToken,
+      workerPools: cluster.addresses,
+      job: `${jobOfState(stateId)}${start.run}`,
+      workerHeapMiB: options.workerMemoryMiB,
+    },
     classpath,
     workDir: state.work,
     logDir: state.logs,
@@ -65,8 +76,10 @@ export async function runEventPipelineOnFlink(
     managedMemory: options.rocksdbMemory,
     restoreFrom: start.restoreFrom?.directory,
     requireFrom: repositoryRoot,
+    workerEnv: { [STATE_DIRECTORY_VARIABLE]: state.directory },
     workerStartEnv: () => ({ [VERSION_FLOOR_VARIABLE]: String(versionFloor(state.nextWorkerStart())) }),
-    workerNodeArgs: [`--max-old-space-size=${options.workerMemoryMiB}`],
+    workerNodeArgs: [`--max-old-space-size=${options.workerMemoryMiB}`, ...WORKER_NODE_ARGS],
+    parallelism: options.parallelism,
     checkpointingInterval: options.checkpointIntervalMs,
     checkpointRecord: start.checkpointRecord,
     maxBundleTimeMills: options.maxBundleMs,

@@ -19,8 +19,8 @@ const settings: StateSettings = {
   subscription: "s",
   dataset: "d",
   sessionGapMs: 1_800_000,
-  userBuckets: 1024,
-  sessionBucketsPerDay: 256,
+  sessionWindows: "state",
+  stateFormat: 2,
 };
 
 describe("StateDirectory", () => {

@@ -7,6 +7,7 @@ import {
   checkpointToRestore,
   completeCheckpoints,
   readCheckpointRecord,
+  removeCheckpointRecord,
   replaceFile,
   restorePointOf,
   StateBackendMismatchError,
@@ -18,6 +19,7 @@ import {
 import { deadLetterFolder } from "../../deadLetters/deadLetterFiles";
 import { endProcess, identifyProcess, isRunning, type ProcessIdentity } from "@eventlogger/process/processIdentity";
 import { DirectoryLock } from "./directoryLock";
+import { nextWorkerStart, raiseWorkerStarts } from "./workerStarts";
 
 /** The settings that the stored state depends on. A run with other settings cannot resume from it. */
 export interface StateSettings {
@@ -25,8 +27,10 @@ export interface StateSettings {
   readonly subscription: string;
   readonly dataset: string;
   readonly sessionGapMs: number;
-  readonly userBuckets: number;
-  readonly sessionBucketsPerDay: number;
+  /** `--session-windows`: other steps have the state with another value. */
+  readonly sessionWindows: string;
+  /** See `STATE_FORMAT`. */
+  readonly stateFormat: number;
 }
 
 /** Another run uses the state directory. Stop that run, or choose another `--state-dir`. */
@@ -62,6 +66,23 @@ export class StateMismatchError extends Error {
   }
 }
 
+/**
+ * Another release wrote the state, in a format that this one cannot read. Run the release that wrote it, or start with
+ * `--fresh` and empty tables.
+ */
+export class StateFormatError extends Error {
+  constructor(directory: string, found: number, expected: number) {
+    super(
+      `The state in ${directory} has format ${found}, but this release reads format ${expected}. Run the release that wrote ` +
+        "it, or start with empty state (--fresh), which requires empty tables",
+    );
+    this.name = "StateFormatError";
+  }
+}
+
+/** The format of state whose settings do not contain one. */
+const FIRST_FORMAT = 1;
+
 /** Identifies the state in a directory. */
 export interface StateIdentity {
   /** Random; a label of the tables. */
@@ -70,7 +91,9 @@ export interface StateIdentity {
   readonly tablesLabelled: boolean;
 }
 
-type Settings = StateSettings & {
+type Settings = Omit<StateSettings, "stateFormat"> & {
+  /** Absent in settings of releases before it existed. */
+  readonly stateFormat?: number;
   readonly stateId?: string;
   readonly tablesLabelled?: boolean;
   readonly shardHashSecret?: string;
@@ -154,9 +177,6 @@ export class StateDirectory {
   private get recordFile(): string {
     return path.join(this.directory, "current.json");
   }
-  private get workerStartsFile(): string {
-    return path.join(this.directory, "worker-starts.json");
-  }
   private get leasesFile(): string {
     return path.join(this.directory, "leases.json");
   }
@@ -200,10 +220,13 @@ export class StateDirectory {
     for (const child of readJson<Processes>(this.processesFile)?.children ?? []) await endProcess(child, graceMs);
   }
 
-  /** @throws StateMismatchError when the state was created with other settings */
+  /** @throws StateFormatError, StateMismatchError when the state was created with other settings */
   requireSettings(settings: StateSettings): void {
     const before = this.settings();
-    if (!before || !this.hasState()) return;
+    if (!this.hasState()) return;
+    const format = before?.stateFormat ?? FIRST_FORMAT;
+    if (format !== settings.stateFormat) throw new StateFormatError(this.directory, format, settings.stateFormat);
+    if (!before) return;
     const differences = (Object.keys(settings) as (keyof StateSettings)[])
       .filter((key) => before[key] !== settings[key])
       .map((key) => `${key} ${before[key]}, now ${settings[key]}`);
@@ -216,12 +239,12 @@ export class StateDirectory {
     return stateId === undefined ? undefined : { id: stateId, tablesLabelled: tablesLabelled === true };
   }
 
-  /** The secret of the hash that assigned the state to shards; undefined for state of a release without one. Never print it. */
+  /** The secret of the hash in the keys of the state; undefined for a folder without state. Never print it. */
   get shardHashSecret(): string | undefined {
     return this.newShardHash ? this.newShardHash.secret : this.settings()?.shardHashSecret;
   }
 
-  /** Sets the secret of the shard hash. It is saved with the settings. Only for a folder without state. */
+  /** Sets the secret of the hash in the keys of the state. It is saved with the settings. Only for a folder without state. */
   setShardHashSecret(secret: string | undefined): void {
     this.newShardHash = { secret };
   }
@@ -245,7 +268,7 @@ export class StateDirectory {
   /** Deletes all state. The folder then has a new identity. */
   clear(settings: StateSettings): StateIdentity {
     // The settings are deleted last: without them the folder counts as new.
-    rmSync(this.recordFile, { force: true });
+    removeCheckpointRecord(this.recordFile);
     rmSync(this.checkpoints, { recursive: true, force: true });
     rmSync(this.settingsFile, { force: true });
     mkdirSync(this.checkpoints, { recursive: true });
@@ -310,18 +333,12 @@ export class StateDirectory {
 
   /** Makes all later worker starts higher than `start`. */
   raiseWorkerStarts(start: number): void {
-    if (start > this.workerStart()) replaceFile(this.workerStartsFile, JSON.stringify(start) + "\n");
+    raiseWorkerStarts(this.directory, start);
   }
 
   /** The number of a new worker start: higher than all earlier ones on this folder, also after a power loss. */
   nextWorkerStart(): number {
-    const start = this.workerStart() + 1;
-    replaceFile(this.workerStartsFile, JSON.stringify(start) + "\n");
-    return start;
-  }
-
-  private workerStart(): number {
-    return readJson<number>(this.workerStartsFile) ?? 0;
+    return nextWorkerStart(this.directory);
   }
 
   private async record(): Promise<CheckpointRecord> {

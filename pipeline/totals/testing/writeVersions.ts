@@ -2,14 +2,14 @@
  * A worker process that computes versions of one day: `writeVersions.js BUNDLES STATE CLOCK_OFFSET_MS RESTORES`. Prints the
  * versions as JSON; see dayTotals.test.ts.
  */
-import { loadCell, StoredState, storedTexts } from "../../testing/statefulRun";
+import { loadCell, StoredState, storedRecords } from "../../testing/statefulRun";
 import type { DayVersion } from "@eventlogger/events/totals/totals";
 import { DayTotals } from "../dayTotals";
 
 async function main([bundles, state = "", clockOffsetMs, restores]: readonly string[]): Promise<void> {
   const now = Date.now;
   Date.now = () => now() + Number(clockOffsetMs);
-  const initial = state ? storedTexts(state) : new Uint8Array();
+  const initial = state ? storedRecords(state) : new Uint8Array();
   const stored = new StoredState();
   stored.bytes = initial;
   const versions: DayVersion[] = [];

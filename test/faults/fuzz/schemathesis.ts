@@ -42,6 +42,7 @@ export async function fuzz(documentUrl: string, directory: string, seconds: numb
   ];
   const child = spawn(interpreterOf(venv), ["-m", "schemathesis.cli", ...args, "--continue-on-failure", "--no-color"], {
     cwd: directory,
+    env: { ...process.env, SCHEMATHESIS_HOOKS: join(repositoryRoot, "test", "faults", "fuzz", "ndjson.py") },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let output = "";

@@ -61,6 +61,9 @@ export interface PipelineRig {
   send(events: readonly EventInput[], options?: SendOptions): Promise<void>;
   startPipeline(): Promise<void>;
   stopPipeline(): Promise<void>;
+  /** The running `eventlogger run`; undefined when it was stopped. */
+  readonly run: ChildProcess | undefined;
+  readonly stateDir: string;
   /** Waits for exact rollups and a complete account, and prints how long it took; see {@link Ledger.settle}. */
   settle(timeoutMs: number): Promise<{ ms: number; rowsPerEvent: number }>;
 }
@@ -71,15 +74,36 @@ export interface RigOptions {
    * two rows. @default "5s"
    */
   readonly publishTimeout?: string;
+  /** Called once before `run` starts for the first time. @returns further arguments and variables of `run` at each start */
+  readonly prepareRun?: (surroundings: RunSurroundings) => Promise<RunAdditions>;
+}
+
+/** What surrounds `run` in a rig. */
+export interface RunSurroundings {
+  /** Folder of the rig. */
+  readonly directory: string;
+  readonly stateDir: string;
+  /** The variables with the addresses of the services. */
+  readonly services: Readonly<Record<string, string>>;
+}
+
+/** What a rig adds to `run`. */
+export interface RunAdditions {
+  /** Called before each start. */
+  readonly args: () => readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  /** Stops what was started, after `run`. */
+  stop(): Promise<void>;
 }
 
 /** Starts the rig around the tests of the `describe` that calls this. */
-export function usePipelineRig({ publishTimeout = "5s" }: RigOptions = {}): PipelineRig {
+export function usePipelineRig({ publishTimeout = "5s", prepareRun }: RigOptions = {}): PipelineRig {
   const directory = mkdtempSync(path.join(tmpdir(), "pipeline-rig-"));
   const stateDir = path.join(directory, "state");
   const stops: (() => Promise<unknown>)[] = [];
   let stack: Stack;
   let run: ChildProcess | undefined;
+  let additions: RunAdditions | undefined;
   let parts: Pick<
     PipelineRig,
     "callsOfIngest" | "callsOfPipeline" | "pubsubNetwork" | "bigqueryCalls" | "bigqueryNetwork" | "ledger" | "url"
@@ -112,11 +136,16 @@ export function usePipelineRig({ publishTimeout = "5s" }: RigOptions = {}): Pipe
 
   async function startPipeline(): Promise<void> {
     const { pubsubNetwork, bigqueryNetwork } = parts;
+    const services = { PUBSUB_EMULATOR_HOST: pubsubNetwork.host, BIGQUERY_ENDPOINT: `http://${bigqueryNetwork.host}` };
+    if (prepareRun && !additions) additions = await started(prepareRun({ directory, stateDir, services }));
     run = await startChildProcess({
       name: "eventlogger run",
       command: process.execPath,
-      args: [BIN, "run", "--state-dir", stateDir, "--worker-memory", String(WORKER_MEMORY_MIB)],
-      env: { PUBSUB_EMULATOR_HOST: pubsubNetwork.host, BIGQUERY_ENDPOINT: `http://${bigqueryNetwork.host}` },
+      args: [
+        ...[BIN, "run", "--state-dir", stateDir, "--worker-memory", String(WORKER_MEMORY_MIB)],
+        ...(additions?.args() ?? []),
+      ],
+      env: { ...services, ...additions?.env },
       logFile: path.join(directory, "run.log"),
     });
     const child = run;
@@ -214,6 +243,10 @@ export function usePipelineRig({ publishTimeout = "5s" }: RigOptions = {}): Pipe
     get workerPeakMiB() {
       return workerPeakMiB;
     },
+    get run() {
+      return run;
+    },
+    stateDir,
     workerPids,
     traffic: (options) => [...generateTraffic({ ...TRAFFIC, seed: seed++, now: Date.now(), ...options })],
     async send(events, options) {

@@ -96,7 +96,12 @@ export async function boundedPipeline(image: string, target: TableTarget, count:
         writeDeadLetters: writeRows("WriteDeadLetters", target, "dead_letters"),
         writeAcceptedIds: writeRows("WriteAcceptedIds", target, "accepted_ids"),
       },
-      { sessionGapMs: GAP_MS, lateAfterMs: DAY_MS, earlyFiringMs: 1000, shardHashSecret: newShardHashSecret() },
+      {
+        ...{ sessionGapMs: GAP_MS, lateAfterMs: DAY_MS, earlyFiringMs: 1000 },
+        // As on Dataflow.
+        ...{ sessionWindows: "beam", skipsCountedDays: false },
+        shardHashSecret: newShardHashSecret(),
+      },
     ),
   );
   fireAtTheEnd(pipeline);

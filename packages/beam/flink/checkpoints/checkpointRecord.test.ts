@@ -10,6 +10,7 @@ import {
   checkpointToRestore,
   DamagedCheckpointError,
   readCheckpointRecord,
+  removeCheckpointRecord,
   runDirectory,
   StateBackendMismatchError,
   writeCheckpointRecord,
@@ -52,7 +53,34 @@ describe("Record of the checkpoint to resume from", () => {
     assert.deepEqual(await Promise.all([recorder.record(), recorder.record()]), [2, 2]);
     assert.equal(recorded()?.checkpoint, 2);
     assert.equal(restored(), newest);
-    assert.deepEqual(readdirSync(directory).sort(), ["checkpoints", "current.json"]); // no temporary file remains
+    // Neither a temporary file remains, nor the first recorded checkpoint.
+    assert.deepEqual(readdirSync(directory).sort(), ["checkpoints", "current-1-2.json", "current.json"]);
+  });
+
+  it("of several workers one that is late never replaces the newer checkpoint that another one has recorded", async () => {
+    const [early, late] = [start(1), new CheckpointRecorder({ file, checkpoints, run: 1 })];
+    checkpoint(1, 10);
+    const slow = late.record(); // has found checkpoint 10, and reads its files
+    const newest = checkpoint(1, 11);
+    assert.equal(await early.record(), 11);
+    assert((await slow) >= 10);
+    assert.equal(recorded()?.checkpoint, 11);
+    assert.equal(restored(), newest);
+    // A late worker also wrote its file before the other one.
+    const old = { ...(recorded() as RestorePoint), checkpoint: 9 };
+    writeFileSync(path.join(directory, "current-1-9.json"), JSON.stringify(old));
+    assert.equal(recorded()?.checkpoint, 11);
+    assert.equal(await late.record(), 11);
+  });
+
+  it("the start of a run keeps what the workers of the run before have recorded", async () => {
+    checkpoint(1, 7);
+    await start(1).record();
+    start(2);
+    assert.deepEqual([recorded()?.run, recorded()?.checkpoint], [1, 7]);
+    assert.deepEqual(readdirSync(directory).sort(), ["checkpoints", "current-1-7.json", "current.json"]);
+    removeCheckpointRecord(file);
+    assert.deepEqual(readdirSync(directory), ["checkpoints"]);
   });
 
   it("recording fails until the run has a checkpoint of its own", async () => {
@@ -188,7 +216,9 @@ describe("Record of the checkpoint to resume from", () => {
       mkdirSync(copy);
       cpSync(checkpoints, path.join(copy, "checkpoints"), { recursive: true });
       const copiedRecord = path.join(copy, "current.json");
-      cpSync(file, copiedRecord);
+      for (const name of readdirSync(directory).filter((name) => name.endsWith(".json"))) {
+        cpSync(path.join(directory, name), path.join(copy, name));
+      }
       const point = readCheckpointRecord(copiedRecord)?.restorePoint as RestorePoint;
       for (const attempt of ["first", "second"]) {
         const { directory: folder } = checkpointToRestore(

@@ -10,8 +10,12 @@
  * finalize a bundle therefore finds that checkpoint, or a newer one, as the highest complete number in the folder of its
  * run. Each run has its own folder, and its number comes from the record, never from a clock. A newer checkpoint of the
  * same run contains everything that an older one contains.
+ *
+ * A run has many workers, on many machines, and one of them may see a checkpoint later than another. So a worker never
+ * replaces what another one has recorded: each recorded checkpoint is a file of its own beside the record, `NAME-RUN-NUMBER.json`,
+ * and the newest one counts. Only the start of a run writes the record itself.
  */
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import {
   closeSync,
   fsyncSync,
@@ -26,7 +30,7 @@ import {
 import { open, readFile, readdir, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import type { StateBackend } from "../stateBackend";
-import { completeCheckpoints, newestCheckpoint, type Checkpoint } from "./completeCheckpoints";
+import { completeCheckpoints, list, newestCheckpoint, type Checkpoint } from "./completeCheckpoints";
 import { sharedFiles, withSharedFolder } from "./sharedFiles";
 import { log } from "../../worker/log";
 
@@ -105,10 +109,14 @@ export function runDirectory(checkpoints: string, run: number): string {
 function isRecord(value: unknown): value is CheckpointRecord {
   const record = value as Partial<CheckpointRecord> | null;
   if (typeof record !== "object" || !Number.isSafeInteger(record?.newestRun)) return false;
-  const point = record?.restorePoint;
-  if (point === null) return true;
+  return record?.restorePoint === null || isRestorePoint(record?.restorePoint);
+}
+
+function isRestorePoint(value: unknown): value is RestorePoint {
+  const point = value as Partial<RestorePoint> | null | undefined;
   return (
     typeof point === "object" &&
+    point !== null &&
     Number.isSafeInteger(point.run) &&
     Number.isSafeInteger(point.checkpoint) &&
     typeof point.path === "string" &&
@@ -117,11 +125,8 @@ function isRecord(value: unknown): value is CheckpointRecord {
   );
 }
 
-/**
- * Reads the record; undefined when the file does not exist.
- * @throws CheckpointRecordError when the file is not a valid record
- */
-export function readCheckpointRecord(file: string): CheckpointRecord | undefined {
+/** Reads a file of JSON; undefined when it does not exist. @throws CheckpointRecordError when it is not JSON */
+function readJson(file: string): unknown {
   let text: string;
   try {
     text = readFileSync(file, "utf8");
@@ -129,14 +134,67 @@ export function readCheckpointRecord(file: string): CheckpointRecord | undefined
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;
   }
-  let value: unknown;
   try {
-    value = JSON.parse(text);
+    return JSON.parse(text);
   } catch (error) {
     throw new CheckpointRecordError(file, `is not valid JSON: ${(error as Error).message}`);
   }
-  if (!isRecord(value)) throw new CheckpointRecordError(file, "is not a record of a checkpoint");
-  return value;
+}
+
+/** Identifies a recorded checkpoint. */
+interface PointId {
+  readonly run: number;
+  readonly checkpoint: number;
+}
+
+const isNewer = (a: PointId, b: PointId): boolean => a.run > b.run || (a.run === b.run && a.checkpoint > b.checkpoint);
+
+/** The file in which workers record a checkpoint. */
+function pointFile(recordFile: string, { run, checkpoint }: PointId): string {
+  return `${recordFile.replace(/\.json$/, "")}-${run}-${checkpoint}.json`;
+}
+
+/** The checkpoints that workers have recorded beside a record, newest first. */
+function pointFiles(recordFile: string): (PointId & { readonly file: string })[] {
+  const prefix = `${path.basename(recordFile).replace(/\.json$/, "")}-`;
+  const found = list(path.dirname(recordFile)).flatMap((name) => {
+    const [, run, checkpoint] = name.startsWith(prefix)
+      ? (/^(\d+)-(\d+)\.json$/.exec(name.slice(prefix.length)) ?? [])
+      : [];
+    if (run === undefined || checkpoint === undefined) return [];
+    return [{ run: Number(run), checkpoint: Number(checkpoint), file: path.join(path.dirname(recordFile), name) }];
+  });
+  return found.sort((a, b) => (isNewer(a, b) ? -1 : 1));
+}
+
+/** Removes the files of recorded checkpoints that a newer one replaces. */
+function removeOlderPoints(recordFile: string, newest: PointId): void {
+  for (const point of pointFiles(recordFile)) if (isNewer(newest, point)) rmSync(point.file, { force: true });
+}
+
+/**
+ * Reads the record with the newest checkpoint that a worker has recorded; undefined when the file does not exist.
+ * @throws CheckpointRecordError when a file is not valid
+ */
+export function readCheckpointRecord(file: string): CheckpointRecord | undefined {
+  const record = readJson(file);
+  if (record === undefined) return undefined;
+  if (!isRecord(record)) throw new CheckpointRecordError(file, "is not a record of a checkpoint");
+  for (const newest of pointFiles(file)) {
+    if (record.restorePoint && !isNewer(newest, record.restorePoint)) break;
+    const point = readJson(newest.file);
+    if (point === undefined) continue; // a worker has recorded a newer one, and removed this one
+    if (!isRestorePoint(point)) throw new CheckpointRecordError(newest.file, "is not a record of a checkpoint");
+    return { ...record, restorePoint: point };
+  }
+  return record;
+}
+
+/** Removes the record and everything that workers have recorded. */
+export function removeCheckpointRecord(file: string): void {
+  // The record last: without it the folder has no state.
+  for (const point of pointFiles(file)) rmSync(point.file, { force: true });
+  rmSync(file, { force: true });
 }
 
 function syncFolder(directory: string): void {
@@ -150,7 +208,7 @@ function syncFolder(directory: string): void {
 
 /** Replaces a file atomically. After it returns, the new content survives a power loss; before, the old or the new does. */
 export function replaceFile(file: string, content: string | Uint8Array): void {
-  const temporary = `${file}.${process.pid}`;
+  const temporary = `${file}.${randomUUID()}`; // process ids are not unique on a file system that machines share
   try {
     writeFileSync(temporary, content, { flush: true });
     renameSync(temporary, file);
@@ -161,9 +219,10 @@ export function replaceFile(file: string, content: string | Uint8Array): void {
   syncFolder(path.dirname(file));
 }
 
-/** Replaces the record atomically; see {@link replaceFile}. */
+/** Replaces the record atomically; see {@link replaceFile}. For the start of a run; workers use a {@link CheckpointRecorder}. */
 export function writeCheckpointRecord(file: string, record: CheckpointRecord): void {
   replaceFile(file, JSON.stringify(record, null, 2) + "\n");
+  if (record.restorePoint) removeOlderPoints(file, record.restorePoint);
 }
 
 async function syncPath(file: string): Promise<void> {
@@ -368,7 +427,13 @@ export class CheckpointRecorder {
             `belongs to run ${before.newestRun}, which was started after run ${run}`,
           );
         }
-        writeCheckpointRecord(file, { newestRun: run, restorePoint: point });
+        if (before.restorePoint && !isNewer(point, before.restorePoint)) {
+          // Another worker has recorded it, or a newer one.
+          this.recorded = before.restorePoint.checkpoint;
+          return this.recorded;
+        }
+        replaceFile(pointFile(file, point), JSON.stringify(point, null, 2) + "\n");
+        removeOlderPoints(file, point);
         const first = this.recorded < 0;
         this.recorded = newest.number;
         if (first) void this.removeOtherRuns();

@@ -11,7 +11,8 @@ export interface Checkpoint {
   readonly number: number;
 }
 
-function list(directory: string): string[] {
+/** The names in a folder; empty when it does not exist. */
+export function list(directory: string): string[] {
   try {
     return readdirSync(directory);
   } catch (error) {

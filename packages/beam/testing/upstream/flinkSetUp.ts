@@ -18,6 +18,7 @@ import { submitJob } from "../../flink/job";
 import { startJobServer, type JobServer } from "../../flink/jobServer";
 import type { Job } from "../../job/handle";
 import { startWorkerPool, type WorkerPool } from "../../worker/pool";
+import { encodeStartParameters } from "../../worker/startParameters";
 import { exceptionFor } from "./suite";
 
 /** Set by the test that starts this process. */
@@ -49,7 +50,10 @@ class FlinkResult extends runners.PipelineResult {
 
 class FlinkRunner extends runners.Runner {
   async runPipeline(pipeline: runnerApi.Pipeline): Promise<FlinkResult> {
-    const job = await submitJob(server.endpoint, pool.address, pipeline, { jobName: `upstream-${++jobs}` });
+    const jobName = `upstream-${++jobs}`;
+    const parameters = encodeStartParameters({ job: jobName, modules: [], env: {}, heapMiB: undefined });
+    const target = { address: pool.address, accessToken: undefined, parameters };
+    const job = await submitJob(server.endpoint, target, pipeline, { jobName });
     return new FlinkResult(job);
   }
 }

@@ -85,6 +85,36 @@ describe("PubSubSource", () => {
     assert.equal(restriction.watermarkMs, t0 + HOUR, "it does not go back");
   });
 
+  it("a process reads for one of its restrictions at a time, and the others report its watermark and wait", async () => {
+    const restrictions = source.restrictions();
+    assert.equal(restrictions.length, 16);
+    const t0 = Date.now();
+    const emitted: PubSubMessage[][] = restrictions.map(() => []);
+    const reads = restrictions.map((one, i) =>
+      source.process(one, {
+        emit: (message) => void emitted[i]?.push(message),
+        onFinalize: (finalizer) => void finalizers.push(finalizer),
+        aborted: undefined,
+      }),
+    );
+    const waiting = await Promise.all(reads.slice(1)); // does not wait for a message
+    assert.deepEqual(new Set(waiting.map(({ resumeDelayMs }) => resumeDelayMs)), new Set([1000]));
+    server.deliver([message("a", t0)]);
+    const { watermarkMs, resumeDelayMs } = (await reads[0]) as Awaited<(typeof reads)[0]>;
+    assert.deepEqual(
+      emitted.map((messages) => messages.map(({ messageId }) => messageId)),
+      [["a"], ...waiting.map(() => [])],
+    );
+    assert.deepEqual([watermarkMs, resumeDelayMs], [t0 - 1000, 0]);
+    // Any other restriction may read next.
+    restriction = waiting[7]?.restriction as SourceRestriction;
+    server.deliver([message("b", t0 + 5)]);
+    assert.deepEqual(
+      (await read()).map(({ messageId }) => messageId),
+      ["b"],
+    );
+  });
+
   it("state of a release that stored no watermark is restored as if the watermark were at the current time", async () => {
     restriction = {};
     const before = Date.now();

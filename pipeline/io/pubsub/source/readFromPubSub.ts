@@ -20,6 +20,15 @@ export interface PubSubSourceOptions extends SubscriberOptions {
 /** Messages between two checks of the clock, after which other work of the process gets its turn. */
 const YIELD_EVERY = 256;
 
+/**
+ * Number of restrictions, so that a pipeline can have up to this many readers. It belongs to the state, and does not depend
+ * on the parallelism: a pipeline that resumes with a higher parallelism has restrictions for its new readers.
+ */
+const RESTRICTIONS = 16;
+
+/** Time after which a restriction whose process is reading another one is looked at again; ms. */
+const IDLE_RESTRICTION_MS = 1000;
+
 /** Open subscribers of this process. They stay open across self-checkpoints. */
 const subscribers = new Map<string, Subscriber>();
 
@@ -50,27 +59,44 @@ export interface SourceRestriction {
   readonly watermarkMs?: number;
 }
 
-/** Reads a subscription by streaming pull. It has a single restriction, which never completes. */
+/**
+ * Reads a subscription by streaming pull. Its restrictions never complete, and are all alike: a restriction is the right to
+ * read for some time. Each process has one subscriber, which is read for one restriction at a time; the other restrictions of
+ * the process only report its watermark. So every process that has a restriction is one reader, and Flink's watermark is the
+ * minimum of all of them.
+ */
 export class PubSubSource implements SplittableDoFn<PubSubMessage, SourceRestriction> {
   constructor(readonly options: PubSubSourceOptions) {}
 
   restrictions(): SourceRestriction[] {
-    return [{ watermarkMs: 0 }];
+    return Array.from({ length: RESTRICTIONS }, () => ({ watermarkMs: 0 }));
   }
 
   async process(
     restriction: SourceRestriction,
     context: ProcessContext<PubSubMessage>,
   ): Promise<Residual<SourceRestriction>> {
-    const { selfCheckpointMs, idleSelfCheckpointMs, maxPerSelfCheckpoint } = this.options;
     const subscriber = subscriberFor(this.options);
+    // Releases that stored no watermark derived it from the clock, so it was at most the current time.
+    const reported = restriction.watermarkMs ?? Date.now();
+    const reading = subscriber.beginReading();
+    if (!reading) return residual(reported, subscriber, IDLE_RESTRICTION_MS);
+    try {
+      await this.read(subscriber, reported, context);
+    } finally {
+      reading.end();
+    }
+    return residual(reported, subscriber, 0);
+  }
+
+  /** Takes and emits messages until it is time for a self-checkpoint. */
+  private async read(subscriber: Subscriber, reported: number, context: ProcessContext<PubSubMessage>): Promise<void> {
+    const { selfCheckpointMs, idleSelfCheckpointMs, maxPerSelfCheckpoint } = this.options;
     const batch = subscriber.startBatch();
     context.onFinalize({
       commit: (checkpoint) => subscriber.finalized(batch, checkpoint),
       abort: () => subscriber.nack(batch),
     });
-    // Releases that stored no watermark derived it from the clock, so it was at most the current time.
-    const reported = restriction.watermarkMs ?? Date.now();
     const taken = batch.messages;
     let deadline = performance.now() + idleSelfCheckpointMs;
     while (taken.length < maxPerSelfCheckpoint) {
@@ -96,9 +122,12 @@ export class PubSubSource implements SplittableDoFn<PubSubMessage, SourceRestric
         await new Promise(setImmediate);
       }
     }
-    const watermarkMs = Math.max(reported, subscriber.watermark());
-    return { restriction: { watermarkMs }, watermarkMs, resumeDelayMs: 0 };
   }
+}
+
+function residual(reported: number, subscriber: Subscriber, resumeDelayMs: number): Residual<SourceRestriction> {
+  const watermarkMs = Math.max(reported, subscriber.watermark());
+  return { restriction: { watermarkMs }, watermarkMs, resumeDelayMs };
 }
 
 /** Reads a Pub/Sub subscription on runners without a native Pub/Sub source. */

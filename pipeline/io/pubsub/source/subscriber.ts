@@ -82,6 +82,7 @@ export class Subscriber {
   private checkpoint = { number: -1, at: performance.now(), afterMs: 0 };
   private wake: (() => void) | undefined;
   private isClosing = false;
+  private isBeingRead = false;
   /** The error that ended the pull permanently, such as a missing subscription. */
   error: Error | undefined;
 
@@ -166,6 +167,13 @@ export class Subscriber {
       if (messages.length) return performance.now() - startedAt > maxWaitMs;
     }
     return false;
+  }
+
+  /** Begins to read for one restriction; undefined while another one is read. */
+  beginReading(): { readonly end: () => void } | undefined {
+    if (this.isBeingRead) return undefined;
+    this.isBeingRead = true;
+    return { end: () => (this.isBeingRead = false) };
   }
 
   /** Starts a batch. It must be passed to {@link finalized} or {@link nack} later. */

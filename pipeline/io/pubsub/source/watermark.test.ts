@@ -28,6 +28,22 @@ describe("WatermarkEstimator", () => {
     assert.equal(w.current(20), -6000);
   });
 
+  it("of several readers one without a message follows the clock of its host, so that it does not hold back the others", () => {
+    let hostNow = T0;
+    const idle = new WatermarkEstimator({ ...options, hasOtherReaders: true }, START, () => hostNow);
+    assert.equal(idle.current(START + 1000, Infinity, false), 0, "a message may be on its way");
+    hostNow = T0 + 60_000;
+    assert.equal(idle.current(START + 60_000, Infinity, true), 0, "flow control holds messages back");
+    assert.equal(idle.current(START + 60_000, Infinity, false), hostNow - 1000);
+    // From the first message on, only Google's clock counts.
+    const publishTime = T0 + 70_000;
+    idle.arrived("a", { eventTime: publishTime, publishTime }, START + 61_000);
+    hostNow = T0 + DAY;
+    assert.equal(idle.current(START + 61_000, Infinity, false), publishTime - 1000);
+    const only = new WatermarkEstimator(options, START, () => hostNow);
+    assert.equal(only.current(START + 60_000, Infinity, false), 0);
+  });
+
   it("the watermark never decreases", () => {
     const w = estimator();
     w.arrived("a", 0, 0);

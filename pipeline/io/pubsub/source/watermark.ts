@@ -2,8 +2,10 @@
  * Estimates the watermark: events older than it have probably all arrived. It decides when windows close, never whether
  * numbers are correct, so it may be wrong. It must advance, however, or windows stay open forever.
  *
- * The clock of the host plays no part. Google's time is estimated from the publish times of messages, and advances between
- * messages with the monotonic clock. So the watermark is never ahead of Google's clock.
+ * Google's time is estimated from the publish times of messages, and advances between messages with the monotonic clock. So
+ * the watermark is never ahead of Google's clock. The clock of the host plays no part, except for one of several readers that
+ * has received no message at all. The watermark of the source is the minimum of its readers, so a wrong clock cannot set it
+ * ahead of a reader that receives messages.
  */
 export interface WatermarkOptions {
   /** How far the watermark stays behind the oldest recent or buffered event; ms. */
@@ -12,6 +14,11 @@ export interface WatermarkOptions {
   readonly idleMs: number;
   /** Events that are published at a greater age bypass the session windows, so they do not hold the watermark; ms. */
   readonly ignoreOlderMs: number;
+  /**
+   * The subscription has other readers, and this one must not hold back their watermark when it gets no message: it may be that
+   * Pub/Sub sends all messages to the others. Until the first message, it follows the clock of the host. @default false
+   */
+  readonly hasOtherReaders?: boolean;
 }
 
 /** The times of a message; epoch ms. */
@@ -37,6 +44,7 @@ export class WatermarkEstimator {
   constructor(
     private readonly options: WatermarkOptions,
     startedAt: number,
+    private readonly hostNow: () => number = Date.now,
   ) {
     this.lastArrival = startedAt;
   }
@@ -67,13 +75,17 @@ export class WatermarkEstimator {
 
   /**
    * The current watermark, epoch ms. Never decreases.
+   * @param now monotonic time, ms
    * @param oldestBuffered event time of the oldest buffered message that holds the watermark; Infinity if no message does
    * @param isBlocked whether flow control holds messages back, so that their absence means nothing
    */
   current(now: number, oldestBuffered: number, isBlocked: boolean): number {
-    // No message has arrived: nothing can be late.
-    if (this.clockOffset === undefined) return this.watermark;
-    const { idleMs, slackMs } = this.options;
+    const { idleMs, slackMs, hasOtherReaders } = this.options;
+    if (this.clockOffset === undefined) {
+      if (!hasOtherReaders || isBlocked || now - this.lastArrival < idleMs) return this.watermark;
+      this.watermark = Math.max(this.watermark, this.hostNow() - slackMs);
+      return this.watermark;
+    }
     if (isBlocked) {
       this.lastArrival = now;
       const last = this.recent.at(-1);

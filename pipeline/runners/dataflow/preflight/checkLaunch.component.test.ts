@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { BigQuery } from "@google-cloud/bigquery";
 import { startPubSubEmulator, type PubSubEmulator } from "@eventlogger/gcp/emulators/emulators";
 import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
-import { readActiveGeneration } from "@eventlogger/gcp/bigquery/generations";
+import { readActiveGeneration, recordGeneration } from "@eventlogger/gcp/bigquery/generations";
 import { setUpBigQuery } from "@eventlogger/gcp/bigquery/setup/setUpBigQuery";
 import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
 import { packageVersion } from "../../../packageVersion";
@@ -98,7 +98,7 @@ describe("checkLaunch", function () {
     assert.match(warnings.join(), /^Could not check the settings of dataset nowhere: /);
   });
 
-  it("a launch records a secret of the shard hash in the dataset, and every launch and update of the dataset uses it", async () => {
+  it("a launch records a secret of the hash in the keys of state in the dataset, and every launch and update of the dataset uses it", async () => {
     const settings = { ...options, dataset: "secret", sessionGapMs: 1_800_000 };
     await setUpBigQuery(client, { dataset: settings.dataset });
     const secret = await recordedShardHashSecret(settings);
@@ -107,14 +107,19 @@ describe("checkLaunch", function () {
     for (const update of [false, true]) assert.equal(await recordedShardHashSecret({ ...settings, update }), secret);
   });
 
-  it("an update of a job of a release without a secret keeps its shard hash, also in its preflight checks", async () => {
-    const settings = { ...options, dataset: "without_secret", sessionGapMs: 1_800_000 };
+  it("an update of a job whose state has the format of an earlier release is refused, with and without preflight checks", async () => {
+    const settings = { ...options, dataset: "first_format", sessionGapMs: 1_800_000, update: true };
     await setUpBigQuery(client, { dataset: settings.dataset });
-    assert.deepEqual(await recordSettings({ ...settings, update: true }), { problems: [], warnings: [] });
-    for (const update of [true, false]) assert.equal(await recordedShardHashSecret({ ...settings, update }), undefined);
+    const refused = async (message: RegExp): Promise<void> => {
+      assert.match((await recordSettings(settings)).problems.join(), message);
+      await assert.rejects(recordedShardHashSecret(settings), message);
+    };
+    await refused(/the running job is of a release that recorded no settings/);
+    await recordGeneration(client, settings.dataset, { sessionGapMs: 1_800_000 });
+    await refused(/the state has format 1 in the dataset, but this release reads format 2/);
   });
 
-  it("a launch fails when the secret of the shard hash cannot be read, because an update would lose the state", async () => {
+  it("a launch fails when the secret of the hash in the keys of state cannot be read, because an update would lose the state", async () => {
     const settings = { ...options, dataset: "nowhere", sessionGapMs: 1_800_000 };
     await assert.rejects(
       recordedShardHashSecret(settings),

@@ -12,6 +12,8 @@ export interface JobSettings extends DataflowLocation {
   readonly autoscaling?: "throughput-based" | "none" | undefined;
   /** Such as `n2-standard-2`. */
   readonly machineType?: string | undefined;
+  /** SDK processes on each machine. @default "per-core" */
+  readonly sdkWorkers?: "per-core" | "1" | undefined;
   readonly diskSizeGb?: number | undefined;
   readonly network?: string | undefined;
   readonly subnetwork?: string | undefined;
@@ -30,6 +32,13 @@ export interface UpdateSettings {
 }
 
 const AUTOSCALING = { "throughput-based": "THROUGHPUT_BASED", none: "NONE" } as const;
+
+/**
+ * Experiments that set the number of SDK processes. Siblings are processes of one container. Without this experiment the
+ * service starts a container for each vCPU, and Beam's submitter asks for that. The other one asks for a single process
+ * (https://cloud.google.com/dataflow/docs/guides/troubleshoot-oom). The service has no experiment for other numbers.
+ */
+const SDK_WORKERS = { "per-core": "use_sibling_sdk_workers", "1": "no_use_multiple_sdk_containers" } as const;
 
 /** Converts the settings to pipeline options of Beam's Python SDK, as on its command line. */
 export function beamFlags(settings: JobSettings, update?: UpdateSettings): string[] {
@@ -55,8 +64,7 @@ export function beamFlags(settings: JobSettings, update?: UpdateSettings): strin
     ...Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : [`--${name}=${value}`])),
     ...(publicIps === undefined ? [] : [publicIps ? "--use_public_ips" : "--no_use_public_ips"]),
     ...Object.entries(settings.labels).map(([key, value]) => `--labels=${key}=${value}`),
-    // Runs the TypeScript worker beside the Java worker.
-    ...["use_sibling_sdk_workers", ...settings.experiments].map((name) => `--experiments=${name}`),
+    ...[SDK_WORKERS[settings.sdkWorkers ?? "per-core"], ...settings.experiments].map((name) => `--experiments=${name}`),
     // Copies a file within the bucket if it was uploaded before.
     "--enable_artifact_caching",
     ...(update ? ["--update"] : []),

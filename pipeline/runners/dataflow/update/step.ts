@@ -17,6 +17,11 @@ export interface Step {
   readonly keeps: Kept | undefined;
   /** Names of state cells and timers. */
   readonly cells: readonly string[];
+  /**
+   * The coders of what it keeps, as texts of `coderText`, by a name for people: `state users`, `key`, `elements`. Empty when
+   * they are unknown.
+   */
+  readonly coders: Readonly<Record<string, string>>;
   /** Windowing of its input, such as `sessions of 30m`; undefined when unknown. */
   readonly windows: string | undefined;
 }

@@ -11,5 +11,5 @@ const KEPT: Readonly<Record<string, Kept | undefined>> = {
 export function stepsByKind(transforms: Job["transforms"]): Step[] {
   return transforms
     .filter(({ kind }) => kind !== "UNKNOWN_KIND") // composites
-    .map(({ name, kind }) => ({ name, keeps: KEPT[kind], cells: [], windows: undefined }));
+    .map(({ name, kind }) => ({ name, keeps: KEPT[kind], cells: [], coders: {}, windows: undefined }));
 }

@@ -7,6 +7,7 @@ const step = (name: string, more: Partial<Step> = {}): Step => ({
   name,
   keeps: undefined,
   cells: [],
+  coders: {},
   windows: "global windows",
   ...more,
 });
@@ -86,5 +87,24 @@ describe("planUpdate", () => {
     assert.deepEqual(lossesWith(step("Group", { keeps: "groups", windows: "sessions of 10m" })), [
       "Group (elements buffered for their window) would change its windowing from sessions of 30m to sessions of 10m",
     ]);
+  });
+
+  it("reports which coders of kept data change, and no loss when a coder is added or unknown", () => {
+    const coders = { key: "string_utf8", "state users": "string_utf8" };
+    const withCoders = (changed: Record<string, string>): Step => ({
+      ...state("Users/Ledger", "users"),
+      coders: changed,
+    });
+    const before = [...without("Users/Ledger"), withCoders(coders)];
+    const lossesWith = (changed: Record<string, string>): readonly string[] =>
+      planUpdate(before, [...without("Users/Ledger"), withCoders(changed)], {}).losses;
+    assert.deepEqual(lossesWith(coders), []);
+    assert.deepEqual(lossesWith({ ...coders, "state users": "bytes", key: "varint" }), [
+      "Users/Ledger (state) would change its coders, and the new ones cannot read what is stored: " +
+        "key from string_utf8 to varint; state users from string_utf8 to bytes",
+    ]);
+    assert.deepEqual(lossesWith({ ...coders, "timer expiry": "timer<string_utf8>" }), []);
+    assert.deepEqual(lossesWith({}), []);
+    assert.deepEqual(planUpdate(running, before, {}).losses, []);
   });
 });

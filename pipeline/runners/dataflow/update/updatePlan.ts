@@ -39,6 +39,14 @@ function likelyName(old: Step, candidates: readonly Step[]): string {
   return only?.name ?? "NEW_NAME";
 }
 
+/** The coders of kept data that differ; a coder that only one of the steps has is no change of what is stored. */
+function changedCoders(old: Step, next: Step): string[] {
+  return Object.entries(old.coders).flatMap(([name, before]) => {
+    const after = next.coders[name];
+    return after === undefined || after === before ? [] : [`${name} from ${before} to ${after}`];
+  });
+}
+
 function lossOf(old: Step, target: string, next: Step | undefined, candidates: readonly Step[]): string | undefined {
   if (!old.keeps) return undefined;
   const step = `${old.name} (${KEPT[old.keeps]})`;
@@ -53,7 +61,11 @@ function lossOf(old: Step, target: string, next: Step | undefined, candidates: r
   if (old.windows !== undefined && next.windows !== old.windows)
     return `${step} would change its windowing from ${old.windows} to ${next.windows}`;
   const lost = old.cells.filter((cell) => !next.cells.includes(cell));
-  return lost.length ? `${step} would lose ${lost.join(", ")}` : undefined;
+  if (lost.length) return `${step} would lose ${lost.join(", ")}`;
+  const changed = changedCoders(old, next);
+  return changed.length
+    ? `${step} would change its coders, and the new ones cannot read what is stored: ${changed.join("; ")}`
+    : undefined;
 }
 
 /**

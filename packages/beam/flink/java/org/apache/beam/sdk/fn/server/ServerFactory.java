@@ -5,10 +5,13 @@
 package org.apache.beam.sdk.fn.server;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -29,8 +32,8 @@ import org.apache.beam.vendor.grpc.v1p69p0.io.grpc.netty.NettyServerBuilder;
  * Replaces the class of the same name in Beam 2.70, whose servers announce a loopback address but listen on every network
  * interface. None of them requires credentials: one serves any file that this user can read, and another runs any
  * command. A server of this class listens only on the address that it announces, and demands the access token in the
- * environment variable {@code BEAM_ACCESS_TOKEN} if there is one. It serves no files: {@code GetArtifact} is refused, because
- * workers of an external environment fetch none.
+ * environment variable {@code BEAM_ACCESS_TOKEN}, or in the file that {@code BEAM_ACCESS_TOKEN_FILE} names, if there is
+ * one. It serves no files: {@code GetArtifact} is refused, because workers of an external environment fetch none.
  *
  * <p>The methods for Unix domain sockets and epoll are missing, because nothing calls them.
  */
@@ -133,7 +136,17 @@ public abstract class ServerFactory {
   }
 
   /** The secret that each call must carry; null: none. */
-  private static final String ACCESS_TOKEN = System.getenv("BEAM_ACCESS_TOKEN");
+  private static final String ACCESS_TOKEN = readAccessToken();
+
+  private static String readAccessToken() {
+    String file = System.getenv("BEAM_ACCESS_TOKEN_FILE");
+    if (file == null || file.isEmpty()) return System.getenv("BEAM_ACCESS_TOKEN");
+    try {
+      return Files.readString(Path.of(file)).trim();
+    } catch (IOException e) {
+      throw new UncheckedIOException("Cannot read the file of BEAM_ACCESS_TOKEN_FILE", e);
+    }
+  }
 
   /** Rejects calls without the access token of the run. */
   private static final class TokenCheck implements ServerInterceptor {
