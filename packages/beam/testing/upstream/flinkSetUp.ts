@@ -24,6 +24,9 @@ import { exceptionFor } from "./suite";
 /** Set by the test that starts this process. */
 const { UPSTREAM_CLASSPATH: classpath = "", UPSTREAM_LOGS: logDir = "." } = process.env;
 
+/** Time limit of a test. */
+const TEST_LIMIT_MS = 120_000;
+
 let server: JobServer;
 let pool: WorkerPool;
 let jobs = 0;
@@ -80,6 +83,8 @@ export const mochaHooks: Mocha.RootHookObject = {
   },
   beforeEach(this: Mocha.Context) {
     const title = this.currentTest?.fullTitle() ?? "";
+    // Some tests have limits of their own, for a machine that does nothing else.
+    this.currentTest?.timeout(TEST_LIMIT_MS);
     if (exceptionFor(title, "Flink")?.outcome === "left out") this.skip();
   },
   async afterAll(this: Mocha.Context) {
