@@ -30,6 +30,7 @@ export async function runPipeline(run: PipelineRun, cleanup: Cleanup, directory:
   await bench.until("the first event", () => bench.hasStarted, left());
   meter.start();
   const startedAt = performance.now();
+  run.onProgress?.("  the first event is read");
   await run.onStarted?.(flink);
   let readAt = NaN;
   const problems: string[] = [];
