@@ -10,7 +10,7 @@ import { startChildProcess, type ChildProcess } from "@eventlogger/process/child
 import { freePort } from "@eventlogger/process/ports";
 import { repositoryRoot } from "@eventlogger/process/packageRoot";
 import { processUsage } from "@eventlogger/process/processUsage";
-import { answers, awaitReady } from "@eventlogger/process/readiness";
+import { answers, awaitLogLine, awaitReady, logLength } from "@eventlogger/process/readiness";
 import { startRelay, type Relay } from "@eventlogger/process/testing/relay";
 import { waitUntil } from "@eventlogger/process/wait";
 import { printFigures } from "../faultReport";
@@ -138,6 +138,8 @@ export function usePipelineRig({ publishTimeout = "5s", prepareRun }: RigOptions
     const { pubsubNetwork, bigqueryNetwork } = parts;
     const services = { PUBSUB_EMULATOR_HOST: pubsubNetwork.host, BIGQUERY_ENDPOINT: `http://${bigqueryNetwork.host}` };
     if (prepareRun && !additions) additions = await started(prepareRun({ directory, stateDir, services }));
+    const logFile = path.join(directory, "run.log");
+    const from = logLength(logFile); // earlier starts have written to it
     run = await startChildProcess({
       name: "eventlogger run",
       command: process.execPath,
@@ -146,10 +148,9 @@ export function usePipelineRig({ publishTimeout = "5s", prepareRun }: RigOptions
         ...(additions?.args() ?? []),
       ],
       env: { ...services, ...additions?.env },
-      logFile: path.join(directory, "run.log"),
+      logFile,
     });
-    const child = run;
-    await awaitReady(child, () => /^running /m.test(child.logTail(50)), START_LIMIT_MS);
+    await awaitLogLine(run, /^running /m, { from, timeoutMs: START_LIMIT_MS });
   }
 
   async function stopPipeline(): Promise<void> {
