@@ -82,7 +82,8 @@ describe("eventlogger run with the state of its tables", function () {
   /** Runs the command. In all tests it exits before Flink starts. */
   function run(at: string, ...args: string[]): Promise<CliRun> {
     const env = { PUBSUB_EMULATOR_HOST: pubsub.host, BIGQUERY_ENDPOINT: bigquery.emulator.url };
-    return eventlogger(["run", "--dataset", dataset, "--state-dir", at, ...args], { env });
+    // The checkpoints that the tests write are of the heap.
+    return eventlogger(["run", "--dataset", dataset, "--state-dir", at, "--state-backend", "heap", ...args], { env });
   }
 
   it("labels empty tables with the state at the first start, and resumes from its last checkpoint", async () => {
