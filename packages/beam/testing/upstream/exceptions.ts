@@ -14,8 +14,9 @@ export interface UpstreamException {
    * - `skipped by itself`: the test skips itself, because its environment lacks something
    * - `left out`: the suite does not start it
    * - `fails`: it runs, and fails with this error
+   * - `mayFail`: it runs, and may fail with this error
    */
-  readonly outcome: "skipped by itself" | "left out" | { readonly fails: RegExp };
+  readonly outcome: "skipped by itself" | "left out" | { readonly fails: RegExp } | { readonly mayFail: RegExp };
   readonly reason: string;
 }
 
@@ -40,10 +41,12 @@ export const EXCEPTIONS: readonly UpstreamException[] = [
   skipped("IO Tests bigqueryio test", GOOGLE_CLOUD),
   skipped("IO Tests pubsub test", GOOGLE_CLOUD),
   skipped("primitives module multi-pipeline @dataflow", GOOGLE_CLOUD),
-  skipped(
-    "JavaScript native coders general object coder encodes and decodes a BigInt properly",
-    "Upstream leaves it out: BSON has no bigint.",
-  ),
+  {
+    title: "JavaScript native coders general object coder encodes and decodes a BigInt properly",
+    places: ["direct runner"],
+    outcome: "skipped by itself",
+    reason: "Upstream leaves it out: BSON has no bigint.",
+  },
   ...neither("IO Tests textio file test @xlang"),
   ...neither("IO Tests textio csv file test @xlang"),
   ...neither("IO Tests textio json file test @xlang"),
@@ -75,6 +78,12 @@ export const EXCEPTIONS: readonly UpstreamException[] = [
     outcome: { fails: /Cannot deserialize unknown builtin/ },
     reason: "The test registers a class in its own process only, under the name of the SDK's module.",
   },
+  ...["fixed_windows", "sliding_windows", "session_windows", "global_windows"].map((name): UpstreamException => ({
+    title: `Programming Guide Tested Samples Windowing ${name}`,
+    places: ["Flink"],
+    outcome: { mayFail: /Expected values to be loosely deep-equal/ },
+    reason: "It expects the values of a group in the order of the input, which no runner promises.",
+  })),
   {
     title: "primitives module direct runner",
     places: ["Flink"],
