@@ -45,8 +45,6 @@ export const STEPS_OF_PROGRAMS: Readonly<Record<string, readonly SetUpStep[]>> =
   // It starts workers of Beam, which need Node only.
   "packages/beam/worker/pool.ts": [],
   "bench/pipeline/stop.component.test.ts": ["Flink job server"],
-  // It runs the SDK's own tests on Flink.
-  "packages/beam/testing/upstream/flink.component.test.ts": ["Flink job server"],
   // It compiles and runs a small repository of its own.
   "tools/bootstrap.component.test.ts": [],
   "packages/gcp/emulators/emulator.component.test.ts": ["emulator programs", "BigQuery emulator"],
