@@ -48,7 +48,7 @@ describe("eventlogger", function () {
 
   it("exits with 2 and points to --help without a command, with an unknown one, and with an option before it", async () => {
     const cases: [string[], RegExp][] = [
-      [[], /^error: a command is required: setup, run, .*verify\n/],
+      [[], /^error: a command is required: setup, run, .*verify, worker-pool\n/],
       [["verfy"], /^error: unknown command "verfy"; did you mean verify\?\n/],
       [["deploy"], /^error: unknown command "deploy"; the commands are setup, run, /],
       [["--json", "verify"], /^error: the first argument must be a command, not "--json"; the commands are setup, /],
