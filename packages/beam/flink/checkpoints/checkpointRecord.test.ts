@@ -97,6 +97,16 @@ describe("Record of the checkpoint to resume from", () => {
     assert.deepEqual([recorded()?.run, recorded()?.checkpoint], [2, 51]);
   });
 
+  it("recording keeps the checkpoints of a later run", async () => {
+    checkpoint(1, 50);
+    checkpoint(2, 51);
+    for (const job of ["a", "z"]) mkdirSync(path.join(checkpoints, `${job}-of-an-earlier-version`));
+    await start(1).record();
+    const earlier = (): string[] => readdirSync(checkpoints).filter((name) => name.endsWith("version"));
+    await waitUntil("the removal of earlier jobs", () => earlier().length === 0, { timeoutMs: 10_000 });
+    assert.deepEqual(readdirSync(checkpoints).sort(), ["run-1", "run-2"]);
+  });
+
   it("recording removes the checkpoints of earlier runs and jobs when the new run has one", async () => {
     checkpoint(1, 50);
     await start(1).record();

@@ -436,7 +436,7 @@ export class CheckpointRecorder {
         removeOlderPoints(file, point);
         const first = this.recorded < 0;
         this.recorded = newest.number;
-        if (first) void this.removeOtherRuns();
+        if (first) void this.removeEarlierRuns();
         return newest.number;
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== "ENOENT" || attempt === ATTEMPTS) throw error;
@@ -444,13 +444,14 @@ export class CheckpointRecorder {
     }
   }
 
-  /** Removes the checkpoints of other runs: they are older than the record, and would fill the disk. */
-  private async removeOtherRuns(): Promise<void> {
-    const { checkpoints } = this.options;
+  /** Removes the checkpoints of earlier runs: they are older than the record, and would fill the disk. */
+  private async removeEarlierRuns(): Promise<void> {
+    const { checkpoints, run } = this.options;
     try {
       for (const name of await readdir(checkpoints)) {
-        const folder = path.join(checkpoints, name);
-        if (folder !== this.directory) await rm(folder, { recursive: true, force: true });
+        // A later run may have started by now.
+        if (Number(/^run-(\d+)$/.exec(name)?.[1] ?? -1) >= run) continue;
+        await rm(path.join(checkpoints, name), { recursive: true, force: true });
       }
     } catch (error) {
       log.warn(`Cannot remove the checkpoints of earlier runs in ${checkpoints}: ${(error as Error).message}`);
