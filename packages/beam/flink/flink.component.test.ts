@@ -245,8 +245,12 @@ describe("Flink runner", function () {
     const after = (): Record<string, string> => sorted(latest(h.lines<string>("out").slice(before)));
     // The source is finalized when its own bundle is durable; the sums of that bundle may follow later.
     await runAndKill(copy, 3, 3000, () => isDeepStrictEqual(after(), expectedSums(3000)));
-    // The source resumes: the third run reads only the third thousand, on top of the state of the second run.
+    // The source resumes, on top of the state of the second run. The recorded checkpoint may lack the last bundles of that run:
+    // when a checkpoint completes, Flink also reports bundles that ended after it began. That of the first run has only 1,000.
     assert.deepEqual(after(), expectedSums(3000));
-    assert.match(h.text("finalized").slice(finalizedBefore), /^(?:2\d\d\d-[23]\d\d\d\n|abort .*\n|3000-3000\n)+$/);
+    assert.match(
+      h.text("finalized").slice(finalizedBefore),
+      /^(?:(?:1[1-9]|2\d)\d\d-[23]\d\d\d\n|1[1-9]\d\d-1\d\d\d\n|abort .*\n|3000-3000\n)+$/,
+    );
   });
 });
