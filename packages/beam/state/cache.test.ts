@@ -12,6 +12,30 @@ describe("LruCache", () => {
     assert.deepEqual([cache.size, cache.weight, cache.hits, cache.misses], [3, 30, 1, 1]);
   });
 
+  it("LruCache keeps what a list ordered by use keeps, for any sequence of operations", () => {
+    const operation = fc.tuple(fc.boolean(), fc.nat(9), fc.integer({ min: 1, max: 50 }));
+    fc.assert(
+      fc.property(fc.array(operation, { maxLength: 60 }), (operations) => {
+        const cache = new LruCache<{ weight: number }>(100);
+        let model: { key: string; weight: number }[] = [];
+        for (const [isPut, number, weight] of operations) {
+          const key = String(number);
+          const known = model.find((entry) => entry.key === key);
+          model = model.filter((entry) => entry !== known);
+          if (!isPut) assert.equal(cache.take(key)?.weight, known?.weight);
+          else {
+            cache.put(key, { weight });
+            model.push({ key, weight });
+            while (model.reduce((sum, entry) => sum + entry.weight, 0) > 100) model.shift();
+          }
+          assert.equal(cache.size, model.length);
+        }
+        for (const { key, weight } of model) assert.equal(cache.take(key)?.weight, weight);
+        assert.deepEqual([cache.size, cache.weight], [0, 0]);
+      }),
+    );
+  });
+
   it("LruCache returns an entry only once", () => {
     const cache = new LruCache<{ weight: number }>(30);
     cache.put("a", { weight: 1 });
