@@ -35,7 +35,7 @@ export function profileFlags(directory: string): readonly string[] {
   return ["--cpu-prof", "--cpu-prof-dir", directory];
 }
 
-/** Reads the only profile of a directory. @throws Error when there is none or more than one */
+/** Reads the only profile of a directory. @throws Error when there is no profile, or more than one */
 export function readProfile(directory: string): CpuProfile {
   const files = readdirSync(directory).filter((name) => name.endsWith(".cpuprofile"));
   const [file] = files;

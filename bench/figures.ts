@@ -108,7 +108,7 @@ export function formatTable(rows: readonly (readonly string[])[]): string {
     .join("\n");
 }
 
-/** The medians of several runs of one program. Only exact runs count; undefined when there is none. */
+/** The medians of several runs of one program. Only exact runs count; undefined without an exact run. */
 export function medianFigures(runs: readonly RunFigures[]): RunFigures | undefined {
   const exact = runs.filter((run) => run.isExact);
   const [first] = exact;

@@ -9,6 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import yargs from "yargs";
 import { readOptions, wholeNumber, yargsOptions, type Options, type OptionSpecs } from "@eventlogger/options/options";
 import { UserError } from "@eventlogger/process/main";
+import { flinkOptions } from "../flinkOptions";
 import { formatTable, runFigures, type RunFigures } from "../figures";
 import { BenchPipeline, CHECKPOINT_INTERVAL_MS } from "../pipeline/benchPipeline";
 import { machine } from "../report";
@@ -42,14 +43,7 @@ const benchOptions = {
     default: 3000,
     check: wholeNumber(1, 1_000_000),
   },
-  heap: { type: "string", describe: "Heap limit of the JVM.", default: "3g" },
-  stateBackend: {
-    type: "enum",
-    describe: "Where Flink keeps state: rocksdb or heap.",
-    choices: ["rocksdb", "heap"],
-    default: "rocksdb",
-  },
-  rocksdbMemory: { type: "string", describe: "Memory of RocksDB.", default: "512m" },
+  ...flinkOptions,
   limit: {
     type: "duration",
     describe: "Filling the state, or a measurement, that takes longer fails.",

@@ -5,6 +5,7 @@ import yargs from "yargs";
 import { readOptions, wholeNumber, yargsOptions, type Options, type OptionSpecs } from "@eventlogger/options/options";
 import { UserError } from "@eventlogger/process/main";
 import { syntheticEvents } from "@eventlogger/traffic/load/syntheticMessages";
+import { flinkOptions } from "../flinkOptions";
 import { runTable, type RunFigures } from "../figures";
 import { machine } from "../report";
 import { runBenchmark, type Cleanup } from "../runBenchmark";
@@ -42,14 +43,7 @@ const benchOptions = {
     choices: ["state", "beam"],
     default: "state",
   },
-  heap: { type: "string", describe: "Heap limit of the JVM.", default: "3g" },
-  stateBackend: {
-    type: "enum",
-    describe: "Where Flink keeps state: rocksdb or heap.",
-    choices: ["rocksdb", "heap"],
-    default: "rocksdb",
-  },
-  rocksdbMemory: { type: "string", describe: "Memory of RocksDB.", default: "512m" },
+  ...flinkOptions,
   earlyMs: {
     type: "number",
     describe: "Interval of early firings of session windows, in ms.",

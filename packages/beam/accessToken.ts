@@ -27,7 +27,7 @@ export function createAccessToken(): string {
 /**
  * The token of a cluster: from a file, or else from {@link ACCESS_TOKEN_VARIABLE}. Never from the command line, which every
  * user of the machine can read.
- * @throws UserError when there is none, or a short one
+ * @throws UserError when the token is missing or too short
  */
 export function readAccessToken(file: string | undefined): string {
   const source = file ?? `$${ACCESS_TOKEN_VARIABLE}`;

@@ -75,7 +75,7 @@ export class VarintReader {
     return this.at >= this.source.length;
   }
 
-  /** The next number; undefined when there is none, or when it is no safe integer. */
+  /** The next number; undefined at the end, or when it is not a safe integer. */
   unsigned(): number | undefined {
     let value = 0;
     let factor = 1;

@@ -6,7 +6,7 @@ const MARK = "@eventlogger/beam:collection";
 
 type Marked = { readonly [MARK]: "map" | "set"; readonly content: unknown[] };
 
-/** Copies what contains a Map or a Set; returns the same value when there is none. */
+/** Copies what contains a Map or a Set; returns any other value as it is. */
 function mark(value: unknown, path: Set<object>): unknown {
   if (typeof value !== "object" || value === null || path.has(value)) return value;
   path.add(value);

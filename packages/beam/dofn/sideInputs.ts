@@ -1,11 +1,11 @@
 import "../sdk";
-import protobufjs from "protobufjs";
 import type * as runnerApi from "apache-beam/proto/beam_runner_api";
 import type { StateKey } from "apache-beam/proto/beam_fn_api";
-import { Context, type Coder } from "apache-beam/coders/coders";
+import type { Coder } from "apache-beam/coders/coders";
 import type { KVCoder } from "apache-beam/coders/required_coders";
 import type { Window } from "apache-beam/values";
 import type { OperatorContext } from "apache-beam/worker/operators";
+import { decodeAll } from "../state/cells";
 import { encodeNested } from "../state/keyedState";
 import { StateClient } from "../state/stateChannel";
 import { sideInputWindowOf } from "./sideInputWindows";
@@ -145,11 +145,4 @@ export class SideInputs {
     if (values.length > 1) throw new Error(`${this.stepName}: the side input ${name} has several values for one key`);
     return values[0];
   }
-}
-
-function decodeAll(coder: Coder<unknown>, bytes: Uint8Array): unknown[] {
-  const elements: unknown[] = [];
-  const reader = new protobufjs.Reader(bytes);
-  while (reader.pos < reader.len) elements.push(coder.decode(reader, Context.needsDelimiters));
-  return elements;
 }

@@ -62,7 +62,11 @@ export class ValueState<T> implements Cell {
   private changed = false;
   weight = CELL_OVERHEAD;
 
-  constructor(private readonly coder: Coder<T>) {}
+  /** @param join the value of several stored ones; default: the last */
+  constructor(
+    private readonly coder: Coder<T>,
+    private readonly join: (stored: T[]) => T | undefined = (stored) => stored.at(-1),
+  ) {}
 
   read(): T | undefined {
     return this.value;
@@ -76,7 +80,7 @@ export class ValueState<T> implements Cell {
     this.changed = true;
   }
   load(bytes: Uint8Array): void {
-    this.value = decodeAll(this.coder, bytes).at(-1);
+    this.value = this.join(decodeAll(this.coder, bytes));
     this.stored = bytes.length > 0;
     this.weight = CELL_OVERHEAD + BYTES_PER_ENCODED_BYTE * bytes.length;
   }

@@ -2,57 +2,48 @@ import "../sdk";
 import type { StateKey } from "apache-beam/proto/beam_fn_api";
 import type { Coder } from "apache-beam/coders/coders";
 import type { CombineFn } from "apache-beam/transforms/group_and_combine";
-import { BYTES_PER_ENCODED_BYTE, CELL_OVERHEAD, decodeAll, encodeAll, type Cell, type StateDeclaration } from "./cells";
+import { ValueState, type Cell, type StateDeclaration } from "./cells";
 import type { StateClient } from "./stateChannel";
 
 /** CombiningState of the Beam model: combines what is added, and stores the accumulator. */
 export class CombiningState<I, A, O> implements Cell {
-  private accumulator: A | undefined;
-  private stored = false;
-  private changed = false;
-  weight = CELL_OVERHEAD;
+  private readonly accumulator: ValueState<A>;
 
   constructor(
     private readonly combineFn: CombineFn<I, A, O>,
-    private readonly coder: Coder<A>,
-  ) {}
+    coder: Coder<A>,
+  ) {
+    // Runners that compact states themselves may have stored several accumulators.
+    this.accumulator = new ValueState(coder, (stored) =>
+      stored.length > 1 ? combineFn.mergeAccumulators(stored) : stored[0],
+    );
+  }
 
+  private current(): A {
+    return this.accumulator.read() ?? this.combineFn.createAccumulator();
+  }
   /** The combined value; that of no elements when nothing was added. */
   read(): O {
-    return this.combineFn.extractOutput(this.accumulator ?? this.combineFn.createAccumulator());
+    return this.combineFn.extractOutput(this.current());
   }
   add(value: I): void {
-    this.accumulator = this.combineFn.addInput(this.accumulator ?? this.combineFn.createAccumulator(), value);
-    this.changed = true;
+    this.accumulator.write(this.combineFn.addInput(this.current(), value));
   }
   /** Whether nothing was added since the state was created or cleared. */
   isEmpty(): boolean {
-    return this.accumulator === undefined;
+    return this.accumulator.read() === undefined;
   }
   clear(): void {
-    this.accumulator = undefined;
-    this.changed = true;
+    this.accumulator.clear();
   }
   load(bytes: Uint8Array): void {
-    const accumulators = decodeAll(this.coder, bytes);
-    // Runners that compact states themselves may have stored several.
-    this.accumulator = accumulators.length > 1 ? this.combineFn.mergeAccumulators(accumulators) : accumulators[0];
-    this.stored = accumulators.length > 0;
-    this.weight = CELL_OVERHEAD + BYTES_PER_ENCODED_BYTE * bytes.length;
+    this.accumulator.load(bytes);
   }
   save(client: StateClient, key: StateKey): Promise<void>[] {
-    if (!this.changed) return [];
-    this.changed = false;
-    const requests: Promise<void>[] = [];
-    if (this.stored) requests.push(client.clear(key));
-    this.stored = this.accumulator !== undefined;
-    this.weight = CELL_OVERHEAD;
-    if (this.accumulator !== undefined) {
-      const bytes = encodeAll(this.coder, [this.accumulator]);
-      this.weight += BYTES_PER_ENCODED_BYTE * bytes.length;
-      requests.push(client.append(key, bytes));
-    }
-    return requests;
+    return this.accumulator.save(client, key);
+  }
+  get weight(): number {
+    return this.accumulator.weight;
   }
 }
 
