@@ -87,7 +87,7 @@ export type ReplayLine =
       readonly line: number;
       /** The line as it was received. */
       readonly payload: Uint8Array;
-      /** What is wrong with it. */
+      /** What is wrong with it: completes a sentence that begins with "The line". */
       readonly message: string;
     };
 
@@ -104,14 +104,17 @@ const isTime = (value: unknown): value is number =>
 type ParsedLine = { readonly event: ReplayEvent } | { readonly message: string };
 
 function toEvent(value: unknown): ParsedLine {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return { message: "must be a JSON object" };
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return { message: "is not a JSON object" };
   const { event_id, session_id, event_name, event_time, user_id, received_at } = value as Record<string, unknown>;
-  if (!isText(event_id)) return { message: "event_id must be a text that is not empty" };
-  if (!isText(session_id)) return { message: "session_id must be a text that is not empty" };
-  if (typeof event_name !== "string") return { message: "event_name must be a text" };
-  if (!isTime(event_time)) return { message: "event_time must be an integer, epoch milliseconds from 1970 on" };
-  if (user_id !== null && typeof user_id !== "string") return { message: "user_id must be a text or null" };
-  if (!isTime(received_at)) return { message: "received_at must be an integer, epoch milliseconds from 1970 on" };
+  if (!isText(event_id)) return { message: "has an event_id that is not a text, or an empty one" };
+  if (!isText(session_id)) return { message: "has a session_id that is not a text, or an empty one" };
+  if (typeof event_name !== "string") return { message: "has an event_name that is not a text" };
+  if (!isTime(event_time))
+    return { message: "has an event_time that is not an integer, epoch milliseconds from 1970 on" };
+  if (user_id !== null && typeof user_id !== "string")
+    return { message: "has a user_id that is neither a text nor null" };
+  if (!isTime(received_at))
+    return { message: "has a received_at that is not an integer, epoch milliseconds from 1970 on" };
   return { event: { event_id, session_id, event_name, event_time, user_id, received_at } };
 }
 
