@@ -5,6 +5,7 @@ import { applyAsync, pipe, type AnyPTransform } from "@eventlogger/beam";
 import type { AcceptedIds } from "@eventlogger/events/accepted/acceptedIds";
 import type { DeadLetter } from "@eventlogger/events/deadLetter";
 import type { DayVersion } from "@eventlogger/events/totals/totals";
+import { FIRST_GENERATION } from "@eventlogger/gcp/bigquery/generations";
 import type { EventRow } from "@eventlogger/gcp/bigquery/tables";
 import { recordAccepted } from "./accepted/recordAccepted";
 import { toEventRows } from "./io/bigquery/toEventRows";
@@ -32,6 +33,8 @@ export interface EventPipelineOptions {
    * described. It belongs to the state, and becomes part of the pipeline's description: never print either.
    */
   readonly shardHashSecret: string | undefined;
+  /** The generation that the rollup versions belong to. @default 1 */
+  readonly generation?: number | undefined;
   /**
    * Rollup versions are higher than this. For a runner that commits state and outputs together: its workers have no floor of
    * their own. @default 0
@@ -78,6 +81,7 @@ export function eventPipeline(
     earlyFiringMs,
     sessionWindows = "state",
     shardHashSecret,
+    generation = FIRST_GENERATION,
     versionFloor,
     skipsCountedDays = true,
   }: EventPipelineOptions,
@@ -91,7 +95,7 @@ export function eventPipeline(
     const sessionDeltas = pipe(events, countSessions({ gapMs, shardHashSecret, beamWindows }));
     const userDeltas = pipe(events, countUsers({ shardHashSecret, skipsCounted: skipsCountedDays }));
     const deltas = P([sessionDeltas, userDeltas]).apply(withName("AllDeltas", flatten<KV<string, string>>()));
-    const refusedVersions = await applyAsync(pipe(deltas, totalDays(versionFloor)), io.writeRollupVersions);
+    const refusedVersions = await applyAsync(pipe(deltas, totalDays(generation, versionFloor)), io.writeRollupVersions);
 
     const deadLetters = P([invalidMessages, refusedEvents, refusedVersions]).apply(
       withName("AllDeadLetters", flatten<DeadLetter>()),
