@@ -1,13 +1,17 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import path from "node:path";
-import { isRunning, type Generation, type GenerationJob } from "@eventlogger/gcp/bigquery/generations";
+import { FIRST_GENERATION, isRunning, type Generation, type GenerationJob } from "@eventlogger/gcp/bigquery/generations";
 import { waitUntil } from "@eventlogger/process/wait";
-import { stateDirectoryOf } from "../../runners/flink/generationDirectory";
 import { StateDirectory, StateDirectoryInUseError } from "../../runners/flink/stateDirectory";
 import { pause } from "../context";
 import type { PipelineStatus, PublishedUntil, RebuildDriver } from "../driver";
 import { RunChild } from "./runChild";
+
+/** The state directory of a generation. @param base that of the first generation */
+function stateDirectoryOf(base: string, generation: number): string {
+  return generation === FIRST_GENERATION ? base : path.join(base, `generation-${generation}`);
+}
 
 /** Time that a pipeline has to stop, ms; more than `run` needs. */
 const STOP_GRACE_MS = 30_000;
