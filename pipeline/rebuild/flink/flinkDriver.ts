@@ -1,7 +1,12 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import path from "node:path";
-import { FIRST_GENERATION, isRunning, type Generation, type GenerationJob } from "@eventlogger/gcp/bigquery/generations";
+import {
+  FIRST_GENERATION,
+  isRunning,
+  type Generation,
+  type GenerationJob,
+} from "@eventlogger/gcp/bigquery/generations";
 import { waitUntil } from "@eventlogger/process/wait";
 import { StateDirectory, StateDirectoryInUseError } from "../../runners/flink/stateDirectory";
 import { pause } from "../context";
@@ -20,7 +25,15 @@ const LOCK_TIMEOUT_MS = 60_000;
 const POLL_MS = 1000;
 
 /** What a run creates in its state directory. The copies of dead letters and the logs of the first generation stay. */
-const STATE_ENTRIES = ["checkpoints", "work", "current.json", "settings.json", "leases.json", "progress.json", "check-lease"];
+const STATE_ENTRIES = [
+  "checkpoints",
+  "work",
+  "current.json",
+  "settings.json",
+  "leases.json",
+  "progress.json",
+  "check-lease",
+];
 
 export interface FlinkDriverOptions {
   /** `--state-dir`: that of generation 1, with those of the others in it. */
@@ -96,7 +109,10 @@ export class FlinkDriver implements RebuildDriver {
     for (const name of STATE_ENTRIES) rmSync(path.join(directory, name), { recursive: true, force: true });
   }
 
-  advice(active: Generation, { keepOld, takeOver }: { readonly keepOld: boolean; readonly takeOver: boolean }): readonly string[] {
+  advice(
+    active: Generation,
+    { keepOld, takeOver }: { readonly keepOld: boolean; readonly takeOver: boolean },
+  ): readonly string[] {
     if (keepOld) {
       return [
         `Start its pipeline: \`eventlogger run --generation ${active.generation}\` with the same options. The previous generation is ` +

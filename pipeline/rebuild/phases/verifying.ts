@@ -37,7 +37,11 @@ export async function verifying(context: RebuildContext): Promise<void> {
     report.doing("comparing the numbers with the raw events");
     const { publishedUntil } = await services.driver.observe(session.generation);
     if (publishedUntil.live !== undefined) {
-      const found = await services.verifier.compare(session.generation, publishedUntil.live - times.clockSkewMs, signal);
+      const found = await services.verifier.compare(
+        session.generation,
+        publishedUntil.live - times.clockSkewMs,
+        signal,
+      );
       const elapsed = performance.now() - began;
       const { differences, unexplained, equalDays } = found;
       if (differences.length === 0 || (unexplained.length === 0 && elapsed >= times.settleMs)) {
@@ -51,12 +55,16 @@ export async function verifying(context: RebuildContext): Promise<void> {
       if (unexplained.length > 0 && elapsed >= times.verifyLimitMs) {
         throw new RebuildWrongError(session.generation.generation, found);
       }
-      report.doing(`${differences.length} numbers still differ, ${unexplained.length} of them by more than events in flight`);
+      report.doing(
+        `${differences.length} numbers still differ, ${unexplained.length} of them by more than events in flight`,
+      );
+      // The previous pipeline may have written events meanwhile that were redelivered late.
+      if (unexplained.length > 0) await replayChanged(context);
     }
     await pause(times.compareMs, signal);
     await ensureStarted(context);
   }
-  // The previous pipeline may have written events meanwhile that were redelivered late.
+  // Such events may also be too few to be noticed among those in flight.
   const wasComplete = (await replayChanged(context)) === 0;
   await session.update({ phase: wasComplete ? "activating" : "catching up" });
 }
