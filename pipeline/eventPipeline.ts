@@ -56,10 +56,20 @@ export type Sink<T> = AnyPTransform<PCollection<T>, DeadLetter>;
 /** The source and the sinks of the pipeline. They depend on the runner, which chooses them in one place. */
 export interface EventPipelineIo {
   readonly readMessages: AnyPTransform<Root, PubSubMessage>;
+  /** Reads the replay subscription, where that is a step of its own. By default `readMessages` reads both subscriptions. */
+  readonly readReplay?: AnyPTransform<Root, PubSubMessage>;
   readonly writeEvents: Sink<EventRow>;
   readonly writeRollupVersions: Sink<DayVersion>;
   readonly writeDeadLetters: Sink<DeadLetter>;
   readonly writeAcceptedIds: Sink<AcceptedIds>;
+}
+
+/** The messages of both subscriptions. The step that reads live messages has the name that running jobs know. */
+async function readAll(root: Root, { readMessages, readReplay }: EventPipelineIo): Promise<PCollection<PubSubMessage>> {
+  const messages = await applyAsync(root, readMessages);
+  if (!readReplay) return messages;
+  const replayed = await applyAsync(root, readReplay);
+  return P([messages, replayed]).apply(withName("AllMessages", flatten<PubSubMessage>()));
 }
 
 /**
@@ -82,7 +92,7 @@ export function eventPipeline(
 ): (root: Root) => Promise<PCollection<DeadLetter>> {
   const beamWindows = sessionWindows === "beam" ? { staleAfterMs, earlyFiringMs } : undefined;
   return async (root) => {
-    const messages = await applyAsync(root, io.readMessages);
+    const messages = await readAll(root, io);
     const { events, deadLetters: invalidMessages } = parseMessages(messages, beamWindows?.staleAfterMs);
     const refusedEvents = await applyAsync(pipe(events, toEventRows()), io.writeEvents);
 

@@ -11,6 +11,7 @@ import { FIRST_GENERATION } from "@eventlogger/gcp/bigquery/generations";
 import { LabelledGeneration } from "@eventlogger/gcp/bigquery/stateLabels";
 import { checkTables } from "@eventlogger/gcp/bigquery/setup/checkTables";
 import { mergeDiagnostics, type Diagnostics } from "@eventlogger/gcp/diagnostics";
+import { FIRST_GENERATION, replaySubscription } from "@eventlogger/gcp/pubsub/replayNames";
 import { checkSubscription } from "@eventlogger/gcp/pubsub/setup/checkSubscription";
 import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
 import { makePrivate, PRIVATE_UMASK } from "@eventlogger/process/privateFiles";
@@ -166,7 +167,7 @@ const LABEL_EVERY_MS = 5 * 60_000;
  */
 async function checkSourceAndSinks(
   project: string,
-  subscription: string,
+  subscriptions: readonly string[],
   dataset: string,
   endpoint?: string,
 ): Promise<Diagnostics> {
@@ -174,7 +175,7 @@ async function checkSourceAndSinks(
   try {
     const found = mergeDiagnostics(
       await Promise.all([
-        checkSubscription(pubsub, subscription),
+        ...subscriptions.map((subscription) => checkSubscription(pubsub, subscription)),
         checkTables(bigQueryClient({ project, endpoint }), dataset),
       ]),
     );
@@ -187,10 +188,11 @@ async function checkSourceAndSinks(
 
 function status(counters: Readonly<Record<string, number>>, seconds: number, rate: number, restarts: number): string {
   const n = (name: string): string => grouped(counters[name] ?? 0);
+  const replayed = counters["replayedEvents"] ? `, ${n("replayedEvents")} replayed` : "";
   const dead = counters["deadLetters"] ? `, ${n("deadLetters")} dead letters` : "";
   const failed = counters["worker.failedBundles"] ? `, ${n("worker.failedBundles")} failed bundles` : "";
   const restarted = restarts ? `, ${grouped(restarts)} restarts of the job` : "";
-  return `${grouped(seconds)} s  ${n("events")} events (${grouped(rate)}/s), ${n("rollupVersions")} rollup versions${dead}${failed}${restarted}`;
+  return `${grouped(seconds)} s  ${n("events")} events (${grouped(rate)}/s)${replayed}, ${n("rollupVersions")} rollup versions${dead}${failed}${restarted}`;
 }
 
 /** Draws the live line. @returns a function that removes it */
@@ -277,7 +279,13 @@ export const runCommand = defineCommand({
       if (!state.isLocked) {
         warn(`the command flock is missing, so that a run in another container on ${state.directory} is not noticed`);
       }
-      const { warnings } = await checkSourceAndSinks(o.project, o.subscription, o.dataset, o.bigqueryEndpoint);
+      const replayed = replaySubscription(o.subscription, FIRST_GENERATION);
+      const { warnings } = await checkSourceAndSinks(
+        o.project,
+        [o.subscription, replayed],
+        o.dataset,
+        o.bigqueryEndpoint,
+      );
       for (const warning of warnings) warn(warning);
       monitor = await RunMonitor.start({
         host: o.metricsHost,
@@ -322,6 +330,7 @@ export const runCommand = defineCommand({
       const starting = runEventPipelineOnFlink(
         {
           ...o,
+          replaySubscription: replayed,
           sessionGapMs: o.sessionGap,
           lateAfterMs: o.lateAfter,
           earlyFiringMs: o.earlyFiring,
