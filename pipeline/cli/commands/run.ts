@@ -7,7 +7,8 @@ import type { RunMonitor as Monitor } from "../../monitoring/runMonitor";
 import { onStopSignals } from "@eventlogger/process/stopSignals";
 import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
 import type { RunLease } from "@eventlogger/gcp/bigquery/runLease";
-import { LabelledTables } from "@eventlogger/gcp/bigquery/stateLabels";
+import { FIRST_GENERATION } from "@eventlogger/gcp/bigquery/generations";
+import { LabelledGeneration } from "@eventlogger/gcp/bigquery/stateLabels";
 import { checkTables } from "@eventlogger/gcp/bigquery/setup/checkTables";
 import { mergeDiagnostics, type Diagnostics } from "@eventlogger/gcp/diagnostics";
 import { FIRST_GENERATION, replaySubscription } from "@eventlogger/gcp/pubsub/replayNames";
@@ -299,11 +300,12 @@ export const runCommand = defineCommand({
       if (monitor.address) say(`metrics on http://${monitor.address}/metrics`);
       const settings = stateSettings({ ...o, sessionGapMs: o.sessionGap });
       const bigquery = bigQueryClient({ project: o.project, endpoint: o.bigqueryEndpoint });
-      const tables = new LabelledTables(bigquery, o.dataset);
+      const tables = new LabelledGeneration(bigquery, o.dataset, FIRST_GENERATION);
       const claim = async (): Promise<void> => {
         lease = await claimDataset({
           bigquery,
           dataset: o.dataset,
+          generation: FIRST_GENERATION,
           state,
           settings: generationSettings(o.sessionGap),
           fresh: o.fresh,
