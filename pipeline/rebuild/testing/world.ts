@@ -259,7 +259,7 @@ export class World {
         },
       },
       verifier: {
-        compare: async ({ generation }, inFlightSinceMs) => {
+        compare: async ({ generation }, { inFlightSinceMs }) => {
           const counted = this.pipelines.get(generation)?.counted ?? new Set();
           const missing = [...this.rows].filter((event) => !counted.has(event));
           const differences = missing.map((event) => ({
