@@ -1,5 +1,6 @@
 import type { BigQuery } from "@google-cloud/bigquery";
 import { readActiveGeneration } from "../generations";
+import { horizonAt, readHorizon, type Horizon } from "../retention/horizon";
 import { existingTable } from "../setup/existingTable";
 import { acceptedIdsTable, generationsTable } from "../tables";
 import { compareRecord, type RecordComparison } from "./compareRecord";
@@ -23,6 +24,8 @@ export interface VerifyOptions {
 export interface Verification extends RollupComparison {
   /** Session gap that was used, ms. */
   readonly gapMs: number;
+  /** What the remaining rows of `events` tell about the numbers. Undefined: no rows are deleted. */
+  readonly horizon: Horizon | undefined;
   /** The compared days, YYYY-MM-DD; undefined: all. */
   readonly days: readonly string[] | undefined;
   readonly record: RecordComparison;
@@ -61,14 +64,19 @@ export async function verifyDataset(
     const days = await step(`finding the days touched since ${since}`, () => daysTouchedSince(queries, all, since));
     scope = { ...all, days };
   }
-  const rollups = await step("recomputing the rollups", () => compareWithRawEvents(queries, scope, gapMs));
-  const record = await step("comparing the record of accepted events", () => compareRecord(queries, scope));
+  const horizon = await readHorizon(bigquery, dataset);
+  const completeSince = horizon?.receivedSince;
+  const rollups = await step("recomputing the rollups", () => compareWithRawEvents(queries, scope, gapMs, horizon));
+  const record = await step("comparing the record of accepted events", () =>
+    // The record counts UTC days.
+    compareRecord(queries, scope, completeSince && horizonAt(completeSince).firstCompleteDay),
+  );
   const deadLetters = await step("counting the dead letters", () =>
-    countDeadLetters(queries, scope, { since, acknowledgedUntil: deadLettersUntil }),
+    countDeadLetters(queries, scope, { since, acknowledgedUntil: deadLettersUntil, completeSince }),
   );
   return {
     ...rollups,
-    ...{ gapMs, days: scope.days, record, deadLetters, bytesScanned: queries.bytesScanned },
+    ...{ gapMs, horizon, days: scope.days, record, deadLetters, bytesScanned: queries.bytesScanned },
     isEqual:
       rollups.differences.length === 0 &&
       record.missing.length === 0 &&
