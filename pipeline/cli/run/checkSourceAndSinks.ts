@@ -1,8 +1,9 @@
 import type { BigQuery } from "@google-cloud/bigquery";
+import { FIRST_GENERATION } from "@eventlogger/gcp/bigquery/generations";
 import { checkTables } from "@eventlogger/gcp/bigquery/setup/checkTables";
 import { mergeDiagnostics, NO_DIAGNOSTICS, type Diagnostics } from "@eventlogger/gcp/diagnostics";
 import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
-import { FIRST_GENERATION, replaySubscription } from "@eventlogger/gcp/pubsub/replayNames";
+import { replaySubscription } from "@eventlogger/gcp/pubsub/replayNames";
 import { checkSubscription } from "@eventlogger/gcp/pubsub/setup/checkSubscription";
 import { chooseGeneration, type ChosenGeneration, type GenerationChoice } from "./chooseGeneration";
 
