@@ -23,9 +23,10 @@ describe("eventlogger", function () {
   it("--help lists all commands, and each command has a help with examples", async () => {
     const all = await eventlogger(["--help"]);
     assert.equal(all.code, 0);
-    const names = "setup run launch status logs update drain cancel generate verify generations dead-letters worker-pool".split(
-      " ",
-    );
+    const names =
+      "setup run launch status logs update drain cancel generate verify generations dead-letters worker-pool".split(
+        " ",
+      );
     const check = async (name: string): Promise<void> => {
       assert.match(all.stdout, new RegExp(`^ +eventlogger ${name} `, "m"));
       const one = await eventlogger([name, "--help"]);
