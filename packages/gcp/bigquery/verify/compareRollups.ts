@@ -2,7 +2,7 @@ import { averageMinutesSql, averageSecondsSql } from "../averages";
 import type { ResultRow } from "../query";
 import type { Horizon } from "../retention/horizon";
 import { eventsTable } from "../tables";
-import { dailyRollupsAllView, dailyRollupsView } from "../views";
+import { dailyRollupsAllView } from "../views";
 import { dateIn } from "../zone/zoneRules";
 import type { MeteredQueries } from "./meteredQueries";
 import { onDays, table, utcDaysOf, type Scope } from "./scope";
@@ -176,7 +176,7 @@ export function compareRollups(
 }
 
 /**
- * Recomputes rollups from the raw events by SQL and compares them with those of a generation, which are read first.
+ * Recomputes rollups from the raw events by SQL and compares them with those of the generation.
  * @param gapMs session gap of the pipeline; ms
  * @param horizon what is known when rows of `events` are deleted. Undefined: none are
  * @throws Error of the BigQuery client when a query fails
@@ -187,12 +187,10 @@ export async function compareWithRawEvents(
   gapMs: number,
   horizon?: Horizon,
 ): Promise<RollupComparison> {
-  const { generation, days } = scope;
-  const rollups =
-    generation === undefined
-      ? table(scope, dailyRollupsView)
-      : `(SELECT * FROM ${table(scope, dailyRollupsAllView)} WHERE generation = ${generation})`;
-  const actual = await queries.run(`SELECT date, ${NUMBERS.join(", ")} FROM ${rollups} WHERE ${onDays(days, "date")}`);
+  const actual = await queries.run(
+    `SELECT date, ${NUMBERS.join(", ")} FROM ${table(scope, dailyRollupsAllView)}
+     WHERE generation = ${scope.generation} AND ${onDays(scope.days, "date")}`,
+  );
   const expected = await queries.run(expectedRollupsSql(scope), { gap_ms: gapMs });
   return compareRollups(byDate(expected), byDate(actual), horizon);
 }
