@@ -140,7 +140,8 @@ describe("StateDirectory", () => {
 
   it("takes state of a release before generations for that of generation 1 with UTC days", async () => {
     await runOnce(directory, "a", 1);
-    const { generation: _generation, timeZone: _timeZone, ...earlier } = settings;
+    const { generation, timeZone, ...earlier } = settings;
+    assert.deepEqual([generation, timeZone], [1, "UTC"]);
     writeFileSync(path.join(directory, "settings.json"), JSON.stringify(earlier));
     const state = await StateDirectory.open(directory);
     state.requireSettings(settings);
