@@ -63,7 +63,7 @@ describe("the event pipeline with the sinks for Dataflow", function () {
     (await runQuery(fixture.bigquery, query))[0]?.number("n");
 
   it("writes every event and exact rollups", async () => {
-    const dataset = await fixture.freshDataset();
+    const dataset = await fixture.datasetWithGeneration();
     const sent = events();
     const expected = bruteForceRollups(sent);
     const messages = sent.map((event, i) => ({
