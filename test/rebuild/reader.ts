@@ -44,7 +44,7 @@ export class Reader {
    * Checks every answer: it has the numbers of one generation, and of its definitions, on all days. Generations follow each other, and no
    * event that was counted is missing later.
    *
-   * Events of a fixed set of users keep coming, so that numbers change all the time. The sessions per active user hardly do: they tell which
+   * Events of a fixed set of users, all of which are known, keep coming, so that numbers change all the time. The sessions per active user hardly do: they tell which
    * session gap a number has. So the gaps of neighbouring generations must differ a lot, or their days.
    * @param definitions those of each generation
    * @param events all events that were accepted until now
