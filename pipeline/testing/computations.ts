@@ -2,6 +2,7 @@ import type { KV } from "apache-beam/values";
 import type { BundleDoFn } from "@eventlogger/beam";
 import type { AcceptedIds } from "@eventlogger/events/accepted/acceptedIds";
 import type { DayDelta, DayVersion } from "@eventlogger/events/totals/totals";
+import { FIRST_GENERATION } from "@eventlogger/gcp/bigquery/generations";
 import { AcceptedLedger } from "../accepted/acceptedLedger";
 import { CollectHashes } from "../accepted/collectHashes";
 import { MergeHashes } from "../accepted/mergeHashes";
@@ -58,7 +59,7 @@ export class Computations {
   private readonly sessionLedger: StatefulRun<Uint8Array, DayDelta, ReturnType<SessionLedger["states"]>>;
   private readonly userLedger = new StatefulRun(new UserLedger());
   private readonly acceptedLedger = new StatefulRun(new AcceptedLedger());
-  private readonly dayTotals = new StatefulRun(new DayTotals());
+  private readonly dayTotals = new StatefulRun(new DayTotals(FIRST_GENERATION));
 
   private readonly userDays: CollectUserDays;
 

@@ -1,0 +1,132 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import type { Difference, RollupNumber } from "@eventlogger/gcp/bigquery/verify/compareRollups";
+import { bruteForceRollups } from "@eventlogger/traffic/bruteForce";
+import { unexplainedDifferences } from "./inFlight";
+
+const GAP_MS = 1000;
+const DAY_MS = 86_400_000;
+
+interface Event {
+  readonly event_id: string;
+  readonly session_id: string;
+  readonly user_id: string | null;
+  readonly event_time: number;
+}
+
+type Numbers = Record<RollupNumber, number>;
+
+const dayOf = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
+
+/** The numbers of the view daily_rollups, by brute force. */
+function numbersOf(events: readonly Event[]): Map<string, Numbers> {
+  let total = 0;
+  const entries = bruteForceRollups(events, GAP_MS).daily_stats.map((stat): [string, Numbers] => {
+    const date = stat.date.split("/").reverse().join("-");
+    total += stat.new_user_count;
+    return [date, { ...stat, session_duration_ms: durationMs(events, date), total_users: total }];
+  });
+  return new Map(entries);
+}
+
+/** The sum of the session durations of a day: the steps between neighbours of a session id that are less than the gap. */
+function durationMs(events: readonly Event[], date: string): number {
+  const ofDay = events.filter((event) => dayOf(event.event_time) === date);
+  return [...new Set(ofDay.map((event) => event.session_id))].reduce((sum, id) => {
+    const times = ofDay.filter((event) => event.session_id === id).map((event) => event.event_time);
+    times.sort((a, b) => a - b);
+    return times.reduce((ms, time, i) => {
+      const step = i === 0 ? GAP_MS : time - (times[i - 1] as number);
+      return step < GAP_MS ? ms + step : ms;
+    }, sum);
+  }, 0);
+}
+
+function differencesOf(expected: Map<string, Numbers>, actual: Map<string, Numbers>): Difference[] {
+  return [...new Set([...expected.keys(), ...actual.keys()])].flatMap((date): Difference[] => {
+    const [want, have] = [expected.get(date), actual.get(date)];
+    if (!want || !have) {
+      return [{ date, number: "day", expected: want?.session_count, actual: have?.session_count }];
+    }
+    const names = Object.keys(want).filter((name) => name !== "date") as RollupNumber[];
+    return names
+      .filter((number) => want[number] !== have[number])
+      .map((number) => ({ date, number, expected: want[number], actual: have[number] }));
+  });
+}
+
+function countByDay(events: readonly Event[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { event_time } of events) counts.set(dayOf(event_time), (counts.get(dayOf(event_time)) ?? 0) + 1);
+  return counts;
+}
+
+const event = fc.record({
+  session_id: fc.constantFrom("a", "b", "c"),
+  user_id: fc.constantFrom("u", "v", "w", "x", null),
+  // Few times, so that many events are neighbours at about the gap.
+  event_time: fc
+    .tuple(fc.integer({ min: 0, max: 3 }), fc.integer({ min: 0, max: 40 }))
+    .map(([day, step]) => day * DAY_MS + step * (GAP_MS / 4)),
+});
+const events = fc
+  .array(event, { minLength: 1, maxLength: 40 })
+  .map((list) => list.map((one, i): Event => ({ ...one, event_id: String(i) })));
+
+describe("unexplainedDifferences", () => {
+  it("events that are in only one of numbers and raw rows explain every difference that they make", () => {
+    fc.assert(
+      fc.property(events, fc.array(fc.constantFrom("both", "numbers", "rows"), { maxLength: 40 }), (all, places) => {
+        const place = (one: Event): string => places[Number(one.event_id)] ?? "both";
+        const rows = all.filter((one) => place(one) !== "numbers");
+        const counted = all.filter((one) => place(one) !== "rows");
+        const inFlight = countByDay(all.filter((one) => place(one) !== "both"));
+        const found = differencesOf(numbersOf(rows), numbersOf(counted));
+        assert.deepEqual(unexplainedDifferences(found, inFlight, GAP_MS), []);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it("without events in flight every difference is unexplained", () => {
+    fc.assert(
+      fc.property(events, events, (one, other) => {
+        const found = differencesOf(numbersOf(one), numbersOf(other));
+        assert.deepEqual(unexplainedDifferences(found, new Map(), GAP_MS), found);
+      }),
+    );
+  });
+
+  it("a difference that is larger than the events in flight allow is unexplained, for each number", () => {
+    const inFlight = new Map([
+      ["1970-01-02", 2],
+      ["1970-01-04", 1],
+    ]);
+    const at = (date: string, number: RollupNumber | "day", by: number): Difference => ({
+      ...{ date, number },
+      expected: 100,
+      actual: 100 + by,
+    });
+    const explained = [
+      at("1970-01-02", "session_count", 2),
+      at("1970-01-02", "active_user_count", -2),
+      at("1970-01-02", "session_duration_ms", 4 * GAP_MS),
+      at("1970-01-02", "average_session_duration_sec", 17),
+      at("1970-01-03", "new_user_count", 2),
+      at("1970-01-04", "total_users", 3),
+      { date: "1970-01-04", number: "day", expected: 1, actual: undefined } as const,
+    ];
+    const unexplained = [
+      at("1970-01-02", "session_count", 3),
+      at("1970-01-02", "active_user_count", -3),
+      at("1970-01-02", "session_duration_ms", 4 * GAP_MS + 1),
+      at("1970-01-03", "average_session_duration_sec", 1),
+      at("1970-01-03", "session_count", 1),
+      at("1970-01-01", "new_user_count", 1),
+      at("1970-01-03", "total_users", 3),
+      { date: "1970-01-04", number: "day", expected: 2, actual: undefined } as const,
+      { date: "1970-01-05", number: "day", expected: undefined, actual: 1 } as const,
+    ];
+    assert.deepEqual(unexplainedDifferences([...explained, ...unexplained], inFlight, GAP_MS), unexplained);
+  });
+});
