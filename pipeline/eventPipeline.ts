@@ -5,6 +5,7 @@ import { applyAsync, pipe, type AnyPTransform } from "@eventlogger/beam";
 import type { AcceptedIds } from "@eventlogger/events/accepted/acceptedIds";
 import type { DeadLetter } from "@eventlogger/events/deadLetter";
 import type { DayVersion } from "@eventlogger/events/totals/totals";
+import { UTC_NAME } from "@eventlogger/events/zone/zoneName";
 import { FIRST_GENERATION } from "@eventlogger/gcp/bigquery/generations";
 import type { EventRow } from "@eventlogger/gcp/bigquery/tables";
 import { recordAccepted } from "./accepted/recordAccepted";
@@ -22,6 +23,8 @@ export type SessionWindows = "state" | "beam";
 export interface EventPipelineOptions {
   /** Session gap: events of one session id less than this apart belong to one session. Whole seconds. */
   readonly sessionGapMs: number;
+  /** Time zone of the days of sessions and users: an IANA name. @default "UTC" */
+  readonly timeZone?: string | undefined;
   /** @default "state" */
   readonly sessionWindows?: SessionWindows | undefined;
   /** Only for Beam's session windows: events older than this are stale and bypass them. */
@@ -77,6 +80,7 @@ export function eventPipeline(
   io: EventPipelineIo,
   {
     sessionGapMs: gapMs,
+    timeZone = UTC_NAME,
     lateAfterMs: staleAfterMs,
     earlyFiringMs,
     sessionWindows = "state",
@@ -92,8 +96,8 @@ export function eventPipeline(
     const { events, deadLetters: invalidMessages } = parseMessages(messages, beamWindows?.staleAfterMs);
     const refusedEvents = await applyAsync(pipe(events, toEventRows()), io.writeEvents);
 
-    const sessionDeltas = pipe(events, countSessions({ gapMs, shardHashSecret, beamWindows }));
-    const userDeltas = pipe(events, countUsers({ shardHashSecret, skipsCounted: skipsCountedDays }));
+    const sessionDeltas = pipe(events, countSessions({ gapMs, shardHashSecret, timeZone, beamWindows }));
+    const userDeltas = pipe(events, countUsers({ shardHashSecret, timeZone, skipsCounted: skipsCountedDays }));
     const deltas = P([sessionDeltas, userDeltas]).apply(withName("AllDeltas", flatten<KV<string, string>>()));
     const refusedVersions = await applyAsync(pipe(deltas, totalDays(generation, versionFloor)), io.writeRollupVersions);
 

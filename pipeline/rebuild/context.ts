@@ -106,7 +106,8 @@ export async function untilPipeline(
 export async function ensureStarted({ services, session, signal, report }: RebuildContext): Promise<void> {
   const { state, detail } = await services.driver.observe(session.generation);
   if (state === "running" || state === "starting") return;
-  if (state === "failed") report.say(`the pipeline of generation ${session.generation.generation} ended: ${detail ?? "no reason known"}`);
+  if (state === "failed")
+    report.say(`the pipeline of generation ${session.generation.generation} ended: ${detail ?? "no reason known"}`);
   await services.driver.start(session.generation, signal);
   await session.reload();
 }

@@ -15,7 +15,11 @@ export function rowsUntilCutOff(
 ): { readonly receivedFrom?: string; readonly receivedTo: string; readonly until: string } {
   if (cutOff === null) throw new Error("The rebuild has no cut-off yet");
   const until = Date.parse(cutOff) + receiverSkewMs;
-  return { ...(from !== null && { receivedFrom: from }), receivedTo: dayOf(until), until: new Date(until).toISOString() };
+  return {
+    ...(from !== null && { receivedFrom: from }),
+    receivedTo: dayOf(until),
+    until: new Date(until).toISOString(),
+  };
 }
 
 /** The partitions of which not all rows were replayed, with all their rows. */

@@ -72,8 +72,14 @@ export interface Comparison {
 
 /** Compares numbers with raw rows. */
 export interface Verifier {
-  /** @param inFlightSinceMs events received since then may be in only one of both; epoch ms */
-  compare(generation: Generation, inFlightSinceMs: number, signal: AbortSignal): Promise<Comparison>;
+  /**
+   * @param options.inFlightSinceMs events received since then may be in only one of both; epoch ms
+   * @param options.days YYYY-MM-DD; undefined: all
+   */
+  compare(
+    generation: Generation,
+    options: { readonly inFlightSinceMs: number; readonly days: readonly string[] | undefined },
+  ): Promise<Comparison>;
 }
 
 /** Everything outside of the process that a rebuild uses. */
@@ -103,7 +109,7 @@ export interface RebuildTimes {
   readonly previousLimitMs: number;
   /** How long the new pipeline may be without progress before the rebuild gives up. */
   readonly progressLimitMs: number;
-  /** Wait between two comparisons. */
+  /** Wait after the first comparison; longer after later ones, because each one costs. */
   readonly compareMs: number;
   /** Numbers that differ only by events in flight are accepted after this time. */
   readonly settleMs: number;
@@ -121,6 +127,6 @@ export const REBUILD_TIMES: RebuildTimes = {
   previousLimitMs: 300_000,
   progressLimitMs: 600_000,
   compareMs: 5000,
-  settleMs: 30_000,
+  settleMs: 15_000,
   verifyLimitMs: 600_000,
 };

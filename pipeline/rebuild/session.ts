@@ -104,7 +104,9 @@ export class RebuildSession {
     if (this.isOver) return;
     this.timer = setTimeout(() => {
       // A renewal that fails is tried again, until the record is changed or the lease is taken.
-      void this.write({}).catch(() => {}).finally(() => this.schedule());
+      void this.write({})
+        .catch(() => {})
+        .finally(() => this.schedule());
     }, this.times.renewMs).unref();
   }
 

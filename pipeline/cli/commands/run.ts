@@ -11,7 +11,7 @@ import { FIRST_GENERATION } from "@eventlogger/gcp/bigquery/generations";
 import { LabelledGeneration } from "@eventlogger/gcp/bigquery/stateLabels";
 import { checkTables } from "@eventlogger/gcp/bigquery/setup/checkTables";
 import { mergeDiagnostics, type Diagnostics } from "@eventlogger/gcp/diagnostics";
-import { FIRST_GENERATION, replaySubscription } from "@eventlogger/gcp/pubsub/replayNames";
+import { replaySubscription } from "@eventlogger/gcp/pubsub/replayNames";
 import { checkSubscription } from "@eventlogger/gcp/pubsub/setup/checkSubscription";
 import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
 import { makePrivate, PRIVATE_UMASK } from "@eventlogger/process/privateFiles";

@@ -1,13 +1,22 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import path from "node:path";
-import { isRunning, type Generation, type GenerationJob } from "@eventlogger/gcp/bigquery/generations";
+import {
+  FIRST_GENERATION,
+  isRunning,
+  type Generation,
+  type GenerationJob,
+} from "@eventlogger/gcp/bigquery/generations";
 import { waitUntil } from "@eventlogger/process/wait";
-import { stateDirectoryOf } from "../../runners/flink/generationDirectory";
 import { StateDirectory, StateDirectoryInUseError } from "../../runners/flink/stateDirectory";
 import { pause } from "../context";
 import type { PipelineStatus, PublishedUntil, RebuildDriver } from "../driver";
 import { RunChild } from "./runChild";
+
+/** The state directory of a generation. @param base that of the first generation */
+function stateDirectoryOf(base: string, generation: number): string {
+  return generation === FIRST_GENERATION ? base : path.join(base, `generation-${generation}`);
+}
 
 /** Time that a pipeline has to stop, ms; more than `run` needs. */
 const STOP_GRACE_MS = 30_000;
@@ -16,7 +25,15 @@ const LOCK_TIMEOUT_MS = 60_000;
 const POLL_MS = 1000;
 
 /** What a run creates in its state directory. The copies of dead letters and the logs of the first generation stay. */
-const STATE_ENTRIES = ["checkpoints", "work", "current.json", "settings.json", "leases.json", "progress.json", "check-lease"];
+const STATE_ENTRIES = [
+  "checkpoints",
+  "work",
+  "current.json",
+  "settings.json",
+  "leases.json",
+  "progress.json",
+  "check-lease",
+];
 
 export interface FlinkDriverOptions {
   /** `--state-dir`: that of generation 1, with those of the others in it. */
@@ -92,7 +109,10 @@ export class FlinkDriver implements RebuildDriver {
     for (const name of STATE_ENTRIES) rmSync(path.join(directory, name), { recursive: true, force: true });
   }
 
-  advice(active: Generation, { keepOld, takeOver }: { readonly keepOld: boolean; readonly takeOver: boolean }): readonly string[] {
+  advice(
+    active: Generation,
+    { keepOld, takeOver }: { readonly keepOld: boolean; readonly takeOver: boolean },
+  ): readonly string[] {
     if (keepOld) {
       return [
         `Start its pipeline: \`eventlogger run --generation ${active.generation}\` with the same options. The previous generation is ` +

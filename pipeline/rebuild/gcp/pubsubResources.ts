@@ -31,6 +31,7 @@ export function pubsubResources(pubsub: PubSub, names: TopicAndSubscription, qui
       if (replayTopic === null || replaySubscription === null) return;
       await removeReplay(pubsub, { topic: replayTopic, subscription: replaySubscription });
     },
-    forwardBacklog: (subscription, untilMs, signal) => forwardBacklog(pubsub, subscription, { untilMs, quietMs, signal }),
+    forwardBacklog: (subscription, untilMs, signal) =>
+      forwardBacklog(pubsub, subscription, { untilMs, quietMs, signal }),
   };
 }

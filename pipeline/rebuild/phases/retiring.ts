@@ -22,7 +22,8 @@ export async function retiring(context: RebuildContext): Promise<void> {
       // Later ones are in the subscription of the new generation, too.
       const until = Date.parse(cutOff ?? session.generation.createdAt) + times.clockSkewMs;
       const forwarded = await services.resources.forwardBacklog(subscription, until, signal);
-      if (forwarded > 0) report.say(`published ${forwarded.toLocaleString("en")} messages of subscription ${subscription} again`);
+      if (forwarded > 0)
+        report.say(`published ${forwarded.toLocaleString("en")} messages of subscription ${subscription} again`);
       await replayChanged(context);
       await services.resources.deleteLive(subscription);
     }

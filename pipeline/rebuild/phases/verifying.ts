@@ -2,7 +2,7 @@ import type { Difference } from "@eventlogger/gcp/bigquery/verify/compareRollups
 import { UserError } from "@eventlogger/process/main";
 import { ensureStarted, pause, type RebuildContext } from "../context";
 import { replayChanged } from "../replayPartitions";
-import type { Comparison } from "../services";
+import type { Comparison, RebuildTimes } from "../services";
 
 /** Differences that an error lists. */
 const MAX_LISTED = 10;
@@ -23,40 +23,52 @@ export class RebuildWrongError extends UserError {
   }
 }
 
+/** Longest wait between two comparisons, as a multiple of the first one. */
+const MAX_WAIT = 6;
+
 /**
  * Compares the numbers of the new generation with those that SQL computes from the raw rows. While events arrive, both are read at
- * different moments: a difference is accepted only if the events in flight explain it, and only after some time, in which a day can
- * become equal.
+ * different moments: a difference is accepted only if the events in flight explain it, and only after some time, in which its day can
+ * become equal. A day that was equal once is not compared again.
  * @throws RebuildWrongError when differences without an explanation stay
  */
 export async function verifying(context: RebuildContext): Promise<void> {
   const { services, session, times, report, signal } = context;
-  await ensureStarted(context);
   const began = performance.now();
-  for (;;) {
-    report.doing("comparing the numbers with the raw events");
-    const { publishedUntil } = await services.driver.observe(session.generation);
-    if (publishedUntil.live !== undefined) {
-      const found = await services.verifier.compare(session.generation, publishedUntil.live - times.clockSkewMs, signal);
-      const elapsed = performance.now() - began;
-      const { differences, unexplained, equalDays } = found;
-      if (differences.length === 0 || (unexplained.length === 0 && elapsed >= times.settleMs)) {
-        const inFlight = new Set(differences.map(({ date }) => date)).size;
-        report.say(
-          `verified: ${equalDays} days equal the raw events` +
-            (inFlight ? `, ${inFlight} differ by events in flight only` : ""),
-        );
-        break;
-      }
-      if (unexplained.length > 0 && elapsed >= times.verifyLimitMs) {
-        throw new RebuildWrongError(session.generation.generation, found);
-      }
-      report.doing(`${differences.length} numbers still differ, ${unexplained.length} of them by more than events in flight`);
-    }
-    await pause(times.compareMs, signal);
+  let days: string[] | undefined;
+  let equalDays = 0;
+  for (let comparison = 1; ; comparison++) {
     await ensureStarted(context);
+    const { publishedUntil } = await services.driver.observe(session.generation);
+    report.doing("comparing the numbers with the raw events");
+    // Undefined after a restart of the pipeline, which then does not know yet how far it is.
+    if (publishedUntil.live !== undefined) {
+      const inFlightSinceMs = publishedUntil.live - times.clockSkewMs;
+      const found = await services.verifier.compare(session.generation, { inFlightSinceMs, days });
+      const { differences, unexplained } = found;
+      equalDays += found.equalDays;
+      days = [...new Set(differences.map(({ date }) => date))];
+      if (isEnough(found, performance.now() - began, times)) break;
+      if (unexplained.length > 0) {
+        if (performance.now() - began >= times.verifyLimitMs) {
+          throw new RebuildWrongError(session.generation.generation, found);
+        }
+        // The previous pipeline may have written events meanwhile that were redelivered late.
+        await replayChanged(context);
+      }
+      report.doing(
+        `${differences.length} numbers still differ, ${unexplained.length} of them by more than events in flight`,
+      );
+    }
+    await pause(times.compareMs * Math.min(MAX_WAIT, comparison), signal);
   }
-  // The previous pipeline may have written events meanwhile that were redelivered late.
+  const inFlight = days?.length ? `, ${days.length} differ by events in flight only` : "";
+  report.say(`verified: ${equalDays} days equal the raw events${inFlight}`);
+  // Events that were redelivered late may also be too few to be noticed among those in flight.
   const wasComplete = (await replayChanged(context)) === 0;
   await session.update({ phase: wasComplete ? "activating" : "catching up" });
+}
+
+function isEnough({ differences, unexplained }: Comparison, elapsedMs: number, { settleMs }: RebuildTimes): boolean {
+  return differences.length === 0 || (unexplained.length === 0 && elapsedMs >= settleMs);
 }

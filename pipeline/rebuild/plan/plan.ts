@@ -49,7 +49,15 @@ function bytesText(bytes: number): string {
 const dollars = (amount: number): string => (amount < 0.01 ? "less than $0.01" : `about $${amount.toFixed(2)}`);
 
 /** The plan for people. */
-export function planLines({ rows, partitions, queryBytes, pubsubBytes, queryCost, pubsubCost, prices }: RebuildPlan): string[] {
+export function planLines({
+  rows,
+  partitions,
+  queryBytes,
+  pubsubBytes,
+  queryCost,
+  pubsubCost,
+  prices,
+}: RebuildPlan): string[] {
   const query =
     queryBytes === undefined || queryCost === undefined
       ? "unknown: this server does not report what a query reads"

@@ -3,11 +3,21 @@ import { bar, RateMeter, rowsText, timeLeft } from "./progressText";
 
 describe("The progress of a rebuild", () => {
   it("time left has two units at most", () => {
-    assert.deepEqual([0.2, 59.1, 187, 3599.5, 3720, 90_000].map(timeLeft), ["1s", "1m 00s", "3m 07s", "1h 00m", "1h 02m", "25h 00m"]);
+    assert.deepEqual([0.2, 59.1, 187, 3599.5, 3720, 90_000].map(timeLeft), [
+      "1s",
+      "1m 00s",
+      "3m 07s",
+      "1h 00m",
+      "1h 02m",
+      "25h 00m",
+    ]);
   });
 
   it("the bar is empty at 0, full at 1, and never longer", () => {
-    assert.deepEqual([0, 0.5, 1, 1.2].map((share) => bar(share).indexOf("░")), [0, 10, -1, -1]);
+    assert.deepEqual(
+      [0, 0.5, 1, 1.2].map((share) => bar(share).indexOf("░")),
+      [0, 10, -1, -1],
+    );
     assert.equal(bar(1.2).length, 20);
   });
 

@@ -21,7 +21,15 @@ export function bar(share: number): string {
  * Rows, rate and time left.
  * @param rate rows per second; 0: unknown
  */
-export function rowsText({ done, total, rate }: { readonly done: number; readonly total: number; readonly rate: number }): string {
+export function rowsText({
+  done,
+  total,
+  rate,
+}: {
+  readonly done: number;
+  readonly total: number;
+  readonly rate: number;
+}): string {
   const left = rate > 0 && done < total ? `, ${timeLeft((total - done) / rate)} left` : "";
   return `${grouped(done)} of ${grouped(total)} rows${rate > 0 ? `, ${grouped(rate)}/s` : ""}${left}`;
 }

@@ -55,7 +55,9 @@ export async function copySubscription(pubsub: PubSub, name: string, original: s
   if (outcome === "exists") {
     const present = await metadataOf(pubsub, name);
     if (present?.topic !== topic) {
-      throw new UserError(`Subscription ${name} exists and belongs to ${present?.topic}, not to ${topic}. Delete it first`);
+      throw new UserError(
+        `Subscription ${name} exists and belongs to ${present?.topic}, not to ${topic}. Delete it first`,
+      );
     }
   }
   return outcome;
