@@ -10,33 +10,38 @@ const WINDOW_MS = 15 * 60_000;
 /** Both metrics are rounded to seconds. */
 const ROUNDING_MS = 1000;
 
+export interface ProgressOptions {
+  /** How long the job may buffer an item without counting it in its lag; ms. */
+  readonly settleMs: number;
+  /** @default 1 s */
+  readonly roundingMs?: number;
+}
+
 /**
  * Every message published before the result is processed: it was acknowledged when a sample of the subscription was taken, and at a
  * later sample of the job nothing was in the job that had entered it by then.
  * @param unacked ages of the oldest unacknowledged message; s
  * @param lag longest times that an item is in the job; s. Undefined: the pipeline acknowledges a message only when it is processed
- * @param settleMs how long the job may buffer an item without counting it in its lag; ms
  * @returns epoch ms; undefined when the samples do not tell
  */
 export function processedUntil(
   unacked: readonly Sample[],
   lag: readonly Sample[] | undefined,
-  settleMs: number,
+  { settleMs, roundingMs = ROUNDING_MS }: ProgressOptions,
 ): number | undefined {
-  const enteredUntil = lag?.map(({ time, value }) => time - value * 1000 - ROUNDING_MS - settleMs);
+  const enteredUntil = lag?.map(({ time, value }) => time - value * 1000 - roundingMs - settleMs);
   const emptied = enteredUntil === undefined ? Infinity : Math.max(-Infinity, ...enteredUntil);
   const found = unacked
     .filter(({ time }) => time <= emptied)
-    .map(({ time, value }) => time - value * 1000 - ROUNDING_MS);
+    .map(({ time, value }) => time - value * 1000 - roundingMs);
   return found.length === 0 ? undefined : Math.max(...found);
 }
 
 /** Reads from Cloud Monitoring how far pipelines have got. */
 export class SubscriptionProgress {
-  /** @param settleMs as in {@link processedUntil} */
   constructor(
     private readonly series: TimeSeries,
-    private readonly settleMs: number,
+    private readonly options: ProgressOptions,
   ) {}
 
   /**
@@ -55,6 +60,6 @@ export class SubscriptionProgress {
       this.series.samples(OLDEST_UNACKED, { "resource.labels.subscription_id": subscription }, interval, signal),
       jobId && this.series.samples(SYSTEM_LAG, { "metric.labels.job_id": jobId }, interval, signal),
     ]);
-    return processedUntil(unacked, lag || undefined, this.settleMs);
+    return processedUntil(unacked, lag || undefined, this.options);
   }
 }
