@@ -145,7 +145,7 @@ async function begin(request: RebuildRequest, times: RebuildTimes): Promise<Rebu
 }
 
 /** @throws RebuildRefusedError when the numbers would not be complete, or a generation is left from an earlier rebuild */
-async function requireBeginning(
+export async function requireBeginning(
   { rows }: RebuildServices,
   generations: readonly Generation[],
   active: Generation,

@@ -5,6 +5,7 @@ import { drainCommand } from "./drain";
 import { generateCommand } from "./generate";
 import { launchCommand } from "./launch";
 import { logsCommand } from "./logs";
+import { rebuildCommand } from "./rebuild";
 import { runCommand } from "./run";
 import { setupCommand } from "./setup";
 import { statusCommand } from "./status";
@@ -25,5 +26,6 @@ export const commands: readonly Command[] = [
   generateCommand,
   deadLettersCommand,
   verifyCommand,
+  rebuildCommand,
   workerPoolCommand,
 ];
