@@ -2,6 +2,7 @@ import type { MissingEvents, RecordComparison } from "@eventlogger/gcp/bigquery/
 import type { Difference } from "@eventlogger/gcp/bigquery/verify/compareRollups";
 import type { DeadLetterGroup } from "@eventlogger/gcp/bigquery/verify/deadLetters";
 import type { Verification } from "@eventlogger/gcp/bigquery/verify/verify";
+import { zoneDifference } from "@eventlogger/gcp/bigquery/zone/checkTimeZone";
 import { formatDuration } from "@eventlogger/options/options";
 
 type Colour = (text: string) => string;
@@ -78,7 +79,7 @@ function horizonLines({ horizon, notCheckable }: Verification): string[] {
 }
 
 /** What BigQuery had to read, and how much that was. */
-function scanLines({ days, gapMs, bytesScanned }: Verification, since: string | undefined): string[] {
+function scanLines({ days, gapMs, timeZone, bytesScanned }: Verification, since: string | undefined): string[] {
   const scanned = bytesScanned === undefined ? "not reported" : `${(bytesScanned / 1e9).toFixed(3)} GB`;
   const incremental =
     days === undefined || since === undefined
@@ -87,7 +88,7 @@ function scanLines({ days, gapMs, bytesScanned }: Verification, since: string | 
           `compared ${count(days.length, "day")} touched since ${since}. Read the partitions since then; in every partition ` +
             "of events, the blocks of those days, and user_id and event_time of all days",
         ];
-  return [...incremental, `session gap ${formatDuration(gapMs)}, bytes scanned: ${scanned}`];
+  return [...incremental, `session gap ${formatDuration(gapMs)}, time zone ${timeZone}, bytes scanned: ${scanned}`];
 }
 
 /** Whether the dataset has nothing to compare. */
@@ -101,7 +102,7 @@ export function verificationLines(
   verification: Verification,
   { since, red, green, yellow }: { since: string | undefined; red: Colour; green: Colour; yellow: Colour },
 ): string[] {
-  const { differences, equalDays, record, deadLetters, isEqual } = verification;
+  const { differences, equalDays, record, deadLetters, timeZone, zoneDifferences, isEqual } = verification;
   if (isEmpty(verification)) {
     const nothing =
       since === undefined
@@ -119,6 +120,7 @@ export function verificationLines(
   ].join("; ");
   return [
     ...differences.map((one) => `${red("different")} ${difference(one)}`),
+    ...(zoneDifferences.length ? [`${yellow("time zone")} ${zoneDifference(timeZone, zoneDifferences)}`] : []),
     ...record.missing.flatMap((day) => {
       const [first, ...details] = missingLines(day);
       return [`${red("missing")} ${first}`, ...details];

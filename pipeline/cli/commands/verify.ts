@@ -1,4 +1,5 @@
 import { dayFromIso } from "@eventlogger/events/day";
+import { timeZoneProblem } from "@eventlogger/events/zone/zoneName";
 import { bigqueryOptions, projectOption } from "@eventlogger/gcp/gcpOptions";
 import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
 import { verifyDataset } from "@eventlogger/gcp/bigquery/verify/verify";
@@ -48,6 +49,12 @@ export const verifyCommand = defineCommand({
       optional: true,
       check: numberOptions.sessionGap.check,
     },
+    timeZone: {
+      type: "string",
+      describe: "Time zone of the days, as an IANA name; by default the one that is stored in the dataset",
+      optional: true,
+      check: timeZoneProblem,
+    },
     ...jsonOption,
   },
   examples: [
@@ -57,12 +64,12 @@ export const verifyCommand = defineCommand({
     ["$0 verify --bigquery-endpoint http://127.0.0.1:9050", "uses an emulator"],
   ],
   check: serviceProblems,
-  async run({ project, bigqueryEndpoint, dataset, since, deadLettersUntil, sessionGap: gapMs, json }) {
+  async run({ project, bigqueryEndpoint, dataset, since, deadLettersUntil, sessionGap: gapMs, timeZone, json }) {
     await requireServices({ project, bigquery: { endpoint: bigqueryEndpoint } });
     const bigquery = bigQueryClient({ project, endpoint: bigqueryEndpoint });
     const progress = new Progress(process.stderr);
     const verification = await verifyDataset(bigquery, {
-      ...{ dataset, since, gapMs },
+      ...{ dataset, since, gapMs, timeZone },
       deadLettersUntil: deadLettersUntil === undefined ? undefined : moment(deadLettersUntil),
       step: (name, work) => progress.step(name, work),
     });

@@ -1,5 +1,4 @@
 import type { LaunchSettings } from "../../runners/dataflow/preflight/recordSettings";
-import { DEFAULT_DEFINITIONS } from "../definitionOptions";
 import type { LaunchOptions } from "./launchOptions";
 import { rebuildOnDataflow } from "./lostState";
 
@@ -8,7 +7,6 @@ export function settingsOf(o: LaunchOptions, { update }: { readonly update: bool
   const { project, dataset, subscription, bigqueryEndpoint, sessionGap: sessionGapMs, timeZone } = o;
   return {
     ...{ project, dataset, subscription, bigqueryEndpoint, sessionGapMs, timeZone, update },
-    defaults: DEFAULT_DEFINITIONS,
     rebuildCommand: rebuildOnDataflow(o, { sessionGapMs, timeZone }),
   };
 }

@@ -1,11 +1,11 @@
+import { GoogleApi } from "@eventlogger/gcp/api/googleApi";
 import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
 import { isRunning, type Generation } from "@eventlogger/gcp/bigquery/generations";
 import { LabelledGeneration } from "@eventlogger/gcp/bigquery/stateLabels";
 import { UserError } from "@eventlogger/process/main";
-import type { DataflowJobs, Job } from "../../runners/dataflow/dataflowJobs";
+import { DataflowJobs, type Job } from "../../runners/dataflow/dataflowJobs";
 import { hasEnded, stateName } from "../../runners/dataflow/jobState";
 import { rebuildCommand } from "../rebuildCommand";
-import { jobsOf } from "./jobLookup";
 import type { JobTarget } from "./jobTarget";
 import type { LaunchOptions } from "./launchOptions";
 
@@ -41,6 +41,10 @@ export function rebuildOnDataflow(
   return rebuildCommand(target, changes);
 }
 
+function dataflowJobs({ project, region, dataflowEndpoint: endpoint }: LaunchOptions): DataflowJobs {
+  return new DataflowJobs(new GoogleApi(project), { project, region, endpoint });
+}
+
 /** The newest job of a generation; undefined when none is known. */
 export async function jobOfGeneration(
   jobs: DataflowJobs,
@@ -69,7 +73,7 @@ export async function requireStart(o: LaunchOptions, target: JobTarget, signal?:
     const advice = "Stop it first, or make the numbers again on Dataflow beside it:";
     throw new AlreadyComputedError(dataset, row, `a run on ${row.lease?.holder}`, `${advice}\n  ${rebuildOnDataflow(o, {})}`);
   }
-  const job = await jobOfGeneration(jobsOf(o), row, target.jobName, signal);
+  const job = await jobOfGeneration(dataflowJobs(o), row, target.jobName, signal);
   if (job && !hasEnded(job.state)) {
     const advice = "Update it (`eventlogger update`). Two jobs would overwrite each other's numbers";
     throw new AlreadyComputedError(dataset, row, `job ${job.name} (${job.id}), which is ${stateName(job.state)}`, advice);

@@ -56,12 +56,12 @@ function setsSql(scope: Scope): string {
 recorded AS (
   SELECT DISTINCT event_date AS date, hash
   FROM ${table(scope, acceptedIdsTable)}, UNNEST(SPLIT(hashes, ',')) AS hash
-  WHERE ${onDays(scope, "event_date")}
+  WHERE ${onDays(scope.recordDays, "event_date")}
 ),
 stored AS (
   SELECT DISTINCT event_date AS date, ${HASH_OF_EVENT} AS hash
   FROM ${table(scope, eventsTable)}
-  WHERE ${onDays(scope, "event_date")}
+  WHERE ${onDays(scope.recordDays, "event_date")}
 ),
 refused AS (
   SELECT ${HASH_OF_EVENT} AS hash, MIN(event_id) AS event_id

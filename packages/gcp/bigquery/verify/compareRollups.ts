@@ -3,8 +3,9 @@ import type { ResultRow } from "../query";
 import type { Horizon } from "../retention/horizon";
 import { eventsTable } from "../tables";
 import { dailyRollupsView } from "../views";
+import { dateIn } from "../zone/zoneRules";
 import type { MeteredQueries } from "./meteredQueries";
-import { onDays, table, type Scope } from "./scope";
+import { onDays, table, utcDaysOf, type Scope } from "./scope";
 
 /** The columns that are compared. */
 const NUMBERS = [
@@ -63,11 +64,13 @@ const BOUNDS: Partial<Record<RollupNumber, "at most" | "at least">> = {
  * total users depend on all earlier days, so that the users of the whole table are read, whatever the compared days.
  */
 function expectedRollupsSql(scope: Scope): string {
+  const { timeZone, days } = scope;
+  const date = dateIn(timeZone, "event_time");
   return `
 WITH raw AS (
-  SELECT session_id, user_id, DATE(event_time) AS date, UNIX_MILLIS(event_time) AS ms
+  SELECT session_id, user_id, ${date} AS date, UNIX_MILLIS(event_time) AS ms
   FROM ${table(scope, eventsTable)}
-  WHERE ${onDays(scope, "event_date")}
+  WHERE ${onDays(utcDaysOf(timeZone, days), "event_date")} AND ${onDays(days, date)}
 ),
 steps AS (
   SELECT date, ms - LAG(ms) OVER (PARTITION BY session_id, date ORDER BY ms) AS step
@@ -87,7 +90,7 @@ active AS (
   GROUP BY date
 ),
 first_days AS (
-  SELECT user_id, MIN(DATE(event_time)) AS date
+  SELECT user_id, MIN(${date}) AS date
   FROM ${table(scope, eventsTable)}
   WHERE user_id IS NOT NULL
   GROUP BY user_id
@@ -185,7 +188,7 @@ export async function compareWithRawEvents(
   horizon?: Horizon,
 ): Promise<RollupComparison> {
   const actual = await queries.run(
-    `SELECT date, ${NUMBERS.join(", ")} FROM ${table(scope, dailyRollupsView)} WHERE ${onDays(scope, "date")}`,
+    `SELECT date, ${NUMBERS.join(", ")} FROM ${table(scope, dailyRollupsView)} WHERE ${onDays(scope.days, "date")}`,
   );
   const expected = await queries.run(expectedRollupsSql(scope), { gap_ms: gapMs });
   return compareRollups(byDate(expected), byDate(actual), horizon);
