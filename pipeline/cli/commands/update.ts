@@ -143,7 +143,17 @@ export const updateCommand = defineCommand({
       const link = consoleUrl(settings, jobId as string);
       const { jobName, generation } = target;
       const { green } = colours(process.stdout);
-      const document = { jobId, jobName, generation, project, region, console: link, replaces: running.id, plan, files };
+      const document = {
+        jobId,
+        jobName,
+        generation,
+        project,
+        region,
+        console: link,
+        replaces: running.id,
+        plan,
+        files,
+      };
       writeResult(o.json, document, [
         `${green("submitted")} job ${jobName} (${jobId}), which replaces ${running.id} when its workers are ready`,
         `console   ${link}`,

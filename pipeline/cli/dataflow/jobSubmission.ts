@@ -15,7 +15,11 @@ export interface Submitted {
 }
 
 /** Builds the pipeline of a generation. The first time, this also builds the Java parts. */
-export async function buildJob(o: LaunchOptions, target: JobTarget, say: (line: string) => void): Promise<BuiltPipeline> {
+export async function buildJob(
+  o: LaunchOptions,
+  target: JobTarget,
+  say: (line: string) => void,
+): Promise<BuiltPipeline> {
   // Imported here, because Beam takes a while to load.
   const { buildForSubmission } = await import("../../runners/dataflow/buildForSubmission.js");
   const { generation, subscription, replaySubscription, sessionGapMs, timeZone, row } = target;

@@ -34,7 +34,11 @@ export class AlreadyComputedError extends UserError {
 /** The command that makes the numbers again on Dataflow, with the options of a launch. */
 export function rebuildOnDataflow(
   o: LaunchOptions,
-  changes: { readonly sessionGapMs?: number | undefined; readonly timeZone?: string | undefined; readonly takeOver?: boolean },
+  changes: {
+    readonly sessionGapMs?: number | undefined;
+    readonly timeZone?: string | undefined;
+    readonly takeOver?: boolean;
+  },
 ): string {
   const { project, dataset, subscription, bigqueryEndpoint, region, tempLocation, image } = o;
   const target = { project, dataset, subscription, bigqueryEndpoint, runner: "dataflow", region, tempLocation, image };
@@ -71,12 +75,22 @@ export async function requireStart(o: LaunchOptions, target: JobTarget, signal?:
   const { dataset } = o;
   if (isRunning(row)) {
     const advice = "Stop it first, or make the numbers again on Dataflow beside it:";
-    throw new AlreadyComputedError(dataset, row, `a run on ${row.lease?.holder}`, `${advice}\n  ${rebuildOnDataflow(o, {})}`);
+    throw new AlreadyComputedError(
+      dataset,
+      row,
+      `a run on ${row.lease?.holder}`,
+      `${advice}\n  ${rebuildOnDataflow(o, {})}`,
+    );
   }
   const job = await jobOfGeneration(dataflowJobs(o), row, target.jobName, signal);
   if (job && !hasEnded(job.state)) {
     const advice = "Update it (`eventlogger update`). Two jobs would overwrite each other's numbers";
-    throw new AlreadyComputedError(dataset, row, `job ${job.name} (${job.id}), which is ${stateName(job.state)}`, advice);
+    throw new AlreadyComputedError(
+      dataset,
+      row,
+      `job ${job.name} (${job.id}), which is ${stateName(job.state)}`,
+      advice,
+    );
   }
   const bigquery = bigQueryClient({ project: o.project, endpoint: o.bigqueryEndpoint });
   if (!(await new LabelledGeneration(bigquery, dataset, row.generation).hasNumbers())) return;

@@ -5,7 +5,13 @@ import path from "node:path";
 import type { PubSub } from "@google-cloud/pubsub";
 import { encodeMessage } from "@eventlogger/events/eventMessage";
 import { GoogleApi } from "@eventlogger/gcp/api/googleApi";
-import { readGeneration, readGenerations, recordGeneration, recordJob, type Generation } from "@eventlogger/gcp/bigquery/generations";
+import {
+  readGeneration,
+  readGenerations,
+  recordGeneration,
+  recordJob,
+  type Generation,
+} from "@eventlogger/gcp/bigquery/generations";
 import { runQuery } from "@eventlogger/gcp/bigquery/query";
 import { event } from "@eventlogger/gcp/bigquery/testing/rows";
 import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
@@ -15,6 +21,7 @@ import { TimeSeries } from "@eventlogger/gcp/monitoring/timeSeries";
 import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
 import { liveSubscription, replaySubscription } from "@eventlogger/gcp/pubsub/replayNames";
 import { setUpPubSub } from "@eventlogger/gcp/pubsub/setup/setUpPubSub";
+import { waitUntil } from "@eventlogger/process/wait";
 import { createRandom } from "@eventlogger/traffic/generator/random";
 import { generationSettings } from "../../generationSettings";
 import { DataflowJobs } from "../../runners/dataflow/dataflowJobs";
@@ -28,14 +35,14 @@ import { sqlVerifier } from "../gcp/sqlVerifier";
 import { RebuildRunningError } from "../owner";
 import { rebuild, type RebuildResult } from "../rebuild";
 import type { RebuildServices, RebuildTimes } from "../services";
-import { DataflowDriver, type DataflowDriverOptions } from "./dataflowDriver";
+import { DataflowDriver, JobEndedError, type DataflowDriverOptions } from "./dataflowDriver";
 import { SubscriptionProgress } from "./publishedUntil";
 import { SimulatedJobs, type JobDefinition } from "./testing/simulatedJobs";
 
 const OLD_GAP_MS = 30 * 60_000;
 const NEW_GAP_MS = 5 * 60_000;
 const TIMES: Partial<RebuildTimes> = {
-  ...{ leaseMs: 1500, renewMs: 60_000, pollMs: 20, recordMs: 0, clockSkewMs: 0, receiverSkewMs: 60_000 },
+  ...{ leaseMs: 300, renewMs: 60_000, pollMs: 20, recordMs: 0, clockSkewMs: 0, receiverSkewMs: 60_000 },
   ...{ previousLimitMs: 20_000, progressLimitMs: 20_000, compareMs: 50, settleMs: 100, verifyLimitMs: 20_000 },
 };
 const SILENT: RebuildReporter = { phase: () => {}, say: () => {}, doing: () => {}, rows: () => {} };
@@ -105,7 +112,12 @@ describe("rebuild on Dataflow", function () {
       ...{ generation: 1, subscription: names.subscription, replaySubscription: replay, sessionGapMs: OLD_GAP_MS },
     };
     const { id } = fakes.google.dataflow.add({ name: "eventlogger", definition });
-    await recordJob(fixture.bigquery, dataset, 1, { runner: "dataflow", region: fakes.google.region, name: "eventlogger", id });
+    await recordJob(fixture.bigquery, dataset, 1, {
+      runner: "dataflow",
+      region: fakes.google.region,
+      name: "eventlogger",
+      id,
+    });
     jobs.start(() => dataset);
     await publish(events);
   }
@@ -132,7 +144,11 @@ describe("rebuild on Dataflow", function () {
   function services(inject: Inject = () => {}): RebuildServices {
     const { google } = fakes;
     const api = new GoogleApi(google.project, []);
-    const dataflow = new DataflowJobs(api, { project: google.project, region: google.region, endpoint: google.endpoint });
+    const dataflow = new DataflowJobs(api, {
+      project: google.project,
+      region: google.region,
+      endpoint: google.endpoint,
+    });
     const series = new TimeSeries(api, { project: google.project, endpoint: google.endpoint });
     const driver: DataflowDriverOptions = {
       jobs: injecting("jobs", dataflow, inject),
@@ -164,7 +180,10 @@ describe("rebuild on Dataflow", function () {
   }
 
   /** Creates a job at the fake API, as Beam's submitter does. */
-  async function submit(api: GoogleApi, { generation, subscription, replaySubscription: replay, settings }: Generation): Promise<string> {
+  async function submit(
+    api: GoogleApi,
+    { generation, subscription, replaySubscription: replay, settings }: Generation,
+  ): Promise<string> {
     const { project, region, endpoint } = fakes.google;
     const definition = { generation, subscription, replaySubscription: replay, sessionGapMs: settings.sessionGapMs };
     const { id } = await api.json<{ id: string }>({
@@ -176,40 +195,42 @@ describe("rebuild on Dataflow", function () {
     return id;
   }
 
-  const start = (inject?: Inject, wanted: { takeOver?: boolean; keepOld?: boolean } = {}): Promise<RebuildResult> =>
+  const start = (
+    inject?: Inject,
+    wanted: { takeOver?: boolean } = {},
+    report: Partial<RebuildReporter> = {},
+  ): Promise<RebuildResult> =>
     rebuild({
       services: services(inject),
-      wanted: { sessionGapMs: NEW_GAP_MS, timeZone: undefined, from: undefined, keepOld: undefined, takeOver: undefined, ...wanted },
+      wanted: {
+        sessionGapMs: NEW_GAP_MS,
+        timeZone: undefined,
+        from: undefined,
+        keepOld: undefined,
+        takeOver: undefined,
+        ...wanted,
+      },
       newState: () => ({ shardHashSecret: "ff112233445566778899aabbccddeeff", stateFormat: 2 }),
-      report: SILENT,
+      report: { ...SILENT, ...report },
       signal: never,
       times: TIMES,
     });
 
-  /** Repeats the command until it succeeds, as a person would. @returns the errors of the attempts that failed */
-  async function startUntilDone(inject: Inject): Promise<string[]> {
-    const errors: string[] = [];
-    for (;;) {
-      try {
-        await start(inject);
-        return errors;
-      } catch (error) {
-        if (error instanceof RebuildRunningError) {
-          await new Promise((resolve) => setTimeout(resolve, 200));
-          continue;
-        }
-        if (!(error instanceof InjectedError)) throw error;
-        errors.push(error.message);
-      }
-    }
+  async function rowsOf(): Promise<number> {
+    const [row] = await runQuery(fixture.bigquery, `SELECT COUNT(DISTINCT event_id) AS n FROM ${dataset}.events`);
+    return row?.number("n") ?? 0;
   }
+  const until = async (isTrue: () => Promise<boolean>): Promise<void> =>
+    void (await waitUntil("the jobs to process all messages", isTrue, { timeoutMs: 60_000, intervalMs: 50 }));
 
   async function assertRebuilt(): Promise<void> {
     const [first, second, ...others] = await readGenerations(fixture.bigquery, dataset);
     assert.ok(first && second && others.length === 0);
     assert.deepEqual([first.status, second.status, second.rebuild], ["retired", "active", null]);
     const [subscriptions] = await pubsub.getSubscriptions();
-    const own = subscriptions.map(({ name }) => name.split("/").at(-1) ?? "").filter((name) => name.startsWith(`${names.subscription}`));
+    const own = subscriptions
+      .map(({ name }) => name.split("/").at(-1) ?? "")
+      .filter((name) => name.startsWith(`${names.subscription}`));
     const live = liveSubscription(names.subscription, 2);
     assert.deepEqual(own.sort(), [live, replaySubscription(names.subscription, 2)].sort());
     // One job for each generation was ever created, and the second one runs.
@@ -218,31 +239,162 @@ describe("rebuild on Dataflow", function () {
       all.map(({ name, currentState }) => `${name} ${currentState}`),
       ["eventlogger JOB_STATE_CANCELLED", "eventlogger-g2 JOB_STATE_RUNNING"],
     );
-    assert.deepEqual(second.job, { runner: "dataflow", region: fakes.google.region, name: "eventlogger-g2", id: all[1]?.id });
+    assert.deepEqual(second.job, {
+      runner: "dataflow",
+      region: fakes.google.region,
+      name: "eventlogger-g2",
+      id: all[1]?.id,
+    });
     const { differences, equalDays } = await verifyDataset(fixture.bigquery, { dataset, gapMs: NEW_GAP_MS });
     assert.deepEqual(differences, []);
     assert.ok(equalDays >= 3);
   }
 
+  /** The names of the calls of a rebuild, in their order. */
+  async function callsOf(run: (inject: Inject) => Promise<unknown>): Promise<string[]> {
+    const calls: string[] = [];
+    await run((name, when) => void (when === "before" && calls.push(name)));
+    return calls;
+  }
+
   it("starts a second job, replays the rows into it, switches readers, cancels the old job and removes its subscriptions", async () => {
     await begin();
-    const calls: string[] = [];
-    const began = performance.now();
-    await start((name, when) => void (when === "before" && calls.push(name)));
-    console.log(`      ${calls.length} calls in ${Math.round(performance.now() - began)} ms`, [...new Set(calls)].join(" "));
-    await publish(50);
+    const calls = await callsOf(start);
     await assertRebuilt();
-    const order = (name: string): number => {
-      const found = calls.lastIndexOf(name);
-      assert.notEqual(found, -1, name);
-      return found;
-    };
     const steps = [
-      ...["store.create", "resources.createLive", "resources.createReplay", "submit", "rows.replay", "verifier.compare"],
-      ...["store.activate", "jobs.cancel", "resources.forwardBacklog", "resources.deleteLive", "resources.deleteReplay"],
+      ...[
+        "store.create",
+        "resources.createLive",
+        "resources.createReplay",
+        "submit",
+        "rows.replay",
+        "verifier.compare",
+      ],
+      ...[
+        "store.activate",
+        "jobs.cancel",
+        "resources.forwardBacklog",
+        "resources.deleteLive",
+        "resources.deleteReplay",
+      ],
     ];
-    assert.deepEqual([...steps].sort((a, b) => order(a) - order(b)), steps);
-    const [left] = await runQuery(fixture.bigquery, `SELECT COUNT(*) AS n FROM ${dataset}.daily_rollups`);
-    assert.ok((left?.number("n") ?? 0) >= 3);
+    const order = (name: string): number => calls.lastIndexOf(name);
+    for (const step of steps) assert.notEqual(order(step), -1, step);
+    assert.deepEqual(
+      [...steps].sort((x, y) => order(x) - order(y)),
+      steps,
+    );
+    assert.equal(calls.filter((name) => name === "submit").length, 1);
+    assert.ok(!calls.includes("jobs.drain"));
+  });
+
+  it("the same command goes on after each of its calls has failed once, before it had an effect and after it", async () => {
+    await begin(100);
+    // Every kind of call in every phase fails at its first time, so that each attempt gets one call further.
+    const failed = new Set<string>();
+    let phase = "";
+    const errors: string[] = [];
+    const failing: Inject = (name, when) => {
+      const call = `${phase}: ${name} ${when}`;
+      if (failed.has(call)) return;
+      failed.add(call);
+      throw new InjectedError(call);
+    };
+    for (let attempts = 0; ; attempts++) {
+      assert.ok(attempts < 200, "the rebuild ends");
+      try {
+        await start(failing, {}, { phase: (name) => void (phase = name) });
+        break;
+      } catch (error) {
+        if (error instanceof InjectedError) errors.push(error.message);
+        else if (error instanceof RebuildRunningError) await new Promise((resolve) => setTimeout(resolve, 100));
+        else throw error;
+      }
+    }
+    for (const call of [
+      "submit after",
+      "recordJob before",
+      "jobs.cancel after",
+      "store.activate after",
+      "resources.deleteLive before",
+    ]) {
+      assert.ok(
+        errors.some((one) => one.endsWith(call)),
+        `${call}: ${errors.join(", ")}`,
+      );
+    }
+    await assertRebuilt();
+  });
+
+  it("a job that another one has replaced in an update is followed", async () => {
+    await begin(50);
+    const [first] = fakes.google.dataflow.jobs;
+    assert.ok(first);
+    const replacement = fakes.google.dataflow.add({ name: "eventlogger", definition: first.definition });
+    [first.currentState, first.replacedByJobId] = ["JOB_STATE_UPDATED", replacement.id];
+    await start();
+    assert.equal(replacement.currentState, "JOB_STATE_CANCELLED");
+  });
+
+  it("a new job that has ended is not started again, because its state is lost: --abort removes the generation and leaves the old one", async () => {
+    await begin(50);
+    const interrupted = start((name, when) => {
+      if (name === "rows.replay" && when === "after") throw new InjectedError(name);
+    });
+    await assert.rejects(interrupted, InjectedError);
+    const job = jobs.active(2)[0];
+    assert.ok(job);
+    job.currentState = "JOB_STATE_FAILED";
+    await assert.rejects(
+      start(),
+      (error) => error instanceof JobEndedError && /is failed, .*rebuild --abort/s.test(error.message),
+    );
+    const aborted = await abortRebuild({ services: services(), report: SILENT, signal: never, times: TIMES });
+    assert.deepEqual(aborted, { generation: 2, tookOver: false });
+    const [first, second] = await readGenerations(fixture.bigquery, dataset);
+    assert.deepEqual([first?.status, second?.status], ["active", "retired"]);
+    assert.equal(jobs.active(1).length, 1);
+    // And the next rebuild is generation 3.
+    await start();
+    assert.equal((await readGenerations(fixture.bigquery, dataset)).at(-1)?.status, "active");
+    assert.equal(jobs.active(3).length, 1);
+  });
+
+  it("--abort cancels the new job, but drains it with --take-over, because nobody else gets what it has acknowledged", async () => {
+    for (const [takeOver, state] of [
+      [false, "JOB_STATE_CANCELLED"],
+      [true, "JOB_STATE_DRAINED"],
+    ] as const) {
+      await begin(50);
+      if (takeOver) {
+        await until(async () => (await rowsOf()) === 50);
+        for (const job of jobs.active(1)) job.currentState = "JOB_STATE_FAILED";
+      }
+      const interrupted = start(
+        (name, when) => {
+          if (name === "rows.replay" && when === "after") throw new InjectedError(name);
+        },
+        { takeOver },
+      );
+      await assert.rejects(interrupted, InjectedError);
+      const job = jobs.active(2)[0];
+      await abortRebuild({ services: services(), report: SILENT, signal: never, times: TIMES });
+      assert.equal(job?.currentState, state);
+      const [exists] = await pubsub.subscription(names.subscription).exists();
+      assert.ok(exists);
+    }
+  });
+
+  it("--take-over computes the numbers after the job and its state are lost, and reads what the lost job has left", async () => {
+    await begin(100);
+    await until(async () => (await rowsOf()) === 100);
+    for (const job of jobs.active(1)) job.currentState = "JOB_STATE_CANCELLED";
+    await publish(30);
+    await start(undefined, { takeOver: true });
+    await until(async () => (await rowsOf()) === 130);
+    const active = (await readGenerations(fixture.bigquery, dataset)).find(({ status }) => status === "active");
+    assert.deepEqual([active?.generation, active?.subscription], [2, names.subscription]);
+    const { differences } = await verifyDataset(fixture.bigquery, { dataset, gapMs: NEW_GAP_MS });
+    assert.deepEqual(differences, []);
   });
 });

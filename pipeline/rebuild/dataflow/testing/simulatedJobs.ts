@@ -104,7 +104,12 @@ export class SimulatedJobs {
       const isReplay = name === definition.replaySubscription;
       const events = pulled.flatMap(({ message }) => [...parsed(message, isReplay)]);
       await this.count(dataset, definition.generation, computations, events);
-      if (!isReplay) await this.insert(dataset, "events", events.map(({ event }) => eventRow(event)));
+      if (!isReplay)
+        await this.insert(
+          dataset,
+          "events",
+          events.map(({ event }) => eventRow(event)),
+        );
       await this.call(name, "acknowledge", { ackIds: pulled.map(({ ackId }) => ackId) });
     }
     emptyAt.set(name, began);
@@ -153,7 +158,10 @@ export class SimulatedJobs {
 const isActive = ({ currentState }: FakeJob): boolean =>
   ["JOB_STATE_PENDING", "JOB_STATE_RUNNING", "JOB_STATE_DRAINING", "JOB_STATE_CANCELLING"].includes(currentState);
 
-function* parsed({ data, attributes = {}, messageId, publishTime }: Pulled["message"], isReplay: boolean): Generator<ParsedEvent> {
+function* parsed(
+  { data, attributes = {}, messageId, publishTime }: Pulled["message"],
+  isReplay: boolean,
+): Generator<ParsedEvent> {
   const message: PubSubMessage = {
     ...{ data: Buffer.from(data ?? "", "base64"), messageId, publishTime: Date.parse(publishTime) },
   };
