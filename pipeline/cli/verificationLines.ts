@@ -79,7 +79,10 @@ function horizonLines({ horizon, notCheckable }: Verification): string[] {
 }
 
 /** What BigQuery had to read, and how much that was. */
-function scanLines({ days, gapMs, timeZone, bytesScanned }: Verification, since: string | undefined): string[] {
+function scanLines(
+  { generation, timeZone, days, gapMs, bytesScanned }: Verification,
+  since: string | undefined,
+): string[] {
   const scanned = bytesScanned === undefined ? "not reported" : `${(bytesScanned / 1e9).toFixed(3)} GB`;
   const incremental =
     days === undefined || since === undefined
@@ -88,7 +91,8 @@ function scanLines({ days, gapMs, timeZone, bytesScanned }: Verification, since:
           `compared ${count(days.length, "day")} touched since ${since}. Read the partitions since then; in every partition ` +
             "of events, the blocks of those days, and user_id and event_time of all days",
         ];
-  return [...incremental, `session gap ${formatDuration(gapMs)}, time zone ${timeZone}, bytes scanned: ${scanned}`];
+  const definitions = `generation ${generation}, session gap ${formatDuration(gapMs)}, days of ${timeZone}`;
+  return [...incremental, `${definitions}; bytes scanned: ${scanned}`];
 }
 
 /** Whether the dataset has nothing to compare. */

@@ -2,7 +2,7 @@ import { averageMinutesSql, averageSecondsSql } from "../averages";
 import type { ResultRow } from "../query";
 import type { Horizon } from "../retention/horizon";
 import { eventsTable } from "../tables";
-import { dailyRollupsView } from "../views";
+import { dailyRollupsAllView } from "../views";
 import { dateIn } from "../zone/zoneRules";
 import type { MeteredQueries } from "./meteredQueries";
 import { onDays, table, utcDaysOf, type Scope } from "./scope";
@@ -176,7 +176,7 @@ export function compareRollups(
 }
 
 /**
- * Recomputes rollups from the raw events by SQL and compares them with the view daily_rollups.
+ * Recomputes rollups from the raw events by SQL and compares them with those of the generation.
  * @param gapMs session gap of the pipeline; ms
  * @param horizon what is known when rows of `events` are deleted. Undefined: none are
  * @throws Error of the BigQuery client when a query fails
@@ -188,7 +188,8 @@ export async function compareWithRawEvents(
   horizon?: Horizon,
 ): Promise<RollupComparison> {
   const actual = await queries.run(
-    `SELECT date, ${NUMBERS.join(", ")} FROM ${table(scope, dailyRollupsView)} WHERE ${onDays(scope.days, "date")}`,
+    `SELECT date, ${NUMBERS.join(", ")} FROM ${table(scope, dailyRollupsAllView)}
+     WHERE generation = ${scope.generation} AND ${onDays(scope.days, "date")}`,
   );
   const expected = await queries.run(expectedRollupsSql(scope), { gap_ms: gapMs });
   return compareRollups(byDate(expected), byDate(actual), horizon);

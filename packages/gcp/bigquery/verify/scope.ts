@@ -8,7 +8,9 @@ import type { MeteredQueries } from "./meteredQueries";
 export interface Scope {
   readonly project: string;
   readonly dataset: string;
-  /** IANA name of the time zone of the days of the rollups. The raw events and the record have UTC days. */
+  /** The generation whose rollups are compared. */
+  readonly generation: number;
+  /** IANA name of the time zone of its days. The raw events and the record have UTC days. */
   readonly timeZone: string;
   /** Compared days of the rollups, YYYY-MM-DD, sorted; undefined: all days. */
   readonly days: readonly string[] | undefined;
@@ -57,7 +59,8 @@ export type TouchedDays = Required<Pick<Scope, "days" | "recordDays">>;
 export async function daysTouchedSince(queries: MeteredQueries, scope: Scope, since: string): Promise<TouchedDays> {
   const { timeZone } = scope;
   const events = `FROM ${table(scope, eventsTable)} WHERE received_date >= DATE '${since}'`;
-  const versions = `FROM ${table(scope, dailyRollupVersionsTable)} WHERE written_date >= DATE '${since}'`;
+  const versions = `FROM ${table(scope, dailyRollupVersionsTable)}
+    WHERE generation = ${scope.generation} AND written_date >= DATE '${since}'`;
   const record = `FROM ${table(scope, acceptedIdsTable)} WHERE written_date >= DATE '${since}'`;
   const parts = [
     `SELECT 'utc' AS kind, event_date AS date ${events}`,

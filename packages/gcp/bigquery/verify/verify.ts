@@ -2,10 +2,11 @@ import type { BigQuery } from "@google-cloud/bigquery";
 import { dayFromIso, dayStart } from "@eventlogger/events/day";
 import { TimeZone } from "@eventlogger/events/zone/timeZone";
 import { timeZoneProblem } from "@eventlogger/events/zone/zoneName";
-import { DEFAULT_TIME_ZONE, readActiveGeneration, timeZoneOf, type GenerationSettings } from "../generations";
+import { UserError } from "@eventlogger/process/main";
+import { FIRST_GENERATION, readActiveGeneration, readGeneration, timeZoneOf, type Generation } from "../generations";
 import { horizonAt, readHorizon, type Horizon } from "../retention/horizon";
 import { existingTable } from "../setup/existingTable";
-import { acceptedIdsTable, generationsTable } from "../tables";
+import { acceptedIdsTable } from "../tables";
 import { compareRecord, type RecordComparison } from "./compareRecord";
 import { compareWithRawEvents, type RollupComparison } from "./compareRollups";
 import { countDeadLetters, type DeadLetterGroup } from "./deadLetters";
@@ -15,9 +16,11 @@ import { daysTouchedSince, type Scope } from "./scope";
 
 export interface VerifyOptions {
   readonly dataset: string;
-  /** Session gap, ms. Undefined: the one that the dataset was made with. */
+  /** Undefined: the active one. */
+  readonly generation?: number | undefined;
+  /** Session gap, ms. Undefined: that of the generation. */
   readonly gapMs?: number | undefined;
-  /** IANA name of the time zone of the days. Undefined: the one that the dataset was made with. */
+  /** IANA name of the time zone of the days. Undefined: that of the generation. */
   readonly timeZone?: string | undefined;
   /** YYYY-MM-DD; compares only the days that were touched since then, and counts dead letters since then. Undefined: all. */
   readonly since?: string | undefined;
@@ -28,10 +31,11 @@ export interface VerifyOptions {
 }
 
 export interface Verification extends RollupComparison {
+  readonly generation: number;
+  /** IANA name of the time zone of the days. */
+  readonly timeZone: string;
   /** Session gap that was used, ms. */
   readonly gapMs: number;
-  /** Time zone of the days that was used. */
-  readonly timeZone: string;
   /**
    * YYYY-MM-DD; days that start at another moment by the rules of BigQuery than by those of this Node.js. Looked for only among the
    * days with differences, which they explain.
@@ -49,14 +53,23 @@ export interface Verification extends RollupComparison {
   readonly isEqual: boolean;
 }
 
-/** The session gap of datasets that do not have their settings, ms. */
-export const DEFAULT_GAP_MS = 30 * 60_000;
+/** The generation of a dataset in which no run has started, for its rows that were written otherwise. */
+const NO_GENERATION = { generation: FIRST_GENERATION, settings: { sessionGapMs: 30 * 60_000 } };
 
-async function settingsOf(bigquery: BigQuery, dataset: string): Promise<GenerationSettings> {
-  const unknown = { sessionGapMs: DEFAULT_GAP_MS, timeZone: DEFAULT_TIME_ZONE };
-  // A dataset of an earlier release has no such table.
-  if (!(await existingTable(bigquery, dataset, generationsTable))) return unknown;
-  return (await readActiveGeneration(bigquery, dataset))?.settings ?? unknown;
+/** @throws Error when the generation does not exist */
+async function generationOf(
+  bigquery: BigQuery,
+  dataset: string,
+  wanted: number | undefined,
+): Promise<Pick<Generation, "generation" | "settings">> {
+  if (wanted === undefined) return (await readActiveGeneration(bigquery, dataset)) ?? NO_GENERATION;
+  const found = await readGeneration(bigquery, dataset, wanted);
+  if (!found) {
+    throw new UserError(
+      `Dataset ${dataset} has no generation ${wanted}. \`eventlogger generations\` lists the generations`,
+    );
+  }
+  return found;
 }
 
 /** The first moment of a day of a zone; a day earlier, before any local midnight, when this Node.js does not know the zone. */
@@ -81,19 +94,20 @@ async function zoneDifferencesOf(
 }
 
 /**
- * Checks that nothing was lost and that the rollups are exact: recomputes the rollups from the raw events, compares the record of
+ * Checks that nothing was lost and that the rollups of a generation are exact: recomputes them from the raw events, compares the record of
  * accepted events with the raw events, and counts the dead letters. Only at rest, when the pipeline has caught up, are no differences
  * to be expected.
- * @throws Error of the BigQuery client when a query fails; Error that names the missing permission
+ * @throws UserError when the generation does not exist; Error of the BigQuery client when a query fails; Error that names the
+ *   missing permission
  */
 export async function verifyDataset(bigquery: BigQuery, options: VerifyOptions): Promise<Verification> {
   const queries = new MeteredQueries(bigquery);
   const { dataset, since, deadLettersUntil, step = (_name, work) => work() } = options;
-  const settings = await settingsOf(bigquery, dataset);
+  const { generation, settings } = await generationOf(bigquery, dataset, options.generation);
   const { gapMs = settings.sessionGapMs, timeZone = timeZoneOf(settings) } = options;
   const hasRecord = (await existingTable(bigquery, dataset, acceptedIdsTable)) !== undefined;
   const allDays = { days: undefined, recordDays: undefined };
-  const all: Scope = { project: bigquery.projectId, dataset, timeZone, ...allDays, hasRecord };
+  const all: Scope = { project: bigquery.projectId, dataset, generation, timeZone, ...allDays, hasRecord };
   let scope = all;
   if (since !== undefined) {
     const touched = await step(`finding the days touched since ${since}`, () => daysTouchedSince(queries, all, since));
@@ -113,6 +127,7 @@ export async function verifyDataset(bigquery: BigQuery, options: VerifyOptions):
   return {
     ...rollups,
     ...{
+      generation,
       gapMs,
       timeZone,
       zoneDifferences,

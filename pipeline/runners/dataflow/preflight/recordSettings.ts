@@ -1,7 +1,6 @@
-import { isSameTimeZone } from "@eventlogger/events/zone/zoneName";
+import { isSameTimeZone, UTC_NAME } from "@eventlogger/events/zone/zoneName";
 import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
 import {
-  DEFAULT_TIME_ZONE,
   FIRST_GENERATION,
   GenerationSettingsError,
   readActiveGeneration,
@@ -11,12 +10,11 @@ import {
   type Generation,
 } from "@eventlogger/gcp/bigquery/generations";
 import { runQuery } from "@eventlogger/gcp/bigquery/query";
-import { DEFAULT_GAP_MS } from "@eventlogger/gcp/bigquery/verify/verify";
 import { checkTimeZone } from "@eventlogger/gcp/bigquery/zone/checkTimeZone";
 import { problem, type Diagnostics } from "@eventlogger/gcp/diagnostics";
 import { replaySubscription } from "@eventlogger/gcp/pubsub/replayNames";
 import { withTimeout } from "@eventlogger/process/wait";
-import { generationSettings } from "../../../generationSettings";
+import { DEFAULT_GAP_MS, generationSettings } from "../../../generationSettings";
 import { newShardHashSecret } from "../../../shards";
 import { runCheck } from "./runCheck";
 
@@ -112,7 +110,7 @@ export function recordSettings(options: LaunchSettings): Promise<Diagnostics> {
     const bigquery = bigQueryClient({ project, endpoint });
     try {
       const recorded = await readActiveGeneration(bigquery, dataset);
-      const timeZone = recorded ? timeZoneOf(recorded.settings) : (options.timeZone ?? DEFAULT_TIME_ZONE);
+      const timeZone = recorded ? timeZoneOf(recorded.settings) : (options.timeZone ?? UTC_NAME);
       const found = await checkTimeZone((sql) => runQuery(bigquery, sql), timeZone);
       if (found.problems.length === 0) requireSettings(options, await recordedGeneration(options));
       return found;
