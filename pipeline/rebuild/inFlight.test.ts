@@ -1,46 +1,17 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Difference, RollupNumber } from "@eventlogger/gcp/bigquery/verify/compareRollups";
-import { bruteForceRollups } from "@eventlogger/traffic/bruteForce";
 import { unexplainedDifferences } from "./inFlight";
+import { dailyNumbers, type CountedEvent } from "./testing/dailyNumbers";
 
 const GAP_MS = 1000;
 const DAY_MS = 86_400_000;
 
-interface Event {
-  readonly event_id: string;
-  readonly session_id: string;
-  readonly user_id: string | null;
-  readonly event_time: number;
-}
-
+type Event = CountedEvent;
 type Numbers = Record<RollupNumber, number>;
 
 const dayOf = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
-
-/** The numbers of the view daily_rollups, by brute force. */
-function numbersOf(events: readonly Event[]): Map<string, Numbers> {
-  let total = 0;
-  const entries = bruteForceRollups(events, GAP_MS).daily_stats.map((stat): [string, Numbers] => {
-    const date = stat.date.split("/").reverse().join("-");
-    total += stat.new_user_count;
-    return [date, { ...stat, session_duration_ms: durationMs(events, date), total_users: total }];
-  });
-  return new Map(entries);
-}
-
-/** The sum of the session durations of a day: the steps between neighbours of a session id that are less than the gap. */
-function durationMs(events: readonly Event[], date: string): number {
-  const ofDay = events.filter((event) => dayOf(event.event_time) === date);
-  return [...new Set(ofDay.map((event) => event.session_id))].reduce((sum, id) => {
-    const times = ofDay.filter((event) => event.session_id === id).map((event) => event.event_time);
-    times.sort((a, b) => a - b);
-    return times.reduce((ms, time, i) => {
-      const step = i === 0 ? GAP_MS : time - (times[i - 1] as number);
-      return step < GAP_MS ? ms + step : ms;
-    }, sum);
-  }, 0);
-}
+const numbersOf = (events: readonly Event[]): Map<string, Numbers> => dailyNumbers(events, GAP_MS);
 
 function differencesOf(expected: Map<string, Numbers>, actual: Map<string, Numbers>): Difference[] {
   return [...new Set([...expected.keys(), ...actual.keys()])].flatMap((date): Difference[] => {

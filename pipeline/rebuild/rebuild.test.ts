@@ -7,7 +7,8 @@ import { RebuildLostError, RebuildRunningError } from "./owner";
 import { rebuild, RebuildRefusedError, type RebuildResult } from "./rebuild";
 import type { RebuildRecord } from "./record";
 import type { RebuildServices, RebuildTimes } from "./services";
-import { Killed, World } from "./testing/world";
+import { Killed } from "./testing/killable";
+import { World } from "./testing/world";
 
 const TIMES: RebuildTimes = {
   ...{ leaseMs: 60_000, renewMs: 60_000, pollMs: 0, recordMs: 0, clockSkewMs: 2000, receiverSkewMs: 60_000 },
@@ -133,7 +134,7 @@ describe("rebuild", () => {
       world.leased.push(event);
       let calls = 0;
       const services = world.services();
-      const { observe } = services.driver;
+      const observe = services.driver.observe.bind(services.driver);
       services.driver.observe = (generation) => {
         if (++calls === call) world.redeliver();
         return observe(generation);
@@ -197,7 +198,7 @@ describe("rebuild", () => {
   it("a process that has lost the rebuild to another one changes nothing more", async () => {
     const world = new World();
     const services = world.services();
-    const { compare } = services.verifier;
+    const compare = services.verifier.compare.bind(services.verifier);
     services.verifier.compare = async (...args) => {
       world.kill(); // another process believes that this one has ended, and takes over
       await start(world.services());
@@ -311,7 +312,7 @@ describe("rebuild", () => {
   it("a pipeline without progress ends the command with what to do, and the rebuild can go on", async () => {
     const world = new World();
     const services = world.services();
-    const { observe } = services.driver;
+    const observe = services.driver.observe.bind(services.driver);
     services.driver.observe = async (generation) => ({
       ...(await observe(generation)),
       publishedUntil: { live: undefined, replay: undefined },
@@ -331,18 +332,18 @@ describe("rebuild", () => {
       const world = new World();
       const stop = new AbortController();
       const services = world.services();
-      const { list } = services.store;
+      const list = services.store.list.bind(services.store);
       services.store.list = async () => {
         if (world.calls >= call) stop.abort(new Error("stopped by a person"));
         return list();
       };
-      const { observe } = services.driver;
+      const observe = services.driver.observe.bind(services.driver);
       services.driver.observe = async (generation) => {
         if (world.calls >= call) stop.abort(new Error("stopped by a person"));
         return observe(generation);
       };
-      await start(services, {}, {}, stop.signal).catch((error: Error) =>
-        assert.equal(error.message, "stopped by a person"),
+      await start(services, {}, {}, stop.signal).catch((error: unknown) =>
+        assert.equal((error as Error).message, "stopped by a person"),
       );
       const record = world.generations[1]?.rebuild as RebuildRecord | null | undefined;
       if (record) {

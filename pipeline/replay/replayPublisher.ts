@@ -1,5 +1,4 @@
 import type { PubSub } from "@google-cloud/pubsub";
-import { setTimeout as sleep } from "node:timers/promises";
 import {
   MAX_REPLAY_EVENTS,
   ReplayEncoder,
@@ -10,6 +9,7 @@ import { isNotFound } from "@eventlogger/gcp/api/errorCode";
 import { needsOn, withPermission } from "@eventlogger/gcp/api/permission";
 import { publishRetry } from "@eventlogger/gcp/pubsub/publishRetry";
 import { UserError } from "@eventlogger/process/main";
+import { Pace } from "./pace";
 
 /** Maximum number of messages that Pub/Sub has not acknowledged; 64 KiB each. */
 const MAX_IN_FLIGHT = 64;
@@ -38,11 +38,11 @@ export class ReplayPublisher {
   private readonly publish: (message: ReplayMessage) => Promise<unknown>;
   private readonly inFlight = new Set<Promise<void>>();
   private failure: Error | undefined;
-  private startedAt: number | undefined;
-  private sent = 0;
+  private readonly pace: Pace;
 
   constructor(private readonly options: ReplayPublisherOptions) {
-    const { pubsub, topic, generation, rate } = options;
+    const { pubsub, topic, generation, rate, signal } = options;
+    this.pace = new Pace(rate, signal);
     const maxEvents = Math.min(MAX_REPLAY_EVENTS, rate > 0 ? Math.ceil(rate * SHORTEST_INTERVAL_SEC) : Infinity);
     this.encoder = new ReplayEncoder(generation, maxEvents);
     const publisher = pubsub.topic(topic, {
@@ -74,29 +74,15 @@ export class ReplayPublisher {
   }
 
   private async send(message: ReplayMessage): Promise<void> {
-    await this.pace();
+    await this.pace.pass(message.events);
     while (this.inFlight.size >= MAX_IN_FLIGHT) await Promise.race(this.inFlight);
     this.throwIfFailed();
-    this.sent += message.events;
     const published = this.publish(message).then(
       () => this.options.onPublished(message.events),
       (error: unknown) => void (this.failure ??= this.explain(error)),
     );
     this.inFlight.add(published);
     void published.then(() => this.inFlight.delete(published));
-  }
-
-  /** Waits until the events that were sent before are due at the rate. */
-  private async pace(): Promise<void> {
-    const { rate, signal } = this.options;
-    signal?.throwIfAborted();
-    if (rate <= 0) return;
-    const now = performance.now();
-    this.startedAt ??= now;
-    const waitMs = this.startedAt + (this.sent / rate) * 1000 - now;
-    if (waitMs <= 0) return;
-    await sleep(waitMs, undefined, signal && { signal }).catch(() => undefined);
-    signal?.throwIfAborted();
   }
 
   private throwIfFailed(): void {

@@ -50,7 +50,7 @@ export async function forwardBacklog(
           inFlight--;
         }
       };
-      signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
+      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
       subscription.on("error", reject);
       subscription.on("message", (message: Message) => void forward(message));
       waitForQuiet();

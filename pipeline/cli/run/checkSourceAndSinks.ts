@@ -1,10 +1,11 @@
 import type { BigQuery } from "@google-cloud/bigquery";
+import { FIRST_GENERATION } from "@eventlogger/gcp/bigquery/generations";
 import { runQuery, type ResultRow } from "@eventlogger/gcp/bigquery/query";
 import { checkTables } from "@eventlogger/gcp/bigquery/setup/checkTables";
 import { checkTimeZone } from "@eventlogger/gcp/bigquery/zone/checkTimeZone";
 import { mergeDiagnostics, NO_DIAGNOSTICS, type Diagnostics } from "@eventlogger/gcp/diagnostics";
 import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
-import { FIRST_GENERATION, replaySubscription } from "@eventlogger/gcp/pubsub/replayNames";
+import { replaySubscription } from "@eventlogger/gcp/pubsub/replayNames";
 import { checkSubscription } from "@eventlogger/gcp/pubsub/setup/checkSubscription";
 import { chooseGeneration, type ChosenGeneration, type GenerationChoice } from "./chooseGeneration";
 

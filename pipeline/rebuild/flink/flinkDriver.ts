@@ -1,22 +1,14 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import path from "node:path";
-import {
-  FIRST_GENERATION,
-  isRunning,
-  type Generation,
-  type GenerationJob,
-} from "@eventlogger/gcp/bigquery/generations";
+import { isRunning, type Generation, type GenerationJob } from "@eventlogger/gcp/bigquery/generations";
 import { waitUntil } from "@eventlogger/process/wait";
+import { PROGRESS_FILE } from "../../monitoring/progressFile";
+import { CHECK_LEASE_FILE, stateDirectoryOf } from "../../runners/flink/generationDirectory";
 import { StateDirectory, StateDirectoryInUseError } from "../../runners/flink/stateDirectory";
 import { pause } from "../context";
 import type { PipelineStatus, PublishedUntil, RebuildDriver } from "../driver";
 import { RunChild } from "./runChild";
-
-/** The state directory of a generation. @param base that of the first generation */
-function stateDirectoryOf(base: string, generation: number): string {
-  return generation === FIRST_GENERATION ? base : path.join(base, `generation-${generation}`);
-}
 
 /** Time that a pipeline has to stop, ms; more than `run` needs. */
 const STOP_GRACE_MS = 30_000;
@@ -31,8 +23,8 @@ const STATE_ENTRIES = [
   "current.json",
   "settings.json",
   "leases.json",
-  "progress.json",
-  "check-lease",
+  PROGRESS_FILE,
+  CHECK_LEASE_FILE,
 ];
 
 export interface FlinkDriverOptions {
@@ -66,7 +58,7 @@ export class FlinkDriver implements RebuildDriver {
   }
 
   async observe(generation: Generation): Promise<PipelineStatus> {
-    const publishedUntil = readPublishedUntil(path.join(this.directoryOf(generation), "progress.json"));
+    const publishedUntil = readPublishedUntil(path.join(this.directoryOf(generation), PROGRESS_FILE));
     const { child } = this;
     if (child?.generation === generation.generation) {
       if (child.isReady) return { state: "running", detail: undefined, publishedUntil };
@@ -134,7 +126,7 @@ export class FlinkDriver implements RebuildDriver {
   /** The run looks at its lease when this file exists, and so notices at once that its generation is retired. */
   private askToCheckLease(generation: Generation): void {
     const directory = this.directoryOf(generation);
-    if (existsSync(directory)) writeFileSync(path.join(directory, "check-lease"), "");
+    if (existsSync(directory)) writeFileSync(path.join(directory, CHECK_LEASE_FILE), "");
   }
 }
 

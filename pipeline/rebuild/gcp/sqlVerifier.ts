@@ -12,8 +12,10 @@ export function sqlVerifier(bigquery: BigQuery, dataset: string): Verifier {
   return {
     async compare(generation, { inFlightSinceMs, days }) {
       const queries = new MeteredQueries(bigquery);
-      const scope = { project: bigquery.projectId, dataset, days, hasRecord: false };
-      const { sessionGapMs } = generation.settings;
+      const { generation: id, settings } = generation;
+      const { sessionGapMs } = settings;
+      const names = { project: bigquery.projectId, dataset, generation: id, timeZone: timeZoneOf(settings) };
+      const scope = { ...names, days, recordDays: [], hasRecord: false };
       // Reads the numbers before the raw rows: then events in flight are in the rows, where they are counted below.
       const { differences, equalDays } = await compareWithRawEvents(queries, scope, sessionGapMs);
       if (differences.length === 0) return { equalDays, differences, unexplained: [] };

@@ -3,6 +3,7 @@ import { GenerationExistsError } from "@eventlogger/gcp/bigquery/generations";
 import type { PipelineStatus, RebuildDriver } from "../driver";
 import type { RebuildRecord } from "../record";
 import type { RebuildServices } from "../services";
+import { killable, type Kill } from "./killable";
 
 /** An event is its number: it is published at that time, ms. */
 type Event = number;
@@ -21,9 +22,6 @@ interface Pipeline {
   isChild: boolean;
   processedUntil: number;
 }
-
-/** The process has been killed: nothing that it does from then on has an effect. */
-export class Killed extends Error {}
 
 /** Events of the past are in these partitions of `events`. */
 const FIRST_TIME = Date.parse("2024-03-01T00:00:00Z");
@@ -272,38 +270,15 @@ export class World {
     };
   }
 
-  /**
-   * The services for one process.
-   * @param kill the number of the call at which the process is killed, and whether before or after the call has its effect
-   */
-  services(kill?: { readonly call: number; readonly when: "before" | "after" }): RebuildServices {
-    let isDead = false;
-    let calls = 0;
-    const die = (): never => {
-      if (!isDead) this.kill();
-      isDead = true;
-      throw new Killed();
-    };
-    const wrap = <T extends object>(target: T): T =>
-      new Proxy(target, {
-        get: (object, key) => {
-          const value: unknown = Reflect.get(object, key);
-          if (typeof value !== "function" || key === "names" || key === "advice") return value;
-          return async (...args: unknown[]): Promise<unknown> => {
-            if (isDead) return die();
-            const isLast = ++calls === kill?.call;
-            this.calls++;
-            if (isLast && kill?.when === "before") return die();
-            const result: unknown = await (value as (...all: unknown[]) => Promise<unknown>)(...args);
-            this.pass();
-            return isLast ? die() : result;
-          };
-        },
-      });
-    const { store, resources, rows, verifier, driver } = this.all();
-    return {
-      ...{ store: wrap(store), resources: wrap(resources), rows: wrap(rows) },
-      ...{ verifier: wrap(verifier), driver: wrap(driver) },
-    };
+  /** The services for one process, in which time passes with each call. */
+  services(kill?: Kill): RebuildServices {
+    return killable(this.all(), {
+      kill,
+      onKill: () => this.kill(),
+      onCall: () => {
+        this.calls++;
+        this.pass();
+      },
+    });
   }
 }
