@@ -26,9 +26,10 @@ export class JobEndedError extends UserError {
 }
 
 export interface DataflowDriverOptions {
-  readonly jobs: Pick<DataflowJobs, "findNewest" | "get" | "cancel" | "drain">;
+  /** The jobs of a region: that of the old job can be another one. */
+  readonly jobsIn: (region: string) => Pick<DataflowJobs, "findNewest" | "get" | "cancel" | "drain">;
   readonly progress: Pick<SubscriptionProgress, "publishedUntil">;
-  /** Such as `europe-west1`. */
+  /** The region of the new job, such as `europe-west1`. */
   readonly region: string;
   /** The name of the job of a generation. */
   readonly jobName: (generation: number) => string;
@@ -157,9 +158,10 @@ export class DataflowDriver implements RebuildDriver {
    * The row may lack its id when a command was interrupted.
    */
   private async jobOf(generation: Generation, signal?: AbortSignal): Promise<Job | undefined> {
-    const { jobs, jobName } = this.options;
+    const { jobName } = this.options;
     const { job: recorded } = generation;
     if (recorded?.runner === "flink") return undefined;
+    const jobs = this.jobsOf(generation);
     const id = recorded?.id ?? this.ids.get(generation.generation);
     const name = recorded?.name ?? jobName(generation.generation);
     let job = id === undefined ? undefined : await jobs.get(id, signal);
@@ -172,16 +174,18 @@ export class DataflowDriver implements RebuildDriver {
     return job;
   }
 
+  private jobsOf({ job }: Generation): ReturnType<DataflowDriverOptions["jobsIn"]> {
+    return this.options.jobsIn(job?.runner === "dataflow" ? job.region : this.options.region);
+  }
+
   private async publishedUntil(
     { subscription, replaySubscription }: Generation,
     jobId: string | undefined,
   ): Promise<PublishedUntil> {
     const { progress } = this.options;
-    const [live, replay] = await Promise.all(
-      [subscription, replaySubscription].map((name) =>
-        name === null ? undefined : progress.publishedUntil(name, jobId),
-      ),
-    );
+    const until = async (name: string | null): Promise<number | undefined> =>
+      name === null ? undefined : progress.publishedUntil(name, jobId);
+    const [live, replay] = await Promise.all([until(subscription), until(replaySubscription)]);
     return { live, replay };
   }
 
@@ -197,7 +201,8 @@ export class DataflowDriver implements RebuildDriver {
     generation: Generation,
     { drain, signal }: { drain: boolean; signal?: AbortSignal },
   ): Promise<void> {
-    const { jobs, pollMs = POLL_MS } = this.options;
+    const { pollMs = POLL_MS } = this.options;
+    const jobs = this.jobsOf(generation);
     this.observations.clear();
     let job = await this.jobOf(generation, signal);
     if (job && !isEnding(job.state)) {

@@ -151,7 +151,7 @@ describe("rebuild on Dataflow", function () {
     });
     const series = new TimeSeries(api, { project: google.project, endpoint: google.endpoint });
     const driver: DataflowDriverOptions = {
-      jobs: injecting("jobs", dataflow, inject),
+      jobsIn: () => injecting("jobs", dataflow, inject),
       progress: injecting("progress", new SubscriptionProgress(series, { settleMs: 0, roundingMs: 0 }), inject),
       region: google.region,
       jobName: (generation) => (generation === 1 ? "eventlogger" : `eventlogger-g${generation}`),
@@ -230,7 +230,7 @@ describe("rebuild on Dataflow", function () {
     const [subscriptions] = await pubsub.getSubscriptions();
     const own = subscriptions
       .map(({ name }) => name.split("/").at(-1) ?? "")
-      .filter((name) => name.startsWith(`${names.subscription}`));
+      .filter((name) => name.startsWith(names.subscription));
     const live = liveSubscription(names.subscription, 2);
     assert.deepEqual(own.sort(), [live, replaySubscription(names.subscription, 2)].sort());
     // One job for each generation was ever created, and the second one runs.
