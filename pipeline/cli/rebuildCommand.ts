@@ -14,6 +14,11 @@ export interface RebuildTarget {
   readonly bigqueryEndpoint?: string | undefined;
   /** `--state-dir`; undefined for Dataflow. */
   readonly stateDir?: string | undefined;
+  /** Undefined: flink. The options after it are those of a launch on Dataflow. */
+  readonly runner?: string | undefined;
+  readonly region?: string | undefined;
+  readonly tempLocation?: string | undefined;
+  readonly image?: string | undefined;
 }
 
 export interface RebuildChanges {
@@ -30,6 +35,10 @@ const DEFAULTS: Readonly<Record<keyof RebuildTarget, string | undefined>> = {
   subscription: pubsubOptions.subscription.default,
   bigqueryEndpoint: undefined,
   stateDir: ".eventlogger",
+  runner: "flink",
+  region: undefined,
+  tempLocation: undefined,
+  image: undefined,
 };
 
 /** The command line that makes the numbers again, for a shell. Options with their default are left out. */

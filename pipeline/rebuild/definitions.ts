@@ -12,6 +12,8 @@ export interface WantedDefinitions {
   readonly from: string | undefined;
   readonly keepOld: boolean | undefined;
   readonly takeOver: boolean | undefined;
+  /** Whether the numbers may be computed although rows of `events` are deleted. @default false */
+  readonly acceptDeletedRows?: boolean | undefined;
 }
 
 /** The command names other definitions than the rebuild that it would go on with. Use those, or abort that rebuild. */

@@ -1,5 +1,6 @@
-import { GenerationExistsError, isRunning, type Generation } from "@eventlogger/gcp/bigquery/generations";
+import { GenerationExistsError, isRunning, timeZoneOf, type Generation } from "@eventlogger/gcp/bigquery/generations";
 import { UserError } from "@eventlogger/process/main";
+import { isComputed, requireRows } from "./beginning";
 import type { RebuildContext, RebuildReporter } from "./context";
 import { newSettings, requireDefinitions, type WantedDefinitions } from "./definitions";
 import { activating } from "./phases/activating";
@@ -120,7 +121,7 @@ async function begin(request: RebuildRequest, times: RebuildTimes): Promise<Rebu
     return session;
   }
   const active = activeGeneration(generations);
-  await requireBeginning(services, generations, active, wanted);
+  for (const line of await requireBeginning(services, generations, active, wanted)) report.say(line);
   await services.driver.check(active);
   const settings = newSettings(active.settings, wanted, newState());
   const record = await RebuildSession.firstRecord(store, times, {
@@ -144,20 +145,24 @@ async function begin(request: RebuildRequest, times: RebuildTimes): Promise<Rebu
   }
 }
 
-/** @throws RebuildRefusedError when the numbers would not be complete, or a generation is left from an earlier rebuild */
+/**
+ * @returns what the new numbers will lack, for people
+ * @throws RebuildRefusedError when the numbers would not be complete, or a generation is left from an earlier rebuild; RowsDeletedError,
+ *   ActiveJobError
+ */
 export async function requireBeginning(
-  { rows }: RebuildServices,
+  { rows, driver }: Pick<RebuildServices, "rows" | "driver">,
   generations: readonly Generation[],
   active: Generation,
-  { takeOver, from }: WantedDefinitions,
-): Promise<void> {
+  { takeOver, from, acceptDeletedRows, timeZone = timeZoneOf(active.settings) }: WantedDefinitions,
+): Promise<readonly string[]> {
   const kept = generations.find(({ status }) => status === "building");
   if (kept) {
     throw new RebuildRefusedError(
       `Generation ${kept.generation} is kept for a comparison. Remove it first: \`eventlogger rebuild --abort\``,
     );
   }
-  const runs = isRunning(active) || active.job?.runner === "dataflow";
+  const runs = await isComputed(driver, active, takeOver ?? false);
   if (takeOver && isRunning(active)) {
     throw new RebuildRefusedError(
       `--take-over is for a lost state, but ${active.lease?.holder ?? "a run"} computes generation ${active.generation}. ` +
@@ -170,7 +175,8 @@ export async function requireBeginning(
         "Start it first: `eventlogger run` with the same options. If its state is lost: `eventlogger rebuild --take-over`",
     );
   }
-  if (from === undefined) return;
+  const lacks = await requireRows(rows, { acceptDeletedRows, timeZone });
+  if (from === undefined) return lacks;
   const dayBefore = new Date(Date.parse(`${from}T00:00:00Z`) - 86_400_000).toISOString().slice(0, 10);
   const earlier = await rows.count({ receivedTo: dayBefore });
   const count = earlier.reduce((sum, partition) => sum + partition.rows, 0);
@@ -180,4 +186,5 @@ export async function requireBeginning(
         "users depend on all rows, so that the numbers would be wrong. Delete those rows first if they must not count",
     );
   }
+  return lacks;
 }

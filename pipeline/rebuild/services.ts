@@ -1,6 +1,7 @@
 import type { Generation, GenerationResources, GenerationSettings } from "@eventlogger/gcp/bigquery/generations";
 import type { PartitionCount } from "@eventlogger/gcp/bigquery/replay/countRows";
 import type { RowSelection } from "@eventlogger/gcp/bigquery/replay/selection";
+import type { Horizon } from "@eventlogger/gcp/bigquery/retention/horizon";
 import type { Difference } from "@eventlogger/gcp/bigquery/verify/compareRollups";
 import type { RebuildDriver } from "./driver";
 import type { RebuildRecord } from "./record";
@@ -46,6 +47,8 @@ export interface RebuildResources {
 
 /** The raw rows. */
 export interface EventRows {
+  /** What remaining rows tell about numbers with days of a time zone. Undefined: no rows are deleted. */
+  horizon(timeZone: string): Promise<Horizon | undefined>;
   count(selection: RowSelection): Promise<PartitionCount[]>;
   /**
    * Publishes rows to the replay topic of a generation, one partition after the other.

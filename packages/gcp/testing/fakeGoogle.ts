@@ -3,10 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fakeTokens, withToken, writeFakeCredentials } from "./fakeCredentials";
 import { FakeDataflow } from "./fakeDataflow";
+import { FakeMonitoring } from "./fakeMonitoring";
 import { FakeServer, type FakeService } from "./fakeServer";
 import { FakeStorage } from "./fakeStorage";
 
-/** Fakes of Google's token service, Cloud Storage and Dataflow on one port of localhost, for launching jobs. */
+/** Fakes of Google's token service, Cloud Storage, Dataflow and Cloud Monitoring on one port of localhost, for launching jobs. */
 export interface FakeGoogle {
   readonly project: "fake-project";
   readonly region: "europe-west1";
@@ -14,7 +15,8 @@ export interface FakeGoogle {
   readonly server: FakeServer;
   readonly storage: FakeStorage;
   readonly dataflow: FakeDataflow;
-  /** Value for `--dataflow-endpoint`. */
+  readonly monitoring: FakeMonitoring;
+  /** Value for `--dataflow-endpoint` and `--monitoring-endpoint`. */
   readonly endpoint: string;
   /** Environment variables that direct Google's libraries to the fakes. */
   readonly env: Readonly<Record<string, string>>;
@@ -30,7 +32,8 @@ export async function startFakeGoogle(others: readonly FakeService[] = []): Prom
   const bucket = "fake-bucket";
   const storage = new FakeStorage(new Set([bucket]));
   const dataflow = new FakeDataflow(project, region);
-  const guarded = [storage.service, dataflow.service, ...others].map(withToken);
+  const monitoring = new FakeMonitoring(project);
+  const guarded = [storage.service, dataflow.service, monitoring.service, ...others].map(withToken);
   const server = await FakeServer.start([fakeTokens, ...guarded]);
   const dir = mkdtempSync(join(tmpdir(), "fake-google-"));
   const env = {
@@ -44,12 +47,14 @@ export async function startFakeGoogle(others: readonly FakeService[] = []): Prom
     server,
     storage,
     dataflow,
+    monitoring,
     endpoint: server.url,
     env,
     reset: () => {
       server.reset();
       storage.objects.clear();
       dataflow.reset();
+      monitoring.reset();
     },
     stop: async () => {
       await server.stop();

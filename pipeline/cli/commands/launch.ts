@@ -1,7 +1,9 @@
 import { consoleUrl } from "../../runners/dataflow/dataflowJobs";
 import { defineCommand } from "./command";
 import { explainDryRun } from "../dataflow/explainDryRun";
+import { recordJobOf } from "../dataflow/jobTarget";
 import { checkLaunchOptions, jobSettings, launchOptions } from "../dataflow/launchOptions";
+import { requireStart } from "../dataflow/lostState";
 import { runPreflight } from "../dataflow/runPreflight";
 import { SubmissionRun } from "../dataflow/submission";
 import { writeResult } from "../output";
@@ -11,7 +13,8 @@ export const launchCommand = defineCommand({
   name: "launch",
   summary: "Launch the pipeline on Dataflow",
   details:
-    "Runs preflight checks, builds the pipeline with Beam's Java Pub/Sub source and BigQuery sinks, stages the files for the " +
+    "Computes the active generation of the numbers. Refuses to start when it has numbers and no job has their state, for example after a " +
+    "drain: a new job would count from zero. Runs preflight checks, builds the pipeline with Beam's Java Pub/Sub source and BigQuery sinks, stages the files for the " +
     "workers, and submits the job with Beam's Dataflow runner for Python. Uses Application Default Credentials. " +
     "Streaming Engine and Runner v2 are always enabled.",
   options: launchOptions,
@@ -36,19 +39,25 @@ export const launchCommand = defineCommand({
     return run.run(async () => {
       const outputDir = run.outputDir();
       if (outputDir === undefined && o.check) await runPreflight(o, run, { update: false });
-      const built = await run.build({ update: false });
-      const { jobId, files } = await run.submit(built, { outputDir });
-      const { project, region, jobName } = jobSettings(o);
+      const target = await run.target({ update: false });
+      if (outputDir === undefined) await run.stoppable(requireStart(o, target, run.signal));
+      const built = await run.build(target);
+      // Before it is submitted, so that it is known even if this command is killed.
+      if (outputDir === undefined) await run.stoppable(recordJobOf(o, target));
+      const { jobId, files } = await run.submit(target, built, { outputDir });
+      const { project, region } = o;
+      const { generation, jobName } = target;
       const { green } = colours(process.stdout);
       if (outputDir !== undefined) {
         const { steps } = built;
         const document = { dryRun: true, jobName, project, region, outputDir, files, steps };
-        writeResult(o.json, document, explainDryRun(o, { dir: outputDir, files, steps, update: false }));
+        writeResult(o.json, document, explainDryRun(o, { target, dir: outputDir, files, steps, update: false }));
         return 0;
       }
+      await run.recordJob(target, jobId as string);
       const link = consoleUrl(jobSettings(o), jobId as string);
-      writeResult(o.json, { jobId, jobName, project, region, console: link, files }, [
-        `${green("submitted")} job ${jobName} (${jobId})`,
+      writeResult(o.json, { jobId, jobName, generation, project, region, console: link, files }, [
+        `${green("submitted")} job ${jobName} (${jobId}), which computes generation ${generation}`,
         `console   ${link}`,
       ]);
       return 0;

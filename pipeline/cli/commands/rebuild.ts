@@ -4,13 +4,21 @@ import { readGeneration, recordJob, timeZoneOf, type Generation } from "@eventlo
 import { pubsubOptions } from "@eventlogger/gcp/gcpOptions";
 import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
 import { formatDuration, wholeNumber, type Options, type OptionSpecs } from "@eventlogger/options/options";
-import { colours } from "@eventlogger/options/terminal";
+import { colours, type Output } from "@eventlogger/options/terminal";
 import { onStopSignals, StopRequestedError } from "@eventlogger/process/stopSignals";
 import type { RebuildDriver } from "../../rebuild/driver";
 import type { WantedDefinitions } from "../../rebuild/definitions";
 import type { RebuildServices } from "../../rebuild/services";
+import { launchOptions } from "../dataflow/launchOptions";
+import {
+  checkRebuildLaunch,
+  rebuildDriver,
+  rebuildLaunchOptions,
+  type RebuildLaunchOptions,
+} from "../dataflow/rebuildDriver";
 import { definitionOptions } from "../definitionOptions";
 import { INTERRUPTED } from "../exitCodes";
+import { numberOptions } from "../numberOptions";
 import { jsonOption, progressOutput, writeResult } from "../output";
 import { requireServices, serviceProblems } from "../services";
 import { defineCommand } from "./command";
@@ -25,6 +33,13 @@ const runOptions: OptionSpecs = Object.fromEntries(
 );
 
 const ownOptions = {
+  runner: {
+    type: "enum",
+    choices: ["flink", "dataflow"],
+    describe: "Runner of the new generation: flink, with the options of run; or dataflow, with the options of launch",
+    default: "flink",
+    group: "Rebuild:",
+  },
   topic: pubsubOptions.topic,
   ...definitionOptions,
   from: {
@@ -57,6 +72,14 @@ const ownOptions = {
     optional: true,
     group: "Rebuild:",
   },
+  acceptDeletedRows: {
+    type: "boolean",
+    describe:
+      "Rebuild although rows of the table events are deleted, for example by --event-retention of setup. The numbers of their days, " +
+      "new users and total users are then not exact",
+    default: false,
+    group: "Rebuild:",
+  },
   abort: {
     type: "boolean",
     describe: "Remove the unfinished new generation, and leave the active one as it is",
@@ -81,20 +104,34 @@ interface UsedRunOptions {
   readonly mixed: boolean;
   readonly stateDir: string;
   readonly ackDeadline: number;
+  readonly sessionWindows: "state" | "beam" | undefined;
 }
 
 type Values = Options<typeof ownOptions> & UsedRunOptions;
 
-const options: typeof ownOptions = { ...runOptions, ...ownOptions };
+/** Its default depends on the runner. */
+const { default: _, ...sessionWindows } = numberOptions.sessionWindows;
 
-function wantedOf({ sessionGap, timeZone, from, keepOld, takeOver }: Values): WantedDefinitions {
-  return { sessionGapMs: sessionGap, timeZone, from, keepOld, takeOver };
+const options: typeof ownOptions = {
+  ...rebuildLaunchOptions,
+  ...runOptions,
+  ...{ sessionWindows: { ...sessionWindows, optional: true } },
+  ...ownOptions,
+};
+
+function wantedOf({ sessionGap, timeZone, from, keepOld, takeOver, acceptDeletedRows }: Values): WantedDefinitions {
+  return { sessionGapMs: sessionGap, timeZone, from, keepOld, takeOver, acceptDeletedRows };
 }
 
 type BigQueryClient = ReturnType<typeof bigQueryClient>;
 
 /** The driver of the runner that computes the active generation. */
-async function driverOf(o: Values, bigquery: BigQueryClient): Promise<RebuildDriver> {
+async function driverOf(o: Values, bigquery: BigQueryClient, output: Output): Promise<RebuildDriver> {
+  if (o.runner === "dataflow") {
+    const given = o as unknown as RebuildLaunchOptions;
+    const launch = { ...given, sessionWindows: o.sessionWindows ?? launchOptions.sessionWindows.default };
+    return rebuildDriver(launch, { bigquery, output, say: (line) => void output.write(`${line}\n`) });
+  }
   const { FlinkDriver } = await import("../../rebuild/flink/flinkDriver.js");
   const { runArguments } = await import("../../rebuild/flink/runArguments.js");
   const given = o as unknown as Readonly<Record<string, unknown>>;
@@ -109,11 +146,17 @@ async function driverOf(o: Values, bigquery: BigQueryClient): Promise<RebuildDri
 
 /** Time added to the lease of messages until a subscription that delivers nothing is empty; ms. */
 const QUIET_MARGIN_MS = 2000;
+/**
+ * The same for a job on Dataflow, whose leases are not known. No message from before the cut-off is unacknowledged then, by the
+ * metric of the subscription, which counts leased messages, too.
+ */
+const DATAFLOW_QUIET_MS = 60_000;
 
 async function servicesOf(
   o: Values,
   bigquery: BigQueryClient,
   pubsub: ReturnType<typeof pubSubClient>,
+  output: Output,
 ): Promise<RebuildServices> {
   const { bigQueryStore } = await import("../../rebuild/gcp/bigQueryStore.js");
   const { pubsubResources } = await import("../../rebuild/gcp/pubsubResources.js");
@@ -121,10 +164,14 @@ async function servicesOf(
   const { sqlVerifier } = await import("../../rebuild/gcp/sqlVerifier.js");
   return {
     store: bigQueryStore(bigquery, o.dataset),
-    resources: pubsubResources(pubsub, o, o.ackDeadline + QUIET_MARGIN_MS),
+    resources: pubsubResources(
+      pubsub,
+      o,
+      o.runner === "dataflow" ? DATAFLOW_QUIET_MS : o.ackDeadline + QUIET_MARGIN_MS,
+    ),
     rows: eventRows(bigquery, o.dataset, pubsub, o.rate),
     verifier: sqlVerifier(bigquery, o.dataset),
-    driver: await driverOf(o, bigquery),
+    driver: await driverOf(o, bigquery, output),
   };
 }
 
@@ -156,7 +203,7 @@ export const rebuildCommand = defineCommand({
     "events by a subscription of its own, replays the table events, waits until it has caught up, compares it with the raw " +
     "events by SQL, and activates it by one statement. Readers see the old numbers until then. It can be interrupted at any " +
     "moment: the same command goes on. On Flink it runs on the machine of `run`, with the same options, and needs as much memory " +
-    "again. Exit code 1 if it fails, and 130 if it is interrupted.",
+    "again. With --runner dataflow it launches a second job, and cancels the old one after the switch. Exit code 1 if it fails, and 130 if it is interrupted.",
   options,
   examples: [
     ["$0 rebuild --project my-project --session-gap 15m --dry-run", "shows rows and costs, and changes nothing"],
@@ -168,9 +215,14 @@ export const rebuildCommand = defineCommand({
     ["$0 rebuild --project my-project", "goes on with an interrupted rebuild; otherwise repairs wrong numbers"],
     ["$0 rebuild --project my-project --take-over", "computes all numbers after the state was lost"],
     ["$0 rebuild --project my-project --abort", "removes the new generation"],
+    [
+      "$0 rebuild --runner dataflow --session-gap 15m --project my-project --region europe-west1 --temp-location gs://my-bucket/temp --image europe-docker.pkg.dev/my-project/eventlogger/eventlogger-worker:0.1.0",
+      "computes all numbers by a second job on Dataflow, with the options of launch",
+    ],
   ],
   check: (o) => [
     ...serviceProblems(o as Partial<Values>),
+    ...(o.runner === "dataflow" ? checkRebuildLaunch(o) : []),
     ...(o.abort && o.dryRun ? ["--abort (ABORT) cannot be combined with --dry-run (DRY_RUN)"] : []),
     ...(o.keepOld && o.takeOver
       ? [
@@ -189,7 +241,7 @@ export const rebuildCommand = defineCommand({
     const { green, yellow } = colours(output);
     const bigquery = bigQueryClient({ project: o.project, endpoint: o.bigqueryEndpoint });
     const pubsub = pubSubClient({ project: o.project });
-    const services = await servicesOf(o, bigquery, pubsub);
+    const services = await servicesOf(o, bigquery, pubsub, output);
     if (o.dryRun) return plan(o, bigquery, services).finally(() => pubsub.close());
     const report = new RebuildDisplay(output);
     const stop = onStopSignals({

@@ -6,6 +6,7 @@ import { canBeUpdated, stateName } from "../../runners/dataflow/jobState";
 import { planUpdate, type UpdatePlan } from "../../runners/dataflow/update/updatePlan";
 import { defineCommand } from "./command";
 import { explainDryRun } from "../dataflow/explainDryRun";
+import { readableTarget, type JobTarget } from "../dataflow/jobTarget";
 import { checkLaunchOptions, jobSettings, launchOptions, type LaunchOptions } from "../dataflow/launchOptions";
 import { runPreflight } from "../dataflow/runPreflight";
 import { planLines } from "../dataflow/planLines";
@@ -36,14 +37,22 @@ const options = {
 } as const satisfies OptionSpecs;
 
 /** The running job. @throws Error with the reason why no job can be updated */
-async function runningJob(jobs: DataflowJobs, o: LaunchOptions, signal: AbortSignal): Promise<Job> {
-  const { project, region, jobName } = o;
+async function runningJob(
+  jobs: DataflowJobs,
+  o: LaunchOptions,
+  { jobName, generation, row }: JobTarget,
+  signal: AbortSignal,
+): Promise<Job> {
+  const { project, region } = o;
   const found = await jobs.findActive(jobName, signal);
   const job = found && (await jobs.get(found.id, signal));
   if (!job) {
+    const recorded = row?.job?.runner === "dataflow" && row.job.name !== jobName ? row.job : undefined;
     throw new Error(
       `No active job is named ${jobName} in project ${project}, region ${region}, so that none can be updated. ` +
-        "Start one with `eventlogger launch`.",
+        (recorded
+          ? `The job of generation ${generation} is named ${recorded.name}, in region ${recorded.region} (--job-name, --region).`
+          : "Start one with `eventlogger launch`."),
     );
   }
   if (!canBeUpdated(job.state)) {
@@ -101,34 +110,50 @@ export const updateCommand = defineCommand({
         requireNoLoss(plan, allowStateLoss);
       };
       const settings = jobSettings(o);
-      const { project, region, jobName } = settings;
+      const { project, region } = settings;
       const outputDir = run.outputDir();
       if (outputDir !== undefined) {
+        const { jobName } = o;
         const before = compareWith === undefined ? undefined : readFileSync(compareWith);
-        const built = await run.build({ update: true });
+        const target = await run.target({ update: true });
+        const built = await run.build(target);
         const { stepsOf } = await import("../../runners/dataflow/update/steps.js");
         const plan = before && planUpdate(stepsOf(before), built.steps, transformNameMapping);
         if (plan) showPlan(plan);
-        const { files } = await run.submit(built, { update, replaceJobId: "", outputDir });
+        const { files } = await run.submit(target, built, { update, replaceJobId: "", outputDir });
         const { steps } = built;
         const document = { dryRun: true, jobName, project, region, outputDir, files, steps, plan };
-        writeResult(o.json, document, explainDryRun(o, { dir: outputDir, files, steps, update: true }));
+        writeResult(o.json, document, explainDryRun(o, { target, dir: outputDir, files, steps, update: true }));
         return 0;
       }
       const api = new GoogleApi(project);
-      const running = await runningJob(new DataflowJobs(api, settings), o, run.signal);
+      const jobs = new DataflowJobs(api, settings);
+      const running = await runningJob(jobs, o, await run.stoppable(readableTarget(o)), run.signal);
       if (o.check) await runPreflight(o, run, { update: true });
-      const built = await run.build({ update: true });
+      const target = await run.target({ update: true });
+      const built = await run.build(target);
       const { runningSteps } = await import("../../runners/dataflow/update/runningSteps.js");
       const onPartial = (reason: string): void =>
         run.warn(`${reason}. Only the names of steps are compared, not their state`);
       const before = await runningSteps(api, running, { onPartial, signal: run.signal });
       const plan = planUpdate(before, built.steps, transformNameMapping);
       showPlan(plan);
-      const { jobId, files } = await run.submit(built, { update, replaceJobId: running.id });
+      const { jobId, files } = await run.submit(target, built, { update, replaceJobId: running.id });
+      await run.recordJob(target, jobId as string);
       const link = consoleUrl(settings, jobId as string);
+      const { jobName, generation } = target;
       const { green } = colours(process.stdout);
-      const document = { jobId, jobName, project, region, console: link, replaces: running.id, plan, files };
+      const document = {
+        jobId,
+        jobName,
+        generation,
+        project,
+        region,
+        console: link,
+        replaces: running.id,
+        plan,
+        files,
+      };
       writeResult(o.json, document, [
         `${green("submitted")} job ${jobName} (${jobId}), which replaces ${running.id} when its workers are ready`,
         `console   ${link}`,

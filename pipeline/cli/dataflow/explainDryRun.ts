@@ -1,9 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { tableByName } from "@eventlogger/gcp/bigquery/tables";
-import { FIRST_GENERATION } from "@eventlogger/gcp/bigquery/generations/generation";
-import { replaySubscription } from "@eventlogger/gcp/pubsub/replayNames";
 import type { Step } from "../../runners/dataflow/update/step";
+import type { JobTarget } from "./jobTarget";
 import { jobSettings, type LaunchOptions } from "./launchOptions";
 import { formatBytes, type StagedFile } from "./stagingProgress";
 
@@ -40,11 +39,13 @@ function workers({ numWorkers, maxWorkers, workerMachineType, autoscaling, publi
 export function explainDryRun(
   o: LaunchOptions,
   {
+    target: { subscription, replaySubscription },
     dir,
     files,
     steps,
     update,
   }: {
+    readonly target: JobTarget;
     readonly dir: string;
     readonly files: readonly StagedFile[];
     readonly steps: readonly Step[];
@@ -64,7 +65,7 @@ export function explainDryRun(
     "",
     `job       ${kind} job ${o.jobName} in ${o.region}, project ${o.project}` +
       (update ? ", replaces the running job of this name and takes over its state" : ""),
-    `reads     subscriptions ${o.subscription} and ${replaySubscription(o.subscription, FIRST_GENERATION)}`,
+    `reads     subscriptions ${subscription} and ${replaySubscription}`,
     `writes    ${o.dataset}.events (${o.eventsSemantics}), and ${others.map((name) => `${o.dataset}.${name}`).join(", ")}`,
     `workers   ${workers(o)}`,
     ...[...images].sort().map((image) => `image     ${image}`),

@@ -1,10 +1,11 @@
-import { mergeDiagnostics } from "@eventlogger/gcp/diagnostics";
-import { FIRST_GENERATION } from "@eventlogger/gcp/bigquery/generations/generation";
-import { replaySubscription } from "@eventlogger/gcp/pubsub/replayNames";
+import { mergeDiagnostics, type Diagnostics } from "@eventlogger/gcp/diagnostics";
+import { UserError } from "@eventlogger/process/main";
 import { checkLaunch } from "../../runners/dataflow/preflight/checkLaunch";
 import { recordSettings } from "../../runners/dataflow/preflight/recordSettings";
 import { requireServices } from "../services";
+import { readableTarget, type JobTarget } from "./jobTarget";
 import { jobSettings, type LaunchOptions } from "./launchOptions";
+import { settingsOf } from "./launchSettings";
 import type { SubmissionRun } from "./submission";
 
 /**
@@ -21,30 +22,40 @@ export async function runPreflight(
   await run.stoppable(
     requireServices({ ...o, pubsub: true, bigquery: { endpoint: o.bigqueryEndpoint }, storage: true }),
   );
-  const { tempLocation, stagingLocation } = jobSettings(o);
-  const checked = await run.stoppable(
-    checkLaunch({
-      project: o.project,
-      region: o.region,
-      subscription: o.subscription,
-      replaySubscription: replaySubscription(o.subscription, FIRST_GENERATION),
-      dataset: o.dataset,
-      tempLocation,
-      stagingLocation,
-      image: o.image,
-      machineType: o.workerMachineType,
-      jobName: o.jobName,
-      update,
-      bigqueryEndpoint: o.bigqueryEndpoint,
-      dataflowEndpoint: o.dataflowEndpoint,
-    }),
-  );
+  const checked = await run.stoppable(checkTarget(o, await run.stoppable(readableTarget(o)), { update }));
   const { problems, warnings } = checked.problems.length
     ? checked
-    : mergeDiagnostics([checked, await run.stoppable(recordSettings({ ...o, sessionGapMs: o.sessionGap, update }))]);
+    : mergeDiagnostics([checked, await run.stoppable(recordSettings(settingsOf(o, { update })))]);
   for (const warning of warnings) run.warn(warning);
+  requireNoProblems(problems);
+}
+
+/** Runs the checks of everything that a job needs. */
+export function checkTarget(
+  o: LaunchOptions,
+  { subscription, replaySubscription, jobName }: JobTarget,
+  { update }: { readonly update: boolean },
+): Promise<Diagnostics> {
+  const { tempLocation, stagingLocation } = jobSettings(o);
+  return checkLaunch({
+    project: o.project,
+    region: o.region,
+    ...{ subscription, replaySubscription, jobName },
+    dataset: o.dataset,
+    tempLocation,
+    stagingLocation,
+    image: o.image,
+    machineType: o.workerMachineType,
+    update,
+    bigqueryEndpoint: o.bigqueryEndpoint,
+    dataflowEndpoint: o.dataflowEndpoint,
+  });
+}
+
+/** @throws UserError with all problems */
+export function requireNoProblems(problems: readonly string[]): void {
   if (problems.length === 0) return;
-  throw new Error(
+  throw new UserError(
     `Preflight checks found ${problems.length === 1 ? "a problem" : `${problems.length} problems`} ` +
       `(--no-check skips the checks):\n${problems.map((problem) => `  - ${problem}`).join("\n")}`,
   );

@@ -1,30 +1,21 @@
 import { mkdirSync } from "node:fs";
 import { resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { cacheDir } from "@eventlogger/process/packageRoot";
-import { FIRST_GENERATION } from "@eventlogger/gcp/bigquery/generations/generation";
-import { replaySubscription } from "@eventlogger/gcp/pubsub/replayNames";
 import type { BuiltPipeline } from "../../runners/dataflow/buildForSubmission";
 import { killRunningChildren } from "@eventlogger/process/childProcess";
-import { ensureSubmitter } from "../../runners/dataflow/submitter/environment";
-import { beamFlags, type UpdateSettings } from "../../runners/dataflow/submitter/beamFlags";
-import { InterruptedError, submit } from "../../runners/dataflow/submitter/submit";
+import type { UpdateSettings } from "../../runners/dataflow/submitter/beamFlags";
+import { InterruptedError } from "../../runners/dataflow/submitter/submit";
 import { onStopSignals } from "@eventlogger/process/stopSignals";
-import { DEFAULT_DEFINITIONS } from "../definitionOptions";
 import { INTERRUPTED } from "../exitCodes";
 import { progressOutput } from "../output";
 import { colours } from "@eventlogger/options/terminal";
-import { jobSettings, type LaunchOptions } from "./launchOptions";
-import { StagingProgress, type StagedFile } from "./stagingProgress";
+import { buildJob, submitJob, type Submitted } from "./jobSubmission";
+import { recordJobOf, targetOf, type JobTarget } from "./jobTarget";
+import type { LaunchOptions } from "./launchOptions";
+import { settingsOf } from "./launchSettings";
 
 /** Time that interrupted work has to clean up; ms. */
 const CLEAN_UP_MS = 5000;
-
-export interface Submitted {
-  /** Undefined in a dry run. */
-  readonly jobId: string | undefined;
-  readonly files: readonly StagedFile[];
-}
 
 /** The common steps of `launch` and `update`. Ctrl-C stops each of them. */
 export class SubmissionRun {
@@ -59,65 +50,41 @@ export class SubmissionRun {
   }
 
   /**
-   * Builds the pipeline. The first time, this also builds the Java parts. A dry run does not read the dataset, so that its
-   * pipeline lacks the secret of the hash in the keys of state, and has the default definitions where no options change them.
+   * The generation that the job computes: the active one, which is created in a new dataset. A dry run does not read the dataset, so that
+   * its pipeline lacks the secret of the hash in the keys of state.
+   * @throws Error when the dataset cannot be read, or has other definitions
    */
-  async build({ update }: { readonly update: boolean }): Promise<BuiltPipeline> {
+  async target({ update }: { readonly update: boolean }): Promise<JobTarget> {
     const { o } = this;
-    const { recordedDefinitions } = await import("../../runners/dataflow/preflight/recordSettings.js");
-    const { sessionGap: sessionGapMs = DEFAULT_DEFINITIONS.sessionGapMs, timeZone } = o;
-    const definitions = o.dryRun
-      ? { sessionGapMs, timeZone, shardHashSecret: undefined }
-      : await this.stoppable(recordedDefinitions({ ...o, sessionGapMs: o.sessionGap, update }));
-    // Imported here, because Beam takes a while to load.
-    const { buildForSubmission } = await import("../../runners/dataflow/buildForSubmission.js");
-    return this.stoppable(
-      buildForSubmission(
-        {
-          project: o.project,
-          subscription: o.subscription,
-          replaySubscription: replaySubscription(o.subscription, FIRST_GENERATION),
-          dataset: o.dataset,
-          workerImage: o.image,
-          eventsSemantics: o.eventsSemantics,
-          sessionWindows: o.sessionWindows,
-          lateAfterMs: o.lateAfter,
-          earlyFiringMs: o.earlyFiring,
-          ...definitions,
-          // Above the versions of jobs of earlier releases, which are epoch milliseconds.
-          versionFloor: Date.now(),
-        },
-        this.say,
-      ),
-    );
+    if (o.dryRun) return targetOf(o, undefined);
+    const { requireGeneration } = await import("../../runners/dataflow/preflight/recordSettings.js");
+    return targetOf(o, await this.stoppable(requireGeneration(settingsOf(o, { update }))));
+  }
+
+  /** Builds the pipeline. The first time, this also builds the Java parts. */
+  async build(target: JobTarget): Promise<BuiltPipeline> {
+    return this.stoppable(buildJob(this.o, target, this.say));
   }
 
   /** Stages the files and submits the job. With `outputDir`, only writes the request to that folder. */
   async submit(
-    { proto, nodeModules }: BuiltPipeline,
-    { update, replaceJobId, outputDir }: { update?: UpdateSettings; replaceJobId?: string; outputDir?: string },
+    target: JobTarget,
+    built: BuiltPipeline,
+    options: { update?: UpdateSettings; replaceJobId?: string; outputDir?: string },
   ): Promise<Submitted> {
-    const settings = jobSettings(this.o);
-    const python = await this.stoppable(
-      ensureSubmitter(() =>
-        this.say(`installing Beam's Dataflow runner for Python in ${cacheDir} (once, about a minute)`),
-      ),
-    );
-    const progress = new StagingProgress(this.output, outputDir === undefined ? this.say : () => {});
+    const { o, say, output, signal } = this;
+    const onSent = (): void => void (this.sent = true);
+    return submitJob(o, target, built, { ...options, say, output, signal, onSent });
+  }
+
+  /**
+   * Records a submitted job in the row of its generation. Only warns when that fails: the job runs, and is found by its name.
+   */
+  async recordJob(target: JobTarget, jobId: string): Promise<void> {
     try {
-      const submission = {
-        pipeline: proto,
-        jobName: settings.jobName,
-        flags: beamFlags(settings, update),
-        nodeModules,
-        replaceJobId,
-        outputDir,
-      };
-      const jobId = await submit(submission, { python, onProgress: progress.update, signal: this.signal });
-      return { jobId, files: progress.files };
-    } finally {
-      this.sent = progress.sent;
-      progress.end();
+      await recordJobOf(this.o, target, jobId);
+    } catch (error) {
+      this.warn(`the job was submitted, but it is not recorded in the table generations: ${(error as Error).message}`);
     }
   }
 

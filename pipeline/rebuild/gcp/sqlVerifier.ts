@@ -1,5 +1,6 @@
 import type { BigQuery } from "@google-cloud/bigquery";
 import { timeZoneOf, type Generation } from "@eventlogger/gcp/bigquery/generations";
+import { readHorizon } from "@eventlogger/gcp/bigquery/retention/horizon";
 import { tableReference } from "@eventlogger/gcp/bigquery/views";
 import { eventsTable } from "@eventlogger/gcp/bigquery/tables";
 import { compareWithRawEvents } from "@eventlogger/gcp/bigquery/verify/compareRollups";
@@ -17,8 +18,13 @@ export function sqlVerifier(bigquery: BigQuery, dataset: string): Verifier {
       const names = { project: bigquery.projectId, dataset, generation: id, timeZone: timeZoneOf(settings) };
       const scope = { ...names, days, recordDays: [], hasRecord: false };
       // Reads the numbers before the raw rows: then events in flight are in the rows, where they are counted below.
-      const { differences, equalDays } = await compareWithRawEvents(queries, scope, sessionGapMs);
-      if (differences.length === 0) return { equalDays, differences, unexplained: [] };
+      const all = await compareWithRawEvents(queries, scope, sessionGapMs);
+      if (all.differences.length === 0) return { ...all, unexplained: [] };
+      // Rows can have been deleted after they were replayed.
+      const horizon = await readHorizon(bigquery, dataset, names.timeZone);
+      const { differences, equalDays } = horizon
+        ? await compareWithRawEvents(queries, scope, sessionGapMs, horizon)
+        : all;
       const inFlight = await eventsSince(queries, bigquery, dataset, generation, inFlightSinceMs);
       return { equalDays, differences, unexplained: unexplainedDifferences(differences, inFlight, sessionGapMs) };
     },

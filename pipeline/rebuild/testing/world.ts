@@ -237,6 +237,7 @@ export class World {
         },
       },
       rows: {
+        horizon: async () => undefined,
         count: async ({ until, receivedTo }) => {
           const counts = new Map<string, number>();
           for (const event of this.rows) {

@@ -112,21 +112,37 @@ export class DataflowJobs {
 
   /** Finds the active job of a name; undefined when no job is active. Dataflow allows one active job per name. */
   async findActive(name: string, signal?: AbortSignal): Promise<Job | undefined> {
+    for await (const job of this.list(name, "ACTIVE", signal)) return job;
+    return undefined;
+  }
+
+  /**
+   * Finds the newest job of a name, active or not; undefined when there is none.
+   * @param createdSince epoch milliseconds; older jobs do not count
+   */
+  async findNewest(name: string, createdSince: number, signal?: AbortSignal): Promise<Job | undefined> {
+    let newest: Job | undefined;
+    const createdAt = ({ created }: Job): number => Date.parse(created ?? "");
+    for await (const job of this.list(name, "ALL", signal)) {
+      if (createdAt(job) >= createdSince && (!newest || createdAt(job) > createdAt(newest))) newest = job;
+    }
+    return newest;
+  }
+
+  private async *list(name: string, filter: "ACTIVE" | "ALL", signal?: AbortSignal): AsyncGenerator<Job> {
     const { project, region } = this.location;
     let pageToken: string | undefined;
     do {
       const page = await this.api.json<{ jobs?: ApiJob[]; nextPageToken?: string }>({
         what: `Cannot list the jobs of project ${project} in ${region}`,
         url: this.url,
-        query: { filter: "ACTIVE", name, pageToken },
+        query: { filter, name, pageToken },
         signal,
       });
       // The service may ignore the name filter, so filter the result too.
-      const found = page.jobs?.find((job) => job.name === name);
-      if (found) return toJob(found);
+      for (const job of page.jobs ?? []) if (job.name === name) yield toJob(job);
       pageToken = page.nextPageToken || undefined;
     } while (pageToken);
-    return undefined;
   }
 
   /** Looks up a job with all its properties; undefined when no job has this id. */

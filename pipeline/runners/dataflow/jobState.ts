@@ -38,6 +38,16 @@ export function canBeUpdated(state: JobState): boolean {
   return state === "JOB_STATE_RUNNING";
 }
 
+/** Whether a job in this state reads and processes messages. A job that drains or is cancelled reads no more. */
+export function isProcessing(state: JobState): boolean {
+  return state === "JOB_STATE_RUNNING";
+}
+
+/** Whether the end of a job was requested, or it has ended. */
+export function isEnding(state: JobState): boolean {
+  return hasEnded(state) || state === "JOB_STATE_DRAINING" || state === "JOB_STATE_CANCELLING";
+}
+
 /** A readable name, such as `running`. */
 export function stateName(state: JobState): string {
   return known(state)?.name ?? state.replace(/^JOB_STATE_/, "").toLowerCase();

@@ -1,5 +1,7 @@
 import type { BigQuery } from "@google-cloud/bigquery";
 import { dayFromIso, dayStart, dayToIso, DAY_MS } from "@eventlogger/events/day";
+import { TimeZone } from "@eventlogger/events/zone/timeZone";
+import { timeZoneProblem, UTC_NAME } from "@eventlogger/events/zone/zoneName";
 import { runQuery } from "../query";
 import { existingTable } from "../setup/existingTable";
 import { eventsTable } from "../tables";
@@ -39,23 +41,30 @@ export function horizonAt(receivedSince: string, startOf: StartOfDay = dayStart)
   return { receivedSince, firstCompleteDay: dayToIso(day) };
 }
 
+/** The first moment of a day of a zone; a day earlier, before any local midnight, when this Node.js does not know the zone. */
+function startOfDay(timeZone: string): StartOfDay {
+  if (timeZoneProblem(timeZone) !== undefined) return (day) => dayStart(day - 1);
+  const zone = TimeZone.of(timeZone);
+  return (day) => zone.startOfDay(day);
+}
+
 /**
  * Reads what the table `events` has lost, by BigQuery's clock.
- * @param startOf first moment of a day in the time zone of the numbers. @default that in UTC
+ * @param timeZone IANA name of the zone of the days of the numbers
  * @returns undefined when no rows were deleted
  * @throws Error that names the missing permission, or the client's error
  */
 export async function readHorizon(
   bigquery: BigQuery,
   dataset: string,
-  startOf?: StartOfDay,
+  timeZone: string = UTC_NAME,
 ): Promise<Horizon | undefined> {
   const metadata = await existingTable(bigquery, dataset, eventsTable);
   if (!metadata) return undefined;
   const retention = eventRetention(metadata);
   if (retention.expirationMs === undefined && retention.completeSince === undefined) return undefined;
   const since = completeSince(retention, await bigQueryNow(bigquery));
-  return since === undefined ? undefined : horizonAt(since, startOf);
+  return since === undefined ? undefined : horizonAt(since, startOfDay(timeZone));
 }
 
 /** BigQuery's clock, epoch milliseconds. */

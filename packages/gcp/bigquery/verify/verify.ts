@@ -1,5 +1,5 @@
 import type { BigQuery } from "@google-cloud/bigquery";
-import { dayFromIso, dayStart } from "@eventlogger/events/day";
+import { dayFromIso } from "@eventlogger/events/day";
 import { TimeZone } from "@eventlogger/events/zone/timeZone";
 import { timeZoneProblem } from "@eventlogger/events/zone/zoneName";
 import { UserError } from "@eventlogger/process/main";
@@ -72,13 +72,6 @@ async function generationOf(
   return found;
 }
 
-/** The first moment of a day of a zone; a day earlier, before any local midnight, when this Node.js does not know the zone. */
-function startOfDay(timeZone: string): (day: number) => number {
-  if (timeZoneProblem(timeZone) !== undefined) return (day) => dayStart(day - 1);
-  const zone = TimeZone.of(timeZone);
-  return (day) => zone.startOfDay(day);
-}
-
 /** Days with differences, or next to them, on which BigQuery's rules of the zone are not those of this Node.js. */
 async function zoneDifferencesOf(
   queries: MeteredQueries,
@@ -113,7 +106,7 @@ export async function verifyDataset(bigquery: BigQuery, options: VerifyOptions):
     const touched = await step(`finding the days touched since ${since}`, () => daysTouchedSince(queries, all, since));
     scope = { ...all, ...touched };
   }
-  const horizon = await readHorizon(bigquery, dataset, startOfDay(timeZone));
+  const horizon = await readHorizon(bigquery, dataset, timeZone);
   const completeSince = horizon?.receivedSince;
   const rollups = await step("recomputing the rollups", () => compareWithRawEvents(queries, scope, gapMs, horizon));
   const record = await step("comparing the record of accepted events", () =>

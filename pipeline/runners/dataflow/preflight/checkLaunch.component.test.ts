@@ -16,7 +16,7 @@ import { FakeRegistry } from "@eventlogger/gcp/testing/fakeRegistry";
 import { FakeServer, googleError } from "@eventlogger/gcp/testing/fakeServer";
 import { WORKER_LABEL } from "./checkImage";
 import { checkLaunch, type LaunchCheck } from "./checkLaunch";
-import { recordedDefinitions, recordSettings } from "./recordSettings";
+import { requireGeneration, recordSettings } from "./recordSettings";
 
 describe("checkLaunch", function () {
   this.timeout(60_000);
@@ -28,7 +28,7 @@ describe("checkLaunch", function () {
   let images: FakeServer;
   let environment: NodeJS.ProcessEnv;
   let client: BigQuery;
-  let options: LaunchCheck;
+  let options: LaunchCheck & { rebuildCommand: string };
 
   before(async () => {
     dir = mkdtempSync(join(tmpdir(), "preflight-"));
@@ -58,6 +58,7 @@ describe("checkLaunch", function () {
       region: google.region,
       subscription: "events-pipeline",
       replaySubscription: "events-pipeline-replay-g1",
+      rebuildCommand: "eventlogger rebuild",
       dataset: "analytics",
       tempLocation: `gs://${google.bucket}/temp`,
       image: `${images.url.slice("http://".length)}/worker:this`,
@@ -95,7 +96,7 @@ describe("checkLaunch", function () {
     assert.deepEqual(await recordSettings(settings), none);
     const other = await recordSettings({ ...settings, sessionGapMs: 60_000 });
     assert.deepEqual(other.warnings, []);
-    assert.match(other.problems.join(), /the session gap is 1800 s in the dataset, but 60 s in this run/);
+    assert.match(other.problems.join(), /the session gap is 1800 s in the dataset, but 60 s in this run[^]*\n  eventlogger rebuild$/);
     const { problems, warnings } = await recordSettings({ ...settings, dataset: "nowhere" });
     assert.deepEqual(problems, []);
     assert.match(warnings.join(), /^Could not check the settings of dataset nowhere: /);
@@ -104,11 +105,11 @@ describe("checkLaunch", function () {
   it("a launch records a secret of the hash in the keys of state in the dataset, and every launch and update of the dataset uses it", async () => {
     const settings = { ...options, dataset: "secret", sessionGapMs: 1_800_000 };
     await setUpBigQuery(client, { dataset: settings.dataset });
-    const { shardHashSecret: secret } = await recordedDefinitions(settings);
+    const secret = (await requireGeneration(settings)).settings.shardHashSecret;
     assert.match(secret ?? "", /^[0-9a-f]{32}$/);
     assert.equal((await readActiveGeneration(client, settings.dataset))?.settings.shardHashSecret, secret);
     for (const update of [false, true]) {
-      assert.equal((await recordedDefinitions({ ...settings, update })).shardHashSecret, secret);
+      assert.equal((await requireGeneration({ ...settings, update })).settings.shardHashSecret, secret);
     }
   });
 
@@ -118,13 +119,13 @@ describe("checkLaunch", function () {
     const given = { ...settings, sessionGapMs: 600_000, timeZone: "Asia/Kolkata" };
     assert.deepEqual(await recordSettings(given), { problems: [], warnings: [] });
     for (const launch of [settings, given, { ...settings, timeZone: "Asia/Calcutta" }]) {
-      const { sessionGapMs, timeZone } = await recordedDefinitions(launch);
+      const { sessionGapMs, timeZone } = (await requireGeneration(launch)).settings;
       assert.deepEqual([sessionGapMs, timeZone], [600_000, "Asia/Kolkata"]);
       assert.deepEqual(await recordSettings(launch), { problems: [], warnings: [] });
     }
     const refused = /the time zone is Asia\/Kolkata in the dataset, but UTC in this run \(--time-zone\)/;
     assert.match((await recordSettings({ ...settings, timeZone: "UTC" })).problems.join(), refused);
-    await assert.rejects(recordedDefinitions({ ...settings, timeZone: "UTC" }), refused);
+    await assert.rejects(requireGeneration({ ...settings, timeZone: "UTC" }), refused);
   });
 
   it("an update of a job whose state has the format of an earlier release is refused, with and without preflight checks", async () => {
@@ -132,7 +133,7 @@ describe("checkLaunch", function () {
     await setUpBigQuery(client, { dataset: settings.dataset });
     const refused = async (message: RegExp): Promise<void> => {
       assert.match((await recordSettings(settings)).problems.join(), message);
-      await assert.rejects(recordedDefinitions(settings), message);
+      await assert.rejects(requireGeneration(settings), message);
     };
     await refused(/the running job is of a release that recorded no settings/);
     await recordGeneration(client, settings.dataset, { sessionGapMs: 1_800_000 });
@@ -142,7 +143,7 @@ describe("checkLaunch", function () {
   it("a launch fails when the secret of the hash in the keys of state cannot be read, because an update would lose the state", async () => {
     const settings = { ...options, dataset: "nowhere", sessionGapMs: 1_800_000 };
     await assert.rejects(
-      recordedDefinitions(settings),
+      requireGeneration(settings),
       /^Error: Error reading the settings of dataset nowhere, on which the state of a job depends: /,
     );
   });

@@ -1,17 +1,18 @@
 import { isSameTimeZone, UTC_NAME } from "@eventlogger/events/zone/zoneName";
 import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
 import {
+  FIRST_GENERATION,
   GenerationSettingsError,
   readActiveGeneration,
   recordGeneration,
   requireGenerationSettings,
   timeZoneOf,
   type Generation,
-  type GenerationSettings,
 } from "@eventlogger/gcp/bigquery/generations";
 import { runQuery } from "@eventlogger/gcp/bigquery/query";
 import { checkTimeZone } from "@eventlogger/gcp/bigquery/zone/checkTimeZone";
 import { problem, type Diagnostics } from "@eventlogger/gcp/diagnostics";
+import { replaySubscription } from "@eventlogger/gcp/pubsub/replayNames";
 import { withTimeout } from "@eventlogger/process/wait";
 import { DEFAULT_GAP_MS, generationSettings } from "../../../generationSettings";
 import { newShardHashSecret } from "../../../shards";
@@ -20,6 +21,10 @@ import { runCheck } from "./runCheck";
 export interface LaunchSettings {
   readonly project: string;
   readonly dataset: string;
+  /** The subscription of generation 1, for a new dataset. */
+  readonly subscription: string;
+  /** The command that makes the numbers again with these definitions, for a shell. */
+  readonly rebuildCommand: string;
   /** ms. Undefined: that of the dataset; 30 minutes for a new one. */
   readonly sessionGapMs?: number | undefined;
   /** IANA name. Undefined: that of the dataset; UTC for a new one. */
@@ -45,17 +50,18 @@ async function recordedGeneration(options: LaunchSettings): Promise<Generation> 
       "the running job is of a release that recorded no settings, and this release cannot resume from its state",
     ]);
   }
-  return recordGeneration(bigquery, dataset, generationSettings(sessionGapMs, newShardHashSecret(), timeZone));
+  return recordGeneration(bigquery, dataset, generationSettings(sessionGapMs, newShardHashSecret(), timeZone), {
+    subscription: options.subscription,
+    replayTopic: null,
+    replaySubscription: replaySubscription(options.subscription, FIRST_GENERATION),
+  });
 }
 
 /**
  * The settings of the dataset, which those of the launch must not contradict.
  * @throws GenerationSettingsError
  */
-function requireSettings(
-  { dataset, sessionGapMs, timeZone }: LaunchSettings,
-  generation: Generation,
-): GenerationSettings {
+function requireSettings({ dataset, sessionGapMs, timeZone }: LaunchSettings, generation: Generation): void {
   const { settings } = generation;
   const recordedZone = timeZoneOf(settings);
   const isSameZone = timeZone === undefined || isSameTimeZone(timeZone, recordedZone);
@@ -65,33 +71,30 @@ function requireSettings(
     isSameZone ? recordedZone : timeZone,
   );
   requireGenerationSettings(dataset, generation, wanted);
-  return settings;
 }
 
-/** What the numbers and the state of a job depend on. */
-export interface Definitions {
-  /** ms. */
-  readonly sessionGapMs: number;
-  /** IANA name. */
-  readonly timeZone: string;
-  readonly shardHashSecret: string | undefined;
+/** The reason, with the command that makes the numbers again when the definitions differ. */
+function reasonOf(error: unknown, { rebuildCommand }: LaunchSettings): string {
+  const reason = error instanceof Error ? error.message : String(error);
+  return error instanceof GenerationSettingsError
+    ? `${reason}. This command makes the numbers again, beside the ones that readers see:\n  ${rebuildCommand}`
+    : reason;
 }
 
 /**
- * The settings of the dataset, with the secret of the hash in the keys of state. Records them in a new dataset.
+ * The active generation, with the secret of the hash in the keys of state. Records it in a new dataset.
  * @throws Error when the dataset cannot be read, because with another secret a job would not find its state after an update, and
  *   when the launch has other settings, or the state of the dataset's job another format
  */
-export async function recordedDefinitions(options: LaunchSettings): Promise<Definitions> {
+export async function requireGeneration(options: LaunchSettings): Promise<Generation> {
   const { dataset, timeoutMs = 30_000 } = options;
   const reading = `reading the settings of dataset ${dataset}`;
   try {
     const generation = await withTimeout(recordedGeneration(options), timeoutMs, reading);
-    const settings = requireSettings(options, generation);
-    const { sessionGapMs, shardHashSecret } = settings;
-    return { sessionGapMs, timeZone: timeZoneOf(settings), shardHashSecret };
+    requireSettings(options, generation);
+    return generation;
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = reasonOf(error, options);
     throw new Error(`Error ${reading}, on which the state of a job depends: ${reason}`, { cause: error });
   }
 }
@@ -112,7 +115,7 @@ export function recordSettings(options: LaunchSettings): Promise<Diagnostics> {
       if (found.problems.length === 0) requireSettings(options, await recordedGeneration(options));
       return found;
     } catch (error) {
-      if (error instanceof GenerationSettingsError) return problem(error.message);
+      if (error instanceof GenerationSettingsError) return problem(reasonOf(error, options));
       throw error;
     }
   });
