@@ -8,7 +8,7 @@ export type RebuildPhase = (typeof PHASES)[number];
 
 /**
  * What is known of a rebuild, in the column `rebuild` of its generation. The next step begins only when this says that the one before
- * is complete, so that any process can go on from here.
+ * is complete, so that any process can continue.
  */
 export interface RebuildRecord {
   /** Format of the record. */

@@ -281,7 +281,7 @@ export const rebuildCommand = defineCommand({
       if (!(error instanceof StopRequestedError)) throw error;
       report.close();
       output.write(
-        "stopped; the same command goes on from here, and `eventlogger rebuild --abort` removes the new generation\n",
+        "stopped; the same command continues here, and `eventlogger rebuild --abort` removes the new generation\n",
       );
       return INTERRUPTED;
     } finally {
