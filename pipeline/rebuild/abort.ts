@@ -1,5 +1,5 @@
 import type { Generation } from "@eventlogger/gcp/bigquery/generations";
-import type { RebuildReporter } from "./context";
+import { liveSubscriptionOf, type RebuildReporter } from "./context";
 import { recordOf } from "./record";
 import { activeGeneration, RebuildRefusedError, unfinished } from "./rebuild";
 import { REBUILD_TIMES, type RebuildServices, type RebuildTimes } from "./services";
@@ -73,9 +73,9 @@ async function remove(
   await store.retire(generation.generation);
   await driver.end(generation, signal);
   report.doing("removing its subscriptions and its replay topic");
-  const { subscription } = generation;
+  const subscription = liveSubscriptionOf(resources, generation);
   // With --take-over it is that of the active generation.
-  if (subscription !== null && subscription !== active.subscription) await resources.deleteLive(subscription);
+  if (subscription !== liveSubscriptionOf(resources, active)) await resources.deleteLive(subscription);
   await resources.deleteReplay(generation);
   report.doing("removing its state");
   await driver.removeState(generation);

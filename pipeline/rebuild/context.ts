@@ -3,7 +3,7 @@ import type { Generation } from "@eventlogger/gcp/bigquery/generations";
 import { UserError } from "@eventlogger/process/main";
 import type { PipelineStatus } from "./driver";
 import type { RebuildPhase } from "./record";
-import type { RebuildServices, RebuildTimes } from "./services";
+import type { RebuildResources, RebuildServices, RebuildTimes } from "./services";
 import type { RebuildSession } from "./session";
 
 /** Gets what a rebuild does. */
@@ -44,6 +44,13 @@ export async function previousGeneration({ services, session }: RebuildContext):
   const found = (await services.store.list()).find(({ generation }) => generation === previous);
   if (!found) throw new Error(`Generation ${previous}, which was active when the rebuild began, does not exist`);
   return found;
+}
+
+/** The live subscription of a generation; one whose row does not name it reads that of its id. */
+export function liveSubscriptionOf(resources: RebuildResources, { generation, subscription }: Generation): string {
+  const name = subscription ?? resources.names(generation, null).subscription;
+  if (name === null) throw new Error(`The subscription of generation ${generation} is unknown`);
+  return name;
 }
 
 /** A pipeline makes no progress. The message tells which, and what to do; the same command then goes on. */

@@ -37,7 +37,7 @@ export interface RebuildResources {
   createLive(name: string, settingsOf: string): Promise<void>;
   createReplay(generation: number): Promise<void>;
   deleteLive(name: string): Promise<void>;
-  deleteReplay(names: Pick<GenerationResources, "replayTopic" | "replaySubscription">): Promise<void>;
+  deleteReplay(generation: Pick<Generation, "generation" | "replayTopic" | "replaySubscription">): Promise<void>;
   /**
    * Publishes the messages again that a subscription still holds and that were published before a time, then acknowledges them. No
    * pipeline may read it any more. @param untilMs epoch ms @returns their number

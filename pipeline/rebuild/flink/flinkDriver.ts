@@ -1,8 +1,9 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import path from "node:path";
 import { isRunning, type Generation, type GenerationJob } from "@eventlogger/gcp/bigquery/generations";
 import { waitUntil } from "@eventlogger/process/wait";
+import { deadLetterFolder } from "../../deadLetters/deadLetterFiles";
 import { PROGRESS_FILE } from "../../monitoring/progressFile";
 import { CHECK_LEASE_FILE, stateDirectoryOf } from "../../runners/flink/generationDirectory";
 import { StateDirectory, StateDirectoryInUseError } from "../../runners/flink/stateDirectory";
@@ -15,6 +16,9 @@ const STOP_GRACE_MS = 30_000;
 /** How long the pipeline of a killed rebuild may hold its state directory; ms. */
 const LOCK_TIMEOUT_MS = 60_000;
 const POLL_MS = 1000;
+
+/** Folder with the copies of dead letters. */
+const DEAD_LETTERS = path.basename(deadLetterFolder(""));
 
 /** What a run creates in its state directory. The copies of dead letters and the logs of the first generation stay. */
 const STATE_ENTRIES = [
@@ -94,11 +98,11 @@ export class FlinkDriver implements RebuildDriver {
     const directory = this.directoryOf(generation);
     if (!existsSync(directory)) return;
     await untilUnlocked(directory, AbortSignal.timeout(LOCK_TIMEOUT_MS));
-    if (directory !== path.resolve(this.options.stateDir)) {
-      rmSync(directory, { recursive: true, force: true });
-      return;
-    }
-    for (const name of STATE_ENTRIES) rmSync(path.join(directory, name), { recursive: true, force: true });
+    const isFirst = directory === path.resolve(this.options.stateDir);
+    // The directory of the first generation contains those of the others. Copies of dead letters always stay.
+    const names = isFirst ? STATE_ENTRIES : readdirSync(directory).filter((name) => name !== DEAD_LETTERS);
+    for (const name of names) rmSync(path.join(directory, name), { recursive: true, force: true });
+    if (!isFirst && readdirSync(directory).length === 0) rmdirSync(directory);
   }
 
   advice(

@@ -27,9 +27,12 @@ export function pubsubResources(pubsub: PubSub, names: TopicAndSubscription, qui
       await setUpReplay(pubsub, { ...names, generation });
     },
     deleteLive: (name) => deleteSubscription(pubsub, name),
-    async deleteReplay({ replayTopic, replaySubscription }) {
-      if (replayTopic === null || replaySubscription === null) return;
-      await removeReplay(pubsub, { topic: replayTopic, subscription: replaySubscription });
+    async deleteReplay({ generation, replayTopic, replaySubscription }) {
+      const known = replayNames(names, generation);
+      await removeReplay(pubsub, {
+        topic: replayTopic ?? known.topic,
+        subscription: replaySubscription ?? known.subscription,
+      });
     },
     forwardBacklog: (subscription, untilMs, signal) =>
       forwardBacklog(pubsub, subscription, { untilMs, quietMs, signal }),

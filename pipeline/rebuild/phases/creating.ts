@@ -1,4 +1,4 @@
-import { previousGeneration, type RebuildContext } from "../context";
+import { liveSubscriptionOf, previousGeneration, type RebuildContext } from "../context";
 
 /**
  * Creates the subscriptions and the replay topic of the new generation. Every event that is published after the live subscription exists
@@ -10,11 +10,10 @@ export async function creating(context: RebuildContext): Promise<void> {
   const { takeOver } = session.record;
   if (!takeOver) {
     const previous = await previousGeneration(context);
-    if (subscription === null || previous.subscription === null) {
-      throw new Error(`The subscriptions of generations ${generation} and ${previous.generation} are unknown`);
-    }
+    const original = liveSubscriptionOf(services.resources, previous);
+    if (subscription === null) throw new Error(`The subscription of generation ${generation} is unknown`);
     report.doing(`creating subscription ${subscription}`);
-    await services.resources.createLive(subscription, previous.subscription);
+    await services.resources.createLive(subscription, original);
   }
   report.doing("creating the replay topic");
   await services.resources.createReplay(generation);

@@ -1,4 +1,4 @@
-import { previousGeneration, type RebuildContext } from "../context";
+import { liveSubscriptionOf, previousGeneration, type RebuildContext } from "../context";
 import { replayChanged } from "../replayPartitions";
 
 /**
@@ -16,8 +16,8 @@ export async function retiring(context: RebuildContext): Promise<void> {
   if (!keepOld) {
     report.doing(`waiting for the end of the pipeline of generation ${previous.generation}`);
     await services.driver.end(previous, signal);
-    const { subscription } = previous;
-    if (subscription !== null && !takeOver && subscription !== session.generation.subscription) {
+    const subscription = liveSubscriptionOf(services.resources, previous);
+    if (!takeOver && subscription !== session.generation.subscription) {
       report.doing(`emptying subscription ${subscription}`);
       // Later ones are in the subscription of the new generation, too.
       const until = Date.parse(cutOff ?? session.generation.createdAt) + times.clockSkewMs;
