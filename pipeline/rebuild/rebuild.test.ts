@@ -60,14 +60,9 @@ function assertComplete(world: World, generation: number): void {
   assert.deepEqual(sorted(world.rows), sorted(world.published));
 }
 
-/** Readers saw first the old and then the new generation, and never a number that lacks more than the events in flight. */
-function assertSeen({ seen }: World): void {
-  const generations = seen.map(([generation]) => generation);
-  assert.deepEqual(generations, [...generations].sort());
-  const counts = seen.map(([, events]) => events);
-  counts.forEach((events, i) =>
-    assert.ok(i === 0 || events >= (counts[i - 1] as number) - 30, `${counts[i - 1]} ${events}`),
-  );
+/** Readers saw first the old and then the new generation, and no number that lacks more than the events in flight. */
+function assertSeen({ seen, vanished }: World): void {
+  assert.deepEqual([seen, vanished], [[1, 2], []]);
 }
 
 describe("rebuild", () => {
@@ -91,6 +86,8 @@ describe("rebuild", () => {
           () => {},
           (error: unknown) => assert.ok(error instanceof Killed, String(error)),
         );
+        // Some time until somebody notices.
+        for (let i = 0; i < 60; i++) world.pass();
         const isFinished = world.generations[1]?.status === "active" && world.generations[1].rebuild === null;
         if (!isFinished) await start(world.services());
         try {
@@ -125,6 +122,7 @@ describe("rebuild", () => {
   it("events of a killed worker that are redelivered late are in the new numbers, whenever that is", async () => {
     const whole = new World();
     await start(whole.services());
+    let vanished = 0;
     for (let call = 1; call <= whole.calls + 1; call++) {
       const world = new World();
       // Received by a worker that died with it: in no table yet, and unknown to the pipeline.
@@ -132,16 +130,15 @@ describe("rebuild", () => {
       world.rows.delete(event);
       world.pipelines.get(1)?.counted.delete(event);
       world.leased.push(event);
-      let calls = 0;
-      const services = world.services();
-      const observe = services.driver.observe.bind(services.driver);
-      services.driver.observe = (generation) => {
-        if (++calls === call) world.redeliver();
-        return observe(generation);
+      world.onCall = () => {
+        if (world.calls === call) world.redeliver();
       };
-      await start(services);
+      await start(world.services());
+      vanished += world.vanished.splice(0).length;
       assertRebuilt(world);
     }
+    // Only when it is redelivered right between the last count of rows and the switch, readers miss it until the old pipeline has ended.
+    assert.ok(vanished <= 3, `${vanished} times`);
   });
 
   it("aborted after a kill at any call, also when the abort is killed, it leaves the old generation as it was", async () => {
