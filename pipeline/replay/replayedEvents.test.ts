@@ -50,8 +50,8 @@ async function totals(input: readonly ParsedEvent[], sizes: number[], windows: S
     ...(await computations.countSessions(input, sizes)),
     ...(await computations.countUsers(input, sizes)),
   ];
-  const newest = new Map<number, Omit<DayVersion, "version">>();
-  for (const { version: _, ...day } of await computations.totalDays(deltas, sizes)) newest.set(day.day, day);
+  const newest = new Map<number, DayVersion>();
+  for (const day of await computations.totalDays(deltas, sizes)) newest.set(day.day, day);
   return [...newest.values()]
     .sort((a, b) => a.day - b.day)
     .map(({ day, sessions, durationMs, activeUsers, newUsers }) => [day, sessions, durationMs, activeUsers, newUsers]);

@@ -28,8 +28,8 @@ export const commands: readonly Command[] = [
   generateCommand,
   deadLettersCommand,
   verifyCommand,
+  generationsCommand,
   rebuildCommand,
   replayCommand,
-  generationsCommand,
   workerPoolCommand,
 ];
