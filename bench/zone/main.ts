@@ -28,7 +28,7 @@ const benchOptions = {
 const DAY_MS = 86_400_000;
 /** How far back the times go, in days: events of today, of two years, and of all years that are accepted by default. */
 const SPANS = { "one day": 1, "two years": 730, "16 years": 16 * 365 };
-/** Every so many times are computed by Intl, which is slow. */
+/** Only one of this number of times is computed by Intl, which is slow. */
 const INTL_SHARE = 50;
 
 /** Nanoseconds of a call. The sum keeps the engine from leaving the calls out. */

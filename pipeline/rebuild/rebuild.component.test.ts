@@ -153,11 +153,15 @@ describe("rebuild on Pub/Sub and BigQuery", function () {
 
   it("killed at its calls one after the other while events arrive, it ends with exact numbers and without leftovers", async () => {
     let kills = 0;
-    for (let call = 2; ; call++) {
+    // rebuild.test.ts kills it at each call; here each start does a few more calls than the one before.
+    for (let call = 4; ; call += 4) {
       const one = killable(services(), {
         kill: { call, when: call % 2 ? "before" : "after" },
         onKill: markAsDead,
-        onCall: () => void publish(),
+        onCall: () => {
+          // Some events, so that the test does not become slower with each call.
+          if (published.length < 150) void publish();
+        },
       });
       const ended = await start(one).then(
         () => true,
@@ -169,7 +173,7 @@ describe("rebuild on Pub/Sub and BigQuery", function () {
       if (ended) break;
       kills++;
     }
-    assert.ok(kills > 8, `${kills} kills`);
+    assert.ok(kills > 4, `${kills} kills`);
     await assertNumbers(NEW_GAP_MS);
     const generations = await readGenerations(bigquery.bigquery, dataset);
     assert.deepEqual(

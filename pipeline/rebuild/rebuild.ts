@@ -166,7 +166,7 @@ export async function requireBeginning(
   if (takeOver && isRunning(active)) {
     throw new RebuildRefusedError(
       `--take-over is for a lost state, but ${active.lease?.holder ?? "a run"} computes generation ${active.generation}. ` +
-        "Start the rebuild without it, or stop that run first",
+        `Start the rebuild without it. If that run no longer exists, wait until its lease ends, at ${active.lease?.expiresAt}`,
     );
   }
   if (!takeOver && !runs) {

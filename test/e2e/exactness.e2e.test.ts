@@ -27,6 +27,8 @@ import type { Verification } from "@eventlogger/gcp/bigquery/verify/verify";
 import { dayOf, dayToIso } from "@eventlogger/events/day";
 import { generateTraffic } from "@eventlogger/traffic/generator/trafficGenerator";
 import { untilVerified } from "../faults/untilVerified";
+import { Reader } from "../rebuild/reader";
+import { runRebuild, type RebuildRun } from "../rebuild/rebuildProcess";
 import { refuseEveryRow } from "./refusals";
 import { startGrpcFaultProxy, type GrpcFaultProxy } from "../faults/rig/grpcFaultProxy";
 import { Traffic } from "./traffic";
@@ -350,6 +352,39 @@ describe("End to end", function () {
     const { code } = await run.exited;
     assert.equal(code, 0, run.logTail());
     assert.deepEqual(left.filter(isRunning), []);
+  });
+
+  it("rebuild changes the session gap while events keep coming, also after it was killed, and readers see one generation at a time", async () => {
+    await startRun();
+    await untilRunning();
+    const gapMs = 1000;
+    const definitions = new Map([
+      [1, { gapMs: 1_800_000, timeZone: "UTC" }],
+      [2, { gapMs, timeZone: "UTC" }],
+    ]);
+    const args = ["--session-gap", "1s", "--state-dir", stateDir, "--ack-deadline", "12s", "--heap", "1g"];
+    const rebuild = (killAt?: string): Promise<RebuildRun> =>
+      runRebuild(args, {
+        env: stack.environment,
+        logFile: path.join(directory, `rebuild-${killAt ?? "to the end"}.log`),
+        timeoutMs: RECOVERY_LIMIT_MS,
+        ...(killAt !== undefined && { killAt }),
+      });
+    const reader = new Reader(stack.url);
+    const endTraffic = traffic.keepPosting(20);
+    try {
+      assert.equal((await rebuild("replaying")).code, null);
+      const { code, output } = await rebuild();
+      assert.equal(code, 0, output);
+      assert.match(output, /going on with the rebuild of generation 2 \(replaying\)/);
+    } finally {
+      await endTraffic();
+      await reader.stop();
+    }
+    await traffic.assertExact(RECOVERY_LIMIT_MS, { gapMs });
+    await assertVerified(...ACKNOWLEDGED);
+    reader.assertOneGenerationEach(definitions, traffic.accepted);
+    assert.match(readFileSync(runLog, "utf8"), /generation 2 is active now/);
   });
 
   it("with --session-windows beam the rollups of another dataset are exact for events of any order and age, with duplicates", async () => {

@@ -20,6 +20,14 @@ const FIRST_DAY = dayFromCalendar(2020, 1, 1) as number;
 /** Maximum number of days in an answer of `GET /event/`. */
 const DAYS_PER_ANSWER = 1000;
 
+/** What numbers depend on. */
+export interface Definitions {
+  /** Session gap; ms. */
+  readonly gapMs: number;
+  /** IANA name. */
+  readonly timeZone: string;
+}
+
 /** Events of six days, one of them in 2020, out of order and with duplicates. */
 const ADVERSARIAL: Partial<TrafficOptions> = {
   days: 5,
@@ -79,6 +87,29 @@ export class Traffic {
     assert.deepEqual(counts, { accepted: events.length, refused: 0, failed: 0 });
     for (const event of events) this.all.push(accepted(event));
     await interruption;
+  }
+
+  /** All accepted events, each as often as it was sent. */
+  get accepted(): readonly AnalyticsEvent[] {
+    return this.all;
+  }
+
+  /**
+   * Keeps posting events of any order and age, with duplicates.
+   * @param rate events per second
+   * @returns ends it, and resolves when every event is accepted
+   */
+  keepPosting(rate: number, options: Partial<TrafficOptions> = {}): () => Promise<void> {
+    let isStopping = false;
+    const posting = (async () => {
+      for (let seed = 1000; !isStopping; seed++)
+        await this.post({ ...options, seed, count: rate * 2 }, undefined, rate);
+    })();
+    posting.catch(() => {}); // reported to the caller that ends it
+    return () => {
+      isStopping = true;
+      return posting;
+    };
   }
 
   /** Number of accepted events; an event that was sent again counts once. */
@@ -151,10 +182,13 @@ export class Traffic {
     return { total_users, daily_stats };
   }
 
-  /** Waits until `GET /event/` equals the numbers that brute force computes from all accepted events. */
-  async assertExact(timeoutMs = EXACT_LIMIT_MS): Promise<void> {
+  /**
+   * Waits until `GET /event/` equals the numbers that brute force computes from all accepted events.
+   * @param definitions session gap in ms and IANA name of the time zone. @default those of the first generation
+   */
+  async assertExact(timeoutMs = EXACT_LIMIT_MS, definitions: Partial<Definitions> = {}): Promise<void> {
     const lastPost = Date.now();
-    const want = bruteForceRollups(this.all);
+    const want = bruteForceRollups(this.all, definitions.gapMs, definitions.timeZone);
     for (;;) {
       try {
         assert.deepEqual(await this.rollups(), want);

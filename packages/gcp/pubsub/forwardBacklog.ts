@@ -9,6 +9,8 @@ export interface ForwardOptions {
   readonly signal: AbortSignal;
 }
 
+const toError = (reason: unknown): Error => (reason instanceof Error ? reason : new Error(String(reason)));
+
 /**
  * Empties a subscription that no pipeline reads any more: publishes its old messages to its topic again, for the topic's other
  * subscriptions, and acknowledges all. A message is acknowledged only after it was published.
@@ -45,12 +47,12 @@ export async function forwardBacklog(
           message.ack();
         } catch (error) {
           message.nack();
-          reject(error as Error);
+          reject(toError(error));
         } finally {
           inFlight--;
         }
       };
-      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+      signal.addEventListener("abort", () => reject(toError(signal.reason)), { once: true });
       subscription.on("error", reject);
       subscription.on("message", (message: Message) => void forward(message));
       waitForQuiet();

@@ -3,6 +3,7 @@ import type { Command } from "./command";
 import { deadLettersCommand } from "./deadLetters";
 import { drainCommand } from "./drain";
 import { generateCommand } from "./generate";
+import { generationsCommand } from "./generations";
 import { launchCommand } from "./launch";
 import { logsCommand } from "./logs";
 import { rebuildCommand } from "./rebuild";
@@ -29,5 +30,6 @@ export const commands: readonly Command[] = [
   verifyCommand,
   rebuildCommand,
   replayCommand,
+  generationsCommand,
   workerPoolCommand,
 ];

@@ -93,8 +93,8 @@ export class FlinkDriver implements RebuildDriver {
   async removeState(generation: Generation): Promise<void> {
     const directory = this.directoryOf(generation);
     if (!existsSync(directory)) return;
+    await untilUnlocked(directory, AbortSignal.timeout(LOCK_TIMEOUT_MS));
     if (directory !== path.resolve(this.options.stateDir)) {
-      await untilUnlocked(directory, AbortSignal.timeout(LOCK_TIMEOUT_MS));
       rmSync(directory, { recursive: true, force: true });
       return;
     }

@@ -45,6 +45,10 @@ export class RunChild {
     }
   }
 
+  get pid(): number | undefined {
+    return this.child.pid;
+  }
+
   get isRunning(): boolean {
     return this.status === undefined;
   }
