@@ -26,6 +26,7 @@ const GOLDEN = join(repositoryRoot, "pipeline/runners/dataflow/pipeline.golden.j
 interface JobJson {
   readonly type: string;
   readonly replaceJobId?: string;
+  readonly createdFromSnapshotId?: string;
   readonly transformNameMapping?: Record<string, string>;
   readonly labels?: Record<string, string>;
   readonly environment: {
@@ -200,7 +201,7 @@ describe("eventlogger launch and update", function () {
             "--experiments",
             "some_one",
           ],
-          ...["--service-account", "w@some-project.iam.gserviceaccount.com"],
+          ...["--service-account", "w@some-project.iam.gserviceaccount.com", "--from-snapshot", "snapshot-1"],
         ],
         { cwd: dir, env: { GOOGLE_APPLICATION_CREDENTIALS: "/nowhere" } },
       );
@@ -209,8 +210,9 @@ describe("eventlogger launch and update", function () {
 
     it("writes the type, workers and images of the job in a dry run", () => {
       assert.equal(dryRun.code, 0, dryRun.stderr);
-      const { type, labels, environment } = job();
+      const { type, labels, environment, createdFromSnapshotId } = job();
       assert.equal(type, "JOB_TYPE_STREAMING");
+      assert.equal(createdFromSnapshotId, "snapshot-1");
       assert.deepEqual(labels, { team: "data" });
       assert.equal(environment.serviceAccountEmail, "w@some-project.iam.gserviceaccount.com");
       for (const name of ["use_sibling_sdk_workers", "some_one", "use_runner_v2", "enable_streaming_engine"]) {
