@@ -1,3 +1,4 @@
+import { matches, type OptionSpecs } from "@eventlogger/options/options";
 import { consoleUrl } from "../../runners/dataflow/dataflowJobs";
 import { defineCommand } from "./command";
 import { explainDryRun } from "../dataflow/explainDryRun";
@@ -9,6 +10,17 @@ import { SubmissionRun } from "../dataflow/submission";
 import { writeResult } from "../output";
 import { colours } from "@eventlogger/options/terminal";
 
+const options = {
+  ...launchOptions,
+  fromSnapshot: {
+    type: "string",
+    describe: "Begin with the state of this Dataflow snapshot of the job, given by its id",
+    optional: true,
+    check: matches(/^[\w-]{1,128}$/, "the id of a snapshot"),
+    group: "Job:",
+  },
+} as const satisfies OptionSpecs;
+
 export const launchCommand = defineCommand({
   name: "launch",
   summary: "Launch the pipeline on Dataflow",
@@ -17,7 +29,7 @@ export const launchCommand = defineCommand({
     "drain: a new job would count from zero. Runs preflight checks, builds the pipeline with Beam's Java Pub/Sub source and BigQuery sinks, stages the files for the " +
     "workers, and submits the job with Beam's Dataflow runner for Python. Uses Application Default Credentials. " +
     "Streaming Engine and Runner v2 are always enabled.",
-  options: launchOptions,
+  options,
   examples: [
     [
       "$0 launch --project my-project --region europe-west1 --temp-location gs://my-bucket/temp --image europe-docker.pkg.dev/my-project/eventlogger/eventlogger-worker:0.1.0",
@@ -33,18 +45,21 @@ export const launchCommand = defineCommand({
     ],
     ["$0 launch … --dry-run --output plan", "writes plan/job.json and plan/pipeline.pb and explains them"],
   ],
-  check: checkLaunchOptions,
+  check: (o) => checkLaunchOptions(o),
   async run(o) {
     const run = new SubmissionRun(o);
     return run.run(async () => {
       const outputDir = run.outputDir();
       if (outputDir === undefined && o.check) await runPreflight(o, run, { update: false });
       const target = await run.target({ update: false });
-      if (outputDir === undefined) await run.stoppable(requireStart(o, target, run.signal));
+      if (outputDir === undefined) {
+        const hasState = o.fromSnapshot !== undefined;
+        await run.stoppable(requireStart(o, target, { hasState, signal: run.signal }));
+      }
       const built = await run.build(target);
       // Before it is submitted, so that it is known even if this command is killed.
       if (outputDir === undefined) await run.stoppable(recordJobOf(o, target));
-      const { jobId, files } = await run.submit(target, built, { outputDir });
+      const { jobId, files } = await run.submit(target, built, { outputDir, fromSnapshot: o.fromSnapshot });
       const { project, region } = o;
       const { generation, jobName } = target;
       const { green } = colours(process.stdout);

@@ -110,12 +110,13 @@ interface UsedRunOptions {
 type Values = Options<typeof ownOptions> & UsedRunOptions;
 
 /** Its default depends on the runner. */
-const { default: _, ...sessionWindows } = numberOptions.sessionWindows;
+const { type, choices, describe, group } = numberOptions.sessionWindows;
+const sessionWindows = { type, choices, describe, group, optional: true } as const;
 
 const options: typeof ownOptions = {
   ...rebuildLaunchOptions,
   ...runOptions,
-  ...{ sessionWindows: { ...sessionWindows, optional: true } },
+  ...{ sessionWindows },
   ...ownOptions,
 };
 

@@ -43,6 +43,8 @@ export async function buildJob(
 export interface SubmitJobOptions {
   readonly update?: UpdateSettings;
   readonly replaceJobId?: string;
+  /** Id of a Dataflow snapshot whose state the job begins with. */
+  readonly fromSnapshot?: string | undefined;
   /** Only writes the request to this folder. */
   readonly outputDir?: string | undefined;
   readonly say: (line: string) => void;
@@ -58,7 +60,7 @@ export async function submitJob(
   o: LaunchOptions,
   target: JobTarget,
   { proto, nodeModules }: BuiltPipeline,
-  { update, replaceJobId, outputDir, say, output, signal, onSent }: SubmitJobOptions,
+  { update, replaceJobId, fromSnapshot, outputDir, say, output, signal, onSent }: SubmitJobOptions,
 ): Promise<Submitted> {
   const { jobName } = target;
   const python = await ensureSubmitter(() =>
@@ -66,7 +68,7 @@ export async function submitJob(
   );
   const progress = new StagingProgress(output, outputDir === undefined ? say : () => {});
   try {
-    const flags = beamFlags({ ...jobSettings(o), jobName }, update);
+    const flags = beamFlags({ ...jobSettings(o), jobName, fromSnapshot }, update);
     const submission = { pipeline: proto, jobName, flags, nodeModules, replaceJobId, outputDir };
     const jobId = await submit(submission, { python, onProgress: progress.update, signal });
     return { jobId, files: progress.files };

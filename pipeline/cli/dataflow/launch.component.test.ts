@@ -11,6 +11,7 @@ import type { BigQuery } from "@google-cloud/bigquery";
 import { ensureExpansionClasspath } from "@eventlogger/beam";
 import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
 import { readActiveGeneration } from "@eventlogger/gcp/bigquery/generations";
+import { rollupVersion } from "@eventlogger/gcp/bigquery/testing/rows";
 import { setUpBigQuery } from "@eventlogger/gcp/bigquery/setup/setUpBigQuery";
 import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
 import { ensureSubmitter } from "../../runners/dataflow/submitter/environment";
@@ -25,6 +26,7 @@ const GOLDEN = join(repositoryRoot, "pipeline/runners/dataflow/pipeline.golden.j
 interface JobJson {
   readonly type: string;
   readonly replaceJobId?: string;
+  readonly createdFromSnapshotId?: string;
   readonly transformNameMapping?: Record<string, string>;
   readonly labels?: Record<string, string>;
   readonly environment: {
@@ -63,7 +65,7 @@ describe("eventlogger launch and update", function () {
     await ensureSubmitter();
     dir = mkdtempSync(join(tmpdir(), "launch-test-"));
     google = await startFakeGoogle();
-    await setUpBigQuery(warehouse(), { dataset: "analytics" });
+    for (const dataset of ["analytics", "interrupted"]) await setUpBigQuery(warehouse(), { dataset });
   });
   after(async () => {
     await google.stop();
@@ -180,7 +182,7 @@ describe("eventlogger launch and update", function () {
       const uploading = async (): Promise<void> => {
         while (slow.server.requestsTo(/^PUT \/upload/).length === 0) await new Promise((go) => setTimeout(go, 50));
       };
-      const args = ["--no-check", "--dataflow-endpoint", slow.endpoint];
+      const args = ["--no-check", "--dataflow-endpoint", slow.endpoint, "--dataset", "interrupted"];
       return run("launch", args, { interrupt: uploading(), env: { ...slow.env, TMPDIR: temporary } });
     };
 
@@ -199,7 +201,7 @@ describe("eventlogger launch and update", function () {
             "--experiments",
             "some_one",
           ],
-          ...["--service-account", "w@some-project.iam.gserviceaccount.com"],
+          ...["--service-account", "w@some-project.iam.gserviceaccount.com", "--from-snapshot", "snapshot-1"],
         ],
         { cwd: dir, env: { GOOGLE_APPLICATION_CREDENTIALS: "/nowhere" } },
       );
@@ -208,8 +210,9 @@ describe("eventlogger launch and update", function () {
 
     it("writes the type, workers and images of the job in a dry run", () => {
       assert.equal(dryRun.code, 0, dryRun.stderr);
-      const { type, labels, environment } = job();
+      const { type, labels, environment, createdFromSnapshotId } = job();
       assert.equal(type, "JOB_TYPE_STREAMING");
+      assert.equal(createdFromSnapshotId, "snapshot-1");
       assert.deepEqual(labels, { team: "data" });
       assert.equal(environment.serviceAccountEmail, "w@some-project.iam.gserviceaccount.com");
       for (const name of ["use_sibling_sdk_workers", "some_one", "use_runner_v2", "enable_streaming_engine"]) {
@@ -279,6 +282,55 @@ describe("eventlogger launch and update", function () {
       assert.match(stderr, /expanding [^]*staged expansion-service\S*\.jar, [\d.]+ MB\nsubmitting the job\n$/);
       assert.equal(google.dataflow.jobs.length, 1);
       assert.equal(google.server.requestsTo(/^POST .*\/jobs$/).length, 2);
+    });
+
+    it("records the job in the row of the generation", async () => {
+      const active = await readActiveGeneration(warehouse(), "analytics");
+      const [job] = google.dataflow.jobs;
+      assert.deepEqual(active?.job, { runner: "dataflow", region: google.region, name: "eventlogger", id: job?.id });
+      assert.deepEqual(
+        [active?.subscription, active?.replaySubscription],
+        ["events-pipeline", "events-pipeline-replay-g1"],
+      );
+    });
+
+    it("is refused while a job computes the generation, also under another name", async () => {
+      const [job] = google.dataflow.jobs;
+      const again = await run("launch", ["--no-check", "--job-name", "another"]);
+      assert.equal(again.code, 1);
+      assert.match(
+        again.stderr,
+        new RegExp(
+          `^error: Generation 1 of dataset analytics is already computed by job eventlogger \\(${job?.id}\\), which is pending`,
+        ),
+      );
+      assert.equal(google.dataflow.jobs.length, 1);
+    });
+
+    it("is refused with other definitions, with the command that makes the numbers again with them", async () => {
+      const other = await run("launch", ["--no-check", "--session-gap", "15m"]);
+      assert.equal(other.code, 1);
+      assert.match(
+        other.stderr,
+        /the session gap is 1800 s in the dataset, but 900 s in this run[^]*\n {2}eventlogger rebuild --project fake-project .*--runner dataflow .*--session-gap 15m$/m,
+      );
+      assert.equal(google.dataflow.jobs.length, 1);
+    });
+
+    it("is refused after a drain, which has lost the state of the numbers, with the command that makes them again", async () => {
+      const [job] = google.dataflow.jobs;
+      assert.ok(job);
+      const rows = [rollupVersion({ date: "2026-05-01", session_count: 1 })];
+      await warehouse().dataset("analytics").table("daily_rollup_versions").insert(rows);
+      job.currentState = "JOB_STATE_DRAINED";
+      const lost = await run("launch", ["--no-check"]);
+      job.currentState = "JOB_STATE_PENDING";
+      assert.equal(lost.code, 1);
+      assert.match(
+        lost.stderr,
+        /^error: Generation 1 of dataset analytics has numbers, but no job runs that has their state: job eventlogger \(.*\) is drained since [^]*A new job would count from zero[^]*\n {2}eventlogger rebuild .*--runner dataflow .*--take-over$/m,
+      );
+      assert.equal(google.dataflow.jobs.length, 1);
     });
 
     it("gives the workers the secret of the hash in the keys of state that it recorded in the dataset, and prints it nowhere", async () => {

@@ -66,10 +66,15 @@ export async function jobOfGeneration(
 }
 
 /**
- * Checks that a new job may begin with empty state: nothing computes the generation, and it has no numbers yet.
+ * Checks that a new job may begin: nothing computes the generation, and it has no numbers yet unless the job has their state.
+ * @param options.hasState whether the job begins with the state of a snapshot
  * @throws LostStateError, AlreadyComputedError; CredentialsError, GoogleApiError; Error of the BigQuery client
  */
-export async function requireStart(o: LaunchOptions, target: JobTarget, signal?: AbortSignal): Promise<void> {
+export async function requireStart(
+  o: LaunchOptions,
+  target: JobTarget,
+  { hasState, signal }: { readonly hasState: boolean; readonly signal?: AbortSignal },
+): Promise<void> {
   const { row } = target;
   if (!row) return;
   const { dataset } = o;
@@ -92,6 +97,7 @@ export async function requireStart(o: LaunchOptions, target: JobTarget, signal?:
       advice,
     );
   }
+  if (hasState) return;
   const bigquery = bigQueryClient({ project: o.project, endpoint: o.bigqueryEndpoint });
   if (!(await new LabelledGeneration(bigquery, dataset, row.generation).hasNumbers())) return;
   throw new LostStateError(dataset, row, reasonOf(row, job), rebuildOnDataflow(o, { takeOver: true }));

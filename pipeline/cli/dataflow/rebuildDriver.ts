@@ -21,22 +21,21 @@ const NOT_PASSED = ["runner", "output", "dryRun", "json"];
 
 const isRequired = ({ optional, default: value }: OptionSpec): boolean => !optional && value === undefined;
 
+const monitoringEndpoint = {
+  type: "string",
+  describe: "URL of the Cloud Monitoring API, if not the default",
+  optional: true,
+  check: httpUrl,
+  group: "Google Cloud:",
+} as const satisfies OptionSpec;
+
+const passed: Record<string, OptionSpec> = {};
+for (const [name, spec] of Object.entries<OptionSpec>(launchOptions)) {
+  if (!NOT_PASSED.includes(name)) passed[name] = isRequired(spec) ? { ...spec, optional: true } : spec;
+}
+
 /** The options of `launch` for a rebuild with `--runner dataflow`. None is required with the other runner. */
-export const rebuildLaunchOptions: OptionSpecs = Object.fromEntries([
-  ...Object.entries<OptionSpec>(launchOptions)
-    .filter(([name]) => !NOT_PASSED.includes(name))
-    .map(([name, spec]) => [name, isRequired(spec) ? { ...spec, optional: true } : spec]),
-  [
-    "monitoringEndpoint",
-    {
-      type: "string",
-      describe: "URL of the Cloud Monitoring API, if not the default",
-      optional: true,
-      check: httpUrl,
-      group: "Google Cloud:",
-    } satisfies OptionSpec,
-  ],
-]);
+export const rebuildLaunchOptions: OptionSpecs = { ...passed, monitoringEndpoint };
 
 export type RebuildLaunchOptions = LaunchOptions & { readonly monitoringEndpoint: string | undefined };
 
@@ -47,7 +46,7 @@ export function checkRebuildLaunch(o: Readonly<Record<string, unknown>>): string
   );
   return [
     ...missing.map(([name]) => `${flagName(name)} (${envName(name)}) is required with --runner dataflow`),
-    ...checkLaunchOptions(o as Partial<LaunchOptions>),
+    ...checkLaunchOptions(o),
   ];
 }
 

@@ -3,13 +3,12 @@ import { resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import type { BuiltPipeline } from "../../runners/dataflow/buildForSubmission";
 import { killRunningChildren } from "@eventlogger/process/childProcess";
-import type { UpdateSettings } from "../../runners/dataflow/submitter/beamFlags";
 import { InterruptedError } from "../../runners/dataflow/submitter/submit";
 import { onStopSignals } from "@eventlogger/process/stopSignals";
 import { INTERRUPTED } from "../exitCodes";
 import { progressOutput } from "../output";
 import { colours } from "@eventlogger/options/terminal";
-import { buildJob, submitJob, type Submitted } from "./jobSubmission";
+import { buildJob, submitJob, type SubmitJobOptions, type Submitted } from "./jobSubmission";
 import { recordJobOf, targetOf, type JobTarget } from "./jobTarget";
 import type { LaunchOptions } from "./launchOptions";
 import { settingsOf } from "./launchSettings";
@@ -70,7 +69,7 @@ export class SubmissionRun {
   async submit(
     target: JobTarget,
     built: BuiltPipeline,
-    options: { update?: UpdateSettings; replaceJobId?: string; outputDir?: string },
+    options: Pick<SubmitJobOptions, "update" | "replaceJobId" | "fromSnapshot" | "outputDir">,
   ): Promise<Submitted> {
     const { o, say, output, signal } = this;
     const onSent = (): void => void (this.sent = true);

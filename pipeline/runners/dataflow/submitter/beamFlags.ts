@@ -23,6 +23,8 @@ export interface JobSettings extends DataflowLocation {
   readonly labels: Readonly<Record<string, string>>;
   readonly experiments: readonly string[];
   readonly serviceOptions: readonly string[];
+  /** Id of a snapshot whose state the job begins with. */
+  readonly fromSnapshot?: string | undefined;
 }
 
 /** Settings of an update, which takes over the state of a running job. */
@@ -58,6 +60,7 @@ export function beamFlags(settings: JobSettings, update?: UpdateSettings): strin
     network,
     subnetwork,
     service_account_email: settings.serviceAccount,
+    create_from_snapshot: settings.fromSnapshot,
     dataflow_service_options: settings.serviceOptions.join(",") || undefined,
   };
   return [
