@@ -124,7 +124,8 @@ export class BenchPipeline {
 
   /** Number of events that were parsed, as of about a second ago. */
   get read(): number {
-    return this.flink.workers.counters["events"] ?? 0;
+    const { events = 0, replayedEvents = 0 } = this.flink.workers.counters;
+    return events + replayedEvents;
   }
 
   /** The newest totals of each day, as text. */

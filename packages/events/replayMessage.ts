@@ -53,7 +53,11 @@ export class ReplayEncoder {
   private lines: string[] = [];
   private bytes = 0;
 
-  constructor(generation: number) {
+  /** @param maxEvents maximum number of events in a message */
+  constructor(
+    generation: number,
+    private readonly maxEvents = MAX_REPLAY_EVENTS,
+  ) {
     this.attributes = { replay: String(generation) };
   }
 
@@ -61,7 +65,7 @@ export class ReplayEncoder {
   add(event: ReplayEvent): ReplayMessage | undefined {
     const line = replayLine(event);
     const size = Buffer.byteLength(line) + 1;
-    const isFull = this.lines.length >= MAX_REPLAY_EVENTS || this.bytes + size > MAX_REPLAY_BYTES;
+    const isFull = this.lines.length >= this.maxEvents || this.bytes + size > MAX_REPLAY_BYTES;
     const full = isFull ? this.flush() : undefined;
     this.lines.push(line);
     this.bytes += size;

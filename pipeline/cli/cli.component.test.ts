@@ -148,6 +148,8 @@ describe("eventlogger", function () {
         "created topic events-dead-letters",
         "created subscription events-dead-letters",
         "created subscription events-pipeline (dead letters to events-dead-letters after 100 deliveries)",
+        "created topic events-replay-g1",
+        "created subscription events-pipeline-replay-g1",
         "created dataset analytics",
         "created table analytics.events",
         "created table analytics.daily_rollup_versions",
@@ -160,7 +162,7 @@ describe("eventlogger", function () {
       ]);
       const second = await eventlogger(args, { env: env() });
       assert.equal(second.code, 0, second.stderr);
-      assert.equal(second.stdout.match(/^exists /gm)?.length, 14);
+      assert.equal(second.stdout.match(/^exists /gm)?.length, first.stdout.match(/^created /gm)?.length);
       assert.doesNotMatch(second.stdout, /created|updated|differs/);
     });
 
@@ -168,9 +170,11 @@ describe("eventlogger", function () {
       const names = ["--topic", "plain", "--subscription", "plain", "--dataset", "plain"];
       const bare = await eventlogger(["setup", ...names, "--schema", "none"], { env: env() });
       assert.equal(bare.code, 0, bare.stderr);
-      assert.deepEqual(bare.stdout.trim().split("\n").slice(0, 3), [
+      assert.deepEqual(bare.stdout.trim().split("\n").slice(0, 5), [
         "created topic plain",
         "created subscription plain",
+        "created topic plain-replay-g1",
+        "created subscription plain-replay-g1",
         "created dataset plain",
       ]);
       const { code, stdout, stderr } = await eventlogger(["setup", ...names, "--json"], { env: env() });

@@ -1,5 +1,6 @@
-/** The generation that reads the configured subscription, and whose replay topic `setup` creates. */
-export const FIRST_GENERATION = 1;
+import { FIRST_GENERATION } from "../bigquery/generations/generation";
+
+export { FIRST_GENERATION };
 
 /** A topic and its subscription. */
 export interface TopicAndSubscription {

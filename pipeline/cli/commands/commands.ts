@@ -6,6 +6,7 @@ import { generateCommand } from "./generate";
 import { generationsCommand } from "./generations";
 import { launchCommand } from "./launch";
 import { logsCommand } from "./logs";
+import { replayCommand } from "./replay";
 import { runCommand } from "./run";
 import { setupCommand } from "./setup";
 import { statusCommand } from "./status";
@@ -27,5 +28,6 @@ export const commands: readonly Command[] = [
   deadLettersCommand,
   verifyCommand,
   generationsCommand,
+  replayCommand,
   workerPoolCommand,
 ];

@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { tableByName } from "@eventlogger/gcp/bigquery/tables";
-import { FIRST_GENERATION, replaySubscription } from "@eventlogger/gcp/pubsub/replayNames";
+import { FIRST_GENERATION } from "@eventlogger/gcp/bigquery/generations/generation";
+import { replaySubscription } from "@eventlogger/gcp/pubsub/replayNames";
 import type { Step } from "../../runners/dataflow/update/step";
 import { jobSettings, type LaunchOptions } from "./launchOptions";
 import { formatBytes, type StagedFile } from "./stagingProgress";

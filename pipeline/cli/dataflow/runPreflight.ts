@@ -1,5 +1,6 @@
 import { mergeDiagnostics } from "@eventlogger/gcp/diagnostics";
-import { FIRST_GENERATION, replaySubscription } from "@eventlogger/gcp/pubsub/replayNames";
+import { FIRST_GENERATION } from "@eventlogger/gcp/bigquery/generations/generation";
+import { replaySubscription } from "@eventlogger/gcp/pubsub/replayNames";
 import { checkLaunch } from "../../runners/dataflow/preflight/checkLaunch";
 import { recordSettings } from "../../runners/dataflow/preflight/recordSettings";
 import { requireServices } from "../services";

@@ -75,7 +75,7 @@ describe("the event pipeline with the sinks for Dataflow", function () {
       text: encodeMessage(event).data.toString(),
       timeMs: event.event_time,
     }));
-    const { readReplay: _, ...io } = dataflowIo(
+    const io = dataflowIo(
       {
         ...{ project: fixture.project, subscription: "unused", replaySubscription: "unused" },
         ...{ dataset, eventsSemantics: "at-least-once" },
@@ -84,7 +84,11 @@ describe("the event pipeline with the sinks for Dataflow", function () {
     );
     const run = await flink.start(
       eventPipeline(
-        { ...io, readMessages: readMessages([...messages.slice(0, 300), ...BAD, ...messages.slice(300)]) },
+        {
+          ...io,
+          readReplay: undefined,
+          readMessages: readMessages([...messages.slice(0, 300), ...BAD, ...messages.slice(300)]),
+        },
         {
           ...{ sessionGapMs: GAP_MS, timeZone: TIME_ZONE },
           ...{ sessionWindows: "beam", skipsCountedDays: false }, // as on Dataflow

@@ -1,6 +1,6 @@
 import type { PubSub } from "@google-cloud/pubsub";
 import type { SetupStep } from "../../setup/setupStep";
-import { FIRST_GENERATION } from "../replayNames";
+import { FIRST_GENERATION } from "../../bigquery/generations/generation";
 import { setUpSchema } from "./schema";
 import { DEFAULT_RETENTION_MS, setUpReplay } from "./setUpReplay";
 import { setUpSubscription } from "./subscription";

@@ -151,12 +151,14 @@ describe("checkLaunch", function () {
     google.dataflow.add({ name: "eventlogger" });
     const problems = await problemsOf({
       subscription: "none",
+      replaySubscription: "none-replay-g1",
       dataset: "nowhere",
       tempLocation: "gs://no-bucket/temp",
       image: options.image.replace("this", "foreign"),
     });
     for (const expected of [
       /Subscription none does not exist in project fake-project.*eventlogger setup.*--project/,
+      /Subscription none-replay-g1 does not exist .*eventlogger setup/,
       /Table nowhere\.events does not exist .*eventlogger setup/,
       /Table nowhere\.daily_rollup_versions does not exist /,
       /Table nowhere\.dead_letters does not exist /,
@@ -171,7 +173,7 @@ describe("checkLaunch", function () {
         `${expected.source}\n${problems.join("\n")}`,
       );
     }
-    assert.equal(problems.length, 9);
+    assert.equal(problems.length, 10);
   });
 
   it("explains why the pipeline cannot read a subscription", async () => {
