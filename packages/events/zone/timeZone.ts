@@ -1,6 +1,6 @@
 import { DAY_MS } from "../day";
 import { ZoneOffsets, type OffsetSpan } from "./offsets";
-import { intlName, timeZoneProblem, UTC_NAME } from "./zoneName";
+import { timeZoneProblem, UTC_NAME } from "./zoneName";
 
 /** A name is not that of a time zone. Use an IANA name. */
 export class UnknownTimeZoneError extends Error {
@@ -32,7 +32,7 @@ export class TimeZone {
   private last: OffsetSpan;
 
   private constructor(
-    /** The IANA name as it was given, such as `Europe/Berlin`; `UTC` for every name of UTC. */
+    /** The IANA name as it was given, such as `Europe/Berlin`. */
     readonly name: string,
     private readonly offsets: ZoneOffsets | undefined,
   ) {
@@ -49,8 +49,8 @@ export class TimeZone {
     if (known) return known;
     const problem = timeZoneProblem(name);
     if (problem !== undefined) throw new UnknownTimeZoneError(name, problem);
-    const isUtc = intlName(name) === UTC_NAME;
-    const zone = new TimeZone(isUtc ? UTC_NAME : name, isUtc ? undefined : new ZoneOffsets(name));
+    // Other names of UTC, such as Etc/UTC, are zones like any other: which names are the same depends on the engine.
+    const zone = new TimeZone(name, name === UTC_NAME ? undefined : new ZoneOffsets(name));
     TimeZone.zones.set(name, zone);
     return zone;
   }

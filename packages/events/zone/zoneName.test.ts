@@ -8,7 +8,7 @@ describe("names of time zones", () => {
     }
   });
 
-  it("a name in another case is refused with the name that it must be, because BigQuery tells them apart", () => {
+  it("a name in another case than that of the tz database is refused, with the right one when it is known", () => {
     assert.equal(timeZoneProblem("europe/berlin"), "must be written as Europe/Berlin");
     assert.equal(timeZoneProblem("utc"), "must be written as UTC");
     assert.match(timeZoneProblem("asia/kolkata") ?? "", /^must be an IANA time zone such as Europe\/Berlin/);

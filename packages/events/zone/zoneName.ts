@@ -4,7 +4,10 @@ export const UTC_NAME = "UTC";
 /** Parts of IANA names that have no small letter: `US/Eastern`, `Etc/GMT+5`, `Australia/NSW`. */
 const CAPITALS = /^(?:US|UTC|UCT|GMT[+-]?\d*|NSW|ACT|LHI)$/;
 
-/** `Region/City`, where each part is written as the tz database does. Intl ignores the case, but BigQuery does not. */
+/**
+ * `Region/City`, where each part is written as the tz database does. Intl ignores the case. The tz database does not, and a warehouse
+ * need not.
+ */
 function hasForm(name: string): boolean {
   const parts = name.split("/");
   return (
@@ -49,7 +52,10 @@ export function timeZoneProblem(name: string): string | undefined {
   return undefined;
 }
 
-/** Whether two names are names of one zone: `Asia/Kolkata` and `Asia/Calcutta`. Names that Intl does not know differ. */
+/**
+ * Whether two names are names of one zone, as far as Intl tells: `Asia/Kolkata` and `Asia/Calcutta`. Names that Intl does not know
+ * differ.
+ */
 export function isSameTimeZone(a: string, b: string): boolean {
   if (a === b) return true;
   const known = intlName(a);

@@ -77,9 +77,9 @@ describe("verifyDataset, time zones", function () {
   const linesOf = (verification: Verification): string =>
     verificationLines(verification, { since: undefined, red: plain, green: plain, yellow: plain }).join("\n");
 
-  it("the days of ten zones from 1970 to 2037 start at the same moments by SQL and by the table of offsets", async () => {
+  it("the days of ten zones from 1970 to 2025 start at the same moments by SQL and by the table of offsets", async () => {
     for (const name of Object.keys(CHANGES)) {
-      assert.deepEqual(await differingDays(run, TimeZone.of(name), 0, dayFromIso("2037-12-31") as number), [], name);
+      assert.deepEqual(await differingDays(run, TimeZone.of(name), 0, dayFromIso("2025-12-31") as number), [], name);
     }
   });
 
