@@ -23,9 +23,10 @@ describe("eventlogger", function () {
   it("--help lists all commands, and each command has a help with examples", async () => {
     const all = await eventlogger(["--help"]);
     assert.equal(all.code, 0);
-    const names = "setup run launch status logs update drain cancel generate verify dead-letters worker-pool".split(
-      " ",
-    );
+    const names =
+      "setup run launch status logs update drain cancel generate verify generations dead-letters worker-pool".split(
+        " ",
+      );
     const check = async (name: string): Promise<void> => {
       assert.match(all.stdout, new RegExp(`^ +eventlogger ${name} `, "m"));
       const one = await eventlogger([name, "--help"]);
@@ -269,14 +270,14 @@ describe("eventlogger", function () {
         "not covered 1 day not covered by the record of accepted events, 2024-05-01 to 2024-05-01: the record is empty, and " +
           "1 event came before",
         "equal 1 days equal, 0 recorded events in events",
-        "session gap 30m, bytes scanned: not reported",
+        "generation 1, session gap 30m, days of UTC; bytes scanned: not reported",
         "",
       ]);
       const json = await eventlogger(["verify", "--dataset", dataset, "--since", "2020-01-01", "--json"], {
         env: env(),
       });
       assert.deepEqual(JSON.parse(json.stdout), {
-        ...{ equal: true, equalDays: 1, differences: [], deadLetters: [] },
+        ...{ equal: true, equalDays: 1, differences: [], deadLetters: [], generation: 1, timeZone: "UTC" },
         record: { exists: true, recorded: 0, missing: [], uncovered: [{ date: "2024-05-01", events: 1 }] },
         ...{ sessionGapMs: 1_800_000, since: "2020-01-01", comparedDays: ["2024-05-01"] },
       });
