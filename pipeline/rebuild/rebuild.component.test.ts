@@ -20,10 +20,12 @@ import { setUpPubSub } from "@eventlogger/gcp/pubsub/setup/setUpPubSub";
 import { waitUntil } from "@eventlogger/process/wait";
 import { abortRebuild } from "./abort";
 import type { RebuildReporter } from "./context";
+import type { WantedDefinitions } from "./definitions";
 import { eventRows } from "./gcp/eventRows";
 import { bigQueryStore } from "./gcp/bigQueryStore";
 import { pubsubResources } from "./gcp/pubsubResources";
 import { sqlVerifier } from "./gcp/sqlVerifier";
+import { planRebuild } from "./plan/planRebuild";
 import { rebuild, type RebuildResult } from "./rebuild";
 import type { RebuildServices } from "./services";
 import { dailyNumbers } from "./testing/dailyNumbers";
@@ -32,6 +34,9 @@ import { SmallPipelines } from "./testing/smallPipelines";
 
 const OLD_GAP_MS = 60_000;
 const NEW_GAP_MS = 5000;
+const wanted: WantedDefinitions = {
+  ...{ sessionGapMs: NEW_GAP_MS, timeZone: undefined, from: undefined, keepOld: undefined, takeOver: undefined },
+};
 const SILENT: RebuildReporter = { phase: () => {}, say: () => {}, doing: () => {}, rows: () => {} };
 const never = new AbortController().signal;
 
@@ -113,13 +118,7 @@ describe("rebuild on Pub/Sub and BigQuery", function () {
   function start(of: RebuildServices): Promise<RebuildResult> {
     return rebuild({
       services: of,
-      wanted: {
-        sessionGapMs: NEW_GAP_MS,
-        timeZone: undefined,
-        from: undefined,
-        keepOld: undefined,
-        takeOver: undefined,
-      },
+      wanted,
       newState: () => ({ shardHashSecret: "00", stateFormat: 2 }),
       report: SILENT,
       signal: never,
@@ -200,6 +199,21 @@ describe("rebuild on Pub/Sub and BigQuery", function () {
     assert.deepEqual(pipelines.withState, [1]);
     await publish();
     await assertNumbers(OLD_GAP_MS);
+  });
+
+  it("a dry run counts the rows and changes nothing", async () => {
+    const before = await readGenerations(bigquery.bigquery, dataset);
+    const rowsAreWritten = async (): Promise<boolean> => {
+      await pipelines.process();
+      const [row] = await runQuery(bigquery.bigquery, `SELECT COUNT(*) AS n FROM ${dataset}.events`);
+      return row?.number("n") === published.length;
+    };
+    await waitUntil("the rows of all events", rowsAreWritten, { timeoutMs: 20_000 });
+    const { next, phase, plan } = await planRebuild(services(), wanted, { bigquery: bigquery.bigquery, dataset });
+    assert.deepEqual([next.generation, next.settings.sessionGapMs, phase], [2, NEW_GAP_MS, undefined]);
+    assert.deepEqual([plan.rows, plan.partitions, plan.queryBytes], [published.length, 1, undefined]);
+    assert.deepEqual(await readGenerations(bigquery.bigquery, dataset), before);
+    assert.deepEqual(await subscriptions(), ["", "-replay-g1"]);
   });
 
   it("of two processes that begin at the same moment, one is refused, and the other one ends with exact numbers", async () => {
