@@ -5,6 +5,7 @@ import { tableReference } from "@eventlogger/gcp/bigquery/views";
 import { eventsTable } from "@eventlogger/gcp/bigquery/tables";
 import { compareWithRawEvents } from "@eventlogger/gcp/bigquery/verify/compareRollups";
 import { MeteredQueries } from "@eventlogger/gcp/bigquery/verify/meteredQueries";
+import { dateIn } from "@eventlogger/gcp/bigquery/zone/zoneRules";
 import { unexplainedDifferences } from "../inFlight";
 import type { Verifier } from "../services";
 
@@ -41,11 +42,10 @@ async function eventsSince(
 ): Promise<Map<string, number>> {
   const since = new Date(sinceMs).toISOString();
   const rows = await queries.run(
-    `SELECT DATE(event_time, @zone) AS date, COUNT(DISTINCT event_id) AS n
+    `SELECT ${dateIn(timeZoneOf(settings), "event_time")} AS date, COUNT(DISTINCT event_id) AS n
      FROM ${tableReference(bigquery.projectId, dataset, eventsTable.name)}
      WHERE received_date >= DATE '${since.slice(0, 10)}' AND received_at >= TIMESTAMP '${since}'
      GROUP BY 1`,
-    { zone: timeZoneOf(settings) },
   );
   return new Map(rows.map((row) => [row.text("date"), row.number("n")]));
 }
