@@ -5,6 +5,7 @@ import { pubsubOptions } from "@eventlogger/gcp/gcpOptions";
 import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
 import { formatDuration, wholeNumber, type Options, type OptionSpecs } from "@eventlogger/options/options";
 import { colours, type Output } from "@eventlogger/options/terminal";
+import { PRIVATE_UMASK } from "@eventlogger/process/privateFiles";
 import { onStopSignals, StopRequestedError } from "@eventlogger/process/stopSignals";
 import type { RebuildDriver } from "../../rebuild/driver";
 import type { WantedDefinitions } from "../../rebuild/definitions";
@@ -234,6 +235,8 @@ export const rebuildCommand = defineCommand({
   async run(parsed) {
     const o = parsed as Values;
     await requireServices({ ...o, pubsub: true, bigquery: { endpoint: o.bigqueryEndpoint } });
+    // The state directory of the new generation contains personal data.
+    process.umask(PRIVATE_UMASK);
     const { rebuild } = await import("../../rebuild/rebuild.js");
     const { abortRebuild } = await import("../../rebuild/abort.js");
     const { RebuildDisplay } = await import("../../rebuild/report/display.js");
@@ -247,7 +250,8 @@ export const rebuildCommand = defineCommand({
     const report = new RebuildDisplay(output);
     const stop = onStopSignals({
       onStop: () => report.say("stopping; Ctrl-C again stops at once"),
-      beforeExit: () => services.driver.close(),
+      // The pipeline of the new generation ends by itself when this process has ended.
+      beforeExit: () => {},
       exitCode: INTERRUPTED,
     });
     const base = { services, report, signal: stop.signal };
