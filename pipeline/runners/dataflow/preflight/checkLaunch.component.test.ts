@@ -96,7 +96,10 @@ describe("checkLaunch", function () {
     assert.deepEqual(await recordSettings(settings), none);
     const other = await recordSettings({ ...settings, sessionGapMs: 60_000 });
     assert.deepEqual(other.warnings, []);
-    assert.match(other.problems.join(), /the session gap is 1800 s in the dataset, but 60 s in this run[^]*\n  eventlogger rebuild$/);
+    assert.match(
+      other.problems.join(),
+      /the session gap is 1800 s in the dataset, but 60 s in this run[^]*\n  eventlogger rebuild$/,
+    );
     const { problems, warnings } = await recordSettings({ ...settings, dataset: "nowhere" });
     assert.deepEqual(problems, []);
     assert.match(warnings.join(), /^Could not check the settings of dataset nowhere: /);
