@@ -9,7 +9,7 @@ import { PRIVATE_UMASK } from "@eventlogger/process/privateFiles";
 import { onStopSignals, StopRequestedError } from "@eventlogger/process/stopSignals";
 import type { RebuildDriver } from "../../rebuild/driver";
 import type { WantedDefinitions } from "../../rebuild/definitions";
-import type { RebuildServices } from "../../rebuild/services";
+import { REBUILD_TIMES, type RebuildServices, type RebuildTimes } from "../../rebuild/services";
 import { launchOptions } from "../dataflow/launchOptions";
 import {
   checkRebuildLaunch,
@@ -146,6 +146,14 @@ async function driverOf(o: Values, bigquery: BigQueryClient, output: Output): Pr
   });
 }
 
+/** A pipeline does not know how far it is until the leases of the run before it have ended. */
+function timesOf({ ackDeadline }: Values): Partial<RebuildTimes> {
+  return {
+    previousLimitMs: REBUILD_TIMES.previousLimitMs + 2 * ackDeadline,
+    progressLimitMs: REBUILD_TIMES.progressLimitMs + 2 * ackDeadline,
+  };
+}
+
 /** Time added to the lease of messages until a subscription that delivers nothing is empty; ms. */
 const QUIET_MARGIN_MS = 2000;
 /**
@@ -254,7 +262,7 @@ export const rebuildCommand = defineCommand({
       beforeExit: () => {},
       exitCode: INTERRUPTED,
     });
-    const base = { services, report, signal: stop.signal };
+    const base = { services, report, signal: stop.signal, times: timesOf(o) };
     try {
       if (o.abort) {
         const removed = await abortRebuild(base);
