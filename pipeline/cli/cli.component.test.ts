@@ -39,12 +39,13 @@ describe("eventlogger", function () {
 
   it("exits with 2 and reports all problems of the command line and the environment", async () => {
     const { code, stdout, stderr } = await eventlogger(["verify", "--datset", "x", "--session-gap", "0"], {
-      env: { DATASET: "not-one" },
+      env: { DATASET: "not-one", TIME_ZONE: "PST" },
     });
     assert.equal(code, 2);
     assert.equal(stdout, "");
     assert.match(stderr, /unknown option --datset; did you mean --dataset\?/);
     assert.match(stderr, /--session-gap \(SESSION_GAP\) must be a positive whole number of seconds/);
+    assert.match(stderr, /--time-zone \(TIME_ZONE\) must be an IANA time zone such as Europe\/Berlin, or UTC/);
     assert.match(stderr, /--dataset \(DATASET\) must be letters, digits and underscores/);
     assert.doesNotMatch(stderr, /\u001b/);
   });
@@ -157,6 +158,7 @@ describe("eventlogger", function () {
         "created table analytics.generations",
         "created view analytics.daily_rollup_latest",
         "created view analytics.daily_rollups",
+        "created view analytics.daily_rollups_all",
         "created view analytics.events_unique",
       ]);
       const second = await eventlogger(args, { env: env() });
