@@ -70,7 +70,9 @@ export class FlinkDriver implements RebuildDriver {
       return { state: child.isRunning ? "starting" : "failed", detail, publishedUntil };
     }
     const row = await this.options.read(generation.generation);
-    const runs = row !== undefined && isRunning(row);
+    // A generation that is being built is computed by a child only. The child of a process that was killed may still hold the lease.
+    const isChildless = row?.status === "building" && row.rebuild !== null;
+    const runs = row !== undefined && !isChildless && isRunning(row);
     return { state: runs ? "running" : "absent", detail: runs ? row.lease?.holder : undefined, publishedUntil };
   }
 
