@@ -50,13 +50,18 @@ function latest(lines: readonly string[]): Record<string, string> {
   return best;
 }
 
-/** Sums the numbers of a source after a step that may fail. */
-function sumCounts(h: FlinkHarness, root: Root, count: number, perCall: number, failing?: fixtures.FailOnce): void {
-  const counted: PCollection<string> = pipe(
-    root,
-    impulse(),
-    splittableParDo("read", new fixtures.CountingSource(count, perCall, h.file("finalized")), stringCoder),
-  );
+interface CountOptions {
+  readonly count: number;
+  readonly perCall: number;
+  readonly callMs?: number;
+  /** A step that may fail. */
+  readonly failing?: fixtures.FailOnce;
+}
+
+/** Sums the numbers of a source. */
+function sumCounts(h: FlinkHarness, root: Root, { count, perCall, callMs, failing }: CountOptions): void {
+  const source = new fixtures.CountingSource(count, perCall, h.file("finalized"), callMs);
+  const counted: PCollection<string> = pipe(root, impulse(), splittableParDo("read", source, stringCoder));
   pipe(
     failing ? pipe(counted, bundleParDo("fail", failing, stringCoder)) : counted,
     withName("pair", parDo(new fixtures.SplitPair())),
@@ -162,7 +167,7 @@ describe("Flink runner", function () {
     it(`state stays exact and bundles are finalized after a worker that ${how}s`, async () => {
       const count = 3000;
       const failing = new fixtures.FailOnce(1500, how, h.file("failed"));
-      const run = await h.start((root) => sumCounts(h, root, count, 250, failing), {
+      const run = await h.start((root) => sumCounts(h, root, { count, perCall: 250, failing }), {
         checkpointingInterval: 1000,
         checkpointDir: h.file("checkpoints"),
         maxBundleTimeMills: 100,
@@ -178,7 +183,7 @@ describe("Flink runner", function () {
   }
 
   it("cancelling a job cancels it in Flink, and keeps its checkpoints", async () => {
-    const run = await h.start((root) => sumCounts(h, root, 1000, 100), {
+    const run = await h.start((root) => sumCounts(h, root, { count: 1000, perCall: 100 }), {
       checkpointingInterval: 500,
       checkpointDir: h.file("checkpoints"),
       maxBundleTimeMills: 100,
@@ -203,8 +208,11 @@ describe("Flink runner", function () {
       const { file, checkpoints } = record(directory, run);
       const before = readCheckpointRecord(file)?.restorePoint ?? null;
       writeCheckpointRecord(file, { newestRun: run, restorePoint: before });
-      const started = await h.start((root) => sumCounts(h, root, count, 100), {
-        checkpointingInterval: 500,
+      // A task finishes a bundle while a checkpoint becomes complete and the next one begins. It knows nothing of the first one
+      // then, and must not refer to files of the checkpoint that was restored.
+      const numbers = { count, perCall: 250, callMs: 300 };
+      const started = await h.start((root) => sumCounts(h, root, numbers), {
+        checkpointingInterval: 100,
         checkpointRecord: record(directory, run),
         maxBundleTimeMills: 100,
         stateBackend: "rocksdb",
