@@ -5,8 +5,10 @@ import { drainCommand } from "./drain";
 import { generateCommand } from "./generate";
 import { launchCommand } from "./launch";
 import { logsCommand } from "./logs";
+import { restoreCommand } from "./restore";
 import { runCommand } from "./run";
 import { setupCommand } from "./setup";
+import { snapshotCommand } from "./snapshot";
 import { statusCommand } from "./status";
 import { updateCommand } from "./update";
 import { verifyCommand } from "./verify";
@@ -25,5 +27,7 @@ export const commands: readonly Command[] = [
   generateCommand,
   deadLettersCommand,
   verifyCommand,
+  snapshotCommand,
+  restoreCommand,
   workerPoolCommand,
 ];

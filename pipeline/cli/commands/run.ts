@@ -253,6 +253,7 @@ export const runCommand = defineCommand({
     const { claimDataset } = await import("../../runners/flink/claimDataset.js");
     const { generationSettings } = await import("../../generationSettings.js");
     const { prepareCluster } = await import("../../runners/flink/cluster.js");
+    const { nextSteps } = await import("../../snapshot/restoredState.js");
     const { savepointToRestore } = await import("../../runners/flink/savepoint.js");
     const { runEventPipelineOnFlink, stateSettings } = await import("../../runners/flink/runOnFlink.js");
     await requireServices({ ...o, pubsub: true, bigquery: { endpoint: o.bigqueryEndpoint } });
@@ -309,6 +310,7 @@ export const runCommand = defineCommand({
       const begun = await beginBoundRun(state, tables, settings, { ...o, claim });
       const start = savepoint ? { ...begun, restoreFrom: savepoint } : begun;
       const lost = lease?.lost ?? new Promise<never>(() => {});
+      if (start.restored) warn(nextSteps(state.directory, start.restored));
       if (o.fresh) say("deleted the state");
       if (o.acceptWrongNumbers) {
         warn("the numbers lack all events that were counted before this start");

@@ -1,6 +1,7 @@
 import type { StateLabels } from "@eventlogger/gcp/bigquery/stateLabels";
 import type { StateBackend } from "@eventlogger/beam";
 import { withTimeout } from "@eventlogger/process/wait";
+import { readRestored, removeRestored, requireWholeRestore, writeRestored } from "../../snapshot/restoredState";
 import { startOfVersion } from "../../totals/versionNumbers";
 import type { RunStart, StateDirectory, StateSettings } from "./stateDirectory";
 
@@ -76,6 +77,8 @@ async function requireMatch(
   };
   if (labels && identity?.id === labels.state) {
     if (newestRun >= labels.run && recordedCheckpoint >= labels.checkpoint) return;
+    // `eventlogger restore` has said what is missing. Only once: then it is the newest state.
+    if (readRestored(directory)?.accepted === false) return;
     refuse(
       `${directory} contains an old copy of the state: it ends with run ${newestRun} and checkpoint ` +
         `${recordedCheckpoint}, but ${tables.name} was written by run ${labels.run} and checkpoint ${labels.checkpoint}.`,
@@ -116,12 +119,14 @@ export async function beginBoundRun(
   settings: StateSettings,
   { stateBackend, fresh, acceptWrongNumbers, claim }: BindOptions,
 ): Promise<RunStart> {
+  if (!fresh) requireWholeRestore(state.directory);
   if (!fresh) state.requireSettings(settings);
   const labels = await tables.labels();
   if (fresh) {
     if (!acceptWrongNumbers) await requireEmptyTables(state.directory, labels, tables, true);
     await claim?.();
     state.clear(settings);
+    removeRestored(state.directory);
   } else {
     await state.restorePoint(stateBackend);
     await requireMatch(state, labels, tables);
@@ -130,10 +135,13 @@ export async function beginBoundRun(
   }
   // The folder is new, or another one wrote versions: restored from a backup, or deleted with --fresh elsewhere.
   state.raiseWorkerStarts(startOfVersion(await tables.maxVersion()));
-  const start = await state.beginRun(stateBackend);
+  // A restored state continues after the newest run, so that the directory of that run counts as old if it is found again.
+  const start = await state.beginRun(stateBackend, labels?.state === state.identity?.id ? labels?.run : 0);
   await labelTables(state, tables);
   state.recordTablesLabelled(settings);
-  return start;
+  const restored = readRestored(state.directory);
+  if (restored) writeRestored(state.directory, { ...restored, accepted: true });
+  return { ...start, restored };
 }
 
 async function labelTables(state: StateDirectory, tables: BoundTables): Promise<void> {
