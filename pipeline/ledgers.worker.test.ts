@@ -25,11 +25,14 @@ describe("ledgers in a worker", function () {
     // A runner describes its bundles anew for each attempt of a job.
     for (const attempt of [1, 2]) {
       await describeSteps(`users ${attempt}`, (events) =>
-        pipe(events, countUsers({ shardHashSecret: SECRET, skipsCounted: true })),
+        pipe(events, countUsers({ shardHashSecret: SECRET, timeZone: "UTC", skipsCounted: true })),
       );
     }
     await describeSteps("sessions", (events) =>
-      pipe(events, countSessions({ gapMs: 30 * MINUTE, shardHashSecret: SECRET, beamWindows: undefined })),
+      pipe(
+        events,
+        countSessions({ gapMs: 30 * MINUTE, shardHashSecret: SECRET, timeZone: "UTC", beamWindows: undefined }),
+      ),
     );
   });
   afterEach(() => runner.close());

@@ -25,7 +25,20 @@ export interface RollupReport {
 
 type CountedEvent = Pick<AnalyticsEvent, "event_id" | "session_id" | "event_time" | "user_id">;
 
-const isoDate = (ms: number): string => new Date(ms).toISOString().split("T")[0] ?? "";
+type DateOf = (ms: number) => string;
+
+/**
+ * YYYY-MM-DD of a moment in a zone, as Intl writes the local date of each moment. The pipeline computes days from a table of
+ * offsets instead.
+ */
+function localDates(timeZone: string): DateOf {
+  if (timeZone === "UTC") return (ms) => new Date(ms).toISOString().split("T")[0] ?? "";
+  const format = new Intl.DateTimeFormat("en-US", { timeZone, year: "numeric", month: "2-digit", day: "2-digit" });
+  return (ms) => {
+    const [month = "", day = "", year = ""] = format.format(ms).split("/");
+    return `${year.padStart(4, "0")}-${month}-${day}`;
+  };
+}
 
 function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
   const groups = new Map<string, T[]>();
@@ -57,14 +70,16 @@ function sessionDurations(times: readonly number[], gapMs: number): number[] {
  * The expected answer of `GET /event/` for these events: days in ascending order, without days that have no events.
  * @param events all accepted events in any order; of several with the same event_id only one counts
  * @param gapMs session gap
+ * @param timeZone IANA name of the zone whose days count
  */
-export function bruteForceRollups(events: Iterable<CountedEvent>, gapMs = 30 * 60_000): RollupReport {
+export function bruteForceRollups(events: Iterable<CountedEvent>, gapMs = 30 * 60_000, timeZone = "UTC"): RollupReport {
+  const dateOf = localDates(timeZone);
   const unique = [...new Map([...events].map((event) => [event.event_id, event])).values()];
   const known = unique.filter((event) => event.user_id !== null);
   const firstDays = [...groupBy(known, (event) => event.user_id ?? "").values()].map((ofUser) =>
-    ofUser.map((event) => isoDate(event.event_time)).reduce((a, b) => (a < b ? a : b)),
+    ofUser.map((event) => dateOf(event.event_time)).reduce((a, b) => (a < b ? a : b)),
   );
-  const days = groupBy(unique, (event) => isoDate(event.event_time));
+  const days = groupBy(unique, (event) => dateOf(event.event_time));
   const daily_stats = [...days.keys()].sort().map((day): DailyStat => {
     const ofDay = days.get(day) ?? [];
     const durations = [...groupBy(ofDay, (event) => event.session_id).values()].flatMap((ofSession) =>

@@ -12,7 +12,7 @@ import {
   replaceGenerationSettings,
 } from "@eventlogger/gcp/bigquery/generations";
 import type { RunLease } from "@eventlogger/gcp/bigquery/runLease";
-import { LabelledTables } from "@eventlogger/gcp/bigquery/stateLabels";
+import { LabelledGeneration } from "@eventlogger/gcp/bigquery/stateLabels";
 import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
 import { rollupVersion } from "@eventlogger/gcp/bigquery/testing/rows";
 import { generationSettings } from "../generationSettings";
@@ -48,7 +48,7 @@ describe("eventlogger run with the state of its tables", function () {
     stateDir = path.join(directory, dataset);
   });
 
-  const tables = (): LabelledTables => new LabelledTables(bigquery.bigquery, dataset);
+  const tables = (): LabelledGeneration => new LabelledGeneration(bigquery.bigquery, dataset, 1);
   const settings = (): ReturnType<typeof stateSettings> =>
     stateSettings({
       ...{ project: bigquery.project, subscription: "events-pipeline", dataset },
@@ -219,7 +219,7 @@ describe("eventlogger run with the state of its tables", function () {
   async function claimAndCrash(at: string): Promise<void> {
     const state = await StateDirectory.open(at);
     const settings = generationSettings(1_800_000);
-    const options = { bigquery: bigquery.bigquery, dataset, state, settings, fresh: false };
+    const options = { bigquery: bigquery.bigquery, dataset, generation: 1, state, settings, fresh: false };
     const times = { durationMs: 600_000, renewMs: 3_600_000, retryMs: 3_600_000 };
     await claimDataset({ ...options, times, onTrouble: (error) => assert.fail(error) });
     state.close();
@@ -259,7 +259,7 @@ describe("eventlogger run with the state of its tables", function () {
     assert.deepEqual(recorded, { generation: 1, settings: generationSettings(1_800_000) });
     const state = await StateDirectory.open(stateDir);
     const settings = generationSettings(600_000);
-    const options = { bigquery: bigquery.bigquery, dataset, state, settings, onTrouble: () => {} };
+    const options = { bigquery: bigquery.bigquery, dataset, generation: 1, state, settings, onTrouble: () => {} };
     await assert.rejects(claimDataset({ ...options, fresh: false }), /1800 s in the dataset, but 600 s in this run/);
     const lease = await claimDataset({ ...options, fresh: true });
     const changed = await readActiveGeneration(bigquery.bigquery, dataset);
@@ -283,7 +283,7 @@ describe("eventlogger run with the state of its tables", function () {
         const onTrouble = (error?: Error): void => assert.fail(error);
         const claim = async (): Promise<void> => {
           const { fresh } = options;
-          const request = { bigquery: bigquery.bigquery, dataset, state, fresh, onTrouble };
+          const request = { bigquery: bigquery.bigquery, dataset, generation: 1, state, fresh, onTrouble };
           lease = await claimDataset({ ...request, settings: generationSettings(1_800_000) });
         };
         const start = await beginBoundRun(state, tables(), settings(), { ...options, claim });
@@ -342,7 +342,7 @@ describe("eventlogger run with the state of its tables", function () {
       await completeCheckpoint(start, 3);
       await addNumbers();
       const another = generationSettings(1_800_000, "00112233445566778899aabbccddeeff");
-      await replaceGenerationSettings(bigquery.bigquery, dataset, another);
+      await replaceGenerationSettings(bigquery.bigquery, dataset, 1, another);
       assert.equal((await runOnce(stateDir)).secret, secret);
       assert.equal(await recordedSecret(), secret);
     });
@@ -387,16 +387,16 @@ describe("the state labels of the tables on the BigQuery emulator", function () 
       let bigquery = bigQueryClient({ project, endpoint: emulator.url });
       await setUpBigQuery(bigquery, { dataset: "analytics" });
       const table = bigquery.dataset("analytics").table("daily_rollup_versions");
-      assert.equal(await new LabelledTables(bigquery, "analytics").labels(), undefined);
-      await new LabelledTables(bigquery, "analytics").label(labels);
+      assert.equal(await new LabelledGeneration(bigquery, "analytics", 1).labels(), undefined);
+      await new LabelledGeneration(bigquery, "analytics", 1).label(labels);
       await table.insert([rollupVersion({ date: "2026-05-01" })]);
       await bigquery.query("ALTER TABLE `demo-project.analytics.daily_rollup_versions` ADD COLUMN extra STRING");
       await setUpBigQuery(bigquery, { dataset: "analytics" });
       await emulator.stop();
       emulator = await startBigQueryEmulator(options);
       bigquery = bigQueryClient({ project, endpoint: emulator.url });
-      assert.deepEqual(await new LabelledTables(bigquery, "analytics").labels(), labels);
-      assert.equal(await new LabelledTables(bigquery, "analytics").hasNumbers(), true);
+      assert.deepEqual(await new LabelledGeneration(bigquery, "analytics", 1).labels(), labels);
+      assert.equal(await new LabelledGeneration(bigquery, "analytics", 1).hasNumbers(), true);
     } finally {
       await emulator.stop();
       rmSync(directory, { recursive: true, force: true });

@@ -9,7 +9,7 @@ describe("the view daily_rollups", function () {
   const fixture = useBigQueryEmulator();
 
   async function read(rows: RollupVersionRow[]): ReturnType<typeof readDailyRollups> {
-    const dataset = await fixture.freshDataset();
+    const dataset = await fixture.datasetWithGeneration();
     if (rows.length) await fixture.bigquery.dataset(dataset).table("daily_rollup_versions").insert(rows);
     return readDailyRollups(fixture.bigquery, dataset);
   }
@@ -38,7 +38,7 @@ describe("the view daily_rollups", function () {
   });
 
   it("a range selects days, first and last included, and keeps the total of users over all days", async () => {
-    const dataset = await fixture.freshDataset();
+    const dataset = await fixture.datasetWithGeneration();
     const range = (from: string, to: string): ReturnType<typeof readDailyRollups> =>
       readDailyRollups(fixture.bigquery, dataset, { from, to });
     assert.deepEqual(await range("2020-01-01", "2024-05-03"), { total_users: 0, days: [] });

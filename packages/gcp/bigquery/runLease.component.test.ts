@@ -27,7 +27,8 @@ describe("the lease of a dataset", function () {
 
   async function take(run: string, options: Partial<LeaseRequest> = {}): Promise<RunLease> {
     const { bigquery } = fixture;
-    const request = { bigquery, dataset, run, holder: `host-of-${run}:1`, ended: [], onTrouble: () => {}, ...options };
+    const holder = `host-of-${run}:1`;
+    const request = { bigquery, dataset, generation: 1, run, holder, ended: [], onTrouble: () => {}, ...options };
     const lease = await RunLease.take(request);
     leases.push(lease);
     return lease;
@@ -49,8 +50,8 @@ describe("the lease of a dataset", function () {
     const first = await take("first");
     await assert.rejects(take("second"), (error: unknown) => {
       assert(error instanceof LeaseHeldError);
-      const time = "\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\dZ";
-      const named = `Dataset ${dataset} is in use by another run: host-of-first:1, .* since (${time}), until (${time}) `;
+      const time = "\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z";
+      const named = `Generation 1 of dataset ${dataset} is in use by another run: host-of-first:1, .* since (${time}), until (${time}) `;
       const [, since = "", until = ""] = new RegExp(named).exec(error.message) ?? [];
       const lastsMs = Date.parse(until) - Date.parse(since);
       assert.ok(Math.abs(lastsMs - LEASE_TIMES.durationMs) <= 1000, error.message);

@@ -6,6 +6,7 @@ import { generateCommand } from "./generate";
 import { launchCommand } from "./launch";
 import { logsCommand } from "./logs";
 import { restoreCommand } from "./restore";
+import { replayCommand } from "./replay";
 import { runCommand } from "./run";
 import { setupCommand } from "./setup";
 import { snapshotCommand } from "./snapshot";
@@ -29,5 +30,6 @@ export const commands: readonly Command[] = [
   verifyCommand,
   snapshotCommand,
   restoreCommand,
+  replayCommand,
   workerPoolCommand,
 ];

@@ -7,9 +7,11 @@ import type { RunMonitor as Monitor } from "../../monitoring/runMonitor";
 import { onStopSignals } from "@eventlogger/process/stopSignals";
 import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
 import type { RunLease } from "@eventlogger/gcp/bigquery/runLease";
-import { LabelledTables } from "@eventlogger/gcp/bigquery/stateLabels";
+import { FIRST_GENERATION } from "@eventlogger/gcp/bigquery/generations";
+import { LabelledGeneration } from "@eventlogger/gcp/bigquery/stateLabels";
 import { checkTables } from "@eventlogger/gcp/bigquery/setup/checkTables";
 import { mergeDiagnostics, type Diagnostics } from "@eventlogger/gcp/diagnostics";
+import { replaySubscription } from "@eventlogger/gcp/pubsub/replayNames";
 import { checkSubscription } from "@eventlogger/gcp/pubsub/setup/checkSubscription";
 import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
 import { makePrivate, PRIVATE_UMASK } from "@eventlogger/process/privateFiles";
@@ -165,7 +167,7 @@ const LABEL_EVERY_MS = 5 * 60_000;
  */
 async function checkSourceAndSinks(
   project: string,
-  subscription: string,
+  subscriptions: readonly string[],
   dataset: string,
   endpoint?: string,
 ): Promise<Diagnostics> {
@@ -173,7 +175,7 @@ async function checkSourceAndSinks(
   try {
     const found = mergeDiagnostics(
       await Promise.all([
-        checkSubscription(pubsub, subscription),
+        ...subscriptions.map((subscription) => checkSubscription(pubsub, subscription)),
         checkTables(bigQueryClient({ project, endpoint }), dataset),
       ]),
     );
@@ -186,10 +188,11 @@ async function checkSourceAndSinks(
 
 function status(counters: Readonly<Record<string, number>>, seconds: number, rate: number, restarts: number): string {
   const n = (name: string): string => grouped(counters[name] ?? 0);
+  const replayed = counters["replayedEvents"] ? `, ${n("replayedEvents")} replayed` : "";
   const dead = counters["deadLetters"] ? `, ${n("deadLetters")} dead letters` : "";
   const failed = counters["worker.failedBundles"] ? `, ${n("worker.failedBundles")} failed bundles` : "";
   const restarted = restarts ? `, ${grouped(restarts)} restarts of the job` : "";
-  return `${grouped(seconds)} s  ${n("events")} events (${grouped(rate)}/s), ${n("rollupVersions")} rollup versions${dead}${failed}${restarted}`;
+  return `${grouped(seconds)} s  ${n("events")} events (${grouped(rate)}/s)${replayed}, ${n("rollupVersions")} rollup versions${dead}${failed}${restarted}`;
 }
 
 /** Draws the live line. @returns a function that removes it */
@@ -277,7 +280,13 @@ export const runCommand = defineCommand({
       if (!state.isLocked) {
         warn(`the command flock is missing, so that a run in another container on ${state.directory} is not noticed`);
       }
-      const { warnings } = await checkSourceAndSinks(o.project, o.subscription, o.dataset, o.bigqueryEndpoint);
+      const replayed = replaySubscription(o.subscription, FIRST_GENERATION);
+      const { warnings } = await checkSourceAndSinks(
+        o.project,
+        [o.subscription, replayed],
+        o.dataset,
+        o.bigqueryEndpoint,
+      );
       for (const warning of warnings) warn(warning);
       monitor = await RunMonitor.start({
         host: o.metricsHost,
@@ -292,11 +301,12 @@ export const runCommand = defineCommand({
       if (monitor.address) say(`metrics on http://${monitor.address}/metrics`);
       const settings = stateSettings({ ...o, sessionGapMs: o.sessionGap });
       const bigquery = bigQueryClient({ project: o.project, endpoint: o.bigqueryEndpoint });
-      const tables = new LabelledTables(bigquery, o.dataset);
+      const tables = new LabelledGeneration(bigquery, o.dataset, FIRST_GENERATION);
       const claim = async (): Promise<void> => {
         lease = await claimDataset({
           bigquery,
           dataset: o.dataset,
+          generation: FIRST_GENERATION,
           state,
           settings: generationSettings(o.sessionGap),
           fresh: o.fresh,
@@ -322,6 +332,7 @@ export const runCommand = defineCommand({
       const starting = runEventPipelineOnFlink(
         {
           ...o,
+          replaySubscription: replayed,
           sessionGapMs: o.sessionGap,
           lateAfterMs: o.lateAfter,
           earlyFiringMs: o.earlyFiring,

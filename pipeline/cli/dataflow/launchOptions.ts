@@ -184,7 +184,7 @@ export const launchOptions = {
   },
   check: {
     type: "boolean",
-    describe: "Run preflight checks of the subscription, tables, buckets and image. --no-check skips them",
+    describe: "Run preflight checks of the subscriptions, tables, buckets and image. --no-check skips them",
     default: true,
     group: "Submission:",
   },

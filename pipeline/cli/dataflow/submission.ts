@@ -2,6 +2,8 @@ import { mkdirSync } from "node:fs";
 import { resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { cacheDir } from "@eventlogger/process/packageRoot";
+import { FIRST_GENERATION } from "@eventlogger/gcp/bigquery/generations/generation";
+import { replaySubscription } from "@eventlogger/gcp/pubsub/replayNames";
 import type { BuiltPipeline } from "../../runners/dataflow/buildForSubmission";
 import { killRunningChildren } from "@eventlogger/process/childProcess";
 import { ensureSubmitter } from "../../runners/dataflow/submitter/environment";
@@ -72,6 +74,7 @@ export class SubmissionRun {
         {
           project: o.project,
           subscription: o.subscription,
+          replaySubscription: replaySubscription(o.subscription, FIRST_GENERATION),
           dataset: o.dataset,
           workerImage: o.image,
           eventsSemantics: o.eventsSemantics,

@@ -17,7 +17,7 @@ const GAP_MS = 30 * 60_000;
 /** The version of a day with one event of a new user. */
 function versionOf({ event_time }: AnalyticsEvent): DayVersion {
   const counts = { sessions: 1, durationMs: 0, activeUsers: 1, newUsers: 1 };
-  return { day: dayOf(event_time), version: 1, ...counts, updatedAt: Date.now() };
+  return { generation: 1, day: dayOf(event_time), version: 1, ...counts, updatedAt: Date.now() };
 }
 
 describe("events of old days", function () {

@@ -71,8 +71,11 @@ describe("the event pipeline with the sinks for Dataflow", function () {
       text: encodeMessage(event).data.toString(),
       timeMs: event.event_time,
     }));
-    const io = dataflowIo(
-      { project: fixture.project, subscription: "unused", dataset, eventsSemantics: "at-least-once" },
+    const { readReplay: _, ...io } = dataflowIo(
+      {
+        ...{ project: fixture.project, subscription: "unused", replaySubscription: "unused" },
+        ...{ dataset, eventsSemantics: "at-least-once" },
+      },
       sinks.address,
     );
     const run = await flink.start(

@@ -12,6 +12,7 @@ import { describePipeline, type PipelineDescription } from "./testing/describePi
 const OPTIONS = {
   project: "some-project",
   subscription: "events-pipeline",
+  replaySubscription: "events-pipeline-replay-g1",
   dataset: "analytics",
   workerImage: "europe-west1-docker.pkg.dev/some-project/eventlogger/worker:0.1.0",
   sessionGapMs: 1_800_000,

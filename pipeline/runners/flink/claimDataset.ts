@@ -14,7 +14,7 @@ import type { StateDirectory } from "./stateDirectory";
 /** Ids of earlier runs that are kept in case BigQuery answers none of many starts. */
 const KEPT_LEASES = 20;
 
-export interface ClaimOptions extends Pick<LeaseRequest, "bigquery" | "dataset" | "onTrouble"> {
+export interface ClaimOptions extends Pick<LeaseRequest, "bigquery" | "dataset" | "generation" | "onTrouble"> {
   readonly state: StateDirectory;
   /** Without the secret of the hash in the keys of state, which {@link claimDataset} determines. */
   readonly settings: Omit<GenerationSettings, "shardHashSecret">;
@@ -52,7 +52,7 @@ export async function claimDataset({ state, settings, fresh, ...request }: Claim
 
 async function takeLease(
   state: StateDirectory,
-  request: Pick<ClaimOptions, "bigquery" | "dataset" | "onTrouble" | "times">,
+  request: Pick<ClaimOptions, "bigquery" | "dataset" | "generation" | "onTrouble" | "times">,
 ): Promise<RunLease> {
   const run = randomUUID();
   const ended = state.leases;
@@ -88,6 +88,7 @@ async function useSettings(
     if (!fresh) throw error;
     isDifferent = true;
   }
-  if (isDifferent) await replaceGenerationSettings(bigquery, dataset, { ...wanted, shardHashSecret: secret });
+  if (isDifferent)
+    await replaceGenerationSettings(bigquery, dataset, generation.generation, { ...wanted, shardHashSecret: secret });
   return secret;
 }

@@ -1,11 +1,11 @@
-import type { StateLabels } from "@eventlogger/gcp/bigquery/stateLabels";
+import type { StateLabels } from "@eventlogger/gcp/bigquery/generations";
 import type { StateBackend } from "@eventlogger/beam";
 import { withTimeout } from "@eventlogger/process/wait";
 import { readRestored, removeRestored, requireWholeRestore, writeRestored } from "../../snapshot/restoredState";
 import { startOfVersion } from "../../totals/versionNumbers";
 import type { RunStart, StateDirectory, StateSettings } from "./stateDirectory";
 
-/** The tables that a state belongs to. `LabelledTables` implements it. */
+/** The numbers that a state belongs to. `LabelledGeneration` implements it. */
 export interface BoundTables {
   readonly name: string;
   labels(): Promise<StateLabels | undefined>;

@@ -2,7 +2,7 @@ import type { BigQuery, Dataset, TableMetadata } from "@google-cloud/bigquery";
 import { needsOn, withPermission } from "../../api/permission";
 import { createUnlessExists } from "../../setup/createUnlessExists";
 import { existing, type SetupStep } from "../../setup/setupStep";
-import { checkColumns, columnProblems, partitioningProblem, REPARTITION } from "./columns";
+import { checkColumns, columnProblems, generationRemedy, partitioningProblem, REPARTITION } from "./columns";
 import { existingTable } from "./existingTable";
 import { isGoogleService } from "../client";
 import { runQuery } from "../query";
@@ -79,6 +79,8 @@ async function setUpTable(bigquery: BigQuery, dataset: Dataset, table: Table): P
   const required = check.missing.filter((column) => column.mode === "REQUIRED");
   const problems = columnProblems(name, { ...check, missing: required });
   if (problems.length) {
+    const remedy = generationRemedy(dataset.id as string, table, check);
+    if (remedy !== undefined) throw new Error(`${problems.join(". ")}. ${remedy}`);
     throw new Error(
       `${problems.join(". ")}. BigQuery cannot change this in a table with rows. ` +
         `If dataset ${dataset.id} belongs to something else, choose another one (--dataset)`,

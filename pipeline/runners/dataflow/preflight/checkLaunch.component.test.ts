@@ -10,6 +10,7 @@ import { setUpBigQuery } from "@eventlogger/gcp/bigquery/setup/setUpBigQuery";
 import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
 import { packageVersion } from "../../../packageVersion";
 import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
+import { setUpReplay } from "@eventlogger/gcp/pubsub/setup/setUpReplay";
 import { startFakeGoogle, type FakeGoogle } from "@eventlogger/gcp/testing/fakeGoogle";
 import { FakeRegistry } from "@eventlogger/gcp/testing/fakeRegistry";
 import { FakeServer, googleError } from "@eventlogger/gcp/testing/fakeServer";
@@ -41,6 +42,7 @@ describe("checkLaunch", function () {
     const pubsub = pubSubClient({ project: google.project });
     await pubsub.createTopic("events");
     await pubsub.topic("events").createSubscription("events-pipeline");
+    await setUpReplay(pubsub, { topic: "events", subscription: "events-pipeline", generation: 1 });
     await pubsub.topic("events").createSubscription("pushing", { pushEndpoint: "http://127.0.0.1:9/" });
     await pubsub.createTopic("doomed");
     await pubsub.topic("doomed").createSubscription("orphan");
@@ -55,6 +57,7 @@ describe("checkLaunch", function () {
       project: google.project,
       region: google.region,
       subscription: "events-pipeline",
+      replaySubscription: "events-pipeline-replay-g1",
       dataset: "analytics",
       tempLocation: `gs://${google.bucket}/temp`,
       image: `${images.url.slice("http://".length)}/worker:this`,
