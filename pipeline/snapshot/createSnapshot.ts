@@ -1,8 +1,7 @@
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { createReadStream, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { mkdir, open, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
-import { randomUUID } from "node:crypto";
 import { CheckpointRecordError, DamagedCheckpointError } from "@eventlogger/beam";
 import { copyCheckpoint } from "@eventlogger/beam/flink/checkpoints/copyCheckpoint";
 import { packageVersion } from "../packageVersion";

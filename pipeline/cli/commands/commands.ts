@@ -5,8 +5,8 @@ import { drainCommand } from "./drain";
 import { generateCommand } from "./generate";
 import { launchCommand } from "./launch";
 import { logsCommand } from "./logs";
-import { restoreCommand } from "./restore";
 import { replayCommand } from "./replay";
+import { restoreCommand } from "./restore";
 import { runCommand } from "./run";
 import { setupCommand } from "./setup";
 import { snapshotCommand } from "./snapshot";
@@ -28,8 +28,8 @@ export const commands: readonly Command[] = [
   generateCommand,
   deadLettersCommand,
   verifyCommand,
+  replayCommand,
   snapshotCommand,
   restoreCommand,
-  replayCommand,
   workerPoolCommand,
 ];

@@ -21,12 +21,11 @@ export const snapshotCommand = defineCommand({
   details:
     "The file contains the last recorded checkpoint and everything else that `eventlogger restore` needs on another machine, with " +
     "checksums. The run is not held up. The file contains personal data and the secret of the state: only its owner can " +
-    "read it. Exit code 0 when it is complete and on disk.",
+    "read it. `tar -xOf FILE manifest.json` shows what it contains. Exit code 0 when it is complete and on disk.",
   options,
   examples: [
     ["$0 snapshot --state-dir /var/lib/eventlogger --to /backup/", "writes a file with the time in its name"],
     ["$0 snapshot --to monday.tar", "chooses the name"],
-    ["tar -xOf monday.tar manifest.json", "shows what a snapshot contains"],
   ],
   async run({ stateDir, to, json }) {
     const { createSnapshot } = await import("../../snapshot/createSnapshot.js");
