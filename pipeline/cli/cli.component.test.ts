@@ -265,7 +265,7 @@ describe("eventlogger", function () {
         "not covered 1 day not covered by the record of accepted events, 2024-05-01 to 2024-05-01: the record is empty, and " +
           "1 event came before",
         "equal 1 days equal, 0 recorded events in events",
-        "session gap 30m, bytes scanned: not reported",
+        "generation 1, session gap 30m, days of UTC; bytes scanned: not reported",
         "",
       ]);
       const json = await eventlogger(["verify", "--dataset", dataset, "--since", "2020-01-01", "--json"], {

@@ -59,7 +59,10 @@ function coverageLine({ exists, beganOn, uncovered }: RecordComparison): string[
 }
 
 /** What BigQuery had to read, and how much that was. */
-function scanLines({ days, gapMs, bytesScanned }: Verification, since: string | undefined): string[] {
+function scanLines(
+  { generation, timeZone, days, gapMs, bytesScanned }: Verification,
+  since: string | undefined,
+): string[] {
   const scanned = bytesScanned === undefined ? "not reported" : `${(bytesScanned / 1e9).toFixed(3)} GB`;
   const incremental =
     days === undefined || since === undefined
@@ -68,7 +71,8 @@ function scanLines({ days, gapMs, bytesScanned }: Verification, since: string | 
           `compared ${count(days.length, "day")} touched since ${since}. Read the partitions since then; in every partition ` +
             "of events, the blocks of those days, and user_id and event_time of all days",
         ];
-  return [...incremental, `session gap ${formatDuration(gapMs)}, bytes scanned: ${scanned}`];
+  const definitions = `generation ${generation}, session gap ${formatDuration(gapMs)}, days of ${timeZone}`;
+  return [...incremental, `${definitions}; bytes scanned: ${scanned}`];
 }
 
 /** Whether the dataset has nothing to compare. */

@@ -4,6 +4,7 @@ import { mkdir, open, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { CheckpointRecordError, DamagedCheckpointError } from "@eventlogger/beam";
 import { copyCheckpoint } from "@eventlogger/beam/flink/checkpoints/copyCheckpoint";
+import { PROGRESS_FILE } from "../monitoring/progressFile";
 import { packageVersion } from "../packageVersion";
 import { STATE_FILES } from "../runners/flink/stateDirectory";
 import { newestWorkerStart, WORKER_STARTS_FILE } from "../runners/flink/workerStarts";
@@ -35,9 +36,6 @@ export interface Snapshot {
 const STAGING = /^snapshot-[0-9a-f-]{36}$/;
 /** A folder that has not changed for this time belongs to a command that was killed, ms. */
 const STALE_AFTER_MS = 10 * 60_000;
-/** Where a run reports its progress. */
-const PROGRESS_FILE = "progress.json";
-
 /** Every event that was published before is processed and acknowledged, ISO 8601; null: the run has not reported it. */
 function publishedUntil(stateDir: string): string | null {
   let text: string;

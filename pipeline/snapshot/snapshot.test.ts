@@ -30,7 +30,9 @@ const SETTINGS = stateSettings({
   project: "p",
   subscription: "s",
   dataset: "d",
+  generation: 1,
   sessionGapMs: 1_800_000,
+  timeZone: "UTC",
   sessionWindows: "state",
 });
 const JOB = "0123456789abcdef0123456789abcdef";

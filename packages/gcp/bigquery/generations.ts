@@ -1,6 +1,5 @@
 /** Generations of the numbers, in the table `generations`. Each function has a file of its own in the folder of this name. */
 export {
-  DEFAULT_TIME_ZONE,
   FIRST_GENERATION,
   GENERATION_STATUSES,
   isRunning,

@@ -1,8 +1,15 @@
 import type { BigQuery } from "@google-cloud/bigquery";
 import { withPermission } from "../api/permission";
-import { changeGenerations, generationsReference, readGeneration, type StateLabels } from "./generations";
+import {
+  changeGenerations,
+  generationsReference,
+  readGeneration,
+  type GenerationSettings,
+  type StateLabels,
+} from "./generations";
 import { runQuery } from "./query";
-import { dailyRollupVersionsTable } from "./tables";
+import { existingTable } from "./setup/existingTable";
+import { dailyRollupVersionsTable, generationsTable } from "./tables";
 import { tableReference } from "./views";
 
 /** The numbers of a generation, and the columns of its row that name the state they come from. */
@@ -18,12 +25,22 @@ export class LabelledGeneration {
     return `generation ${this.generation} of ${this.dataset}`;
   }
 
-  /** A command that sets the labels by hand. */
-  labelCommand({ state, run, checkpoint }: StateLabels): string {
-    const assignments = `state = "${state}", state_run = ${run}, state_checkpoint = ${checkpoint}`;
-    const { projectId } = this.bigquery;
-    const sql = `UPDATE ${this.dataset}.generations SET ${assignments} WHERE generation = ${this.generation}`;
-    return `bq query --project_id=${projectId} --use_legacy_sql=false '${sql}'`;
+  /**
+   * A command that sets the labels by hand. If the row of the generation is missing, it inserts one with the settings.
+   * @throws Error that names the missing permission
+   */
+  async labelCommand(
+    { state, run, checkpoint }: StateLabels,
+    { sessionGapMs, timeZone, stateFormat }: Pick<GenerationSettings, "sessionGapMs" | "timeZone" | "stateFormat">,
+  ): Promise<string> {
+    const { bigquery, dataset, generation } = this;
+    const table = `${dataset}.${generationsTable.name}`;
+    const settings = JSON.stringify(JSON.stringify({ sessionGapMs, timeZone, stateFormat }));
+    const sql = (await readGeneration(bigquery, dataset, generation))
+      ? `UPDATE ${table} SET state = "${state}", state_run = ${run}, state_checkpoint = ${checkpoint} WHERE generation = ${generation}`
+      : `INSERT INTO ${table} (generation, status, settings, created_at, activated_at, state, state_run, state_checkpoint) ` +
+        `VALUES (${generation}, "active", ${settings}, CURRENT_TIMESTAMP(), CURRENT_TIMESTAMP(), "${state}", ${run}, ${checkpoint})`;
+    return `bq query --project_id=${bigquery.projectId} --use_legacy_sql=false '${sql}'`;
   }
 
   /** Reads the labels; undefined when the generation has none, or does not exist. @throws Error that names the missing permission */
@@ -35,6 +52,14 @@ export class LabelledGeneration {
   async hasNumbers(): Promise<boolean> {
     const rows = await this.query(`SELECT version FROM ${this.versions} WHERE generation = @generation LIMIT 1`);
     return rows.length > 0;
+  }
+
+  /** Whether the table of the numbers was created after the generation. @throws Error that names the missing permission */
+  async isTableNewer(): Promise<boolean> {
+    const { bigquery, dataset } = this;
+    const found = await readGeneration(bigquery, dataset, this.generation);
+    const created = Number((await existingTable(bigquery, dataset, dailyRollupVersionsTable))?.creationTime);
+    return found !== undefined && created > Date.parse(found.createdAt);
   }
 
   /** The highest version of any day; 0 when the generation has no numbers. @throws Error that names the missing permission */

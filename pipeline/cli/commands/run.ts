@@ -1,26 +1,15 @@
 import { bigqueryOptions, projectOption, pubsubOptions } from "@eventlogger/gcp/gcpOptions";
-import { atLeast, between, wholeNumber, type OptionSpecs } from "@eventlogger/options/options";
-import path from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import type { FlinkRun } from "@eventlogger/beam";
-import type { RunMonitor as Monitor } from "../../monitoring/runMonitor";
-import { onStopSignals } from "@eventlogger/process/stopSignals";
 import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
-import type { RunLease } from "@eventlogger/gcp/bigquery/runLease";
-import { FIRST_GENERATION } from "@eventlogger/gcp/bigquery/generations";
-import { LabelledGeneration } from "@eventlogger/gcp/bigquery/stateLabels";
-import { checkTables } from "@eventlogger/gcp/bigquery/setup/checkTables";
-import { mergeDiagnostics, type Diagnostics } from "@eventlogger/gcp/diagnostics";
-import { replaySubscription } from "@eventlogger/gcp/pubsub/replayNames";
-import { checkSubscription } from "@eventlogger/gcp/pubsub/setup/checkSubscription";
-import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
-import { makePrivate, PRIVATE_UMASK } from "@eventlogger/process/privateFiles";
+import { atLeast, between, wholeNumber, type Options, type OptionSpecs } from "@eventlogger/options/options";
+import { colours, LiveLine } from "@eventlogger/options/terminal";
+import { PRIVATE_UMASK } from "@eventlogger/process/privateFiles";
+import { onStopSignals } from "@eventlogger/process/stopSignals";
 import { accessTokenOption } from "../accessTokenOption";
+import { definitionOptions } from "../definitionOptions";
 import { INTERRUPTED } from "../exitCodes";
-import { defineCommand } from "./command";
 import { numberOptions } from "../numberOptions";
 import { mixedOption, requireServices, serviceProblems } from "../services";
-import { colours, grouped, LiveLine } from "@eventlogger/options/terminal";
+import { defineCommand } from "./command";
 
 const memorySize = (value: string): string | undefined =>
   /^\d+[mg]$/i.test(value) ? undefined : "must be a size such as 1500m or 4g";
@@ -32,6 +21,16 @@ const options = {
   ...bigqueryOptions,
   ...mixedOption,
   ...numberOptions,
+  ...definitionOptions,
+  generation: {
+    type: "number",
+    describe:
+      "Generation to compute; the run ends when it is retired. By default the active one: the run goes on with the next one " +
+      "when a rebuild has activated it",
+    optional: true,
+    check: wholeNumber(1, 1_000_000),
+    group: "Rollups:",
+  },
   flinkMaster: {
     type: "string",
     describe:
@@ -155,68 +154,8 @@ const options = {
   },
 } as const satisfies OptionSpecs;
 
-/** What a run creates in its state directory. */
-const STATE_ENTRIES = ["checkpoints", "logs", "work", "current.json", "settings.json", "processes.json"];
-
-/** Interval at which the tables are labelled with the last checkpoint; ms. */
-const LABEL_EVERY_MS = 5 * 60_000;
-
-/**
- * Preflight checks of errors that would otherwise occur only in a worker.
- * @throws Error with all problems
- */
-async function checkSourceAndSinks(
-  project: string,
-  subscriptions: readonly string[],
-  dataset: string,
-  endpoint?: string,
-): Promise<Diagnostics> {
-  const pubsub = pubSubClient({ project });
-  try {
-    const found = mergeDiagnostics(
-      await Promise.all([
-        ...subscriptions.map((subscription) => checkSubscription(pubsub, subscription)),
-        checkTables(bigQueryClient({ project, endpoint }), dataset),
-      ]),
-    );
-    if (found.problems.length) throw new Error(found.problems.join("\n"));
-    return found;
-  } finally {
-    await pubsub.close();
-  }
-}
-
-function status(counters: Readonly<Record<string, number>>, seconds: number, rate: number, restarts: number): string {
-  const n = (name: string): string => grouped(counters[name] ?? 0);
-  const replayed = counters["replayedEvents"] ? `, ${n("replayedEvents")} replayed` : "";
-  const dead = counters["deadLetters"] ? `, ${n("deadLetters")} dead letters` : "";
-  const failed = counters["worker.failedBundles"] ? `, ${n("worker.failedBundles")} failed bundles` : "";
-  const restarted = restarts ? `, ${grouped(restarts)} restarts of the job` : "";
-  return `${grouped(seconds)} s  ${n("events")} events (${grouped(rate)}/s)${replayed}, ${n("rollupVersions")} rollup versions${dead}${failed}${restarted}`;
-}
-
-/** Draws the live line. @returns a function that removes it */
-function showCounts(run: FlinkRun, line: LiveLine, monitor: Monitor): () => void {
-  const startedAt = performance.now();
-  let last = 0;
-  const timer = setInterval(() => {
-    const events = run.workers.counters["events"] ?? 0;
-    const rate = events - last;
-    last = events;
-    const text = (): string =>
-      status(run.workers.counters, (performance.now() - startedAt) / 1000, rate, monitor.restarts);
-    line.draw(() => [text(), ...monitor.problems()].join("; "));
-  }, 1000);
-  return () => {
-    clearInterval(timer);
-    line.clear();
-  };
-}
-
-/** Resolves when the workers have processed the first bundle. */
-async function firstBundle(run: FlinkRun): Promise<void> {
-  while ((run.workers.counters["worker.bundles"] ?? 0) === 0) await sleep(100);
-}
+/** The options of a run. */
+export type RunOptions = Options<typeof options>;
 
 export const runCommand = defineCommand({
   name: "run",
@@ -224,7 +163,7 @@ export const runCommand = defineCommand({
   details:
     "Reads the subscription and writes raw events, dead letters and versions of the daily rollups to BigQuery. A restart " +
     "loses nothing: the run resumes from the last checkpoint in --state-dir, and unacknowledged messages are redelivered. " +
-    "Start only one run for each subscription. A second run on the state directory, or for the dataset, is refused.",
+    "Start only one run for each subscription. A second run on the state directory, or for the generation, is refused.",
   options,
   examples: [
     ["$0 run --project my-project --state-dir /var/lib/eventlogger", "runs Flink in one process"],
@@ -232,6 +171,7 @@ export const runCommand = defineCommand({
       "$0 run --session-windows beam --early-firing 2s",
       "uses Beam's session windows, and counts open sessions every 2 s",
     ],
+    ["$0 run --generation 2", "computes generation 2 only, also while readers see another one"],
     ["$0 run --parallelism 4", "runs four workers on this machine"],
     [
       "$0 run --flink-master jobmanager:8081 --parallelism 4 --state-dir /shared/eventlogger --beam-access-token-file token",
@@ -247,131 +187,31 @@ export const runCommand = defineCommand({
     ...(acceptWrongNumbers && !fresh ? ["--accept-wrong-numbers (ACCEPT_WRONG_NUMBERS) requires --fresh (FRESH)"] : []),
   ],
   async run(o) {
-    const { dim, yellow, green } = colours(process.stdout);
-    const say = (text: string): void => void process.stdout.write(`${dim(text)}\n`);
+    const { yellow, dim } = colours(process.stdout);
     // Imported here, because Beam takes a while to load and other commands do not need it.
-    const { RunMonitor } = await import("../../monitoring/runMonitor.js");
-    const { StateDirectory } = await import("../../runners/flink/stateDirectory.js");
-    const { beginBoundRun, labelProgress } = await import("../../runners/flink/stateBinding.js");
-    const { claimDataset } = await import("../../runners/flink/claimDataset.js");
-    const { generationSettings } = await import("../../generationSettings.js");
-    const { prepareCluster } = await import("../../runners/flink/cluster.js");
-    const { nextSteps } = await import("../../snapshot/restoredState.js");
-    const { savepointToRestore } = await import("../../runners/flink/savepoint.js");
-    const { runEventPipelineOnFlink, stateSettings } = await import("../../runners/flink/runOnFlink.js");
+    const { followGenerations } = await import("../run/followGenerations.js");
     await requireServices({ ...o, pubsub: true, bigquery: { endpoint: o.bigqueryEndpoint } });
     // State and logs contain personal data. Children inherit the mask, so that it also holds for files of Flink.
     process.umask(PRIVATE_UMASK);
-    makePrivate(path.resolve(o.stateDir), STATE_ENTRIES);
-    const state = await StateDirectory.open(o.stateDir);
-    const stop = onStopSignals({ beforeExit: () => state.endChildren(0), exitCode: INTERRUPTED });
-    const stopped = stop.received;
-    let run: FlinkRun | undefined;
-    let hideCounts = (): void => {};
-    let lastLabel = async (): Promise<void> => {};
+    let endChildren = async (): Promise<void> => {};
+    const stop = onStopSignals({ beforeExit: () => endChildren(), exitCode: INTERRUPTED });
     const line = new LiveLine(process.stdout);
-    const warn = (text: string): void => {
+    const print = (text: string): void => {
       line.clear();
-      process.stdout.write(`${yellow("warning")} ${text}\n`);
+      process.stdout.write(`${text}\n`);
     };
-    let monitor: Monitor | undefined;
-    let lease: RunLease | undefined;
     try {
-      if (!state.isLocked) {
-        warn(`the command flock is missing, so that a run in another container on ${state.directory} is not noticed`);
-      }
-      const replayed = replaySubscription(o.subscription, FIRST_GENERATION);
-      const { warnings } = await checkSourceAndSinks(
-        o.project,
-        [o.subscription, replayed],
-        o.dataset,
-        o.bigqueryEndpoint,
-      );
-      for (const warning of warnings) warn(warning);
-      monitor = await RunMonitor.start({
-        host: o.metricsHost,
-        port: o.metricsPort || undefined,
-        stuckAfterMs: o.stuckAfter,
-        checkpointIntervalMs: o.checkpointInterval,
-        directory: state.directory,
-        logs: state.logs,
-        warn,
+      await followGenerations({
+        options: o,
+        bigquery: bigQueryClient({ project: o.project, endpoint: o.bigqueryEndpoint }),
+        stopped: stop.received,
+        onState: (state) => (endChildren = () => state.endChildren(0)),
+        say: (text) => print(dim(text)),
+        warn: (text) => print(`${yellow("warning")} ${text}`),
+        line,
       });
-      const { stuck } = monitor;
-      if (monitor.address) say(`metrics on http://${monitor.address}/metrics`);
-      const settings = stateSettings({ ...o, sessionGapMs: o.sessionGap });
-      const bigquery = bigQueryClient({ project: o.project, endpoint: o.bigqueryEndpoint });
-      const tables = new LabelledGeneration(bigquery, o.dataset, FIRST_GENERATION);
-      const claim = async (): Promise<void> => {
-        lease = await claimDataset({
-          bigquery,
-          dataset: o.dataset,
-          generation: FIRST_GENERATION,
-          state,
-          settings: generationSettings(o.sessionGap),
-          fresh: o.fresh,
-          onTrouble: (error) =>
-            say(error ? `could not extend the lease of the dataset: ${error.message}` : "extended the lease again"),
-        });
-      };
-      const cluster = o.flinkMaster === "[local]" ? undefined : await prepareCluster(o, state, say);
-      const savepoint =
-        o.restoreFrom === undefined ? undefined : savepointToRestore(o.restoreFrom, state.recordedCheckpoint);
-      const begun = await beginBoundRun(state, tables, settings, { ...o, claim });
-      const start = savepoint ? { ...begun, restoreFrom: savepoint } : begun;
-      const lost = lease?.lost ?? new Promise<never>(() => {});
-      if (start.restored) warn(nextSteps(state.directory, start.restored));
-      if (o.fresh) say("deleted the state");
-      if (o.acceptWrongNumbers) {
-        warn("the numbers lack all events that were counted before this start");
-      }
-      lastLabel = labelProgress(state, tables, {
-        everyMs: LABEL_EVERY_MS,
-        onError: (error) => say(`could not label the tables with the last checkpoint: ${error.message}`),
-      });
-      const starting = runEventPipelineOnFlink(
-        {
-          ...o,
-          replaySubscription: replayed,
-          sessionGapMs: o.sessionGap,
-          lateAfterMs: o.lateAfter,
-          earlyFiringMs: o.earlyFiring,
-          checkpointIntervalMs: o.checkpointInterval,
-          workerMemoryMiB: o.workerMemory,
-          ackDeadlineMs: o.ackDeadline,
-          bigqueryEndpoint: o.bigqueryEndpoint,
-          maxBundleMs: 200,
-          cluster,
-        },
-        state,
-        start,
-        say,
-        (failure) => monitor?.failed(failure),
-      );
-      starting.catch(() => {}); // fails when its processes are stopped below
-      run = await Promise.race([starting, stopped.then(() => undefined), lost]);
-      if (!run) {
-        process.stdout.write("stopping before the pipeline has started\n");
-        return 0;
-      }
-      monitor.watch(run, start.checkpointRecord);
-      await Promise.race([firstBundle(run), run.finished, stopped, stuck, lost]);
-      process.stdout.write(`${green("running")} reading ${o.subscription}; logs in ${state.logs}\n`);
-      hideCounts = showCounts(run, line, monitor);
-      const ended = run.finished.then((end): never => {
-        throw new Error(`The job ended unexpectedly (${end})`);
-      });
-      const signal = await Promise.race([stopped, ended, stuck, lost]);
-      hideCounts();
-      process.stdout.write(`${signal}: stopping; the next run resumes from the last checkpoint\n`);
       return 0;
     } finally {
-      hideCounts();
-      await (run ? run.stop() : state.endChildren());
-      await lastLabel();
-      await lease?.release((error) => say(`could not release the lease of the dataset: ${error.message}`));
-      await monitor?.stop();
-      state.close();
       stop.dispose();
     }
   },

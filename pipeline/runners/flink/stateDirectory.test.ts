@@ -18,7 +18,9 @@ const settings: StateSettings = {
   project: "p",
   subscription: "s",
   dataset: "d",
+  generation: 1,
   sessionGapMs: 1_800_000,
+  timeZone: "UTC",
   sessionWindows: "state",
   stateFormat: 2,
 };

@@ -1,3 +1,5 @@
+import { UTC_NAME } from "@eventlogger/events/zone/zoneName";
+
 /** The settings that the numbers of a generation and the state of its pipeline depend on. */
 export interface GenerationSettings {
   readonly sessionGapMs: number;
@@ -8,9 +10,6 @@ export interface GenerationSettings {
   /** Number of the format of the state, and so of what its keys are. Undefined: recorded by a release with format 1. */
   readonly stateFormat?: number;
 }
-
-/** The time zone of a generation whose settings have none. */
-export const DEFAULT_TIME_ZONE = "UTC";
 
 /**
  * `building`: computed, but not shown to readers. `active`: the one that readers see; at most one. `retired`: no longer
@@ -84,7 +83,7 @@ export const FIRST_GENERATION = 1;
 
 /** The time zone of the days of a generation. */
 export function timeZoneOf({ timeZone }: GenerationSettings): string {
-  return timeZone ?? DEFAULT_TIME_ZONE;
+  return timeZone ?? UTC_NAME;
 }
 
 /** Whether a run holds the lease of a generation, and so computes it. */

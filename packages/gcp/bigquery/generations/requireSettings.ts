@@ -1,3 +1,4 @@
+import { isSameTimeZone } from "@eventlogger/events/zone/zoneName";
 import { timeZoneOf, type Generation, type GenerationSettings } from "./generation";
 
 /** The run has other settings than the generation. Start it with those of the generation, or rebuild the numbers with the new ones. */
@@ -5,7 +6,7 @@ export class GenerationSettingsError extends Error {
   constructor(dataset: string, differences: readonly string[]) {
     super(
       `The numbers in dataset ${dataset} were made with other settings: ${differences.join("; ")}. ` +
-        "Use the settings of the dataset, or choose another dataset (--dataset)",
+        "Use the settings of the dataset, make the numbers again with others (`eventlogger rebuild`), or choose another dataset (--dataset)",
     );
     this.name = "GenerationSettingsError";
   }
@@ -27,8 +28,8 @@ export function requireGenerationSettings(
     const gaps = [recorded, wanted].map(({ sessionGapMs }) => seconds(sessionGapMs));
     differences.push(`the session gap is ${gaps[0]} in the dataset, but ${gaps[1]} in this run (--session-gap)`);
   }
-  const zones = [recorded, wanted].map(timeZoneOf);
-  if (zones[0] !== zones[1]) {
+  const zones = [timeZoneOf(recorded), timeZoneOf(wanted)] as const;
+  if (!isSameTimeZone(...zones)) {
     differences.push(`the time zone is ${zones[0]} in the dataset, but ${zones[1]} in this run (--time-zone)`);
   }
   const formats = [recorded, wanted].map(({ stateFormat = 1 }) => stateFormat);

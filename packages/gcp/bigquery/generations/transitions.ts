@@ -53,7 +53,7 @@ export async function activateGeneration(
     dataset,
     `UPDATE ${table} SET
        status = IF(generation = @generation, 'active', '${keepOld ? "building" : "retired"}'),
-       activated_at = IF(generation = @generation, CURRENT_TIMESTAMP(), activated_at),
+       activated_at = IF(generation = @generation, CURRENT_TIMESTAMP(), IFNULL(activated_at, created_at)),
        retired_at = ${keepOld ? "NULL" : "IF(generation = @generation, NULL, CURRENT_TIMESTAMP())"}
      WHERE (generation = @generation AND ${from} OR generation != @generation AND status = 'active')
        AND EXISTS (SELECT 1 FROM ${table} WHERE generation = @generation AND ${from})`,

@@ -1,7 +1,7 @@
 import { averageMinutesSql, averageSecondsSql } from "../averages";
 import type { ResultRow } from "../query";
 import { eventsTable } from "../tables";
-import { dailyRollupsView } from "../views";
+import { dailyRollupsAllView } from "../views";
 import type { MeteredQueries } from "./meteredQueries";
 import { onDays, table, type Scope } from "./scope";
 
@@ -131,7 +131,7 @@ export function compareRollups(
 }
 
 /**
- * Recomputes rollups from the raw events by SQL and compares them with the view daily_rollups.
+ * Recomputes rollups from the raw events by SQL and compares them with those of the generation.
  * @param gapMs session gap of the pipeline; ms
  * @throws Error of the BigQuery client when a query fails
  */
@@ -141,7 +141,8 @@ export async function compareWithRawEvents(
   gapMs: number,
 ): Promise<RollupComparison> {
   const actual = await queries.run(
-    `SELECT date, ${NUMBERS.join(", ")} FROM ${table(scope, dailyRollupsView)} WHERE ${onDays(scope, "date")}`,
+    `SELECT date, ${NUMBERS.join(", ")} FROM ${table(scope, dailyRollupsAllView)}
+     WHERE generation = ${scope.generation} AND ${onDays(scope, "date")}`,
   );
   const expected = await queries.run(expectedRollupsSql(scope), { gap_ms: gapMs });
   return compareRollups(byDate(expected), byDate(actual));

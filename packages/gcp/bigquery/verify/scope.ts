@@ -6,6 +6,10 @@ import type { MeteredQueries } from "./meteredQueries";
 export interface Scope {
   readonly project: string;
   readonly dataset: string;
+  /** The generation whose rollups are compared. */
+  readonly generation: number;
+  /** IANA name of the time zone of its days. */
+  readonly timeZone: string;
   /** YYYY-MM-DD, sorted; undefined: all days. */
   readonly days: readonly string[] | undefined;
   /** Whether the dataset has the record of accepted events. A dataset of an earlier release lacks it. */
@@ -35,7 +39,8 @@ export function onDays({ days }: Scope, column: string): string {
 export async function daysTouchedSince(queries: MeteredQueries, scope: Scope, since: string): Promise<string[]> {
   const parts = [
     `SELECT event_date AS date FROM ${table(scope, eventsTable)} WHERE received_date >= DATE '${since}'`,
-    `SELECT date FROM ${table(scope, dailyRollupVersionsTable)} WHERE written_date >= DATE '${since}'`,
+    `SELECT date FROM ${table(scope, dailyRollupVersionsTable)}
+     WHERE generation = ${scope.generation} AND written_date >= DATE '${since}'`,
   ];
   if (scope.hasRecord) {
     parts.push(

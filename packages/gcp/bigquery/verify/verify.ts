@@ -1,7 +1,8 @@
 import type { BigQuery } from "@google-cloud/bigquery";
-import { readActiveGeneration } from "../generations";
+import { UserError } from "@eventlogger/process/main";
+import { FIRST_GENERATION, readActiveGeneration, readGeneration, timeZoneOf, type Generation } from "../generations";
 import { existingTable } from "../setup/existingTable";
-import { acceptedIdsTable, generationsTable } from "../tables";
+import { acceptedIdsTable } from "../tables";
 import { compareRecord, type RecordComparison } from "./compareRecord";
 import { compareWithRawEvents, type RollupComparison } from "./compareRollups";
 import { countDeadLetters, type DeadLetterGroup } from "./deadLetters";
@@ -10,7 +11,9 @@ import { daysTouchedSince, type Scope } from "./scope";
 
 export interface VerifyOptions {
   readonly dataset: string;
-  /** Session gap, ms. Undefined: the one that the dataset was made with. */
+  /** Undefined: the active one. */
+  readonly generation?: number | undefined;
+  /** Session gap, ms. Undefined: that of the generation. */
   readonly gapMs?: number | undefined;
   /** YYYY-MM-DD; compares only the days that were touched since then, and counts dead letters since then. Undefined: all. */
   readonly since?: string | undefined;
@@ -21,6 +24,9 @@ export interface VerifyOptions {
 }
 
 export interface Verification extends RollupComparison {
+  readonly generation: number;
+  /** IANA name of the time zone of the days. */
+  readonly timeZone: string;
   /** Session gap that was used, ms. */
   readonly gapMs: number;
   /** The compared days, YYYY-MM-DD; undefined: all. */
@@ -33,29 +39,49 @@ export interface Verification extends RollupComparison {
   readonly isEqual: boolean;
 }
 
-/** The session gap of datasets that do not have their settings, ms. */
-export const DEFAULT_GAP_MS = 30 * 60_000;
+/** The generation of a dataset in which no run has started, for its rows that were written otherwise. */
+const NO_GENERATION = { generation: FIRST_GENERATION, settings: { sessionGapMs: 30 * 60_000 } };
 
-async function gapOfDataset(bigquery: BigQuery, dataset: string): Promise<number> {
-  // A dataset of an earlier release has no such table.
-  if (!(await existingTable(bigquery, dataset, generationsTable))) return DEFAULT_GAP_MS;
-  return (await readActiveGeneration(bigquery, dataset))?.settings.sessionGapMs ?? DEFAULT_GAP_MS;
+/** @throws Error when the generation does not exist */
+async function generationOf(
+  bigquery: BigQuery,
+  dataset: string,
+  wanted: number | undefined,
+): Promise<Pick<Generation, "generation" | "settings">> {
+  if (wanted === undefined) return (await readActiveGeneration(bigquery, dataset)) ?? NO_GENERATION;
+  const found = await readGeneration(bigquery, dataset, wanted);
+  if (!found) {
+    throw new UserError(
+      `Dataset ${dataset} has no generation ${wanted}. \`eventlogger generations\` lists the generations`,
+    );
+  }
+  return found;
 }
 
 /**
- * Checks that nothing was lost and that the rollups are exact: recomputes the rollups from the raw events, compares the record of
+ * Checks that nothing was lost and that the rollups of a generation are exact: recomputes them from the raw events, compares the record of
  * accepted events with the raw events, and counts the dead letters. Only at rest, when the pipeline has caught up, are no differences
  * to be expected.
- * @throws Error of the BigQuery client when a query fails; Error that names the missing permission
+ * @throws UserError when the generation does not exist; Error of the BigQuery client when a query fails; Error that names the
+ *   missing permission
  */
 export async function verifyDataset(
   bigquery: BigQuery,
-  { dataset, gapMs: givenGapMs, since, deadLettersUntil, step = (_name, work) => work() }: VerifyOptions,
+  {
+    dataset,
+    generation: wanted,
+    gapMs: givenGapMs,
+    since,
+    deadLettersUntil,
+    step = (_name, work) => work(),
+  }: VerifyOptions,
 ): Promise<Verification> {
   const queries = new MeteredQueries(bigquery);
-  const gapMs = givenGapMs ?? (await gapOfDataset(bigquery, dataset));
+  const { generation, settings } = await generationOf(bigquery, dataset, wanted);
+  const gapMs = givenGapMs ?? settings.sessionGapMs;
+  const timeZone = timeZoneOf(settings);
   const hasRecord = (await existingTable(bigquery, dataset, acceptedIdsTable)) !== undefined;
-  const all: Scope = { project: bigquery.projectId, dataset, days: undefined, hasRecord };
+  const all: Scope = { project: bigquery.projectId, dataset, generation, timeZone, days: undefined, hasRecord };
   let scope = all;
   if (since !== undefined) {
     const days = await step(`finding the days touched since ${since}`, () => daysTouchedSince(queries, all, since));
@@ -68,7 +94,7 @@ export async function verifyDataset(
   );
   return {
     ...rollups,
-    ...{ gapMs, days: scope.days, record, deadLetters, bytesScanned: queries.bytesScanned },
+    ...{ generation, timeZone, gapMs, days: scope.days, record, deadLetters, bytesScanned: queries.bytesScanned },
     isEqual:
       rollups.differences.length === 0 &&
       record.missing.length === 0 &&
