@@ -20,11 +20,11 @@ import {
 } from "../index";
 import * as fixtures from "../testing/doFnFixtures";
 import { AppendToFile, CountSideInput, SplitPair } from "../testing/fixtures";
-import { FlinkHarness } from "../testing/flinkHarness";
+import { FlinkHarness, LIMIT_MS } from "../testing/flinkHarness";
 
 /** The cases share one job, which runs until the tests have ended. */
 describe("DoFns on Flink", function () {
-  this.timeout(240_000);
+  this.timeout(400_000);
   const h = new FlinkHarness();
   let run: FlinkRun;
 
@@ -84,7 +84,7 @@ describe("DoFns on Flink", function () {
   const add = (...lines: string[]): void => appendFileSync(h.file("in"), lines.map((line) => `${line}\n`).join(""));
   async function until(file: string, condition: (lines: string[]) => boolean): Promise<string[]> {
     const hasEnded = (): boolean => condition(h.lines<string>(file)) || failed !== undefined;
-    await h.until(hasEnded, 90_000, `${file}, which is ${JSON.stringify(h.lines(file))}`);
+    await h.until(hasEnded, LIMIT_MS, `${file}, which is ${JSON.stringify(h.lines(file))}`);
     if (failed) throw failed;
     return h.lines<string>(file);
   }
