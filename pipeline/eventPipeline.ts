@@ -57,7 +57,7 @@ export type Sink<T> = AnyPTransform<PCollection<T>, DeadLetter>;
 export interface EventPipelineIo {
   readonly readMessages: AnyPTransform<Root, PubSubMessage>;
   /** Reads the replay subscription, where that is a step of its own. By default `readMessages` reads both subscriptions. */
-  readonly readReplay?: AnyPTransform<Root, PubSubMessage>;
+  readonly readReplay?: AnyPTransform<Root, PubSubMessage> | undefined;
   readonly writeEvents: Sink<EventRow>;
   readonly writeRollupVersions: Sink<DayVersion>;
   readonly writeDeadLetters: Sink<DeadLetter>;

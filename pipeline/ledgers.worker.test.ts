@@ -107,6 +107,22 @@ describe("ledgers in a worker", function () {
     assert.equal(await conflicts(at("x", "v"), at("y", "u"), at("x", "w")), 2);
   });
 
+  it("users and sessions count on the days of the time zone in a worker, to which it comes with the pipeline", async () => {
+    const timeZone = "Asia/Kolkata";
+    await describeSteps("users in a zone", (events) =>
+      pipe(events, countUsers({ shardHashSecret: SECRET, timeZone, skipsCounted: true })),
+    );
+    await describeSteps("sessions in a zone", (events) =>
+      pipe(events, countSessions({ gapMs: 30 * MINUTE, shardHashSecret: SECRET, timeZone, beamWindows: undefined })),
+    );
+    // 23:55 and 00:05 in Kolkata: 18:25 and 18:35 UTC of one day.
+    const overMidnight = ["u", "v"].flatMap((user) => [event(user, 6 * 60 + 25), event(user, 6 * 60 + 35)]);
+    const users = await runner.run("users in a zone", [overMidnight]);
+    assert.deepEqual(users.output.sort(), [`${TODAY} [0,0,2,2]`, `${TODAY + 1} [0,0,2,0]`]);
+    const sessions = await runner.run("sessions in a zone", [overMidnight]);
+    assert.deepEqual(sessions.output.sort(), [`${TODAY} [1,0,0,0]`, `${TODAY + 1} [1,0,0,0]`]);
+  });
+
   it("a session that grows costs one state request per bundle", async () => {
     const token = { cacheToken: "attempt 1" };
     assert.deepEqual((await runner.run("sessions", [[event("u"), event("u", 10)]], token)).output, [

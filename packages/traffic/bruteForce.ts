@@ -1,5 +1,6 @@
 import type { AnalyticsEvent } from "@eventlogger/events/event";
 import { averageSessionDurationMin, averageSessionDurationSec } from "./averages";
+import { localDates } from "./localDates";
 
 /**
  * The daily rollups straight from their definitions, by sorting and counting all events. Simple enough to be obviously
@@ -24,21 +25,6 @@ export interface RollupReport {
 }
 
 type CountedEvent = Pick<AnalyticsEvent, "event_id" | "session_id" | "event_time" | "user_id">;
-
-type DateOf = (ms: number) => string;
-
-/**
- * YYYY-MM-DD of a moment in a zone, as Intl writes the local date of each moment. The pipeline computes days from a table of
- * offsets instead.
- */
-function localDates(timeZone: string): DateOf {
-  if (timeZone === "UTC") return (ms) => new Date(ms).toISOString().split("T")[0] ?? "";
-  const format = new Intl.DateTimeFormat("en-US", { timeZone, year: "numeric", month: "2-digit", day: "2-digit" });
-  return (ms) => {
-    const [month = "", day = "", year = ""] = format.format(ms).split("/");
-    return `${year.padStart(4, "0")}-${month}-${day}`;
-  };
-}
 
 function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
   const groups = new Map<string, T[]>();

@@ -27,6 +27,7 @@ import { createSnapshot } from "../snapshot/createSnapshot";
 import { nextSteps, type RestoredState } from "../snapshot/restoredState";
 import { recordReplayed, restoreSnapshot } from "../snapshot/restoreSnapshot";
 import { versionFloor } from "../totals/versionNumbers";
+import { chooseGeneration } from "./run/chooseGeneration";
 import { eventlogger, type CliRun } from "./testing/eventlogger";
 
 const NEITHER = { fresh: false, acceptWrongNumbers: false };
@@ -331,6 +332,18 @@ describe("eventlogger run with the state of its tables", function () {
     );
     assert(!existsSync(stateDir), "nothing was changed");
     await claimAndCrash(`${stateDir}-other`);
+  });
+
+  it("a start with another name of the generation's time zone has the name that its state has", async () => {
+    await recordGeneration(bigquery.bigquery, dataset, generationSettings(1_800_000, undefined, "Asia/Kolkata"));
+    const { project } = bigquery;
+    const options = { project, dataset, subscription: "events", generation: undefined, sessionGap: undefined };
+    const zoneOf = async (timeZone: string | undefined, fresh: boolean): Promise<string> =>
+      (await chooseGeneration(bigquery.bigquery, { ...options, timeZone, fresh })).timeZone;
+    assert.equal(await zoneOf("Asia/Calcutta", false), "Asia/Kolkata");
+    assert.equal(await zoneOf(undefined, true), "Asia/Kolkata");
+    assert.equal(await zoneOf("Europe/Berlin", true), "Europe/Berlin");
+    await assert.rejects(zoneOf("Europe/Berlin", false), /the time zone is Asia\/Kolkata, not Europe\/Berlin/);
   });
 
   it("the first start records its settings as generation 1, and only --fresh replaces them", async () => {

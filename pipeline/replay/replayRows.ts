@@ -1,7 +1,7 @@
 import type { BigQuery } from "@google-cloud/bigquery";
 import type { PubSub } from "@google-cloud/pubsub";
 import { countRows, type PartitionCount } from "@eventlogger/gcp/bigquery/replay/countRows";
-import { readRows, type ReadOptions } from "@eventlogger/gcp/bigquery/replay/readRows";
+import { MAX_QUERY_ROWS, readRows, type ReadOptions } from "@eventlogger/gcp/bigquery/replay/readRows";
 import type { RowSelection } from "@eventlogger/gcp/bigquery/replay/selection";
 import { ReplayPublisher } from "./replayPublisher";
 
@@ -45,6 +45,17 @@ export interface ReplayResult {
 }
 
 /**
+ * Time after which the result of a query should have been read, s. BigQuery keeps it for about a day
+ * (https://cloud.google.com/bigquery/docs/cached-results).
+ */
+const RESULT_SEC = 12 * 3600;
+
+/** A slow replay reads a partition in several queries, so that no result expires before its last page is read. */
+function queryRows(rate: number): number {
+  return rate > 0 ? Math.min(MAX_QUERY_ROWS, Math.ceil(rate * RESULT_SEC)) : MAX_QUERY_ROWS;
+}
+
+/**
  * Publishes rows of the table `events` to the replay topic of a generation, one partition after the other. The pipeline of the
  * generation counts them in its ledgers, which changes nothing for events that it has counted already. Memory does not depend on
  * the number of rows.
@@ -75,6 +86,7 @@ export async function replayRows(request: ReplayRequest): Promise<ReplayResult> 
         dataset,
         { ...selection, partitions: [partition] },
         {
+          maxQueryRows: queryRows(rate),
           ...reading,
           rows: count.rows,
           signal,

@@ -49,6 +49,6 @@ export function nextSteps(stateDir: string, { snapshotAt, replayFrom }: Restored
   return (
     `the state was restored from a snapshot of ${snapshotAt}: the numbers lack events that were acknowledged since, until they ` +
     `are counted again.\nWhile the run works:  eventlogger replay --from ${replayFrom}\n` +
-    `Then:                 eventlogger restore --state-dir ${stateDir} --replayed`
+    `Then:                 eventlogger restore --state-dir ${/[^\w./-]/.test(stateDir) ? `'${stateDir}'` : stateDir} --replayed`
   );
 }

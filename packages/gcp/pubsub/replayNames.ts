@@ -1,5 +1,7 @@
 import { FIRST_GENERATION } from "../bigquery/generations/generation";
 
+export { FIRST_GENERATION };
+
 /** A topic and its subscription. */
 export interface TopicAndSubscription {
   readonly topic: string;

@@ -3,6 +3,7 @@ import type { Command } from "./command";
 import { deadLettersCommand } from "./deadLetters";
 import { drainCommand } from "./drain";
 import { generateCommand } from "./generate";
+import { generationsCommand } from "./generations";
 import { launchCommand } from "./launch";
 import { logsCommand } from "./logs";
 import { replayCommand } from "./replay";
@@ -28,6 +29,7 @@ export const commands: readonly Command[] = [
   generateCommand,
   deadLettersCommand,
   verifyCommand,
+  generationsCommand,
   replayCommand,
   snapshotCommand,
   restoreCommand,

@@ -1,4 +1,5 @@
 import { dayFromIso } from "@eventlogger/events/day";
+import { timeZoneProblem } from "@eventlogger/events/zone/zoneName";
 import { bigqueryOptions, projectOption } from "@eventlogger/gcp/gcpOptions";
 import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
 import { verifyDataset } from "@eventlogger/gcp/bigquery/verify/verify";
@@ -55,6 +56,12 @@ export const verifyCommand = defineCommand({
       optional: true,
       check: numberOptions.sessionGap.check,
     },
+    timeZone: {
+      type: "string",
+      describe: "Time zone of the days, as an IANA name; by default that of the generation",
+      optional: true,
+      check: timeZoneProblem,
+    },
     ...jsonOption,
   },
   examples: [
@@ -70,7 +77,7 @@ export const verifyCommand = defineCommand({
     const bigquery = bigQueryClient({ project, endpoint: bigqueryEndpoint });
     const progress = new Progress(process.stderr);
     const verification = await verifyDataset(bigquery, {
-      ...{ dataset, generation, since, gapMs: o.sessionGap },
+      ...{ dataset, generation, since, gapMs: o.sessionGap, timeZone: o.timeZone },
       deadLettersUntil: deadLettersUntil === undefined ? undefined : moment(deadLettersUntil),
       step: (name, work) => progress.step(name, work),
     });

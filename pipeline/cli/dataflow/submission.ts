@@ -10,6 +10,7 @@ import { ensureSubmitter } from "../../runners/dataflow/submitter/environment";
 import { beamFlags, type UpdateSettings } from "../../runners/dataflow/submitter/beamFlags";
 import { InterruptedError, submit } from "../../runners/dataflow/submitter/submit";
 import { onStopSignals } from "@eventlogger/process/stopSignals";
+import { DEFAULT_DEFINITIONS } from "../definitionOptions";
 import { INTERRUPTED } from "../exitCodes";
 import { progressOutput } from "../output";
 import { colours } from "@eventlogger/options/terminal";
@@ -59,14 +60,15 @@ export class SubmissionRun {
 
   /**
    * Builds the pipeline. The first time, this also builds the Java parts. A dry run does not read the dataset, so that its
-   * pipeline lacks the secret of the hash in the keys of state.
+   * pipeline lacks the secret of the hash in the keys of state, and has the default definitions where no options change them.
    */
   async build({ update }: { readonly update: boolean }): Promise<BuiltPipeline> {
     const { o } = this;
-    const { recordedShardHashSecret } = await import("../../runners/dataflow/preflight/recordSettings.js");
-    const shardHashSecret = o.dryRun
-      ? undefined
-      : await this.stoppable(recordedShardHashSecret({ ...o, sessionGapMs: o.sessionGap, update }));
+    const { recordedDefinitions } = await import("../../runners/dataflow/preflight/recordSettings.js");
+    const { sessionGap: sessionGapMs = DEFAULT_DEFINITIONS.sessionGapMs, timeZone } = o;
+    const definitions = o.dryRun
+      ? { sessionGapMs, timeZone, shardHashSecret: undefined }
+      : await this.stoppable(recordedDefinitions({ ...o, sessionGapMs: o.sessionGap, update }));
     // Imported here, because Beam takes a while to load.
     const { buildForSubmission } = await import("../../runners/dataflow/buildForSubmission.js");
     return this.stoppable(
@@ -78,11 +80,10 @@ export class SubmissionRun {
           dataset: o.dataset,
           workerImage: o.image,
           eventsSemantics: o.eventsSemantics,
-          sessionGapMs: o.sessionGap,
           sessionWindows: o.sessionWindows,
           lateAfterMs: o.lateAfter,
           earlyFiringMs: o.earlyFiring,
-          shardHashSecret,
+          ...definitions,
           // Above the versions of jobs of earlier releases, which are epoch milliseconds.
           versionFloor: Date.now(),
         },

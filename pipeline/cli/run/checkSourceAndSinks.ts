@@ -1,5 +1,7 @@
 import type { BigQuery } from "@google-cloud/bigquery";
+import { runQuery, type ResultRow } from "@eventlogger/gcp/bigquery/query";
 import { checkTables } from "@eventlogger/gcp/bigquery/setup/checkTables";
+import { checkTimeZone } from "@eventlogger/gcp/bigquery/zone/checkTimeZone";
 import { mergeDiagnostics, NO_DIAGNOSTICS, type Diagnostics } from "@eventlogger/gcp/diagnostics";
 import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
 import { FIRST_GENERATION } from "@eventlogger/gcp/bigquery/generations";
@@ -22,7 +24,12 @@ export async function checkSourceAndSinks(
   const subscriptions = chosen
     ? [chosen.subscription, chosen.replaySubscription]
     : [subscription, replaySubscription(subscription, FIRST_GENERATION)];
-  const found = mergeDiagnostics([await checkSubscriptions(choice.project, subscriptions), tables]);
+  const run = (sql: string): Promise<ResultRow[]> => runQuery(bigquery, sql);
+  const found = mergeDiagnostics([
+    await checkSubscriptions(choice.project, subscriptions),
+    tables,
+    chosen ? await checkTimeZone(run, chosen.timeZone) : NO_DIAGNOSTICS,
+  ]);
   if (!chosen || found.problems.length) throw new Error(found.problems.join("\n"));
   return { chosen, warnings: found.warnings };
 }

@@ -73,10 +73,16 @@ export async function chooseGeneration(bigquery: BigQuery, choice: GenerationCho
     generation,
     row,
     sessionGapMs: choice.sessionGap ?? recorded?.sessionGapMs ?? DEFAULT_DEFINITIONS.sessionGapMs,
-    timeZone: choice.timeZone ?? (recorded ? timeZoneOf(recorded) : DEFAULT_DEFINITIONS.timeZone),
+    timeZone: zoneOf(row, choice),
     subscription: fresh ? liveSubscription(subscription, generation) : subscriptionOf(row, generation, choice),
     replaySubscription: row?.replaySubscription ?? replaySubscription(subscription, generation),
   };
+}
+
+/** The name of the zone that the generation has: the state keeps it, and a zone has several names. */
+function zoneOf(row: Generation | undefined, { timeZone, fresh }: GenerationChoice): string {
+  if (row && (!fresh || timeZone === undefined)) return timeZoneOf(row.settings);
+  return timeZone ?? DEFAULT_DEFINITIONS.timeZone;
 }
 
 /** @throws DefinitionsDifferError */

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { LeaseHeldError } from "@eventlogger/gcp/bigquery/runLease";
 import { StateDirectoryInUseError } from "../../runners/flink/stateDirectory";
-import type { RunOptions } from "../commands/run";
 import { checkSourceAndSinks } from "./checkSourceAndSinks";
 import { runGeneration, type GenerationRun } from "./runGeneration";
+import type { RunOptions } from "./runOptions";
 
 /** Wait until the next attempt to go on with a generation that another run still computes; ms. */
 const RETRY_MS = 2000;

@@ -4,7 +4,7 @@ import type { BigQuery } from "@google-cloud/bigquery";
 import type { FlinkRun } from "@eventlogger/beam";
 import type { RunLease } from "@eventlogger/gcp/bigquery/runLease";
 import { LabelledGeneration } from "@eventlogger/gcp/bigquery/stateLabels";
-import { colours, LiveLine } from "@eventlogger/options/terminal";
+import { colours, type LiveLine } from "@eventlogger/options/terminal";
 import { makePrivate } from "@eventlogger/process/privateFiles";
 import { generationSettings } from "../../generationSettings";
 import { ProgressFile } from "../../monitoring/progressFile";
@@ -16,11 +16,11 @@ import { runEventPipelineOnFlink, stateSettings } from "../../runners/flink/runO
 import { savepointToRestore } from "../../runners/flink/savepoint";
 import { beginBoundRun, labelProgress } from "../../runners/flink/stateBinding";
 import { StateDirectory } from "../../runners/flink/stateDirectory";
-import { nextSteps } from "../../snapshot/restoredState";
-import type { RunOptions } from "../commands/run";
 import { rebuildCommand } from "../rebuildCommand";
+import { nextSteps } from "../../snapshot/restoredState";
 import type { ChosenGeneration } from "./chooseGeneration";
 import { showCounts } from "./liveCounts";
+import type { RunOptions } from "./runOptions";
 
 /** What a run creates in its state directory. */
 const STATE_ENTRIES = [

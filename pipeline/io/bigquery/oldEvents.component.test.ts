@@ -25,7 +25,7 @@ describe("events of old days", function () {
   const fixture = useBigQueryEmulator();
 
   it("are written to events, and their days to daily_rollup_versions, although BigQuery refuses old partitions", async () => {
-    const dataset = await fixture.freshDataset();
+    const dataset = await fixture.datasetWithGeneration();
     async function write<T extends TableName>(table: T, inputs: readonly SinkInputs[T][]): Promise<void> {
       const target = { project: fixture.project, dataset, endpoint: fixture.emulator.url };
       const doFn = new WriteRows(target, table, 2000);

@@ -24,7 +24,7 @@ describe("verifyDataset, rollups", function () {
     events: AnalyticsEvent[],
     rollups: RollupVersionRow[],
     gapMs = GAP_MS,
-  ): Promise<RollupComparison & { lines: string[] }> {
+  ): Promise<Pick<RollupComparison, "differences" | "equalDays"> & { lines: string[] }> {
     const dataset = fixture.bigquery.dataset(await fixture.freshDataset());
     for (let i = 0; i < events.length; i += 500) {
       await dataset.table("events").insert(events.slice(i, i + 500).map(eventRow));

@@ -138,6 +138,18 @@ describe("StateDirectory", () => {
     state.close();
   });
 
+  it("takes state of a release before generations for that of generation 1 with UTC days", async () => {
+    await runOnce(directory, "a", 1);
+    const { generation, timeZone, ...earlier } = settings;
+    assert.deepEqual([generation, timeZone], [1, "UTC"]);
+    writeFileSync(path.join(directory, "settings.json"), JSON.stringify(earlier));
+    const state = await StateDirectory.open(directory);
+    state.requireSettings(settings);
+    const others = { ...settings, generation: 2, timeZone: "Asia/Tokyo" };
+    assert.throws(() => state.requireSettings(others), /generation 1, now 2; timeZone UTC, now Asia\/Tokyo/);
+    state.close();
+  });
+
   it("refuses state of another state backend, and names the option", async () => {
     await runOnce(directory, "a", 1);
     const state = await StateDirectory.open(directory);

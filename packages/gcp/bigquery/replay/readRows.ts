@@ -11,7 +11,7 @@ const COLUMNS = "event_id, session_id, event_name, UNIX_MILLIS(event_time), user
  * Rows that one query reads at most. BigQuery keeps the result of a query of up to 10 GB, compressed
  * (https://cloud.google.com/bigquery/quotas#query_jobs).
  */
-const MAX_QUERY_ROWS = 50_000_000;
+export const MAX_QUERY_ROWS = 50_000_000;
 
 /** See `pageRows`. */
 const PAGE_ROWS = 20_000;
