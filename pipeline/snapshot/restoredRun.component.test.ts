@@ -72,7 +72,7 @@ describe("a run on a restored snapshot", function () {
       const start = Date.UTC(2026, 4, 1 + (session % 3)) + session * 60_000;
       for (const [i, time] of [start, start + 10_000 + n].entries()) {
         const ids = { event_id: `e-${n}-${i}`, session_id: `s-${session}`, user_id: `u-${n % 70}` };
-        const { data, attributes } = encodeMessage(event({ ...ids, event_time: time }));
+        const { data, attributes } = encodeMessage(event({ ...ids, event_time: time, received_at: Date.now() }));
         await topic.publishMessage({ data, attributes });
       }
     };
