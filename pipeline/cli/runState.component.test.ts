@@ -23,6 +23,9 @@ import { claimDataset } from "../runners/flink/claimDataset";
 import { stateSettings } from "../runners/flink/runOnFlink";
 import { beginBoundRun, labelProgress, StateTablesMismatchError } from "../runners/flink/stateBinding";
 import { StateDirectory, type RunStart, type StateSettings } from "../runners/flink/stateDirectory";
+import { createSnapshot } from "../snapshot/createSnapshot";
+import { nextSteps, type RestoredState } from "../snapshot/restoredState";
+import { recordReplayed, restoreSnapshot } from "../snapshot/restoreSnapshot";
 import { versionFloor } from "../totals/versionNumbers";
 import { chooseGeneration } from "./run/chooseGeneration";
 import { eventlogger, type CliRun } from "./testing/eventlogger";
@@ -213,6 +216,60 @@ describe("eventlogger run with the state of its tables", function () {
       /an old copy of the state: it ends with run 1 and checkpoint 6, but .* run 1 and checkpoint 7/,
     );
     assert.equal((await begin(stateDir)).restoreFrom?.number, 7);
+  });
+
+  describe("from a snapshot", () => {
+    let snapshot: string;
+    /** Makes a snapshot of a run, which then goes on to checkpoint 9 and run 2, and restores it. @returns the new folder */
+    async function restored(): Promise<string> {
+      await counted();
+      snapshot = (await createSnapshot({ stateDir, to: `${stateDir}.tar` })).file;
+      await completeCheckpoint(await begin(stateDir), 9);
+      return restore(`${stateDir}-restored`);
+    }
+    async function restore(at: string): Promise<string> {
+      await restoreSnapshot({ from: snapshot, stateDir: at });
+      return at;
+    }
+
+    it("accepts a restored snapshot that is older than the numbers, with a warning, and then refuses the newer state", async () => {
+      const at = await restored();
+      const start = await begin(at);
+      assert.equal(start.restoreFrom?.number, 7);
+      assert.match(nextSteps(at, start.restored as RestoredState), /eventlogger replay --from \d{4}-\d\d-\d\d/);
+      assert.equal(start.run, 3, "later than the runs of the lost directory");
+      await assert.rejects(begin(stateDir), /contains an old copy of the state: it ends with run 2/);
+      assert.equal((await begin(at)).run, 4);
+    });
+
+    it("warns at each start until the replay is recorded", async () => {
+      const at = await restored();
+      assert((await begin(at)).restored);
+      assert((await begin(at)).restored);
+      recordReplayed(at);
+      assert.equal((await begin(at)).restored, undefined);
+    });
+
+    it("accepts the same snapshot again after another loss, but a restored folder only once", async () => {
+      const first = await restored();
+      await begin(first);
+      const second = await restore(`${stateDir}-second`);
+      assert.equal((await begin(second)).run, 4);
+      await assert.rejects(begin(first), /contains an old copy of the state: it ends with run 3/);
+    });
+
+    it("refuses the snapshot of another state, and a restore that was interrupted", async () => {
+      const at = await restored();
+      const mark = path.join(at, "restored.json");
+      const content = readFileSync(mark, "utf8");
+      writeFileSync(mark, content.replace('"complete": true', '"complete": false'));
+      await assert.rejects(begin(at), /was interrupted. Run the same `eventlogger restore` again/);
+      writeFileSync(mark, content);
+      await begin(`${stateDir}-fresh`, { fresh: true, acceptWrongNumbers: true });
+      await assert.rejects(begin(at), StateTablesMismatchError);
+      const start = await begin(at, { fresh: true, acceptWrongNumbers: true });
+      assert.equal(start.restored, undefined);
+    });
   });
 
   it("adopts the state and the tables of a version without ids, but only once", async () => {

@@ -144,7 +144,7 @@ export function expandDoFn({
   const windowing = components.windowingStrategies[windowingStrategyId] as runnerApi.WindowingStrategy;
   const inputCoder = components.coders[coderId] as runnerApi.Coder;
   const states = allStates(declarations);
-  const timers = allTimers(declarations);
+  const timers = allTimers(doFn, declarations);
   const isStateful = Object.keys(states).length + Object.keys(timers).length > 0;
   if (isStateful || isAlwaysKeyed || isKeyed(doFn as AnyDoFn, declarations)) {
     if (inputCoder.spec?.urn !== KVCoder.URN) {

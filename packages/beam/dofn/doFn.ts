@@ -187,6 +187,13 @@ export interface DoFn<I, O, D extends DoFnDeclarations = NoDeclarations> {
   /** Called for each timer that fires. Required when the DoFn declares timers. */
   onTimer?(timer: FiredTimer<D>, context: TimerContext<I, O, D>): DoFnResult<O>;
   /**
+   * Called once for each key and window that had elements, after the end of the window and its allowed lateness, and before the
+   * runner clears its state: the place to emit what is left. Outputs have the time of the end of the window; the watermark of the
+   * output waits there until then. In the global window it is called when the job is drained or has read all its input. The DoFn
+   * is then keyed, as one with states.
+   */
+  onWindowExpiration?(context: TimerContext<I, O, D>): DoFnResult<O>;
+  /**
    * An addition to the Beam model, for DoFns with states or timers: called once for each key and window of the bundle, after
    * its elements and timers and before its state is saved. Emits what a bundle changed, instead of what an element changed.
    */

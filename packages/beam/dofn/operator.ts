@@ -18,6 +18,8 @@ import { WorkerTimers, type DueTimer } from "./workerTimers";
 
 /** Name of the timer, and of the state with its time, of {@link StateExpiry}. */
 export const EXPIRY = "__expiry";
+/** Name of the timer for `onWindowExpiration`. */
+export const WINDOW_END = "__windowEnd";
 /** A timer of an expiry is set this part later than needed, so that not every bundle has to set it again. */
 const EXPIRY_SLACK = 0.1;
 /** Maximum number of elements that wait for state; their reads are in flight together. */
@@ -33,15 +35,22 @@ export function allStates({ states, expire }: DoFnDeclarations): StateDeclaratio
   return expire?.time === "event" ? { ...states, [EXPIRY]: valueState(new VarIntCoder()) } : { ...states };
 }
 
-/** The timers of a DoFn, with that of its expiry. */
-export function allTimers({ timers, expire }: DoFnDeclarations): TimerDeclarations {
-  return expire ? { ...timers, [EXPIRY]: { domain: expire.time } } : { ...timers };
+/** The timers of a DoFn, with those of the library. */
+export function allTimers(
+  { onWindowExpiration }: Pick<AnyDoFn, "onWindowExpiration">,
+  { timers, expire }: DoFnDeclarations,
+): TimerDeclarations {
+  return {
+    ...timers,
+    ...(expire && { [EXPIRY]: { domain: expire.time } }),
+    ...(onWindowExpiration && { [WINDOW_END]: { domain: "event" } }),
+  };
 }
 
 /** Whether a DoFn works by key. */
 export function isKeyed(doFn: AnyDoFn, declarations: DoFnDeclarations): boolean {
   return (
-    Object.keys(allStates(declarations)).length + Object.keys(allTimers(declarations)).length > 0 ||
+    Object.keys(allStates(declarations)).length + Object.keys(allTimers(doFn, declarations)).length > 0 ||
     doFn.finishKey !== undefined
   );
 }
@@ -84,6 +93,8 @@ export class DoFnOperator implements ExtendedOperator {
   private finishing: Promise<void> | undefined;
   /** Inputs of a keyed DoFn that wait for their state. */
   private queue: QueuedInput[] = [];
+  /** Ends of windows. They follow everything else of the bundle. */
+  private windowEnds: QueuedInput[] = [];
 
   /** @param doFn a deserialized DoFn. Its declarations may be those of a layer above it */
   constructor(
@@ -104,7 +115,7 @@ export class DoFnOperator implements ExtendedOperator {
     const [only] = !declarations.outputs && receivers.size === 1 ? receivers.values() : [];
     if (only) receivers.set("main", only);
     this.expire = declarations.expire;
-    const timers = allTimers(declarations);
+    const timers = allTimers(doFn, declarations);
     if (Object.keys(timers).length) {
       const lateness = Long.fromString(windowing.allowedLateness.toString());
       const expiryOf = (window: Window): Long | undefined =>
@@ -136,12 +147,13 @@ export class DoFnOperator implements ExtendedOperator {
     this.tail = NonPromise;
     this.finishing = undefined;
     this.queue = [];
+    this.windowEnds = [];
     this.outputs.startBundle(this.operatorContext.getBundleId());
     this.states?.startBundle();
     this.sideInputs?.startBundle();
     this.timers?.startBundle((key, window, timer) => {
       const entry = this.states?.entryOf(window, key) as Entry;
-      this.queue.push({ entry, timer });
+      (timer.name === WINDOW_END ? this.windowEnds : this.queue).push({ entry, timer });
     });
     if (!this.isSetUp) {
       this.isSetUp = true;
@@ -291,6 +303,7 @@ export class DoFnOperator implements ExtendedOperator {
   private processElement(entry: Entry, element: WindowedValue<unknown>): ProcessResult {
     entry.pane = element.pane;
     entry.timestamp = element.timestamp;
+    if (this.doFn.onWindowExpiration) this.timers?.setWindowEnd(entry, WINDOW_END);
     if (this.expire) entry.newestMs = Math.max(entry.newestMs ?? -Infinity, element.timestamp.toNumber());
     return this.callProcess(element, [entry.window], entry);
   }
@@ -300,7 +313,10 @@ export class DoFnOperator implements ExtendedOperator {
     for (let due = timers.takeDueBefore(entry, timer); due; due = timers.takeDueBefore(entry, timer)) {
       await this.callTimer(entry, due);
     }
-    if (!timers.wasChanged(entry, timer)) await this.callTimer(entry, timer);
+    if (timers.wasChanged(entry, timer)) return;
+    // An element of the bundle may have set it again to the same time.
+    timers.forget(entry, timer);
+    await this.callTimer(entry, timer);
   }
 
   private callTimer(entry: Entry, { name, tag, fire, hold, pane }: DueTimer): ProcessResult {
@@ -309,12 +325,20 @@ export class DoFnOperator implements ExtendedOperator {
       return NonPromise;
     }
     const { doFn } = this;
+    if (name === WINDOW_END) return this.expireWindow(entry, hold, pane);
     if (!doFn.onTimer) throw new Error(`${this.transformId}: the DoFn has no method onTimer for the timer ${name}`);
     entry.pane = pane;
     entry.timestamp = WorkerTimers.timeOf(hold);
     const call = this.newCall("onTimer()", entry.timestamp, [entry.window], pane, entry);
     const fired = { name, tag, fireTimestampMs: fire.toNumber() };
     return this.settle(call, doFn.onTimer(fired as never, call as never));
+  }
+
+  private expireWindow(entry: Entry, hold: Long, pane: PaneInfo): ProcessResult {
+    entry.pane = pane;
+    entry.timestamp = WorkerTimers.timeOf(hold);
+    const call = this.newCall("onWindowExpiration()", entry.timestamp, [entry.window], pane, entry);
+    return this.settle(call, this.doFn.onWindowExpiration?.(call as never));
   }
 
   private expiryState(entry: Entry): ValueState<number> | undefined {
@@ -354,6 +378,8 @@ export class DoFnOperator implements ExtendedOperator {
     if (this.tail !== NonPromise) await this.tail;
     if (states) {
       await timers?.received();
+      await this.drain();
+      this.queue = this.windowEnds;
       await this.drain();
       await this.finishKeys(states);
     }

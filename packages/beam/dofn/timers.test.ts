@@ -4,7 +4,7 @@ import Long from "long";
 import { parDo, windowInto, withName, type PCollection } from "apache-beam";
 import { fixedWindows } from "apache-beam/transforms/windowings";
 import { IntervalWindow, type KV } from "apache-beam/values";
-import { applyDoFn, pipe, stringCoder, textKvCoder, withKvCoder } from "../index";
+import { applyDoFn, pipe, stringCoder, textKvCoder, windowingStrategy, withKvCoder } from "../index";
 import * as fixtures from "../testing/doFnFixtures";
 import { SplitPair } from "../testing/fixtures";
 import { MiniRunner, Timed } from "../testing/miniRunner";
@@ -152,6 +152,39 @@ describe("Timers of a DoFn", function () {
     assert.deepEqual(
       runner.timersSet("loop", id).map(({ tag, fireMs }) => [tag, fireMs]),
       [["", 40]],
+    );
+  });
+
+  it("a window expires once, with its state, after the timers and elements of the bundle, and at the end of the window", async () => {
+    await runner.describe("counts", (input) =>
+      pipe(
+        pipe(
+          input,
+          withName("late", windowInto(fixedWindows(10), windowingStrategy({ allowedLatenessMs: 2_000 }))),
+          byKey,
+        ),
+        applyDoFn("counts", new fixtures.CountWindows(), { output: stringCoder }),
+      ),
+    );
+    const family = "__windowEnd";
+    const { id } = await runner.run("counts", [[tell("a", "x", 1_000), tell("a", "y", 2_000), tell("b", "x", 11_000)]]);
+    const expiry = (key: string, window: string, fireMs: number, holdMs: number) => ({
+      ...{ family, key, tag: "", window, fireMs, holdMs },
+    });
+    assert.deepEqual(
+      runner.timersSet("counts", id).filter((timer) => timer.family === family),
+      [expiry("a", "[0, 10000)", 11_999, 9_999), expiry("b", "[10000, 20000)", 21_999, 19_999)],
+    );
+    const window = new IntervalWindow(Long.fromNumber(0), Long.fromNumber(10_000));
+    const timers = [
+      { family, key: "a", window, fireMs: 11_999, holdMs: 9_999 },
+      { family: "end", key: "a", window, fireMs: 9_999 },
+    ];
+    const fired = await runner.run("counts", [[tell("a", "z", 3_000)]], { timers });
+    assert.deepEqual(fired.output, ["a [0, 10000) ends with 3", "a [0, 10000) expires with 3 as 9999"]);
+    assert.deepEqual(
+      runner.timersSet("counts", fired.id).filter((timer) => timer.family === family),
+      [],
     );
   });
 

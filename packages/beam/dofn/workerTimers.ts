@@ -165,8 +165,8 @@ export class WorkerTimers {
     if (!entry.timerChanges) return undefined;
     const domain = this.declarations[firing.name]?.domain;
     let due: DueTimer | undefined;
-    for (const { name, tag, set } of entry.timerChanges.values()) {
-      if (!set || this.declarations[name]?.domain !== domain || set.fire.greaterThan(firing.fire)) continue;
+    for (const { name, tag, set, isLast } of entry.timerChanges.values()) {
+      if (!set || isLast || this.declarations[name]?.domain !== domain || set.fire.greaterThan(firing.fire)) continue;
       if (name === firing.name && tag === firing.tag && set.fire.equals(firing.fire)) continue;
       if (!due || set.fire.lessThan(due.fire)) due = { name, tag, ...set };
     }
@@ -183,6 +183,24 @@ export class WorkerTimers {
   /** The event time of what a timer emits; undefined when it has none. */
   static timeOf(hold: Instant): Instant | undefined {
     return hold.greaterThan(MAX_TIMESTAMP) ? undefined : hold;
+  }
+
+  /**
+   * Sets a timer of the library itself to the end of the window and its allowed lateness. Timers that are due in the bundle come
+   * first. Until then, the watermark of the output waits at the end of the window.
+   */
+  setWindowEnd(entry: Entry, name: string): void {
+    entry.timerChanges ??= new Map();
+    const id = changeId(name, "");
+    if (entry.timerChanges.has(id)) return;
+    const hold = entry.window.maxTimestamp();
+    const fire = this.expiryOf(entry.window) ?? hold;
+    entry.timerChanges.set(id, { name, tag: "", set: { fire, hold, pane: NO_FIRING }, isLast: true });
+  }
+
+  /** Drops what was recorded for a timer in this bundle. */
+  forget(entry: Entry, { name, tag }: DueTimer): void {
+    entry.timerChanges?.delete(changeId(name, tag));
   }
 
   /** Records a timer of the library itself. */

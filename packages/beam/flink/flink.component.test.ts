@@ -6,7 +6,7 @@ import { isDeepStrictEqual } from "node:util";
 import { parDo, impulse, withName, windowInto } from "apache-beam";
 import type { PCollection, Root } from "apache-beam";
 import { groupByKey } from "apache-beam/transforms/internal";
-import { FlinkHarness } from "../testing/flinkHarness";
+import { FlinkHarness, LIMIT_MS } from "../testing/flinkHarness";
 import {
   afterProcessingTime,
   afterWatermark,
@@ -50,13 +50,18 @@ function latest(lines: readonly string[]): Record<string, string> {
   return best;
 }
 
-/** Sums the numbers of a source after a step that may fail. */
-function sumCounts(h: FlinkHarness, root: Root, count: number, perCall: number, failing?: fixtures.FailOnce): void {
-  const counted: PCollection<string> = pipe(
-    root,
-    impulse(),
-    splittableParDo("read", new fixtures.CountingSource(count, perCall, h.file("finalized")), stringCoder),
-  );
+interface CountOptions {
+  readonly count: number;
+  readonly perCall: number;
+  readonly callMs?: number;
+  /** A step that may fail. */
+  readonly failing?: fixtures.FailOnce;
+}
+
+/** Sums the numbers of a source. */
+function sumCounts(h: FlinkHarness, root: Root, { count, perCall, callMs, failing }: CountOptions): void {
+  const source = new fixtures.CountingSource(count, perCall, h.file("finalized"), callMs);
+  const counted: PCollection<string> = pipe(root, impulse(), splittableParDo("read", source, stringCoder));
   pipe(
     failing ? pipe(counted, bundleParDo("fail", failing, stringCoder)) : counted,
     withName("pair", parDo(new fixtures.SplitPair())),
@@ -71,7 +76,7 @@ function sorted(record: Record<string, string>): Record<string, string> {
 }
 
 describe("Flink runner", function () {
-  this.timeout(240_000);
+  this.timeout(400_000);
   let h: FlinkHarness;
   beforeEach(() => void (h = new FlinkHarness()));
   afterEach(() => h.close());
@@ -162,31 +167,31 @@ describe("Flink runner", function () {
     it(`state stays exact and bundles are finalized after a worker that ${how}s`, async () => {
       const count = 3000;
       const failing = new fixtures.FailOnce(1500, how, h.file("failed"));
-      const run = await h.start((root) => sumCounts(h, root, count, 250, failing), {
+      const run = await h.start((root) => sumCounts(h, root, { count, perCall: 250, failing }), {
         checkpointingInterval: 1000,
         checkpointDir: h.file("checkpoints"),
         maxBundleTimeMills: 100,
       });
-      await h.until(() => existsSync(h.file("failed")), 60_000, "the failure");
+      await h.until(() => existsSync(h.file("failed")), LIMIT_MS, "the failure");
       const want = JSON.stringify(expectedSums(count));
-      await h.until(() => JSON.stringify(sorted(latest(h.lines("out")))) === want, 60_000, "exact totals");
+      await h.until(() => JSON.stringify(sorted(latest(h.lines("out")))) === want, LIMIT_MS, "exact totals");
       // Exact although cells stay in the worker between bundles: cells of a failed attempt are dropped.
-      await h.until(() => (run.workers.counters["state.hits"] ?? 0) > 0, 10_000, "cells from the cache");
-      await h.until(() => h.text("finalized").includes(`-${count}\n`), 20_000, "the last bundle to be finalized");
+      await h.until(() => (run.workers.counters["state.hits"] ?? 0) > 0, LIMIT_MS, "cells from the cache");
+      await h.until(() => h.text("finalized").includes(`-${count}\n`), LIMIT_MS, "the last bundle to be finalized");
       assert.equal(run.workers.unexpectedExits, how === "kill" ? 1 : 0);
     });
   }
 
   it("cancelling a job cancels it in Flink, and keeps its checkpoints", async () => {
-    const run = await h.start((root) => sumCounts(h, root, 1000, 100), {
+    const run = await h.start((root) => sumCounts(h, root, { count: 1000, perCall: 100 }), {
       checkpointingInterval: 500,
       checkpointDir: h.file("checkpoints"),
       maxBundleTimeMills: 100,
     });
-    await h.until(() => h.text("finalized").includes("-1000\n"), 60_000, "the last bundle to be finalized");
+    await h.until(() => h.text("finalized").includes("-1000\n"), LIMIT_MS, "the last bundle to be finalized");
     await run.job.cancel();
     assert.equal(await run.finished, "CANCELLED");
-    await h.until(() => h.text("job-server.log").includes("to CANCELED."), 20_000, "the end of the job in Flink");
+    await h.until(() => h.text("job-server.log").includes("to CANCELED."), LIMIT_MS, "the end of the job in Flink");
     assert(newestCheckpoint(h.file("checkpoints")));
   });
 
@@ -203,8 +208,11 @@ describe("Flink runner", function () {
       const { file, checkpoints } = record(directory, run);
       const before = readCheckpointRecord(file)?.restorePoint ?? null;
       writeCheckpointRecord(file, { newestRun: run, restorePoint: before });
-      const started = await h.start((root) => sumCounts(h, root, count, 100), {
-        checkpointingInterval: 500,
+      // A task finishes a bundle while a checkpoint becomes complete and the next one begins. It knows nothing of the first one
+      // then, and must not refer to files of the checkpoint that was restored.
+      const numbers = { count, perCall: 250, callMs: 300 };
+      const started = await h.start((root) => sumCounts(h, root, numbers), {
+        checkpointingInterval: 100,
         checkpointRecord: record(directory, run),
         maxBundleTimeMills: 100,
         stateBackend: "rocksdb",
@@ -212,15 +220,15 @@ describe("Flink runner", function () {
         flinkConfiguration: { "state.storage.fs.memory-threshold": "0b" },
         restoreFrom: before ? checkpointToRestore(file, checkpoints, before, "rocksdb").directory : undefined,
       });
-      await h.until(() => h.text("finalized").includes(`-${count}\n`), 60_000, `the finalization of run ${run}`);
+      await h.until(() => h.text("finalized").includes(`-${count}\n`), LIMIT_MS, `the finalization of run ${run}`);
       const after = readCheckpointRecord(file)?.restorePoint;
       assert.equal(after?.run, run, "the checkpoint was not recorded before the source was finalized");
       assert((after.checkpoint ?? 0) > (before?.checkpoint ?? 0));
       assert(Object.keys(after.files).some((name) => name.startsWith("../shared/")));
       // Asynchronous: it begins with the first record of the run.
       const onlyThisRun = (): boolean => readdirSync(checkpoints).join() === `run-${run}`;
-      await h.until(onlyThisRun, 20_000, "the removal of the checkpoints of earlier runs");
-      await h.until(done, 20_000, "the output of the run");
+      await h.until(onlyThisRun, LIMIT_MS, "the removal of the checkpoints of earlier runs");
+      await h.until(done, LIMIT_MS, "the output of the run");
       for (const pid of [started.jobServer.process.pid, ...started.workers.pids]) process.kill(pid, "SIGKILL");
       await assert.rejects(started.finished, /The Flink job server exited \(SIGKILL\)/);
       await started.stop();

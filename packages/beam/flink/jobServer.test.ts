@@ -5,7 +5,7 @@ import path from "node:path";
 import { startJobServer } from "./jobServer";
 
 describe("Flink job server that does not start", function () {
-  this.timeout(20_000);
+  this.timeout(60_000);
   let directory: string;
   beforeEach(() => void (directory = mkdtempSync(path.join(tmpdir(), "job-server-"))));
   afterEach(() => rmSync(directory, { recursive: true, force: true }));

@@ -161,13 +161,16 @@ export async function startJobServer(options: JobServerOptions): Promise<JobServ
       ...javaArguments(options, confDir),
       "org.apache.beam.runners.flink.FlinkJobServerDriver",
       `--flink-master=${flinkMaster}`,
-      `--flink-conf-dir=${confDir}`,
+      // Not NAME=PATH: the driver would split it at a space in the path.
+      "--flink-conf-dir",
+      confDir,
       "--job-host=127.0.0.1",
       "--job-port=0",
       "--artifact-port=0",
       // No expansion service: pipelines expand their transforms before they are submitted.
       "--expansion-port=-1",
-      `--artifacts-dir=${path.join(options.workDir, "artifacts")}`,
+      "--artifacts-dir",
+      path.join(options.workDir, "artifacts"),
     ],
     env: {
       FLINK_CONF_DIR: confDir,

@@ -11,7 +11,7 @@ import { impulse } from "apache-beam";
 import { bundleParDo, ensureFlinkClasspath, pipe, splittableParDo, stringCoder, type FlinkRun } from "../index";
 import * as fixtures from "../testing/fixtures";
 import { cacheDir } from "@eventlogger/process/packageRoot";
-import { FlinkHarness } from "../testing/flinkHarness";
+import { FlinkHarness, LIMIT_MS } from "../testing/flinkHarness";
 import {
   assertOnlyLoopback,
   listeningSockets,
@@ -22,7 +22,7 @@ import {
 const SECRET = "content of a file that has nothing to do with the job";
 
 describe("Listening sockets of a run on embedded Flink", function () {
-  this.timeout(120_000);
+  this.timeout(400_000);
   let h: FlinkHarness;
   before(function () {
     skipUnlessSocketsAreListed(this);
@@ -43,7 +43,7 @@ describe("Listening sockets of a run on embedded Flink", function () {
       },
       { classpath },
     );
-    await h.until(() => h.lines("out").length > 0, 60_000, "the first element");
+    await h.until(() => h.lines("out").length > 0, LIMIT_MS, "the first element");
     return run;
   }
 

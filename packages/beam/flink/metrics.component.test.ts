@@ -22,7 +22,7 @@ function collectedMetrics(log: string): LoggedMetric[] {
 }
 
 describe("Metrics on Flink", function () {
-  this.timeout(240_000);
+  this.timeout(400_000);
   let h: FlinkHarness;
   beforeEach(() => void (h = new FlinkHarness()));
   afterEach(() => h.close());

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { impulse, withName } from "apache-beam";
 import type { Root } from "apache-beam";
-import { FlinkHarness } from "../testing/flinkHarness";
+import { FlinkHarness, LIMIT_MS } from "../testing/flinkHarness";
 import { bundleParDo, newestCheckpoint, pipe, splittableParDo, stringCoder } from "../index";
 import * as fixtures from "../testing/fixtures";
 
@@ -19,7 +19,7 @@ function residualStates(directory: string): number {
 }
 
 describe("Residuals of splittable sources on Flink", function () {
-  this.timeout(120_000);
+  this.timeout(400_000);
   let h: FlinkHarness;
   beforeEach(() => void (h = new FlinkHarness()));
   afterEach(() => h.close());
@@ -68,13 +68,13 @@ describe("Residuals of splittable sources on Flink", function () {
     };
     await h.start(build, { ...oneElementBundles, checkpointDir: h.file("checkpoints") });
     const complete = (): boolean => [...numbers().values()].filter((n) => n.includes(elements - 1)).length === 3;
-    await h.until(complete, 90_000, "all elements");
+    await h.until(complete, LIMIT_MS, "all elements");
     for (const [id, found] of numbers()) {
       assert.equal(new Set(found).size, elements, `restriction ${id} lost elements`);
     }
     const before = newestCheckpoint(h.file("checkpoints"))?.number ?? 0;
     const later = (): boolean => (newestCheckpoint(h.file("checkpoints"))?.number ?? 0) > before + 1;
-    await h.until(later, 20_000, "a later checkpoint");
+    await h.until(later, LIMIT_MS, "a later checkpoint");
     assert(states() >= 1 && states() <= 3, `${states()} states for 3 restrictions`);
     assert(shortestDelay("slow") >= 390, `an element came ${shortestDelay("slow")} ms after the one before`);
   });
@@ -85,7 +85,7 @@ describe("Residuals of splittable sources on Flink", function () {
       checkpointDir: h.file("checkpoints"),
       classpath: await h.beamsOwnClasspath(),
     });
-    await h.until(() => count() > 100 && states() > 50, 60_000, "a state for each residual");
+    await h.until(() => count() > 100 && states() > 50, LIMIT_MS, "a state for each residual");
     assert(shortestDelay("out") < 390);
   });
 });

@@ -13,7 +13,8 @@ export type FlinkSetting = string | number | boolean;
  * in https://nightlies.apache.org/flink/flink-docs-release-1.19/docs/deployment/config/#rocksdb-state-backend.
  */
 const ROCKSDB: Readonly<Record<string, FlinkSetting>> = {
-  "state.backend.type": "rocksdb",
+  // RocksDB, with a remedy for a fault in jobs that are restored from a checkpoint of another job.
+  "state.backend.type": "beam.typescript.RocksDbBackendFactory",
   "state.backend.incremental": true,
   // Most lookups of new keys then read no block of data. Only the parts of filters and indexes that are in use fill the cache.
   "state.backend.rocksdb.use-bloom-filter": true,

@@ -34,6 +34,8 @@ export interface TimerChange {
   readonly tag: string;
   /** Undefined: the timer is cleared. */
   readonly set?: { readonly fire: Instant; readonly hold: Instant; readonly pane: PaneInfo };
+  /** Whether it fires after all other timers that are due. @default false */
+  readonly isLast?: boolean;
 }
 
 /** The states and timers of one key and window. */

@@ -338,6 +338,28 @@ export class DoAsTold implements DoFn<Pair, string, Timed> {
   }
 }
 
+const texts = { states: { seen: bagState(stringCoder) }, timers: { end: eventTimer() } };
+
+/** Emits how many elements of a key a window had: from a timer at the end of the window, and when the window expires. */
+export class CountWindows implements DoFn<Pair, string, typeof texts> {
+  declare(): typeof texts {
+    return texts;
+  }
+  process({ value }: Pair, { state, timers }: ElementContext<string, typeof texts>): void {
+    state.seen.add(value);
+    timers.end.setToWindowEnd();
+  }
+  *onTimer(
+    _timer: FiredTimer<typeof texts>,
+    { key, window, state }: TimerContext<Pair, string, typeof texts>,
+  ): Iterable<string> {
+    yield `${key} ${windowText(window)} ends with ${state.seen.read().length}`;
+  }
+  *onWindowExpiration({ key, window, state, timestampMs }: TimerContext<Pair, string, typeof texts>): Iterable<string> {
+    yield `${key} ${windowText(window)} expires with ${state.seen.read().length} as ${timestampMs}`;
+  }
+}
+
 /** Sets an event-time timer again and again, 10 ms after the last time it fired, and emits each time. */
 export class Looping implements DoFn<Pair, string, Timed> {
   declare(): Timed {

@@ -98,12 +98,16 @@ export class SumPerKey implements StatefulDoFn<string, string, SumStates> {
   }
 }
 
-/** Numbers below `count`, `perCall` in each call of `process`, with the number as text; event times 1 s apart. */
+/**
+ * Numbers below `count`, `perCall` in each call of `process`, with the number as text; event times 1 s apart. A call takes
+ * `callMs`.
+ */
 export class CountingSource implements SplittableDoFn<string, { next: number }> {
   constructor(
     private readonly count: number,
     private readonly perCall: number,
     private readonly finalizeLog: string,
+    private readonly callMs = 0,
   ) {}
   restrictions(): { next: number }[] {
     return [{ next: 0 }];
@@ -113,6 +117,7 @@ export class CountingSource implements SplittableDoFn<string, { next: number }> 
     context: ProcessContext<string>,
   ): Promise<Residual<{ next: number }> | undefined> {
     const end = Math.min(this.count, next + this.perCall);
+    if (this.callMs) await new Promise((resolve) => setTimeout(resolve, this.callMs));
     for (let i = next; i < end; i++) await context.emit(`k${i % 7}=${i}`, i * 1000);
     context.onFinalize({
       commit: () => appendFileSync(this.finalizeLog, `${next}-${end}\n`),

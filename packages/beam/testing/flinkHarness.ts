@@ -6,6 +6,12 @@ import { cacheDir } from "@eventlogger/process/packageRoot";
 import { waitUntil } from "@eventlogger/process/wait";
 import { buildPipeline, ensureFlinkClasspath, runOnFlink, type FlinkRun, type FlinkRunnerOptions } from "../index";
 
+/**
+ * Time limit for anything that a job on embedded Flink does, ms. Far longer than it takes on a busy machine; shorter than the
+ * limit of a checkpoint, after which Flink would restart a job that hangs.
+ */
+export const LIMIT_MS = 150_000;
+
 /** The folder of a test, and its runs on embedded Flink. */
 export class FlinkHarness {
   readonly directory = mkdtempSync(path.join(tmpdir(), "beam-flink-"));

@@ -511,7 +511,7 @@ export class MiniRunner {
     return (this.outputs.get(bundleId) ?? []).map(({ data }) => data);
   }
 
-  async until(condition: () => boolean, what: string, timeoutMs = 3000): Promise<void> {
+  async until(condition: () => boolean, what: string, timeoutMs = 15_000): Promise<void> {
     await waitUntil(what, condition, { timeoutMs, intervalMs: 5 });
   }
 

@@ -14,7 +14,7 @@ const FIXTURES = moduleName(require.resolve("../testing/fixtures"));
 const MISSING = moduleName(require.resolve("../testing/fixtures")).replace("fixtures", "missing");
 
 describe("Worker in a container", function () {
-  this.timeout(20_000);
+  this.timeout(120_000);
   let runner: MiniRunner;
   let logging: LoggingService;
   let worker: ChildProcess | undefined;
@@ -120,7 +120,7 @@ describe("Worker in a container", function () {
     const ongoing = new RegExp(
       `^Operation ongoing in bundle ${id} for at least \\d+ s in step hangs \\(finish_bundle\\)`,
     );
-    await runner.until(() => messages("WARN").some((text) => ongoing.test(text)), "the warning", 10_000);
+    await runner.until(() => messages("WARN").some((text) => ongoing.test(text)), "the warning", 60_000);
   });
 
   it("the worker keeps running when the logging service is gone", async () => {

@@ -23,7 +23,7 @@ const WORKER = `
 `;
 
 describe("Modules of a worker", function () {
-  this.timeout(20_000);
+  this.timeout(60_000);
 
   it("a worker loads the registered modules of the SDK, so that assertDeepEqual works on every runner", async () => {
     const pipeline = await buildPipeline((root) => {

@@ -17,7 +17,7 @@ import { PoolStatusClient } from "./poolStatus";
 import { startWorkerPool, type WorkerPool, type WorkerPoolOptions } from "./pool";
 
 describe("Worker pool", function () {
-  this.timeout(20_000);
+  this.timeout(120_000);
   let directory: string;
   let runner: MiniRunner;
   let pool: WorkerPool;
@@ -83,7 +83,7 @@ describe("Worker pool", function () {
     await runner.connected;
     await readOnce();
     runner.endControl();
-    await runner.until(() => pool.pids.length === 0, "the exit of the worker", 10_000);
+    await runner.until(() => pool.pids.length === 0, "the exit of the worker", 60_000);
     assert.equal(read("finalized"), "abort 0-10\n");
     assert.deepEqual([pool.unexpectedExits, exits], [0, []]);
   });
@@ -101,7 +101,7 @@ describe("Worker pool", function () {
     });
     assert.deepEqual([await askForWorker({}, "w1"), await askForWorker({}, "w2")], ["", ""]);
     assert.match(await askForWorker({}, "w3"), /the disk is full/);
-    await runner.until(() => /start 1\n[^]*start 2\n|start 2\n[^]*start 1\n/.test(read("log")), "both workers", 10_000);
+    await runner.until(() => /start 1\n[^]*start 2\n|start 2\n[^]*start 1\n/.test(read("log")), "both workers", 60_000);
   });
 
   it("a worker runs although its log cannot be written, because the disk is full", async function () {
@@ -122,10 +122,10 @@ describe("Worker pool", function () {
       pipe(input as never, bundleParDo("fail", new fixtures.FailWithGauge(7), stringCoder)),
     );
     await runner.run("fail", [["x"]]).catch(() => {});
-    await runner.until(() => pool.gauges["test"] === 7 && failures.length > 0, "the reports of the worker", 10_000);
+    await runner.until(() => pool.gauges["test"] === 7 && failures.length > 0, "the reports of the worker", 60_000);
     assert.deepEqual(failures, [{ what: "a bundle", error: "the bundle fails" }]);
     runner.endControl();
-    await runner.until(() => pool.pids.length === 0, "the exit of the worker", 10_000);
+    await runner.until(() => pool.pids.length === 0, "the exit of the worker", 60_000);
     assert.deepEqual(pool.gauges, {});
   });
 
@@ -152,7 +152,7 @@ describe("Worker pool", function () {
     const stranger = new PoolStatusClient(pool.address, "wrong");
     try {
       const status = (job: string, failuresAfter = 0) => client.status({ job, failuresAfter });
-      await waitUntil("the gauge", async () => (await status("a/")).gauges["test"] === 7, { timeoutMs: 10_000 });
+      await waitUntil("the gauge", async () => (await status("a/")).gauges["test"] === 7, { timeoutMs: 60_000 });
       const { workers, version, failures } = await status("a/");
       assert.deepEqual([workers, version], [1, "1.2.3"]);
       assert.deepEqual(
@@ -176,7 +176,7 @@ describe("Worker pool", function () {
     assert.equal(pool.pids.length, 2);
     const client = new BeamFnExternalWorkerPoolClient(pool.address, grpc.ChannelCredentials.createInsecure());
     client.stopWorker(StopWorkerRequest.create({ workerId: "x" }), () => {});
-    await runner.until(() => pool.pids.length === 1, "the exit of one worker", 10_000);
+    await runner.until(() => pool.pids.length === 1, "the exit of one worker", 60_000);
     client.close();
     assert.deepEqual(exits, []);
   });
@@ -186,14 +186,14 @@ describe("Worker pool", function () {
     await askForWorker();
     await runner.connected;
     process.kill(pool.pids[0] as number, "SIGKILL");
-    await runner.until(() => pool.unexpectedExits === 1, "the exit of the worker", 10_000);
+    await runner.until(() => pool.unexpectedExits === 1, "the exit of the worker", 60_000);
     assert.deepEqual(exits, ["w1 was killed by SIGKILL"]);
   });
 
   it("the pool reports a worker that cannot start, and logs the reason", async () => {
     await start({ requireFrom: file("nowhere") });
     await askForWorker();
-    await runner.until(() => pool.unexpectedExits === 1, "the exit of the worker", 10_000);
+    await runner.until(() => pool.unexpectedExits === 1, "the exit of the worker", 60_000);
     assert.deepEqual(exits, ["w1 exited with code 1"]);
     assert.match(read("log"), /Cannot find module/);
   });

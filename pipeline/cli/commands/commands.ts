@@ -8,8 +8,10 @@ import { launchCommand } from "./launch";
 import { logsCommand } from "./logs";
 import { rebuildCommand } from "./rebuild";
 import { replayCommand } from "./replay";
+import { restoreCommand } from "./restore";
 import { runCommand } from "./run";
 import { setupCommand } from "./setup";
+import { snapshotCommand } from "./snapshot";
 import { statusCommand } from "./status";
 import { updateCommand } from "./update";
 import { verifyCommand } from "./verify";
@@ -31,5 +33,7 @@ export const commands: readonly Command[] = [
   generationsCommand,
   rebuildCommand,
   replayCommand,
+  snapshotCommand,
+  restoreCommand,
   workerPoolCommand,
 ];

@@ -17,6 +17,7 @@ import { savepointToRestore } from "../../runners/flink/savepoint";
 import { beginBoundRun, labelProgress } from "../../runners/flink/stateBinding";
 import { StateDirectory } from "../../runners/flink/stateDirectory";
 import { rebuildCommand } from "../rebuildCommand";
+import { nextSteps } from "../../snapshot/restoredState";
 import type { ChosenGeneration } from "./chooseGeneration";
 import { showCounts } from "./liveCounts";
 import type { RunOptions } from "./runOptions";
@@ -119,6 +120,7 @@ export async function runGeneration(request: GenerationRun): Promise<"stopped" |
     const retired = lease?.retired.then(() => "retired" as const) ?? never;
     unwatchLease = watchLeaseFile(state.directory, () => void lease?.check());
     progress = new ProgressFile(state.directory, (error) => warn(`cannot write the progress: ${error.message}`));
+    if (start.restored) warn(nextSteps(state.directory, start.restored));
     if (o.fresh) say("deleted the state");
     if (o.acceptWrongNumbers) {
       warn("the numbers lack all events that were counted before this start");

@@ -1,6 +1,7 @@
 import type { StateLabels } from "@eventlogger/gcp/bigquery/generations";
 import type { StateBackend } from "@eventlogger/beam";
 import { withTimeout } from "@eventlogger/process/wait";
+import { readRestored, removeRestored, requireWholeRestore, writeRestored } from "../../snapshot/restoredState";
 import { startOfVersion } from "../../totals/versionNumbers";
 import type { RunStart, StateDirectory, StateSettings } from "./stateDirectory";
 
@@ -100,7 +101,9 @@ class BindingCheck {
   private async requireNewest({ run, checkpoint }: StateLabels): Promise<void> {
     const { directory, newestRun, recordedCheckpoint } = this.state;
     const { tables } = this;
-    if (newestRun < run || recordedCheckpoint < checkpoint) {
+    // `eventlogger restore` has said what is missing. Only once: then it is the newest state.
+    const isRestored = readRestored(directory)?.accepted === false;
+    if (!isRestored && (newestRun < run || recordedCheckpoint < checkpoint)) {
       throw this.mismatch(
         `${directory} contains an old copy of the state: it ends with run ${newestRun} and checkpoint ` +
           `${recordedCheckpoint}, but ${tables.name} was written by run ${run} and checkpoint ${checkpoint}.`,
@@ -147,12 +150,15 @@ export async function beginBoundRun(
   settings: StateSettings,
   { stateBackend, fresh, acceptWrongNumbers, rebuildCommand = REBUILD, claim }: BindOptions,
 ): Promise<RunStart> {
+  if (!fresh) requireWholeRestore(state.directory);
   if (!fresh) state.requireSettings(settings);
-  const check = new BindingCheck(state, settings, tables, await tables.labels(), rebuildCommand);
+  const labels = await tables.labels();
+  const check = new BindingCheck(state, settings, tables, labels, rebuildCommand);
   if (fresh) {
     if (!acceptWrongNumbers) await check.requireNoNumbers(true);
     await claim?.();
     state.clear(settings);
+    removeRestored(state.directory);
   } else {
     await state.restorePoint(stateBackend);
     await check.requireMatch();
@@ -161,10 +167,13 @@ export async function beginBoundRun(
   }
   // The folder is new, or another one wrote versions: restored from a backup, or deleted with --fresh elsewhere.
   state.raiseWorkerStarts(startOfVersion(await tables.maxVersion()));
-  const start = await state.beginRun(stateBackend);
+  // A restored state continues after the newest run, so that the directory of that run counts as old if it is found again.
+  const start = await state.beginRun(stateBackend, labels?.state === state.identity?.id ? labels?.run : 0);
   await labelTables(state, tables);
   state.recordTablesLabelled(settings);
-  return start;
+  const restored = readRestored(state.directory);
+  if (restored) writeRestored(state.directory, { ...restored, accepted: true });
+  return { ...start, restored };
 }
 
 async function labelTables(state: StateDirectory, tables: BoundTables): Promise<void> {

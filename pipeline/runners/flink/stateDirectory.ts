@@ -20,8 +20,17 @@ import { UTC_NAME } from "@eventlogger/events/zone/zoneName";
 import { FIRST_GENERATION } from "@eventlogger/gcp/bigquery/generations";
 import { deadLetterFolder } from "../../deadLetters/deadLetterFiles";
 import { endProcess, identifyProcess, isRunning, type ProcessIdentity } from "@eventlogger/process/processIdentity";
+import type { RestoredState } from "../../snapshot/restoredState";
 import { DirectoryLock } from "./directoryLock";
 import { nextWorkerStart, raiseWorkerStarts } from "./workerStarts";
+
+/** The parts of a state directory that are its state. */
+export const STATE_FILES = {
+  /** Record of the checkpoint to resume from. */
+  record: "current.json",
+  settings: "settings.json",
+  checkpoints: "checkpoints",
+} as const;
 
 /** The settings that the stored state depends on. A run with other settings cannot resume from it. */
 export interface StateSettings {
@@ -117,6 +126,8 @@ export interface RunStart {
   /** Undefined when nothing was acknowledged yet, so that the state is empty. */
   readonly restoreFrom: { readonly directory: string; readonly number: number } | undefined;
   readonly checkpointRecord: CheckpointRecorderOptions;
+  /** Set when the state comes from a snapshot, and the events that it lacks were not replayed yet. */
+  readonly restored?: RestoredState | undefined;
 }
 
 interface Processes {
@@ -169,7 +180,7 @@ export class StateDirectory {
   }
 
   get checkpoints(): string {
-    return path.join(this.directory, "checkpoints");
+    return path.join(this.directory, STATE_FILES.checkpoints);
   }
   get logs(): string {
     return path.join(this.directory, "logs");
@@ -186,13 +197,13 @@ export class StateDirectory {
   }
   /** Record of the checkpoint to resume from. */
   private get recordFile(): string {
-    return path.join(this.directory, "current.json");
+    return path.join(this.directory, STATE_FILES.record);
   }
   private get leasesFile(): string {
     return path.join(this.directory, "leases.json");
   }
   private get settingsFile(): string {
-    return path.join(this.directory, "settings.json");
+    return path.join(this.directory, STATE_FILES.settings);
   }
 
   /**
@@ -318,12 +329,13 @@ export class StateDirectory {
 
   /**
    * Begins a run. From then on, an earlier run cannot record checkpoints.
+   * @param after the number of the run is higher than this
    * @throws the errors of {@link restorePoint}
    */
-  async beginRun(stateBackend: StateBackend = "heap"): Promise<RunStart> {
+  async beginRun(stateBackend: StateBackend = "heap", after = 0): Promise<RunStart> {
     const restoreFrom = await this.restorePoint(stateBackend);
     const record = await this.record();
-    const run = record.newestRun + 1;
+    const run = Math.max(record.newestRun, after) + 1;
     this.removeUnrecordedRuns(restoreFrom?.directory);
     writeCheckpointRecord(this.recordFile, { ...record, newestRun: run });
     const checkpointRecord = { file: this.recordFile, checkpoints: this.checkpoints, run, stateBackend };

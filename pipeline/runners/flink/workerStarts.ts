@@ -10,7 +10,7 @@ import path from "node:path";
 import { replaceFile } from "@eventlogger/beam/flink/checkpoints/checkpointRecord";
 
 /** Holds the number of the newest start that was set by {@link raiseWorkerStarts}, or by an earlier release. */
-const FILE = "worker-starts.json";
+export const WORKER_STARTS_FILE = "worker-starts.json";
 const CLAIM = /^worker-start-(\d+)$/;
 
 function claims(directory: string): number[] {
@@ -22,8 +22,9 @@ function claims(directory: string): number[] {
 
 const claimFile = (directory: string, number: number): string => path.join(directory, `worker-start-${number}`);
 
-function newestStart(directory: string): number {
-  const file = path.join(directory, FILE);
+/** The number of the newest start; 0: none. @param directory the state directory */
+export function newestWorkerStart(directory: string): number {
+  const file = path.join(directory, WORKER_STARTS_FILE);
   const set = existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as number) : 0;
   return Math.max(set, ...claims(directory));
 }
@@ -48,7 +49,7 @@ function claim(directory: string, number: number): boolean {
 /** The number of a new start. @param directory the state directory */
 export function nextWorkerStart(directory: string): number {
   for (;;) {
-    const number = newestStart(directory) + 1;
+    const number = newestWorkerStart(directory) + 1;
     if (!claim(directory, number)) continue;
     const others = claims(directory);
     if (others.some((other) => other > number)) continue;
@@ -59,5 +60,6 @@ export function nextWorkerStart(directory: string): number {
 
 /** Makes all later numbers higher than `start`. */
 export function raiseWorkerStarts(directory: string, start: number): void {
-  if (start > newestStart(directory)) replaceFile(path.join(directory, FILE), JSON.stringify(start) + "\n");
+  if (start > newestWorkerStart(directory))
+    replaceFile(path.join(directory, WORKER_STARTS_FILE), JSON.stringify(start) + "\n");
 }

@@ -103,7 +103,7 @@ describe("Record of the checkpoint to resume from", () => {
     for (const job of ["a", "z"]) mkdirSync(path.join(checkpoints, `${job}-of-an-earlier-version`));
     await start(1).record();
     const earlier = (): string[] => readdirSync(checkpoints).filter((name) => name.endsWith("version"));
-    await waitUntil("the removal of earlier jobs", () => earlier().length === 0, { timeoutMs: 10_000 });
+    await waitUntil("the removal of earlier jobs", () => earlier().length === 0, { timeoutMs: 15_000 });
     assert.deepEqual(readdirSync(checkpoints).sort(), ["run-1", "run-2"]);
   });
 

@@ -235,7 +235,7 @@ async function syncPath(file: string): Promise<void> {
 }
 
 /** Name of the folder of shared files, relative to the folder of a checkpoint. */
-const SHARED = "../shared";
+export const SHARED = "../shared";
 
 /** Size and SHA-256 of the metadata without the folder of the shared files. Those of a moved checkpoint are the same. */
 function identifyMetadata(metadata: Buffer, job: string): { readonly bytes: number; readonly sha256: string } {
@@ -327,10 +327,29 @@ function useSharedFilesBeside(directory: string, job: string): void {
  * The checkpoint to restore from: the recorded one when it is intact. Flink removes a checkpoint when newer ones of the same
  * run are complete, and a worker that was killed may not have recorded them. A newer checkpoint of the same run and job
  * also contains everything that was acknowledged, so it is used when the recorded one is missing. An older checkpoint is
- * never used. The metadata of a checkpoint that was moved or copied is adapted to its new folder.
+ * never used. Changes nothing.
+ * @param checkpoints folder with the checkpoints of all runs
+ * @throws DamagedCheckpointError when neither can be used
+ */
+export function intactCheckpoint(recordFile: string, checkpoints: string, point: RestorePoint): Checkpoint {
+  const directory = path.resolve(path.dirname(recordFile), point.path);
+  const damage = damageOf(directory, point);
+  if (damage === undefined) return { job: point.job, directory, number: point.checkpoint };
+  const newer = newerCheckpoint(directory, point);
+  if (newer) return newer;
+  const jobFolders = [checkpoints, ...runFolders(checkpoints)];
+  const older = jobFolders
+    .flatMap(completeCheckpoints)
+    .filter((c) => c.number <= point.checkpoint && c.directory !== directory);
+  throw new DamagedCheckpointError(damage, point, older);
+}
+
+/**
+ * The checkpoint to restore from; see {@link intactCheckpoint}. The metadata of a checkpoint that was moved or copied is
+ * adapted to its new folder.
  * @param checkpoints folder with the checkpoints of all runs
  * @param stateBackend the state backend of the run that restores it
- * @throws DamagedCheckpointError when neither can be used; StateBackendMismatchError
+ * @throws DamagedCheckpointError when no checkpoint can be used; StateBackendMismatchError
  */
 export function checkpointToRestore(
   recordFile: string,
@@ -340,18 +359,9 @@ export function checkpointToRestore(
 ): { readonly directory: string; readonly number: number } {
   const { stateBackend: written = "heap" } = point;
   if (written !== stateBackend) throw new StateBackendMismatchError(written, stateBackend);
-  const directory = path.resolve(path.dirname(recordFile), point.path);
-  const damage = damageOf(directory, point);
-  const usable = damage === undefined ? { directory, number: point.checkpoint } : newerCheckpoint(directory, point);
-  if (usable) {
-    useSharedFilesBeside(usable.directory, point.job);
-    return usable;
-  }
-  const jobFolders = [checkpoints, ...runFolders(checkpoints)];
-  const older = jobFolders
-    .flatMap(completeCheckpoints)
-    .filter((c) => c.number <= point.checkpoint && c.directory !== directory);
-  throw new DamagedCheckpointError(damage as string, point, older);
+  const { directory, number, job } = intactCheckpoint(recordFile, checkpoints, point);
+  useSharedFilesBeside(directory, job);
+  return { directory, number };
 }
 
 function runFolders(checkpoints: string): string[] {
