@@ -29,7 +29,12 @@ const WATERMARK_DELAY_MS = 1000;
 
 /** Where the messages come from: generated in the worker, or read from a file of messageFile.ts. Plain data. */
 export type MessageOrigin =
-  | { readonly kind: "generated"; readonly traffic: SyntheticTraffic }
+  | {
+      readonly kind: "generated";
+      readonly traffic: SyntheticTraffic;
+      /** Number of readers, each of an equal part of the messages. @default 1 */
+      readonly parts?: number;
+    }
   | { readonly kind: "file"; readonly file: string }
   | {
       readonly kind: "growth";
@@ -39,6 +44,8 @@ export type MessageOrigin =
     };
 
 interface Progress {
+  /** Number of the reader, from 0. */
+  part: number;
   emitted: number;
   /** Time of the newest event, epoch ms. */
   lastMs: number;
@@ -48,11 +55,24 @@ function* encode(events: Iterable<SyntheticEvent>): Generator<Message> {
   for (const event of events) yield { eventTime: event.eventTime, data: messageData(event) };
 }
 
+function* partOf(events: Iterable<SyntheticEvent>, part: number, parts: number): Generator<SyntheticEvent> {
+  for (const event of events) if (event.index % parts === part) yield event;
+}
+
+const partsOf = (origin: MessageOrigin): number => (origin.kind === "generated" && origin.parts) || 1;
+
 /** Files by which a worker reports the first and the last message at once; its counters arrive up to a second later. */
 export interface SourceMarks {
   readonly first: string;
   readonly last: string;
 }
+
+/** The files that exist when every reader has emitted its last message. */
+export function lastMarks({ last }: SourceMarks, origin: MessageOrigin): string[] {
+  return Array.from({ length: partsOf(origin) }, (_, part) => lastMark(last, part));
+}
+
+const lastMark = (last: string, part: number): string => (part === 0 ? last : `${last}-${part}`);
 
 /** Creates a file with the time, epoch ms, if it does not exist. */
 function mark(file: string): void {
@@ -64,11 +84,11 @@ function* waitFor(gate: string): Generator<undefined> {
   while (!existsSync(gate)) yield undefined;
 }
 
-/** All messages; undefined where the source has to wait. */
-function* messagesOf(origin: MessageOrigin): Generator<Message | undefined> {
+/** The messages of a reader; undefined where it has to wait. */
+function* messagesOf(origin: MessageOrigin, part: number): Generator<Message | undefined> {
   switch (origin.kind) {
     case "generated":
-      yield* encode(syntheticEvents(origin.traffic));
+      yield* encode(partOf(syntheticEvents(origin.traffic), part, partsOf(origin)));
       return;
     case "file":
       yield* readMessageFile(origin.file);
@@ -84,8 +104,11 @@ function* messagesOf(origin: MessageOrigin): Generator<Message | undefined> {
   }
 }
 
-/** The messages of this process. They are read once: a benchmark does not survive its worker. */
-let messages: Generator<Message | undefined> | undefined;
+/**
+ * The messages of the readers in this process, by the file that each marks at its end. They are read once: a benchmark does
+ * not survive its worker.
+ */
+const readers = new Map<string, Generator<Message | undefined>>();
 
 export class BenchSource implements SplittableDoFn<PubSubMessage, Progress> {
   /** @param marks see {@link readMessages} */
@@ -96,12 +119,16 @@ export class BenchSource implements SplittableDoFn<PubSubMessage, Progress> {
   ) {}
 
   restrictions(): Progress[] {
-    return [{ emitted: 0, lastMs: 0 }];
+    return Array.from({ length: partsOf(this.origin) }, (_, part) => ({ part, emitted: 0, lastMs: 0 }));
   }
 
-  async process({ emitted, lastMs }: Progress, context: ProcessContext<PubSubMessage>): Promise<Residual<Progress>> {
+  async process(progress: Progress, context: ProcessContext<PubSubMessage>): Promise<Residual<Progress>> {
+    const { part, emitted, lastMs } = progress;
+    const end = lastMark(this.marks.last, part);
+    let messages = readers.get(end);
     if (!messages) {
-      messages = messagesOf(this.origin);
+      messages = messagesOf(this.origin, part);
+      readers.set(end, messages);
       mark(this.marks.first);
     }
     const deadline = Date.now() + this.checkpointMs;
@@ -111,11 +138,11 @@ export class BenchSource implements SplittableDoFn<PubSubMessage, Progress> {
     for (;;) {
       const next = messages.next();
       isWaiting = next.done === true || next.value === undefined;
-      if (next.done) mark(this.marks.last);
+      if (next.done) mark(end);
       if (next.done || next.value === undefined) break;
       const { eventTime, data } = next.value;
       last = eventTime;
-      const message = { data, messageId: `m${emitted + n}`, publishTime: eventTime + PUBLISH_DELAY_MS };
+      const message = { data, messageId: `m${part}-${emitted + n}`, publishTime: eventTime + PUBLISH_DELAY_MS };
       n++;
       const result = context.emit(message, eventTime);
       if (result) await result;
@@ -125,7 +152,7 @@ export class BenchSource implements SplittableDoFn<PubSubMessage, Progress> {
       }
     }
     return {
-      restriction: { emitted: emitted + n, lastMs: last },
+      restriction: { part, emitted: emitted + n, lastMs: last },
       watermarkMs: last - WATERMARK_DELAY_MS,
       resumeDelayMs: isWaiting ? IDLE_MS : 0,
     };

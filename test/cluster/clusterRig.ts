@@ -35,6 +35,8 @@ export interface ClusterRig {
   restartPool(machine: Machine): Promise<void>;
   /** Process ids of the workers of a machine. */
   workersOf(machine: Machine): number[];
+  /** A metric of `run` without labels. @throws Error when `run` does not answer */
+  metric(name: string): Promise<number>;
 }
 
 function childrenOf(pid: number): number[] {
@@ -53,6 +55,7 @@ export function useClusterRig(options: { readonly machines: number; readonly par
   let cluster: SessionCluster;
   let surroundings: RunSurroundings;
   let pools = 0;
+  let metricsPort = 0;
 
   async function startPool(address: string): Promise<ChildProcess> {
     const port = address.split(":")[1] as string;
@@ -93,13 +96,15 @@ export function useClusterRig(options: { readonly machines: number; readonly par
         surroundings = given;
         const directory = path.join(given.directory, "cluster");
         const classpath = await ensureFlinkClasspath({ cacheDir });
+        metricsPort = await freePort();
         cluster = await SessionCluster.start({ classpath, directory, accessToken, slots: 1 });
         await Promise.all(Array.from({ length: options.machines }, addMachine));
         return {
           args: () => [
             ...["--flink-master", cluster.rest.address, "--parallelism", String(rig.parallelism)],
             ...["--worker-pools", machines.map(({ taskManager }) => taskManager.pool).join(",")],
-            ...["--heap", "512m", "--metrics-port", "0", "--checkpoint-interval", "2s", "--ack-deadline", "12s"],
+            ...["--heap", "512m", "--metrics-port", String(metricsPort)],
+            ...["--checkpoint-interval", "2s", "--ack-deadline", "12s"],
             ...rig.runArgs,
           ],
           env: { [ACCESS_TOKEN_VARIABLE]: accessToken },
@@ -126,6 +131,10 @@ export function useClusterRig(options: { readonly machines: number; readonly par
       machine.pool = await startPool(machine.taskManager.pool);
     },
     workersOf: ({ pool }) => childrenOf(pool.pid),
+    async metric(name) {
+      const text = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
+      return Number(new RegExp(`^${name} (\\S+)$`, "m").exec(text)?.[1]);
+    },
   };
   return rig;
 }
