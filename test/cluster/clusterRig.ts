@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { createAccessToken, ACCESS_TOKEN_VARIABLE } from "@eventlogger/beam/accessToken";
 import { ensureFlinkClasspath } from "@eventlogger/beam/flink/classpath";
 import { SessionCluster, type TaskManagerProcess } from "@eventlogger/beam/testing/sessionCluster";
@@ -12,6 +13,9 @@ import { usePipelineRig, type PipelineRig, type RunSurroundings } from "../fault
 
 const BIN = path.join(repositoryRoot, "pipeline", "bin", "eventlogger.js");
 const START_LIMIT_MS = 60_000;
+/** The pipeline is at work when a fault begins. */
+const BEFORE_FAULT_MS = 4000;
+const SETTLE_MS = 240_000;
 
 /** A TaskManager with the worker pool beside it, like a machine of a cluster. */
 export interface Machine {
@@ -144,4 +148,25 @@ export async function untilWorkersRun(rig: ClusterRig, timeoutMs: number): Promi
   const running = (): boolean =>
     rig.machines.filter((machine) => rig.workersOf(machine).length > 0).length >= rig.parallelism;
   await waitUntil("a worker on each machine", running, { timeoutMs, intervalMs: 200 });
+}
+
+/**
+ * Sends adversarial traffic until a fault has ended, and then waits for exact numbers.
+ * @throws TimeoutError when they do not become exact
+ */
+export async function underLoad({ pipeline }: ClusterRig, fault: () => Promise<void>): Promise<void> {
+  let isDone = false;
+  const sending = (async () => {
+    do await pipeline.send(pipeline.traffic({ count: 500 }), { rate: 200 });
+    while (!isDone);
+  })();
+  sending.catch(() => {}); // reported below
+  try {
+    await sleep(BEFORE_FAULT_MS);
+    await fault();
+  } finally {
+    isDone = true;
+  }
+  await sending;
+  await pipeline.settle(SETTLE_MS);
 }
