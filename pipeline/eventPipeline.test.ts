@@ -112,7 +112,13 @@ describe("event pipeline", () => {
     });
 
     it(`steps with state keep the ids of their inputs with --session-windows ${windows}, by which Flink finds the state of a job that resumes`, async () => {
-      const options = { project: "p", subscription: "s", dataset: "d", bigqueryEndpoint: undefined };
+      const options = {
+        project: "p",
+        subscription: "s",
+        replaySubscription: "s-replay",
+        dataset: "d",
+        bigqueryEndpoint: undefined,
+      };
       const io = flinkIo({
         ...options,
         checkpointIntervalMs: 3000,

@@ -5,6 +5,8 @@ import { applyAsync, pipe, type AnyPTransform } from "@eventlogger/beam";
 import type { AcceptedIds } from "@eventlogger/events/accepted/acceptedIds";
 import type { DeadLetter } from "@eventlogger/events/deadLetter";
 import type { DayVersion } from "@eventlogger/events/totals/totals";
+import { UTC_NAME } from "@eventlogger/events/zone/zoneName";
+import { FIRST_GENERATION } from "@eventlogger/gcp/bigquery/generations";
 import type { EventRow } from "@eventlogger/gcp/bigquery/tables";
 import { recordAccepted } from "./accepted/recordAccepted";
 import { toEventRows } from "./io/bigquery/toEventRows";
@@ -21,6 +23,8 @@ export type SessionWindows = "state" | "beam";
 export interface EventPipelineOptions {
   /** Session gap: events of one session id less than this apart belong to one session. Whole seconds. */
   readonly sessionGapMs: number;
+  /** Time zone of the days of sessions and users: an IANA name. @default "UTC" */
+  readonly timeZone?: string | undefined;
   /** @default "state" */
   readonly sessionWindows?: SessionWindows | undefined;
   /** Only for Beam's session windows: events older than this are stale and bypass them. */
@@ -32,6 +36,8 @@ export interface EventPipelineOptions {
    * described. It belongs to the state, and becomes part of the pipeline's description: never print either.
    */
   readonly shardHashSecret: string | undefined;
+  /** The generation that the rollup versions belong to. @default 1 */
+  readonly generation?: number | undefined;
   /**
    * Rollup versions are higher than this. For a runner that commits state and outputs together: its workers have no floor of
    * their own. @default 0
@@ -50,10 +56,20 @@ export type Sink<T> = AnyPTransform<PCollection<T>, DeadLetter>;
 /** The source and the sinks of the pipeline. They depend on the runner, which chooses them in one place. */
 export interface EventPipelineIo {
   readonly readMessages: AnyPTransform<Root, PubSubMessage>;
+  /** Reads the replay subscription, where that is a step of its own. By default `readMessages` reads both subscriptions. */
+  readonly readReplay?: AnyPTransform<Root, PubSubMessage> | undefined;
   readonly writeEvents: Sink<EventRow>;
   readonly writeRollupVersions: Sink<DayVersion>;
   readonly writeDeadLetters: Sink<DeadLetter>;
   readonly writeAcceptedIds: Sink<AcceptedIds>;
+}
+
+/** The messages of both subscriptions. The step that reads live messages has the name that running jobs know. */
+async function readAll(root: Root, { readMessages, readReplay }: EventPipelineIo): Promise<PCollection<PubSubMessage>> {
+  const messages = await applyAsync(root, readMessages);
+  if (!readReplay) return messages;
+  const replayed = await applyAsync(root, readReplay);
+  return P([messages, replayed]).apply(withName("AllMessages", flatten<PubSubMessage>()));
 }
 
 /**
@@ -64,24 +80,26 @@ export function eventPipeline(
   io: EventPipelineIo,
   {
     sessionGapMs: gapMs,
+    timeZone = UTC_NAME,
     lateAfterMs: staleAfterMs,
     earlyFiringMs,
     sessionWindows = "state",
     shardHashSecret,
+    generation = FIRST_GENERATION,
     versionFloor,
     skipsCountedDays = true,
   }: EventPipelineOptions,
 ): (root: Root) => Promise<PCollection<DeadLetter>> {
   const beamWindows = sessionWindows === "beam" ? { staleAfterMs, earlyFiringMs } : undefined;
   return async (root) => {
-    const messages = await applyAsync(root, io.readMessages);
+    const messages = await readAll(root, io);
     const { events, deadLetters: invalidMessages } = parseMessages(messages, beamWindows?.staleAfterMs);
     const refusedEvents = await applyAsync(pipe(events, toEventRows()), io.writeEvents);
 
-    const sessionDeltas = pipe(events, countSessions({ gapMs, shardHashSecret, beamWindows }));
-    const userDeltas = pipe(events, countUsers({ shardHashSecret, skipsCounted: skipsCountedDays }));
+    const sessionDeltas = pipe(events, countSessions({ gapMs, shardHashSecret, timeZone, beamWindows }));
+    const userDeltas = pipe(events, countUsers({ shardHashSecret, timeZone, skipsCounted: skipsCountedDays }));
     const deltas = P([sessionDeltas, userDeltas]).apply(withName("AllDeltas", flatten<KV<string, string>>()));
-    const refusedVersions = await applyAsync(pipe(deltas, totalDays(versionFloor)), io.writeRollupVersions);
+    const refusedVersions = await applyAsync(pipe(deltas, totalDays(generation, versionFloor)), io.writeRollupVersions);
 
     const deadLetters = P([invalidMessages, refusedEvents, refusedVersions]).apply(
       withName("AllDeadLetters", flatten<DeadLetter>()),

@@ -25,11 +25,14 @@ describe("ledgers in a worker", function () {
     // A runner describes its bundles anew for each attempt of a job.
     for (const attempt of [1, 2]) {
       await describeSteps(`users ${attempt}`, (events) =>
-        pipe(events, countUsers({ shardHashSecret: SECRET, skipsCounted: true })),
+        pipe(events, countUsers({ shardHashSecret: SECRET, timeZone: "UTC", skipsCounted: true })),
       );
     }
     await describeSteps("sessions", (events) =>
-      pipe(events, countSessions({ gapMs: 30 * MINUTE, shardHashSecret: SECRET, beamWindows: undefined })),
+      pipe(
+        events,
+        countSessions({ gapMs: 30 * MINUTE, shardHashSecret: SECRET, timeZone: "UTC", beamWindows: undefined }),
+      ),
     );
   });
   afterEach(() => runner.close());
@@ -102,6 +105,22 @@ describe("ledgers in a worker", function () {
     const at = (session: string, user: string): string => `${user} ${session} ${NOON}`;
     assert.equal(await conflicts(at("x", "u"), at("y", "u"), at("x", "u")), 0);
     assert.equal(await conflicts(at("x", "v"), at("y", "u"), at("x", "w")), 2);
+  });
+
+  it("users and sessions count on the days of the time zone in a worker, to which it comes with the pipeline", async () => {
+    const timeZone = "Asia/Kolkata";
+    await describeSteps("users in a zone", (events) =>
+      pipe(events, countUsers({ shardHashSecret: SECRET, timeZone, skipsCounted: true })),
+    );
+    await describeSteps("sessions in a zone", (events) =>
+      pipe(events, countSessions({ gapMs: 30 * MINUTE, shardHashSecret: SECRET, timeZone, beamWindows: undefined })),
+    );
+    // 23:55 and 00:05 in Kolkata: 18:25 and 18:35 UTC of one day.
+    const overMidnight = ["u", "v"].flatMap((user) => [event(user, 6 * 60 + 25), event(user, 6 * 60 + 35)]);
+    const users = await runner.run("users in a zone", [overMidnight]);
+    assert.deepEqual(users.output.sort(), [`${TODAY} [0,0,2,2]`, `${TODAY + 1} [0,0,2,0]`]);
+    const sessions = await runner.run("sessions in a zone", [overMidnight]);
+    assert.deepEqual(sessions.output.sort(), [`${TODAY} [1,0,0,0]`, `${TODAY + 1} [1,0,0,0]`]);
   });
 
   it("a session that grows costs one state request per bundle", async () => {

@@ -34,6 +34,8 @@ export interface PipelineSettings {
   readonly rocksdbMemory: string;
   /** How sessions are windowed. */
   readonly sessionWindows: SessionWindows;
+  /** IANA name of the zone of the days. @default UTC */
+  readonly timeZone?: string;
   /** Interval of early firings of session windows, ms. */
   readonly earlyMs: number;
   /** Time between self-checkpoints of the source, ms. */
@@ -94,6 +96,7 @@ export class BenchPipeline {
         {
           sessionGapMs: SESSION_GAP_MS,
           sessionWindows: settings.sessionWindows,
+          timeZone: settings.timeZone,
           lateAfterMs: DAY_MS,
           earlyFiringMs: settings.earlyMs,
           shardHashSecret: newShardHashSecret(),
@@ -143,7 +146,8 @@ export class BenchPipeline {
 
   /** Number of events that were parsed, as of about a second ago. */
   get read(): number {
-    return this.flink.workers.counters["events"] ?? 0;
+    const { events = 0, replayedEvents = 0 } = this.flink.workers.counters;
+    return events + replayedEvents;
   }
 
   /** The newest totals of each day, as text. */

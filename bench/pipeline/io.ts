@@ -7,6 +7,7 @@ import { appendFileSync, existsSync, writeFileSync } from "node:fs";
 import { bundleParDo, count, pipe, splittableParDo } from "@eventlogger/beam";
 import type { BundleDoFn, Residual, ProcessContext, SplittableDoFn } from "@eventlogger/beam";
 import type { DeadLetter } from "@eventlogger/events/deadLetter";
+import { ReplayEncoder, type ReplayMessage } from "@eventlogger/events/replayMessage";
 import type { Sink } from "@eventlogger/pipeline/eventPipeline";
 import { pubSubMessageCoder, type PubSubMessage } from "@eventlogger/pipeline/io/pubsub/message";
 import {
@@ -36,12 +37,20 @@ export type MessageOrigin =
       readonly parts?: number;
     }
   | { readonly kind: "file"; readonly file: string }
+  /** The events of `generated`, as messages of a replay. */
+  | { readonly kind: "replay"; readonly traffic: SyntheticTraffic }
   | {
       readonly kind: "growth";
       readonly traffic: GrowthTraffic;
       /** Files that open the second and the third day: the source waits until they exist. */
       readonly gates: readonly [string, string];
     };
+
+/** A message, and the attribute of one of a replay. */
+type SourceMessage = Message & { readonly replay?: string };
+
+/** The generation in the messages of a replay. The pipeline does not compare it. */
+const REPLAY_GENERATION = 1;
 
 interface Progress {
   /** Number of the reader, from 0. */
@@ -84,11 +93,29 @@ function* waitFor(gate: string): Generator<undefined> {
   while (!existsSync(gate)) yield undefined;
 }
 
+/** Messages with many events each, as `eventlogger replay` publishes them. */
+function* encodeReplay(events: Iterable<SyntheticEvent>): Generator<SourceMessage> {
+  const encoder = new ReplayEncoder(REPLAY_GENERATION);
+  let eventTime = 0;
+  const message = ({ data }: ReplayMessage): SourceMessage => ({ eventTime, data, replay: String(REPLAY_GENERATION) });
+  for (const { index, sessionId, userId, eventTime: event_time } of events) {
+    const ids = { event_id: `event-${index}`, session_id: sessionId, user_id: userId };
+    const full = encoder.add({ ...ids, event_name: "page_view", event_time, received_at: event_time + 20 });
+    if (full) yield message(full);
+    eventTime = event_time;
+  }
+  const rest = encoder.flush();
+  if (rest) yield message(rest);
+}
+
 /** The messages of a reader; undefined where it has to wait. */
-function* messagesOf(origin: MessageOrigin, part: number): Generator<Message | undefined> {
+function* messagesOf(origin: MessageOrigin, part: number): Generator<SourceMessage | undefined> {
   switch (origin.kind) {
     case "generated":
       yield* encode(partOf(syntheticEvents(origin.traffic), part, partsOf(origin)));
+      return;
+    case "replay":
+      yield* encodeReplay(syntheticEvents(origin.traffic));
       return;
     case "file":
       yield* readMessageFile(origin.file);
@@ -108,7 +135,7 @@ function* messagesOf(origin: MessageOrigin, part: number): Generator<Message | u
  * The messages of the readers in this process, by the file that each marks at its end. They are read once: a benchmark does
  * not survive its worker.
  */
-const readers = new Map<string, Generator<Message | undefined>>();
+const readers = new Map<string, Generator<SourceMessage | undefined>>();
 
 export class BenchSource implements SplittableDoFn<PubSubMessage, Progress> {
   /** @param marks see {@link readMessages} */
@@ -140,13 +167,17 @@ export class BenchSource implements SplittableDoFn<PubSubMessage, Progress> {
       isWaiting = next.done === true || next.value === undefined;
       if (next.done) mark(end);
       if (next.done || next.value === undefined) break;
-      const { eventTime, data } = next.value;
+      const { eventTime, data, replay } = next.value;
       last = eventTime;
-      const message = { data, messageId: `m${part}-${emitted + n}`, publishTime: eventTime + PUBLISH_DELAY_MS };
+      const message = {
+        ...{ data, messageId: `m${part}-${emitted + n}`, publishTime: eventTime + PUBLISH_DELAY_MS },
+        ...(replay !== undefined && { replay }),
+      };
       n++;
       const result = context.emit(message, eventTime);
       if (result) await result;
-      if (n % YIELD_EVERY === 0) {
+      // A message of a replay has many events.
+      if (replay !== undefined || n % YIELD_EVERY === 0) {
         if (Date.now() >= deadline) break;
         await new Promise(setImmediate);
       }

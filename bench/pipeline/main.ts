@@ -2,6 +2,7 @@
 import path from "node:path";
 import { totalmem } from "node:os";
 import yargs from "yargs";
+import { timeZoneProblem } from "@eventlogger/events/zone/zoneName";
 import { readOptions, wholeNumber, yargsOptions, type Options, type OptionSpecs } from "@eventlogger/options/options";
 import { UserError } from "@eventlogger/process/main";
 import { syntheticEvents } from "@eventlogger/traffic/load/syntheticMessages";
@@ -42,6 +43,12 @@ const benchOptions = {
       "How sessions are windowed: state (in the ledger's state) or beam (Beam's session windows in front of it).",
     choices: ["state", "beam"],
     default: "state",
+  },
+  timeZone: {
+    type: "string",
+    describe: "Time zone of the days, as an IANA name such as Europe/Berlin.",
+    default: "UTC",
+    check: timeZoneProblem,
   },
   ...flinkOptions,
   parallelism: {
@@ -131,7 +138,7 @@ async function measure(profile: ProfileName, options: BenchOptions, cleanup: Cle
       name: profile,
       origin: { kind: "generated", traffic, parts: options.parallelism },
       events: count,
-      expected: totalsText(expectedTotals(syntheticEvents(traffic))),
+      expected: totalsText(expectedTotals(syntheticEvents(traffic), options.timeZone)),
       heap: options.heap,
       stateBackend: options.stateBackend,
       rocksdbMemory: options.rocksdbMemory,
@@ -139,6 +146,7 @@ async function measure(profile: ProfileName, options: BenchOptions, cleanup: Cle
       sourceCheckpointMs: options.sliceMs,
       limitMs: options.limit,
       sessionWindows: options.sessionWindows,
+      timeZone: options.timeZone,
       parallelism: options.parallelism,
       cluster: options.cluster,
       onProgress: console.log,

@@ -1,7 +1,7 @@
 import type { DayDelta } from "@eventlogger/events/totals/totals";
+import { dayFromIso } from "@eventlogger/events/day";
+import { localDates } from "@eventlogger/traffic/localDates";
 import type { SyntheticEvent } from "@eventlogger/traffic/load/syntheticMessages";
-
-const DAY_MS = 86_400_000;
 
 /** The session gap of all benchmarks, ms. */
 export const SESSION_GAP_MS = 30 * 60_000;
@@ -31,14 +31,16 @@ class Day {
 
 /**
  * The totals of each day straight from their definitions, in ascending order. Shares no code with the pipeline: it counts
- * events that are sorted by time.
+ * events that are sorted by time, and takes the local date of each from Intl.
+ * @param timeZone IANA name of the zone of the days
  * @throws Error when the events are not sorted by time
  */
-export function expectedTotals(events: Iterable<SyntheticEvent>): DayDelta[] {
+export function expectedTotals(events: Iterable<SyntheticEvent>, timeZone = "UTC"): DayDelta[] {
+  const dateOf = localDates(timeZone);
   const days = new Map<number, Day>();
   const firstDays = new Map<string, number>();
   for (const event of events) {
-    const number = Math.floor(event.eventTime / DAY_MS);
+    const number = dayFromIso(dateOf(event.eventTime)) as number;
     let day = days.get(number);
     if (!day) days.set(number, (day = new Day()));
     day.add(event);

@@ -237,7 +237,7 @@ export function openApiDocument(settings: DocumentedSettings): OpenApiDocument {
           security: readSecurity,
           parameters: [
             day("from", `The first day; by default ${DEFAULT_DAYS} days end with the last day`),
-            day("to", "The last day; by default tomorrow"),
+            day("to", "The last day; by default tomorrow in time_zone"),
             REQUEST_ID,
           ],
           responses: {

@@ -38,9 +38,17 @@ const statistics: Record<keyof EventStatistics, JsonSchema> = {
   total_users: { ...COUNT, description: "Distinct users over all accepted events" },
   daily_stats: { type: "array", items: ref("DailyStats") },
   as_of: { type: "string", format: "date-time" },
+  generation: {
+    type: ["integer", "null"],
+    minimum: 1,
+    description:
+      "The generation of all numbers in the answer; null before the first start of the pipeline, as its definitions",
+  },
+  time_zone: { type: ["string", "null"], description: "Time zone of the days, an IANA name such as Europe/Berlin" },
+  session_gap: { type: ["number", "null"], minimum: 0, description: "Session gap in seconds" },
 };
 const dailyStats: Record<keyof DailyStats, JsonSchema> = {
-  date: { type: "string", pattern: "^\\d{2}/\\d{2}/\\d{4}$", description: "dd/mm/yyyy, UTC" },
+  date: { type: "string", pattern: "^\\d{2}/\\d{2}/\\d{4}$", description: "dd/mm/yyyy, in time_zone" },
   average_session_duration_min: { type: "number", minimum: 0 },
   average_session_duration_sec: COUNT,
   active_user_count: COUNT,

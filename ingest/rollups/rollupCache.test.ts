@@ -3,7 +3,7 @@ import { RequestError } from "../http/errors";
 import { RollupCache, type RollupCacheOptions } from "./rollupCache";
 
 const RANGE = { from: "2024-05-01", to: "2024-05-31" };
-const NOTHING = { total_users: 0, days: [] };
+const NOTHING = { total_users: 0, days: [], definitions: undefined };
 
 function cacheOf(read: RollupCacheOptions["read"], options: Partial<RollupCacheOptions> = {}): RollupCache {
   return new RollupCache({ read, ttlMs: 60_000, timeoutMs: 60_000, onError: () => undefined, ...options });
@@ -15,7 +15,7 @@ describe("RollupCache", () => {
   it("RollupCache sends one query for concurrent callers and while its answer is fresh", async () => {
     let queries = 0;
     let now = 0;
-    const cache = cacheOf(async () => ({ total_users: ++queries, days: [] }), { ttlMs: 50, now: () => now });
+    const cache = cacheOf(async () => ({ ...NOTHING, total_users: ++queries }), { ttlMs: 50, now: () => now });
     const totals = async (): Promise<number> => (await cache.get(RANGE)).totalUsers;
     assert.deepEqual(await Promise.all([totals(), totals(), totals()]), [1, 1, 1]);
     now = 49;
@@ -61,7 +61,7 @@ describe("RollupCache", () => {
   it("RollupCache keeps a bounded number of ranges, each with its own answer", async () => {
     const queries: string[] = [];
     const cache = cacheOf(
-      async ({ from }) => (queries.push(from), { total_users: Number(from.slice(0, 4)), days: [] }),
+      async ({ from }) => (queries.push(from), { ...NOTHING, total_users: Number(from.slice(0, 4)) }),
     );
     const get = async (year: number): Promise<number> =>
       (await cache.get({ from: `${year}-01-01`, to: `${year}-12-31` })).totalUsers;

@@ -1,5 +1,5 @@
 import { RequestError } from "../http/errors";
-import type { DailyRollup, DayRange } from "@eventlogger/gcp/bigquery/dailyRollups";
+import type { DailyRollup, DailyRollups, DayRange, RollupDefinitions } from "@eventlogger/gcp/bigquery/dailyRollups";
 
 /** The daily rollups at one moment. */
 export interface RollupSnapshot {
@@ -7,13 +7,15 @@ export interface RollupSnapshot {
   readonly totalUsers: number;
   /** As `read` returns them: ascending by date. */
   readonly days: readonly DailyRollup[];
+  /** Undefined before the first start of the pipeline. */
+  readonly definitions: RollupDefinitions | undefined;
   /** When the query was sent. */
   readonly asOf: Date;
 }
 
 export interface RollupCacheOptions {
   /** Reads the days of a range, ascending by date, and the users of all days. */
-  readonly read: (range: DayRange) => Promise<{ readonly total_users: number; readonly days: readonly DailyRollup[] }>;
+  readonly read: (range: DayRange) => Promise<Readonly<DailyRollups>>;
   /** Maximum age of a returned snapshot, ms. */
   readonly ttlMs: number;
   /** Time limit of a query, ms. */
@@ -82,8 +84,8 @@ export class RollupCache {
       timer = setTimeout(() => reject(new Error(`No answer from BigQuery within ${timeoutMs} ms`)), timeoutMs);
     });
     try {
-      const { total_users, days } = await Promise.race([this.options.read(range), timedOut]);
-      const snapshot = { totalUsers: total_users, days, asOf };
+      const { total_users, days, definitions } = await Promise.race([this.options.read(range), timedOut]);
+      const snapshot = { totalUsers: total_users, days, definitions, asOf };
       this.keep(key, snapshot);
       return snapshot;
     } catch (cause) {

@@ -1,4 +1,5 @@
 import { dayOf, dayToIso, parseDay } from "@eventlogger/events/day";
+import type { TimeZone } from "@eventlogger/events/zone/timeZone";
 import type { DayRange } from "@eventlogger/gcp/bigquery/dailyRollups";
 import { RequestError } from "../http/errors";
 
@@ -19,13 +20,21 @@ function parseParameter(field: "from" | "to", values: readonly string[]): number
   throw refusal(field, `must be one calendar date, as YYYY-MM-DD or dd/mm/yyyy, not ${given}`);
 }
 
+/** The days that a request asks for. Without `to` they depend on the time zone of the numbers, which only the answer has. */
+export interface RequestedDays {
+  /** Contains the days in every time zone. */
+  readonly widest: DayRange;
+  /** The days in a time zone. */
+  inZone(zone: TimeZone): DayRange;
+}
+
 /**
  * Reads `from` and `to` of a query. Without `to` the range ends tomorrow, because event times may be 24 hours ahead; without
- * `from` it begins 90 days before its end, today included.
+ * `from` it begins 90 days before its end, today included. Today is the date in the time zone of the numbers.
  * @param now epoch milliseconds
  * @throws RequestError INVALID_PARAMETER with the name of the parameter
  */
-export function parseDateRange(query: URLSearchParams, now: number): DayRange {
+export function parseDateRange(query: URLSearchParams, now: number): RequestedDays {
   for (const name of query.keys()) {
     if (name !== "from" && name !== "to") {
       throw refusal(name.slice(0, 100) || '""', "is not a parameter of this path, which has from and to");
@@ -33,16 +42,31 @@ export function parseDateRange(query: URLSearchParams, now: number): DayRange {
   }
   const givenFrom = parseParameter("from", query.getAll("from"));
   const givenTo = parseParameter("to", query.getAll("to"));
+  const range = (today: number): Days => {
+    const from = givenFrom ?? (givenTo ?? today) - DEFAULT_DAYS + 1;
+    return { from, to: givenTo ?? Math.max(today + 1, from) };
+  };
   const today = dayOf(now);
-  const from = givenFrom ?? (givenTo ?? today) - DEFAULT_DAYS + 1;
-  const to = givenTo ?? Math.max(today + 1, from);
+  const { from, to } = range(today);
   if (from > to) throw refusal("from", `must not be after to (${dayToIso(from)} > ${dayToIso(to)})`);
   if (to - from >= MAX_DAYS) {
     const end = givenTo === undefined ? " (without to, the range ends tomorrow)" : "";
     throw refusal("from", `must be at most ${MAX_DAYS} days before the end of the range, both included${end}`);
   }
-  return { from: dayToIso(Math.max(from, FIRST_DAY)), to: dayToIso(Math.max(to, FIRST_DAY)) };
+  // Somewhere it is still yesterday, and elsewhere tomorrow already.
+  const widest = { from: range(today - 1).from, to: range(today + 1).to };
+  return { widest: isoRange(widest), inZone: (zone) => isoRange(range(zone.dayOf(now))) };
+}
+
+/** Epoch days, both included. */
+interface Days {
+  readonly from: number;
+  readonly to: number;
 }
 
 /** The first day that BigQuery's DATE holds, 0001-01-01. */
 const FIRST_DAY = -719_162;
+
+function isoRange({ from, to }: Days): DayRange {
+  return { from: dayToIso(Math.max(from, FIRST_DAY)), to: dayToIso(Math.max(to, FIRST_DAY)) };
+}

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
+import { activateGeneration, createGeneration } from "@eventlogger/gcp/bigquery/generations";
 import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
 import { rollupVersion } from "@eventlogger/gcp/bigquery/testing/rows";
 import type { RollupVersionRow } from "@eventlogger/gcp/bigquery/tables";
@@ -18,7 +19,7 @@ describe("GET /event/ with BigQuery", function () {
   let replica: TestReplica;
 
   before(async () => {
-    dataset = await warehouse.freshDataset();
+    dataset = await warehouse.datasetWithGeneration();
     replica = await ingest.startReplica({ ...env(), QUERY_TIMEOUT: "60s", CACHE_TTL: `${CACHE_TTL_MS}ms` });
   });
 
@@ -39,8 +40,9 @@ describe("GET /event/ with BigQuery", function () {
   }
 
   it("GET /event/ returns no days before any event was counted", async () => {
-    const { total_users, daily_stats } = await read();
-    assert.deepEqual({ total_users, daily_stats }, { total_users: 0, daily_stats: [] });
+    const answer = await read();
+    const definitions = { generation: 1, time_zone: "UTC", session_gap: 1800 };
+    assert.deepEqual(answer, { total_users: 0, daily_stats: [], as_of: answer.as_of, ...definitions });
   });
 
   it("GET /event/ returns the newest totals of each day, and newer ones after the cache expires", async () => {
@@ -94,6 +96,56 @@ describe("GET /event/ with BigQuery", function () {
       [["17/05/2024", 9]],
     );
     assert.equal(changed.total_users, 3);
+  });
+
+  it("GET /event/ answers with the numbers and the definitions of one generation, also while another one is activated", async () => {
+    const { bigquery } = warehouse;
+    const other = await warehouse.datasetWithGeneration();
+    const settings = { sessionGapMs: 600_000, timeZone: "Asia/Tokyo", stateFormat: 2 };
+    await createGeneration(bigquery, other, { settings });
+    const dates = ["2024-05-16", "2024-05-17", "2024-05-18"];
+    const rows = [1, 2].flatMap((generation) =>
+      dates.map((date) => rollupVersion({ generation, date, session_count: generation, new_user_count: generation })),
+    );
+    await bigquery.dataset(other).table("daily_rollup_versions").insert(rows);
+    const reader = await ingest.startReplica({ ...env(), DATASET: other, QUERY_TIMEOUT: "60s", CACHE_TTL: "0ms" });
+    const seen = new Set<number>();
+    let isSwitching = true;
+    const poll = async (): Promise<void> => {
+      while (isSwitching) {
+        const response = await fetch(`${reader.url}/event/?from=2024-05-16&to=2024-05-18`);
+        assert.equal(response.status, 200);
+        const answer = (await response.json()) as EventStatistics;
+        const generation = answer.generation ?? assert.fail();
+        seen.add(generation);
+        assert.deepEqual(answer, {
+          total_users: 3 * generation,
+          daily_stats: dates.map((date) => ({
+            date: date.split("-").reverse().join("/"),
+            ...{ average_session_duration_min: 0, average_session_duration_sec: 0, active_user_count: 0 },
+            ...{ new_user_count: generation, session_count: generation },
+          })),
+          as_of: answer.as_of,
+          generation,
+          ...(generation === 1
+            ? { time_zone: "UTC", session_gap: 1800 }
+            : { time_zone: "Asia/Tokyo", session_gap: 600 }),
+        });
+      }
+    };
+    const readers = Promise.all([poll(), poll(), poll()]);
+    try {
+      for (let i = 0; i < 20; i++) {
+        const last = seen.size;
+        await activateGeneration(bigquery, other, i % 2 === 0 ? 2 : 1, { keepOld: true });
+        if (last < 2)
+          await Promise.race([readers, eventually(async () => seen.size > last, "an answer after the switch")]);
+      }
+    } finally {
+      isSwitching = false;
+    }
+    await readers;
+    assert.deepEqual([...seen].sort(), [1, 2]);
   });
 
   it("while BigQuery hangs, GET /event/ answers 503 with Retry-After, events are accepted, and it recovers afterwards", async () => {

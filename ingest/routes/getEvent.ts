@@ -1,6 +1,8 @@
 import type { Middleware } from "koa";
 import { dayFromIso, dayToDdMmYyyy } from "@eventlogger/events/day";
-import type { DailyRollup } from "@eventlogger/gcp/bigquery/dailyRollups";
+import { TimeZone } from "@eventlogger/events/zone/timeZone";
+import { timeZoneProblem, UTC_NAME } from "@eventlogger/events/zone/zoneName";
+import type { DailyRollup, RollupDefinitions } from "@eventlogger/gcp/bigquery/dailyRollups";
 import { admit, type AdmissionCheck } from "../access/admission";
 import { parseDateRange } from "./dateRange";
 import type { RollupCache } from "../rollups/rollupCache";
@@ -21,6 +23,12 @@ export interface EventStatistics {
   readonly daily_stats: readonly DailyStats[];
   /** ISO 8601. */
   readonly as_of: string;
+  /** The generation of all numbers in the answer, and its definitions. Null before the first start of the pipeline. */
+  readonly generation: number | null;
+  /** IANA name of the time zone of the days. */
+  readonly time_zone: string | null;
+  /** Seconds. */
+  readonly session_gap: number | null;
 }
 
 /** @throws Error when the text is not a date */
@@ -41,16 +49,26 @@ function dailyStats(day: DailyRollup): DailyStats {
   };
 }
 
+/** The zone of the days. UTC when this release of Node.js does not know it: then the default range may end a day early or late. */
+function zoneOf(definitions: RollupDefinitions | undefined): TimeZone {
+  const name = definitions?.timeZone ?? UTC_NAME;
+  return timeZoneProblem(name) === undefined ? TimeZone.of(name) : TimeZone.UTC;
+}
+
 /** `GET /event/`: the daily rollups of the last 90 days, or of `?from=&to=`. @param check undefined when anybody may read */
 export function createGetEvent(rollups: Pick<RollupCache, "get">, check: AdmissionCheck | undefined): Middleware {
   return async function getEvent(ctx) {
     admit(ctx, check);
-    const range = parseDateRange(new URLSearchParams(ctx.querystring), Date.now());
-    const { totalUsers, days, asOf } = await rollups.get(range);
+    const requested = parseDateRange(new URLSearchParams(ctx.querystring), Date.now());
+    const { totalUsers, days, definitions, asOf } = await rollups.get(requested.widest);
+    const { from, to } = requested.inZone(zoneOf(definitions));
     const body: EventStatistics = {
       total_users: totalUsers,
-      daily_stats: days.map(dailyStats),
+      daily_stats: days.filter(({ date }) => date >= from && date <= to).map(dailyStats),
       as_of: asOf.toISOString(),
+      generation: definitions?.generation ?? null,
+      time_zone: definitions?.timeZone ?? null,
+      session_gap: definitions ? definitions.sessionGapMs / 1000 : null,
     };
     ctx.set("Cache-Control", "no-cache");
     ctx.body = body;

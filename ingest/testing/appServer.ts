@@ -39,6 +39,7 @@ export function appDeps(deps: Partial<AppDeps> = {}): AppDeps {
     rollups: new RollupCache({
       read: async ({ from, to }) => ({
         total_users: 3,
+        definitions: { generation: 2, timeZone: "Europe/Berlin", sessionGapMs: 1_800_000 },
         days: DAYS.filter(({ date }) => date >= from && date <= to),
       }),
       ttlMs: 1000,

@@ -58,6 +58,33 @@ describe("bruteForceRollups", () => {
     assert.deepEqual(bruteForceRollups([...events].reverse()), expected);
   });
 
+  it("bruteForceRollups splits sessions and counts users by the days of the given time zone", () => {
+    const events = [
+      // In New York, 01:30 to 01:50 before the clock goes back, and 10 minutes later 01:00: one session of 30 minutes.
+      event("s1", "2026-11-01T05:30:00", "u1"),
+      event("s1", "2026-11-01T05:50:00", "u1"),
+      event("s1", "2026-11-01T06:00:00", "u1"),
+      // 23:50 of 31 October to 00:10 of 1 November.
+      event("s2", "2026-11-01T03:50:00", "u1"),
+      event("s2", "2026-11-01T04:10:00", "u2"),
+      // 1 November has 25 hours: its last minute, and the first one of 2 November.
+      event("s3", "2026-11-02T04:59:00", "u2"),
+      event("s3", "2026-11-02T05:00:00", "u2"),
+    ];
+    const day = (date: string, seconds: number, sessions: number, active: number, fresh: number): object => ({
+      date,
+      average_session_duration_min: seconds / 60,
+      average_session_duration_sec: seconds,
+      active_user_count: active,
+      new_user_count: fresh,
+      session_count: sessions,
+    });
+    assert.deepEqual(bruteForceRollups(events, 30 * 60_000, "America/New_York"), {
+      total_users: 2,
+      daily_stats: [day("31/10/2026", 0, 1, 1, 1), day("01/11/2026", 600, 3, 2, 1), day("02/11/2026", 0, 1, 1, 0)],
+    });
+  });
+
   it("bruteForceRollups returns no days without events", () => {
     assert.deepEqual(bruteForceRollups([]), { total_users: 0, daily_stats: [] });
   });

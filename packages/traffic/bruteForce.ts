@@ -1,5 +1,6 @@
 import type { AnalyticsEvent } from "@eventlogger/events/event";
 import { averageSessionDurationMin, averageSessionDurationSec } from "./averages";
+import { localDates } from "./localDates";
 
 /**
  * The daily rollups straight from their definitions, by sorting and counting all events. Simple enough to be obviously
@@ -24,8 +25,6 @@ export interface RollupReport {
 }
 
 type CountedEvent = Pick<AnalyticsEvent, "event_id" | "session_id" | "event_time" | "user_id">;
-
-const isoDate = (ms: number): string => new Date(ms).toISOString().split("T")[0] ?? "";
 
 function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
   const groups = new Map<string, T[]>();
@@ -57,14 +56,16 @@ function sessionDurations(times: readonly number[], gapMs: number): number[] {
  * The expected answer of `GET /event/` for these events: days in ascending order, without days that have no events.
  * @param events all accepted events in any order; of several with the same event_id only one counts
  * @param gapMs session gap
+ * @param timeZone IANA name of the zone whose days count
  */
-export function bruteForceRollups(events: Iterable<CountedEvent>, gapMs = 30 * 60_000): RollupReport {
+export function bruteForceRollups(events: Iterable<CountedEvent>, gapMs = 30 * 60_000, timeZone = "UTC"): RollupReport {
+  const dateOf = localDates(timeZone);
   const unique = [...new Map([...events].map((event) => [event.event_id, event])).values()];
   const known = unique.filter((event) => event.user_id !== null);
   const firstDays = [...groupBy(known, (event) => event.user_id ?? "").values()].map((ofUser) =>
-    ofUser.map((event) => isoDate(event.event_time)).reduce((a, b) => (a < b ? a : b)),
+    ofUser.map((event) => dateOf(event.event_time)).reduce((a, b) => (a < b ? a : b)),
   );
-  const days = groupBy(unique, (event) => isoDate(event.event_time));
+  const days = groupBy(unique, (event) => dateOf(event.event_time));
   const daily_stats = [...days.keys()].sort().map((day): DailyStat => {
     const ofDay = days.get(day) ?? [];
     const durations = [...groupBy(ofDay, (event) => event.session_id).values()].flatMap((ofSession) =>

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { addDay, decodeActiveDays, encodeActiveDays } from "@eventlogger/events/users/activeDays";
-import { dayOf, dayToDdMmYyyy } from "@eventlogger/events/day";
+import { dayToDdMmYyyy } from "@eventlogger/events/day";
 import type { AnalyticsEvent, EventInput } from "@eventlogger/events/event";
 import { addInterval, unionIntervals, type Interval } from "@eventlogger/events/sessions/sessionIntervals";
 import { averageSessionDurationMin, averageSessionDurationSec } from "./averages";
@@ -10,6 +10,7 @@ import { addToTotals, isZeroDelta, sumDeltas, type DayDelta, type DayTotals } fr
 import { createRandom, type Random } from "./generator/random";
 import { generateTraffic } from "./generator/trafficGenerator";
 import { validateEvent } from "@eventlogger/events/validation";
+import { TimeZone } from "@eventlogger/events/zone/timeZone";
 
 /** The ledgers of the pipeline without Beam, which only chooses order and grouping. */
 class Ledgers {
@@ -90,13 +91,18 @@ class SessionWindows {
 }
 
 /** Sends events through the ledgers: some bypass the windows, panes fire and bundles end at random times. */
-function throughLedgers(events: readonly AnalyticsEvent[], gapMs: number, random: Random): RollupReport {
+function throughLedgers(
+  events: readonly AnalyticsEvent[],
+  gapMs: number,
+  random: Random,
+  zone = TimeZone.UTC,
+): RollupReport {
   const ledgers = new Ledgers(gapMs);
   const windows = new SessionWindows(gapMs);
   const bypass = random.float();
   const fire = random.float() * 0.3;
   for (const event of events) {
-    const day = dayOf(event.event_time);
+    const day = zone.dayOf(event.event_time);
     if (random.chance(bypass)) ledgers.addPartial(day, event.session_id, [event.event_time, event.event_time]);
     else windows.add(day, event.session_id, event.event_time);
     if (event.user_id !== null) ledgers.addUserDay(event.user_id, day);
@@ -155,16 +161,17 @@ describe("exactness", () => {
     );
   }).timeout(20_000);
 
-  it("the ledgers equal brute force for generated traffic in several orders", () => {
+  it("the ledgers equal brute force for generated traffic in several orders and time zones", () => {
     const events = [
       ...generateTraffic({ now: NOW, days: 5, count: 3000, users: 300, duplicateShare: 0.1, lateBy: 300 }),
     ].map(event);
-    const expected = bruteForceRollups(events);
-    assert.equal(expected.daily_stats.length, 6);
-    for (let seed = 0; seed < 5; seed++) {
+    assert.equal(bruteForceRollups(events).daily_stats.length, 6);
+    const zones = ["UTC", "America/New_York", "Asia/Kolkata", "Pacific/Apia", "UTC"];
+    for (const [seed, timeZone] of zones.entries()) {
       const random = createRandom(seed);
       const order = seed === 0 ? events : shuffled(events, random);
-      assert.deepEqual(throughLedgers(order, 30 * 60_000, random), expected);
+      const expected = bruteForceRollups(events, 30 * 60_000, timeZone);
+      assert.deepEqual(throughLedgers(order, 30 * 60_000, random, TimeZone.of(timeZone)), expected);
     }
   }).timeout(20_000);
 });

@@ -34,9 +34,11 @@ export class CollectHashes implements BundleDoFn<ParsedEvent, KV<string, Uint8Ar
   }
 
   process(
-    { event, propertiesJson = JSON.stringify(event.properties) }: ParsedEvent,
+    { event, propertiesJson = JSON.stringify(event.properties), isReplay }: ParsedEvent,
     emit: Emit<KV<string, Uint8Array>>,
   ): void {
+    // Recorded when it was accepted.
+    if (isReplay) return;
     const day = dayOf(event.event_time);
     const hash = eventIdHash(event.event_id);
     recentEvents ??= new RecentEvents();

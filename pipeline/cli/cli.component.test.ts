@@ -23,9 +23,10 @@ describe("eventlogger", function () {
   it("--help lists all commands, and each command has a help with examples", async () => {
     const all = await eventlogger(["--help"]);
     assert.equal(all.code, 0);
-    const names = "setup run launch status logs update drain cancel generate verify dead-letters worker-pool".split(
-      " ",
-    );
+    const names =
+      "setup run launch status logs update drain cancel generate verify generations dead-letters worker-pool".split(
+        " ",
+      );
     const check = async (name: string): Promise<void> => {
       assert.match(all.stdout, new RegExp(`^ +eventlogger ${name} `, "m"));
       const one = await eventlogger([name, "--help"]);
@@ -38,12 +39,13 @@ describe("eventlogger", function () {
 
   it("exits with 2 and reports all problems of the command line and the environment", async () => {
     const { code, stdout, stderr } = await eventlogger(["verify", "--datset", "x", "--session-gap", "0"], {
-      env: { DATASET: "not-one" },
+      env: { DATASET: "not-one", TIME_ZONE: "PST" },
     });
     assert.equal(code, 2);
     assert.equal(stdout, "");
     assert.match(stderr, /unknown option --datset; did you mean --dataset\?/);
     assert.match(stderr, /--session-gap \(SESSION_GAP\) must be a positive whole number of seconds/);
+    assert.match(stderr, /--time-zone \(TIME_ZONE\) must be an IANA time zone such as Europe\/Berlin, or UTC/);
     assert.match(stderr, /--dataset \(DATASET\) must be letters, digits and underscores/);
     assert.doesNotMatch(stderr, /\u001b/);
   });
@@ -146,6 +148,8 @@ describe("eventlogger", function () {
         "created topic events-dead-letters",
         "created subscription events-dead-letters",
         "created subscription events-pipeline (dead letters to events-dead-letters after 100 deliveries)",
+        "created topic events-replay-g1",
+        "created subscription events-pipeline-replay-g1",
         "created dataset analytics",
         "created table analytics.events",
         "created table analytics.daily_rollup_versions",
@@ -158,7 +162,7 @@ describe("eventlogger", function () {
       ]);
       const second = await eventlogger(args, { env: env() });
       assert.equal(second.code, 0, second.stderr);
-      assert.equal(second.stdout.match(/^exists /gm)?.length, 14);
+      assert.equal(second.stdout.match(/^exists /gm)?.length, first.stdout.match(/^created /gm)?.length);
       assert.doesNotMatch(second.stdout, /created|updated|differs/);
     });
 
@@ -166,9 +170,11 @@ describe("eventlogger", function () {
       const names = ["--topic", "plain", "--subscription", "plain", "--dataset", "plain"];
       const bare = await eventlogger(["setup", ...names, "--schema", "none"], { env: env() });
       assert.equal(bare.code, 0, bare.stderr);
-      assert.deepEqual(bare.stdout.trim().split("\n").slice(0, 3), [
+      assert.deepEqual(bare.stdout.trim().split("\n").slice(0, 5), [
         "created topic plain",
         "created subscription plain",
+        "created topic plain-replay-g1",
+        "created subscription plain-replay-g1",
         "created dataset plain",
       ]);
       const { code, stdout, stderr } = await eventlogger(["setup", ...names, "--json"], { env: env() });
@@ -265,14 +271,14 @@ describe("eventlogger", function () {
         "not covered 1 day not covered by the record of accepted events, 2024-05-01 to 2024-05-01: the record is empty, and " +
           "1 event came before",
         "equal 1 days equal, 0 recorded events in events",
-        "session gap 30m, bytes scanned: not reported",
+        "generation 1, session gap 30m, days of UTC; bytes scanned: not reported",
         "",
       ]);
       const json = await eventlogger(["verify", "--dataset", dataset, "--since", "2020-01-01", "--json"], {
         env: env(),
       });
       assert.deepEqual(JSON.parse(json.stdout), {
-        ...{ equal: true, equalDays: 1, differences: [], deadLetters: [] },
+        ...{ equal: true, equalDays: 1, differences: [], deadLetters: [], generation: 1, timeZone: "UTC" },
         record: { exists: true, recorded: 0, missing: [], uncovered: [{ date: "2024-05-01", events: 1 }] },
         ...{ sessionGapMs: 1_800_000, since: "2020-01-01", comparedDays: ["2024-05-01"] },
       });

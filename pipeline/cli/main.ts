@@ -52,20 +52,32 @@ function unknownCommand(name: string): UsageError {
 }
 
 /**
- * Takes the action of a command from its arguments.
+ * Takes the action of a command, and the argument of the action, from its arguments.
  * @throws UsageError when the command has actions, and the first argument is not one of them
  */
 function takeAction(
-  { name, actions }: Command,
+  { name, actions, isActionOptional = false, argumentOf = {} }: Command,
   args: readonly (string | number)[],
-): { action: string; rest: (string | number)[] } {
+): { action: string; values: string[]; rest: (string | number)[] } {
   const [own = "", ...rest] = args;
-  if (!actions) return { action: "", rest: [own, ...rest] };
-  const [given, ...others] = rest;
+  if (!actions) return { action: "", values: [], rest: [own, ...rest] };
+  const [given = isActionOptional ? actions[0] : undefined, ...others] = rest;
   const action = actions.find((known) => known === given);
-  if (action !== undefined) return { action, rest: [own, ...others] };
+  if (action !== undefined) {
+    const taken = argumentOf[action] === undefined ? 0 : 1;
+    return { action, values: others.slice(0, taken).map(String), rest: [own, ...others.slice(taken)] };
+  }
   const problem = given === undefined ? "" : `, not ${JSON.stringify(String(given))}`;
   throw new UsageError(`${name} must be followed by ${actions.join(" or ")}${problem}`);
+}
+
+/** The actions of a command for its usage, such as ` <list|resend>` or ` [list|activate N]`. */
+function actionsText({ actions, isActionOptional, argumentOf = {} }: Command): string {
+  if (!actions) return "";
+  const text = actions
+    .map((action) => (argumentOf[action] === undefined ? action : `${action} ${argumentOf[action]}`))
+    .join("|");
+  return isActionOptional ? ` [${text}]` : ` <${text}>`;
 }
 
 async function main(args: readonly string[]): Promise<number> {
@@ -91,8 +103,7 @@ async function main(args: readonly string[]): Promise<number> {
       command.name,
       command.summary,
       (y) => {
-        const action = command.actions ? ` <${command.actions.join("|")}>` : "";
-        const usage = `$0 ${command.name}${action} [options]\n\n${command.summary}.${command.details ? `\n${command.details}` : ""}`;
+        const usage = `$0 ${command.name}${actionsText(command)} [options]\n\n${command.summary}.${command.details ? `\n${command.details}` : ""}`;
         y.usage(usage).options(yargsOptions(command.options));
         return y.epilogue(`${examplesText(command)}\n\n${VARIABLES}`);
       },
@@ -100,8 +111,12 @@ async function main(args: readonly string[]): Promise<number> {
         chosen = command;
         const check = (options: Readonly<Record<string, unknown>>): readonly string[] => command.check?.(options) ?? [];
         result = Promise.resolve().then(() => {
-          const { action, rest } = takeAction(command, argv._);
-          return command.run(readCommandLine(command.options, { ...argv, _: rest }, process.env, check), action);
+          const { action, values, rest } = takeAction(command, argv._);
+          return command.run(
+            readCommandLine(command.options, { ...argv, _: rest }, process.env, check),
+            action,
+            values,
+          );
         });
       },
     );

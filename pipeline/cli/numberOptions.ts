@@ -1,3 +1,4 @@
+import { DEFAULT_GAP_MS } from "../generationSettings";
 import { atLeast, type OptionSpecs } from "@eventlogger/options/options";
 
 const wholeSeconds = (ms: number): string | undefined =>
@@ -8,7 +9,7 @@ export const numberOptions = {
   sessionGap: {
     type: "duration",
     describe: "Session gap: events at least this far apart belong to different sessions",
-    default: 30 * 60_000,
+    default: DEFAULT_GAP_MS,
     check: wholeSeconds,
     group: "Rollups:",
   },

@@ -10,20 +10,28 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import path from "node:path";
 import type { PubSub } from "@google-cloud/pubsub";
 import { encodeMessage } from "@eventlogger/events/eventMessage";
+import { readDailyRollups } from "@eventlogger/gcp/bigquery/dailyRollups";
+import { activateGeneration, createGeneration, readGenerations } from "@eventlogger/gcp/bigquery/generations";
 import { startRecordingProxy, type RecordingProxy } from "@eventlogger/gcp/bigquery/testing/recordingProxy";
 import { event } from "@eventlogger/gcp/bigquery/testing/rows";
 import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
 import { startPubSubEmulator, type PubSubEmulator } from "@eventlogger/gcp/emulators/emulators";
 import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
+import { liveSubscription, replayNames } from "@eventlogger/gcp/pubsub/replayNames";
+import { setUpReplay } from "@eventlogger/gcp/pubsub/setup/setUpReplay";
+import { setUpSubscription } from "@eventlogger/gcp/pubsub/setup/subscription";
 import { startChildProcess, type ChildProcess } from "@eventlogger/process/childProcess";
 import { packageRootOf } from "@eventlogger/process/packageRoot";
 import { freePort } from "@eventlogger/process/ports";
 import { isRunning, type ProcessIdentity } from "@eventlogger/process/processIdentity";
 import { waitUntil } from "@eventlogger/process/wait";
+import type { RunProgressFile } from "../monitoring/progressFile";
+import { stateDirectoryOf } from "../runners/flink/generationDirectory";
+import { STATE_FORMAT } from "../shards";
 import { eventlogger } from "./testing/eventlogger";
 
 /** Occurs in every id and text of the events, so that any part of an event in a log is found. */
@@ -99,8 +107,8 @@ describe("a running eventlogger run", function () {
   const output = (): string => readFileSync(path.join(directory, "run.log"), "utf8");
   const logs = (): string =>
     ["workers.log", "job-server.log"].map((name) => readFileSync(path.join(stateDir, "logs", name), "utf8")).join("");
-  const workers = (): ProcessIdentity[] => {
-    const file = path.join(stateDir, "processes.json");
+  const workers = (generation: number): ProcessIdentity[] => {
+    const file = path.join(stateDirectoryOf(stateDir, generation), "processes.json");
     return (JSON.parse(readFileSync(file, "utf8")) as { children: ProcessIdentity[] }).children.slice(1);
   };
   async function status(page: string): Promise<number> {
@@ -238,12 +246,60 @@ describe("a running eventlogger run", function () {
     await untilCheckpoint();
   });
 
+  it("goes on with the next generation in its own state directory at once when that is activated, and tells up to when its messages are processed", async () => {
+    const dataset = "analytics";
+    const names = { topic: "events", subscription: "events-pipeline" };
+    const subscription = liveSubscription(names.subscription, 2);
+    await setUpSubscription(client, subscription, {
+      topic: names.topic,
+      retentionMs: 86_400_000,
+      updateExisting: false,
+    });
+    await setUpReplay(client, { ...names, generation: 2 });
+    const replay = replayNames(names, 2);
+    await createGeneration(bigquery.bigquery, dataset, {
+      settings: {
+        sessionGapMs: 60_000,
+        timeZone: "Asia/Tokyo",
+        shardHashSecret: "0".repeat(32),
+        stateFormat: STATE_FORMAT,
+      },
+      resources: () => ({ subscription, replayTopic: replay.topic, replaySubscription: replay.subscription }),
+    });
+    await activateGeneration(bigquery.bigquery, dataset, 2);
+    writeFileSync(path.join(stateDir, "check-lease"), "");
+    const running = /^running generation 2, reading events-pipeline-g2; /m;
+    await waitUntil("generation 2 to run", () => running.test(output()), { ...WAIT, details: output });
+    assert.match(
+      output(),
+      /generation 1 was retired; stopping its pipeline\n[^]*generation 2 is active now\n[^]*starting with empty state\n/,
+    );
+    const publishedAt = Date.now();
+    await publish(20);
+    const progress = path.join(stateDirectoryOf(stateDir, 2), "progress.json");
+    const isProcessed = (): boolean => {
+      const { publishedUntil } = JSON.parse(readFileSync(progress, "utf8")) as RunProgressFile;
+      return [publishedUntil.live, publishedUntil.replay].every((time) => Date.parse(time ?? "") > publishedAt + 1000);
+    };
+    await waitUntil("all messages to be processed", isProcessed, {
+      ...WAIT,
+      details: () => readFileSync(progress, "utf8"),
+    });
+    const { days, definitions } = await readDailyRollups(bigquery.bigquery, dataset);
+    assert.deepEqual(definitions, { generation: 2, timeZone: "Asia/Tokyo", sessionGapMs: 60_000 });
+    assert.ok(days.reduce((sum, day) => sum + day.session_count, 0) >= 20);
+    const [first, second] = await readGenerations(bigquery.bigquery, dataset);
+    assert.equal(first?.lease, null, "the lease of generation 1 was released");
+    assert.equal(second?.lease?.holder, `${hostname()}:${run.pid}`);
+    assert.notEqual(second?.state?.state, first?.state?.state);
+  });
+
   it("ends with exit code 3 and the reason when its worker hangs, and leaves no process behind", async () => {
     assert.equal((await run.stop(15_000)).code, 0, output());
     const before = output().length;
     await startRun("--stuck-after", "10s");
     await waitUntil("the start", () => /^running /m.test(output().slice(before)), { ...WAIT, details: output });
-    const hung = workers();
+    const hung = workers(2);
     assert(hung.length > 0);
     for (const { pid } of hung) process.kill(pid, "SIGSTOP");
     const { code } = await run.exited;

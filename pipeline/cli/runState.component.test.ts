@@ -6,13 +6,16 @@ import { startBigQueryEmulator, startPubSubEmulator, type PubSubEmulator } from 
 import { CheckpointRecorder } from "@eventlogger/beam/flink/checkpoints/checkpointRecord";
 import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
 import { setUpBigQuery } from "@eventlogger/gcp/bigquery/setup/setUpBigQuery";
+import { runQuery } from "@eventlogger/gcp/bigquery/query";
 import {
+  generationsReference,
   readActiveGeneration,
   recordGeneration,
   replaceGenerationSettings,
+  type GenerationSettings,
 } from "@eventlogger/gcp/bigquery/generations";
 import type { RunLease } from "@eventlogger/gcp/bigquery/runLease";
-import { LabelledTables } from "@eventlogger/gcp/bigquery/stateLabels";
+import { LabelledGeneration } from "@eventlogger/gcp/bigquery/stateLabels";
 import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
 import { rollupVersion } from "@eventlogger/gcp/bigquery/testing/rows";
 import { generationSettings } from "../generationSettings";
@@ -21,6 +24,7 @@ import { stateSettings } from "../runners/flink/runOnFlink";
 import { beginBoundRun, labelProgress, StateTablesMismatchError } from "../runners/flink/stateBinding";
 import { StateDirectory, type RunStart, type StateSettings } from "../runners/flink/stateDirectory";
 import { versionFloor } from "../totals/versionNumbers";
+import { chooseGeneration } from "./run/chooseGeneration";
 import { eventlogger, type CliRun } from "./testing/eventlogger";
 
 const NEITHER = { fresh: false, acceptWrongNumbers: false };
@@ -48,15 +52,17 @@ describe("eventlogger run with the state of its tables", function () {
     stateDir = path.join(directory, dataset);
   });
 
-  const tables = (): LabelledTables => new LabelledTables(bigquery.bigquery, dataset);
+  const tables = (): LabelledGeneration => new LabelledGeneration(bigquery.bigquery, dataset, 1);
   const settings = (): ReturnType<typeof stateSettings> =>
     stateSettings({
       ...{ project: bigquery.project, subscription: "events-pipeline", dataset },
-      ...{ sessionGapMs: 1_800_000, sessionWindows: "state" },
+      ...{ generation: 1, sessionGapMs: 1_800_000, timeZone: "UTC", sessionWindows: "state" },
     });
 
   /** Begins a run like the command, but without a pipeline. */
   async function begin(at: string, options = NEITHER): Promise<RunStart> {
+    // A run records the generation when it claims it.
+    await recordGeneration(bigquery.bigquery, dataset, generationSettings(1_800_000));
     const state = await StateDirectory.open(at);
     return beginBoundRun(state, tables(), settings(), options).finally(() => state.close());
   }
@@ -72,6 +78,10 @@ describe("eventlogger run with the state of its tables", function () {
   async function addNumbers(): Promise<void> {
     const table = bigquery.bigquery.dataset(dataset).table("daily_rollup_versions");
     await table.insert([rollupVersion({ date: "2026-05-01", session_count: 27 })]);
+  }
+  async function recreate(table: string): Promise<void> {
+    await bigquery.bigquery.dataset(dataset).table(table).delete();
+    await setUpBigQuery(bigquery.bigquery, { dataset });
   }
   /** Simulates a run that counted events and stopped. @returns the folder of its checkpoint */
   async function counted(): Promise<string> {
@@ -95,17 +105,23 @@ describe("eventlogger run with the state of its tables", function () {
     assert.deepEqual(await tables().labels(), { state: labels.state, run: 2, checkpoint: 7 });
   });
 
-  it("refuses another state directory for tables with numbers, with the consequence and what to do", async () => {
+  it("a start without state over numbers is refused: it would count from zero, and the error has the command that makes them again", async () => {
     await counted();
     const other = `${stateDir}-other`;
     const { code, stdout, stderr } = await run(other);
     assert.equal(code, 1, stdout);
     assert.match(
       stderr,
-      new RegExp(`${other} contains no state, but ${dataset}\\.daily_rollup_versions contains numbers`),
+      new RegExp(`${other} contains no state, but generation 1 of ${dataset} has numbers from the state`),
     );
     assert.match(stderr, /would be counted from zero/);
-    assert.match(stderr, /Use the --state-dir that belongs to these tables/);
+    assert.match(stderr, /Use the --state-dir that belongs to these numbers/);
+    assert.match(
+      stderr,
+      new RegExp(
+        `\n  eventlogger rebuild --dataset ${dataset} --bigquery-endpoint http://\\S+ --state-dir ${other} --take-over\n`,
+      ),
+    );
     assert.match(stderr, /--fresh --accept-wrong-numbers/);
     assert(!existsSync(path.join(other, "logs", "job-server.log")), "Flink was not started");
   });
@@ -127,7 +143,7 @@ describe("eventlogger run with the state of its tables", function () {
     const folder = await counted();
     const { code, stderr } = await run(stateDir, "--fresh");
     assert.equal(code, 1);
-    assert.match(stderr, /--fresh deletes the state, but .* contains numbers from the state/);
+    assert.match(stderr, /--fresh deletes the state, but .* has numbers from the state/);
     assert(existsSync(path.join(folder, "_metadata")));
     assert.equal((await begin(stateDir)).restoreFrom?.directory, folder);
   });
@@ -219,7 +235,7 @@ describe("eventlogger run with the state of its tables", function () {
   async function claimAndCrash(at: string): Promise<void> {
     const state = await StateDirectory.open(at);
     const settings = generationSettings(1_800_000);
-    const options = { bigquery: bigquery.bigquery, dataset, state, settings, fresh: false };
+    const options = { bigquery: bigquery.bigquery, dataset, generation: 1, state, settings, fresh: false };
     const times = { durationMs: 600_000, renewMs: 3_600_000, retryMs: 3_600_000 };
     await claimDataset({ ...options, times, onTrouble: (error) => assert.fail(error) });
     state.close();
@@ -231,7 +247,9 @@ describe("eventlogger run with the state of its tables", function () {
     const { code, stderr } = await run(other);
     assert.equal(code, 1);
     assert(
-      stderr.includes(`Dataset ${dataset} is in use by another run: ${hostname()}:${process.pid}, which has held`),
+      stderr.includes(
+        `Generation 1 of dataset ${dataset} is in use by another run: ${hostname()}:${process.pid}, which has held`,
+      ),
       stderr,
     );
     assert.match(stderr, /since \S+Z, until \S+Z unless it extends it.*has expired, in \d+ s, or with its --state-dir/);
@@ -243,27 +261,49 @@ describe("eventlogger run with the state of its tables", function () {
     await claimAndCrash(stateDir);
   });
 
-  it("refuses another session gap than that of the dataset, names both, and gives the lease back", async () => {
+  it("a start with other definitions than those of the generation is refused, with the command that makes the numbers again", async () => {
     await recordGeneration(bigquery.bigquery, dataset, generationSettings(1_800_000));
-    const { code, stderr } = await run(stateDir, "--session-gap", "10m");
+    const { code, stderr } = await run(stateDir, "--session-gap", "10m", "--time-zone", "Europe/Berlin");
     assert.equal(code, 1);
-    assert.match(stderr, /the session gap is 1800 s in the dataset, but 600 s in this run \(--session-gap\)/);
+    assert.match(
+      stderr,
+      /the session gap is 30m, not 10m \(--session-gap\); the time zone is UTC, not Europe\/Berlin \(--time-zone\)/,
+    );
+    assert.match(
+      stderr,
+      /\n {2}eventlogger rebuild --dataset \S+ .* --state-dir \S+ --session-gap 10m --time-zone Europe\/Berlin\n/,
+    );
+    assert(!existsSync(stateDir), "nothing was changed");
     await claimAndCrash(`${stateDir}-other`);
   });
 
-  it("records the settings of the state for tables of an earlier release, and starts with other settings only with --fresh", async () => {
-    await counted();
+  it("a start with another name of the generation's time zone has the name that its state has", async () => {
+    await recordGeneration(bigquery.bigquery, dataset, generationSettings(1_800_000, undefined, "Asia/Kolkata"));
+    const { project } = bigquery;
+    const options = { project, dataset, subscription: "events", generation: undefined, sessionGap: undefined };
+    const zoneOf = async (timeZone: string | undefined, fresh: boolean): Promise<string> =>
+      (await chooseGeneration(bigquery.bigquery, { ...options, timeZone, fresh })).timeZone;
+    assert.equal(await zoneOf("Asia/Calcutta", false), "Asia/Kolkata");
+    assert.equal(await zoneOf(undefined, true), "Asia/Kolkata");
+    assert.equal(await zoneOf("Europe/Berlin", true), "Europe/Berlin");
+    await assert.rejects(zoneOf("Europe/Berlin", false), /the time zone is Asia\/Kolkata, not Europe\/Berlin/);
+  });
+
+  it("the first start records its settings as generation 1, and only --fresh replaces them", async () => {
     assert.equal(await readActiveGeneration(bigquery.bigquery, dataset), undefined);
     await claimAndCrash(stateDir);
     const recorded = await readActiveGeneration(bigquery.bigquery, dataset);
-    assert.deepEqual(recorded, { generation: 1, settings: generationSettings(1_800_000) });
+    const { shardHashSecret, ...definitions } = recorded?.settings ?? assert.fail();
+    assert.deepEqual([recorded?.generation, definitions], [1, generationSettings(1_800_000)]);
+    assert.match(shardHashSecret ?? "", /^[0-9a-f]{32}$/);
+    assert.deepEqual(recorded?.job, { runner: "flink", stateDirectory: stateDir, host: hostname() });
     const state = await StateDirectory.open(stateDir);
     const settings = generationSettings(600_000);
-    const options = { bigquery: bigquery.bigquery, dataset, state, settings, onTrouble: () => {} };
+    const options = { bigquery: bigquery.bigquery, dataset, generation: 1, state, settings, onTrouble: () => {} };
     await assert.rejects(claimDataset({ ...options, fresh: false }), /1800 s in the dataset, but 600 s in this run/);
     const lease = await claimDataset({ ...options, fresh: true });
     const changed = await readActiveGeneration(bigquery.bigquery, dataset);
-    assert.deepEqual(changed, { generation: 1, settings: { ...settings, shardHashSecret: state.shardHashSecret } });
+    assert.deepEqual(changed?.settings, { ...settings, shardHashSecret: state.shardHashSecret });
     await lease.release((error) => assert.fail(error));
     state.close();
   });
@@ -275,6 +315,11 @@ describe("eventlogger run with the state of its tables", function () {
     const recordedSecret = async (): Promise<string | undefined> =>
       (await readActiveGeneration(bigquery.bigquery, dataset))?.settings.shardHashSecret;
 
+    async function changeSettings(change: (recorded: GenerationSettings) => GenerationSettings): Promise<void> {
+      const { settings: recorded } = (await readActiveGeneration(bigquery.bigquery, dataset)) ?? assert.fail();
+      await replaceGenerationSettings(bigquery.bigquery, dataset, 1, change(recorded));
+    }
+
     /** Begins a run like the command, and ends it. @returns its start, and the secret that its pipeline gets */
     async function runOnce(at: string, options = NEITHER): Promise<{ start: RunStart; secret: string | undefined }> {
       const state = await StateDirectory.open(at);
@@ -283,7 +328,7 @@ describe("eventlogger run with the state of its tables", function () {
         const onTrouble = (error?: Error): void => assert.fail(error);
         const claim = async (): Promise<void> => {
           const { fresh } = options;
-          const request = { bigquery: bigquery.bigquery, dataset, state, fresh, onTrouble };
+          const request = { bigquery: bigquery.bigquery, dataset, generation: 1, state, fresh, onTrouble };
           lease = await claimDataset({ ...request, settings: generationSettings(1_800_000) });
         };
         const start = await beginBoundRun(state, tables(), settings(), { ...options, claim });
@@ -304,9 +349,8 @@ describe("eventlogger run with the state of its tables", function () {
       assert.equal(again, secret, "without the state directory");
       await completeCheckpoint(start, 3);
       await addNumbers();
-      await bigquery.bigquery.dataset(dataset).table("generations").delete();
-      await setUpBigQuery(bigquery.bigquery, { dataset });
-      assert.equal((await runOnce(newDir)).secret, secret, "without the row of the dataset");
+      await changeSettings((recorded) => ({ ...recorded, shardHashSecret: undefined }));
+      assert.equal((await runOnce(newDir)).secret, secret, "without the secret in the dataset");
       assert.deepEqual([savedSecret(newDir), await recordedSecret()], [secret, secret]);
       const other = await bigquery.freshDataset();
       dataset = other;
@@ -341,8 +385,7 @@ describe("eventlogger run with the state of its tables", function () {
       const { secret, start } = await runOnce(stateDir);
       await completeCheckpoint(start, 3);
       await addNumbers();
-      const another = generationSettings(1_800_000, "00112233445566778899aabbccddeeff");
-      await replaceGenerationSettings(bigquery.bigquery, dataset, another);
+      await changeSettings((recorded) => ({ ...recorded, shardHashSecret: "00112233445566778899aabbccddeeff" }));
       assert.equal((await runOnce(stateDir)).secret, secret);
       assert.equal(await recordedSecret(), secret);
     });
@@ -359,22 +402,45 @@ describe("eventlogger run with the state of its tables", function () {
     state.close();
   });
 
-  it("refuses recreated tables, and tells how to restore labels that were removed", async () => {
+  it("numbers whose table was recreated are refused for the state that counted them, with the command that makes them again", async () => {
     await counted();
-    const labels = await tables().labels();
-    const table = bigquery.bigquery.dataset(dataset).table("daily_rollup_versions");
-    await table.delete();
-    await setUpBigQuery(bigquery.bigquery, { dataset });
+    await begin(stateDir); // the labels have the checkpoint
+    await recreate("daily_rollup_versions");
     const { code, stderr } = await run(stateDir);
     assert.equal(code, 1);
-    assert.match(stderr, /has no label of a state: the table was recreated, or its labels were removed/);
-    assert(stderr.includes(`bq update --set_label eventlogger_state:${labels?.state} --set_label eventlogger_run:1 `));
-    assert(stderr.includes("--set_label eventlogger_checkpoint:7 "));
+    assert.match(stderr, /but the table of its numbers was recreated and has none of them\./);
+    assert.match(stderr, /\n {2}eventlogger rebuild .*--take-over\n/);
+    await addNumbers(); // copied from a backup
+    assert.equal((await begin(stateDir)).restoreFrom?.number, 7);
+  });
+
+  it("state whose labels or generation were removed is refused, and the command in the error restores them", async () => {
+    await counted();
+    const labels = await tables().labels();
+    assert(labels);
+    const restore = async (): Promise<string> => {
+      const { code, stderr } = await run(stateDir);
+      assert.equal(code, 1);
+      assert.match(stderr, /has no label of a state: the tables were recreated, or its labels were removed/);
+      const sql = /^ {2}bq query --project_id=demo-project --use_legacy_sql=false '(.*)'$/m.exec(stderr)?.[1];
+      assert(sql, stderr);
+      await runQuery(bigquery.bigquery, sql);
+      assert.deepEqual(await tables().labels(), { ...labels, checkpoint: 7 });
+      return sql;
+    };
+    const table = generationsReference(bigquery.bigquery, dataset);
+    await runQuery(bigquery.bigquery, `UPDATE ${table} SET state = NULL WHERE generation = 1`);
+    assert.match(await restore(), /^UPDATE /);
+    await recreate("generations");
+    assert.match(await restore(), /^INSERT /);
+    assert.equal((await begin(stateDir)).restoreFrom?.number, 7);
+    await recreate("generations");
+    await recreate("daily_rollup_versions");
     assert.equal((await begin(stateDir, { fresh: true, acceptWrongNumbers: false })).restoreFrom, undefined);
   });
 });
 
-describe("the state labels of the tables on the BigQuery emulator", function () {
+describe("the state labels of a generation on the BigQuery emulator", function () {
   this.timeout(60_000);
 
   it("survive inserts, new columns and a restart of the emulator, as on Google's service", async () => {
@@ -386,17 +452,18 @@ describe("the state labels of the tables on the BigQuery emulator", function () 
     try {
       let bigquery = bigQueryClient({ project, endpoint: emulator.url });
       await setUpBigQuery(bigquery, { dataset: "analytics" });
+      await recordGeneration(bigquery, "analytics", { sessionGapMs: 1_800_000 });
       const table = bigquery.dataset("analytics").table("daily_rollup_versions");
-      assert.equal(await new LabelledTables(bigquery, "analytics").labels(), undefined);
-      await new LabelledTables(bigquery, "analytics").label(labels);
+      assert.equal(await new LabelledGeneration(bigquery, "analytics", 1).labels(), undefined);
+      await new LabelledGeneration(bigquery, "analytics", 1).label(labels);
       await table.insert([rollupVersion({ date: "2026-05-01" })]);
       await bigquery.query("ALTER TABLE `demo-project.analytics.daily_rollup_versions` ADD COLUMN extra STRING");
       await setUpBigQuery(bigquery, { dataset: "analytics" });
       await emulator.stop();
       emulator = await startBigQueryEmulator(options);
       bigquery = bigQueryClient({ project, endpoint: emulator.url });
-      assert.deepEqual(await new LabelledTables(bigquery, "analytics").labels(), labels);
-      assert.equal(await new LabelledTables(bigquery, "analytics").hasNumbers(), true);
+      assert.deepEqual(await new LabelledGeneration(bigquery, "analytics", 1).labels(), labels);
+      assert.equal(await new LabelledGeneration(bigquery, "analytics", 1).hasNumbers(), true);
     } finally {
       await emulator.stop();
       rmSync(directory, { recursive: true, force: true });

@@ -2,13 +2,17 @@ import type { MissingEvents, RecordComparison } from "@eventlogger/gcp/bigquery/
 import type { Difference } from "@eventlogger/gcp/bigquery/verify/compareRollups";
 import type { DeadLetterGroup } from "@eventlogger/gcp/bigquery/verify/deadLetters";
 import type { Verification } from "@eventlogger/gcp/bigquery/verify/verify";
+import { zoneDifference } from "@eventlogger/gcp/bigquery/zone/checkTimeZone";
 import { formatDuration } from "@eventlogger/options/options";
 
 type Colour = (text: string) => string;
 
 const count = (n: number, what: string): string => `${n.toLocaleString("en")} ${what}${n === 1 ? "" : "s"}`;
 
-function difference({ date, number, expected, actual }: Difference): string {
+function difference({ date, number, expected, actual, bound }: Difference): string {
+  if (bound !== undefined) {
+    return `${date}  ${number} is ${actual}, but must be ${bound} ${expected} according to the raw events that remain`;
+  }
   if (number !== "day") return `${date}  ${number} is ${actual}, but ${expected} according to the raw events`;
   if (actual === undefined) return `${date}  is missing in the rollups, but the raw events have ${expected} sessions`;
   return `${date}  has ${actual} sessions in the rollups, but no raw events`;
@@ -58,8 +62,27 @@ function coverageLine({ exists, beganOn, uncovered }: RecordComparison): string[
   ];
 }
 
+/** What cannot be checked, because rows of `events` are deleted. */
+function horizonLines({ horizon, notCheckable }: Verification): string[] {
+  if (horizon === undefined) return [];
+  const { receivedSince, firstCompleteDay } = horizon;
+  const deleted = `rows received before ${receivedSince} are deleted`;
+  const days =
+    notCheckable === undefined
+      ? []
+      : [`${count(notCheckable.days, "day")}, ${notCheckable.first} to ${notCheckable.last}: ${deleted}`];
+  return [
+    ...days,
+    `new_user_count and total_users from ${firstCompleteDay} on, which depend on all earlier rows: ${deleted}. Checked only that ` +
+      "new_user_count is not too high and total_users not too low",
+  ];
+}
+
 /** What BigQuery had to read, and how much that was. */
-function scanLines({ days, gapMs, bytesScanned }: Verification, since: string | undefined): string[] {
+function scanLines(
+  { generation, timeZone, days, gapMs, bytesScanned }: Verification,
+  since: string | undefined,
+): string[] {
   const scanned = bytesScanned === undefined ? "not reported" : `${(bytesScanned / 1e9).toFixed(3)} GB`;
   const incremental =
     days === undefined || since === undefined
@@ -68,12 +91,14 @@ function scanLines({ days, gapMs, bytesScanned }: Verification, since: string | 
           `compared ${count(days.length, "day")} touched since ${since}. Read the partitions since then; in every partition ` +
             "of events, the blocks of those days, and user_id and event_time of all days",
         ];
-  return [...incremental, `session gap ${formatDuration(gapMs)}, bytes scanned: ${scanned}`];
+  const definitions = `generation ${generation}, session gap ${formatDuration(gapMs)}, days of ${timeZone}`;
+  return [...incremental, `${definitions}; bytes scanned: ${scanned}`];
 }
 
 /** Whether the dataset has nothing to compare. */
-function isEmpty({ differences, equalDays, record, deadLetters }: Verification): boolean {
-  return differences.length + equalDays + record.recorded + deadLetters.length === 0;
+function isEmpty({ differences, equalDays, notCheckable, record, deadLetters }: Verification): boolean {
+  const days = equalDays + (notCheckable?.days ?? 0);
+  return differences.length + days + record.recorded + deadLetters.length === 0;
 }
 
 /** The result of `verify` as lines for people. */
@@ -81,7 +106,7 @@ export function verificationLines(
   verification: Verification,
   { since, red, green, yellow }: { since: string | undefined; red: Colour; green: Colour; yellow: Colour },
 ): string[] {
-  const { differences, equalDays, record, deadLetters, isEqual } = verification;
+  const { differences, equalDays, record, deadLetters, timeZone, zoneDifferences, isEqual } = verification;
   if (isEmpty(verification)) {
     const nothing =
       since === undefined
@@ -99,12 +124,14 @@ export function verificationLines(
   ].join("; ");
   return [
     ...differences.map((one) => `${red("different")} ${difference(one)}`),
+    ...(zoneDifferences.length ? [`${yellow("time zone")} ${zoneDifference(timeZone, zoneDifferences)}`] : []),
     ...record.missing.flatMap((day) => {
       const [first, ...details] = missingLines(day);
       return [`${red("missing")} ${first}`, ...details];
     }),
     ...deadLetters.map((group) => `${(group.unexplained ? red : green)("dead letters")} ${deadLetterLine(group)}`),
     ...coverageLine(record).map((line) => `${yellow("not covered")} ${line}`),
+    ...horizonLines(verification).map((line) => `${yellow("not checkable")} ${line}`),
     isEqual
       ? `${green("equal")} ${equalDays} days equal, ${count(record.recorded, "recorded event")} in events`
       : summary,

@@ -15,7 +15,7 @@ async function main(args: readonly string[]): Promise<number> {
     .options(yargsOptions(options))
     .version(false)
     .parseAsync();
-  return workerPoolCommand.run(readCommandLine(options, argv), "");
+  return workerPoolCommand.run(readCommandLine(options, argv), "", []);
 }
 
 runMain(() => main(process.argv.slice(2)));

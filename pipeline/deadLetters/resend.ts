@@ -26,6 +26,8 @@ export interface ResendTarget {
    * @throws MessageRefusedError when the next one may succeed; any other error ends the command
    */
   readonly publish: ((event: AnalyticsEvent) => Promise<void>) | undefined;
+  /** Called with each event that has a row; by default nothing happens to it. */
+  readonly publishStored?: (event: AnalyticsEvent) => Promise<void>;
 }
 
 /** Dead letters that are handled together. */
@@ -66,8 +68,12 @@ export async function resend(
     const outcomes = recovered.map(async ({ letter, result }): Promise<[StoredDeadLetter, Outcome]> => {
       if (!result.ok) return [letter, { kind: "not_sent", reason: result.reason }];
       const { event_id: eventId } = result.event;
-      if (stored.has(eventId) || sentIds.has(eventId)) return [letter, { kind: "stored", eventId }];
+      if (sentIds.has(eventId)) return [letter, { kind: "stored", eventId }];
       sentIds.add(eventId);
+      if (stored.has(eventId)) {
+        await target.publishStored?.(result.event);
+        return [letter, { kind: "stored", eventId }];
+      }
       try {
         await target.publish?.(result.event);
         return [letter, { kind: "sent", eventId }];

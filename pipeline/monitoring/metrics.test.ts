@@ -9,6 +9,7 @@ import { MonitorServer } from "./monitorServer";
 const SNAPSHOT: RunSnapshot = {
   counters: {
     events: 10,
+    replayedEvents: 11,
     messageBytes: 2000,
     deadLetters: 3,
     conflictingEvents: 9,
@@ -17,7 +18,11 @@ const SNAPSHOT: RunSnapshot = {
     "worker.bundles": 7,
     "worker.failedBundles": 4,
   },
-  gauges: { "source.watermarkLagMs": 1500, "source.oldestUnacknowledgedMs": 2500 },
+  gauges: {
+    "source.watermarkLagMs": 1500,
+    "source.oldestUnacknowledgedMs": 2500,
+    "source.replay.oldestUnacknowledgedMs": 4500,
+  },
   jobRestarts: 5,
   failedCheckpoints: 6,
   checkpointAgeMs: 3500,
@@ -41,8 +46,10 @@ describe("the metrics of run", () => {
       "pipeline_job_restarts_total 5",
       "pipeline_message_bytes_total 2000",
       "pipeline_oldest_unacknowledged_message_age_seconds 2.5",
+      "pipeline_oldest_unacknowledged_replay_message_age_seconds 4.5",
       'pipeline_refused_rows_total{table="dead_letters"} 1',
       'pipeline_refused_rows_total{table="events"} 2',
+      "pipeline_replayed_events_total 11",
       "pipeline_watermark_lag_seconds 1.5",
     ]);
     assert.match(text, /^# TYPE pipeline_events_total counter$/m);

@@ -41,6 +41,12 @@ const METRICS: readonly Metric[] = [
     read: counterOf("events"),
   },
   {
+    name: "pipeline_replayed_events_total",
+    type: "counter",
+    help: "Stored events that were replayed into the ledgers. Redelivered ones count again",
+    read: counterOf("replayedEvents"),
+  },
+  {
     name: "pipeline_message_bytes_total",
     type: "counter",
     help: "Size of the data of the messages that were read",
@@ -87,6 +93,12 @@ const METRICS: readonly Metric[] = [
     type: "gauge",
     help: "Time since the publication of the oldest message that was received and not acknowledged; 0 without one",
     read: ({ gauges }) => seconds(gauges["source.oldestUnacknowledgedMs"]),
+  },
+  {
+    name: "pipeline_oldest_unacknowledged_replay_message_age_seconds",
+    type: "gauge",
+    help: "The same of the messages of a replay",
+    read: ({ gauges }) => seconds(gauges["source.replay.oldestUnacknowledgedMs"]),
   },
   {
     name: "pipeline_dead_letters_total",

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import type { AnalyticsEvent } from "@eventlogger/events/event";
 import { encodeMessage } from "@eventlogger/events/eventMessage";
-import { ParseMessages, parseMessage, type ParseResult } from "./parseMessages";
+import { ReplayEncoder } from "@eventlogger/events/replayMessage";
+import { ParseMessages, parseMessage } from "./parseMessages";
+import type { ParseResult } from "./parseResult";
 
 const DAY = 86_400_000;
 const NOW = Date.UTC(2026, 0, 31, 12);
@@ -119,5 +121,61 @@ describe("ParseMessages", () => {
       );
     assert.deepEqual(outputOf(encodeMessage(event()).data.toString()), ["events"]);
     assert.deepEqual(outputOf("no JSON"), ["deadLetters"]);
+  });
+
+  /** The outputs for a message of the replay subscription. */
+  function replay(data: Uint8Array, { replay = "2", staleAfterMs }: { replay?: string; staleAfterMs?: number } = {}) {
+    const message = { data, messageId: "77", publishTime: NOW, watermark: NOW, replay };
+    return [...new ParseMessages(staleAfterMs).process(message)];
+  }
+  const stored = (event_id: string, fields: Partial<AnalyticsEvent> = {}) => {
+    const { session_id, event_name, event_time, user_id, received_at } = event(fields);
+    return { event_id, session_id, event_name, event_time, user_id, received_at };
+  };
+  function messageOf(...events: ReturnType<typeof stored>[]): Buffer {
+    const encoder = new ReplayEncoder(2);
+    for (const one of events) assert.equal(encoder.add(one), undefined);
+    return encoder.flush()?.data ?? assert.fail("no message");
+  }
+
+  it("a replay message becomes one event for each line, without the fields that only its raw row has", () => {
+    const lines = [stored("a", { user_id: null }), stored("b", { event_time: NOW - 3000 * DAY })];
+    const expected = lines.map((fields) => ({
+      events: { kind: "event", event: { ...event(fields), properties: null }, isStale: false, isReplay: true },
+    }));
+    assert.deepEqual(replay(messageOf(...lines)), expected);
+  });
+
+  it("replayed events of any age bypass Beam's session windows", () => {
+    const outputs = replay(messageOf(stored("a"), stored("b", { event_time: NOW - 3000 * DAY })), {
+      staleAfterMs: DAY,
+    });
+    assert.deepEqual(
+      outputs.map((output) => "events" in output && output.events.isStale),
+      [true, true],
+    );
+  });
+
+  it("a broken line of a replay message becomes a dead letter that names it, and the other lines are replayed", () => {
+    const [first = "", last = ""] = messageOf(stored("a"), stored("b")).toString().split("\n");
+    const broken = first.replace('"a"', "5");
+    const outputs = replay(Buffer.from([first, broken, "{", last].join("\n")));
+    assert.deepEqual(
+      outputs.map((output) => ("events" in output ? output.events.event.event_id : output.deadLetters.source)),
+      ["a", "replay message 77, line 2", "replay message 77, line 3", "b"],
+    );
+    const [letter] = outputs.flatMap((output) => ("deadLetters" in output ? [output.deadLetters] : []));
+    const { errorType, errorMessage, payload } = letter ?? assert.fail("no dead letter");
+    const reason = "The line has an event_id that is not a text, or an empty one";
+    assert.deepEqual([errorType, errorMessage, payload], ["invalid_replay", reason, broken]);
+  });
+
+  it("a message on the replay subscription without the attribute of replay messages becomes a dead letter", () => {
+    // In an ordinary message, a whole number is a time in seconds.
+    const data = Buffer.from(JSON.stringify({ ...event({ event_time: 1_769_860_800 }) }));
+    for (const attribute of ["", "g2"]) {
+      const outputs = replay(data, { replay: attribute });
+      assert.deepEqual(outputs.flatMap(Object.keys), ["deadLetters"]);
+    }
   });
 });

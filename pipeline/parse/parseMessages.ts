@@ -6,10 +6,8 @@ import { createDeadLetter, type DeadLetter } from "@eventlogger/events/deadLette
 import { decodeMessage } from "@eventlogger/events/eventMessage";
 import type { PubSubMessage } from "../io/pubsub/message";
 import type { ParsedEvent } from "./parsedEvent";
-
-/** What parsing makes of a message. */
-export type ParseResult =
-  ({ readonly kind: "event" } & ParsedEvent) | { readonly kind: "deadLetter"; readonly deadLetter: DeadLetter };
+import type { ParseResult } from "./parseResult";
+import { parseReplay } from "./parseReplay";
 
 /**
  * Parses a message. Never throws.
@@ -48,16 +46,25 @@ export class ParseMessages {
 
   *process(message: PubSubMessage): Iterable<SplitElement> {
     count("messageBytes", message.data.length);
-    const result = parseMessage(message, this.staleAfterMs, Date.now());
+    if (message.replay === undefined) yield this.split(parseMessage(message, this.staleAfterMs, Date.now()), "events");
+    else yield* this.splitReplay(message, message.replay);
+  }
+
+  private *splitReplay(message: PubSubMessage, generation: string): Generator<SplitElement> {
+    const bypassesWindows = this.staleAfterMs !== undefined;
+    for (const result of parseReplay(message, generation, bypassesWindows, Date.now())) {
+      yield this.split(result, "replayedEvents");
+    }
+  }
+
+  private split(result: ParseResult, counter: "events" | "replayedEvents"): SplitElement {
     switch (result.kind) {
       case "event":
-        count("events");
-        yield { events: result };
-        return;
+        count(counter);
+        return { events: result };
       case "deadLetter":
         count("deadLetters");
-        yield { deadLetters: result.deadLetter };
-        return;
+        return { deadLetters: result.deadLetter };
     }
   }
 }

@@ -10,4 +10,9 @@ export interface ParsedEvent {
    * if two steps decided it independently, both could leave the event to the other.
    */
   readonly isStale: boolean;
+  /**
+   * Set for a stored event that is replayed: only the ledgers of sessions and users count it. It has a raw row already, and lacks the fields
+   * that only the row has.
+   */
+  readonly isReplay?: true;
 }

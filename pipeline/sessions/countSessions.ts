@@ -17,6 +17,8 @@ export interface CountSessionsOptions {
   readonly gapMs: number;
   /** See `IdHash`. */
   readonly shardHashSecret: string | undefined;
+  /** IANA name of the zone whose days split sessions. */
+  readonly timeZone: string;
   /** Beam's session windows in front of the ledger; undefined: the ledger alone windows the sessions, in its state. */
   readonly beamWindows: SessionWindowOptions | undefined;
 }
@@ -27,22 +29,22 @@ type Partials = PTransform<PCollection<ParsedEvent>, PCollection<KeyedIntervals>
  * Passes stale events around the session windows. The output are partial sessions for the ledger. Its step names are older than
  * the word "stale" and must not change.
  */
-function collectStaleSessions({ gapMs, shardHashSecret }: CountSessionsOptions): Partials {
+function collectStaleSessions({ gapMs, shardHashSecret, timeZone }: CountSessionsOptions): Partials {
   return withName("LateSessions", (events: PCollection<ParsedEvent>) =>
     pipe(
       events,
-      bundleParDo("LatePartials", new StaleSessionPartials(gapMs, shardHashSecret), bytesKvCoder),
+      bundleParDo("LatePartials", new StaleSessionPartials(gapMs, shardHashSecret, timeZone), bytesKvCoder),
       withKvCoder("ByBucket", bytesKvCoder),
     ),
   );
 }
 
 /** The sessions of each bundle, for the ledger. */
-function collectSessions({ gapMs, shardHashSecret }: CountSessionsOptions): Partials {
+function collectSessions({ gapMs, shardHashSecret, timeZone }: CountSessionsOptions): Partials {
   return withName("CollectSessions", (events: PCollection<ParsedEvent>) =>
     pipe(
       events,
-      bundleParDo("EventPartials", new EventPartials(gapMs, shardHashSecret), bytesKvCoder),
+      bundleParDo("EventPartials", new EventPartials(gapMs, shardHashSecret, timeZone), bytesKvCoder),
       withKvCoder("BySession", bytesKvCoder),
     ),
   );

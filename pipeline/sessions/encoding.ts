@@ -1,7 +1,9 @@
 import "@eventlogger/beam/sdk";
 import type { Coder } from "apache-beam/coders/coders";
+import { dayStart, DAY_MS } from "@eventlogger/events/day";
 import type { Interval } from "@eventlogger/events/sessions/sessionIntervals";
 import { VarintReader, VarintWriter } from "@eventlogger/events/varints";
+import { TimeZone } from "@eventlogger/events/zone/timeZone";
 import { byteCoder } from "../byteEncoding";
 import { EncodingError } from "../textEncoding";
 
@@ -26,9 +28,18 @@ export function decodeSessionKey(text: string): SessionKey {
 }
 
 /**
+ * The time from which the times of a local day are stored, epoch ms: not after its start. It does not depend on the rules of the zone,
+ * which change with the release of Node.js, because stored times must keep their meaning.
+ * @param day epoch day
+ */
+export function originOfDay(day: number, zone: TimeZone): number {
+  return zone === TimeZone.UTC ? dayStart(day) : dayStart(day) - DAY_MS;
+}
+
+/**
  * Intervals of one session of one day, between steps and as stored state: for each, its first time as ms from `origin`, and its
  * duration in ms, as varints. Jobs resume from it, so the format must not change.
- * @param origin epoch ms, not after the first interval: the start of the day, or 0 for intervals that are relative to it
+ * @param origin epoch ms, not after the first interval: `originOfDay`, or 0 for intervals that are relative to it
  */
 export function encodeIntervals(intervals: readonly Interval[], origin = 0): Uint8Array {
   const writer = new VarintWriter(16 * intervals.length);

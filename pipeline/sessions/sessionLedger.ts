@@ -12,7 +12,7 @@ import type { DayDelta } from "@eventlogger/events/totals/totals";
 import { dayOfSessionKey } from "../shards";
 import { decodeIntervals, intervalsCoder } from "./encoding";
 
-/** The sessions of one day and session id: disjoint intervals, in ms from the start of the day. */
+/** The sessions of one day and session id: disjoint intervals, in ms from `originOfDay`. */
 export interface DaySessions {
   intervals: readonly Interval[];
 }

@@ -2,11 +2,12 @@ import "@eventlogger/beam/sdk";
 import type { KV } from "apache-beam/values";
 import { count, type BundleDoFn, type Emit, type EmitTimestamped } from "@eventlogger/beam";
 import { registerModule } from "@eventlogger/beam/registerModule";
-import { dayOf, dayStart } from "@eventlogger/events/day";
 import { unionIntervals } from "@eventlogger/events/sessions/sessionIntervals";
+import { TimeZone } from "@eventlogger/events/zone/timeZone";
+import { UTC_NAME } from "@eventlogger/events/zone/zoneName";
 import type { ParsedEvent } from "../parse/parsedEvent";
 import { IdHash, sessionKey } from "../shards";
-import { decodeIntervals, decodeSessionKey, encodeIntervals, encodeSessionKey } from "./encoding";
+import { decodeIntervals, decodeSessionKey, encodeIntervals, encodeSessionKey, originOfDay } from "./encoding";
 import { SessionSet } from "./sessionSet";
 
 /** Sessions that are collected before they are emitted; limits the memory of a large bundle. */
@@ -18,22 +19,27 @@ export type KeyedIntervals = KV<string, Uint8Array>;
 /** Collects the sessions of a bundle. */
 abstract class CollectSessions<I> implements BundleDoFn<I, KeyedIntervals> {
   private sessions: SessionSet | undefined;
+  private zone: TimeZone | undefined;
 
-  /** @param gapMs session gap, ms */
-  constructor(protected readonly gapMs: number) {}
+  /** @param gapMs session gap, ms @param timeZone IANA name of the zone whose days split sessions */
+  constructor(
+    protected readonly gapMs: number,
+    protected readonly timeZone: string = UTC_NAME,
+  ) {}
 
   /** Adds the part of a session that an element has, if it has one. */
-  protected abstract addTo(sessions: SessionSet, element: I): void;
+  protected abstract addTo(sessions: SessionSet, element: I, zone: TimeZone): void;
   /** Emits the sessions and removes them from the set. */
   protected abstract flush(sessions: SessionSet, emit: EmitTimestamped<KeyedIntervals>): void;
 
   startBundle(): void {
     this.sessions = new SessionSet(this.gapMs);
+    this.zone ??= TimeZone.of(this.timeZone);
   }
   process(element: I, emit: Emit<KeyedIntervals>): void {
-    const { sessions } = this;
-    if (!sessions) return;
-    this.addTo(sessions, element);
+    const { sessions, zone } = this;
+    if (!sessions || !zone) return;
+    this.addTo(sessions, element, zone);
     if (sessions.size >= MAX_SESSIONS) this.flush(sessions, emit);
   }
   finishBundle(emit: EmitTimestamped<KeyedIntervals>): void {
@@ -41,9 +47,9 @@ abstract class CollectSessions<I> implements BundleDoFn<I, KeyedIntervals> {
   }
 }
 
-function addEvent(sessions: SessionSet, { event }: ParsedEvent): void {
+function addEvent(sessions: SessionSet, { event }: ParsedEvent, zone: TimeZone): void {
   const { event_time: time, session_id: sessionId } = event;
-  sessions.add(dayOf(time), sessionId, time, time);
+  sessions.add(zone.dayOf(time), sessionId, time, time);
 }
 
 /**
@@ -51,8 +57,8 @@ function addEvent(sessions: SessionSet, { event }: ParsedEvent): void {
  * timestamp of its last event.
  */
 export class FreshSessionIntervals extends CollectSessions<ParsedEvent> {
-  protected addTo(sessions: SessionSet, element: ParsedEvent): void {
-    if (!element.isStale) addEvent(sessions, element);
+  protected addTo(sessions: SessionSet, element: ParsedEvent, zone: TimeZone): void {
+    if (!element.isStale) addEvent(sessions, element, zone);
   }
   protected flush(sessions: SessionSet, emit: EmitTimestamped<KeyedIntervals>): void {
     for (const { intervals, ...session } of sessions.drain()) {
@@ -67,37 +73,40 @@ export class FreshSessionIntervals extends CollectSessions<ParsedEvent> {
 abstract class SessionPartials<I> extends CollectSessions<I> {
   private hash: IdHash | undefined;
 
-  /** @param gapMs session gap, ms @param shardHashSecret see `IdHash` */
+  /** @param gapMs session gap, ms @param shardHashSecret see `IdHash` @param timeZone IANA name */
   constructor(
     gapMs: number,
     private readonly shardHashSecret: string | undefined,
+    timeZone = UTC_NAME,
   ) {
-    super(gapMs);
+    super(gapMs, timeZone);
   }
 
   protected flush(sessions: SessionSet, emit: EmitTimestamped<KeyedIntervals>): void {
     const hash = (this.hash ??= new IdHash(this.shardHashSecret));
+    const zone = TimeZone.of(this.timeZone);
     const now = Date.now();
     for (const { day, sessionId, intervals } of sessions.drain()) {
       hash.update(sessionId);
-      emit({ key: sessionKey(day, hash), value: encodeIntervals(intervals, dayStart(day)) }, now);
+      const value = encodeIntervals(intervals, originOfDay(day, zone));
+      emit({ key: sessionKey(day, hash), value }, now);
     }
   }
 }
 
 /** Sends all events to the ledger. */
 export class EventPartials extends SessionPartials<ParsedEvent> {
-  protected addTo(sessions: SessionSet, element: ParsedEvent): void {
-    addEvent(sessions, element);
+  protected addTo(sessions: SessionSet, element: ParsedEvent, zone: TimeZone): void {
+    addEvent(sessions, element, zone);
   }
 }
 
 /** Stale events bypass the session windows and go directly to the ledger. */
 export class StaleSessionPartials extends SessionPartials<ParsedEvent> {
-  protected addTo(sessions: SessionSet, element: ParsedEvent): void {
+  protected addTo(sessions: SessionSet, element: ParsedEvent, zone: TimeZone): void {
     if (!element.isStale) return;
     count("lateEvents");
-    addEvent(sessions, element);
+    addEvent(sessions, element, zone);
   }
 }
 

@@ -36,11 +36,13 @@ export interface SessionDefinition {
   readonly gapMs: number;
   /** See `IdHash`. */
   readonly shardHashSecret: string | undefined;
+  /** IANA name of the zone whose days split sessions. */
+  readonly timeZone: string;
 }
 
 /** Sends fresh events through Beam's session windows. The output are partial sessions for the ledger. */
 export function windowSessions(
-  { gapMs, shardHashSecret }: SessionDefinition,
+  { gapMs, shardHashSecret, timeZone }: SessionDefinition,
   { staleAfterMs, earlyFiringMs }: SessionWindowOptions,
 ): PTransform<PCollection<ParsedEvent>, PCollection<KeyedIntervals>> {
   const strategy = windowingStrategy({
@@ -57,7 +59,7 @@ export function windowSessions(
   return withName("WindowSessions", (events: PCollection<ParsedEvent>) => {
     const panes = pipe(
       events,
-      bundleParDo("FreshIntervals", new FreshSessionIntervals(gapMs), bytesKvCoder),
+      bundleParDo("FreshIntervals", new FreshSessionIntervals(gapMs, timeZone), bytesKvCoder),
       withKvCoder("BySession", bytesKvCoder),
       withName("SessionWindows", windowInto(sessionWindows(gapMs), strategy)),
       withName("GroupSessions", groupByKey<string, Uint8Array>()),
@@ -67,7 +69,7 @@ export function windowSessions(
       withName("PaneIntervals", parDo(new PaneIntervals(gapMs))),
       withKvCoder("PanesBySession", bytesKvCoder),
       withName("GlobalWindow", windowInto(globalWindows())),
-      bundleParDo("PanePartials", new PanePartials(gapMs, shardHashSecret), bytesKvCoder),
+      bundleParDo("PanePartials", new PanePartials(gapMs, shardHashSecret, timeZone), bytesKvCoder),
       withKvCoder("ByBucket", bytesKvCoder),
     );
   });

@@ -2,9 +2,11 @@ import type { KV } from "apache-beam/values";
 import type { BundleDoFn } from "@eventlogger/beam";
 import type { AcceptedIds } from "@eventlogger/events/accepted/acceptedIds";
 import type { DayDelta, DayVersion } from "@eventlogger/events/totals/totals";
+import { FIRST_GENERATION } from "@eventlogger/gcp/bigquery/generations";
 import { AcceptedLedger } from "../accepted/acceptedLedger";
 import { CollectHashes } from "../accepted/collectHashes";
 import { MergeHashes } from "../accepted/mergeHashes";
+import { UTC_NAME } from "@eventlogger/events/zone/zoneName";
 import type { SessionWindows } from "../eventPipeline";
 import type { ParsedEvent } from "../parse/parsedEvent";
 import { SessionLedger } from "../sessions/sessionLedger";
@@ -58,21 +60,22 @@ export class Computations {
   private readonly sessionLedger: StatefulRun<Uint8Array, DayDelta, ReturnType<SessionLedger["states"]>>;
   private readonly userLedger = new StatefulRun(new UserLedger());
   private readonly acceptedLedger = new StatefulRun(new AcceptedLedger());
-  private readonly dayTotals = new StatefulRun(new DayTotals());
+  private readonly dayTotals = new StatefulRun(new DayTotals(FIRST_GENERATION));
 
   private readonly userDays: CollectUserDays;
 
   /**
    * @param gapMs session gap, ms @param shardHashSecret see `IdHash`
-   * @param sessionWindows whether sessions go through Beam's session windows first
+   * @param sessionWindows whether sessions go through Beam's session windows first @param timeZone IANA name
    */
   constructor(
     private readonly gapMs: number,
     private readonly shardHashSecret?: string,
     private readonly sessionWindows: SessionWindows = "beam",
+    private readonly timeZone = UTC_NAME,
   ) {
     this.sessionLedger = new StatefulRun(new SessionLedger(gapMs));
-    this.userDays = new CollectUserDays(shardHashSecret, true);
+    this.userDays = new CollectUserDays(shardHashSecret, true, timeZone);
   }
 
   /** Changes of the counts by the sessions of events. */
@@ -83,15 +86,16 @@ export class Computations {
   }
 
   private async sessionPartials(read: ParsedEvent[][], sizes: readonly number[]): Promise<KeyedIntervals[]> {
+    const { gapMs, shardHashSecret, timeZone } = this;
     if (this.sessionWindows === "state") {
-      return runBundles(new EventPartials(this.gapMs, this.shardHashSecret), read);
+      return runBundles(new EventPartials(gapMs, shardHashSecret, timeZone), read);
     }
-    const intervals = await runBundles(new FreshSessionIntervals(this.gapMs), read);
-    const paneIntervals = new PaneIntervals(this.gapMs);
+    const intervals = await runBundles(new FreshSessionIntervals(gapMs, timeZone), read);
+    const paneIntervals = new PaneIntervals(gapMs);
     const fired = firePanes(intervals, sizes).flatMap((pane) => [...paneIntervals.process(pane)]);
     return [
-      ...(await runBundles(new PanePartials(this.gapMs, this.shardHashSecret), bundlesOf(fired, sizes))),
-      ...(await runBundles(new StaleSessionPartials(this.gapMs, this.shardHashSecret), read)),
+      ...(await runBundles(new PanePartials(gapMs, shardHashSecret, timeZone), bundlesOf(fired, sizes))),
+      ...(await runBundles(new StaleSessionPartials(gapMs, shardHashSecret, timeZone), read)),
     ];
   }
 

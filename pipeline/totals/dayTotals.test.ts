@@ -29,7 +29,7 @@ describe("totalDays", () => {
     ]);
     assert.ok(first && others.length === 0);
     const counts = { day: TODAY, sessions: 1, durationMs: 60_000, activeUsers: 1, newUsers: 1 };
-    assert.deepEqual(first, { ...counts, version: first.version, updatedAt: first.updatedAt });
+    assert.deepEqual(first, { ...counts, generation: 1, version: first.version, updatedAt: first.updatedAt });
     assert.ok(first.updatedAt >= before && first.updatedAt <= Date.now());
 
     // A later bundle adds to the totals, with a higher version.
@@ -71,7 +71,8 @@ function versionsOfWorker(options: {
   return JSON.parse(stdout) as DayVersion[];
 }
 
-const stateAfter = ({ updatedAt: _, ...totals }: DayVersion): string => encodeTotals(totals);
+const stateAfter = ({ updatedAt: _time, generation: _generation, ...totals }: DayVersion): string =>
+  encodeTotals(totals);
 
 describe("DayTotals", function () {
   this.timeout(30_000);
@@ -98,7 +99,7 @@ describe("DayTotals", function () {
 
   it("versions on Dataflow, where workers have no floor, are higher than the floor of the launch and than the stored version", () => {
     const totalsOf = (version: number): DayVersion | undefined => {
-      const doFn = new DayTotals(1_900_000_000_000);
+      const doFn = new DayTotals(1, 1_900_000_000_000);
       const text = `{"day":${version % 1000},"sessions":1,"durationMs":0,"activeUsers":0,"newUsers":0,"version":${version}}`;
       return [...doFn.finishKey("0", { totals: loadCell(doFn.states().totals, storedRecords(text)) })][0];
     };
@@ -110,11 +111,12 @@ describe("DayTotals", function () {
     const future = 4_000_000_000_000;
     const text = (version: number): string =>
       `{"day":19860,"sessions":5,"durationMs":60000,"activeUsers":3,"newUsers":1,"version":${version}}`;
-    const doFn = new DayTotals();
+    const doFn = new DayTotals(3);
     const totals = loadCell(doFn.states().totals, storedRecords(text(future)));
     assert.equal(doFn.process("19860", "[1,500,0,0]", { totals }), undefined);
     const [version] = doFn.finishKey("19860", { totals });
-    const { updatedAt = 0, ...numbers } = version ?? {};
+    const { updatedAt = 0, generation, ...numbers } = version ?? {};
+    assert.equal(generation, 3);
     assert.deepEqual(numbers, {
       ...{ day: 19_860, sessions: 6, durationMs: 60_500, activeUsers: 3, newUsers: 1 },
       version: future + 1,

@@ -17,8 +17,14 @@ let versionNumbers: VersionNumbers | undefined;
 
 /** Keeps the totals of each day and emits one new version of them per day and bundle. */
 export class DayTotals implements StatefulDoFn<string, DayVersion, States> {
-  /** @param versionFloor every version is higher; the workers of Flink get one of their own (versionNumbers.ts) */
-  constructor(private readonly versionFloor = 0) {}
+  /**
+   * @param generation the generation that the totals belong to
+   * @param versionFloor every version is higher; the workers of Flink get one of their own (versionNumbers.ts)
+   */
+  constructor(
+    private readonly generation: number,
+    private readonly versionFloor = 0,
+  ) {}
 
   states(): States {
     return { totals: valueState(dayTotalsCoder) };
@@ -35,16 +41,20 @@ export class DayTotals implements StatefulDoFn<string, DayVersion, States> {
     const version = versionNumbers.next(known.day, known.version, this.versionFloor);
     totals.write({ ...known, version });
     count("rollupVersions");
-    yield newVersion(known, version, Date.now());
+    yield newVersion(known, { generation: this.generation, version, updatedAt: Date.now() });
   }
 }
 
 /**
  * Adds deltas, keyed by day, to the totals of their days. The output are the new versions of these totals.
+ * @param generation the generation that the totals belong to
  * @param versionFloor every version is higher
  */
-export function totalDays(versionFloor = 0): PTransform<PCollection<KV<string, string>>, PCollection<DayVersion>> {
-  return statefulParDo("DayTotals", new DayTotals(versionFloor), {
+export function totalDays(
+  generation: number,
+  versionFloor = 0,
+): PTransform<PCollection<KV<string, string>>, PCollection<DayVersion>> {
+  return statefulParDo("DayTotals", new DayTotals(generation, versionFloor), {
     input: textKvCoder,
     output: new GeneralObjectCoder<DayVersion>(),
   });

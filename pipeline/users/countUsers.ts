@@ -14,6 +14,8 @@ import { UserLedger } from "./userLedger";
 export interface CountUsersOptions {
   /** See `IdHash`. */
   readonly shardHashSecret: string | undefined;
+  /** IANA name of the zone whose days count. */
+  readonly timeZone: string;
   /** Whether a worker leaves out pairs of user and day that it has already sent to the ledger; see `CountedDays`. */
   readonly skipsCounted: boolean;
 }
@@ -21,12 +23,13 @@ export interface CountUsersOptions {
 /** Counts active and new users. The output are the changes of the counts, keyed by day. */
 export function countUsers({
   shardHashSecret,
+  timeZone,
   skipsCounted,
 }: CountUsersOptions): PTransform<PCollection<ParsedEvent>, PCollection<KV<string, string>>> {
   return withName("CountUsers", (events: PCollection<ParsedEvent>) =>
     pipe(
       events,
-      bundleParDo("UserDays", new CollectUserDays(shardHashSecret, skipsCounted), bytesKvCoder),
+      bundleParDo("UserDays", new CollectUserDays(shardHashSecret, skipsCounted, timeZone), bytesKvCoder),
       withKvCoder("ByBucket", bytesKvCoder),
       statefulParDo("UserLedger", new UserLedger(), {
         input: bytesKvCoder,

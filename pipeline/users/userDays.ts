@@ -2,7 +2,8 @@ import "@eventlogger/beam/sdk";
 import type { KV } from "apache-beam/values";
 import { count, type BundleDoFn, type Emit, type EmitTimestamped } from "@eventlogger/beam";
 import { registerModule } from "@eventlogger/beam/registerModule";
-import { dayOf } from "@eventlogger/events/day";
+import { TimeZone } from "@eventlogger/events/zone/timeZone";
+import { UTC_NAME } from "@eventlogger/events/zone/zoneName";
 import type { ParsedEvent } from "../parse/parsedEvent";
 import { IdHash, userKey } from "../shards";
 import { CountedDays } from "./countedDays";
@@ -16,6 +17,7 @@ type Output = KV<string, Uint8Array>;
 /** Collects the distinct (user, day) pairs of a bundle, keyed by user. */
 export class CollectUserDays implements BundleDoFn<ParsedEvent, Output> {
   private hash: IdHash | undefined;
+  private zone: TimeZone | undefined;
   private counted: CountedDays | undefined;
   /** Days by user; most users have one. */
   private users = new Map<string, number | number[]>();
@@ -25,14 +27,17 @@ export class CollectUserDays implements BundleDoFn<ParsedEvent, Output> {
    * @param shardHashSecret see `IdHash`
    * @param skipsCounted whether pairs that earlier bundles of this instance have emitted are left out; see {@link CountedDays}
    *   for the runners that allow it
+   * @param timeZone IANA name of the zone whose days count
    */
   constructor(
     private readonly shardHashSecret: string | undefined,
     private readonly skipsCounted: boolean,
+    private readonly timeZone = UTC_NAME,
   ) {}
 
   startBundle(): void {
     this.hash ??= new IdHash(this.shardHashSecret);
+    this.zone ??= TimeZone.of(this.timeZone);
     this.users = new Map();
     if (!this.skipsCounted) return;
     // An instance processes another bundle only after the last one has succeeded.
@@ -44,8 +49,8 @@ export class CollectUserDays implements BundleDoFn<ParsedEvent, Output> {
 
   process({ event }: ParsedEvent, emit: Emit<Output>): void {
     const { user_id: userId } = event;
-    if (userId === null) return;
-    const day = dayOf(event.event_time);
+    if (userId === null || !this.zone) return;
+    const day = this.zone.dayOf(event.event_time);
     const days = this.users.get(userId);
     if (days === day) return;
     if (days === undefined) this.users.set(userId, day);

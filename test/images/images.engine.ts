@@ -105,7 +105,7 @@ describe("Worker image on an engine", function () {
   });
 
   it("the worker image runs the whole pipeline, and its numbers are exact", async () => {
-    const dataset = await emulator.freshDataset();
+    const dataset = await emulator.datasetWithGeneration();
     const { messages, expected } = await launchBounded({
       jobService,
       image: WORKER,

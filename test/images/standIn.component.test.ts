@@ -78,7 +78,7 @@ describe("Contents of the worker image, with a stand-in for docker", function ()
   });
 
   it("the contents of the worker image run the whole pipeline, its numbers are exact, and workers log to the job", async () => {
-    const dataset = await emulator.freshDataset();
+    const dataset = await emulator.datasetWithGeneration();
     const target = { project: emulator.project, dataset, endpoint: emulator.emulator.url };
     let launched;
     try {

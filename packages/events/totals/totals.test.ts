@@ -50,10 +50,10 @@ describe("totals", () => {
     );
   });
 
-  it("a new version has the number and the time that it is given, and the totals of the day", () => {
+  it("a new version has the generation, the number and the time that it is given, and the totals of the day", () => {
     const delta: DayDelta = { day: 1, sessions: 1, durationMs: 20, activeUsers: 0, newUsers: 0 };
-    const first = newVersion(addToTotals(undefined, delta), 7, 1000);
-    assert.deepEqual(first, { ...delta, version: 7, updatedAt: 1000 });
+    const first = newVersion(addToTotals(undefined, delta), { generation: 2, version: 7, updatedAt: 1000 });
+    assert.deepEqual(first, { ...delta, generation: 2, version: 7, updatedAt: 1000 });
     assert.equal(addToTotals(first, delta).version, 7);
   });
 });

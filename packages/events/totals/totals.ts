@@ -16,6 +16,8 @@ export interface DayTotals extends DayDelta {
 
 /** The absolute counts of one day as the pipeline emits them. The highest version of a day is the current one. */
 export interface DayVersion extends DayTotals {
+  /** The generation that the counts belong to. */
+  readonly generation: number;
   /** When the version was created; epoch milliseconds. */
   readonly updatedAt: number;
 }
@@ -62,9 +64,13 @@ export function addToTotals(totals: DayTotals | undefined, delta: DayDelta): Day
 
 /**
  * The next version of a day.
- * @param version higher than every earlier version of the day
- * @param nowMs epoch milliseconds
+ * @param version.generation the generation that the counts belong to
+ * @param version.version higher than every earlier version of the day in that generation
+ * @param version.updatedAt epoch milliseconds
  */
-export function newVersion(totals: DayTotals, version: number, nowMs: number): DayVersion {
-  return { ...totals, version, updatedAt: nowMs };
+export function newVersion(
+  totals: DayTotals,
+  version: Pick<DayVersion, "generation" | "version" | "updatedAt">,
+): DayVersion {
+  return { ...totals, ...version };
 }

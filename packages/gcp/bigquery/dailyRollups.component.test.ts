@@ -4,18 +4,28 @@ import type { RollupVersionRow } from "./tables";
 import { useBigQueryEmulator } from "./testing/useBigQueryEmulator";
 import { rollupVersion } from "./testing/rows";
 
+const NOTHING = {
+  ...{ total_users: 0, days: [] },
+  definitions: { generation: 1, timeZone: "UTC", sessionGapMs: 1_800_000 },
+};
+
 describe("the view daily_rollups", function () {
   this.timeout(60_000);
   const fixture = useBigQueryEmulator();
 
   async function read(rows: RollupVersionRow[]): ReturnType<typeof readDailyRollups> {
-    const dataset = await fixture.freshDataset();
+    const dataset = await fixture.datasetWithGeneration();
     if (rows.length) await fixture.bigquery.dataset(dataset).table("daily_rollup_versions").insert(rows);
     return readDailyRollups(fixture.bigquery, dataset);
   }
 
   it("has no rows when there are no rollup versions", async () => {
-    assert.deepEqual(await read([]), { total_users: 0, days: [] });
+    assert.deepEqual(await read([]), NOTHING);
+  });
+
+  it("has no definitions before the first start of the pipeline", async () => {
+    const dataset = await fixture.freshDataset();
+    assert.deepEqual(await readDailyRollups(fixture.bigquery, dataset), { ...NOTHING, definitions: undefined });
   });
 
   it("shows the newest version of each day in any order of insertion, and a running total of users", async () => {
@@ -38,10 +48,10 @@ describe("the view daily_rollups", function () {
   });
 
   it("a range selects days, first and last included, and keeps the total of users over all days", async () => {
-    const dataset = await fixture.freshDataset();
+    const dataset = await fixture.datasetWithGeneration();
     const range = (from: string, to: string): ReturnType<typeof readDailyRollups> =>
       readDailyRollups(fixture.bigquery, dataset, { from, to });
-    assert.deepEqual(await range("2020-01-01", "2024-05-03"), { total_users: 0, days: [] });
+    assert.deepEqual(await range("2020-01-01", "2024-05-03"), NOTHING);
     const dates = ["2020-01-01", "2024-05-01", "2024-05-02", "2024-05-03"];
     const rows = dates.map((date, i) => rollupVersion({ date, version: 1, session_count: 1, new_user_count: i + 1 }));
     await fixture.bigquery.dataset(dataset).table("daily_rollup_versions").insert(rows);
@@ -63,7 +73,7 @@ describe("the view daily_rollups", function () {
       rollupVersion({ date: "2024-05-01", version: 1, session_count: 1, new_user_count: 1 }),
       rollupVersion({ date: "2024-05-01", version: 2 }),
     ]);
-    assert.deepEqual(rollups, { total_users: 0, days: [] });
+    assert.deepEqual(rollups, NOTHING);
   });
 
   // [sessions, sum of durations in ms, seconds, minutes]

@@ -22,6 +22,11 @@ export class ResultRow {
     throw this.mismatch(column, "text");
   }
 
+  /** As {@link text}, but null for NULL. */
+  textOrNull(column: string): string | null {
+    return (this.columns[column] ?? null) === null ? null : this.text(column);
+  }
+
   private mismatch(column: string, wanted: string): TypeError {
     return new TypeError(`Column ${column} must be ${wanted}, but is ${JSON.stringify(this.columns[column])}`);
   }

@@ -4,8 +4,22 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { waitUntil } from "@eventlogger/process/wait";
 import { bigQueryClient } from "./client";
-import { changeGenerations, generationsReference, recordGeneration } from "./generations";
-import { LEASE_TIMES, LeaseHeldError, LeaseLostError, RunLease, type LeaseRequest } from "./runLease";
+import {
+  activateGeneration,
+  changeGenerations,
+  createGeneration,
+  generationsReference,
+  readGeneration,
+  recordGeneration,
+} from "./generations";
+import {
+  GenerationUnavailableError,
+  LEASE_TIMES,
+  LeaseHeldError,
+  LeaseLostError,
+  RunLease,
+  type LeaseRequest,
+} from "./runLease";
 import { runQuery } from "./query";
 import { useBigQueryEmulator } from "./testing/useBigQueryEmulator";
 
@@ -27,7 +41,8 @@ describe("the lease of a dataset", function () {
 
   async function take(run: string, options: Partial<LeaseRequest> = {}): Promise<RunLease> {
     const { bigquery } = fixture;
-    const request = { bigquery, dataset, run, holder: `host-of-${run}:1`, ended: [], onTrouble: () => {}, ...options };
+    const holder = `host-of-${run}:1`;
+    const request = { bigquery, dataset, generation: 1, run, holder, ended: [], onTrouble: () => {}, ...options };
     const lease = await RunLease.take(request);
     leases.push(lease);
     return lease;
@@ -49,8 +64,8 @@ describe("the lease of a dataset", function () {
     const first = await take("first");
     await assert.rejects(take("second"), (error: unknown) => {
       assert(error instanceof LeaseHeldError);
-      const time = "\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\dZ";
-      const named = `Dataset ${dataset} is in use by another run: host-of-first:1, .* since (${time}), until (${time}) `;
+      const time = "\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z";
+      const named = `Generation 1 of dataset ${dataset} is in use by another run: host-of-first:1, .* since (${time}), until (${time}) `;
       const [, since = "", until = ""] = new RegExp(named).exec(error.message) ?? [];
       const lastsMs = Date.parse(until) - Date.parse(since);
       assert.ok(Math.abs(lastsMs - LEASE_TIMES.durationMs) <= 1000, error.message);
@@ -96,6 +111,47 @@ describe("the lease of a dataset", function () {
     });
     await first.release(failed);
     assert.equal(await column("lease_run"), "second");
+  });
+
+  it("each generation has a lease of its own", async () => {
+    await createGeneration(fixture.bigquery, dataset, { settings: { sessionGapMs: 60_000, stateFormat: 2 } });
+    await take("first");
+    await take("second", { generation: 2 });
+    await assert.rejects(
+      take("third", { generation: 2 }),
+      /^LeaseHeldError: Generation 2 of dataset .*host-of-second:1/,
+    );
+  });
+
+  it("a run learns at its next look at the lease that its generation was retired, and keeps the lease until it releases it", async () => {
+    await createGeneration(fixture.bigquery, dataset, { settings: { sessionGapMs: 60_000, stateFormat: 2 } });
+    const first = await take("first");
+    const second = await take("second", { generation: 2, times: { ...LEASE_TIMES, renewMs: 200 } });
+    let isFirstRetired = false;
+    void first.retired.then(() => (isFirstRetired = true));
+    await first.check();
+    assert.equal(isFirstRetired, false);
+    await activateGeneration(fixture.bigquery, dataset, 2);
+    await first.check();
+    await first.retired;
+    assert.equal((await readGeneration(fixture.bigquery, dataset, 1))?.lease?.run, "first");
+    await first.release(failed);
+    await first.check();
+    assert.equal((await readGeneration(fixture.bigquery, dataset, 1))?.lease, null);
+    await createGeneration(fixture.bigquery, dataset, { settings: { sessionGapMs: 60_000, stateFormat: 2 } });
+    await activateGeneration(fixture.bigquery, dataset, 3);
+    await second.retired;
+  });
+
+  it("a run of a retired or an unknown generation is refused", async () => {
+    await createGeneration(fixture.bigquery, dataset, { settings: { sessionGapMs: 60_000, stateFormat: 2 } });
+    await activateGeneration(fixture.bigquery, dataset, 2);
+    await assert.rejects(take("a"), (error: unknown) => {
+      assert.ok(error instanceof GenerationUnavailableError);
+      assert.match(error.message, /^Generation 1 of dataset .* was retired at \d{4}-/);
+      return true;
+    });
+    await assert.rejects(take("a", { generation: 9 }), /Generation 9 of dataset .* does not exist/);
   });
 
   it("a run keeps its lease over an outage of BigQuery that is longer than the lease", async () => {

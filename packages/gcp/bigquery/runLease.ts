@@ -1,30 +1,25 @@
 import type { BigQuery } from "@google-cloud/bigquery";
 import { setTimeout as sleep } from "node:timers/promises";
 import { backoffMs } from "@eventlogger/process/backoff";
+import { UserError } from "@eventlogger/process/main";
 import { withTimeout } from "@eventlogger/process/wait";
-import { changeGenerations, generationsReference, queryGenerations } from "./generations";
-
-/** The run that holds a lease. */
-export interface LeaseHolder {
-  /** Id of the run. */
-  readonly run: string;
-  /** Such as `host:pid`. */
-  readonly holder: string;
-  /** By BigQuery's clock, ISO 8601. */
-  readonly takenAt: string;
-  readonly expiresAt: string;
-  /** Time until the lease expires, ms; negative when it has expired. */
-  readonly leftMs: number;
-}
+import {
+  changeGenerations,
+  generationsReference,
+  readGeneration,
+  type Generation,
+  type LeaseHolder,
+} from "./generations";
 
 /** Another run holds the lease of the dataset. Stop that run, or wait until its lease has expired. */
 export class LeaseHeldError extends Error {
   constructor(
     dataset: string,
+    generation: number,
     readonly holder: LeaseHolder,
   ) {
     super(
-      `Dataset ${dataset} is in use by another run: ${describe(holder)}. Two runs would overwrite each other's numbers. ` +
+      `${leased(dataset, generation)} is in use by another run: ${describe(holder)}. Two runs would overwrite each other's numbers. ` +
         `Stop that run. If it no longer exists, start again when its lease has expired, in ` +
         `${Math.max(1, Math.ceil(holder.leftMs / 1000))} s, or with its --state-dir, which takes the lease over at once`,
     );
@@ -34,15 +29,25 @@ export class LeaseHeldError extends Error {
 
 /** Another run has taken the lease, or somebody has released it by hand. This run must stop. */
 export class LeaseLostError extends Error {
-  constructor(dataset: string, holder: LeaseHolder | undefined) {
+  constructor(dataset: string, generation: number, holder: LeaseHolder | null) {
     super(
-      `This run has lost the lease of dataset ${dataset}: ` +
+      `This run has lost the lease of generation ${generation} of dataset ${dataset}: ` +
         (holder ? `it belongs to ${describe(holder)}` : "the lease was released by hand, or the table was recreated") +
         ". Messages that it has not acknowledged are redelivered",
     );
     this.name = "LeaseLostError";
   }
 }
+
+/** The generation does not exist, or is retired, so that nothing computes it any more. Run the active one. */
+export class GenerationUnavailableError extends UserError {
+  constructor(dataset: string, generation: number, reason: string) {
+    super(`${leased(dataset, generation)} ${reason}. \`eventlogger generations\` lists the generations`);
+    this.name = "GenerationUnavailableError";
+  }
+}
+
+const leased = (dataset: string, generation: number): string => `Generation ${generation} of dataset ${dataset}`;
 
 function describe({ holder, takenAt, expiresAt }: LeaseHolder): string {
   return `${holder}, which has held the lease since ${takenAt}, until ${expiresAt} unless it extends it`;
@@ -63,6 +68,7 @@ export const LEASE_TIMES: LeaseTimes = { durationMs: 180_000, renewMs: 60_000, r
 export interface LeaseRequest {
   readonly bigquery: BigQuery;
   readonly dataset: string;
+  readonly generation: number;
   /** Id of the run; unique. */
   readonly run: string;
   /** Such as `host:pid`; for messages. */
@@ -77,17 +83,13 @@ export interface LeaseRequest {
 
 /** Time limit of one statement; ms. */
 const STATEMENT_TIMEOUT_MS = 30_000;
-/** Attempts to take the lease when other statements change it at the same time. */
+/** Attempts to take the lease when its holder releases it at the same time. */
 const TAKE_ATTEMPTS = 5;
 /** Time limit of the release at the end of a run; ms. */
 const RELEASE_TIMEOUT_MS = 5000;
 
-/** BigQuery runs one of several statements that change a row, and fails the others after some attempts of its own. */
-const isConcurrentUpdate = (error: unknown): boolean =>
-  error instanceof Error && /concurrent update|could not serialize access/i.test(error.message);
-
 /**
- * The right of one run to write the numbers of a dataset, in the table `generations`.
+ * The right of one run to write the numbers of a generation, in its row of the table `generations`.
  *
  * One UPDATE with a condition decides who gets it. BigQuery lets only one of several concurrent UPDATE statements change
  * a row, and all times are those of its clock, so that the clocks of the hosts do not matter. The holder extends the lease
@@ -102,8 +104,14 @@ export class RunLease {
   private busy: Promise<void> = Promise.resolve();
   private inTrouble = false;
   private reportLoss!: (error: LeaseLostError) => void;
+  private reportRetirement!: () => void;
   /** Rejects with LeaseLostError when this run no longer has the lease; otherwise stays pending. */
   readonly lost: Promise<never>;
+  /**
+   * Resolves when an extension finds that the generation is retired; otherwise stays pending. The lease is then no longer extended,
+   * and the run must stop within its duration.
+   */
+  readonly retired: Promise<void>;
 
   private constructor(
     private readonly request: LeaseRequest,
@@ -111,36 +119,46 @@ export class RunLease {
   ) {
     this.lost = new Promise<never>((_, reject) => (this.reportLoss = reject));
     this.lost.catch(() => {}); // reported to callers that await it
+    this.retired = new Promise<void>((resolve) => (this.reportRetirement = resolve));
   }
 
   /**
-   * Takes the lease and extends it from then on. The dataset must have an active generation.
-   * @throws LeaseHeldError when another run has it; Error that names the missing permission, or the client's error
+   * Takes the lease and extends it from then on.
+   * @throws LeaseHeldError when another run has it; GenerationUnavailableError; Error that names the missing permission, or the
+   *   client's error
    */
   static async take(request: LeaseRequest): Promise<RunLease> {
     const lease = new RunLease(request, request.times ?? LEASE_TIMES);
-    const { run, holder, ended, dataset } = request;
+    const { run, holder, ended, dataset, generation } = request;
     const own = ["@run", ...ended.map((_, i) => `@ended${i}`)].map((id) => `lease_run = ${id}`).join(" OR ");
     const params = { run, holder, ...Object.fromEntries(ended.map((id, i) => [`ended${i}`, id])) };
     for (let attempt = 1; ; attempt++) {
-      try {
-        const taken = await lease.update(
-          `lease_run = @run, lease_holder = @holder, lease_taken_at = CURRENT_TIMESTAMP(), ${lease.expiry}`,
-          `(lease_run IS NULL OR lease_expires_at IS NULL OR lease_expires_at <= CURRENT_TIMESTAMP() OR ${own})`,
-          params,
-        );
-        if (taken) break;
-        const current = await lease.current();
-        if (current) throw new LeaseHeldError(dataset, current);
-        // Its holder has released it in this moment.
-        if (attempt >= TAKE_ATTEMPTS) throw new Error(`The lease of dataset ${dataset} cannot be taken`);
-      } catch (error) {
-        if (!isConcurrentUpdate(error) || attempt >= TAKE_ATTEMPTS) throw error;
+      const taken = await lease.update(
+        `lease_run = @run, lease_holder = @holder, lease_taken_at = CURRENT_TIMESTAMP(), ${lease.expiry}`,
+        `status IN ('building', 'active')
+         AND (lease_run IS NULL OR lease_expires_at IS NULL OR lease_expires_at <= CURRENT_TIMESTAMP() OR ${own})`,
+        params,
+      );
+      if (taken) break;
+      const found = await lease.generation();
+      if (!found) throw new GenerationUnavailableError(dataset, generation, "does not exist");
+      if (found.status === "retired") {
+        throw new GenerationUnavailableError(dataset, generation, `was retired at ${found.retiredAt}`);
       }
+      if (found.lease) throw new LeaseHeldError(dataset, generation, found.lease);
+      // Its holder has released it in this moment.
+      if (attempt >= TAKE_ATTEMPTS) throw new Error(`The lease of ${leased(dataset, generation)} cannot be taken`);
       await sleep(backoffMs(attempt, { initialMs: 500, maxMs: 5000 }));
     }
     lease.schedule(lease.times.renewMs);
     return lease;
+  }
+
+  /** Extends the lease now: {@link retired} and {@link lost} then report at once. Never throws. */
+  async check(): Promise<void> {
+    if (this.ended.signal.aborted) return;
+    clearTimeout(this.timer);
+    await (this.busy = this.busy.then(() => this.renew()));
   }
 
   /** Stops extending the lease and releases it. An error is reported, and the lease then expires. */
@@ -164,17 +182,19 @@ export class RunLease {
   }
 
   private async renew(): Promise<void> {
+    const { dataset, generation, run, onTrouble } = this.request;
     try {
-      if (!(await this.update(this.expiry, "lease_run = @run", { run: this.request.run }))) {
-        const holder = await this.current();
-        this.reportLoss(new LeaseLostError(this.request.dataset, holder));
+      if (!(await this.update(this.expiry, "status IN ('building', 'active') AND lease_run = @run", { run }))) {
+        const found = await this.generation();
+        if (found?.status === "retired" && found.lease?.run === run) this.reportRetirement();
+        else this.reportLoss(new LeaseLostError(dataset, generation, found?.lease ?? null));
         return;
       }
-      if (this.inTrouble) this.request.onTrouble(undefined);
+      if (this.inTrouble) onTrouble(undefined);
       this.inTrouble = false;
       this.schedule(this.times.renewMs);
     } catch (error) {
-      if (!this.inTrouble) this.request.onTrouble(error as Error);
+      if (!this.inTrouble) onTrouble(error as Error);
       this.inTrouble = true;
       this.schedule(this.times.retryMs);
     }
@@ -190,35 +210,15 @@ export class RunLease {
     condition: string,
     params: Readonly<Record<string, string>>,
   ): Promise<boolean> {
-    const { bigquery, dataset } = this.request;
+    const { bigquery, dataset, generation } = this.request;
     const table = generationsReference(bigquery, dataset);
-    const sql = `UPDATE ${table} SET ${assignments} WHERE status = 'active' AND ${condition}`;
-    const change = changeGenerations(bigquery, dataset, sql, params);
+    const sql = `UPDATE ${table} SET ${assignments} WHERE generation = @generation AND ${condition}`;
+    const change = changeGenerations(bigquery, dataset, sql, { ...params, generation });
     return (await withTimeout(change, STATEMENT_TIMEOUT_MS, "changing the lease")) > 0;
   }
 
-  /** The holder of the lease; undefined when nobody has it. */
-  private async current(): Promise<LeaseHolder | undefined> {
-    const { bigquery, dataset } = this.request;
-    const rows = queryGenerations(
-      bigquery,
-      dataset,
-      `SELECT lease_run, lease_holder,
-         FORMAT_TIMESTAMP('%Y-%m-%dT%H:%M:%SZ', lease_taken_at) AS taken_at,
-         FORMAT_TIMESTAMP('%Y-%m-%dT%H:%M:%SZ', lease_expires_at) AS expires_at,
-         TIMESTAMP_DIFF(lease_expires_at, CURRENT_TIMESTAMP(), MILLISECOND) AS left_ms
-       FROM ${generationsReference(bigquery, dataset)}
-       WHERE status = 'active' AND lease_run IS NOT NULL ORDER BY created_at, settings LIMIT 1`,
-    );
-    const [row] = await withTimeout(rows, STATEMENT_TIMEOUT_MS, "reading the lease");
-    return (
-      row && {
-        run: row.text("lease_run"),
-        holder: row.text("lease_holder"),
-        takenAt: row.text("taken_at"),
-        expiresAt: row.text("expires_at"),
-        leftMs: row.number("left_ms"),
-      }
-    );
+  private generation(): Promise<Generation | undefined> {
+    const { bigquery, dataset, generation } = this.request;
+    return withTimeout(readGeneration(bigquery, dataset, generation), STATEMENT_TIMEOUT_MS, "reading the lease");
   }
 }

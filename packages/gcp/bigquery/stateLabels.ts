@@ -1,92 +1,95 @@
-import type { BigQuery, TableMetadata } from "@google-cloud/bigquery";
+import type { BigQuery } from "@google-cloud/bigquery";
 import { withPermission } from "../api/permission";
+import {
+  changeGenerations,
+  generationsReference,
+  readGeneration,
+  type GenerationSettings,
+  type StateLabels,
+} from "./generations";
 import { runQuery } from "./query";
-import { dailyRollupVersionsTable } from "./tables";
+import { existingTable } from "./setup/existingTable";
+import { dailyRollupVersionsTable, generationsTable } from "./tables";
 import { tableReference } from "./views";
 
-const STATE_LABEL = "eventlogger_state";
-const RUN_LABEL = "eventlogger_run";
-const CHECKPOINT_LABEL = "eventlogger_checkpoint";
-
-/** Identifies the pipeline state that the numbers in the tables come from. */
-export interface StateLabels {
-  /** Id of the state. */
-  readonly state: string;
-  /** Number of the newest run on that state. */
-  readonly run: number;
-  /** Number of a recorded checkpoint, at most some minutes older than the newest one; 0: none yet. */
-  readonly checkpoint: number;
-}
-
-const toLabels = ({ state, run, checkpoint }: StateLabels): Record<string, string> => ({
-  [STATE_LABEL]: state,
-  [RUN_LABEL]: String(run),
-  [CHECKPOINT_LABEL]: String(checkpoint),
-});
-
-/** The table whose labels name the state that the numbers come from. */
-export class LabelledTables {
-  private readonly table;
-
+/** The numbers of a generation, and the columns of its row that name the state they come from. */
+export class LabelledGeneration {
   constructor(
     private readonly bigquery: BigQuery,
     private readonly dataset: string,
-  ) {
-    this.table = bigquery.dataset(dataset).table(dailyRollupVersionsTable.name);
-  }
+    readonly generation: number,
+  ) {}
 
-  /** `dataset.table`, for messages. */
+  /** For messages. */
   get name(): string {
-    return `${this.dataset}.${dailyRollupVersionsTable.name}`;
+    return `generation ${this.generation} of ${this.dataset}`;
   }
 
-  /** A command that sets the labels by hand. */
-  labelCommand(labels: StateLabels): string {
-    const flags = Object.entries(toLabels(labels)).map(([key, value]) => `--set_label ${key}:${value}`);
-    return `bq update ${flags.join(" ")} ${this.bigquery.projectId}:${this.name}`;
+  /**
+   * A command that sets the labels by hand. If the row of the generation is missing, it inserts one with the settings.
+   * @throws Error that names the missing permission
+   */
+  async labelCommand(
+    { state, run, checkpoint }: StateLabels,
+    { sessionGapMs, timeZone, stateFormat }: Pick<GenerationSettings, "sessionGapMs" | "timeZone" | "stateFormat">,
+  ): Promise<string> {
+    const { bigquery, dataset, generation } = this;
+    const table = `${dataset}.${generationsTable.name}`;
+    const settings = JSON.stringify(JSON.stringify({ sessionGapMs, timeZone, stateFormat }));
+    const sql = (await readGeneration(bigquery, dataset, generation))
+      ? `UPDATE ${table} SET state = "${state}", state_run = ${run}, state_checkpoint = ${checkpoint} WHERE generation = ${generation}`
+      : `INSERT INTO ${table} (generation, status, settings, created_at, activated_at, state, state_run, state_checkpoint) ` +
+        `VALUES (${generation}, "active", ${settings}, CURRENT_TIMESTAMP(), CURRENT_TIMESTAMP(), "${state}", ${run}, ${checkpoint})`;
+    return `bq query --project_id=${bigquery.projectId} --use_legacy_sql=false '${sql}'`;
   }
 
-  /** Reads the labels; undefined when the table has none. @throws Error that names the missing permission */
+  /** Reads the labels; undefined when the generation has none, or does not exist. @throws Error that names the missing permission */
   async labels(): Promise<StateLabels | undefined> {
-    const [metadata] = (await this.call("bigquery.tables.get", () => this.table.getMetadata())) as [
-      TableMetadata,
-      unknown,
-    ];
-    const labels = metadata.labels as Readonly<Record<string, string | undefined>> | undefined;
-    const state = labels?.[STATE_LABEL];
-    return state === undefined
-      ? undefined
-      : {
-          state,
-          run: Number(labels?.[RUN_LABEL] ?? 0),
-          checkpoint: Number(labels?.[CHECKPOINT_LABEL] ?? 0),
-        };
+    return (await readGeneration(this.bigquery, this.dataset, this.generation))?.state ?? undefined;
   }
 
-  /** Whether the table has any row. @throws Error that names the missing permission */
+  /** Whether the generation has any number. @throws Error that names the missing permission */
   async hasNumbers(): Promise<boolean> {
-    const reference = tableReference(this.bigquery.projectId, this.dataset, dailyRollupVersionsTable.name);
-    const rows = await this.call("bigquery.jobs.create", () =>
-      runQuery(this.bigquery, `SELECT version FROM ${reference} LIMIT 1`),
-    );
+    const rows = await this.query(`SELECT version FROM ${this.versions} WHERE generation = @generation LIMIT 1`);
     return rows.length > 0;
   }
 
-  /** The highest version of any day; 0 when the table is empty. @throws Error that names the missing permission */
+  /** Whether the table of the numbers was created after the generation. @throws Error that names the missing permission */
+  async isTableNewer(): Promise<boolean> {
+    const { bigquery, dataset } = this;
+    const found = await readGeneration(bigquery, dataset, this.generation);
+    const created = Number((await existingTable(bigquery, dataset, dailyRollupVersionsTable))?.creationTime);
+    return found !== undefined && created > Date.parse(found.createdAt);
+  }
+
+  /** The highest version of any day; 0 when the generation has no numbers. @throws Error that names the missing permission */
   async maxVersion(): Promise<number> {
-    const reference = tableReference(this.bigquery.projectId, this.dataset, dailyRollupVersionsTable.name);
-    const [row] = await this.call("bigquery.jobs.create", () =>
-      runQuery(this.bigquery, `SELECT IFNULL(MAX(version), 0) AS version FROM ${reference}`),
+    const [row] = await this.query(
+      `SELECT IFNULL(MAX(version), 0) AS version FROM ${this.versions} WHERE generation = @generation`,
     );
     return row?.number("version") ?? 0;
   }
 
-  /** Sets the labels. @throws Error that names the missing permission */
-  async label(labels: StateLabels): Promise<void> {
-    await this.call("bigquery.tables.update", () => this.table.setMetadata({ labels: toLabels(labels) }));
+  /** Sets the labels. @throws Error when the generation does not exist; Error that names the missing permission */
+  async label({ state, run, checkpoint }: StateLabels): Promise<void> {
+    const { bigquery, dataset, generation } = this;
+    const changed = await changeGenerations(
+      bigquery,
+      dataset,
+      `UPDATE ${generationsReference(bigquery, dataset)}
+       SET state = @state, state_run = @run, state_checkpoint = @checkpoint WHERE generation = @generation`,
+      { state, run, checkpoint, generation },
+    );
+    if (changed === 0) throw new Error(`Dataset ${dataset} has no generation ${generation}`);
   }
 
-  private call<T>(permission: string, call: () => Promise<T>): Promise<T> {
-    return withPermission({ project: this.bigquery.projectId, permission, resource: `table ${this.name}` }, call);
+  private get versions(): string {
+    return tableReference(this.bigquery.projectId, this.dataset, dailyRollupVersionsTable.name);
+  }
+
+  private query(sql: string): ReturnType<typeof runQuery> {
+    const resource = `table ${this.dataset}.${dailyRollupVersionsTable.name}`;
+    const need = { project: this.bigquery.projectId, permission: "bigquery.jobs.create", resource };
+    return withPermission(need, () => runQuery(this.bigquery, sql, { generation: this.generation }));
   }
 }

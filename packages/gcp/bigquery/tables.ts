@@ -53,8 +53,9 @@ export interface EventRow {
   received_date: string;
 }
 
-/** The totals of one day. Of several rows for a day, the one with the highest version is valid. */
+/** The totals of one day of a generation. Of several rows for a day, the one with the highest version is valid. */
 export interface RollupVersionRow {
+  generation: number;
   /** YYYY-MM-DD. */
   date: string;
   version: number;
@@ -132,10 +133,11 @@ export const eventsTable: Table = {
 
 export const dailyRollupVersionsTable: Table = {
   name: "daily_rollup_versions",
-  description: "All versions of the totals of each day (the view daily_rollups shows the newest)",
+  description: "All versions of the totals of each day and generation (the view daily_rollups shows the newest)",
   columns: [
-    required("date", "DATE", "UTC day"),
-    required("version", "INT64", "Increases with every row of a day"),
+    required("generation", "INT64", "The generation of the numbers (see the table generations)"),
+    required("date", "DATE", "Day in the time zone of the generation"),
+    required("version", "INT64", "Increases with every row of a day of a generation"),
     required("session_count", "INT64"),
     required("session_duration_ms", "INT64", "Sum of the session durations of the day"),
     required("active_user_count", "INT64", "Distinct known users with an event that day"),
@@ -144,7 +146,7 @@ export const dailyRollupVersionsTable: Table = {
     required("written_date", "DATE", "UTC day of updated_at. The partition of the row"),
   ],
   partitionBy: "written_date",
-  clusterBy: ["date"],
+  clusterBy: ["generation", "date"],
 };
 
 export const deadLettersTable: Table = {
@@ -177,12 +179,23 @@ export const acceptedIdsTable: Table = {
 /** Written with SQL only, never streamed: BigQuery refuses to update rows that were streamed minutes ago. */
 export const generationsTable: Table = {
   name: "generations",
-  description: "Definitions of the numbers, and the run that may write them",
+  description: "Generations of the numbers: their definitions, what computes them, and the run that may write them",
   columns: [
     required("generation", "INT64"),
-    required("status", "STRING", "active: the generation that readers see"),
+    required("status", "STRING", "building: not shown to readers; active: the one that readers see; retired"),
     required("settings", "STRING", "JSON; the settings that the numbers and the pipeline state depend on"),
     required("created_at", "TIMESTAMP"),
+    nullable("activated_at", "TIMESTAMP", "Last time that it became active; null: never"),
+    nullable("retired_at", "TIMESTAMP"),
+    nullable("subscription", "STRING", "Subscription of the events that its pipeline reads"),
+    nullable("replay_topic", "STRING", "Topic of the raw rows that are counted again"),
+    nullable("replay_subscription", "STRING", "Subscription of that topic"),
+    nullable("job", "STRING", "JSON; what computes it: a state directory of Flink, or a job of Dataflow"),
+    nullable("rebuild", "STRING", "JSON; progress of the rebuild that computes it"),
+    nullable("state", "STRING", "Id of the state on Flink that its numbers come from"),
+    nullable("state_run", "INT64", "Number of the newest run on that state"),
+    nullable("state_checkpoint", "INT64", "Number of a recent checkpoint of that state"),
+    nullable("claim", "STRING", "Random id of the statement that created the row"),
     nullable("lease_run", "STRING", "Id of the run that holds the lease; null when no run does"),
     nullable("lease_holder", "STRING", "Host and process of that run"),
     nullable("lease_taken_at", "TIMESTAMP", "When that run took the lease"),

@@ -1,5 +1,5 @@
 import { averageMinutesSql, averageSecondsSql } from "./averages";
-import { dailyRollupVersionsTable, eventsTable, type Table } from "./tables";
+import { dailyRollupVersionsTable, eventsTable, generationsTable, type Table } from "./tables";
 
 export interface View {
   readonly name: string;
@@ -22,17 +22,18 @@ export function tableReference(project: string, dataset: string, name: string): 
 const newest = (column: string): string => `MAX_BY(${column}, version) AS ${column}`;
 
 /**
- * The newest version of each day, without anything that is computed from it: BigQuery updates a materialized view
- * incrementally only when its aggregates are its columns, without window functions, HAVING or arithmetic on aggregates
+ * The newest version of each day of each generation, without anything that is computed from it: BigQuery updates a materialized
+ * view incrementally only when its aggregates are its columns, without window functions, HAVING or arithmetic on aggregates
  * (https://cloud.google.com/bigquery/docs/materialized-views-create#query_limitations). Not partitioned, because its partitions
  * would have to be those of the table, which are days of writing.
  */
 export const dailyRollupLatestView: View = {
   name: "daily_rollup_latest",
-  description: "The newest version of the totals of each day; the view daily_rollups reads it",
+  description: "The newest version of the totals of each day of each generation; the view daily_rollups reads it",
   materializedFrom: dailyRollupVersionsTable,
   query: (project, dataset) => `
 SELECT
+  generation,
   date,
   MAX(version) AS version,
   ${newest("session_count")},
@@ -41,14 +42,12 @@ SELECT
   ${newest("new_user_count")},
   ${newest("updated_at")}
 FROM ${tableReference(project, dataset, dailyRollupVersionsTable.name)}
-GROUP BY date`,
+GROUP BY generation, date`,
 };
 
-/** One row per day: its newest version, averages, and `total_users`, the known users up to and including that day. */
-export const dailyRollupsView: View = {
-  name: "daily_rollups",
-  description: "Daily rollups: the newest version of each day",
-  query: (project, dataset) => `
+/** SQL of the rollups of the generations for which a condition on `generation` holds. */
+function rollupsSql(project: string, dataset: string, condition: string): string {
+  return `
 SELECT
   date,
   session_count,
@@ -57,11 +56,35 @@ SELECT
   ${averageMinutesSql("session_duration_ms", "session_count")} AS average_session_duration_min,
   active_user_count,
   new_user_count,
-  SUM(new_user_count) OVER (ORDER BY date) AS total_users,
+  SUM(new_user_count) OVER (PARTITION BY generation ORDER BY date) AS total_users,
   version,
-  updated_at
+  updated_at,
+  generation
 FROM ${tableReference(project, dataset, dailyRollupLatestView.name)}
-WHERE session_count != 0 OR session_duration_ms != 0 OR active_user_count != 0 OR new_user_count != 0`,
+WHERE (session_count != 0 OR session_duration_ms != 0 OR active_user_count != 0 OR new_user_count != 0)
+  AND ${condition}`;
+}
+
+/** SQL of the ids of the active generation: one row, or none. */
+export function activeGenerationSql(project: string, dataset: string): string {
+  return `SELECT generation FROM ${tableReference(project, dataset, generationsTable.name)} WHERE status = 'active'`;
+}
+
+/**
+ * One row per day of the active generation: its newest version, averages, and `total_users`, the known users up to and including
+ * that day.
+ */
+export const dailyRollupsView: View = {
+  name: "daily_rollups",
+  description: "Daily rollups of the active generation: the newest version of each day",
+  query: (project, dataset) => rollupsSql(project, dataset, `generation IN (${activeGenerationSql(project, dataset)})`),
+};
+
+/** As {@link dailyRollupsView}, of every generation. */
+export const dailyRollupsAllView: View = {
+  name: "daily_rollups_all",
+  description: "Daily rollups of every generation, for comparisons: the newest version of each day",
+  query: (project, dataset) => rollupsSql(project, dataset, "TRUE"),
 };
 
 /** One row per event: of the rows with the same event_id, the one received first. */
@@ -76,4 +99,4 @@ QUALIFY ROW_NUMBER() OVER (PARTITION BY event_id ORDER BY received_at, event_tim
 };
 
 /** In the order in which they are created: a view reads those before it. */
-export const views: readonly View[] = [dailyRollupLatestView, dailyRollupsView, eventsUniqueView];
+export const views: readonly View[] = [dailyRollupLatestView, dailyRollupsView, dailyRollupsAllView, eventsUniqueView];

@@ -1,5 +1,6 @@
 import { bigQueryClient } from "../bigquery/client";
 import { setUpBigQuery } from "../bigquery/setup/setUpBigQuery";
+import type { RetentionSetting } from "../bigquery/setup/setUpRetention";
 import { GoogleApi } from "../api/googleApi";
 import { pubSubClient } from "../pubsub/client";
 import { setUpPubSub, type PubSubSetup } from "../pubsub/setup/setUpPubSub";
@@ -15,6 +16,8 @@ export interface SetupOptions extends PubSubSetup {
   readonly bucket?: string | undefined;
   /** Location of a new dataset and a new bucket, such as `EU`. */
   readonly location?: string | undefined;
+  /** Days after which rows of `events` are deleted, or `none`. Undefined: as it is. */
+  readonly eventRetention?: RetentionSetting | undefined;
 }
 
 /**

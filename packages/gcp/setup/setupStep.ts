@@ -3,7 +3,7 @@ export interface SetupStep {
   readonly kind: "schema" | "topic" | "subscription" | "bucket" | "dataset" | "table" | "view";
   readonly name: string;
   readonly outcome: "created" | "exists" | "updated";
-  /** Settings of a new resource, or what was updated. */
+  /** Settings of a resource, or what was updated. */
   readonly detail?: string;
   /** How the resource differs from a new one where it was left unchanged. */
   readonly differences?: readonly string[];
@@ -12,12 +12,17 @@ export interface SetupStep {
 /** The step for a resource that existed before. */
 export function existing(
   resource: Pick<SetupStep, "kind" | "name">,
-  { updated = [], differences = [] }: { updated?: readonly string[]; differences?: readonly string[] } = {},
+  {
+    updated = [],
+    differences = [],
+    detail,
+  }: { updated?: readonly string[]; differences?: readonly string[]; detail?: string | undefined } = {},
 ): SetupStep {
+  const details = [...updated, ...(detail === undefined ? [] : [detail])];
   return {
     ...resource,
     outcome: updated.length ? "updated" : "exists",
-    ...(updated.length && { detail: updated.join(", ") }),
+    ...(details.length && { detail: details.join(", ") }),
     ...(differences.length && { differences }),
   };
 }

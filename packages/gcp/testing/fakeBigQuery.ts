@@ -13,8 +13,8 @@ const COLUMN = /^\w+$/;
 
 /** Why BigQuery refuses the query of an incremental materialized view; undefined when it does not. */
 function materializedViewProblem(query: string): string | undefined {
-  const parts = /^SELECT\s+(.*?)\s+FROM `[\w.-]+`\s+GROUP BY \w+$/s.exec(query);
-  if (!parts) return "Materialized view query must have the form SELECT … FROM table GROUP BY column";
+  const parts = /^SELECT\s+(.*?)\s+FROM `[\w.-]+`\s+GROUP BY \w+(?:, \w+)*$/s.exec(query);
+  if (!parts) return "Materialized view query must have the form SELECT … FROM table GROUP BY columns";
   const items = (parts[1] ?? "").split(/,\s*\n\s*/);
   const wrong = items.find((item) => !COLUMN.test(item) && !AGGREGATE.test(item));
   return wrong === undefined ? undefined : `Materialized view query contains unsupported feature: ${wrong}`;

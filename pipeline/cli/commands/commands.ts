@@ -3,8 +3,10 @@ import type { Command } from "./command";
 import { deadLettersCommand } from "./deadLetters";
 import { drainCommand } from "./drain";
 import { generateCommand } from "./generate";
+import { generationsCommand } from "./generations";
 import { launchCommand } from "./launch";
 import { logsCommand } from "./logs";
+import { replayCommand } from "./replay";
 import { runCommand } from "./run";
 import { setupCommand } from "./setup";
 import { statusCommand } from "./status";
@@ -25,5 +27,7 @@ export const commands: readonly Command[] = [
   generateCommand,
   deadLettersCommand,
   verifyCommand,
+  generationsCommand,
+  replayCommand,
   workerPoolCommand,
 ];

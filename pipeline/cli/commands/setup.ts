@@ -4,6 +4,7 @@ import { serviceAgentNote, type PubSubSetup } from "@eventlogger/gcp/pubsub/setu
 import { parseGsUrl } from "@eventlogger/gcp/storage/client";
 import { setUpResources } from "@eventlogger/gcp/setup/setUpResources";
 import type { SetupStep } from "@eventlogger/gcp/setup/setupStep";
+import { MAX_RETENTION_DAYS, MIN_RETENTION_DAYS, parseRetention } from "@eventlogger/gcp/bigquery/setup/setUpRetention";
 import { defineCommand } from "./command";
 import { jsonOption, progressOutput, writeResult } from "../output";
 import { isPubSubEmulated as onEmulator, mixedOption, requireServices, serviceProblems } from "../services";
@@ -49,6 +50,18 @@ const options = {
   },
   ...bigqueryOptions,
   ...mixedOption,
+  eventRetention: {
+    type: "string",
+    describe:
+      "Delete rows of the table events this many days after they were received; none keeps them. Default: unchanged. " +
+      "Deleted rows cannot be used for a rebuild",
+    optional: true,
+    check: (text) =>
+      parseRetention(text) === undefined
+        ? `must be none, or a whole number of days from ${MIN_RETENTION_DAYS} to ${MAX_RETENTION_DAYS}`
+        : undefined,
+    group: "Google Cloud:",
+  },
   location: {
     type: "string",
     describe: "Location of a new dataset and a new bucket, such as EU or us-central1",
@@ -89,6 +102,13 @@ function pubsubSetup(o: Values): PubSubSetup {
 
 function contradictions({ project, topic, subscription, ...o }: Partial<Values>): string[] {
   const problems = serviceProblems({ project, bigqueryEndpoint: o.bigqueryEndpoint, mixed: o.mixed });
+  const retention = o.eventRetention === undefined ? undefined : parseRetention(o.eventRetention);
+  if (typeof retention === "number" && retention * DAY_MS < (o.messageRetention ?? 0)) {
+    problems.push(
+      `--event-retention (EVENT_RETENTION) ${retention} is shorter than --message-retention (MESSAGE_RETENTION), so the row of a ` +
+        "message that waits longer would be deleted as soon as it is written",
+    );
+  }
   if (topic === undefined) return problems;
   const deadLetters = deadLetterTopic({ topic, deadLetterTopic: o.deadLetterTopic });
   if (deadLetters === topic) {
@@ -120,6 +140,10 @@ export const setupCommand = defineCommand({
   options,
   examples: [
     ["$0 setup --project my-project --location EU --bucket gs://my-bucket", "creates all resources with default names"],
+    [
+      "$0 setup --project my-project --event-retention 400",
+      "also deletes raw events 400 days after they were received",
+    ],
     ["$0 setup --project my-project --update-existing", "also binds a topic of an earlier release to the schema"],
     [
       "PUBSUB_EMULATOR_HOST=127.0.0.1:8085 $0 setup --bigquery-endpoint http://127.0.0.1:9050",
@@ -135,7 +159,8 @@ export const setupCommand = defineCommand({
     const output = progressOutput(o.json);
     const usesStorage = bucket !== undefined && !withoutBucket;
     await requireServices({ ...o, pubsub: true, bigquery: { endpoint: o.bigqueryEndpoint }, storage: usesStorage });
-    await setUpResources({ ...o, ...names, bucket: withoutBucket ? undefined : bucket }, (step) => {
+    const eventRetention = o.eventRetention === undefined ? undefined : parseRetention(o.eventRetention);
+    await setUpResources({ ...o, ...names, eventRetention, bucket: withoutBucket ? undefined : bucket }, (step) => {
       steps.push(step);
       output.write(`${stepLine(step, output)}\n`);
     });

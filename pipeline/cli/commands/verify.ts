@@ -1,7 +1,9 @@
 import { dayFromIso } from "@eventlogger/events/day";
+import { timeZoneProblem } from "@eventlogger/events/zone/zoneName";
 import { bigqueryOptions, projectOption } from "@eventlogger/gcp/gcpOptions";
 import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
 import { verifyDataset } from "@eventlogger/gcp/bigquery/verify/verify";
+import { wholeNumber } from "@eventlogger/options/options";
 import { Progress } from "@eventlogger/options/progress";
 import { defineCommand } from "./command";
 import { jsonOption, writeResult } from "../output";
@@ -27,6 +29,12 @@ export const verifyCommand = defineCommand({
   options: {
     ...projectOption,
     ...bigqueryOptions,
+    generation: {
+      type: "number",
+      describe: "Generation to verify; by default the active one",
+      optional: true,
+      check: wholeNumber(1, 1_000_000),
+    },
     since: {
       type: "string",
       describe: "Compare only the days of rows that were received or written since this day (YYYY-MM-DD)",
@@ -44,31 +52,38 @@ export const verifyCommand = defineCommand({
     },
     sessionGap: {
       type: "duration",
-      describe: "Session gap of the pipeline; by default the one that is stored in the dataset",
+      describe: "Session gap of the pipeline; by default that of the generation",
       optional: true,
       check: numberOptions.sessionGap.check,
+    },
+    timeZone: {
+      type: "string",
+      describe: "Time zone of the days, as an IANA name; by default that of the generation",
+      optional: true,
+      check: timeZoneProblem,
     },
     ...jsonOption,
   },
   examples: [
     ["$0 verify --project my-project", "verifies the dataset analytics"],
     ["$0 verify --project my-project --since 2026-01-31", "verifies the days of rows received since a day"],
+    ["$0 verify --project my-project --generation 2", "verifies a generation that readers do not see"],
     ["$0 verify --project my-project --json", "prints JSON"],
     ["$0 verify --bigquery-endpoint http://127.0.0.1:9050", "uses an emulator"],
   ],
   check: serviceProblems,
-  async run({ project, bigqueryEndpoint, dataset, since, deadLettersUntil, sessionGap: gapMs, json }) {
+  async run({ project, bigqueryEndpoint, dataset, generation, since, deadLettersUntil, ...o }) {
     await requireServices({ project, bigquery: { endpoint: bigqueryEndpoint } });
     const bigquery = bigQueryClient({ project, endpoint: bigqueryEndpoint });
     const progress = new Progress(process.stderr);
     const verification = await verifyDataset(bigquery, {
-      ...{ dataset, since, gapMs },
+      ...{ dataset, generation, since, gapMs: o.sessionGap, timeZone: o.timeZone },
       deadLettersUntil: deadLettersUntil === undefined ? undefined : moment(deadLettersUntil),
       step: (name, work) => progress.step(name, work),
     });
     const { isEqual, gapMs: sessionGapMs, days, bytesScanned, ...found } = verification;
     const document = { equal: isEqual, ...found, sessionGapMs, since, comparedDays: days, bytesScanned };
-    writeResult(json, document, verificationLines(verification, { since, ...colours(process.stdout) }));
+    writeResult(o.json, document, verificationLines(verification, { since, ...colours(process.stdout) }));
     return isEqual ? 0 : 1;
   },
 });

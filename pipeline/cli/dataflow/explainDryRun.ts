@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { tableByName } from "@eventlogger/gcp/bigquery/tables";
+import { FIRST_GENERATION } from "@eventlogger/gcp/bigquery/generations/generation";
+import { replaySubscription } from "@eventlogger/gcp/pubsub/replayNames";
 import type { Step } from "../../runners/dataflow/update/step";
 import { jobSettings, type LaunchOptions } from "./launchOptions";
 import { formatBytes, type StagedFile } from "./stagingProgress";
@@ -62,7 +64,7 @@ export function explainDryRun(
     "",
     `job       ${kind} job ${o.jobName} in ${o.region}, project ${o.project}` +
       (update ? ", replaces the running job of this name and takes over its state" : ""),
-    `reads     subscription ${o.subscription}`,
+    `reads     subscriptions ${o.subscription} and ${replaySubscription(o.subscription, FIRST_GENERATION)}`,
     `writes    ${o.dataset}.events (${o.eventsSemantics}), and ${others.map((name) => `${o.dataset}.${name}`).join(", ")}`,
     `workers   ${workers(o)}`,
     ...[...images].sort().map((image) => `image     ${image}`),

@@ -3,6 +3,7 @@ import { wholeNumber, type Options, type OptionSpecs } from "@eventlogger/option
 import { parseGsUrl } from "@eventlogger/gcp/storage/client";
 import type { JobSettings } from "../../runners/dataflow/submitter/beamFlags";
 import { jsonOption } from "../output";
+import { definitionOptions } from "../definitionOptions";
 import { numberOptions } from "../numberOptions";
 import { jobName, locationOptions } from "./jobOptions";
 
@@ -102,6 +103,7 @@ export const launchOptions = {
     group: "Job:",
   },
   ...numberOptions,
+  ...definitionOptions,
   // The service groups the panes, and reading state costs more there than on Flink.
   sessionWindows: { ...numberOptions.sessionWindows, default: "beam" },
   eventsSemantics: {
@@ -184,7 +186,7 @@ export const launchOptions = {
   },
   check: {
     type: "boolean",
-    describe: "Run preflight checks of the subscription, tables, buckets and image. --no-check skips them",
+    describe: "Run preflight checks of the subscriptions, tables, buckets and image. --no-check skips them",
     default: true,
     group: "Submission:",
   },

@@ -1,4 +1,6 @@
 import { mergeDiagnostics } from "@eventlogger/gcp/diagnostics";
+import { FIRST_GENERATION } from "@eventlogger/gcp/bigquery/generations/generation";
+import { replaySubscription } from "@eventlogger/gcp/pubsub/replayNames";
 import { checkLaunch } from "../../runners/dataflow/preflight/checkLaunch";
 import { recordSettings } from "../../runners/dataflow/preflight/recordSettings";
 import { requireServices } from "../services";
@@ -15,7 +17,7 @@ export async function runPreflight(
   run: SubmissionRun,
   { update }: { readonly update: boolean },
 ): Promise<void> {
-  run.say("preflight checks of subscription, tables, buckets and image");
+  run.say("preflight checks of subscriptions, tables, buckets and image");
   await run.stoppable(
     requireServices({ ...o, pubsub: true, bigquery: { endpoint: o.bigqueryEndpoint }, storage: true }),
   );
@@ -25,6 +27,7 @@ export async function runPreflight(
       project: o.project,
       region: o.region,
       subscription: o.subscription,
+      replaySubscription: replaySubscription(o.subscription, FIRST_GENERATION),
       dataset: o.dataset,
       tempLocation,
       stagingLocation,

@@ -2,12 +2,15 @@ import { mkdirSync } from "node:fs";
 import { resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { cacheDir } from "@eventlogger/process/packageRoot";
+import { FIRST_GENERATION } from "@eventlogger/gcp/bigquery/generations/generation";
+import { replaySubscription } from "@eventlogger/gcp/pubsub/replayNames";
 import type { BuiltPipeline } from "../../runners/dataflow/buildForSubmission";
 import { killRunningChildren } from "@eventlogger/process/childProcess";
 import { ensureSubmitter } from "../../runners/dataflow/submitter/environment";
 import { beamFlags, type UpdateSettings } from "../../runners/dataflow/submitter/beamFlags";
 import { InterruptedError, submit } from "../../runners/dataflow/submitter/submit";
 import { onStopSignals } from "@eventlogger/process/stopSignals";
+import { DEFAULT_DEFINITIONS } from "../definitionOptions";
 import { INTERRUPTED } from "../exitCodes";
 import { progressOutput } from "../output";
 import { colours } from "@eventlogger/options/terminal";
@@ -57,14 +60,15 @@ export class SubmissionRun {
 
   /**
    * Builds the pipeline. The first time, this also builds the Java parts. A dry run does not read the dataset, so that its
-   * pipeline lacks the secret of the hash in the keys of state.
+   * pipeline lacks the secret of the hash in the keys of state, and has the default definitions where no options change them.
    */
   async build({ update }: { readonly update: boolean }): Promise<BuiltPipeline> {
     const { o } = this;
-    const { recordedShardHashSecret } = await import("../../runners/dataflow/preflight/recordSettings.js");
-    const shardHashSecret = o.dryRun
-      ? undefined
-      : await this.stoppable(recordedShardHashSecret({ ...o, sessionGapMs: o.sessionGap, update }));
+    const { recordedDefinitions } = await import("../../runners/dataflow/preflight/recordSettings.js");
+    const { sessionGap: sessionGapMs = DEFAULT_DEFINITIONS.sessionGapMs, timeZone } = o;
+    const definitions = o.dryRun
+      ? { sessionGapMs, timeZone, shardHashSecret: undefined }
+      : await this.stoppable(recordedDefinitions({ ...o, sessionGapMs: o.sessionGap, update }));
     // Imported here, because Beam takes a while to load.
     const { buildForSubmission } = await import("../../runners/dataflow/buildForSubmission.js");
     return this.stoppable(
@@ -72,14 +76,14 @@ export class SubmissionRun {
         {
           project: o.project,
           subscription: o.subscription,
+          replaySubscription: replaySubscription(o.subscription, FIRST_GENERATION),
           dataset: o.dataset,
           workerImage: o.image,
           eventsSemantics: o.eventsSemantics,
-          sessionGapMs: o.sessionGap,
           sessionWindows: o.sessionWindows,
           lateAfterMs: o.lateAfter,
           earlyFiringMs: o.earlyFiring,
-          shardHashSecret,
+          ...definitions,
           // Above the versions of jobs of earlier releases, which are epoch milliseconds.
           versionFloor: Date.now(),
         },

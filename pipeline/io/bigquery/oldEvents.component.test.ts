@@ -17,7 +17,7 @@ const GAP_MS = 30 * 60_000;
 /** The version of a day with one event of a new user. */
 function versionOf({ event_time }: AnalyticsEvent): DayVersion {
   const counts = { sessions: 1, durationMs: 0, activeUsers: 1, newUsers: 1 };
-  return { day: dayOf(event_time), version: 1, ...counts, updatedAt: Date.now() };
+  return { generation: 1, day: dayOf(event_time), version: 1, ...counts, updatedAt: Date.now() };
 }
 
 describe("events of old days", function () {
@@ -25,7 +25,7 @@ describe("events of old days", function () {
   const fixture = useBigQueryEmulator();
 
   it("are written to events, and their days to daily_rollup_versions, although BigQuery refuses old partitions", async () => {
-    const dataset = await fixture.freshDataset();
+    const dataset = await fixture.datasetWithGeneration();
     async function write<T extends TableName>(table: T, inputs: readonly SinkInputs[T][]): Promise<void> {
       const target = { project: fixture.project, dataset, endpoint: fixture.emulator.url };
       const doFn = new WriteRows(target, table, 2000);

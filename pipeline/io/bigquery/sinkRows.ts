@@ -23,6 +23,7 @@ export interface SinkInputs {
 /** The row of a version of a day's totals. */
 export function rollupVersionRow(version: DayVersion): RollupVersionRow {
   return {
+    generation: version.generation,
     date: dayToIso(version.day),
     version: version.version,
     session_count: version.sessions,

@@ -80,6 +80,7 @@ function eventRow(i: number): EventRow {
 
 function dayVersion(i: number): DayVersion {
   return {
+    generation: i + 1,
     day: dayFromIso(at(DATES, i)) ?? assert.fail(),
     version: at(COUNTS, i),
     sessions: at(COUNTS, i + 1),

@@ -6,9 +6,10 @@ import type { EventRow } from "@eventlogger/gcp/bigquery/tables";
 import type { ParsedEvent } from "../../parse/parsedEvent";
 import { eventRow, eventRowWith } from "./eventRow";
 
-/** Maps each event to its row in the raw table. */
+/** Maps each event to its row in the raw table. A replayed event has its row already. */
 export class ToEventRows {
-  *process({ event, propertiesJson }: ParsedEvent): Iterable<EventRow> {
+  *process({ event, propertiesJson, isReplay }: ParsedEvent): Iterable<EventRow> {
+    if (isReplay) return;
     yield propertiesJson === undefined ? eventRow(event) : eventRowWith(event, propertiesJson);
   }
 }

@@ -5,6 +5,7 @@ import { generateTraffic } from "@eventlogger/traffic/generator/trafficGenerator
 import { validateEvent } from "@eventlogger/events/validation";
 import { eventRow } from "./eventRow";
 import type { RollupVersionRow } from "@eventlogger/gcp/bigquery/tables";
+import { createGeneration } from "@eventlogger/gcp/bigquery/generations";
 import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
 import { event, rollupVersion } from "@eventlogger/gcp/bigquery/testing/rows";
 import type { RollupComparison } from "@eventlogger/gcp/bigquery/verify/compareRollups";
@@ -23,7 +24,7 @@ describe("verifyDataset, rollups", function () {
     events: AnalyticsEvent[],
     rollups: RollupVersionRow[],
     gapMs = GAP_MS,
-  ): Promise<RollupComparison & { lines: string[] }> {
+  ): Promise<Pick<RollupComparison, "differences" | "equalDays"> & { lines: string[] }> {
     const dataset = fixture.bigquery.dataset(await fixture.freshDataset());
     for (let i = 0; i < events.length; i += 500) {
       await dataset.table("events").insert(events.slice(i, i + 500).map(eventRow));
@@ -67,6 +68,27 @@ describe("verifyDataset, rollups", function () {
   it("verify uses the given session gap", async () => {
     const { lines } = await verify(events, correct, GAP_MS + 1);
     assert.ok(lines.includes("2024-05-01 session_count 3 4"), lines.join("\n"));
+  });
+
+  it("verify compares the rollups of one generation, with its session gap, whatever readers see", async () => {
+    const dataset = await fixture.datasetWithGeneration();
+    const { bigquery } = fixture;
+    const settings = { sessionGapMs: GAP_MS + 1, stateFormat: 2 };
+    await createGeneration(bigquery, dataset, { settings });
+    const second = correct.map((row) => ({ ...row, generation: 2, version: 9 }));
+    await bigquery.dataset(dataset).table("events").insert(events.map(eventRow));
+    await bigquery
+      .dataset(dataset)
+      .table("daily_rollup_versions")
+      .insert([...correct, ...second]);
+    const differences = async (generation?: number): Promise<string[]> => {
+      const found = await verifyDataset(bigquery, { dataset, generation });
+      assert.equal(found.generation, generation ?? 1);
+      return found.differences.map((d) => `${d.date} ${d.number} ${d.expected} ${d.actual}`);
+    };
+    assert.deepEqual([await differences(), await differences(1)], [[], []]);
+    assert.ok((await differences(2)).includes("2024-05-01 session_count 3 4"));
+    await assert.rejects(differences(3), /has no generation 3/);
   });
 
   it("verify finds a missing day", async () => {

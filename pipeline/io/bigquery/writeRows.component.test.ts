@@ -50,6 +50,7 @@ const letter = (source: string, failedAt: number): DeadLetter => ({
   failedAt,
 });
 const version = (n: number, updatedAt: number): DayVersion => ({
+  generation: 1,
   ...{ day: 19_844, sessions: 0, durationMs: 0, activeUsers: 0, newUsers: 0 },
   version: n,
   updatedAt,

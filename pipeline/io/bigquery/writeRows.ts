@@ -24,7 +24,7 @@ const digest = (text: string): string => createHash("sha256").update(text).diges
 
 const INSERT_IDS: { readonly [T in TableName]: (row: TableRows[T]) => string } = {
   events: (row) => row.event_id,
-  daily_rollup_versions: (row) => `${row.date}-${row.version}`,
+  daily_rollup_versions: (row) => `${row.generation}-${row.date}-${row.version}`,
   dead_letters: deadLetterId,
   accepted_ids: (row) => digest(`${row.event_date}\n${row.hashes}`),
 };

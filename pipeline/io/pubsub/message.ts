@@ -13,6 +13,11 @@ export interface PubSubMessage {
    * pipeline have seen no later one when the message reaches them. Absent when the source does not know it.
    */
   readonly watermark?: number;
+  /**
+   * Set for a message of the replay subscription: the value of its attribute `replay`, the generation that it is meant for; empty
+   * if it lacks the attribute.
+   */
+  readonly replay?: string;
 }
 
 /** For messages that leave the source's stage. Runners fuse the source with the parser, so normally none do. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { google } from "@google-cloud/pubsub/build/protos/protos";
-import { decodePubsubMessage } from "./pubsubMessageProto";
+import { decodePubsubMessage, decodeReplayMessage } from "./pubsubMessageProto";
 
 /** Google's own implementation. */
 const { PubsubMessage } = google.pubsub.v1;
@@ -24,6 +24,20 @@ describe("PubsubMessage proto", () => {
         assert.deepEqual(Buffer.from(decoded.data), Buffer.from(data));
         assert.equal(decoded.messageId, messageId);
         assert.equal(decoded.publishTime, publishTimeMs);
+      }),
+    );
+  });
+
+  it("decodeReplayMessage also returns the attribute of replay messages, empty when the message lacks it", () => {
+    fc.assert(
+      fc.property(messages, fc.option(fc.string(), { nil: undefined }), ({ data, attributes, messageId }, replay) => {
+        const others = Object.fromEntries(Object.entries(attributes).filter(([name]) => name !== "replay"));
+        const given = { ...others, ...(replay !== undefined && { replay }) };
+        const bytes = PubsubMessage.encode({ data, attributes: given, messageId }).finish();
+        const decoded = decodeReplayMessage(bytes);
+        assert.equal(decoded.replay, replay ?? "");
+        assert.deepEqual(Buffer.from(decoded.data), Buffer.from(data));
+        assert.equal(decodePubsubMessage(bytes).replay, undefined);
       }),
     );
   });

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Long } from "protobufjs";
 import protobufjs from "protobufjs";
+import { REPLAY_ATTRIBUTE } from "@eventlogger/events/replayMessage";
 import type { PubSubMessage } from "./message";
 
 /** The fields of `google.pubsub.v1.PubsubMessage` that the pipeline uses. Decoding skips the others. */
@@ -17,6 +18,11 @@ const { root } = protobufjs.parse(`
   }
 `);
 const Proto = root.lookupType("PubsubMessage");
+
+/** The attributes of the same message. Only replay messages are read by them. */
+const Attributes = protobufjs
+  .parse('syntax = "proto3"; message PubsubMessage { map<string, string> attributes = 2; }')
+  .root.lookupType("PubsubMessage");
 
 interface Decoded {
   readonly data: Uint8Array;
@@ -38,4 +44,13 @@ export function decodePubsubMessage(bytes: Uint8Array): PubSubMessage {
     messageId: messageId || `sha256-${createHash("sha256").update(data).digest("base64url")}`,
     publishTime: publishTime ? Number(publishTime.seconds) * 1000 + Math.floor(publishTime.nanos / 1e6) : Date.now(),
   };
+}
+
+/**
+ * Decodes a serialised message of the replay subscription; see {@link decodePubsubMessage}.
+ * @throws Error when the bytes are not such a message
+ */
+export function decodeReplayMessage(bytes: Uint8Array): PubSubMessage {
+  const { attributes } = Attributes.decode(bytes) as unknown as { attributes: Readonly<Record<string, string>> };
+  return { ...decodePubsubMessage(bytes), replay: attributes[REPLAY_ATTRIBUTE] ?? "" };
 }

@@ -16,6 +16,10 @@ import { newShardHashSecret } from "../../shards";
 import { dataflowIo } from "./io";
 import { readMessages, type SentMessage } from "./testing/messageSource";
 
+const GAP_MS = 30 * 60_000;
+/** Ahead of UTC by hours and minutes. */
+const TIME_ZONE = "Asia/Kolkata";
+
 /** Events of three days and of one day in 2020, with duplicates and delayed events. */
 function events(): AnalyticsEvent[] {
   const now = Date.now();
@@ -62,24 +66,31 @@ describe("the event pipeline with the sinks for Dataflow", function () {
   const number = async (query: string): Promise<number | undefined> =>
     (await runQuery(fixture.bigquery, query))[0]?.number("n");
 
-  it("writes every event and exact rollups", async () => {
-    const dataset = await fixture.freshDataset();
+  it("writes every event, and exact rollups by the days of a time zone", async () => {
+    const dataset = await fixture.datasetWithGeneration({ sessionGapMs: GAP_MS, timeZone: TIME_ZONE });
     const sent = events();
-    const expected = bruteForceRollups(sent);
+    const expected = bruteForceRollups(sent, GAP_MS, TIME_ZONE);
     const messages = sent.map((event, i) => ({
       id: `m-${i}`,
       text: encodeMessage(event).data.toString(),
       timeMs: event.event_time,
     }));
     const io = dataflowIo(
-      { project: fixture.project, subscription: "unused", dataset, eventsSemantics: "at-least-once" },
+      {
+        ...{ project: fixture.project, subscription: "unused", replaySubscription: "unused" },
+        ...{ dataset, eventsSemantics: "at-least-once" },
+      },
       sinks.address,
     );
     const run = await flink.start(
       eventPipeline(
-        { ...io, readMessages: readMessages([...messages.slice(0, 300), ...BAD, ...messages.slice(300)]) },
         {
-          sessionGapMs: 1_800_000,
+          ...io,
+          readReplay: undefined,
+          readMessages: readMessages([...messages.slice(0, 300), ...BAD, ...messages.slice(300)]),
+        },
+        {
+          ...{ sessionGapMs: GAP_MS, timeZone: TIME_ZONE },
           ...{ sessionWindows: "beam", skipsCountedDays: false }, // as on Dataflow
           lateAfterMs: 86_400_000,
           earlyFiringMs: 1000,

@@ -1,11 +1,13 @@
 import { storageWrite, type StorageWriteOptions } from "../../io/bigquery/storageWrite";
 import type { EventPipelineIo } from "../../eventPipeline";
-import { readFromPubSubJava } from "../../io/pubsub/javaRead";
+import { readFromPubSubJava, readReplayJava } from "../../io/pubsub/javaRead";
 
 export interface DataflowIoOptions {
   readonly project: string;
   /** Id of a subscription of the project. */
   readonly subscription: string;
+  /** Id of the replay subscription of the job's generation. */
+  readonly replaySubscription: string;
   /** Id of a dataset of the project, with its tables. */
   readonly dataset: string;
   /**
@@ -25,7 +27,7 @@ const COMMIT_EVERY_SEC = 5;
  * @param expansionAddress `host:port` of a Java expansion service
  */
 export function dataflowIo(options: DataflowIoOptions, expansionAddress: string): EventPipelineIo {
-  const { project, subscription, dataset, eventsSemantics } = options;
+  const { project, subscription, replaySubscription, dataset, eventsSemantics } = options;
   const target = { project, dataset };
   const exactlyOnce = {
     expansionAddress,
@@ -41,6 +43,7 @@ export function dataflowIo(options: DataflowIoOptions, expansionAddress: string)
       idAttribute: "event_id",
       expansionAddress,
     }),
+    readReplay: readReplayJava({ project, subscription: replaySubscription, expansionAddress }),
     writeEvents: storageWrite(
       "WriteEvents",
       { ...target, table: "events" },

@@ -12,6 +12,7 @@ import { describePipeline, type PipelineDescription } from "./testing/describePi
 const OPTIONS = {
   project: "some-project",
   subscription: "events-pipeline",
+  replaySubscription: "events-pipeline-replay-g1",
   dataset: "analytics",
   workerImage: "europe-west1-docker.pkg.dev/some-project/eventlogger/worker:0.1.0",
   sessionGapMs: 1_800_000,
@@ -136,8 +137,8 @@ describe("the pipeline for Dataflow", function () {
         }
       }
     }
-    // The read; rows and rejected rows of four writes; input and output of the grouping of sessions.
-    assert.equal(edges, 11);
+    // The reads of both subscriptions; rows and rejected rows of four writes; input and output of the grouping of sessions.
+    assert.equal(edges, 12);
   });
 
   it("contains no part of the source for other runners, and only unbounded collections", () => {

@@ -7,6 +7,8 @@ export interface FlinkIoOptions {
   readonly project: string;
   /** Id of a subscription of the project. */
   readonly subscription: string;
+  /** Id of the replay subscription of the run's generation. */
+  readonly replaySubscription: string;
   /** Id of a dataset of the project, with its tables. */
   readonly dataset: string;
   /** URL of a BigQuery emulator; undefined: Google's service. */
@@ -48,13 +50,15 @@ export function flowControl(workerMemoryMiB: number): { maxOutstanding: number; 
 
 /** Sources and sinks for Flink: the project's own Pub/Sub source, and sinks that use streaming inserts of BigQuery. */
 export function flinkIo(options: FlinkIoOptions): EventPipelineIo {
-  const { project, subscription, dataset, bigqueryEndpoint, checkpointIntervalMs, lateAfterMs } = options;
+  const { project, subscription, replaySubscription, dataset, bigqueryEndpoint, checkpointIntervalMs, lateAfterMs } =
+    options;
   const { workerMemoryMiB, ackDeadlineMs, deadLetterFolder, parallelism } = options;
   const target = { project, dataset, endpoint: bigqueryEndpoint };
   return {
     readMessages: readFromPubSub({
       project,
       subscription,
+      replaySubscription,
       timestampAttribute: "event_time",
       ...flowControl(workerMemoryMiB),
       ackDeadlineSec: Math.ceil(ackDeadlineMs / 1000),

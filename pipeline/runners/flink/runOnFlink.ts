@@ -1,3 +1,5 @@
+import { UTC_NAME } from "@eventlogger/events/zone/zoneName";
+import { FIRST_GENERATION } from "@eventlogger/gcp/bigquery/generations";
 import { cacheDir, repositoryRoot } from "@eventlogger/process/packageRoot";
 import { buildPipeline, ensureFlinkClasspath, runOnFlink, type Failure, type FlinkRun } from "@eventlogger/beam";
 import { eventPipeline, type EventPipelineOptions, type SessionWindows } from "../../eventPipeline";
@@ -29,10 +31,23 @@ const CHECK_COPIES_EVERY_MS = 10_000;
 
 /** The settings that the stored state depends on. */
 export function stateSettings(
-  options: Pick<FlinkPipelineOptions, "project" | "subscription" | "dataset" | "sessionGapMs" | "sessionWindows">,
+  options: Pick<
+    FlinkPipelineOptions,
+    "project" | "subscription" | "dataset" | "generation" | "sessionGapMs" | "timeZone" | "sessionWindows"
+  >,
 ): StateSettings {
-  const { project, subscription, dataset, sessionGapMs, sessionWindows } = options;
-  return { project, subscription, dataset, sessionGapMs, sessionWindows, stateFormat: STATE_FORMAT };
+  const { project, subscription, dataset, generation = FIRST_GENERATION, sessionGapMs, timeZone = UTC_NAME } = options;
+  const { sessionWindows } = options;
+  return {
+    project,
+    subscription,
+    dataset,
+    generation,
+    sessionGapMs,
+    timeZone,
+    sessionWindows,
+    stateFormat: STATE_FORMAT,
+  };
 }
 
 /**

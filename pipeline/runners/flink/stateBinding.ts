@@ -1,17 +1,23 @@
-import type { StateLabels } from "@eventlogger/gcp/bigquery/stateLabels";
+import type { StateLabels } from "@eventlogger/gcp/bigquery/generations";
 import type { StateBackend } from "@eventlogger/beam";
 import { withTimeout } from "@eventlogger/process/wait";
 import { startOfVersion } from "../../totals/versionNumbers";
 import type { RunStart, StateDirectory, StateSettings } from "./stateDirectory";
 
-/** The tables that a state belongs to. `LabelledTables` implements it. */
+/** The numbers that a state belongs to. `LabelledGeneration` implements it. */
 export interface BoundTables {
+  /** For messages. */
   readonly name: string;
   labels(): Promise<StateLabels | undefined>;
   hasNumbers(): Promise<boolean>;
+  /** Whether the table of the numbers is newer than the generation. */
+  isTableNewer(): Promise<boolean>;
   maxVersion(): Promise<number>;
   label(labels: StateLabels): Promise<void>;
-  labelCommand(labels: StateLabels): string;
+  labelCommand(
+    labels: StateLabels,
+    settings: Pick<StateSettings, "sessionGapMs" | "timeZone" | "stateFormat">,
+  ): Promise<string>;
 }
 
 export interface BindOptions {
@@ -19,17 +25,19 @@ export interface BindOptions {
   readonly stateBackend?: StateBackend;
   /** Whether to delete the state in the directory first. */
   readonly fresh: boolean;
-  /** With `fresh`: whether to start even if the tables contain numbers, which are wrong from then on. */
+  /** With `fresh`: whether to start even if there are numbers, which are wrong from then on. */
   readonly acceptWrongNumbers: boolean;
+  /** The command that makes the numbers again without the state. @default without options */
+  readonly rebuildCommand?: string;
   /**
-   * Claims the dataset for this run, or throws. Called after the checks that only read, and before anything is changed.
+   * Claims the generation for this run, or throws. Called after the checks that only read, and before anything is changed.
    */
   readonly claim?: () => Promise<void>;
 }
 
 /**
- * The state directory does not belong to the tables, so that every updated number would be wrong. Use the directory that
- * belongs to the tables, or start with empty state.
+ * The state directory does not belong to the numbers, so that every updated number would be wrong. Use the directory that
+ * belongs to them, or make the numbers again.
  */
 export class StateTablesMismatchError extends Error {
   constructor(found: string, consequence: string, fix: string) {
@@ -38,75 +46,98 @@ export class StateTablesMismatchError extends Error {
   }
 }
 
-const RIGHT_DIRECTORY =
-  "Use the --state-dir that belongs to these tables. Check whether its volume is missing or was restored from a backup.";
+const REBUILD = "eventlogger rebuild --take-over";
 
-const remedies = (table: string): string =>
-  `${RIGHT_DIRECTORY}\n` +
-  "Or start with --fresh --accept-wrong-numbers. This deletes the state, and from then on the numbers in " +
-  `${table} lack every event that was counted before.`;
-
-/** @throws StateTablesMismatchError when the tables contain numbers, which an empty state would replace */
-async function requireEmptyTables(
-  directory: string,
-  labels: StateLabels | undefined,
-  tables: BoundTables,
-  fresh: boolean,
-): Promise<void> {
-  if (!(await tables.hasNumbers())) return;
-  const origin = labels ? `from the state ${labels.state}` : "from earlier runs";
-  throw new StateTablesMismatchError(
-    fresh
-      ? `--fresh deletes the state, but ${tables.name} contains numbers ${origin}.`
-      : `${directory} contains no state, but ${tables.name} contains numbers ${origin}.`,
-    "every day with a new event would be counted from zero, and wrong numbers would replace correct ones",
-    remedies(tables.name),
+/** What to do when the state does not belong to the numbers. */
+function remedies(numbers: string, rebuildCommand: string): string {
+  return (
+    "Use the --state-dir that belongs to these numbers. Check whether its volume is missing or was restored from a backup.\n" +
+    `If the state is lost, make the numbers again from the raw events:\n  ${rebuildCommand}\n` +
+    "Or start with --fresh --accept-wrong-numbers. This deletes the state, and from then on the numbers of " +
+    `${numbers} lack every event that was counted before.`
   );
 }
 
-/** @throws StateTablesMismatchError when the numbers in the tables do not come from the state */
-async function requireMatch(
-  state: StateDirectory,
-  labels: StateLabels | undefined,
-  tables: BoundTables,
-): Promise<void> {
-  const { directory, identity, newestRun, recordedCheckpoint } = state;
-  const refuse = (found: string, consequence: string, fix: string): never => {
-    throw new StateTablesMismatchError(found, consequence, fix);
-  };
-  if (labels && identity?.id === labels.state) {
-    if (newestRun >= labels.run && recordedCheckpoint >= labels.checkpoint) return;
-    refuse(
-      `${directory} contains an old copy of the state: it ends with run ${newestRun} and checkpoint ` +
-        `${recordedCheckpoint}, but ${tables.name} was written by run ${labels.run} and checkpoint ${labels.checkpoint}.`,
-      "the copy lacks the events that were acknowledged later, and the numbers would lack them permanently",
-      remedies(tables.name),
+const CONSEQUENCE_OF_EMPTY_STATE =
+  "every day with a new event would be counted from zero, and wrong numbers would replace correct ones";
+
+/** Decides whether a state belongs to the numbers of a generation. */
+class BindingCheck {
+  constructor(
+    private readonly state: StateDirectory,
+    private readonly settings: StateSettings,
+    private readonly tables: BoundTables,
+    private readonly labels: StateLabels | undefined,
+    private readonly rebuildCommand: string,
+  ) {}
+
+  /** @throws StateTablesMismatchError when there are numbers, which an empty state would replace */
+  async requireNoNumbers(fresh: boolean): Promise<void> {
+    const { state, labels, tables } = this;
+    if (!(await tables.hasNumbers())) return;
+    const origin = labels ? `from the state ${labels.state}` : "from earlier runs";
+    const problem = fresh ? "--fresh deletes the state" : `${state.directory} contains no state`;
+    throw this.mismatch(`${problem}, but ${tables.name} has numbers ${origin}.`, CONSEQUENCE_OF_EMPTY_STATE);
+  }
+
+  /** @throws StateTablesMismatchError when the numbers do not come from the state */
+  async requireMatch(): Promise<void> {
+    const { state, labels, tables } = this;
+    const { directory, identity } = state;
+    if (labels && identity?.id === labels.state) return this.requireNewest(labels);
+    if (!state.hasState()) return this.requireNoNumbers(false);
+    if (labels) {
+      throw this.mismatch(
+        `${directory} contains the state ${identity?.id ?? "of a version without ids"}, but the numbers of ${tables.name} ` +
+          `come from the state ${labels.state}.`,
+        "the numbers of each day would be replaced by numbers of other events",
+      );
+    }
+    // State of an earlier version, without an id or without labels: adopt it once.
+    if (identity?.tablesLabelled) await this.refuseUnlabelled(identity.id);
+  }
+
+  private async requireNewest({ run, checkpoint }: StateLabels): Promise<void> {
+    const { directory, newestRun, recordedCheckpoint } = this.state;
+    const { tables } = this;
+    if (newestRun < run || recordedCheckpoint < checkpoint) {
+      throw this.mismatch(
+        `${directory} contains an old copy of the state: it ends with run ${newestRun} and checkpoint ` +
+          `${recordedCheckpoint}, but ${tables.name} was written by run ${run} and checkpoint ${checkpoint}.`,
+        "the copy lacks the events that were acknowledged later, and the numbers would lack them permanently",
+      );
+    }
+    if (recordedCheckpoint > 0 && (await tables.isTableNewer()) && !(await tables.hasNumbers())) {
+      throw this.mismatch(
+        `${directory} contains the state of ${tables.name}, but the table of its numbers was recreated and has none of them.`,
+        "only days with new events would get numbers",
+      );
+    }
+  }
+
+  /** @throws StateTablesMismatchError */
+  private async refuseUnlabelled(id: string): Promise<never> {
+    const { directory, newestRun: run, recordedCheckpoint: checkpoint } = this.state;
+    const { tables, settings, rebuildCommand } = this;
+    throw new StateTablesMismatchError(
+      `${directory} contains the state ${id}, but ${tables.name} has no label of a state: the tables were recreated, or its ` +
+        "labels were removed.",
+      "the state may count events that are not in these numbers",
+      "If only the labels were removed, set them again:\n" +
+        `  ${await tables.labelCommand({ state: id, run, checkpoint }, settings)}\n` +
+        `If the tables were recreated, make the numbers again from the raw events, if there are any:\n  ${rebuildCommand}\n` +
+        "Or start with --fresh. If there are numbers, add --accept-wrong-numbers.",
     );
   }
-  if (!state.hasState()) return requireEmptyTables(directory, labels, tables, false);
-  if (labels) {
-    refuse(
-      `${directory} contains the state ${identity?.id ?? "of a version without ids"}, but the numbers in ${tables.name} ` +
-        `come from the state ${labels.state}.`,
-      "the numbers of each day would be replaced by numbers of other events",
-      remedies(tables.name),
-    );
+
+  private mismatch(found: string, consequence: string): StateTablesMismatchError {
+    return new StateTablesMismatchError(found, consequence, remedies(this.tables.name, this.rebuildCommand));
   }
-  // State of an earlier version, without an id or without labels on the tables: adopt it once.
-  if (!identity?.tablesLabelled) return;
-  refuse(
-    `${directory} contains the state ${identity.id}, but ${tables.name} has no label of a state: the table was recreated, ` +
-      "or its labels were removed.",
-    "the state may count events that are not in these tables",
-    "If only the labels were removed, set them again: " +
-      `${tables.labelCommand({ state: identity.id, run: newestRun, checkpoint: recordedCheckpoint })}\n` +
-      "If the tables were recreated, start with --fresh. If they contain numbers, add --accept-wrong-numbers.",
-  );
 }
 
 /**
- * Begins a run on a state directory. Checks first that the numbers in the tables come from its state, and that the recorded
- * checkpoint can be restored; an empty state requires empty tables. Labels the tables with the state and the run.
+ * Begins a run on a state directory. Checks first that the numbers of the generation come from its state, and that the recorded
+ * checkpoint can be restored; an empty state requires that there are no numbers. Labels the generation with the state and the run.
  * @throws StateMismatchError, StateTablesMismatchError, DamagedCheckpointError, CheckpointRecordError,
  *   AmbiguousCheckpointsError; then nothing is changed
  */
@@ -114,17 +145,17 @@ export async function beginBoundRun(
   state: StateDirectory,
   tables: BoundTables,
   settings: StateSettings,
-  { stateBackend, fresh, acceptWrongNumbers, claim }: BindOptions,
+  { stateBackend, fresh, acceptWrongNumbers, rebuildCommand = REBUILD, claim }: BindOptions,
 ): Promise<RunStart> {
   if (!fresh) state.requireSettings(settings);
-  const labels = await tables.labels();
+  const check = new BindingCheck(state, settings, tables, await tables.labels(), rebuildCommand);
   if (fresh) {
-    if (!acceptWrongNumbers) await requireEmptyTables(state.directory, labels, tables, true);
+    if (!acceptWrongNumbers) await check.requireNoNumbers(true);
     await claim?.();
     state.clear(settings);
   } else {
     await state.restorePoint(stateBackend);
-    await requireMatch(state, labels, tables);
+    await check.requireMatch();
     await claim?.();
     state.identify(settings);
   }
@@ -145,7 +176,7 @@ async function labelTables(state: StateDirectory, tables: BoundTables): Promise<
 const LAST_LABEL_TIMEOUT_MS = 1000;
 
 /**
- * Labels the tables with the recorded checkpoint periodically, so that an earlier copy of the state from the same run is
+ * Labels the generation with the recorded checkpoint periodically, so that an earlier copy of the state from the same run is
  * recognised as old. An error is passed to `onError`, and the run continues.
  * @returns a function that sets the label for the last time; call it after the run has stopped
  */
@@ -159,6 +190,6 @@ export function labelProgress(
   const timer = setInterval(() => void next(), everyMs);
   return async () => {
     clearInterval(timer);
-    await withTimeout(next(), LAST_LABEL_TIMEOUT_MS, "labelling the tables").catch(onError);
+    await withTimeout(next(), LAST_LABEL_TIMEOUT_MS, "labelling the generation").catch(onError);
   };
 }

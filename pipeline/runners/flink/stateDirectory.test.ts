@@ -18,7 +18,9 @@ const settings: StateSettings = {
   project: "p",
   subscription: "s",
   dataset: "d",
+  generation: 1,
   sessionGapMs: 1_800_000,
+  timeZone: "UTC",
   sessionWindows: "state",
   stateFormat: 2,
 };
@@ -133,6 +135,18 @@ describe("StateDirectory", () => {
     state.requireSettings(other);
     assert.notEqual(state.identity?.id, before);
     assert.equal((await state.beginRun()).restoreFrom, undefined);
+    state.close();
+  });
+
+  it("takes state of a release before generations for that of generation 1 with UTC days", async () => {
+    await runOnce(directory, "a", 1);
+    const { generation, timeZone, ...earlier } = settings;
+    assert.deepEqual([generation, timeZone], [1, "UTC"]);
+    writeFileSync(path.join(directory, "settings.json"), JSON.stringify(earlier));
+    const state = await StateDirectory.open(directory);
+    state.requireSettings(settings);
+    const others = { ...settings, generation: 2, timeZone: "Asia/Tokyo" };
+    assert.throws(() => state.requireSettings(others), /generation 1, now 2; timeZone UTC, now Asia\/Tokyo/);
     state.close();
   });
 

@@ -16,6 +16,8 @@ import {
   type CheckpointRecorderOptions,
   type StateBackend,
 } from "@eventlogger/beam";
+import { UTC_NAME } from "@eventlogger/events/zone/zoneName";
+import { FIRST_GENERATION } from "@eventlogger/gcp/bigquery/generations";
 import { deadLetterFolder } from "../../deadLetters/deadLetterFiles";
 import { endProcess, identifyProcess, isRunning, type ProcessIdentity } from "@eventlogger/process/processIdentity";
 import { DirectoryLock } from "./directoryLock";
@@ -26,7 +28,10 @@ export interface StateSettings {
   readonly project: string;
   readonly subscription: string;
   readonly dataset: string;
+  readonly generation: number;
   readonly sessionGapMs: number;
+  /** IANA name of the time zone of the days. */
+  readonly timeZone: string;
   /** `--session-windows`: other steps have the state with another value. */
   readonly sessionWindows: string;
   /** See `STATE_FORMAT`. */
@@ -80,8 +85,12 @@ export class StateFormatError extends Error {
   }
 }
 
-/** The format of state whose settings do not contain one. */
-const FIRST_FORMAT = 1;
+/** What the state is whose settings do not contain it. */
+const EARLIER: Pick<StateSettings, LaterSettings> = {
+  stateFormat: 1,
+  generation: FIRST_GENERATION,
+  timeZone: UTC_NAME,
+};
 
 /** Identifies the state in a directory. */
 export interface StateIdentity {
@@ -91,13 +100,15 @@ export interface StateIdentity {
   readonly tablesLabelled: boolean;
 }
 
-type Settings = Omit<StateSettings, "stateFormat"> & {
-  /** Absent in settings of releases before it existed. */
-  readonly stateFormat?: number;
-  readonly stateId?: string;
-  readonly tablesLabelled?: boolean;
-  readonly shardHashSecret?: string;
-};
+/** Settings that are absent in folders of releases before they existed. */
+type LaterSettings = "stateFormat" | "generation" | "timeZone";
+
+type Settings = Omit<StateSettings, LaterSettings> &
+  Partial<Pick<StateSettings, LaterSettings>> & {
+    readonly stateId?: string;
+    readonly tablesLabelled?: boolean;
+    readonly shardHashSecret?: string;
+  };
 
 /** The start of a run. */
 export interface RunStart {
@@ -222,11 +233,12 @@ export class StateDirectory {
 
   /** @throws StateFormatError, StateMismatchError when the state was created with other settings */
   requireSettings(settings: StateSettings): void {
-    const before = this.settings();
+    const saved = this.settings();
     if (!this.hasState()) return;
-    const format = before?.stateFormat ?? FIRST_FORMAT;
+    const format = saved?.stateFormat ?? EARLIER.stateFormat;
     if (format !== settings.stateFormat) throw new StateFormatError(this.directory, format, settings.stateFormat);
-    if (!before) return;
+    if (!saved) return;
+    const before: StateSettings = { ...EARLIER, ...saved };
     const differences = (Object.keys(settings) as (keyof StateSettings)[])
       .filter((key) => before[key] !== settings[key])
       .map((key) => `${key} ${before[key]}, now ${settings[key]}`);

@@ -1,6 +1,6 @@
 import type { BigQuery } from "@google-cloud/bigquery";
 import { mergeDiagnostics, NO_DIAGNOSTICS, problem, type Diagnostics } from "../../diagnostics";
-import { checkColumns, columnProblems, partitioningProblem, REPARTITION } from "./columns";
+import { checkColumns, columnProblems, generationRemedy, partitioningProblem, REPARTITION } from "./columns";
 import { existingTable } from "./existingTable";
 import { tables, type Table } from "../tables";
 
@@ -10,9 +10,10 @@ async function checkTable(bigquery: BigQuery, dataset: string, table: Table): Pr
   const setup = "Run `eventlogger setup` with the same options first";
   const metadata = await existingTable(bigquery, dataset, table);
   if (!metadata) return problem(`Table ${reference} does not exist in project ${project}. ${setup}`);
-  const columns = columnProblems(reference, checkColumns(metadata, table));
+  const check = checkColumns(metadata, table);
+  const columns = columnProblems(reference, check);
   const partitioning = partitioningProblem(reference, metadata, table);
-  const todo = partitioning === undefined ? setup : REPARTITION;
+  const todo = partitioning === undefined ? (generationRemedy(dataset, table, check) ?? setup) : REPARTITION;
   const problems = [...columns, ...(partitioning === undefined ? [] : [partitioning])];
   return problems.length ? { problems: problems.map((text) => `${text}. ${todo}`), warnings: [] } : NO_DIAGNOSTICS;
 }

@@ -1,5 +1,5 @@
 import type { TableMetadata } from "@google-cloud/bigquery";
-import type { Column, Table } from "../tables";
+import { dailyRollupVersionsTable, type Column, type Table } from "../tables";
 
 /** The API returns the type names of legacy SQL. */
 const LEGACY: Readonly<Record<string, string>> = { INTEGER: "INT64", FLOAT: "FLOAT64", BOOLEAN: "BOOL" };
@@ -49,6 +49,20 @@ export function partitioningProblem(
 export const REPARTITION =
   "BigQuery cannot change the partitioning of a table. Rename these tables, run `eventlogger setup` and copy the rows " +
   '(docs/operations/runbook.md, "Move rows to a new table layout"), or use a new dataset (--dataset)';
+
+/**
+ * What to do about a table of rollups without generations, as an earlier release made it; undefined for every other table. Its rows
+ * cannot be changed in place, but the numbers can be made again from the raw events.
+ */
+export function generationRemedy(dataset: string, table: Table, { missing }: ColumnCheck): string | undefined {
+  if (table.name !== dailyRollupVersionsTable.name || !missing.some(({ name }) => name === "generation"))
+    return undefined;
+  return (
+    "An earlier release made it, before the numbers had generations. The numbers can be made again from the raw events: " +
+    `rename the table (ALTER TABLE ${dataset}.${table.name} RENAME TO ${table.name}_old), or drop it, run \`eventlogger setup\`, ` +
+    'and then `eventlogger rebuild` (docs/operations/runbook.md, "Upgrade to generations")'
+  );
+}
 
 /** The problems with the columns of a table, one sentence each. */
 export function columnProblems(reference: string, check: ColumnCheck): string[] {

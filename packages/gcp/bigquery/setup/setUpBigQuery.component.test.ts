@@ -23,6 +23,7 @@ describe("setUpBigQuery", function () {
         "table analytics.generations created",
         "view analytics.daily_rollup_latest created",
         "view analytics.daily_rollups created",
+        "view analytics.daily_rollups_all created",
         "view analytics.events_unique created",
       ],
     );
@@ -35,13 +36,13 @@ describe("setUpBigQuery", function () {
     const both = await Promise.all([1, 2].map(() => setUpBigQuery(fixture.bigquery, { dataset: "twice" })));
     assert.deepEqual(
       both.map((steps) => steps.length),
-      [9, 9],
+      [10, 10],
     );
   });
 
   const layouts: [string, string, string[]][] = [
     ["events", "received_date", ["event_date", "event_name", "user_id"]],
-    ["daily_rollup_versions", "written_date", ["date"]],
+    ["daily_rollup_versions", "written_date", ["generation", "date"]],
     ["accepted_ids", "written_date", ["event_date"]],
   ];
   for (const [table, field, fields] of layouts) {
@@ -94,7 +95,7 @@ describe("setUpBigQuery", function () {
   });
 
   it("replaces the query of the view daily_rollups of an earlier release, and keeps the rows that it shows", async () => {
-    const name = await fixture.freshDataset();
+    const name = await fixture.datasetWithGeneration();
     const dataset = fixture.bigquery.dataset(name);
     await dataset
       .table("daily_rollup_versions")
@@ -120,6 +121,26 @@ describe("setUpBigQuery", function () {
     await assert.rejects(read("session_count, version"));
     await setUpBigQuery(fixture.bigquery, { dataset: name });
     assert.deepEqual(await read("session_count, version"), ["3 3", "2 2"]);
+  });
+
+  it("rejects rollups without generations of an earlier release, as the check before a run does, and names the steps", async () => {
+    await fixture.bigquery.createDataset("ungenerated");
+    const dataset = fixture.bigquery.dataset("ungenerated");
+    const { name, columns } = dailyRollupVersionsTable;
+    const fields = columns.filter((column) => column.name !== "generation");
+    const timePartitioning = { type: "DAY", field: "written_date" };
+    await dataset.createTable(name, { schema: { fields }, timePartitioning, clustering: { fields: ["date"] } });
+    const steps =
+      /^Table ungenerated\.daily_rollup_versions lacks the columns generation\. An earlier release made it, .* RENAME TO daily_rollup_versions_old\), or drop it, run `eventlogger setup`, and then `eventlogger rebuild` /;
+    await assert.rejects(setUpBigQuery(fixture.bigquery, { dataset: "ungenerated" }), ({ message }: Error) => {
+      assert.match(message, steps);
+      return true;
+    });
+    const { problems } = await checkTables(fixture.bigquery, "ungenerated");
+    assert.equal(problems.filter((problem) => steps.test(problem)).length, 1, problems.join("\n"));
+    await dataset.table(name).delete(); // as the steps say
+    await setUpBigQuery(fixture.bigquery, { dataset: "ungenerated" });
+    assert.deepEqual((await checkTables(fixture.bigquery, "ungenerated")).problems, []);
   });
 
   it("adds missing nullable columns to an older table and keeps its rows", async () => {

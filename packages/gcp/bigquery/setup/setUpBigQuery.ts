@@ -2,19 +2,21 @@ import type { BigQuery, Dataset, TableMetadata } from "@google-cloud/bigquery";
 import { needsOn, withPermission } from "../../api/permission";
 import { createUnlessExists } from "../../setup/createUnlessExists";
 import { existing, type SetupStep } from "../../setup/setupStep";
-import { checkColumns, columnProblems, partitioningProblem, REPARTITION } from "./columns";
+import { checkColumns, columnProblems, generationRemedy, partitioningProblem, REPARTITION } from "./columns";
 import { existingTable } from "./existingTable";
 import { isGoogleService } from "../client";
+import { describeRetention, eventRetention } from "../retention/eventRetention";
 import { runQuery } from "../query";
-import { tables, type Column, type Table } from "../tables";
+import { dailyRollupVersionsTable, eventsTable, generationsTable, tables, type Column, type Table } from "../tables";
 import { tableReference, views } from "../views";
+import { describeNewRetention, newExpiration, setUpRetention, type RetentionSetting } from "./setUpRetention";
 import { setUpMaterializedView, setUpView } from "./setUpViews";
 
-function tableMetadata(table: Table): TableMetadata {
+function tableMetadata(table: Table, retention: RetentionSetting | undefined): TableMetadata {
   return {
     description: table.description,
     schema: { fields: table.columns.map((column) => ({ ...column })) },
-    timePartitioning: { type: "DAY", field: table.partitionBy },
+    timePartitioning: { type: "DAY", field: table.partitionBy, ...newExpiration(table, retention) },
     ...(table.clusterBy && { clustering: { fields: [...table.clusterBy] } }),
   };
 }
@@ -39,7 +41,8 @@ async function addColumns(
 }
 
 /** How the layout of an existing table differs from that of a new one. BigQuery cannot change a layout in place. */
-function layoutDifferences(metadata: TableMetadata, { partitionBy, clusterBy = [] }: Table): string[] {
+function layoutDifferences(metadata: TableMetadata, table: Table): string[] {
+  const { partitionBy, clusterBy = [] } = table;
   const differences: string[] = [];
   const partitioning = metadata.timePartitioning;
   if (partitioning?.type !== "DAY" || partitioning.field !== partitionBy) {
@@ -49,6 +52,13 @@ function layoutDifferences(metadata: TableMetadata, { partitionBy, clusterBy = [
   }
   const clustering = metadata.clustering?.fields ?? [];
   if (clustering.join() !== clusterBy.join()) differences.push(`not clustered by ${clusterBy.join(", ") || "nothing"}`);
+  const { expirationMs } = eventRetention(metadata);
+  if (expirationMs !== undefined && (table === dailyRollupVersionsTable || table === generationsTable)) {
+    // A new table gets the default of its dataset, so nobody may have wanted this.
+    differences.push(
+      `rows are deleted ${describeRetention(expirationMs)} after they were written, but the numbers need all of them`,
+    );
+  }
   return differences;
 }
 
@@ -61,14 +71,22 @@ async function partitioningProblems(bigquery: BigQuery, dataset: string): Promis
   return (await Promise.all(problems)).filter((problem) => problem !== undefined);
 }
 
-async function setUpTable(bigquery: BigQuery, dataset: Dataset, table: Table): Promise<SetupStep> {
+async function setUpTable(
+  bigquery: BigQuery,
+  dataset: Dataset,
+  table: Table,
+  retention: RetentionSetting | undefined,
+): Promise<SetupStep> {
   const name = `${dataset.id}.${table.name}`;
   const need = needsOn(bigquery.projectId, `table ${name}`);
   const step = { kind: "table", name } as const;
   const outcome = await createUnlessExists(need("bigquery.tables.create"), () =>
-    dataset.createTable(table.name, tableMetadata(table)),
+    dataset.createTable(table.name, tableMetadata(table, retention)),
   );
-  if (outcome === "created") return { ...step, outcome };
+  if (outcome === "created") {
+    const detail = describeNewRetention(table, retention);
+    return { ...step, outcome, ...(detail !== undefined && { detail }) };
+  }
   const [metadata] = (await withPermission(need("bigquery.tables.get"), () =>
     dataset.table(table.name).getMetadata(),
   )) as [TableMetadata, unknown];
@@ -79,6 +97,8 @@ async function setUpTable(bigquery: BigQuery, dataset: Dataset, table: Table): P
   const required = check.missing.filter((column) => column.mode === "REQUIRED");
   const problems = columnProblems(name, { ...check, missing: required });
   if (problems.length) {
+    const remedy = generationRemedy(dataset.id as string, table, check);
+    if (remedy !== undefined) throw new Error(`${problems.join(". ")}. ${remedy}`);
     throw new Error(
       `${problems.join(". ")}. BigQuery cannot change this in a table with rows. ` +
         `If dataset ${dataset.id} belongs to something else, choose another one (--dataset)`,
@@ -90,9 +110,11 @@ async function setUpTable(bigquery: BigQuery, dataset: Dataset, table: Table): P
     );
   }
   const added = check.missing.map((column) => column.name).join(", ");
+  const kept = table === eventsTable ? await setUpRetention(bigquery, dataset, metadata, retention) : undefined;
   return existing(step, {
-    updated: added ? [`added ${added}`] : [],
+    updated: [...(added ? [`added ${added}`] : []), ...(kept?.updated ?? [])],
     differences: layoutDifferences(metadata, table),
+    detail: kept?.detail,
   });
 }
 
@@ -117,6 +139,7 @@ async function setUpDataset(bigquery: BigQuery, dataset: Dataset, location: stri
 /**
  * Creates the dataset, its tables and its views, and adds columns that an earlier release did not have. Safe to repeat.
  * @param options.location location of a new dataset, such as `EU`; undefined: BigQuery's default
+ * @param options.eventRetention days after which rows of `events` are deleted; `none`: never. Undefined: as it is, never for a new table
  * @param options.materializedViews whether the service supports them. @default true for Google's service, false for emulators
  * @throws Error that names a table that cannot be updated, or the missing permission; otherwise the client's error
  */
@@ -125,12 +148,18 @@ export async function setUpBigQuery(
   {
     dataset: name,
     location,
+    eventRetention,
     materializedViews = isGoogleService(bigquery),
-  }: { dataset: string; location?: string | undefined; materializedViews?: boolean },
+  }: {
+    dataset: string;
+    location?: string | undefined;
+    eventRetention?: RetentionSetting | undefined;
+    materializedViews?: boolean;
+  },
 ): Promise<SetupStep[]> {
   const dataset = bigquery.dataset(name);
   const steps = [await setUpDataset(bigquery, dataset, location)];
-  for (const table of tables) steps.push(await setUpTable(bigquery, dataset, table));
+  for (const table of tables) steps.push(await setUpTable(bigquery, dataset, table, eventRetention));
   const isNew = (table: Table): boolean =>
     steps.some((step) => step.name === `${name}.${table.name}` && step.outcome === "created");
   for (const view of views) {

@@ -22,6 +22,7 @@ export function event(fields: Partial<AnalyticsEvent> & { event_time: number }):
 /** A rollup version of today with zeros for all numbers that a test does not set. */
 export function rollupVersion(fields: Partial<RollupVersionRow> & { date: string }): RollupVersionRow {
   return {
+    generation: 1,
     version: 1,
     session_count: 0,
     session_duration_ms: 0,

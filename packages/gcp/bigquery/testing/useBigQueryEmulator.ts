@@ -4,7 +4,10 @@ import { join } from "node:path";
 import type { BigQuery } from "@google-cloud/bigquery";
 import { startBigQueryEmulator, type BigQueryEmulator } from "../../emulators/emulators";
 import { bigQueryClient } from "../client";
+import { recordGeneration, type GenerationSettings } from "../generations";
 import { setUpBigQuery } from "../setup/setUpBigQuery";
+
+const DEFAULT_SETTINGS: GenerationSettings = { sessionGapMs: 1_800_000, stateFormat: 2 };
 
 export interface EmulatorFixture {
   readonly project: string;
@@ -12,6 +15,8 @@ export interface EmulatorFixture {
   readonly emulator: BigQueryEmulator;
   /** Creates a dataset with all tables and views. @returns its name */
   freshDataset(): Promise<string>;
+  /** As {@link freshDataset}, with an active generation 1. @returns its name */
+  datasetWithGeneration(settings?: GenerationSettings): Promise<string>;
 }
 
 /** Runs a BigQuery emulator for the tests of the enclosing `describe`. */
@@ -33,6 +38,12 @@ export function useBigQueryEmulator(): EmulatorFixture {
     rmSync(dir, { recursive: true });
   });
 
+  const freshDataset = async (): Promise<string> => {
+    const dataset = `dataset_${++datasets}`;
+    await setUpBigQuery(bigquery, { dataset });
+    return dataset;
+  };
+
   return {
     project,
     get bigquery() {
@@ -41,9 +52,10 @@ export function useBigQueryEmulator(): EmulatorFixture {
     get emulator() {
       return emulator;
     },
-    async freshDataset() {
-      const dataset = `dataset_${++datasets}`;
-      await setUpBigQuery(bigquery, { dataset });
+    freshDataset,
+    async datasetWithGeneration(settings = DEFAULT_SETTINGS) {
+      const dataset = await freshDataset();
+      await recordGeneration(bigquery, dataset, settings);
       return dataset;
     },
   };

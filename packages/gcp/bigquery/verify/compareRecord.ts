@@ -1,4 +1,5 @@
 import { HASH_DIGITS, SAMPLE_SIZE } from "@eventlogger/events/accepted/acceptedIds";
+import type { ResultRow } from "../query";
 import { acceptedIdsTable, deadLettersTable, eventsTable } from "../tables";
 import { REFUSED_EVENT_ID, REFUSED_EVENTS } from "./deadLetters";
 import type { MeteredQueries } from "./meteredQueries";
@@ -55,12 +56,12 @@ function setsSql(scope: Scope): string {
 recorded AS (
   SELECT DISTINCT event_date AS date, hash
   FROM ${table(scope, acceptedIdsTable)}, UNNEST(SPLIT(hashes, ',')) AS hash
-  WHERE ${onDays(scope, "event_date")}
+  WHERE ${onDays(scope.recordDays, "event_date")}
 ),
 stored AS (
   SELECT DISTINCT event_date AS date, ${HASH_OF_EVENT} AS hash
   FROM ${table(scope, eventsTable)}
-  WHERE ${onDays(scope, "event_date")}
+  WHERE ${onDays(scope.recordDays, "event_date")}
 ),
 refused AS (
   SELECT ${HASH_OF_EVENT} AS hash, MIN(event_id) AS event_id
@@ -119,16 +120,23 @@ ORDER BY date, hash`;
 /**
  * Compares the record of accepted events with the table `events`. On a day with up to about 125,000 events the record has all of them;
  * of a larger day a sample of at least 131,072. An event that the record lacks is never an error.
+ * @param firstCompleteDay YYYY-MM-DD, a UTC day; rows of events of earlier days may be deleted, and are not compared. Undefined: none are
  * @throws Error of the BigQuery client when a query fails
  */
-export async function compareRecord(queries: MeteredQueries, scope: Scope): Promise<RecordComparison> {
+export async function compareRecord(
+  queries: MeteredQueries,
+  scope: Scope,
+  firstCompleteDay?: string,
+): Promise<RecordComparison> {
   if (!scope.hasRecord) return { exists: false, beganOn: undefined, recorded: 0, missing: [], uncovered: [] };
   const [began] = await queries.run(
     `SELECT IFNULL(CAST(MIN(written_date) AS STRING), '') AS day FROM ${table(scope, acceptedIdsTable)}`,
   );
-  const days = await queries.run(countsSql(scope));
+  const isComplete = (day: ResultRow): boolean =>
+    firstCompleteDay === undefined || day.text("date") >= firstCompleteDay;
+  const days = (await queries.run(countsSql(scope))).filter(isComplete);
   const anyMissing = days.some((day) => day.number("missing") > 0);
-  const examples = (anyMissing ? await queries.run(examplesSql(scope)) : []).map((row) => ({
+  const examples = (anyMissing ? await queries.run(examplesSql(scope)) : []).filter(isComplete).map((row) => ({
     date: row.text("date"),
     hash: row.text("hash"),
     eventId: row.text("event_id"),

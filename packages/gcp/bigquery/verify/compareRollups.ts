@@ -1,9 +1,11 @@
 import { averageMinutesSql, averageSecondsSql } from "../averages";
 import type { ResultRow } from "../query";
+import type { Horizon } from "../retention/horizon";
 import { eventsTable } from "../tables";
-import { dailyRollupsView } from "../views";
+import { dailyRollupsAllView } from "../views";
+import { dateIn } from "../zone/zoneRules";
 import type { MeteredQueries } from "./meteredQueries";
-import { onDays, table, type Scope } from "./scope";
+import { onDays, table, utcDaysOf, type Scope } from "./scope";
 
 /** The columns that are compared. */
 const NUMBERS = [
@@ -28,6 +30,17 @@ export interface Difference {
   readonly expected: number | undefined;
   /** Value in the rollups; undefined for a day that they lack. */
   readonly actual: number | undefined;
+  /** Set when rows are deleted: the raw events then give only a bound, which the value does not keep. */
+  readonly bound?: "at most" | "at least";
+}
+
+/** Days whose rows may be deleted from `events`. */
+export interface UncheckableDays {
+  readonly days: number;
+  /** YYYY-MM-DD. */
+  readonly first: string;
+  /** YYYY-MM-DD. */
+  readonly last: string;
 }
 
 export interface RollupComparison {
@@ -35,7 +48,15 @@ export interface RollupComparison {
   readonly differences: Difference[];
   /** Number of days without a difference. */
   readonly equalDays: number;
+  /** Days that were not compared. Undefined: none. */
+  readonly notCheckable: UncheckableDays | undefined;
 }
+
+/** Numbers that depend on rows of earlier days, and what remaining rows tell about them: see {@link Horizon}. */
+const BOUNDS: Partial<Record<RollupNumber, "at most" | "at least">> = {
+  new_user_count: "at most",
+  total_users: "at least",
+};
 
 /**
  * SQL that computes the daily numbers from the raw events alone, following their definitions. The time between two
@@ -43,11 +64,13 @@ export interface RollupComparison {
  * total users depend on all earlier days, so that the users of the whole table are read, whatever the compared days.
  */
 function expectedRollupsSql(scope: Scope): string {
+  const { timeZone, days } = scope;
+  const date = dateIn(timeZone, "event_time");
   return `
 WITH raw AS (
-  SELECT session_id, user_id, DATE(event_time) AS date, UNIX_MILLIS(event_time) AS ms
+  SELECT session_id, user_id, ${date} AS date, UNIX_MILLIS(event_time) AS ms
   FROM ${table(scope, eventsTable)}
-  WHERE ${onDays(scope, "event_date")}
+  WHERE ${onDays(utcDaysOf(timeZone, days), "event_date")} AND ${onDays(days, date)}
 ),
 steps AS (
   SELECT date, ms - LAG(ms) OVER (PARTITION BY session_id, date ORDER BY ms) AS step
@@ -67,7 +90,7 @@ active AS (
   GROUP BY date
 ),
 first_days AS (
-  SELECT user_id, MIN(DATE(event_time)) AS date
+  SELECT user_id, MIN(${date}) AS date
   FROM ${table(scope, eventsTable)}
   WHERE user_id IS NOT NULL
   GROUP BY user_id
@@ -109,40 +132,65 @@ function byDate(rows: readonly ResultRow[]): Map<string, Numbers> {
   );
 }
 
-/** Compares the rollups with the expected numbers, in both directions. */
+/** Compares one number of a day. `horizon`: undefined when no rows are deleted. */
+function compareNumber(
+  number: RollupNumber,
+  { date, want, have }: { date: string; want: number; have: number },
+  horizon: Horizon | undefined,
+): Difference[] {
+  const bound = horizon && BOUNDS[number];
+  const isKept = bound === "at most" ? have <= want : bound === "at least" ? have >= want : have === want;
+  return isKept ? [] : [{ date, number, expected: want, actual: have, ...(bound && { bound }) }];
+}
+
+/**
+ * Compares the rollups with the expected numbers, in both directions.
+ * @param horizon what is known when rows of `events` are deleted. Undefined: none are
+ */
 export function compareRollups(
   expected: ReadonlyMap<string, Numbers>,
   actual: ReadonlyMap<string, Numbers>,
+  horizon?: Horizon,
 ): RollupComparison {
   const differences: Difference[] = [];
   let equalDays = 0;
-  for (const date of [...new Set([...expected.keys(), ...actual.keys()])].sort()) {
+  const dates = [...new Set([...expected.keys(), ...actual.keys()])].sort();
+  const isCheckable = (date: string): boolean => horizon === undefined || date >= horizon.firstCompleteDay;
+  for (const date of dates.filter(isCheckable)) {
     const want = expected.get(date);
     const have = actual.get(date);
     if (!want || !have) {
       differences.push({ date, number: "day", expected: want?.session_count, actual: have?.session_count });
       continue;
     }
-    const wrong = NUMBERS.filter((number) => want[number] !== have[number]);
+    const wrong = NUMBERS.flatMap((number) =>
+      compareNumber(number, { date, want: want[number], have: have[number] }, horizon),
+    );
     if (wrong.length === 0) equalDays++;
-    for (const number of wrong) differences.push({ date, number, expected: want[number], actual: have[number] });
+    differences.push(...wrong);
   }
-  return { differences, equalDays };
+  const skipped = dates.filter((date) => !isCheckable(date));
+  const [first] = skipped;
+  const notCheckable = first === undefined ? undefined : { days: skipped.length, first, last: skipped.at(-1) ?? first };
+  return { differences, equalDays, notCheckable };
 }
 
 /**
- * Recomputes rollups from the raw events by SQL and compares them with the view daily_rollups.
+ * Recomputes rollups from the raw events by SQL and compares them with those of the generation.
  * @param gapMs session gap of the pipeline; ms
+ * @param horizon what is known when rows of `events` are deleted. Undefined: none are
  * @throws Error of the BigQuery client when a query fails
  */
 export async function compareWithRawEvents(
   queries: MeteredQueries,
   scope: Scope,
   gapMs: number,
+  horizon?: Horizon,
 ): Promise<RollupComparison> {
   const actual = await queries.run(
-    `SELECT date, ${NUMBERS.join(", ")} FROM ${table(scope, dailyRollupsView)} WHERE ${onDays(scope, "date")}`,
+    `SELECT date, ${NUMBERS.join(", ")} FROM ${table(scope, dailyRollupsAllView)}
+     WHERE generation = ${scope.generation} AND ${onDays(scope.days, "date")}`,
   );
   const expected = await queries.run(expectedRollupsSql(scope), { gap_ms: gapMs });
-  return compareRollups(byDate(expected), byDate(actual));
+  return compareRollups(byDate(expected), byDate(actual), horizon);
 }

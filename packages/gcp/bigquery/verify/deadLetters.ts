@@ -8,6 +8,9 @@ export const REFUSED_EVENTS = `source = 'table ${eventsTable.name}'`;
 /** SQL for the event_id of a refused raw event. It is the first field of the row, which a truncated payload has, too. */
 export const REFUSED_EVENT_ID = String.raw`JSON_VALUE(REGEXP_EXTRACT(payload, r'^\{"event_id":("(?:[^"\\]|\\.)*")'), '$')`;
 
+/** SQL for the partition of a refused raw event, its day of receipt. NULL when the payload is truncated. */
+const REFUSED_RECEIVED_DATE = String.raw`REGEXP_EXTRACT(payload, r'"received_date":"(\d{4}-\d{2}-\d{2})"')`;
+
 /** The dead letters with one error type and one kind of source. */
 export interface DeadLetterGroup {
   readonly errorType: string;
@@ -29,19 +32,28 @@ export interface DeadLetterGroup {
  * Counts the dead letters.
  * @param options.since YYYY-MM-DD; counts only those that failed since then. Undefined: all
  * @param options.acknowledgedUntil ISO 8601; messages that failed until then need no attention
+ * @param options.completeSince YYYY-MM-DD; rows received before may be deleted, so that refused events received before need no
+ *   attention. Undefined: no rows are deleted
  * @throws Error of the BigQuery client when a query fails
  */
 export async function countDeadLetters(
   queries: MeteredQueries,
   scope: Scope,
-  { since, acknowledgedUntil }: { since: string | undefined; acknowledgedUntil: string | undefined },
+  {
+    since,
+    acknowledgedUntil,
+    completeSince,
+  }: { since: string | undefined; acknowledgedUntil: string | undefined; completeSince?: string | undefined },
 ): Promise<DeadLetterGroup[]> {
   const acknowledged = acknowledgedUntil === undefined ? "FALSE" : `failed_at <= TIMESTAMP '${acknowledgedUntil}'`;
+  const mayBeDeleted =
+    completeSince === undefined ? "FALSE" : `IFNULL(${REFUSED_RECEIVED_DATE} < '${completeSince}', FALSE)`;
   const time = (aggregate: string): string =>
     `FORMAT_TIMESTAMP('%Y-%m-%dT%H:%M:%SZ', ${aggregate}(failed_at)) AS ${aggregate.toLowerCase()}_failed_at`;
   const rows = await queries.run(`
 WITH letters AS (
-  SELECT error_type, failed_at, ${REFUSED_EVENTS} AS is_event, IF(${REFUSED_EVENTS}, ${REFUSED_EVENT_ID}, NULL) AS id
+  SELECT error_type, failed_at, ${REFUSED_EVENTS} AS is_event, IF(${REFUSED_EVENTS}, ${REFUSED_EVENT_ID}, NULL) AS id,
+    ${mayBeDeleted} AS may_be_deleted
   FROM ${table(scope, deadLettersTable)}
   WHERE ${since === undefined ? "TRUE" : `failed_at >= TIMESTAMP '${since}T00:00:00Z'`}
 ),
@@ -54,7 +66,7 @@ SELECT
   error_type,
   IF(is_event, 'event', 'message') AS kind,
   COUNT(*) AS letters,
-  COUNTIF(IF(is_event, stored.event_id IS NULL, NOT (${acknowledged}))) AS unexplained,
+  COUNTIF(IF(is_event, stored.event_id IS NULL AND NOT may_be_deleted, NOT (${acknowledged}))) AS unexplained,
   ${time("MIN")},
   ${time("MAX")}
 FROM letters

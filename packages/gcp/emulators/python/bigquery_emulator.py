@@ -1,5 +1,5 @@
-"""bqemulator 1.4.0 with patches for the behaviour of Google's service that the sinks rely on: the Storage Write API, and the
-limits of streamed rows.
+"""bqemulator 1.4.0 with patches for the behaviour of Google's service that the product relies on: the Storage Write API, the
+limits of streamed rows, and the expiration of partitions.
 
 Accepts the arguments of `python -m bqemulator`.
 """
@@ -12,7 +12,7 @@ SUPPORTED = "1.4.0"
 if version("bqemulator") != SUPPORTED:
     sys.exit(f"These patches are for bqemulator {SUPPORTED}, but version {version('bqemulator')} is installed")
 
-from bqemulator.api.routes import tabledata
+from bqemulator.api.routes import jobs, tabledata
 from bqemulator.cli import main
 from bqemulator.grpc_api import write_servicer
 from bqemulator.streaming.strategies.base import FlushOutcome
@@ -21,6 +21,7 @@ from google.cloud.bigquery_storage_v1 import types
 from google.rpc import code_pb2, status_pb2
 from starlette.requests import Request
 
+import partition_expiration
 import streaming_limits
 
 Handler = write_servicer.BigQueryWriteHandler
@@ -145,5 +146,7 @@ limit_insert_all(tabledata.insert_all)
 BufferedWriteStrategy.flush = flush_up_to_and_including(BufferedWriteStrategy.flush)
 Handler._ensure_stream_bound = stay_with_the_stream(Handler._ensure_stream_bound)
 Handler._perform_append = name_bad_rows(Handler._perform_append)
+# Every query passes through this function.
+jobs.execute_query_job = partition_expiration.before_each(jobs.execute_query_job)
 
 main()

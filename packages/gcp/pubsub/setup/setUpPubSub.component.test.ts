@@ -51,6 +51,8 @@ describe("setUpPubSub", function () {
       "topic events-dead-letters",
       "subscription events-dead-letters",
       "subscription events-pipeline",
+      "topic events-replay-g1",
+      "subscription events-pipeline-replay-g1",
     ];
     assert.deepEqual(
       await summary(names),

@@ -1,10 +1,10 @@
 import type { PubSub } from "@google-cloud/pubsub";
 import type { SetupStep } from "../../setup/setupStep";
+import { FIRST_GENERATION } from "../../bigquery/generations/generation";
 import { setUpSchema } from "./schema";
+import { DEFAULT_RETENTION_MS, setUpReplay } from "./setUpReplay";
 import { setUpSubscription } from "./subscription";
 import { setUpTopic } from "./topic";
-
-const DAY_MS = 86_400_000;
 
 export interface PubSubSetup {
   readonly topic: string;
@@ -22,14 +22,14 @@ export interface PubSubSetup {
 }
 
 /**
- * Creates the schema, the topic, the dead-letter topic with its subscription, and the subscription that the pipeline
- * reads. Safe to repeat.
+ * Creates the schema, the topic, the dead-letter topic with its subscription, the subscription that the pipeline
+ * reads, and the replay topic and subscription of the first generation. Safe to repeat.
  * @throws Error when the subscription or the schema exists and belongs to something else, or a permission is missing;
  *   errors of the Pub/Sub client
  */
 export async function setUpPubSub(pubsub: PubSub, options: PubSubSetup): Promise<SetupStep[]> {
   const { topic, schema, deadLetterTopic, maxDeliveryAttempts = 100, updateExisting = false } = options;
-  const { retentionMs = 7 * DAY_MS } = options;
+  const { retentionMs = DEFAULT_RETENTION_MS } = options;
   const steps: SetupStep[] = [];
   if (schema !== undefined) steps.push(await setUpSchema(pubsub, schema));
   steps.push(await setUpTopic(pubsub, topic, { schema, updateExisting }));
@@ -43,6 +43,7 @@ export async function setUpPubSub(pubsub: PubSub, options: PubSubSetup): Promise
   steps.push(
     await setUpSubscription(pubsub, options.subscription, { topic, retentionMs, deadLetters, updateExisting }),
   );
+  steps.push(...(await setUpReplay(pubsub, { ...options, generation: FIRST_GENERATION })));
   return steps;
 }
 

@@ -53,9 +53,10 @@ export class FakeSubscriberServer {
   extensions = 0;
   /** Whether requests about leases get no answer. */
   isFrozen = false;
-  private readonly streams = new Set<PullCall>();
+  /** The open pulls, with the paths of their subscriptions. */
+  private readonly streams = new Map<PullCall, string>();
   private readonly unanswered: Callback[] = [];
-  private readonly waiting: (readonly FakeMessage[])[] = [];
+  private waiting: { readonly messages: readonly FakeMessage[]; readonly subscription: string | undefined }[] = [];
 
   private constructor(
     private readonly server: grpc.Server,
@@ -88,11 +89,16 @@ export class FakeSubscriberServer {
     return fake;
   }
 
-  /** Delivers messages in one response, now or as soon as a client pulls. Their ids are also their ack ids. */
-  deliver(messages: readonly FakeMessage[]): void {
-    const [stream] = this.streams;
+  /**
+   * Delivers messages in one response, now or as soon as a client pulls. Their ids are also their ack ids.
+   * @param subscription the id of the subscription; undefined: any
+   */
+  deliver(messages: readonly FakeMessage[], subscription?: string): void {
+    const isWanted = (path: string): boolean =>
+      subscription === undefined || path.endsWith(`/subscriptions/${subscription}`);
+    const [stream] = [...this.streams].find(([, path]) => isWanted(path)) ?? [];
     if (!stream) {
-      this.waiting.push(messages);
+      this.waiting.push({ messages, subscription });
       return;
     }
     stream.write({
@@ -116,7 +122,7 @@ export class FakeSubscriberServer {
 
   /** Ends all pulls with UNAVAILABLE, as the service does from time to time. */
   endPulls(): void {
-    for (const call of this.streams) {
+    for (const call of this.streams.keys()) {
       this.streams.delete(call);
       call.emit("error", { code: grpc.status.UNAVAILABLE, details: "the pull ends" });
     }
@@ -133,11 +139,13 @@ export class FakeSubscriberServer {
 
   private pull(call: PullCall): void {
     const remove = (): void => void this.streams.delete(call);
-    call.on("data", () => {
+    call.on("data", ({ subscription }: google.pubsub.v1.StreamingPullRequest) => {
       // The first request names the subscription, later ones keep the stream alive.
       if (this.streams.has(call)) return;
-      this.streams.add(call);
-      for (const messages of this.waiting.splice(0)) this.deliver(messages);
+      this.streams.set(call, subscription);
+      const waiting = this.waiting;
+      this.waiting = [];
+      for (const one of waiting) this.deliver(one.messages, one.subscription);
     });
     call.on("end", () => {
       remove();

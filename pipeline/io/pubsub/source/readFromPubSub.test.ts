@@ -2,7 +2,7 @@ import "@eventlogger/beam/sdk";
 import assert from "node:assert/strict";
 import { FakeSubscriberServer, type FakeMessage } from "@eventlogger/gcp/pubsub/testing/fakeSubscriberServer";
 import type { PubSubMessage } from "../message";
-import { closeSubscribers, PubSubSource, type SourceRestriction } from "./readFromPubSub";
+import { closeReaders, PubSubSource, type SourceRestriction } from "./readFromPubSub";
 
 const HOUR = 3_600_000;
 type Finalizer = Parameters<Parameters<PubSubSource["process"]>[1]["onFinalize"]>[0];
@@ -22,6 +22,7 @@ describe("PubSubSource", () => {
     source = new PubSubSource({
       project: "demo",
       subscription: `events-${++attempts}`,
+      replaySubscription: undefined,
       timestampAttribute: "event_time",
       maxOutstanding: 1000,
       maxOutstandingBytes: 1e8,
@@ -37,7 +38,7 @@ describe("PubSubSource", () => {
   });
   afterEach(async () => {
     for (const finalizer of finalizers) finalizer.abort();
-    await closeSubscribers();
+    await closeReaders();
     server.stop();
     if (emulator === undefined) delete process.env["PUBSUB_EMULATOR_HOST"];
     else process.env["PUBSUB_EMULATOR_HOST"] = emulator;

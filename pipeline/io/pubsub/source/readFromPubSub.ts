@@ -5,12 +5,11 @@ import { onWorkerGone, pipe, splittableParDo } from "@eventlogger/beam";
 import type { Residual, ProcessContext, SplittableDoFn } from "@eventlogger/beam";
 import { pubSubMessageCoder, type PubSubMessage } from "../message";
 import { reportSource } from "./sourceGauges";
-import { Subscriber, type SubscriberOptions } from "./subscriber";
+import { SourceReader, type SourceReaderOptions } from "./sourceReader";
 import { registerModule } from "@eventlogger/beam/registerModule";
 
-export interface PubSubSourceOptions extends SubscriberOptions {
-  /** Time from the first message to the self-checkpoint; ms. Flink emits a source's output only at a self-checkpoint. */
-  readonly selfCheckpointMs: number;
+/** Flink emits a source's output only at a self-checkpoint. */
+export interface PubSubSourceOptions extends SourceReaderOptions {
   /** Time until the self-checkpoint when no message arrives; ms. Checkpoints of the runner wait for it. */
   readonly idleSelfCheckpointMs: number;
   /** Maximum number of messages between two self-checkpoints. */
@@ -29,25 +28,25 @@ const RESTRICTIONS = 16;
 /** Time after which a restriction whose process is reading another one is looked at again; ms. */
 const IDLE_RESTRICTION_MS = 1000;
 
-/** Open subscribers of this process. They stay open across self-checkpoints. */
-const subscribers = new Map<string, Subscriber>();
+/** Open readers of this process. They stay open across self-checkpoints. */
+const readers = new Map<string, SourceReader>();
 
-/** Closes all subscribers of this process; they nack the messages that they hold. */
-export async function closeSubscribers(): Promise<void> {
-  const open = [...subscribers.values()];
-  subscribers.clear();
-  await Promise.all(open.map((s) => s.close()));
+/** Closes all readers of this process; they nack the messages that they hold. */
+export async function closeReaders(): Promise<void> {
+  const open = [...readers.values()];
+  readers.clear();
+  await Promise.all(open.map((reader) => reader.close()));
 }
-onWorkerGone(closeSubscribers);
+onWorkerGone(closeReaders);
 
-function subscriberFor(options: SubscriberOptions): Subscriber {
+function readerFor(options: SourceReaderOptions): SourceReader {
   const key = `${options.project}/${options.subscription}`;
-  let subscriber = subscribers.get(key);
-  if (!subscriber || subscriber.error) {
-    subscribers.set(key, (subscriber = new Subscriber(options)));
-    reportSource(subscriber); // replaces the reports of an earlier subscriber
+  let reader = readers.get(key);
+  if (!reader || reader.error) {
+    readers.set(key, (reader = new SourceReader(options)));
+    reportSource(reader); // replaces the reports of an earlier reader
   }
-  return subscriber;
+  return reader;
 }
 
 /**
@@ -60,10 +59,10 @@ export interface SourceRestriction {
 }
 
 /**
- * Reads a subscription by streaming pull. Its restrictions never complete, and are all alike: a restriction is the right to
- * read for some time. Each process has one subscriber, which is read for one restriction at a time; the other restrictions of
- * the process only report its watermark. So every process that has a restriction is one reader, and Flink's watermark is the
- * minimum of all of them.
+ * Reads live and replayed events by streaming pull. Its restrictions never complete, and are all alike: a restriction is the right to
+ * read for some time. Each process has one reader, which reads for one restriction at a time; the other restrictions of
+ * the process only report its watermark. So every process that has a restriction reads both subscriptions, and Flink's watermark is
+ * the minimum of all of them.
  */
 export class PubSubSource implements SplittableDoFn<PubSubMessage, SourceRestriction> {
   constructor(readonly options: PubSubSourceOptions) {}
@@ -76,48 +75,46 @@ export class PubSubSource implements SplittableDoFn<PubSubMessage, SourceRestric
     restriction: SourceRestriction,
     context: ProcessContext<PubSubMessage>,
   ): Promise<Residual<SourceRestriction>> {
-    const subscriber = subscriberFor(this.options);
+    const reader = readerFor(this.options);
     // Releases that stored no watermark derived it from the clock, so it was at most the current time.
     const reported = restriction.watermarkMs ?? Date.now();
-    const reading = subscriber.beginReading();
-    if (!reading) return residual(reported, subscriber, IDLE_RESTRICTION_MS);
+    const reading = reader.beginReading();
+    if (!reading) return residual(reported, reader, IDLE_RESTRICTION_MS);
     try {
-      await this.read(subscriber, reported, context);
+      await this.read(reader, reported, context);
     } finally {
       reading.end();
     }
-    return residual(reported, subscriber, 0);
+    return residual(reported, reader, 0);
   }
 
   /** Takes and emits messages until it is time for a self-checkpoint. */
-  private async read(subscriber: Subscriber, reported: number, context: ProcessContext<PubSubMessage>): Promise<void> {
+  private async read(reader: SourceReader, reported: number, context: ProcessContext<PubSubMessage>): Promise<void> {
     const { selfCheckpointMs, idleSelfCheckpointMs, maxPerSelfCheckpoint } = this.options;
-    const batch = subscriber.startBatch();
+    const batch = reader.startBatch();
     context.onFinalize({
-      commit: (checkpoint) => subscriber.finalized(batch, checkpoint),
-      abort: () => subscriber.nack(batch),
+      commit: (checkpoint) => reader.finalized(batch, checkpoint),
+      abort: () => reader.nack(batch),
     });
-    const taken = batch.messages;
+    let taken = 0;
     let deadline = performance.now() + idleSelfCheckpointMs;
-    while (taken.length < maxPerSelfCheckpoint) {
-      if (subscriber.error) throw new Error(`Pub/Sub: ${subscriber.error.message}`, { cause: subscriber.error });
+    while (taken < maxPerSelfCheckpoint) {
+      if (reader.error) throw new Error(`Pub/Sub: ${reader.error.message}`, { cause: reader.error });
       if (context.aborted) throw context.aborted;
-      const next = subscriber.take(batch);
+      const next = reader.take(batch, reported);
       if (!next) {
         const left = deadline - performance.now();
-        if (left <= 0) break;
+        if (left <= 0 || reader.isOutOfBudget) break;
         // Wakes up regularly to notice an abort.
-        await subscriber.wait(Math.min(left, 200));
+        await reader.wait(Math.min(left, 200));
         continue;
       }
-      if (taken.length === 1) deadline = performance.now() + selfCheckpointMs;
-      const { message, eventTime, publishTime } = next;
-      const emitted = context.emit(
-        { data: message.data, messageId: message.id, publishTime, watermark: reported },
-        eventTime,
-      );
+      if (++taken === 1) deadline = performance.now() + selfCheckpointMs;
+      const { message, timestamp } = next;
+      const emitted = context.emit(message, timestamp);
       if (emitted) await emitted;
-      if (taken.length % YIELD_EVERY === 0) {
+      // A replay message has many events.
+      if (message.replay !== undefined || taken % YIELD_EVERY === 0) {
         if (performance.now() >= deadline) break;
         await new Promise(setImmediate);
       }
@@ -125,12 +122,12 @@ export class PubSubSource implements SplittableDoFn<PubSubMessage, SourceRestric
   }
 }
 
-function residual(reported: number, subscriber: Subscriber, resumeDelayMs: number): Residual<SourceRestriction> {
-  const watermarkMs = Math.max(reported, subscriber.watermark());
+function residual(reported: number, reader: SourceReader, resumeDelayMs: number): Residual<SourceRestriction> {
+  const watermarkMs = Math.max(reported, reader.live.watermark());
   return { restriction: { watermarkMs }, watermarkMs, resumeDelayMs };
 }
 
-/** Reads a Pub/Sub subscription on runners without a native Pub/Sub source. */
+/** Reads the Pub/Sub subscriptions of a pipeline on runners without a native Pub/Sub source. */
 export function readFromPubSub(options: PubSubSourceOptions): PTransform<Root, PCollection<PubSubMessage>> {
   return withName("ReadFromPubSub", (root: Root) =>
     pipe(root, withName("Impulse", impulse()), splittableParDo("Pull", new PubSubSource(options), pubSubMessageCoder)),

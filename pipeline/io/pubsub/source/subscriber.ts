@@ -1,7 +1,9 @@
 import { Duration, type Message, type Subscription } from "@google-cloud/pubsub";
 import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
 import { AckTracker } from "./ackTracker";
+import { PublishedUntil } from "./publishedUntil";
 import { PullControl } from "./pullControl";
+import { Waker } from "./waker";
 import { WatermarkEstimator, type MessageTimes, type WatermarkOptions } from "./watermark";
 
 export interface SubscriberOptions {
@@ -72,6 +74,7 @@ export class Subscriber {
   private readonly subscription: Subscription;
   private readonly pull: PullControl;
   private readonly estimator: WatermarkEstimator;
+  private readonly published: PublishedUntil;
   private readonly ackTracker = new AckTracker<Batch>();
   private buffer: Received[] = [];
   private head = 0;
@@ -80,14 +83,17 @@ export class Subscriber {
   private readonly batches = new Set<Batch>();
   /** The newest complete checkpoint, when it was reported first, and the time since the one before; ms. */
   private checkpoint = { number: -1, at: performance.now(), afterMs: 0 };
-  private wake: (() => void) | undefined;
   private isClosing = false;
-  private isBeingRead = false;
   /** The error that ended the pull permanently, such as a missing subscription. */
   error: Error | undefined;
 
-  constructor(private readonly options: SubscriberOptions) {
+  /** @param waker woken up when a message can be taken or an error has occurred */
+  constructor(
+    private readonly options: SubscriberOptions,
+    private readonly waker = new Waker(),
+  ) {
     this.estimator = new WatermarkEstimator(options.watermark, performance.now());
+    this.published = new PublishedUntil(options.ackDeadlineSec * 1000, performance.now());
     const lease = Duration.from({ seconds: options.ackDeadlineSec });
     const client = pubSubClient({ project: options.project, keepAliveMs: KEEP_ALIVE_MS });
     this.subscription = client.subscription(options.subscription, {
@@ -110,7 +116,7 @@ export class Subscriber {
 
   private fail(error: Error): void {
     this.error ??= error;
-    this.wake?.();
+    this.waker.wake();
   }
 
   private timesOf(message: Message): MessageTimes {
@@ -129,9 +135,10 @@ export class Subscriber {
     this.outstanding.messages++;
     this.outstanding.bytes += message.length;
     this.estimator.arrived(message.id, received, now);
+    this.published.arrived(message.id, received.publishTime, now);
     this.buffer.push(received);
     if (this.fillLevel(now) >= 1) this.pull.pause();
-    this.wake?.();
+    this.waker.wake();
   }
 
   /** How much of what may be in flight is in flight; 1 or more: the pull pauses. */
@@ -169,13 +176,6 @@ export class Subscriber {
     return false;
   }
 
-  /** Begins to read for one restriction; undefined while another one is read. */
-  beginReading(): { readonly end: () => void } | undefined {
-    if (this.isBeingRead) return undefined;
-    this.isBeingRead = true;
-    return { end: () => (this.isBeingRead = false) };
-  }
-
   /** Starts a batch. It must be passed to {@link finalized} or {@link nack} later. */
   startBatch(): Batch {
     const batch: Batch = { messages: [], startedAt: 0 };
@@ -201,18 +201,9 @@ export class Subscriber {
     return next;
   }
 
-  /** Resolves when a message can be taken or an error has occurred, at the latest after `ms`. */
-  wait(ms: number): Promise<void> {
-    if ((this.buffered && !this.isPaced()) || this.error) return Promise.resolve();
-    return new Promise((resolve) => {
-      const done = (): void => {
-        clearTimeout(timer);
-        this.wake = undefined;
-        resolve();
-      };
-      const timer = setTimeout(done, ms);
-      this.wake = done;
-    });
+  /** Whether a message can be taken, or an error has occurred. */
+  get isReady(): boolean {
+    return (this.buffered > 0 && !this.isPaced()) || this.error !== undefined;
   }
 
   private release(batch: Batch): void {
@@ -239,7 +230,7 @@ export class Subscriber {
       for (const { message } of safe.messages) message.ack();
       this.release(safe);
     }
-    this.wake?.();
+    this.waker.wake();
   }
 
   /** Nacks a batch: Pub/Sub redelivers its messages at once. */
@@ -252,6 +243,7 @@ export class Subscriber {
     const now = performance.now();
     for (const received of messages) {
       this.estimator.nacked(received.message.id, received, now, NACK_HOLD_MS);
+      this.published.nacked(received.message.id, received.publishTime, now, NACK_HOLD_MS);
       received.message.nack();
     }
   }
@@ -270,9 +262,23 @@ export class Subscriber {
       if (received.eventTime < oldest && this.estimator.isHeldBy(received)) oldest = received.eventTime;
     }
     const now = performance.now();
-    // The server may hold messages back before the pull pauses.
-    const isBlocked = this.pull.isPaused || this.fillLevel(now) >= 0.9;
-    return this.estimator.current(now, oldest, isBlocked);
+    return this.estimator.current(now, oldest, this.isBlocked(now));
+  }
+
+  /**
+   * Every message that was published up to this time is acknowledged, as far as the subscriber can tell; epoch ms. Undefined: not
+   * known. See {@link PublishedUntil}.
+   */
+  publishedUntil(): number | undefined {
+    let oldest = Infinity;
+    for (const publishTime of this.heldPublishTimes()) oldest = Math.min(oldest, publishTime);
+    const now = performance.now();
+    return this.published.current(now, oldest, this.isBlocked(now));
+  }
+
+  /** Whether flow control holds messages back. The server may do so before the pull pauses. */
+  private isBlocked(now: number): boolean {
+    return this.pull.isPaused || this.fillLevel(now) >= 0.9;
   }
 
   /** Ends the job attempt: nacks all unacknowledged messages and stops pulling. */
@@ -283,7 +289,7 @@ export class Subscriber {
     this.buffer = [];
     this.head = 0;
     this.nackMessages(rest);
-    this.wake?.();
+    this.waker.wake();
     await this.subscription.close();
   }
 }

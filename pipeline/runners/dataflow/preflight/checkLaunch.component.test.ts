@@ -10,12 +10,13 @@ import { setUpBigQuery } from "@eventlogger/gcp/bigquery/setup/setUpBigQuery";
 import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
 import { packageVersion } from "../../../packageVersion";
 import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
+import { setUpReplay } from "@eventlogger/gcp/pubsub/setup/setUpReplay";
 import { startFakeGoogle, type FakeGoogle } from "@eventlogger/gcp/testing/fakeGoogle";
 import { FakeRegistry } from "@eventlogger/gcp/testing/fakeRegistry";
 import { FakeServer, googleError } from "@eventlogger/gcp/testing/fakeServer";
 import { WORKER_LABEL } from "./checkImage";
 import { checkLaunch, type LaunchCheck } from "./checkLaunch";
-import { recordedShardHashSecret, recordSettings } from "./recordSettings";
+import { recordedDefinitions, recordSettings } from "./recordSettings";
 
 describe("checkLaunch", function () {
   this.timeout(60_000);
@@ -41,6 +42,7 @@ describe("checkLaunch", function () {
     const pubsub = pubSubClient({ project: google.project });
     await pubsub.createTopic("events");
     await pubsub.topic("events").createSubscription("events-pipeline");
+    await setUpReplay(pubsub, { topic: "events", subscription: "events-pipeline", generation: 1 });
     await pubsub.topic("events").createSubscription("pushing", { pushEndpoint: "http://127.0.0.1:9/" });
     await pubsub.createTopic("doomed");
     await pubsub.topic("doomed").createSubscription("orphan");
@@ -55,6 +57,7 @@ describe("checkLaunch", function () {
       project: google.project,
       region: google.region,
       subscription: "events-pipeline",
+      replaySubscription: "events-pipeline-replay-g1",
       dataset: "analytics",
       tempLocation: `gs://${google.bucket}/temp`,
       image: `${images.url.slice("http://".length)}/worker:this`,
@@ -101,10 +104,27 @@ describe("checkLaunch", function () {
   it("a launch records a secret of the hash in the keys of state in the dataset, and every launch and update of the dataset uses it", async () => {
     const settings = { ...options, dataset: "secret", sessionGapMs: 1_800_000 };
     await setUpBigQuery(client, { dataset: settings.dataset });
-    const secret = await recordedShardHashSecret(settings);
+    const { shardHashSecret: secret } = await recordedDefinitions(settings);
     assert.match(secret ?? "", /^[0-9a-f]{32}$/);
     assert.equal((await readActiveGeneration(client, settings.dataset))?.settings.shardHashSecret, secret);
-    for (const update of [false, true]) assert.equal(await recordedShardHashSecret({ ...settings, update }), secret);
+    for (const update of [false, true]) {
+      assert.equal((await recordedDefinitions({ ...settings, update })).shardHashSecret, secret);
+    }
+  });
+
+  it("a launch without definitions has those of the dataset, and one with another time zone is refused", async () => {
+    const settings = { ...options, dataset: "zone" };
+    await setUpBigQuery(client, { dataset: settings.dataset });
+    const given = { ...settings, sessionGapMs: 600_000, timeZone: "Asia/Kolkata" };
+    assert.deepEqual(await recordSettings(given), { problems: [], warnings: [] });
+    for (const launch of [settings, given, { ...settings, timeZone: "Asia/Calcutta" }]) {
+      const { sessionGapMs, timeZone } = await recordedDefinitions(launch);
+      assert.deepEqual([sessionGapMs, timeZone], [600_000, "Asia/Kolkata"]);
+      assert.deepEqual(await recordSettings(launch), { problems: [], warnings: [] });
+    }
+    const refused = /the time zone is Asia\/Kolkata in the dataset, but UTC in this run \(--time-zone\)/;
+    assert.match((await recordSettings({ ...settings, timeZone: "UTC" })).problems.join(), refused);
+    await assert.rejects(recordedDefinitions({ ...settings, timeZone: "UTC" }), refused);
   });
 
   it("an update of a job whose state has the format of an earlier release is refused, with and without preflight checks", async () => {
@@ -112,7 +132,7 @@ describe("checkLaunch", function () {
     await setUpBigQuery(client, { dataset: settings.dataset });
     const refused = async (message: RegExp): Promise<void> => {
       assert.match((await recordSettings(settings)).problems.join(), message);
-      await assert.rejects(recordedShardHashSecret(settings), message);
+      await assert.rejects(recordedDefinitions(settings), message);
     };
     await refused(/the running job is of a release that recorded no settings/);
     await recordGeneration(client, settings.dataset, { sessionGapMs: 1_800_000 });
@@ -122,7 +142,7 @@ describe("checkLaunch", function () {
   it("a launch fails when the secret of the hash in the keys of state cannot be read, because an update would lose the state", async () => {
     const settings = { ...options, dataset: "nowhere", sessionGapMs: 1_800_000 };
     await assert.rejects(
-      recordedShardHashSecret(settings),
+      recordedDefinitions(settings),
       /^Error: Error reading the settings of dataset nowhere, on which the state of a job depends: /,
     );
   });
@@ -131,12 +151,14 @@ describe("checkLaunch", function () {
     google.dataflow.add({ name: "eventlogger" });
     const problems = await problemsOf({
       subscription: "none",
+      replaySubscription: "none-replay-g1",
       dataset: "nowhere",
       tempLocation: "gs://no-bucket/temp",
       image: options.image.replace("this", "foreign"),
     });
     for (const expected of [
       /Subscription none does not exist in project fake-project.*eventlogger setup.*--project/,
+      /Subscription none-replay-g1 does not exist .*eventlogger setup/,
       /Table nowhere\.events does not exist .*eventlogger setup/,
       /Table nowhere\.daily_rollup_versions does not exist /,
       /Table nowhere\.dead_letters does not exist /,
@@ -151,7 +173,7 @@ describe("checkLaunch", function () {
         `${expected.source}\n${problems.join("\n")}`,
       );
     }
-    assert.equal(problems.length, 9);
+    assert.equal(problems.length, 10);
   });
 
   it("explains why the pipeline cannot read a subscription", async () => {

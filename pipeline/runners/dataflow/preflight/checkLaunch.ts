@@ -18,6 +18,8 @@ export interface LaunchCheck {
   readonly region: string;
   /** Name of the subscription. */
   readonly subscription: string;
+  /** Name of the replay subscription of the job's generation. */
+  readonly replaySubscription: string;
   readonly dataset: string;
   /** `gs://bucket/folder`. */
   readonly tempLocation: string;
@@ -37,7 +39,7 @@ export interface LaunchCheck {
   readonly timeoutMs?: number;
 }
 
-async function checkPubSub({ project, subscription }: LaunchCheck): Promise<Diagnostics> {
+async function checkPubSub(project: string, subscription: string): Promise<Diagnostics> {
   const pubsub = pubSubClient({ project });
   try {
     return await checkSubscription(pubsub, subscription);
@@ -77,7 +79,9 @@ export async function checkLaunch(options: LaunchCheck): Promise<Diagnostics> {
   const buckets = new Map([tempLocation, stagingLocation].map((url) => [parseGsUrl(url)?.bucket ?? url, url]));
   const found = mergeDiagnostics(
     await Promise.all([
-      runCheck(`subscription ${options.subscription}`, limits, () => checkPubSub(options)),
+      ...[options.subscription, options.replaySubscription].map((subscription) =>
+        runCheck(`subscription ${subscription}`, limits, () => checkPubSub(project, subscription)),
+      ),
       runCheck(`the tables of dataset ${dataset}`, limits, () =>
         checkTables(bigQueryClient({ project, endpoint: options.bigqueryEndpoint }), dataset),
       ),

@@ -1,22 +1,29 @@
+import { isSameTimeZone, UTC_NAME } from "@eventlogger/events/zone/zoneName";
 import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
 import {
   GenerationSettingsError,
   readActiveGeneration,
   recordGeneration,
   requireGenerationSettings,
+  timeZoneOf,
   type Generation,
+  type GenerationSettings,
 } from "@eventlogger/gcp/bigquery/generations";
-import { NO_DIAGNOSTICS, problem, type Diagnostics } from "@eventlogger/gcp/diagnostics";
+import { runQuery } from "@eventlogger/gcp/bigquery/query";
+import { checkTimeZone } from "@eventlogger/gcp/bigquery/zone/checkTimeZone";
+import { problem, type Diagnostics } from "@eventlogger/gcp/diagnostics";
 import { withTimeout } from "@eventlogger/process/wait";
-import { generationSettings } from "../../../generationSettings";
-import { newShardHashSecret, STATE_FORMAT } from "../../../shards";
+import { DEFAULT_GAP_MS, generationSettings } from "../../../generationSettings";
+import { newShardHashSecret } from "../../../shards";
 import { runCheck } from "./runCheck";
 
 export interface LaunchSettings {
   readonly project: string;
   readonly dataset: string;
-  /** ms. */
-  readonly sessionGapMs: number;
+  /** ms. Undefined: that of the dataset; 30 minutes for a new one. */
+  readonly sessionGapMs?: number | undefined;
+  /** IANA name. Undefined: that of the dataset; UTC for a new one. */
+  readonly timeZone?: string | undefined;
   /** URL of a BigQuery emulator. */
   readonly bigqueryEndpoint?: string | undefined;
   /** Whether the job takes over the state of a running job, which belongs to the settings of the dataset. @default false */
@@ -31,30 +38,58 @@ export interface LaunchSettings {
  * @throws GenerationSettingsError for the update of a job that recorded none, because its state has the first format
  */
 async function recordedGeneration(options: LaunchSettings): Promise<Generation> {
-  const { project, dataset, sessionGapMs, bigqueryEndpoint: endpoint, update } = options;
+  const { project, dataset, sessionGapMs = DEFAULT_GAP_MS, timeZone, bigqueryEndpoint: endpoint, update } = options;
   const bigquery = bigQueryClient({ project, endpoint });
   if (update && !(await readActiveGeneration(bigquery, dataset))) {
     throw new GenerationSettingsError(dataset, [
       "the running job is of a release that recorded no settings, and this release cannot resume from its state",
     ]);
   }
-  return recordGeneration(bigquery, dataset, generationSettings(sessionGapMs, newShardHashSecret()));
+  return recordGeneration(bigquery, dataset, generationSettings(sessionGapMs, newShardHashSecret(), timeZone));
 }
 
 /**
- * The secret of the hash in the keys of state that belongs to the dataset.
- * Records the settings in a new dataset.
- * @throws Error when the dataset cannot be read, because with another secret a job would not find its state after an update, and
- *   when the state of the dataset's job has another format
+ * The settings of the dataset, which those of the launch must not contradict.
+ * @throws GenerationSettingsError
  */
-export async function recordedShardHashSecret(options: LaunchSettings): Promise<string | undefined> {
+function requireSettings(
+  { dataset, sessionGapMs, timeZone }: LaunchSettings,
+  generation: Generation,
+): GenerationSettings {
+  const { settings } = generation;
+  const recordedZone = timeZoneOf(settings);
+  const isSameZone = timeZone === undefined || isSameTimeZone(timeZone, recordedZone);
+  const wanted = generationSettings(
+    sessionGapMs ?? settings.sessionGapMs,
+    undefined,
+    isSameZone ? recordedZone : timeZone,
+  );
+  requireGenerationSettings(dataset, generation, wanted);
+  return settings;
+}
+
+/** What the numbers and the state of a job depend on. */
+export interface Definitions {
+  /** ms. */
+  readonly sessionGapMs: number;
+  /** IANA name. */
+  readonly timeZone: string;
+  readonly shardHashSecret: string | undefined;
+}
+
+/**
+ * The settings of the dataset, with the secret of the hash in the keys of state. Records them in a new dataset.
+ * @throws Error when the dataset cannot be read, because with another secret a job would not find its state after an update, and
+ *   when the launch has other settings, or the state of the dataset's job another format
+ */
+export async function recordedDefinitions(options: LaunchSettings): Promise<Definitions> {
   const { dataset, timeoutMs = 30_000 } = options;
   const reading = `reading the settings of dataset ${dataset}`;
   try {
     const generation = await withTimeout(recordedGeneration(options), timeoutMs, reading);
-    const { settings } = generation;
-    requireGenerationSettings(dataset, generation, { ...settings, stateFormat: STATE_FORMAT });
-    return settings.shardHashSecret;
+    const settings = requireSettings(options, generation);
+    const { sessionGapMs, shardHashSecret } = settings;
+    return { sessionGapMs, timeZone: timeZoneOf(settings), shardHashSecret };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new Error(`Error ${reading}, on which the state of a job depends: ${reason}`, { cause: error });
@@ -62,16 +97,20 @@ export async function recordedShardHashSecret(options: LaunchSettings): Promise<
 }
 
 /**
- * Records the settings of the job in the dataset, or compares them with those that are recorded. Never throws: without the
+ * Records the settings of the job in the dataset, or compares them with those that are recorded. Checks that BigQuery knows the time
+ * zone. Never throws: without the
  * permission to change the table there is a warning, because the permission to launch a job does not imply it.
  */
 export function recordSettings(options: LaunchSettings): Promise<Diagnostics> {
-  const { project, dataset, sessionGapMs, timeoutMs = 10_000 } = options;
+  const { project, dataset, bigqueryEndpoint: endpoint, timeoutMs = 10_000 } = options;
   return runCheck(`the settings of dataset ${dataset}`, { project, timeoutMs }, async () => {
+    const bigquery = bigQueryClient({ project, endpoint });
     try {
-      const generation = await recordedGeneration(options);
-      requireGenerationSettings(dataset, generation, generationSettings(sessionGapMs));
-      return NO_DIAGNOSTICS;
+      const recorded = await readActiveGeneration(bigquery, dataset);
+      const timeZone = recorded ? timeZoneOf(recorded.settings) : (options.timeZone ?? UTC_NAME);
+      const found = await checkTimeZone((sql) => runQuery(bigquery, sql), timeZone);
+      if (found.problems.length === 0) requireSettings(options, await recordedGeneration(options));
+      return found;
     } catch (error) {
       if (error instanceof GenerationSettingsError) return problem(error.message);
       throw error;

@@ -1,0 +1,167 @@
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { hostname, tmpdir } from "node:os";
+import path from "node:path";
+import {
+  createGeneration,
+  readGenerations,
+  recordGeneration,
+  recordJob,
+  retireGeneration,
+} from "@eventlogger/gcp/bigquery/generations";
+import { RunLease } from "@eventlogger/gcp/bigquery/runLease";
+import { rollupVersion } from "@eventlogger/gcp/bigquery/testing/rows";
+import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
+import { startPubSubEmulator, type PubSubEmulator } from "@eventlogger/gcp/emulators/emulators";
+import { eventlogger, type CliRun } from "./testing/eventlogger";
+
+const SECRET = "00112233445566778899aabbccddeeff";
+
+describe("eventlogger generations", function () {
+  this.timeout(60_000);
+  const warehouse = useBigQueryEmulator();
+  let directory: string;
+  let pubsub: PubSubEmulator;
+  let dataset: string;
+  before(async () => {
+    directory = mkdtempSync(path.join(tmpdir(), "generations-"));
+    pubsub = await startPubSubEmulator({ logFile: path.join(directory, "log") });
+    // Only its subscription is used.
+    const setup = await eventlogger(["setup"], { env: env() });
+    assert.equal(setup.code, 0, setup.stderr);
+  });
+  after(async () => {
+    await pubsub?.stop();
+    rmSync(directory, { recursive: true, force: true });
+  });
+  beforeEach(async () => {
+    dataset = await warehouse.freshDataset();
+  });
+
+  function env(): Record<string, string> {
+    return { PUBSUB_EMULATOR_HOST: pubsub.host, BIGQUERY_ENDPOINT: warehouse.emulator.url };
+  }
+  const generations = (...args: string[]): Promise<CliRun> =>
+    eventlogger(["generations", ...args, "--dataset", dataset], { env: env() });
+  const resources = { subscription: "events-pipeline", replayTopic: null, replaySubscription: null };
+  /** Creates generation 1, which is active, and generation 2, with a subscription that exists. */
+  async function twoGenerations(): Promise<void> {
+    const first = { sessionGapMs: 1_800_000, shardHashSecret: SECRET, stateFormat: 2 };
+    await recordGeneration(warehouse.bigquery, dataset, first, resources);
+    const settings = { ...first, sessionGapMs: 600_000, timeZone: "Europe/Berlin" };
+    await createGeneration(warehouse.bigquery, dataset, { settings, resources: () => resources });
+  }
+  async function statuses(): Promise<string> {
+    const all = await readGenerations(warehouse.bigquery, dataset);
+    return all.map(({ generation, status }) => `${generation} ${status}`).join(", ");
+  }
+  /** Records that Flink computes a generation on this machine. @returns its state directory, with the record of a checkpoint */
+  async function computeOnFlink(generation: number): Promise<string> {
+    const stateDirectory = path.join(directory, dataset, `generation-${generation}`);
+    mkdirSync(stateDirectory, { recursive: true });
+    writeFileSync(path.join(stateDirectory, "current.json"), "{}");
+    await recordJob(warehouse.bigquery, dataset, generation, { runner: "flink", stateDirectory, host: hostname() });
+    return stateDirectory;
+  }
+
+  it("lists the definitions, the numbers and the runs of all generations, and never the secret in their settings", async () => {
+    assert.match((await generations()).stdout, /has no generation\. The first start of the pipeline creates it/);
+    await twoGenerations();
+    const stateDirectory = await computeOnFlink(1);
+    const { bigquery } = warehouse;
+    const lease = { bigquery, dataset, generation: 1, run: "r", holder: "h:1", ended: [], onTrouble: () => {} };
+    const held = await RunLease.take(lease);
+    const rows = ["2024-05-01", "2024-05-02"].map((date) =>
+      rollupVersion({ generation: 1, date, session_count: 700, new_user_count: 3 }),
+    );
+    await bigquery.dataset(dataset).table("daily_rollup_versions").insert(rows);
+    const { stdout, code } = await generations("list");
+    assert.equal(code, 0);
+    const [headings, first, second, ...others] = stdout.trimEnd().split("\n");
+    const time = "\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d:\\d\\d";
+    assert.match(
+      headings ?? "",
+      /^generation {2}status +gap {2}time zone +days {2}sessions {2}users {2}created +active since/,
+    );
+    assert.match(
+      first ?? "",
+      new RegExp(
+        `^1 +active +30m +UTC +2 +1,400 +6 +${time} +${time} +${stateDirectory} on ${hostname()}, running \\(h:1\\)$`,
+      ),
+    );
+    assert.match(second ?? "", new RegExp(`^2 +building +10m +Europe/Berlin +0 +0 +0 +${time} +- +-$`));
+    assert.deepEqual(others, []);
+    const json = await generations("--json");
+    const document = JSON.parse(json.stdout) as { generations: Record<string, unknown>[] };
+    assert.deepEqual(
+      document.generations.map(({ generation, status, sessionGapMs, timeZone, days, sessions, users, running }) => [
+        ...[generation, status, sessionGapMs, timeZone, days, sessions, users, running],
+      ]),
+      [
+        [1, "active", 1_800_000, "UTC", 2, 1400, 6, true],
+        [2, "building", 600_000, "Europe/Berlin", 0, 0, 0, false],
+      ],
+    );
+    assert(!(stdout + json.stdout).includes(SECRET));
+    await held.release((error) => assert.fail(error));
+  });
+
+  it("activate switches readers to a generation whose run can go on, and asks the run of the other one to look at its lease", async () => {
+    await twoGenerations();
+    const [first, second] = [await computeOnFlink(1), await computeOnFlink(2)];
+    const { code, stdout, stderr } = await generations("activate", "2");
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^active generation 2; generation 1 is retired\nStart its pipeline: `eventlogger run`\n$/);
+    assert.equal(await statuses(), "1 retired, 2 active");
+    assert.deepEqual(
+      [first, second].map((state) => existsSync(path.join(state, "check-lease"))),
+      [true, false],
+    );
+    assert.match((await generations("activate", "2")).stdout, /^active generation 2 \(it was active already\)\n/);
+    const back = await generations("activate", "1", "--keep-old");
+    assert.match(back.stdout, /^active generation 1; generation 2 is computed further\n/);
+    assert.equal(await statuses(), "1 active, 2 building");
+  });
+
+  it("activate refuses a generation that nothing can compute further, with the reason, and changes nothing", async () => {
+    await twoGenerations();
+    const { bigquery } = warehouse;
+    const refused = async (number: string, reason: RegExp): Promise<void> => {
+      const { code, stderr } = await generations("activate", number);
+      assert.equal(code, 1);
+      assert.match(stderr, new RegExp(`Cannot activate generation ${number} of dataset ${dataset}: `));
+      assert.match(stderr, reason);
+      assert.equal(await statuses(), "1 active, 2 building");
+    };
+    await refused("9", /it does not exist/);
+    await refused("2", /nothing computes it, and what did is unknown/);
+    const stateDirectory = await computeOnFlink(2);
+    await recordJob(bigquery, dataset, 2, { runner: "flink", stateDirectory, host: "another-host" });
+    await refused("2", /its state is in .*generation-2 on another-host: start its run, or use this command there/);
+    await computeOnFlink(2);
+    rmSync(stateDirectory, { recursive: true });
+    await refused("2", /its state in .*generation-2 no longer exists/);
+    await retireGeneration(bigquery, dataset, 2);
+    const settings = { sessionGapMs: 60_000, stateFormat: 2 };
+    const gone = { ...resources, subscription: "events-pipeline-g3" };
+    await createGeneration(bigquery, dataset, { settings, resources: () => gone });
+    await computeOnFlink(3);
+    const missing = await generations("activate", "3");
+    assert.match(missing.stderr, /Subscription events-pipeline-g3 does not exist/);
+    const aborted = await generations("activate", "2");
+    assert.match(aborted.stderr, /it was aborted before its numbers were complete/);
+    assert.equal(await statuses(), "1 active, 2 retired, 3 building");
+  });
+
+  it("activate without the number of a generation, and an unknown action, exit with 2", async () => {
+    const [none, wrong, other] = await Promise.all([
+      generations("activate"),
+      generations("activate", "two"),
+      generations("retire", "2"),
+    ]);
+    assert.deepEqual([none.code, wrong.code, other.code], [2, 2, 2]);
+    assert.match(none.stderr, /generations activate must be followed by the number of a generation/);
+    assert.match(wrong.stderr, /, not "two"/);
+    assert.match(other.stderr, /generations must be followed by list or activate, not "retire"/);
+  });
+});

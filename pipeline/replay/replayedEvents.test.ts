@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { ReplayEncoder } from "@eventlogger/events/replayMessage";
+import type { DayVersion } from "@eventlogger/events/totals/totals";
+import type { SessionWindows } from "../eventPipeline";
+import { ToEventRows } from "../io/bigquery/toEventRows";
+import type { ParsedEvent } from "../parse/parsedEvent";
+import { ParseMessages } from "../parse/parseMessages";
+import { Computations } from "../testing/computations";
+import { parsedEvent } from "../testing/parsedEvents";
+
+const GAP = 60_000;
+const LATE_AFTER = 86_400_000;
+const START = Date.UTC(2026, 0, 31, 23, 50);
+
+/** Events around a midnight, at distances of about a gap. */
+const events = fc
+  .array(
+    fc.record({ at: fc.integer({ min: 0, max: 30 }), session: fc.integer({ max: 3 }), user: fc.integer({ max: 3 }) }),
+    { minLength: 1, maxLength: 40 },
+  )
+  .map((list) =>
+    list.map(({ at, session, user }, i) =>
+      parsedEvent({
+        event_id: `e${i}`,
+        session_id: `s${session}`,
+        event_time: START + at * 30_000,
+        user_id: user > 0 ? `u${user}` : null,
+      }),
+    ),
+  );
+
+/** The events of a replay of events, as the pipeline parses them. */
+function replayed(list: readonly ParsedEvent[], windows: SessionWindows): ParsedEvent[] {
+  const encoder = new ReplayEncoder(1, 7);
+  const messages = list.flatMap(({ event }) => encoder.add(event) ?? []);
+  const rest = encoder.flush();
+  const parser = new ParseMessages(windows === "beam" ? LATE_AFTER : undefined);
+  return [...messages, ...(rest ? [rest] : [])].flatMap(({ data, attributes }) =>
+    [...parser.process({ data, messageId: "m", publishTime: START, watermark: START, ...attributes })].map((output) =>
+      "events" in output ? output.events : assert.fail(output.deadLetters.errorMessage),
+    ),
+  );
+}
+
+/** The totals of each day, without the numbers of their versions. */
+async function totals(input: readonly ParsedEvent[], sizes: number[], windows: SessionWindows) {
+  const computations = new Computations(GAP, "00112233445566778899aabbccddeeff", windows);
+  const deltas = [
+    ...(await computations.countSessions(input, sizes)),
+    ...(await computations.countUsers(input, sizes)),
+  ];
+  const newest = new Map<number, DayVersion>();
+  for (const day of await computations.totalDays(deltas, sizes)) newest.set(day.day, day);
+  return [...newest.values()]
+    .sort((a, b) => a.day - b.day)
+    .map(({ day, sessions, durationMs, activeUsers, newUsers }) => [day, sessions, durationMs, activeUsers, newUsers]);
+}
+
+describe("Replayed events", function () {
+  this.timeout(60_000);
+
+  it("give the same numbers as live ones, alone, among live ones and repeated, in any order and bundles", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        events,
+        fc.infiniteStream(fc.boolean()),
+        fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 4 }),
+        fc.constantFrom<SessionWindows>("state", "beam"),
+        async (list, coins, sizes, windows) => {
+          const expected = await totals(list, [1000], windows);
+          const again = replayed(list, windows);
+          assert.deepEqual(await totals(again, sizes, windows), expected);
+          // Some events are live before, between and after the replay, which runs twice.
+          const live = list.filter(() => coins.next().value);
+          const mixed = [...live, ...again, ...live, ...[...again].reverse(), ...live];
+          assert.deepEqual(await totals(mixed, sizes, windows), expected);
+        },
+      ),
+      { numRuns: 100 },
+    );
+  });
+
+  it("get no row and are not recorded as accepted", async () => {
+    const list = [parsedEvent({ event_time: START }), parsedEvent({ event_time: START + 1 })];
+    for (const windows of ["state", "beam"] as const) {
+      const again = replayed(list, windows);
+      assert.equal(again.length, 2);
+      assert.deepEqual(
+        again.flatMap((one) => [...new ToEventRows().process(one)]),
+        [],
+      );
+      assert.deepEqual(await new Computations(GAP).recordAccepted(again), []);
+    }
+    assert.equal((await new Computations(GAP).recordAccepted(list)).length, 1, "live ones are recorded");
+  });
+});
