@@ -181,7 +181,7 @@ describe("Worker pool", function () {
     const client = new BeamFnExternalWorkerPoolClient(pool.address, grpc.ChannelCredentials.createInsecure());
     const request = StartWorkerRequest.create({ workerId: "w1", controlEndpoint: { url: runner.address } });
     const answer = new Promise<grpc.ServiceError | null>((resolve) => {
-      const call = client.startWorker(request, resolve) as grpc.ClientUnaryCall;
+      const call = client.startWorker(request, resolve);
       void runner.until(() => pool.pids.length === 1, "the worker", 10_000).then(() => call.cancel());
     });
     assert.equal((await answer)?.code, grpc.status.CANCELLED);
