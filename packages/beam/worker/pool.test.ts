@@ -195,7 +195,11 @@ describe("Worker pool", function () {
     const modules = getRegisteredModules();
     for (const job of ["a/1", "b/1"]) {
       const params = encodeStartParameters({ job, modules, env: {}, heapMiB: undefined });
-      const request = { workerId: job, controlUrl: runner.address, params: { ...params, access_token: "secret", start: job } };
+      const request = {
+        workerId: job,
+        controlUrl: runner.address,
+        params: { ...params, access_token: "secret", start: job },
+      };
       void requestWorker(pool.address, request).catch(() => {}); // is never answered
     }
     await runner.until(() => pool.pids.length === 2, "both workers", 10_000);

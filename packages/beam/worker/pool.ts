@@ -167,7 +167,8 @@ class ProcessPool implements WorkerPool {
           let isAnswered = false;
           // The runner waits no longer, or has died: it will not ask to stop the worker.
           call.on("cancelled", () => {
-            if (!isAnswered) void this.stopWorker(idOf(workerId, params), { terminateMs: 0, killMs: CANCELLED_KILL_MS });
+            if (!isAnswered)
+              void this.stopWorker(idOf(workerId, params), { terminateMs: 0, killMs: CANCELLED_KILL_MS });
           });
           void hasStarted(worker).then((error) => {
             isAnswered = true;

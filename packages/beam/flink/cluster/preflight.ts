@@ -133,9 +133,12 @@ export async function stopWorkersOfJob(pools: PoolsOfCluster, job: string): Prom
       } catch (error) {
         const { code, details, message } = error as ServiceError;
         if (NO_POOL.has(code)) return;
-        throw new UserError(`The worker pool ${address} did not stop the workers of an earlier run: ${details || message}`, {
-          cause: error,
-        });
+        throw new UserError(
+          `The worker pool ${address} did not stop the workers of an earlier run: ${details || message}`,
+          {
+            cause: error,
+          },
+        );
       } finally {
         client.close();
       }
