@@ -158,6 +158,7 @@ describe("eventlogger", function () {
         "created table analytics.generations",
         "created view analytics.daily_rollup_latest",
         "created view analytics.daily_rollups",
+        "created view analytics.daily_rollups_all",
         "created view analytics.events_unique",
       ]);
       const second = await eventlogger(args, { env: env() });

@@ -3,10 +3,12 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:
 import { hostname, tmpdir } from "node:os";
 import path from "node:path";
 import {
+  activateGeneration,
   createGeneration,
   readGenerations,
   recordGeneration,
   recordJob,
+  recordResources,
   retireGeneration,
 } from "@eventlogger/gcp/bigquery/generations";
 import { RunLease } from "@eventlogger/gcp/bigquery/runLease";
@@ -106,51 +108,51 @@ describe("eventlogger generations", function () {
     await held.release((error) => assert.fail(error));
   });
 
-  it("activate switches readers to a generation whose run can go on, and asks the run of the other one to look at its lease", async () => {
+  it("activate switches readers back to a generation whose run can go on, and asks the run of the other one to look at its lease", async () => {
     await twoGenerations();
     const [first, second] = [await computeOnFlink(1), await computeOnFlink(2)];
-    const { code, stdout, stderr } = await generations("activate", "2");
+    await activateGeneration(warehouse.bigquery, dataset, 2, { keepOld: true });
+    const { code, stdout, stderr } = await generations("activate", "1");
     assert.equal(code, 0, stderr);
-    assert.match(stdout, /^active generation 2; generation 1 is retired\nStart its pipeline: `eventlogger run`\n$/);
-    assert.equal(await statuses(), "1 retired, 2 active");
+    assert.match(stdout, /^active generation 1; generation 2 is retired\nStart its pipeline: `eventlogger run`\n$/);
+    assert.equal(await statuses(), "1 active, 2 retired");
     assert.deepEqual(
       [first, second].map((state) => existsSync(path.join(state, "check-lease"))),
-      [true, false],
+      [false, true],
     );
-    assert.match((await generations("activate", "2")).stdout, /^active generation 2 \(it was active already\)\n/);
-    const back = await generations("activate", "1", "--keep-old");
-    assert.match(back.stdout, /^active generation 1; generation 2 is computed further\n/);
-    assert.equal(await statuses(), "1 active, 2 building");
+    assert.match((await generations("activate", "1")).stdout, /^active generation 1 \(it was active already\)\n/);
+    const back = await generations("activate", "2", "--keep-old");
+    assert.match(back.stdout, /^active generation 2; generation 1 is computed further\n/);
+    assert.equal(await statuses(), "1 building, 2 active");
   });
 
   it("activate refuses a generation that nothing can compute further, with the reason, and changes nothing", async () => {
     await twoGenerations();
     const { bigquery } = warehouse;
-    const refused = async (number: string, reason: RegExp): Promise<void> => {
+    const refused = async (number: string, reason: RegExp, unchanged = "1 building, 2 active"): Promise<void> => {
       const { code, stderr } = await generations("activate", number);
       assert.equal(code, 1);
       assert.match(stderr, new RegExp(`Cannot activate generation ${number} of dataset ${dataset}: `));
       assert.match(stderr, reason);
-      assert.equal(await statuses(), "1 active, 2 building");
+      assert.equal(await statuses(), unchanged);
     };
+    await refused("2", /its numbers are not complete yet\. The rebuild that makes it/, "1 active, 2 building");
+    await activateGeneration(bigquery, dataset, 2, { keepOld: true });
     await refused("9", /it does not exist/);
-    await refused("2", /nothing computes it, and what did is unknown/);
-    const stateDirectory = await computeOnFlink(2);
-    await recordJob(bigquery, dataset, 2, { runner: "flink", stateDirectory, host: "another-host" });
-    await refused("2", /its state is in .*generation-2 on another-host: start its run, or use this command there/);
-    await computeOnFlink(2);
+    await refused("1", /nothing computes it, and what did is unknown/);
+    const stateDirectory = await computeOnFlink(1);
+    await recordJob(bigquery, dataset, 1, { runner: "flink", stateDirectory, host: "another-host" });
+    await refused("1", /its state is in .*generation-1 on another-host: start its run, or use this command there/);
+    await computeOnFlink(1);
     rmSync(stateDirectory, { recursive: true });
-    await refused("2", /its state in .*generation-2 no longer exists/);
-    await retireGeneration(bigquery, dataset, 2);
-    const settings = { sessionGapMs: 60_000, stateFormat: 2 };
-    const gone = { ...resources, subscription: "events-pipeline-g3" };
-    await createGeneration(bigquery, dataset, { settings, resources: () => gone });
-    await computeOnFlink(3);
-    const missing = await generations("activate", "3");
-    assert.match(missing.stderr, /Subscription events-pipeline-g3 does not exist/);
-    const aborted = await generations("activate", "2");
-    assert.match(aborted.stderr, /it was aborted before its numbers were complete/);
-    assert.equal(await statuses(), "1 active, 2 retired, 3 building");
+    await refused("1", /its state in .*generation-1 no longer exists/);
+    await computeOnFlink(1);
+    await recordResources(bigquery, dataset, 1, { subscription: "events-pipeline-gone" });
+    await refused("1", /Subscription events-pipeline-gone does not exist/);
+    await retireGeneration(bigquery, dataset, 1);
+    await createGeneration(bigquery, dataset, { settings: { sessionGapMs: 60_000, stateFormat: 2 } });
+    await retireGeneration(bigquery, dataset, 3);
+    await refused("3", /it was aborted before its numbers were complete/, "1 retired, 2 active, 3 retired");
   });
 
   it("activate without the number of a generation, and an unknown action, exit with 2", async () => {

@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { repositoryRoot } from "@eventlogger/process/packageRoot";
 import { readDailyRollups } from "./dailyRollups";
+import { runQuery } from "./query";
 import type { RollupVersionRow } from "./tables";
 import { useBigQueryEmulator } from "./testing/useBigQueryEmulator";
 import { rollupVersion } from "./testing/rows";
@@ -74,6 +78,36 @@ describe("the view daily_rollups", function () {
       rollupVersion({ date: "2024-05-01", version: 2 }),
     ]);
     assert.deepEqual(rollups, NOTHING);
+  });
+
+  it("deleting old versions as the page about costs says keeps the newest version of each day of each generation", async () => {
+    const dataset = await fixture.datasetWithGeneration();
+    const page = readFileSync(path.join(repositoryRoot, "docs/operations/costs.md"), "utf8");
+    const sql = /^DELETE FROM [^;]*;/m.exec(page)?.[0] ?? assert.fail("the page has no DELETE statement");
+    const old = new Date(Date.now() - 31 * 86_400_000).toISOString().slice(0, 10);
+    const day = { date: "2024-05-01", written_date: old };
+    const versions: [generation: number, version: number][] = [
+      [1, 100],
+      [1, 101],
+      [2, 7],
+      [2, 8],
+    ];
+    const rows = versions.map(([generation, version]) =>
+      rollupVersion({ ...day, generation, version, session_count: 1 }),
+    );
+    await fixture.bigquery.dataset(dataset).table("daily_rollup_versions").insert(rows);
+    await runQuery(fixture.bigquery, sql.replaceAll("my-project.analytics", `${fixture.project}.${dataset}`));
+    const left = await runQuery(
+      fixture.bigquery,
+      `SELECT generation, version FROM ${dataset}.daily_rollup_versions ORDER BY generation`,
+    );
+    assert.deepEqual(
+      left.map((row) => [row.number("generation"), row.number("version")]),
+      [
+        [1, 101],
+        [2, 8],
+      ],
+    );
   });
 
   // [sessions, sum of durations in ms, seconds, minutes]

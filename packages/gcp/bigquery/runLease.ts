@@ -177,6 +177,7 @@ export class RunLease {
 
   private schedule(ms: number): void {
     if (this.ended.signal.aborted) return;
+    clearTimeout(this.timer); // of an extension that was in progress when another one was asked for
     // The lease alone keeps no process alive.
     this.timer = setTimeout(() => void (this.busy = this.renew()), ms).unref();
   }

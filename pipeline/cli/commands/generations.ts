@@ -75,6 +75,9 @@ async function activate(o: Values, generation: number): Promise<number> {
     readActiveGeneration(bigquery, dataset),
   ]);
   const isActive = found?.status === "active";
+  if (found && isUnfinished(found)) {
+    throw new GenerationTransitionError(dataset, `activate generation ${generation}`, UNFINISHED);
+  }
   if (found && !isActive && !isAborted(found)) {
     const pubsub = pubSubClient({ project });
     try {
@@ -101,6 +104,11 @@ async function activate(o: Values, generation: number): Promise<number> {
   ]);
   return 0;
 }
+
+const UNFINISHED = "its numbers are not complete yet. The rebuild that makes it activates it: `eventlogger rebuild`";
+
+/** Whether a rebuild has not activated the generation yet. */
+const isUnfinished = ({ status, activatedAt }: Generation): boolean => status === "building" && activatedAt === null;
 
 /** Then `activateGeneration` tells why, whatever still exists of it. */
 const isAborted = ({ status, activatedAt }: Generation): boolean => status === "retired" && activatedAt === null;

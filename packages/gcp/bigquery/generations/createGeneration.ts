@@ -34,7 +34,7 @@ export interface NewGeneration {
   readonly rebuild?: unknown;
 }
 
-/** A row that no reader sees, because its status is none of those of a generation. */
+/** The status of a row that no reader sees, because no generation has it. */
 const RESERVED = "reserved";
 
 const NO_RESOURCES: GenerationResources = { subscription: null, replayTopic: null, replaySubscription: null };
