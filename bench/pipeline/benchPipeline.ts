@@ -3,13 +3,14 @@ import path from "node:path";
 import { buildPipeline, ensureFlinkClasspath, runOnFlink, type FlinkRun, type StateBackend } from "@eventlogger/beam";
 import { cacheDir, repositoryRoot } from "@eventlogger/process/packageRoot";
 import { waitUntil } from "@eventlogger/process/wait";
-import { WORKER_NODE_ARGS } from "@eventlogger/pipeline/runners/flink/runOnFlink";
+import { WORKER_NODE_ARGS } from "@eventlogger/pipeline/runners/flink/workerNodeArgs";
 import { eventPipeline, type SessionWindows } from "@eventlogger/pipeline/eventPipeline";
 import { newShardHashSecret } from "@eventlogger/pipeline/shards";
 import type { Cleanup } from "../runBenchmark";
 import { SESSION_GAP_MS } from "../traffic/expectedTotals";
 import { UsageMeter } from "../usageMeter";
-import { countRows, readMessages, type MessageOrigin, type SourceMarks } from "./io";
+import { BenchCluster } from "./benchCluster";
+import { countRows, lastMarks, readMessages, type MessageOrigin, type SourceMarks } from "./io";
 import { newestTotals } from "./newestTotals";
 
 const POLL_MS = 50;
@@ -39,12 +40,16 @@ export interface PipelineSettings {
   readonly earlyMs: number;
   /** Time between self-checkpoints of the source, ms. */
   readonly sourceCheckpointMs: number;
+  /** Number of workers. @default 1 */
+  readonly parallelism?: number;
+  /** Whether Flink runs as a session cluster, with a TaskManager for each worker, instead of in one process. */
+  readonly cluster?: boolean;
   /** Node flags of the workers. */
   readonly workerNodeArgs?: readonly string[];
   readonly onProgress?: (line: string) => void;
 }
 
-/** The pipeline on embedded Flink, from a fast source to counting sinks. */
+/** The pipeline on Flink, from a fast source to counting sinks. */
 export class BenchPipeline {
   /** Of the groups `jvm` and `worker`. */
   readonly meter: UsageMeter;
@@ -56,12 +61,16 @@ export class BenchPipeline {
     readonly flink: FlinkRun,
     readonly checkpointDirectory: string,
     private readonly rollups: string,
-    private readonly marks: SourceMarks,
+    private readonly marks: SourceMarks & { readonly all: readonly string[] },
     private readonly settings: PipelineSettings,
     private readonly signal: AbortSignal,
+    private readonly cluster: BenchCluster | undefined,
   ) {
     const { workers, jobServer } = flink;
-    this.meter = new UsageMeter({ jvm: () => [jobServer.process.pid], worker: () => workers.pids });
+    this.meter = new UsageMeter({
+      jvm: () => [jobServer.process.pid, ...(cluster?.jvmPids ?? [])],
+      worker: () => cluster?.workerPids ?? workers.pids,
+    });
   }
 
   /** @param directory for logs, checkpoints and the totals */
@@ -94,32 +103,45 @@ export class BenchPipeline {
         },
       ),
     );
+    const classpath = await ensureFlinkClasspath({ cacheDir, onProgress: settings.onProgress });
+    const { parallelism = 1, heap, rocksdbMemory } = settings;
+    const workerNodeArgs = [...WORKER_NODE_ARGS, ...(settings.workerNodeArgs ?? [])];
+    const cluster = settings.cluster
+      ? await BenchCluster.start({
+          ...{ taskManagers: parallelism, classpath, heap, rocksdbMemory, workerNodeArgs },
+          directory: path.join(directory, "cluster"),
+        })
+      : undefined;
+    if (cluster) cleanup.later(() => cluster.stop());
     const flink = await runOnFlink(pipeline, {
+      ...cluster?.runnerOptions,
       jobName: "bench",
-      classpath: await ensureFlinkClasspath({ cacheDir, onProgress: settings.onProgress }),
+      parallelism,
+      classpath,
       workDir: path.join(directory, "work"),
       logDir: directory,
-      heap: settings.heap,
+      heap,
       stateBackend: settings.stateBackend,
-      managedMemory: settings.rocksdbMemory,
+      managedMemory: rocksdbMemory,
       requireFrom: repositoryRoot,
       checkpointingInterval: CHECKPOINT_INTERVAL_MS,
       checkpointDir,
       maxBundleSize: MAX_BUNDLE_SIZE,
       maxBundleTimeMills: MAX_BUNDLE_TIME_MS,
-      workerNodeArgs: [...WORKER_NODE_ARGS, ...(settings.workerNodeArgs ?? [])],
+      workerNodeArgs,
     });
-    const bench = new BenchPipeline(flink, checkpointDir, rollups, marks, settings, cleanup.signal);
+    const files = { ...marks, all: lastMarks(marks, origin) };
+    const bench = new BenchPipeline(flink, checkpointDir, rollups, files, settings, cleanup.signal, cluster);
     cleanup.later(() => bench.stop());
     return bench;
   }
 
-  /** Whether the source has begun, and whether it has emitted its last message. */
+  /** Whether the source has begun, and whether its readers have emitted their last messages. */
   get hasStarted(): boolean {
     return existsSync(this.marks.first);
   }
   get isRead(): boolean {
-    return existsSync(this.marks.last);
+    return this.marks.all.every((file) => existsSync(file));
   }
 
   /** Number of events that were parsed, as of about a second ago. */
@@ -179,9 +201,11 @@ export class BenchPipeline {
   /** Ends the run. May be called more than once. */
   stop(): Promise<void> {
     this.stopping ??= (async () => {
-      await this.flink.jobServer.stop(2000);
+      // A job on a cluster does not end with its job server.
+      if (!this.cluster) await this.flink.jobServer.stop(2000);
       await this.flink.workers.stop(this.settings.workerNodeArgs ? PROFILE_MS : STOP_MS);
       await this.flink.stop();
+      await this.cluster?.stop();
     })();
     return this.stopping;
   }

@@ -6,7 +6,8 @@ import type { ProcessContext } from "@eventlogger/beam";
 import type { PubSubMessage } from "@eventlogger/pipeline/io/pubsub/message";
 import { totalsOfKnownUsers, totalsOfReturningUsers, type GrowthTraffic } from "../growth/traffic";
 import { expectedTotals } from "../traffic/expectedTotals";
-import { BenchSource } from "./io";
+import { syntheticEvents } from "@eventlogger/traffic/load/syntheticMessages";
+import { BenchSource, lastMarks } from "./io";
 
 /** The events of messages, as far as totals need them. */
 function eventsOf(messages: readonly PubSubMessage[]) {
@@ -45,7 +46,7 @@ describe("source of the benchmarks", () => {
       onFinalize: () => {},
       aborted: undefined,
     };
-    let position = source.restrictions()[0] as { emitted: number; lastMs: number };
+    let position = source.restrictions()[0] as { part: number; emitted: number; lastMs: number };
     const readOn = async (): Promise<number> => {
       const residual = await source.process(position, context);
       assert(residual.watermarkMs >= position.lastMs - 1000, "the watermark never decreases");
@@ -70,5 +71,30 @@ describe("source of the benchmarks", () => {
     assert(existsSync(marks.last));
     assert.equal(position.emitted, emitted.length);
     assert.equal(new Set(emitted.map(({ messageId }) => messageId)).size, emitted.length);
+  });
+
+  it("the readers of a source with several parts emit every event once, and each marks its last message", async () => {
+    const traffic = { count: 1000, activeUsers: 50, eventsPerSession: 5, startMs: Date.UTC(2026, 0, 31), stepMs: 10 };
+    const marks = { first: path.join(directory, "first"), last: path.join(directory, "last") };
+    const origin = { kind: "generated", traffic, parts: 3 } as const;
+    const source = new BenchSource(origin, 60_000, marks);
+    const emitted: PubSubMessage[] = [];
+    const context: ProcessContext<PubSubMessage> = {
+      emit: (message) => void emitted.push(message),
+      onFinalize: () => {},
+      aborted: undefined,
+    };
+    const parts = source.restrictions();
+    assert.equal(parts.length, 3);
+    for (const part of parts) {
+      assert(!lastMarks(marks, origin).every((file) => existsSync(file)));
+      const before = emitted.length;
+      await source.process(part, context);
+      assert(Math.abs(emitted.length - before - 1000 / 3) <= 1);
+    }
+    assert(lastMarks(marks, origin).every((file) => existsSync(file)));
+    const inOrder = eventsOf(emitted).sort((a, b) => a.eventTime - b.eventTime);
+    assert.deepEqual(expectedTotals(inOrder), expectedTotals(syntheticEvents(traffic)));
+    assert.equal(new Set(emitted.map(({ messageId }) => messageId)).size, 1000);
   });
 });

@@ -30,7 +30,12 @@ const WATERMARK_DELAY_MS = 1000;
 
 /** Where the messages come from: generated in the worker, or read from a file of messageFile.ts. Plain data. */
 export type MessageOrigin =
-  | { readonly kind: "generated"; readonly traffic: SyntheticTraffic }
+  | {
+      readonly kind: "generated";
+      readonly traffic: SyntheticTraffic;
+      /** Number of readers, each of an equal part of the messages. @default 1 */
+      readonly parts?: number;
+    }
   | { readonly kind: "file"; readonly file: string }
   /** The events of `generated`, as messages of a replay. */
   | { readonly kind: "replay"; readonly traffic: SyntheticTraffic }
@@ -48,6 +53,8 @@ type SourceMessage = Message & { readonly replay?: string };
 const REPLAY_GENERATION = 1;
 
 interface Progress {
+  /** Number of the reader, from 0. */
+  part: number;
   emitted: number;
   /** Time of the newest event, epoch ms. */
   lastMs: number;
@@ -57,11 +64,24 @@ function* encode(events: Iterable<SyntheticEvent>): Generator<Message> {
   for (const event of events) yield { eventTime: event.eventTime, data: messageData(event) };
 }
 
+function* partOf(events: Iterable<SyntheticEvent>, part: number, parts: number): Generator<SyntheticEvent> {
+  for (const event of events) if (event.index % parts === part) yield event;
+}
+
+const partsOf = (origin: MessageOrigin): number => (origin.kind === "generated" && origin.parts) || 1;
+
 /** Files by which a worker reports the first and the last message at once; its counters arrive up to a second later. */
 export interface SourceMarks {
   readonly first: string;
   readonly last: string;
 }
+
+/** The files that exist when every reader has emitted its last message. */
+export function lastMarks({ last }: SourceMarks, origin: MessageOrigin): string[] {
+  return Array.from({ length: partsOf(origin) }, (_, part) => lastMark(last, part));
+}
+
+const lastMark = (last: string, part: number): string => (part === 0 ? last : `${last}-${part}`);
 
 /** Creates a file with the time, epoch ms, if it does not exist. */
 function mark(file: string): void {
@@ -88,11 +108,11 @@ function* encodeReplay(events: Iterable<SyntheticEvent>): Generator<SourceMessag
   if (rest) yield message(rest);
 }
 
-/** All messages; undefined where the source has to wait. */
-function* messagesOf(origin: MessageOrigin): Generator<SourceMessage | undefined> {
+/** The messages of a reader; undefined where it has to wait. */
+function* messagesOf(origin: MessageOrigin, part: number): Generator<SourceMessage | undefined> {
   switch (origin.kind) {
     case "generated":
-      yield* encode(syntheticEvents(origin.traffic));
+      yield* encode(partOf(syntheticEvents(origin.traffic), part, partsOf(origin)));
       return;
     case "replay":
       yield* encodeReplay(syntheticEvents(origin.traffic));
@@ -111,8 +131,11 @@ function* messagesOf(origin: MessageOrigin): Generator<SourceMessage | undefined
   }
 }
 
-/** The messages of this process. They are read once: a benchmark does not survive its worker. */
-let messages: Generator<SourceMessage | undefined> | undefined;
+/**
+ * The messages of the readers in this process, by the file that each marks at its end. They are read once: a benchmark does
+ * not survive its worker.
+ */
+const readers = new Map<string, Generator<SourceMessage | undefined>>();
 
 export class BenchSource implements SplittableDoFn<PubSubMessage, Progress> {
   /** @param marks see {@link readMessages} */
@@ -123,12 +146,16 @@ export class BenchSource implements SplittableDoFn<PubSubMessage, Progress> {
   ) {}
 
   restrictions(): Progress[] {
-    return [{ emitted: 0, lastMs: 0 }];
+    return Array.from({ length: partsOf(this.origin) }, (_, part) => ({ part, emitted: 0, lastMs: 0 }));
   }
 
-  async process({ emitted, lastMs }: Progress, context: ProcessContext<PubSubMessage>): Promise<Residual<Progress>> {
+  async process(progress: Progress, context: ProcessContext<PubSubMessage>): Promise<Residual<Progress>> {
+    const { part, emitted, lastMs } = progress;
+    const end = lastMark(this.marks.last, part);
+    let messages = readers.get(end);
     if (!messages) {
-      messages = messagesOf(this.origin);
+      messages = messagesOf(this.origin, part);
+      readers.set(end, messages);
       mark(this.marks.first);
     }
     const deadline = Date.now() + this.checkpointMs;
@@ -138,12 +165,12 @@ export class BenchSource implements SplittableDoFn<PubSubMessage, Progress> {
     for (;;) {
       const next = messages.next();
       isWaiting = next.done === true || next.value === undefined;
-      if (next.done) mark(this.marks.last);
+      if (next.done) mark(end);
       if (next.done || next.value === undefined) break;
       const { eventTime, data, replay } = next.value;
       last = eventTime;
       const message = {
-        ...{ data, messageId: `m${emitted + n}`, publishTime: eventTime + PUBLISH_DELAY_MS },
+        ...{ data, messageId: `m${part}-${emitted + n}`, publishTime: eventTime + PUBLISH_DELAY_MS },
         ...(replay !== undefined && { replay }),
       };
       n++;
@@ -156,7 +183,7 @@ export class BenchSource implements SplittableDoFn<PubSubMessage, Progress> {
       }
     }
     return {
-      restriction: { emitted: emitted + n, lastMs: last },
+      restriction: { part, emitted: emitted + n, lastMs: last },
       watermarkMs: last - WATERMARK_DELAY_MS,
       resumeDelayMs: isWaiting ? IDLE_MS : 0,
     };

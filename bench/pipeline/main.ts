@@ -1,4 +1,4 @@
-/** `npm run bench:pipeline`: measures the whole pipeline on embedded Flink, from a synthetic source to counting sinks. */
+/** `npm run bench:pipeline`: measures the whole pipeline on Flink, from a synthetic source to counting sinks. */
 import path from "node:path";
 import { totalmem } from "node:os";
 import yargs from "yargs";
@@ -51,6 +51,18 @@ const benchOptions = {
     check: timeZoneProblem,
   },
   ...flinkOptions,
+  parallelism: {
+    type: "number",
+    describe: "Number of workers, and of readers of the source.",
+    default: 1,
+    check: wholeNumber(1, 16),
+  },
+  cluster: {
+    type: "boolean",
+    describe:
+      "Run Flink as a session cluster on this machine, with a TaskManager for each worker, instead of in one process.",
+    default: false,
+  },
   earlyMs: {
     type: "number",
     describe: "Interval of early firings of session windows, in ms.",
@@ -124,7 +136,7 @@ async function measure(profile: ProfileName, options: BenchOptions, cleanup: Cle
   const figures = await runPipeline(
     {
       name: profile,
-      origin: { kind: "generated", traffic },
+      origin: { kind: "generated", traffic, parts: options.parallelism },
       events: count,
       expected: totalsText(expectedTotals(syntheticEvents(traffic), options.timeZone)),
       heap: options.heap,
@@ -135,6 +147,8 @@ async function measure(profile: ProfileName, options: BenchOptions, cleanup: Cle
       limitMs: options.limit,
       sessionWindows: options.sessionWindows,
       timeZone: options.timeZone,
+      parallelism: options.parallelism,
+      cluster: options.cluster,
       onProgress: console.log,
       ...stages?.hooks(),
     },
@@ -149,10 +163,11 @@ async function measure(profile: ProfileName, options: BenchOptions, cleanup: Cle
 runBenchmark("bench-pipeline", async (cleanup) => {
   const flags = yargs(process.argv.slice(2))
     .scriptName("npm run bench:pipeline --")
-    .usage("$0 [options]\n\nMeasures the pipeline on embedded Flink, and checks that its numbers are exact.")
+    .usage("$0 [options]\n\nMeasures the pipeline on Flink, and checks that its numbers are exact.")
     .options(yargsOptions(benchOptions))
     .example("$0 --count 200000", "a shorter run")
     .example("$0 --only realistic --count 300000 --stages", "CPU time of each stage")
+    .example("$0 --only realistic --parallelism 2 --cluster", "two TaskManagers on this machine")
     .example("$0 --only hours --count 100000", "sessions that last for hours")
     .strict()
     .version(false)

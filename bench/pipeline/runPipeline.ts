@@ -18,7 +18,7 @@ export interface PipelineRun extends PipelineSettings {
 }
 
 /**
- * Runs the pipeline on embedded Flink from a fast source to counting sinks, until its totals equal the expected ones.
+ * Runs the pipeline on Flink from a fast source to counting sinks, until its totals equal the expected ones.
  * @param directory for logs, checkpoints and the totals
  */
 export async function runPipeline(run: PipelineRun, cleanup: Cleanup, directory: string): Promise<RunFigures> {

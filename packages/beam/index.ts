@@ -67,7 +67,7 @@ export {
   type RunWorkers,
 } from "./flink/runner";
 export { FlinkRest, FlinkRestError } from "./flink/cluster/flinkRest";
-export { awaitWorkersGone, clusterProblems } from "./flink/cluster/preflight";
+export { stopWorkersOfJob, clusterProblems } from "./flink/cluster/preflight";
 export { readAccessToken } from "./accessToken";
 export { startWorkerPool, type WorkerPool, type WorkerPoolOptions } from "./worker/pool";
 export { ensureExpansionClasspath } from "./expansion/classpath";

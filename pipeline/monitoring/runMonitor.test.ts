@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { freePort } from "@eventlogger/process/ports";
+import { waitUntil } from "@eventlogger/process/wait";
 import { PipelineStuckError, RunMonitor } from "./runMonitor";
 
 describe("RunMonitor", function () {
@@ -34,6 +35,21 @@ describe("RunMonitor", function () {
     assert.equal((await start(port)).address, undefined);
     assert.equal(warnings.length, 1);
     assert.match(warnings[0] ?? "", /cannot listen on 127\.0\.0\.1:\d+ \(.*EADDRINUSE.*Choose another --metrics-port/);
+  });
+
+  it("restarts and failed checkpoints that a cluster reports are in the metrics, and a failure is a warning", async () => {
+    const port = await freePort();
+    const monitor = await start(port);
+    const reports = { restarts: 2, failedCheckpoints: 0, lastFailure: undefined as string | undefined };
+    const record = { file: path.join(directory, "current.json"), checkpoints: directory, run: 1 };
+    monitor.watch({ workers: { counters: {}, gauges: {} }, reports }, record);
+    Object.assign(reports, { failedCheckpoints: 3, lastFailure: "java.io.IOException: No space left on device" });
+    await waitUntil("the warning", () => warnings.length > 0, { timeoutMs: 20_000 });
+    assert.match(warnings[0] ?? "", /a checkpoint failed.*No space left on device/);
+    const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    assert.match(metrics, /^pipeline_job_restarts_total 2$/m);
+    assert.match(metrics, /^pipeline_failed_checkpoints_total 3$/m);
+    assert.equal(monitor.restarts, 2);
   });
 
   it("is not ready before the first bundle, and stuck when nothing is finished after it", async () => {

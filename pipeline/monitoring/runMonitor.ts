@@ -1,5 +1,6 @@
 import path from "node:path";
 import { readCheckpointRecord, type CheckpointRecorderOptions, type Failure } from "@eventlogger/beam";
+import type { JobReports } from "@eventlogger/beam/flink/cluster/jobReports";
 import { rotateLog } from "@eventlogger/process/logFiles";
 import { UserError } from "@eventlogger/process/main";
 import { formatDuration } from "@eventlogger/process/wait";
@@ -60,6 +61,8 @@ export interface WatchedRun {
     readonly counters: Readonly<Record<string, number>>;
     readonly gauges: Readonly<Record<string, number>>;
   };
+  /** What a cluster reports about the job; undefined: it is in the log of the job server. */
+  readonly reports?: JobReports | undefined;
 }
 
 interface Watched {
@@ -82,8 +85,11 @@ export class RunMonitor {
   private readonly timer: NodeJS.Timeout;
   private server: MonitorServer | undefined;
   private watched: Watched | undefined;
-  private jobRestarts = 0;
-  private failedCheckpoints = 0;
+  /** From the log of the job server. */
+  private loggedRestarts = 0;
+  private loggedFailedCheckpoints = 0;
+  /** Failed checkpoints of a cluster that were reported as failures. */
+  private reportedFailures = 0;
   private stateBytes: number | undefined;
   private diskProblem: string | undefined;
 
@@ -93,9 +99,9 @@ export class RunMonitor {
     this.rotateLogs();
     this.jobServerLog = new LogFollower(path.join(logs, "job-server.log"));
     this.jobServerEvents = new JobServerLog({
-      onRestart: () => this.jobRestarts++,
+      onRestart: () => this.loggedRestarts++,
       onFailedCheckpoint: (error) => {
-        this.failedCheckpoints++;
+        this.loggedFailedCheckpoints++;
         this.failures.report({ what: "a checkpoint", error });
       },
     });
@@ -128,7 +134,7 @@ export class RunMonitor {
 
   /** How often Flink has restarted the job. */
   get restarts(): number {
-    return this.jobRestarts;
+    return this.loggedRestarts + (this.watched?.run.reports?.restarts ?? 0);
   }
 
   /** Records a failure of a worker. */
@@ -178,8 +184,8 @@ export class RunMonitor {
     return {
       counters: run?.workers.counters ?? {},
       gauges: run?.workers.gauges ?? {},
-      jobRestarts: this.jobRestarts,
-      failedCheckpoints: this.failedCheckpoints,
+      jobRestarts: this.restarts,
+      failedCheckpoints: this.loggedFailedCheckpoints + (run?.reports?.failedCheckpoints ?? 0),
       checkpointAgeMs: progress?.checkpointAgeMs,
       stateBytes: this.stateBytes,
       clockSteps: this.clock.count,
@@ -214,6 +220,7 @@ export class RunMonitor {
     this.checkDisk();
     if (!this.watched) return;
     const { watched } = this;
+    this.readReports(watched.run.reports);
     const bundles = this.bundlesOf(watched.run);
     const { checkpoint } = this.readCheckpoint(watched.record);
     if (!watched.hasStarted && bundles > 0) {
@@ -227,6 +234,12 @@ export class RunMonitor {
     if (missing === undefined) return;
     const disk = this.diskProblem === undefined ? [] : [this.diskProblem];
     this.rejectStuck(new PipelineStuckError(missing, [...disk, ...this.failures.current()], logs));
+  }
+
+  private readReports(reports: JobReports | undefined): void {
+    if (!reports || reports.failedCheckpoints === this.reportedFailures) return;
+    this.reportedFailures = reports.failedCheckpoints;
+    this.failures.report({ what: "a checkpoint", error: reports.lastFailure ?? "" });
   }
 
   private checkDisk(): void {

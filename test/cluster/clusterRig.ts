@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { createAccessToken, ACCESS_TOKEN_VARIABLE } from "@eventlogger/beam/accessToken";
 import { ensureFlinkClasspath } from "@eventlogger/beam/flink/classpath";
 import { SessionCluster, type TaskManagerProcess } from "@eventlogger/beam/testing/sessionCluster";
@@ -12,6 +13,9 @@ import { usePipelineRig, type PipelineRig, type RunSurroundings } from "../fault
 
 const BIN = path.join(repositoryRoot, "pipeline", "bin", "eventlogger.js");
 const START_LIMIT_MS = 60_000;
+/** The pipeline is at work when a fault begins. */
+const BEFORE_FAULT_MS = 4000;
+const SETTLE_MS = 240_000;
 
 /** A TaskManager with the worker pool beside it, like a machine of a cluster. */
 export interface Machine {
@@ -35,6 +39,8 @@ export interface ClusterRig {
   restartPool(machine: Machine): Promise<void>;
   /** Process ids of the workers of a machine. */
   workersOf(machine: Machine): number[];
+  /** A metric of `run` without labels. @throws Error when `run` does not answer */
+  metric(name: string): Promise<number>;
 }
 
 function childrenOf(pid: number): number[] {
@@ -53,6 +59,7 @@ export function useClusterRig(options: { readonly machines: number; readonly par
   let cluster: SessionCluster;
   let surroundings: RunSurroundings;
   let pools = 0;
+  let metricsPort = 0;
 
   async function startPool(address: string): Promise<ChildProcess> {
     const port = address.split(":")[1] as string;
@@ -93,13 +100,15 @@ export function useClusterRig(options: { readonly machines: number; readonly par
         surroundings = given;
         const directory = path.join(given.directory, "cluster");
         const classpath = await ensureFlinkClasspath({ cacheDir });
+        metricsPort = await freePort();
         cluster = await SessionCluster.start({ classpath, directory, accessToken, slots: 1 });
         await Promise.all(Array.from({ length: options.machines }, addMachine));
         return {
           args: () => [
             ...["--flink-master", cluster.rest.address, "--parallelism", String(rig.parallelism)],
             ...["--worker-pools", machines.map(({ taskManager }) => taskManager.pool).join(",")],
-            ...["--heap", "512m", "--metrics-port", "0", "--checkpoint-interval", "2s", "--ack-deadline", "12s"],
+            ...["--heap", "512m", "--metrics-port", String(metricsPort)],
+            ...["--checkpoint-interval", "2s", "--ack-deadline", "12s"],
             ...rig.runArgs,
           ],
           env: { [ACCESS_TOKEN_VARIABLE]: accessToken },
@@ -126,6 +135,10 @@ export function useClusterRig(options: { readonly machines: number; readonly par
       machine.pool = await startPool(machine.taskManager.pool);
     },
     workersOf: ({ pool }) => childrenOf(pool.pid),
+    async metric(name) {
+      const text = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
+      return Number(new RegExp(`^${name} (\\S+)$`, "m").exec(text)?.[1]);
+    },
   };
   return rig;
 }
@@ -135,4 +148,25 @@ export async function untilWorkersRun(rig: ClusterRig, timeoutMs: number): Promi
   const running = (): boolean =>
     rig.machines.filter((machine) => rig.workersOf(machine).length > 0).length >= rig.parallelism;
   await waitUntil("a worker on each machine", running, { timeoutMs, intervalMs: 200 });
+}
+
+/**
+ * Sends adversarial traffic until a fault has ended, and then waits for exact numbers.
+ * @throws TimeoutError when they do not become exact
+ */
+export async function underLoad({ pipeline }: ClusterRig, fault: () => Promise<void>): Promise<void> {
+  let isDone = false;
+  const sending = (async () => {
+    do await pipeline.send(pipeline.traffic({ count: 500 }), { rate: 200 });
+    while (!isDone);
+  })();
+  sending.catch(() => {}); // reported below
+  try {
+    await sleep(BEFORE_FAULT_MS);
+    await fault();
+  } finally {
+    isDone = true;
+  }
+  await sending;
+  await pipeline.settle(SETTLE_MS);
 }

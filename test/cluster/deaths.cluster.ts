@@ -1,41 +1,20 @@
 import assert from "node:assert/strict";
-import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { readCheckpointRecord } from "@eventlogger/beam/flink/checkpoints/checkpointRecord";
 import { waitUntil } from "@eventlogger/process/wait";
-import { untilWorkersRun, useClusterRig } from "./clusterRig";
+import { underLoad, untilWorkersRun, useClusterRig } from "./clusterRig";
 
 const RECOVERY_MS = 120_000;
-const SETTLE_MS = 240_000;
 
-describe("The pipeline on a Flink cluster whose parts are killed under load", function () {
+describe("The pipeline on a Flink cluster whose workers and machines are killed under load", function () {
   this.timeout(600_000);
   this.bail(true); // each test adds to the data of the one before
   // One slot each: one machine is spare.
   const rig = useClusterRig({ machines: 3, parallelism: 2 });
 
-  /** Sends adversarial traffic until the fault has ended, and then waits for exact numbers. */
-  async function underLoad(fault: () => Promise<void>): Promise<void> {
-    let isDone = false;
-    const sending = (async () => {
-      do await rig.pipeline.send(rig.pipeline.traffic({ count: 500 }), { rate: 200 });
-      while (!isDone);
-    })();
-    sending.catch(() => {}); // reported below
-    try {
-      await sleep(4000);
-      await fault();
-    } finally {
-      isDone = true;
-    }
-    await sending;
-    await rig.pipeline.settle(SETTLE_MS);
-  }
-
   const used = () => rig.machines.filter((machine) => rig.workersOf(machine).length > 0);
 
   it("the numbers are exact after a worker was killed", () =>
-    underLoad(async () => {
+    underLoad(rig, async () => {
       const [machine] = used();
       assert(machine);
       const old = rig.workersOf(machine);
@@ -46,7 +25,7 @@ describe("The pipeline on a Flink cluster whose parts are killed under load", fu
     }));
 
   it("the numbers are exact after a worker pool was killed with its workers, and started again", () =>
-    underLoad(async () => {
+    underLoad(rig, async () => {
       const [, machine] = used();
       assert(machine);
       await rig.restartPool(machine);
@@ -54,7 +33,7 @@ describe("The pipeline on a Flink cluster whose parts are killed under load", fu
     }));
 
   it("the numbers are exact after a TaskManager was killed alone, and its worker ends by itself", () =>
-    underLoad(async () => {
+    underLoad(rig, async () => {
       const [machine] = used();
       assert(machine);
       const orphans = rig.workersOf(machine);
@@ -67,7 +46,7 @@ describe("The pipeline on a Flink cluster whose parts are killed under load", fu
     }));
 
   it("the numbers are exact after a machine was killed, and the job continues when another one joins", () =>
-    underLoad(async () => {
+    underLoad(rig, async () => {
       const [machine] = used();
       assert(machine);
       await rig.killMachine(machine);
@@ -75,69 +54,4 @@ describe("The pipeline on a Flink cluster whose parts are killed under load", fu
       await rig.addMachine();
       await untilWorkersRun(rig, RECOVERY_MS);
     }));
-
-  it("the numbers are exact after only run was killed: the next run cancels the job that it left", () =>
-    underLoad(async () => {
-      const { run } = rig.pipeline;
-      assert(run);
-      process.kill(run.pid, "SIGKILL");
-      await run.exited;
-      await rig.pipeline.startPipeline();
-      const running = (await rig.cluster.rest.jobs()).filter(({ state }) => state === "RUNNING");
-      assert.equal(running.length, 1);
-    }));
-
-  it("the numbers are exact after the JobManager was killed: run exits, and resumes when it is started again", () =>
-    underLoad(async () => {
-      const { run } = rig.pipeline;
-      assert(run);
-      await rig.cluster.killJobManager();
-      const { code } = await run.exited;
-      assert.equal(code, 1, run.logTail());
-      await rig.cluster.startJobManager();
-      await waitUntil("the TaskManagers", async () => (await rig.cluster.rest.taskManagers()).length >= 2, {
-        timeoutMs: RECOVERY_MS,
-        retryErrors: true,
-      });
-      await rig.pipeline.startPipeline();
-      assert.match(rig.pipeline.run?.logTail(50) ?? "", /resuming from checkpoint \d+/);
-    }));
-
-  it("the numbers are exact after the pipeline was restored with three workers instead of two", () =>
-    underLoad(async () => {
-      while (rig.machines.length < 3) await rig.addMachine();
-      await rig.pipeline.stopPipeline();
-      rig.parallelism = 3;
-      await rig.pipeline.startPipeline();
-      await untilWorkersRun(rig, RECOVERY_MS);
-    }));
-
-  it("the pipeline refuses a savepoint that is older than its last checkpoint, and resumes from a checkpoint that is named", async () => {
-    const recorded = () => readCheckpointRecord(path.join(rig.pipeline.stateDir, "current.json"))?.restorePoint;
-    const savepoint = await takeSavepoint();
-    const before = recorded()?.checkpoint ?? 0;
-    await waitUntil("a later checkpoint", () => (recorded()?.checkpoint ?? 0) > before + 2, { timeoutMs: RECOVERY_MS });
-    await rig.pipeline.stopPipeline();
-    rig.runArgs = ["--restore-from", savepoint];
-    await assert.rejects(rig.pipeline.startPipeline(), /is older than checkpoint \d+ of --state-dir/);
-    rig.runArgs = ["--restore-from", path.join(rig.pipeline.stateDir, recorded()?.path ?? "")];
-    await rig.pipeline.startPipeline();
-    rig.runArgs = [];
-    await underLoad(async () => {});
-  });
-
-  /** Takes a savepoint of the running job. @returns its folder */
-  async function takeSavepoint(): Promise<string> {
-    const [job] = (await rig.cluster.rest.jobs()).filter(({ state }) => state === "RUNNING");
-    assert(job);
-    const url = `http://${rig.cluster.rest.address}/jobs/${job.id}/savepoints`;
-    const body = JSON.stringify({ "target-directory": path.join(rig.pipeline.stateDir, "savepoints") });
-    const response = await fetch(url, { method: "POST", body, headers: { "content-type": "application/json" } });
-    const { "request-id": id } = (await response.json()) as { "request-id": string };
-    const location = async (): Promise<string | undefined> => {
-      const { operation } = (await (await fetch(`${url}/${id}`)).json()) as { operation?: { location?: string } };
-      return operation?.location;
-    };
-    return waitUntil("the savepoint", location, { timeoutMs: RECOVERY_MS, intervalMs: 200 });
-  }
 });

@@ -1,5 +1,5 @@
 /**
- * `npm run test:cluster`: the long tests on a session cluster of Flink, whose parts are killed under load. Takes about 15
+ * `npm run test:cluster`: the long tests on a session cluster of Flink, whose parts are killed under load. Takes about ten
  * minutes.
  */
 import { readdirSync } from "node:fs";

@@ -60,4 +60,14 @@ describe("Workers that die while Flink waits for them", function () {
       await h.until(() => finalized(500), RESTART_LIMIT_MS, "the last bundle to be finalized");
     });
   }
+
+  it("a worker whose start is cancelled, because another one has died, ends although its process goes on to start", async () => {
+    const marker = h.file("died");
+    const harmless = new fixtures.DieBeforeEndOfData(1, 0, h.file("none"));
+    const workerEnv = fixtures.dieOnce("another worker is loading modules", marker);
+    const run = await h.start(build(500, harmless), { ...options, workerEnv, parallelism: 2 });
+    await h.until(() => existsSync(marker), RESTART_LIMIT_MS, "the death");
+    await h.until(() => finalized(500), RESTART_LIMIT_MS, "the last bundle to be finalized");
+    await h.until(() => run.workers.pids.length === 2, RESTART_LIMIT_MS, "the cancelled worker to end");
+  });
 });

@@ -16,6 +16,7 @@ import {
 } from "./checkpoints/checkpointRecord";
 import { ACCESS_TOKEN_VARIABLE, createAccessToken } from "../accessToken";
 import { ClusterWorkers, DEFAULT_POOL_PORT } from "./cluster/clusterWorkers";
+import { WatchedJob, type JobReports } from "./cluster/jobReports";
 import { FlinkRest } from "./cluster/flinkRest";
 import { runsOnlyOnThisSdk, submitJob, type FlinkJobOptions, type JobPool } from "./job";
 import { EMBEDDED, startJobServer, type JobServer } from "./jobServer";
@@ -103,6 +104,8 @@ export interface FlinkRun {
   readonly job: Job;
   readonly jobServer: JobServer;
   readonly workers: RunWorkers;
+  /** What the JobManager of a cluster reports about the job; undefined with embedded Flink, whose log has it. */
+  readonly reports: JobReports | undefined;
   /** `host:port` of the worker pool that the pipeline names. */
   readonly poolAddress: string;
   /** Resolves when the job has ended, or the run was stopped (`CANCELLED`). Rejects when the job fails or the job server exits. */
@@ -117,6 +120,8 @@ export interface FlinkRun {
 interface StartedWorkers {
   readonly workers: RunWorkers;
   readonly pool: JobPool;
+  /** Only on a cluster. */
+  readonly reports?: WatchedJob;
 }
 
 /** The environment of every worker of the run, whatever machine it runs on. */
@@ -159,7 +164,8 @@ function watchCluster(options: FlinkRunnerOptions, rest: FlinkRest, cluster: Clu
   const workers = ClusterWorkers.start({ rest, addresses, accessToken, job, onFailure: options.onWorkerFailure });
   const parameters = encodeStartParameters({ job, modules: registeredModules(), env: workerEnvOf(options), heapMiB });
   // TaskManagers that share a machine have BEAM_WORKER_POOL instead.
-  return { workers, pool: { address: `127.0.0.1:${DEFAULT_POOL_PORT}`, accessToken, parameters } };
+  const pool = { address: `127.0.0.1:${DEFAULT_POOL_PORT}`, accessToken, parameters };
+  return { workers, pool, reports: WatchedJob.start(rest, options.jobName) };
 }
 
 /**
@@ -176,7 +182,7 @@ export async function runOnFlink(pipeline: runnerApi.Pipeline, options: FlinkRun
   if (isCluster && !cluster) throw new TypeError("The option cluster is required with a Flink cluster");
   const rest = new FlinkRest(flinkMaster);
   const accessToken = isCluster || runsOnlyOnThisSdk(pipeline) ? createAccessToken() : undefined;
-  const { workers, pool } =
+  const { workers, pool, reports } =
     isCluster && cluster
       ? watchCluster(options, rest, cluster)
       : await startOwnPool(options, () => reportProcesses(), accessToken);
@@ -229,10 +235,12 @@ export async function runOnFlink(pipeline: runnerApi.Pipeline, options: FlinkRun
       job,
       jobServer: server,
       workers,
+      reports,
       poolAddress: pool.address,
       finished,
       stop: async () => {
         stopping = true;
+        reports?.stop();
         // A job on a cluster does not end with its job server. Its workers nack their messages when it ends.
         if (isCluster) await cancelOnCluster(rest, options.jobName);
         // The job server first: Flink would restart a job that loses its workers.
@@ -241,6 +249,7 @@ export async function runOnFlink(pipeline: runnerApi.Pipeline, options: FlinkRun
       },
     };
   } catch (error) {
+    reports?.stop();
     if (isCluster && jobServer) await cancelOnCluster(rest, options.jobName);
     await jobServer?.stop();
     await workers.stop();

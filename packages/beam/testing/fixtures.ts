@@ -210,8 +210,11 @@ export class FailOnce implements BundleDoFn<string, string> {
   }
 }
 
-/** A moment in which a worker dies: when it loads the modules, or has got its first instruction and opens its data stream. */
-export type EarlyDeath = "loading modules" | "opening the data stream";
+/**
+ * A moment in which a worker dies: when it loads the modules, or has got its first instruction and opens its data stream. The
+ * last one needs two workers: the second one dies while the first one still loads its modules.
+ */
+export type EarlyDeath = "loading modules" | "opening the data stream" | "another worker is loading modules";
 
 /** Environment variables with an {@link EarlyDeath} and its marker file. */
 const DEATH = { moment: "BEAM_TEST_DIE_WHEN", marker: "BEAM_TEST_DIE_ONCE" };
@@ -221,6 +224,9 @@ export const dieOnce = (moment: EarlyDeath, marker: string): Record<string, stri
   [DEATH.moment]: moment,
   [DEATH.marker]: marker,
 });
+
+/** A worker needs this much longer to load its modules, ms. */
+const LOADING_MS = 2000;
 
 /** While true, nothing that this worker sends on its data stream reaches the runner. */
 let withholdsData = false;
@@ -248,7 +254,20 @@ function prepareDeath(): void {
     process.kill(process.pid, "SIGKILL");
     throw new Error("unreachable");
   };
-  if (process.env[DEATH.moment] === ("loading modules" satisfies EarlyDeath)) die();
+  const moment = process.env[DEATH.moment] as EarlyDeath | undefined;
+  if (moment === "loading modules") die();
+  if (moment === "another worker is loading modules") {
+    const first = `${marker}.first`;
+    try {
+      writeFileSync(first, "", { flag: "wx" });
+    } catch {
+      die();
+    }
+    const wait = new Int32Array(new SharedArrayBuffer(4));
+    while (!existsSync(marker)) Atomics.wait(wait, 0, 0, 50);
+    Atomics.wait(wait, 0, 0, LOADING_MS); // the runner cancels this start in the meantime
+    return;
+  }
   Worker.prototype.getDataChannel = die;
 }
 prepareDeath();

@@ -17,6 +17,13 @@ export interface SessionClusterOptions {
   readonly accessToken: string;
   /** Slots of each TaskManager. */
   readonly slots: number;
+  /** Memory of each TaskManager. @default a heap of 500m, and little managed memory */
+  readonly taskManager?: {
+    /** Heap limit, as for `-Xmx`. */
+    readonly heap: string;
+    /** For RocksDB, as `512m`. */
+    readonly managedMemory: string;
+  };
 }
 
 /** A TaskManager of a {@link SessionCluster}. */
@@ -55,6 +62,7 @@ export class SessionCluster {
       // A process that was killed is noticed soon.
       "heartbeat.interval": 1000,
       "heartbeat.timeout": 8000,
+      ...(options.taskManager && { "taskmanager.memory.managed.size": options.taskManager.managedMemory }),
     };
     mkdirSync(options.directory, { recursive: true });
     const cluster = new SessionCluster(options, settings, new FlinkRest(`127.0.0.1:${restPort}`));
@@ -85,6 +93,12 @@ export class SessionCluster {
     });
   }
 
+  /** Process ids of the JobManager and the TaskManagers. */
+  get pids(): number[] {
+    const processes = [this.jobManager, ...this.taskManagers.map(({ process }) => process)];
+    return processes.flatMap((one) => (one?.running ? [one.pid] : []));
+  }
+
   /** Starts the JobManager, after it was killed: it knows no jobs. */
   async startJobManager(): Promise<void> {
     this.jobManager = await this.java("jobmanager", "jobmanager", "400m", {});
@@ -98,7 +112,12 @@ export class SessionCluster {
   async startTaskManager(pool: string): Promise<TaskManagerProcess> {
     const before = new Set((await this.rest.taskManagers()).map(({ id }) => id));
     const env = { BEAM_WORKER_POOL: pool };
-    const process = await this.java(`taskmanager-${++this.started}`, "taskmanager", "500m", env);
+    const process = await this.java(
+      `taskmanager-${++this.started}`,
+      "taskmanager",
+      this.options.taskManager?.heap ?? "500m",
+      env,
+    );
     const taskManager = { process, pool };
     this.taskManagers.push(taskManager);
     // Of TaskManagers that start together, this may be another one.

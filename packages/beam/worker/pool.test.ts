@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import path from "node:path";
 import * as grpc from "@grpc/grpc-js";
-import { StopWorkerRequest } from "apache-beam/proto/beam_fn_api";
+import { StartWorkerRequest, StopWorkerRequest } from "apache-beam/proto/beam_fn_api";
 import { BeamFnExternalWorkerPoolClient } from "apache-beam/proto/beam_fn_api.grpc-client";
 import { MiniRunner } from "../testing/miniRunner";
 import * as fixtures from "../testing/fixtures";
@@ -163,6 +163,55 @@ describe("Worker pool", function () {
       const other = await status("b/");
       assert.deepEqual([other.workers, other.gauges, other.failures], [0, {}, []]);
       await assert.rejects(stranger.status({ job: "", failuresAfter: 0 }), { code: grpc.status.UNAUTHENTICATED });
+    } finally {
+      client.close();
+      stranger.close();
+    }
+  });
+
+  /** A program that is loaded before the worker, and never lets it start. */
+  function hang(): readonly string[] {
+    const preload = file("hang.js");
+    writeFileSync(preload, "Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)");
+    return ["--require", preload];
+  }
+
+  it("a worker that still starts is stopped when the runner cancels its request", async () => {
+    await start({ nodeArgs: hang() });
+    const client = new BeamFnExternalWorkerPoolClient(pool.address, grpc.ChannelCredentials.createInsecure());
+    const request = StartWorkerRequest.create({ workerId: "w1", controlEndpoint: { url: runner.address } });
+    const answer = new Promise<grpc.ServiceError | null>((resolve) => {
+      const call = client.startWorker(request, resolve);
+      void runner.until(() => pool.pids.length === 1, "the worker", 10_000).then(() => call.cancel());
+    });
+    assert.equal((await answer)?.code, grpc.status.CANCELLED);
+    await runner.until(() => pool.pids.length === 0, "the exit of the worker", 15_000);
+    assert.deepEqual(exits, []);
+    client.close();
+  });
+
+  it("a pool stops the workers of one job on request, also one that hangs, and answers when they have exited", async () => {
+    await start({ accessToken: "secret", serveOthers: { allowedEnv: [] }, nodeArgs: hang() });
+    const modules = getRegisteredModules();
+    for (const job of ["a/1", "b/1"]) {
+      const params = encodeStartParameters({ job, modules, env: {}, heapMiB: undefined });
+      const request = {
+        workerId: job,
+        controlUrl: runner.address,
+        params: { ...params, access_token: "secret", start: job },
+      };
+      void requestWorker(pool.address, request).catch(() => {}); // is never answered
+    }
+    await runner.until(() => pool.pids.length === 2, "both workers", 10_000);
+    const client = new PoolStatusClient(pool.address, "secret");
+    const stranger = new PoolStatusClient(pool.address, "wrong");
+    try {
+      await assert.rejects(stranger.stopWorkers({ job: "a/" }), { code: grpc.status.UNAUTHENTICATED });
+      await assert.rejects(client.stopWorkers({ job: "" }), /names no job/);
+      assert.deepEqual(await client.stopWorkers({ job: "a/" }), { workers: 1 });
+      assert.equal(pool.pids.length, 1);
+      const { workers } = await client.status({ job: "b/", failuresAfter: 0 });
+      assert.equal(workers, 1);
     } finally {
       client.close();
       stranger.close();

@@ -15,7 +15,14 @@ import { beamFnExternalWorkerPoolDefinition } from "apache-beam/proto/beam_fn_ap
 import { appendLog } from "@eventlogger/process/logFiles";
 import { ACCESS_TOKEN_PARAMETER, isAccessToken } from "../accessToken";
 import { COUNTERS_LINE, FAILURE_LINE, GAUGES_LINE, type Failure } from "./counters";
-import { addStatusService, type NumberedFailure, type PoolStatus, type StatusRequest } from "./poolStatus";
+import {
+  addStatusService,
+  type NumberedFailure,
+  type PoolStatus,
+  type StatusRequest,
+  type StoppedWorkers,
+  type StopWorkersRequest,
+} from "./poolStatus";
 import { decodeStartParameters, registeredModules, START_PARAMETER, type StartParameters } from "./startParameters";
 
 /** Options of {@link startWorkerPool}. */
@@ -106,6 +113,16 @@ function hasStarted({ process: child, exited }: RunningWorker): Promise<string> 
   });
 }
 
+/** The id by which the runner stops a worker. */
+const idOf = (workerId: string, params: Readonly<Record<string, string>>): string =>
+  params[START_PARAMETER] ?? workerId;
+
+/** A worker that starts for nobody is killed after this time, ms. */
+const CANCELLED_KILL_MS = 5000;
+
+/** Workers whose job has ended stop by themselves. Those that do not are terminated and killed after these times. */
+const AFTER_JOB = { terminateMs: 2500, killMs: 8000 };
+
 /** The pool forgets the failures before these. */
 const MAX_FAILURES = 100;
 /** The pool forgets the reports of workers before these. */
@@ -144,9 +161,19 @@ class ProcessPool implements WorkerPool {
           callback({ code: grpc.status.UNAUTHENTICATED, details: "The access token of the run is missing or wrong" });
           return;
         }
+        if (call.cancelled) return; // nobody would ever stop the worker
         try {
           const worker = this.startWorker(workerId, controlEndpoint?.url ?? "", params);
-          void hasStarted(worker).then((error) => callback(null, { error }));
+          let isAnswered = false;
+          // The runner waits no longer, or has died: it will not ask to stop the worker.
+          call.on("cancelled", () => {
+            if (!isAnswered)
+              void this.stopWorker(idOf(workerId, params), { terminateMs: 0, killMs: CANCELLED_KILL_MS });
+          });
+          void hasStarted(worker).then((error) => {
+            isAnswered = true;
+            callback(null, { error });
+          });
         } catch (error) {
           if (this.options.serveOthers)
             this.failed(params["job"] ?? "", { what: "starting a worker", error: String(error) });
@@ -162,7 +189,10 @@ class ProcessPool implements WorkerPool {
         callback(null, { error: "" });
       },
     });
-    addStatusService(this.server, options.accessToken, (request) => this.status(request));
+    addStatusService(this.server, options.accessToken, {
+      status: (request) => this.status(request),
+      stopWorkers: (request) => this.stopWorkersOf(request),
+    });
   }
 
   get pids(): number[] {
@@ -192,7 +222,7 @@ class ProcessPool implements WorkerPool {
     // A job that Flink restarts at this moment would leave a worker behind.
     if (this.stopping) throw new Error("The worker pool is stopping");
     const { job, modules, env, heapMiB } = this.parametersOf(params);
-    const id = params[START_PARAMETER] ?? workerId;
+    const id = idOf(workerId, params);
     const args = [
       ...(heapMiB === undefined ? [] : [`--max-old-space-size=${heapMiB}`]),
       ...(this.options.nodeArgs ?? []),
@@ -317,6 +347,13 @@ class ProcessPool implements WorkerPool {
         .map(({ number, what, error }) => ({ number, what, error })),
       ...(file && { seesFile: hasContent(file) }),
     };
+  }
+
+  private async stopWorkersOf({ job }: StopWorkersRequest): Promise<StoppedWorkers> {
+    if (!job) throw new Error("The request to stop workers names no job");
+    const ids = [...this.workers].filter(([, worker]) => worker.job.startsWith(job)).map(([id]) => id);
+    await Promise.all(ids.map((id) => this.stopWorker(id, AFTER_JOB)));
+    return { workers: ids.length };
   }
 
   /** Waits for a worker to exit. Signals it after the given times, ms. */

@@ -35,37 +35,79 @@ export interface StatusRequest {
   readonly file?: { readonly path: string; readonly content: string };
 }
 
-const PATH = "/eventlogger.beam.WorkerPoolStatus/GetStatus";
+/** Asks a worker pool to stop the workers of a job that has ended. */
+export interface StopWorkersRequest {
+  /** Prefix of the jobs; not empty. */
+  readonly job: string;
+}
+
+const SERVICE = "/eventlogger.beam.WorkerPoolStatus";
 const CALL_LIMIT_MS = 5000;
+/** The workers have time to nack their messages, and are then killed. */
+const STOP_LIMIT_MS = 20_000;
 
 const encode = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
 const decode = <T>(bytes: Buffer): T => JSON.parse(bytes.toString("utf8")) as T;
 
-const METHOD = {
-  path: PATH,
+interface Method<Request, Response> {
+  readonly path: string;
+  readonly requestStream: false;
+  readonly responseStream: false;
+  readonly requestSerialize: (value: Request) => Buffer;
+  readonly requestDeserialize: (bytes: Buffer) => Request;
+  readonly responseSerialize: (value: Response) => Buffer;
+  readonly responseDeserialize: (bytes: Buffer) => Response;
+}
+
+const method = <Request, Response>(name: string): Method<Request, Response> => ({
+  path: `${SERVICE}/${name}`,
   requestStream: false,
   responseStream: false,
   requestSerialize: encode,
-  requestDeserialize: (bytes: Buffer) => decode<StatusRequest>(bytes),
+  requestDeserialize: (bytes) => decode<Request>(bytes),
   responseSerialize: encode,
-  responseDeserialize: (bytes: Buffer) => decode<PoolStatus>(bytes),
-} as const;
+  responseDeserialize: (bytes) => decode<Response>(bytes),
+});
+
+const GET_STATUS = method<StatusRequest, PoolStatus>("GetStatus");
+const STOP_WORKERS = method<StopWorkersRequest, StoppedWorkers>("StopWorkers");
+
+/** The workers that have exited. */
+export interface StoppedWorkers {
+  readonly workers: number;
+}
+
+/** What the status service calls. */
+export interface StatusHandlers {
+  status(request: StatusRequest): PoolStatus;
+  /** Resolves when the workers have exited. */
+  stopWorkers(request: StopWorkersRequest): Promise<StoppedWorkers>;
+}
 
 /** Adds the status service to the server of a pool. Its calls must carry the access token, if there is one. */
-export function addStatusService(
-  server: grpc.Server,
-  accessToken: string | undefined,
-  status: (request: StatusRequest) => PoolStatus,
-): void {
-  const getStatus: grpc.handleUnaryCall<StatusRequest, PoolStatus> = (call, callback) => {
-    const [presented] = call.metadata.get(ACCESS_TOKEN_HEADER);
-    if (accessToken !== undefined && !isAccessToken(presented?.toString(), accessToken)) {
-      callback({ code: grpc.status.UNAUTHENTICATED, details: "The access token is missing or wrong" });
-      return;
-    }
-    callback(null, status(call.request));
-  };
-  server.addService({ getStatus: METHOD }, { getStatus });
+export function addStatusService(server: grpc.Server, accessToken: string | undefined, handlers: StatusHandlers): void {
+  const withToken =
+    <Request, Response>(
+      handle: (request: Request) => Response | Promise<Response>,
+    ): grpc.handleUnaryCall<Request, Response> =>
+    (call, callback) => {
+      const [presented] = call.metadata.get(ACCESS_TOKEN_HEADER);
+      if (accessToken !== undefined && !isAccessToken(presented?.toString(), accessToken)) {
+        callback({ code: grpc.status.UNAUTHENTICATED, details: "The access token is missing or wrong" });
+        return;
+      }
+      void (async () => handle(call.request))().then(
+        (response) => callback(null, response),
+        (error: unknown) => callback({ code: grpc.status.INTERNAL, details: String(error) }),
+      );
+    };
+  server.addService(
+    { getStatus: GET_STATUS, stopWorkers: STOP_WORKERS },
+    {
+      getStatus: withToken((request: StatusRequest) => handlers.status(request)),
+      stopWorkers: withToken((request: StopWorkersRequest) => handlers.stopWorkers(request)),
+    },
+  );
 }
 
 /** A client of the status service of one pool. */
@@ -84,19 +126,35 @@ export class PoolStatusClient {
     this.metadata.set(ACCESS_TOKEN_HEADER, accessToken);
   }
 
-  /** @throws grpc.ServiceError when the pool does not answer within 5 s, or refuses the token */
-  status(request: StatusRequest): Promise<PoolStatus> {
+  private call<Request, Response>(
+    { path, requestSerialize, responseDeserialize }: Method<Request, Response>,
+    request: Request,
+    limitMs: number,
+  ): Promise<Response> {
     return new Promise((resolve, reject) => {
       this.client.makeUnaryRequest(
-        PATH,
-        METHOD.requestSerialize,
-        METHOD.responseDeserialize,
+        path,
+        requestSerialize,
+        responseDeserialize,
         request,
         this.metadata,
-        { deadline: Date.now() + CALL_LIMIT_MS },
-        (error, response) => (error ? reject(error) : resolve(response as PoolStatus)),
+        { deadline: Date.now() + limitMs },
+        (error, response) => (error ? reject(error) : resolve(response as Response)),
       );
     });
+  }
+
+  /** @throws grpc.ServiceError when the pool does not answer within 5 s, or refuses the token */
+  status(request: StatusRequest): Promise<PoolStatus> {
+    return this.call(GET_STATUS, request, CALL_LIMIT_MS);
+  }
+
+  /**
+   * Stops the workers of a job that has ended. Resolves when they have exited.
+   * @throws grpc.ServiceError when that takes longer than 20 s, the pool does not answer, or refuses the token
+   */
+  stopWorkers(request: StopWorkersRequest): Promise<StoppedWorkers> {
+    return this.call(STOP_WORKERS, request, STOP_LIMIT_MS);
   }
 
   close(): void {

@@ -1,6 +1,6 @@
 import { readAccessToken } from "@eventlogger/beam/accessToken";
 import { FlinkRest } from "@eventlogger/beam/flink/cluster/flinkRest";
-import { awaitWorkersGone, clusterProblems } from "@eventlogger/beam/flink/cluster/preflight";
+import { clusterProblems, stopWorkersOfJob } from "@eventlogger/beam/flink/cluster/preflight";
 import type { PoolsOfCluster } from "@eventlogger/beam/flink/cluster/clusterWorkers";
 import { UserError } from "@eventlogger/process/main";
 import { packageVersion } from "../../packageVersion";
@@ -9,7 +9,7 @@ import type { StateDirectory } from "./stateDirectory";
 /** Environment variable of workers on a cluster with the state directory, from which their pool numbers their starts. */
 export const STATE_DIRECTORY_VARIABLE = "EVENTLOGGER_STATE_DIR";
 
-/** Time for the job and the workers of an earlier run to end; ms. */
+/** Time for the job of an earlier run to end; ms. */
 const END_LIMIT_MS = 90_000;
 
 /** The name of the job on a cluster: one job for each state. */
@@ -28,7 +28,7 @@ export interface ClusterChoice {
 }
 
 /**
- * Prepares a cluster for a run on a state. Cancels the job that a killed run has left, and waits for its workers to end. Then
+ * Prepares a cluster for a run on a state. Cancels the job that a killed run has left, and stops its workers. Then
  * checks everything that the job needs.
  * @throws UserError with all problems; FlinkRestError
  */
@@ -43,7 +43,7 @@ export async function prepareCluster(
   if (identity) {
     const cancelled = await pools.rest.cancelJobs(jobName(identity.id), END_LIMIT_MS);
     if (cancelled > 0) say("cancelled the job that an earlier run left on the cluster");
-    await awaitWorkersGone(pools, jobOfState(identity.id), END_LIMIT_MS);
+    await stopWorkersOfJob(pools, jobOfState(identity.id));
   }
   const sharedDirectory = state.directory;
   const problems = await clusterProblems({ ...pools, parallelism, version: packageVersion(), sharedDirectory });

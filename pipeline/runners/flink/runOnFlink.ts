@@ -9,6 +9,7 @@ import type { PoolsOfCluster } from "@eventlogger/beam/flink/cluster/clusterWork
 import { jobName, jobOfState, STATE_DIRECTORY_VARIABLE } from "./cluster";
 import { flinkIo, type FlinkIoOptions } from "./io";
 import type { RunStart, StateDirectory, StateSettings } from "./stateDirectory";
+import { WORKER_NODE_ARGS } from "./workerNodeArgs";
 
 export interface FlinkPipelineOptions
   extends Omit<EventPipelineOptions, "shardHashSecret" | "sessionWindows">, FlinkIoOptions {
@@ -27,9 +28,6 @@ export interface FlinkPipelineOptions
 
 /** How often the counters of the copies of dead letters are read; ms. */
 const CHECK_COPIES_EVERY_MS = 10_000;
-
-/** A bundle has thousands of state requests in flight, which would otherwise survive several collections of garbage. */
-export const WORKER_NODE_ARGS: readonly string[] = ["--max-semi-space-size=32"];
 
 /** The settings that the stored state depends on. */
 export function stateSettings(

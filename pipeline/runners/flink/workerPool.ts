@@ -6,6 +6,7 @@ import { startWorkerPool, type WorkerPool } from "@eventlogger/beam/worker/pool"
 import { packageVersion } from "../../packageVersion";
 import { VERSION_FLOOR_VARIABLE, versionFloor } from "../../totals/versionNumbers";
 import { STATE_DIRECTORY_VARIABLE } from "./cluster";
+import { WORKER_NODE_ARGS } from "./workerNodeArgs";
 import { nextWorkerStart } from "./workerStarts";
 
 export interface PipelineWorkerPoolOptions {
@@ -28,6 +29,7 @@ export function startPipelineWorkerPool(options: PipelineWorkerPoolOptions): Pro
     // The packages of the workers are those of this program.
     requireFrom: __dirname,
     env: { [ACCESS_TOKEN_VARIABLE]: accessToken },
+    nodeArgs: WORKER_NODE_ARGS,
     serveOthers: { allowedEnv: [CHECKPOINT_RECORD_VARIABLE, FINALIZER_LIMIT_VARIABLE, STATE_DIRECTORY_VARIABLE] },
     envOfStart: (env) => {
       const directory = env[STATE_DIRECTORY_VARIABLE];

@@ -26,6 +26,12 @@ export interface ClusterJob {
   readonly state: string;
 }
 
+/** A checkpoint that was not completed. */
+export interface FailedCheckpoint {
+  readonly id: number;
+  readonly reason: string;
+}
+
 const TERMINAL = new Set(["FINISHED", "CANCELED", "FAILED"]);
 const CALL_LIMIT_MS = 10_000;
 
@@ -73,6 +79,23 @@ export class FlinkRest {
   /** The jobs with a name that have not ended. */
   async activeJobs(name: string): Promise<ClusterJob[]> {
     return (await this.jobs()).filter((job) => job.name === name && !TERMINAL.has(job.state));
+  }
+
+  /** How often a job was restarted; 0 while the JobManager has no metrics of it. They are up to 10 seconds old. */
+  async jobRestarts(id: string): Promise<number> {
+    const metrics = (await this.call("GET", `/jobs/${id}/metrics?get=numRestarts`)) as { id: string; value: string }[];
+    return Number(metrics.find((metric) => metric.id === "numRestarts")?.value ?? 0);
+  }
+
+  /** The checkpoints of a job that have failed lately, oldest first. The JobManager remembers its last 10 checkpoints. */
+  async failedCheckpoints(id: string): Promise<FailedCheckpoint[]> {
+    const { history } = (await this.call("GET", `/jobs/${id}/checkpoints`)) as {
+      history: { id: number; status: string; failure_message?: string | null }[];
+    };
+    return history
+      .filter(({ status }) => status === "FAILED")
+      .map((checkpoint) => ({ id: checkpoint.id, reason: checkpoint.failure_message ?? "unknown reason" }))
+      .sort((a, b) => a.id - b.id);
   }
 
   /** The configuration of the JobManager. */

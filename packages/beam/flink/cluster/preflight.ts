@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { status as grpcStatus, type ServiceError } from "@grpc/grpc-js";
+import { UserError } from "@eventlogger/process/main";
 import { TimeoutError, waitUntil } from "@eventlogger/process/wait";
 import { PoolStatusClient, type PoolStatus, type StatusRequest } from "../../worker/poolStatus";
 import { poolAddresses, type PoolsOfCluster } from "./clusterWorkers";
@@ -113,18 +114,34 @@ export async function clusterProblems(options: ClusterPreflightOptions): Promise
   return problems;
 }
 
+/** With these answers, a pool has no workers, or a preflight check reports what is wrong with it. */
+const NO_POOL = new Set([grpcStatus.UNAVAILABLE, grpcStatus.UNAUTHENTICATED, grpcStatus.UNIMPLEMENTED]);
+
 /**
- * Waits until no worker of a job runs any more: a worker that outlives its job could still acknowledge messages.
+ * Waits until no worker of a job that has ended runs any more: a worker that outlives its job could still acknowledge messages.
+ * The pools stop the workers that do not end by themselves.
  * @param job prefix of the jobs
- * @throws TimeoutError
+ * @throws UserError when workers of a pool do not exit within 20 s
  */
-export async function awaitWorkersGone(pools: PoolsOfCluster, job: string, timeoutMs: number): Promise<void> {
-  const gone = async (): Promise<boolean> => {
-    const addresses = await poolAddresses(pools);
-    const answers = await Promise.all(
-      addresses.map((address) => ask(address, pools.accessToken, { job, failuresAfter: Number.MAX_SAFE_INTEGER })),
-    );
-    return answers.every((answer) => "problem" in answer || answer.workers === 0);
-  };
-  await waitUntil("the workers of the earlier run to end", gone, { timeoutMs, intervalMs: 300 });
+export async function stopWorkersOfJob(pools: PoolsOfCluster, job: string): Promise<void> {
+  const addresses = await poolAddresses(pools);
+  await Promise.all(
+    addresses.map(async (address) => {
+      const client = new PoolStatusClient(address, pools.accessToken);
+      try {
+        await client.stopWorkers({ job });
+      } catch (error) {
+        const { code, details, message } = error as ServiceError;
+        if (NO_POOL.has(code)) return;
+        throw new UserError(
+          `The worker pool ${address} did not stop the workers of an earlier run: ${details || message}`,
+          {
+            cause: error,
+          },
+        );
+      } finally {
+        client.close();
+      }
+    }),
+  );
 }
