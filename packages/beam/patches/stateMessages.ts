@@ -12,7 +12,7 @@
  * - 2: a part of the data of a get: data, continuation token
  * - 3: an error: text
  */
-import { UserStateKey, type UserStates } from "../state/userStateKey";
+import type { UserStateKey, UserStates } from "../state/userStateKey";
 
 /** The instruction id of a message with many requests. Runners that do not know it answer with an error. */
 export const BATCH_INSTRUCTION = "beam-typescript:state-batch";
@@ -123,7 +123,7 @@ export class StateBatchReader {
 
   /** @throws Error when there is no further response, or the bytes are no response */
   next(): StateAnswer {
-    const kind = this.buffer[this.at++];
+    const kind: number | undefined = this.buffer[this.at++];
     switch (kind) {
       case Answer.Done:
         return DONE;
@@ -135,6 +135,7 @@ export class StateBatchReader {
         return { data: this.bytes(), token: this.bytes() };
       case Answer.Error:
         return { error: this.bytes().toString("utf8") };
+      case undefined:
       default:
         throw new Error("The runner's answer to a batch of state requests is incomplete");
     }
