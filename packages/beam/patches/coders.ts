@@ -50,7 +50,7 @@ function patchTexts(): void {
   };
   StrUtf8Coder.prototype.decode = function (reader, context) {
     const text = context === Context.needsDelimiters ? readShortAscii(reader) : undefined;
-    return text ?? (decode.call(this, reader, context) as string);
+    return text ?? decode.call(this, reader, context);
   };
 }
 
