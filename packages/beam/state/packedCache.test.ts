@@ -58,19 +58,20 @@ describe("PackedCache", () => {
   });
 
   it("PackedCache grows up to its limit, and then forgets the entries that were not used for longest", () => {
-    const cache = new PackedCache(1 << 20);
-    assert(cache.bytes <= 128 * 1024);
+    const cache = new PackedCache(1 << 22);
+    const first = cache.bytes;
+    assert(first <= 768 * 1024);
     fill(cache, 0, 1000);
-    for (let round = 0; round < 50; round++) {
+    for (let round = 0; round < 100; round++) {
       fill(cache, 1000 * round, 1000 * (round + 1));
       for (let i = 0; i < 100; i++) cache.put(`key-${i}`, cache.take(`key-${i}`) ?? assert.fail(`key-${i} is gone`));
     }
-    assert(cache.bytes > 400 * 1024 && cache.bytes <= 1 << 20, `${cache.bytes} bytes`);
-    assert.match(text(cache.take("key-49999")) ?? "", /^value 49999 x+$/);
+    assert(cache.bytes > 2 * first && cache.bytes <= 1 << 22, `${cache.bytes} bytes`);
+    assert.match(text(cache.take("key-99999")) ?? "", /^value 99999 x+$/);
     assert.equal(cache.take("key-2000"), undefined);
     let kept = 0;
-    for (let i = 45_000; i < 50_000; i++) if (cache.take(`key-${i}`)) kept++;
-    assert(kept > 4500, `${kept} of the last 5,000 are kept`);
+    for (let i = 90_000; i < 100_000; i++) if (cache.take(`key-${i}`)) kept++;
+    assert(kept > 9000, `${kept} of the last 10,000 are kept`);
   });
 
   it("PackedCache stays small when few entries are used again and again", () => {
@@ -79,7 +80,7 @@ describe("PackedCache", () => {
       cache.take(`key-${i % 100}`);
       cache.put(`key-${i % 100}`, bytes("a value of some bytes"));
     }
-    assert(cache.bytes <= 128 * 1024, `${cache.bytes} bytes`);
+    assert(cache.bytes <= 768 * 1024, `${cache.bytes} bytes`);
     assert.equal(cache.size, 100);
   });
 

@@ -8,7 +8,7 @@ const GROUP = SLOT * WAYS;
 const BYTES_PER_NUMBER = 4;
 /** The record of a typical session, with its header. */
 const TYPICAL_RECORD = 64;
-const FIRST_BYTES = 64 * 1024;
+const FIRST_BYTES = 512 * 1024;
 /** The header of a record: lengths of key and value. */
 const HEADER = 4;
 /** Longer keys and values have no place in the cache. */
@@ -39,7 +39,7 @@ export class PackedCache {
   misses = 0;
 
   /**
-   * @param maxBytes upper bound of the memory; at least 64 KiB. The cache begins with 128 KiB or less, and doubles
+   * @param maxBytes upper bound of the memory; at least 64 KiB. The cache begins with 768 KiB or less, and doubles
    * @param maxPosition where positions start again; more than twice those of the ring
    */
   constructor(

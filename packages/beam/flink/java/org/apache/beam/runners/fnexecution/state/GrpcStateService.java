@@ -123,11 +123,12 @@ public class GrpcStateService extends BeamFnStateGrpc.BeamFnStateImplBase
   }
 
   private static CompletableFuture<StateResponse.Builder> handle(StateRequestHandler handler, StateRequest request) {
+    if (handler == null) {
+      // Workers recognize this text: the runner has given up the bundle.
+      String error = "Unknown process bundle instruction id '" + request.getInstructionId() + "'";
+      return CompletableFuture.completedFuture(StateResponse.newBuilder().setError(error));
+    }
     try {
-      if (handler == null) {
-        throw new IllegalStateException(
-            "Unknown process bundle instruction id '" + request.getInstructionId() + "'");
-      }
       return handler.handle(request).toCompletableFuture();
     } catch (Exception e) {
       CompletableFuture<StateResponse.Builder> failed = new CompletableFuture<>();
