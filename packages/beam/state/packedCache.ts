@@ -99,7 +99,7 @@ export class PackedCache {
     if (this.head + this.ring.length / UNIT > this.maxPosition) this.rebuild(this.ring.length);
     let start = this.offsetOf(this.head);
     if (start + units * UNIT > this.ring.length) {
-      // A record does not go round the end of the ring.
+      // A record is in one piece.
       this.head += (this.ring.length - start) / UNIT;
       start = 0;
     }
