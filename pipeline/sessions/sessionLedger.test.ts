@@ -6,16 +6,16 @@ import { addIntervals, SessionLedger } from "./sessionLedger";
 const GAP = 60_000;
 
 describe("SessionLedger", () => {
-  it("the state of a session is the same after it was stored and loaded, however often its log was compacted", async () => {
+  it("the state of a session is the same after it was stored and loaded, and packed for the cache, however often its log was compacted", async () => {
     const starts = fc.array(
       fc.integer({ min: 0, max: 60 }).map((n) => n * 30_000),
       { maxLength: 5 },
     );
     await fc.assert(
-      fc.asyncProperty(fc.array(starts, { maxLength: 60 }), async (bundles) => {
+      fc.asyncProperty(fc.array(starts, { maxLength: 60 }), fc.boolean(), async (bundles, isPacked) => {
         const { sessions } = new SessionLedger(GAP).states();
         const stored = new StoredState();
-        const cell = sessions.createCell();
+        let cell = sessions.createCell();
         for (const bundle of bundles) {
           const change = addIntervals(
             cell.state,
@@ -24,6 +24,11 @@ describe("SessionLedger", () => {
           );
           if (change) cell.log(change.added);
           await stored.save(cell);
+          // As the worker's cache keeps it between bundles.
+          const packed = isPacked ? cell.pack() : undefined;
+          if (!packed) continue;
+          cell = sessions.createCell();
+          cell.unpack(packed);
         }
         assert.deepEqual(loadCell(sessions, stored.bytes).state, cell.state);
       }),

@@ -5,6 +5,7 @@ import { KVCoder } from "apache-beam/coders/required_coders";
 import { VarIntCoder } from "apache-beam/coders/standard_coders";
 import type { KV, PaneInfo, Window, WindowedValue } from "apache-beam/values";
 import { NonPromise, type OperatorContext, type ProcessResult, type Receiver } from "apache-beam/worker/operators";
+import { runAsStep } from "../patches/metrics";
 import { shouldYield, yieldToEventLoop, type ExtendedOperator } from "../patches/operators";
 import { valueState, type StateDeclarations, type ValueState } from "../state/cells";
 import { KeyedStates, type Entry } from "../state/keyedState";
@@ -82,6 +83,7 @@ export class DoFnOperator implements ExtendedOperator {
   /** Elements may be in flight when the runner requests a split, and a split within a key would lose state updates. */
   readonly refusesSplits = true;
   readonly readsLargeIterables: boolean;
+  readonly onlyQueues: boolean;
   private readonly outputs: StepOutputs;
   private readonly states: KeyedStates | undefined;
   private readonly timers: WorkerTimers | undefined;
@@ -131,6 +133,7 @@ export class DoFnOperator implements ExtendedOperator {
       const windowCoder = pipelineContext.getCoder<Window>(windowing.windowCoderId);
       this.states = new KeyedStates(transformId, operatorContext, allStates(declarations), keyCoder, windowCoder);
     }
+    this.onlyQueues = this.states !== undefined;
     if (declarations.sideInputs) {
       this.sideInputs = new SideInputs(
         transformId,
@@ -278,7 +281,8 @@ export class DoFnOperator implements ExtendedOperator {
     const { key } = element.value as KV<unknown, unknown>;
     for (const window of element.windows) this.queue.push({ element, entry: states.entryOf(window, key) });
     if (this.queue.length < MAX_QUEUE) return NonPromise;
-    return this.tail === NonPromise ? this.hold(this.drain()) : this.tail;
+    if (this.tail !== NonPromise) return this.tail;
+    return this.hold(runAsStep(this.operatorContext, this.transformId, () => this.drain()) ?? NonPromise);
   }
 
   /** Processes the queue, in order. */

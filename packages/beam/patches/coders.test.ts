@@ -1,10 +1,15 @@
 import "../sdk";
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { DoubleCoder, VarIntCoder } from "apache-beam/coders/standard_coders";
+import Long from "long";
+import { Reader, Writer } from "protobufjs";
+import { Context, type Coder } from "apache-beam/coders/coders";
+import { FullWindowedValueCoder, GlobalWindowCoder, InstantCoder } from "apache-beam/coders/required_coders";
+import { DoubleCoder, PaneInfoCoder, StrUtf8Coder, VarIntCoder } from "apache-beam/coders/standard_coders";
+import { GlobalWindow, Timing } from "apache-beam/values";
 import { GeneralObjectCoder } from "apache-beam/coders/js_coders";
 import { withoutPatch, type Outcome } from "../testing/scenario";
-import { encode, roundTrip } from "../testing/codec";
+import { decode, encode, roundTrip } from "../testing/codec";
 import { doubles, scenarios, varInts } from "./coders.scenario";
 
 describe("Patch of the coders", function () {
@@ -48,6 +53,56 @@ describe("Patch of the coders", function () {
     for (const wrong of [0.5, Number.NaN, Infinity, 2 ** 53, 2n ** 63n, "1"]) {
       assert.throws(() => encode<unknown>(new VarIntCoder(), [wrong]), /not a 64-bit integer/);
     }
+  });
+
+  it("the patched coder of times writes 64 bits with the sign inverted, highest byte first, and reads them again", () => {
+    fc.assert(
+      fc.property(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }), (ms) => {
+        const time = Long.fromString(String(ms));
+        const encoded = encode<unknown>(InstantCoder.INSTANCE, [time]);
+        assert.equal(Buffer.from(encoded).readBigUInt64BE() - 2n ** 63n, ms);
+        const decoded = decode(InstantCoder.INSTANCE as unknown as Coder<Long>, encoded);
+        assert.equal(String(decoded), String(ms));
+      }),
+    );
+  });
+
+  it("the patched coder of texts writes UTF-8 after its length, and reads every text again", () => {
+    const texts = fc.oneof(fc.string(), fc.string({ unit: "grapheme", maxLength: 200 }), fc.string({ unit: "binary" }));
+    const coder = new StrUtf8Coder();
+    fc.assert(
+      fc.property(fc.array(texts), (list) => {
+        const wellFormed = list
+          .map((text) => Buffer.from(text).toString())
+          .filter((text) => !text.startsWith("\ufeff"));
+        assert.deepEqual(roundTrip(coder, wellFormed), wellFormed);
+        const expected = new Writer();
+        for (const text of wellFormed) expected.bytes(Buffer.from(text));
+        assert.deepEqual(Buffer.from(encode(coder, wellFormed)), Buffer.from(expected.finish()));
+      }),
+    );
+  });
+
+  it("the patched coder of windowed values reads elements of any window and pane", () => {
+    const pane = fc.record({
+      ...{ isFirst: fc.boolean(), isLast: fc.boolean(), timing: fc.constantFrom(...[0, 1, 2, 3]) },
+      ...{ index: fc.nat(300), onTimeIndex: fc.constant(0) },
+    });
+    const timestamp = fc.maxSafeInteger().map((ms) => Long.fromNumber(ms));
+    const usual = PaneInfoCoder.INSTANCE.decode(new Reader(Uint8Array.of(0x0f)), Context.needsDelimiters);
+    const global = new FullWindowedValueCoder(new StrUtf8Coder(), GlobalWindowCoder.INSTANCE);
+    const element = fc.record({ value: fc.string(), timestamp, pane: fc.oneof(fc.constant(usual), pane) });
+    fc.assert(
+      fc.property(fc.array(element), fc.integer({ min: 1, max: 2 }), (list, windows) => {
+        const values = list.map((one) => ({
+          ...one,
+          windows: Array.from({ length: windows }, () => new GlobalWindow()),
+          // A pane has a second index only when it has more than one.
+          pane: one.pane.index === 0 ? usual : { ...one.pane, isFirst: false, timing: Timing.EARLY, onTimeIndex: -1 },
+        }));
+        assert.deepEqual(roundTrip<unknown>(global as unknown as Coder<unknown>, values), values);
+      }),
+    );
   });
 
   it("the patched GeneralObjectCoder keeps numbers that are not safe integers", async () => {

@@ -29,6 +29,7 @@ import { startClock } from "../metrics/clock";
 import { LULL_MS } from "../metrics/lulls";
 import { BundleTimes, enterStep, inStep, leaveStep, Step, type Cells, type ExecutionState } from "../metrics/steps";
 import { DEFAULT_NAMESPACE } from "../metrics/userMetrics";
+import type { ExtendedOperator } from "./operators";
 
 const BYTE_SIZE_URN = "beam:metric:sampled_byte_size:v1";
 
@@ -49,7 +50,7 @@ const SYNCHRONOUS = new Set([
 ]);
 
 /** Side inputs of the SDK's ParDo are awaited before its DoFn is called. */
-type MaybeWithSideInputs = IOperator & { readonly sideInputInfo?: ReadonlyMap<string, unknown> };
+type MaybeWithSideInputs = ExtendedOperator & { readonly sideInputInfo?: ReadonlyMap<string, unknown> };
 
 /** What a bundle processor knows of its steps. */
 export class ProcessorSteps {
@@ -158,6 +159,7 @@ interface PatchedReceiver {
 }
 
 function isAsynchronous(operator: MaybeWithSideInputs): boolean {
+  if (operator.onlyQueues) return false;
   return !SYNCHRONOUS.has(operator.constructor.name) || (operator.sideInputInfo?.size ?? 0) > 0;
 }
 

@@ -34,6 +34,8 @@ export interface ExtendedOperator extends IOperator {
    * read whole, into an array, before the element is processed.
    */
   readonly readsLargeIterables?: boolean;
+  /** Whether `process` only queues elements: what calls the DoFn later enters the step itself (`runAsStep`). */
+  readonly onlyQueues?: boolean;
   /** Returns and removes the residuals, which are sent to the runner with the response of the bundle. */
   takeResidualRoots?(): unknown[];
   /** Returns and removes the finalizers of the bundle. */

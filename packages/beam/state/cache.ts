@@ -64,6 +64,12 @@ export class LruCache<V extends Weighted> {
     while (this.oldest && this.total > this.budget) this.remove(this.oldest);
   }
 
+  /** Removes an entry, if the cache has it. */
+  delete(key: string): void {
+    const entry = this.entries.get(key);
+    if (entry) this.remove(entry);
+  }
+
   private remove(entry: Entry<V>): void {
     this.entries.delete(entry.key);
     this.total -= entry.weight;

@@ -104,16 +104,24 @@ describe("Cells of keyed state", () => {
     cell.log(String(value));
   }
 
-  it("the stored log of a FoldedState folds to the state in memory, also when changes repeat", async () => {
+  it("the stored log of a FoldedState folds to the state in memory, also when changes repeat and when it was packed", async () => {
+    const values = fc.oneof(fc.array(fc.array(fc.nat(300))), fc.array(fc.array(fc.nat(12), { maxLength: 30 })));
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.array(fc.nat(300))), fc.boolean(), async (bundles, keepInMemory) => {
+      fc.asyncProperty(values, fc.constantFrom("kept", "reloaded", "packed"), async (bundles, between) => {
         const stored = new Stored();
         let cell = await stored.reload(set);
         for (const bundle of bundles) {
           for (const value of bundle) add(cell, value);
           const reloaded = await stored.reload(set, cell);
           assert.deepEqual(reloaded.state, cell.state);
-          if (!keepInMemory) cell = reloaded;
+          if (between === "reloaded") cell = reloaded;
+          const packed = between === "packed" ? cell.pack() : undefined;
+          if (packed) {
+            cell = set.createCell();
+            cell.unpack(packed);
+            assert.deepEqual(cell.state, reloaded.state);
+            assert.deepEqual(cell.pack(), packed);
+          }
         }
       }),
     );
@@ -134,6 +142,22 @@ describe("Cells of keyed state", () => {
     const before = stored.requests.length;
     await stored.reload(set, cell);
     assert.equal(stored.requests.length, before, "a save without a change sends a request");
+  });
+
+  it("the log of a FoldedState is compacted as often when the state is packed between bundles", async () => {
+    const stored = new Stored();
+    let cell = await stored.reload(set);
+    for (let i = 0; i < 200; i++) {
+      add(cell, i % 10);
+      await stored.reload(set, cell);
+      const packed = cell.pack();
+      assert(packed);
+      cell = set.createCell();
+      cell.unpack(packed);
+    }
+    const clears = stored.requests.filter((request) => request === "clear").length;
+    assert(clears > 0 && clears < 10, `${clears} compactions`);
+    assert.deepEqual((await stored.reload(set)).state, cell.state);
   });
 
   it("the weight of a cell grows with its content", async () => {

@@ -21,6 +21,13 @@ export interface Cell {
   readonly weight: number;
   /** Whether the cell is worth a place in the cache after its bundle. @default true */
   readonly isCached?: boolean;
+  /**
+   * Only of cells that may be kept as a few bytes between bundles: these bytes, after a save; undefined when the content is too
+   * large for that.
+   */
+  pack?(): Uint8Array | undefined;
+  /** Called in place of {@link load} with what {@link pack} has returned. */
+  unpack?(packed: Uint8Array): void;
 }
 
 /** Declares one named state of a stateful DoFn. */
@@ -209,6 +216,9 @@ export class LazyBagState<T> implements Cell {
   }
 }
 
+/** A state with more entries stays in memory as it is between bundles, because packing it costs too much. */
+const MAX_PACKED_SIZE = 16;
+
 /**
  * Folds a log of changes into a state in memory.
  *
@@ -272,11 +282,30 @@ export class FoldedState<S, R> implements Cell {
     return this.spec.isCached ?? true;
   }
   load(bytes: Uint8Array): void {
-    for (const record of decodeAll(this.spec.coder, bytes)) {
-      this.logged += this.spec.entries(record);
-      this.spec.fold(this.state, record);
+    if (bytes.length === 0) return;
+    const { spec } = this;
+    const reader = new protobufjs.Reader(bytes);
+    while (reader.pos < reader.len) {
+      const record = spec.coder.decode(reader, Context.needsDelimiters);
+      this.logged += spec.entries(record);
+      spec.fold(this.state, record);
     }
-    this.stored = bytes.length > 0;
+    this.stored = true;
+  }
+  /** The length of the log, and a snapshot. */
+  pack(): Uint8Array | undefined {
+    const { spec } = this;
+    if (spec.size(this.state) > MAX_PACKED_SIZE || this.pending.length) return undefined;
+    const writer = new protobufjs.Writer().uint32(this.stored ? this.logged : 0).bool(this.stored);
+    for (const record of spec.snapshot(this.state)) spec.coder.encode(record, writer, Context.needsDelimiters);
+    return writer.finish();
+  }
+  unpack(packed: Uint8Array): void {
+    const { spec } = this;
+    const reader = new protobufjs.Reader(packed);
+    this.logged = reader.uint32();
+    this.stored = reader.bool();
+    while (reader.pos < reader.len) spec.fold(this.state, spec.coder.decode(reader, Context.needsDelimiters));
   }
   save(client: StateClient, key: StateKey): Promise<void>[] {
     const { spec, pending } = this;

@@ -60,6 +60,54 @@ describe("Stateful ParDo", function () {
     assert.equal(gets(), 6);
   });
 
+  it("small states are cached as bytes: with the same token only, not after a bundle that failed, and with any key", async () => {
+    await runner.describe("distinct", (input) =>
+      pipe(
+        input,
+        withName("pair", parDo(new fixtures.SplitPair())),
+        withKvCoder("kv", textKvCoder),
+        statefulParDo("distinct", new fixtures.CountDistinct(), { input: textKvCoder, output: stringCoder }),
+        bundleParDo("guard", new fixtures.ThrowAt("a 1,bad"), stringCoder),
+      ),
+    );
+    const run = async (token: string, ...elements: string[]): Promise<readonly unknown[]> => {
+      const { output, response } = await runner.run("distinct", [elements], { cacheToken: token });
+      return response.error === "" ? output : [/cannot process a 1,bad/.test(response.error)];
+    };
+    assert.deepEqual(await run("small t", "a=1", "ключ=1"), ["a 1", "ключ 1"]);
+    assert.equal(gets(), 2);
+    runner.stored.clear();
+    assert.deepEqual(await run("small t", "a=2", "ключ=2"), ["a 1,2", "ключ 1,2"]);
+    assert.equal(gets(), 2, "the states were read again");
+    // The token is that of another attempt, which reads what the runner has: the last change.
+    assert.deepEqual(await run("small u", "a=1"), ["a 1,2"]);
+    runner.stored.clear();
+    // The state that a failed bundle has taken from the cache is read again.
+    assert.deepEqual(await run("small w", "a=1"), ["a 1"]);
+    assert.deepEqual(await run("small w", "a=bad"), [true]);
+    runner.stored.clear();
+    assert.deepEqual(await run("small w", "a=3"), ["a 3"]);
+    assert.equal(gets(), 5);
+  });
+
+  it("a small state that becomes large stays in the cache", async () => {
+    await runner.describe("distinct", (input) =>
+      pipe(
+        input,
+        withName("pair", parDo(new fixtures.SplitPair())),
+        withKvCoder("kv", textKvCoder),
+        statefulParDo("distinct", new fixtures.CountDistinct(), { input: textKvCoder, output: stringCoder }),
+      ),
+    );
+    const values: string[] = [];
+    for (let i = 10; i < 60; i++) {
+      values.push(String(i));
+      const { output } = await runner.run("distinct", [[`large=${i}`]], { cacheToken: "large" });
+      assert.deepEqual(output, [`large ${values.join()}`]);
+    }
+    assert.equal(gets(), 1);
+  });
+
   it("a bundle fails when the state stream breaks while it waits for state", async () => {
     await runner.run("sum", [["a=1"]]);
     runner.stateHangs = true;

@@ -98,6 +98,22 @@ export class SumPerKey implements StatefulDoFn<string, string, SumStates> {
   }
 }
 
+type SetStates = { set: StateDeclaration<FoldedCell<Set<string>, string>> };
+
+/** Counts the distinct values of each key. Its state is small enough for the packed part of the cache. */
+export class CountDistinct implements StatefulDoFn<string, string, SetStates> {
+  states(): SetStates {
+    return { set: new SumPerKey().states().set };
+  }
+  process(key: string, value: string, { set }: CellsOf<SetStates>): string[] {
+    if (!set.state.has(value)) {
+      set.state.add(value);
+      set.log(value);
+    }
+    return [`${key} ${[...set.state].sort().join()}`];
+  }
+}
+
 /**
  * Numbers below `count`, `perCall` in each call of `process`, with the number as text; event times 1 s apart. A call takes
  * `callMs`.

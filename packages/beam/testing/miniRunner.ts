@@ -25,7 +25,7 @@ import { Worker } from "apache-beam/worker/worker";
 import { waitUntil } from "@eventlogger/process/wait";
 import type { TimerCoder } from "../coders/timer";
 import { NO_FIRING } from "../dofn/context";
-import { BATCH_INSTRUCTION } from "../patches/stateRequests";
+import { BATCH_INSTRUCTION } from "../patches/stateMessages";
 import { buildPipeline, pipe, stringCoder } from "../index";
 import { encode } from "./codec";
 
@@ -229,12 +229,36 @@ export class MiniRunner {
       return;
     }
     const answers = new protobufjs.Writer();
+    const states: string[][] = [];
+    let instructionId = "";
     let unanswered = 0;
-    for (const reader = new protobufjs.Reader(request.append.data); reader.pos < reader.len; unanswered++) {
-      this.answerState((response) => {
-        unanswered--;
-        answers.bytes(fnApi.StateResponse.toBinary(response));
-      }, fnApi.StateRequest.fromBinary(reader.bytes()));
+    const write = ({ error, response }: fnApi.StateResponse): void => {
+      unanswered--;
+      if (error) answers.uint32(3).string(error);
+      else if (response.oneofKind !== "get") answers.uint32(0);
+      else if (response.get.continuationToken.length === 0) answers.uint32(1).bytes(response.get.data);
+      else answers.uint32(2).bytes(response.get.data).bytes(response.get.continuationToken);
+    };
+    for (const reader = new protobufjs.Reader(request.append.data); reader.pos < reader.len;) {
+      const kind = reader.uint32();
+      if (kind === 0) {
+        instructionId = reader.string();
+      } else if (kind === 1) {
+        states.push([reader.string(), reader.string(), Buffer.from(reader.bytes()).toString("latin1")]);
+      } else {
+        const [transformId = "", userStateId = "", windowText = ""] = states[reader.uint32()] ?? [];
+        const window = Buffer.from(windowText, "latin1");
+        const bagUserState = { transformId, userStateId, window, key: reader.bytes() };
+        const operation: fnApi.StateRequest["request"] =
+          kind === 2
+            ? { oneofKind: "get", get: { continuationToken: reader.bytes() } }
+            : kind === 3
+              ? { oneofKind: "append", append: { data: reader.bytes() } }
+              : { oneofKind: "clear", clear: {} };
+        const stateKey = { type: { oneofKind: "bagUserState" as const, bagUserState } };
+        unanswered++;
+        this.answerState(write, { id: "", instructionId, stateKey, request: operation });
+      }
     }
     if (unanswered > 0) return;
     const data = answers.finish();

@@ -5,7 +5,6 @@ import { checkTables } from "@eventlogger/gcp/bigquery/setup/checkTables";
 import { checkTimeZone } from "@eventlogger/gcp/bigquery/zone/checkTimeZone";
 import { mergeDiagnostics, NO_DIAGNOSTICS, type Diagnostics } from "@eventlogger/gcp/diagnostics";
 import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
-import { FIRST_GENERATION } from "@eventlogger/gcp/bigquery/generations";
 import { replaySubscription } from "@eventlogger/gcp/pubsub/replayNames";
 import { checkSubscription } from "@eventlogger/gcp/pubsub/setup/checkSubscription";
 import { chooseGeneration, type ChosenGeneration, type GenerationChoice } from "./chooseGeneration";
