@@ -22,7 +22,8 @@ const BIGQUERY_WRITE_URN = "beam:transform:org.apache.beam:bigquery_write:v1";
 const PUBSUB_READ_URN = "beam:transform:pubsub_read:v1";
 
 /** Whether a step is inside a transform that Java expanded. */
-const isJava = (name: string): boolean => /^((ReadFromPubSub|ReadReplay)\/Source|\w+\/StorageWrite\/External)\//.test(name);
+const isJava = (name: string): boolean =>
+  /^((ReadFromPubSub|ReadReplay)\/Source|\w+\/StorageWrite\/External)\//.test(name);
 
 function coderName({ coders }: runnerApi.Components, id: string): string {
   const coder = coders[id];
