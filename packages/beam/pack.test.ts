@@ -16,6 +16,7 @@ const FILES = [
   "expansion/logging.properties",
   "expansion/pom.xml",
   "flink/java/beam/typescript/CancelInterruptedJobs.java",
+  "flink/java/beam/typescript/RocksDbBackendFactory.java",
   "flink/java/org/apache/beam/runners/flink/translation/functions/FlinkExecutableStageContextFactory.java",
   "flink/java/org/apache/beam/runners/fnexecution/control/BundleCheckpointHandlers.java",
   "flink/java/org/apache/beam/runners/fnexecution/control/FnApiControlClient.java",

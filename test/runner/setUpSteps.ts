@@ -48,6 +48,9 @@ export const STEPS_OF_PROGRAMS: Readonly<Record<string, readonly SetUpStep[]>> =
   // It compiles and runs a small repository of its own.
   "tools/bootstrap.component.test.ts": [],
   "packages/gcp/emulators/emulator.component.test.ts": ["emulator programs", "BigQuery emulator"],
+  "pipeline/cli/replay.component.test.ts": ["emulator programs", "BigQuery emulator", "Flink job server"],
+  "pipeline/snapshot/restoredRun.component.test.ts": ["emulator programs", "BigQuery emulator", "Flink job server"],
+  "test/rebuild/rebuildProcess.ts": ["emulator programs", "BigQuery emulator", "Flink job server"],
   "pipeline/cli/run.component.test.ts": ["emulator programs", "BigQuery emulator", "Flink job server"],
   // `run` needs Flink, and `launch` the expansion service and the submitter. The tests that run these import them, too.
   "pipeline/cli/testing/eventlogger.ts": [],

@@ -40,6 +40,7 @@ describe("beamRows", () => {
     const [, versions] = tables;
     assert(versions);
     const row = {
+      generation: 7,
       date: "1970-01-11",
       version: 1,
       session_count: 2,
@@ -52,7 +53,7 @@ describe("beamRows", () => {
     const beamRow = toBeamRow(versions, row);
     assert.equal(beamRow["updated_at"], 3000);
     const bytes = Buffer.from(encode(rowCoder(beamRowTypes(versions)), [beamRow])).toString("hex");
-    assert.equal(bytes, "0800" + "0a" + "0102030405" + "b817" + "01");
+    assert.equal(bytes, "0900" + "07" + "0a" + "0102030405" + "b817" + "01");
   });
 
   it("encoding a Beam row without a required field is an error", () => {
