@@ -55,7 +55,7 @@ describe("The lease of a dataset", function () {
     assert.equal((await second.exited).code, 1);
     assert.match(
       second.logTail(),
-      new RegExp(`Dataset analytics is in use by another run: \\S+:${first.pid}, which has`),
+      new RegExp(`Generation 1 of dataset analytics is in use by another run: \\S+:${first.pid}, which has`),
     );
 
     await traffic.post({ count: 2000, users: 500 }, async () => {
@@ -69,7 +69,10 @@ describe("The lease of a dataset", function () {
       );
       assert.equal(taken, 1);
       assert.equal((await first.exited).code, 1);
-      assert.match(first.logTail(), /This run has lost the lease of dataset analytics: it belongs to elsewhere:1/);
+      assert.match(
+        first.logTail(),
+        /This run has lost the lease of generation 1 of dataset analytics: it belongs to elsewhere:1/,
+      );
     });
 
     await untilRunning(await startRun("first"));
