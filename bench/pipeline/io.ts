@@ -75,7 +75,7 @@ function* waitFor(gate: string): Generator<undefined> {
 
 /** Messages with many events each, as `eventlogger replay` publishes them. */
 function* encodeReplay(events: Iterable<SyntheticEvent>): Generator<SourceMessage> {
-  const encoder = new ReplayEncoder(REPLAY_GENERATION);
+  const encoder = new ReplayEncoder({ generation: REPLAY_GENERATION, dataset: "bench" });
   let eventTime = 0;
   const message = ({ data }: ReplayMessage): SourceMessage => ({ eventTime, data, replay: String(REPLAY_GENERATION) });
   for (const { index, sessionId, userId, eventTime: event_time } of events) {

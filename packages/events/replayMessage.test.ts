@@ -18,7 +18,7 @@ const event: fc.Arbitrary<ReplayEvent> = fc.record(
 );
 
 function encode(events: readonly ReplayEvent[]) {
-  const encoder = new ReplayEncoder(3);
+  const encoder = new ReplayEncoder({ generation: 3, dataset: "analytics" });
   const messages = events.flatMap((one) => encoder.add(one) ?? []);
   return [...messages, ...[encoder.flush() ?? []].flat()];
 }
@@ -34,7 +34,7 @@ describe("Replay messages", () => {
           events.map((one) => ({ ok: true, event: one })),
         );
         for (const { data, events: count, attributes } of messages) {
-          assert.deepEqual(attributes, { replay: "3" });
+          assert.deepEqual(attributes, { replay: "3", dataset: "analytics" });
           assert(count >= 1 && count <= MAX_REPLAY_EVENTS);
           assert(data.length <= MAX_REPLAY_BYTES);
           assert.equal([...decodeReplay(data)].length, count);

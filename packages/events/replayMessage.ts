@@ -19,12 +19,30 @@ export interface ReplayEvent {
 /** A message of the replay topic: many events, one a line, as JSON. */
 export interface ReplayMessage {
   readonly data: Buffer;
-  readonly attributes: { readonly replay: string };
+  readonly attributes: { readonly replay: string; readonly dataset: string };
   readonly events: number;
 }
 
 /** The attribute of replay messages. Its value is the generation that they are meant for. */
 export const REPLAY_ATTRIBUTE = "replay";
+
+/**
+ * The attribute with the dataset that the rows of a message come from. Datasets whose pipelines read the same topic also share their
+ * replay topics, and a pipeline must not count rows that its dataset lacks.
+ */
+export const DATASET_ATTRIBUTE = "dataset";
+
+/** What a replay is for. */
+export interface ReplayPurpose {
+  readonly generation: number;
+  /** The dataset that has the rows, and whose numbers count them. */
+  readonly dataset: string;
+}
+
+/** Whether a replay message with these attributes is for a pipeline of a dataset. One without the attribute is for all. */
+export function isForDataset(attributes: Readonly<Record<string, string>>, dataset: string): boolean {
+  return (attributes[DATASET_ATTRIBUTE] ?? dataset) === dataset;
+}
 
 /** Maximum number of events in a message. A message is the smallest unit of the pipeline's flow control. */
 export const MAX_REPLAY_EVENTS = 500;
@@ -47,7 +65,7 @@ export function replayLine({
   );
 }
 
-/** Collects events into replay messages for one generation. */
+/** Collects events into replay messages. */
 export class ReplayEncoder {
   private readonly attributes: ReplayMessage["attributes"];
   private lines: string[] = [];
@@ -55,10 +73,10 @@ export class ReplayEncoder {
 
   /** @param maxEvents maximum number of events in a message */
   constructor(
-    generation: number,
+    { generation, dataset }: ReplayPurpose,
     private readonly maxEvents = MAX_REPLAY_EVENTS,
   ) {
-    this.attributes = { replay: String(generation) };
+    this.attributes = { replay: String(generation), dataset };
   }
 
   /** Adds an event. @returns the message of the events before it, if that is full now */

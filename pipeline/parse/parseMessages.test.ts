@@ -133,7 +133,7 @@ describe("ParseMessages", () => {
     return { event_id, session_id, event_name, event_time, user_id, received_at };
   };
   function messageOf(...events: ReturnType<typeof stored>[]): Buffer {
-    const encoder = new ReplayEncoder(2);
+    const encoder = new ReplayEncoder({ generation: 2, dataset: "analytics" });
     for (const one of events) assert.equal(encoder.add(one), undefined);
     return encoder.flush()?.data ?? assert.fail("no message");
   }

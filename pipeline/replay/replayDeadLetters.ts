@@ -49,7 +49,7 @@ export async function replayDeadLetters(request: DeadLetterReplayRequest): Promi
   const counts = { replayed: 0, resent: 0, notSent: 0 };
   const pace = new Pace(rate, signal);
   const publisher = new ReplayPublisher({
-    ...{ pubsub, topic: request.replayTopic, generation, rate: 0, signal },
+    ...{ pubsub, topic: request.replayTopic, generation, dataset, rate: 0, signal },
     onPublished: () => undefined,
   });
   const publish = eventTopic(pubsub, pubsub.projectId, request.topic);

@@ -25,6 +25,8 @@ export interface ReplayPublisherOptions {
   /** The replay topic. */
   readonly topic: string;
   readonly generation: number;
+  /** The dataset that has the rows of the events. */
+  readonly dataset: string;
   /** Events per second; 0: as fast as possible. */
   readonly rate: number;
   readonly signal?: AbortSignal | undefined;
@@ -41,10 +43,10 @@ export class ReplayPublisher {
   private readonly pace: Pace;
 
   constructor(private readonly options: ReplayPublisherOptions) {
-    const { pubsub, topic, generation, rate, signal } = options;
+    const { pubsub, topic, rate, signal } = options;
     this.pace = new Pace(rate, signal);
     const maxEvents = Math.min(MAX_REPLAY_EVENTS, rate > 0 ? Math.ceil(rate * SHORTEST_INTERVAL_SEC) : Infinity);
-    this.encoder = new ReplayEncoder(generation, maxEvents);
+    this.encoder = new ReplayEncoder(options, maxEvents);
     const publisher = pubsub.topic(topic, {
       batching: { maxMessages: 8, maxBytes: 2 ** 20, maxMilliseconds: 10 },
       gaxOpts: publishRetry(TIMEOUT_MS),

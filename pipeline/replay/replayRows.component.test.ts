@@ -109,7 +109,7 @@ describe("replayRows", function () {
     assert.deepEqual(partitions, Object.entries(DAYS));
     assert.equal(result.rows, all.length);
     assert.deepEqual(await received(all.length), byId(expected(all)));
-    assert(messages.every(({ attributes }) => attributes["replay"] === "1"));
+    assert(messages.every(({ attributes }) => attributes["replay"] === "1" && attributes["dataset"] === dataset));
     const counts = await countRows(bigquery.bigquery, dataset, {});
     assert.deepEqual(
       counts.map(({ partition, rows }) => [partition, rows]),

@@ -70,7 +70,7 @@ export async function replayRows(request: ReplayRequest): Promise<ReplayResult> 
   let bytes = 0;
   let partition = "";
   const publisher = new ReplayPublisher({
-    ...{ pubsub, topic, generation, rate, signal },
+    ...{ pubsub, topic, generation, dataset, rate, signal },
     onPublished: (events) => {
       rows += events;
       onProgress?.({ partition, rows });

@@ -32,7 +32,7 @@ const events = fc
 
 /** The events of a replay of events, as the pipeline parses them. */
 function replayed(list: readonly ParsedEvent[], windows: SessionWindows): ParsedEvent[] {
-  const encoder = new ReplayEncoder(1, 7);
+  const encoder = new ReplayEncoder({ generation: 1, dataset: "d" }, 7);
   const messages = list.flatMap(({ event }) => encoder.add(event) ?? []);
   const rest = encoder.flush();
   const parser = new ParseMessages(windows === "beam" ? LATE_AFTER : undefined);

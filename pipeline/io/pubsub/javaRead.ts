@@ -30,8 +30,12 @@ export class DecodeMessages {
 
 /** Decodes the serialised messages of the replay subscription. */
 export class DecodeReplayMessages {
+  /** @param dataset the dataset that the pipeline writes to; messages for others are ignored */
+  constructor(private readonly dataset: string) {}
+
   *process(bytes: Uint8Array): Iterable<PubSubMessage> {
-    yield decodeReplayMessage(bytes);
+    const message = decodeReplayMessage(bytes, this.dataset);
+    if (message) yield message;
   }
 }
 
@@ -72,10 +76,10 @@ export function readFromPubSubJava(options: JavaLiveReadOptions): Read {
  * Reads the replay subscription, like {@link readFromPubSubJava}. Its messages have their publish time as timestamp, and no id by
  * which the runner could remove duplicates: the ledgers count repeated events once.
  */
-export function readReplayJava(options: JavaReadOptions): Read {
+export function readReplayJava(options: JavaReadOptions & { readonly dataset: string }): Read {
   return withName("ReadReplay", async (root: Root) => {
     const serialised = await applyAsync(root, javaSource(options));
-    return pipe(serialised, withName("DecodeMessages", parDo(new DecodeReplayMessages())));
+    return pipe(serialised, withName("DecodeMessages", parDo(new DecodeReplayMessages(options.dataset))));
   });
 }
 

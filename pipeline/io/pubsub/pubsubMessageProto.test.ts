@@ -28,15 +28,19 @@ describe("PubsubMessage proto", () => {
     );
   });
 
-  it("decodeReplayMessage also returns the attribute of replay messages, empty when the message lacks it", () => {
+  it("decodeReplayMessage also returns the attribute of replay messages, empty when the message lacks it, and nothing for another dataset", () => {
     fc.assert(
       fc.property(messages, fc.option(fc.string(), { nil: undefined }), ({ data, attributes, messageId }, replay) => {
-        const others = Object.fromEntries(Object.entries(attributes).filter(([name]) => name !== "replay"));
+        const others = Object.fromEntries(
+          Object.entries(attributes).filter(([name]) => !/^(replay|dataset)$/.test(name)),
+        );
         const given = { ...others, ...(replay !== undefined && { replay }) };
         const bytes = PubsubMessage.encode({ data, attributes: given, messageId }).finish();
-        const decoded = decodeReplayMessage(bytes);
+        const decoded = decodeReplayMessage(bytes, "analytics") ?? assert.fail("for another dataset");
         assert.equal(decoded.replay, replay ?? "");
         assert.deepEqual(Buffer.from(decoded.data), Buffer.from(data));
+        const foreign = PubsubMessage.encode({ data, attributes: { ...given, dataset: "other" }, messageId }).finish();
+        assert.equal(decodeReplayMessage(foreign, "analytics"), undefined);
         assert.equal(decodePubsubMessage(bytes).replay, undefined);
       }),
     );

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Long } from "protobufjs";
 import protobufjs from "protobufjs";
-import { REPLAY_ATTRIBUTE } from "@eventlogger/events/replayMessage";
+import { isForDataset, REPLAY_ATTRIBUTE } from "@eventlogger/events/replayMessage";
 import type { PubSubMessage } from "./message";
 
 /** The fields of `google.pubsub.v1.PubsubMessage` that the pipeline uses. Decoding skips the others. */
@@ -48,9 +48,12 @@ export function decodePubsubMessage(bytes: Uint8Array): PubSubMessage {
 
 /**
  * Decodes a serialised message of the replay subscription; see {@link decodePubsubMessage}.
+ * @param dataset the dataset of the pipeline
+ * @returns undefined when the message is for another dataset
  * @throws Error when the bytes are not such a message
  */
-export function decodeReplayMessage(bytes: Uint8Array): PubSubMessage {
+export function decodeReplayMessage(bytes: Uint8Array, dataset: string): PubSubMessage | undefined {
   const { attributes } = Attributes.decode(bytes) as unknown as { attributes: Readonly<Record<string, string>> };
+  if (!isForDataset(attributes, dataset)) return undefined;
   return { ...decodePubsubMessage(bytes), replay: attributes[REPLAY_ATTRIBUTE] ?? "" };
 }

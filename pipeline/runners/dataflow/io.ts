@@ -43,7 +43,7 @@ export function dataflowIo(options: DataflowIoOptions, expansionAddress: string)
       idAttribute: "event_id",
       expansionAddress,
     }),
-    readReplay: readReplayJava({ project, subscription: replaySubscription, expansionAddress }),
+    readReplay: readReplayJava({ project, subscription: replaySubscription, dataset, expansionAddress }),
     writeEvents: storageWrite(
       "WriteEvents",
       { ...target, table: "events" },

@@ -59,6 +59,7 @@ export function flinkIo(options: FlinkIoOptions): EventPipelineIo {
       project,
       subscription,
       replaySubscription,
+      dataset,
       timestampAttribute: "event_time",
       ...flowControl(workerMemoryMiB),
       ackDeadlineSec: Math.ceil(ackDeadlineMs / 1000),

@@ -23,6 +23,7 @@ describe("PubSubSource", () => {
       project: "demo",
       subscription: `events-${++attempts}`,
       replaySubscription: undefined,
+      dataset: "analytics",
       timestampAttribute: "event_time",
       maxOutstanding: 1000,
       maxOutstandingBytes: 1e8,

@@ -21,6 +21,7 @@ describe("SourceReader", () => {
       project: "demo",
       subscription: `live-${++attempts}`,
       replaySubscription: `replay-${attempts}`,
+      dataset: "analytics",
       timestampAttribute: "event_time",
       maxOutstanding: 100_000,
       maxOutstandingBytes: 2 ** 28,
@@ -143,6 +144,18 @@ describe("SourceReader", () => {
     takeAll(failed);
     reader.nack(failed);
     await waitUntil("the nacks", () => server.nacked.length === 2, { timeoutMs: 10_000 });
+  });
+
+  it("replay messages for another dataset on the same topic are acknowledged and not emitted", async () => {
+    await replay(1, { attributes: { replay: "1", dataset: "other" } });
+    await replay(1, { attributes: { replay: "1", dataset: "analytics" } });
+    await replay(1, { attributes: { replay: "1", dataset: "other" } });
+    const batch = reader.startBatch();
+    assert.deepEqual(takeAll(batch), [["replay", 1]]);
+    reader.finalized(batch, 1);
+    reader.finalized(reader.startBatch(), 2);
+    reader.finalized(reader.startBatch(), 3);
+    await waitUntil("the acknowledgements", () => server.acknowledged.length === 3, { timeoutMs: 10_000 });
   });
 
   it("a wait ends when a message of either subscription arrives", async () => {

@@ -1,5 +1,6 @@
+import { count } from "@eventlogger/beam";
 import type { PubSubMessage } from "../message";
-import { REPLAY_ATTRIBUTE } from "@eventlogger/events/replayMessage";
+import { isForDataset, REPLAY_ATTRIBUTE } from "@eventlogger/events/replayMessage";
 import { ReplayPace } from "./replayPace";
 import { Subscriber, type Batch, type SubscriberOptions } from "./subscriber";
 import { Waker } from "./waker";
@@ -7,6 +8,8 @@ import { Waker } from "./waker";
 export interface SourceReaderOptions extends SubscriberOptions {
   /** The subscription with replayed events; undefined: only live events are read. */
   readonly replaySubscription: string | undefined;
+  /** The dataset that the pipeline writes to. Replay messages for other datasets are acknowledged and ignored. */
+  readonly dataset: string;
   /** Time from the first message to the self-checkpoint; ms. */
   readonly selfCheckpointMs: number;
 }
@@ -49,6 +52,7 @@ function replayOptions(options: SourceReaderOptions, subscription: string): Subs
  */
 export class SourceReader {
   private readonly waker = new Waker();
+  private readonly dataset: string;
   private readonly pace: ReplayPace;
   private liveInARow = 0;
   private isBeingRead = false;
@@ -56,7 +60,8 @@ export class SourceReader {
   readonly replay: Subscriber | undefined;
 
   constructor(options: SourceReaderOptions) {
-    const { replaySubscription, selfCheckpointMs } = options;
+    const { replaySubscription, selfCheckpointMs, dataset } = options;
+    this.dataset = dataset;
     this.live = new Subscriber(options, this.waker);
     this.replay =
       replaySubscription === undefined
@@ -105,7 +110,12 @@ export class SourceReader {
   }
 
   private takeReplay({ replay: batch }: ReaderBatch, watermark: number): TakenMessage | undefined {
-    const next = batch && this.pace.hasBudget ? this.replay?.take(batch) : undefined;
+    if (!batch || !this.pace.hasBudget) return undefined;
+    let next = this.replay?.take(batch);
+    while (next && !isForDataset(next.message.attributes, this.dataset)) {
+      count("foreignReplayMessages");
+      next = this.replay?.take(batch);
+    }
     if (!next) return undefined;
     this.liveInARow = 0;
     const { message, publishTime } = next;
