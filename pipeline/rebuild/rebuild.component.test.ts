@@ -202,7 +202,9 @@ describe("rebuild on Pub/Sub and BigQuery", function () {
   });
 
   it("a dry run counts the rows and changes nothing", async () => {
-    const before = await readGenerations(bigquery.bigquery, dataset);
+    const rows = async (): Promise<object[]> =>
+      (await readGenerations(bigquery.bigquery, dataset)).map((row) => ({ ...row, lease: null }));
+    const before = await rows();
     const rowsAreWritten = async (): Promise<boolean> => {
       await pipelines.process();
       const [row] = await runQuery(bigquery.bigquery, `SELECT COUNT(*) AS n FROM ${dataset}.events`);
@@ -212,7 +214,7 @@ describe("rebuild on Pub/Sub and BigQuery", function () {
     const { next, phase, plan } = await planRebuild(services(), wanted, { bigquery: bigquery.bigquery, dataset });
     assert.deepEqual([next.generation, next.settings.sessionGapMs, phase], [2, NEW_GAP_MS, undefined]);
     assert.deepEqual([plan.rows, plan.queryBytes], [published.length, undefined]);
-    assert.deepEqual(await readGenerations(bigquery.bigquery, dataset), before);
+    assert.deepEqual(await rows(), before);
     assert.deepEqual(await subscriptions(), ["", "-replay-g1"]);
   });
 

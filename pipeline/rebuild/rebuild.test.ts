@@ -11,7 +11,7 @@ import { Killed } from "./testing/killable";
 import { World } from "./testing/world";
 
 const TIMES: RebuildTimes = {
-  ...{ leaseMs: 60_000, renewMs: 60_000, pollMs: 0, recordMs: 0, clockSkewMs: 2000, receiverSkewMs: 60_000 },
+  ...{ leaseMs: 60_000, renewMs: 60_000, pollMs: 0, recordMs: 0, clockSkewMs: 2000, receiverSkewMs: 10_000 },
   ...{ previousLimitMs: 200, progressLimitMs: 200, compareMs: 0, settleMs: 0, verifyLimitMs: 500 },
 };
 const SILENT: RebuildReporter = { phase: () => {}, say: () => {}, doing: () => {}, rows: () => {} };

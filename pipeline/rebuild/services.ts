@@ -126,7 +126,7 @@ export const REBUILD_TIMES: RebuildTimes = {
   pollMs: 1000,
   recordMs: 10_000,
   clockSkewMs: 5000,
-  receiverSkewMs: 600_000,
+  receiverSkewMs: 30_000,
   previousLimitMs: 300_000,
   progressLimitMs: 600_000,
   compareMs: 5000,

@@ -21,15 +21,7 @@ const POLL_MS = 1000;
 const DEAD_LETTERS = path.basename(deadLetterFolder(""));
 
 /** What a run creates in its state directory. The copies of dead letters and the logs of the first generation stay. */
-const STATE_ENTRIES = [
-  "checkpoints",
-  "work",
-  "current.json",
-  "settings.json",
-  "leases.json",
-  PROGRESS_FILE,
-  CHECK_LEASE_FILE,
-];
+const STATE_ENTRIES = /^(checkpoints|work|current(-.+)?\.json|settings\.json|leases\.json|progress\.json|check-lease)$/;
 
 export interface FlinkDriverOptions {
   /** `--state-dir`: that of generation 1, with those of the others in it. */
@@ -102,8 +94,9 @@ export class FlinkDriver implements RebuildDriver {
     await untilUnlocked(directory, AbortSignal.timeout(LOCK_TIMEOUT_MS));
     const isFirst = directory === path.resolve(this.options.stateDir);
     // The directory of the first generation contains those of the others. Copies of dead letters always stay.
-    const names = isFirst ? STATE_ENTRIES : readdirSync(directory).filter((name) => name !== DEAD_LETTERS);
-    for (const name of names) rmSync(path.join(directory, name), { recursive: true, force: true });
+    const names = readdirSync(directory);
+    const removed = names.filter((name) => (isFirst ? STATE_ENTRIES.test(name) : name !== DEAD_LETTERS));
+    for (const name of removed) rmSync(path.join(directory, name), { recursive: true, force: true });
     if (!isFirst && readdirSync(directory).length === 0) rmdirSync(directory);
   }
 

@@ -11,8 +11,7 @@ const seconds = (ms: number): string => `${Math.max(1, Math.ceil(ms / 1000)).toL
 export async function catchingUp(context: RebuildContext): Promise<void> {
   await ensureStarted(context);
   await untilRowsComplete(context);
-  // Rows of other days can still arrive while one is replayed, so that it is repeated until nothing has changed.
-  while ((await replayChanged(context)) > 0);
+  await replayChanged(context);
   await untilDrained(context);
   await context.session.update({ phase: "verifying" });
 }
