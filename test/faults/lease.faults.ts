@@ -69,7 +69,10 @@ describe("The lease of a dataset", function () {
       );
       assert.equal(taken, 1);
       assert.equal((await first.exited).code, 1);
-      assert.match(first.logTail(), /This run has lost the lease of generation 1 of dataset analytics: it belongs to elsewhere:1/);
+      assert.match(
+        first.logTail(),
+        /This run has lost the lease of generation 1 of dataset analytics: it belongs to elsewhere:1/,
+      );
     });
 
     await untilRunning(await startRun("first"));
