@@ -72,7 +72,7 @@ describe("a running eventlogger run", function () {
     mkdirSync(path.join(stateDir, "logs"), { recursive: true });
     try {
       // A small disk of its own, which a test fills.
-      execFileSync("mount", ["-t", "tmpfs", "-o", "size=64m,mode=755", "tmpfs", stateDir], { stdio: "ignore" });
+      execFileSync("mount", ["-t", "tmpfs", "-o", "size=256m,mode=755", "tmpfs", stateDir], { stdio: "ignore" });
       isMounted = true;
     } catch {
       // Only root can mount.
