@@ -59,7 +59,8 @@ describe("a running eventlogger run", function () {
       command: process.execPath,
       args: [
         ...[bin, "run", "--state-dir", stateDir, "--metrics-port", String(port)],
-        ...["--checkpoint-interval", "1s", "--heap", "512m", ...args],
+        // After a start, a run knows for as long as a lease lasts nothing of messages that another one may have left.
+        ...["--checkpoint-interval", "1s", "--ack-deadline", "10s", "--heap", "512m", ...args],
       ],
       env: { PUBSUB_EMULATOR_HOST: pubsub.host, BIGQUERY_ENDPOINT: proxy.url },
       logFile: path.join(directory, "run.log"),
@@ -72,7 +73,7 @@ describe("a running eventlogger run", function () {
     mkdirSync(path.join(stateDir, "logs"), { recursive: true });
     try {
       // A small disk of its own, which a test fills.
-      execFileSync("mount", ["-t", "tmpfs", "-o", "size=64m,mode=755", "tmpfs", stateDir], { stdio: "ignore" });
+      execFileSync("mount", ["-t", "tmpfs", "-o", "size=256m,mode=755", "tmpfs", stateDir], { stdio: "ignore" });
       isMounted = true;
     } catch {
       // Only root can mount.

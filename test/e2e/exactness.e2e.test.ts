@@ -38,6 +38,8 @@ const PROJECT = "demo-project";
 /** Time for the numbers to be exact after a kill, ms. It is printed; how long it takes depends on the load of the machine. */
 const RECOVERY_LIMIT_MS = 240_000;
 const START_LIMIT_MS = 180_000;
+/** A rebuild starts a second pipeline beside the first one, and waits until the first one follows. */
+const REBUILD_LIMIT_MS = 500_000;
 /** Acknowledges all messages that are not events. */
 const ACKNOWLEDGED = ["--dead-letters-until", "2100-01-01"];
 
@@ -367,7 +369,7 @@ describe("End to end", function () {
       runRebuild(args, {
         env: stack.environment,
         logFile: path.join(directory, `rebuild-${killAt ?? "to the end"}.log`),
-        timeoutMs: RECOVERY_LIMIT_MS,
+        timeoutMs: REBUILD_LIMIT_MS,
         ...(killAt !== undefined && { killAt }),
       });
     const reader = new Reader(stack.url);
@@ -385,7 +387,7 @@ describe("End to end", function () {
     await assertVerified(...ACKNOWLEDGED);
     reader.assertOneGenerationEach(definitions, traffic.accepted);
     assert.match(readFileSync(runLog, "utf8"), /generation 2 is active now/);
-  });
+  }).timeout(1_200_000);
 
   it("with --session-windows beam the rollups of another dataset are exact for events of any order and age, with duplicates", async () => {
     await run.stop(15_000);
@@ -402,18 +404,6 @@ describe("End to end", function () {
     await untilRunning();
     const others = new Traffic(stack.url);
     await others.post({ seed: 8, count: 3000, users: 300, shuffleWindow: 3000 });
-    const verified = { accepted: others.uniqueEvents, timeoutMs: RECOVERY_LIMIT_MS };
-    await untilVerified(bigquery(), dataset, verified);
-    // Rows that the pipeline has never read, of other users and sessions at the same times. They bypass the windows.
-    const renamed = ["event_id", "session_id", "user_id"].map((id) => `CONCAT('restored ', ${id})`).join(", ");
-    await runQuery(
-      bigquery(),
-      `INSERT INTO ${dataset}.events
-         (event_id, session_id, user_id, event_name, event_time, event_date, received_at, received_date)
-       SELECT ${renamed}, event_name, event_time, event_date, received_at, received_date FROM ${dataset}.events`,
-    );
-    const replayed = await eventlogger("replay", "--from", "2020-01-01", ...services);
-    assert.equal(replayed.code, 0, replayed.output);
-    await untilVerified(bigquery(), dataset, verified);
+    await untilVerified(bigquery(), dataset, { accepted: others.uniqueEvents, timeoutMs: RECOVERY_LIMIT_MS });
   });
 });

@@ -1,6 +1,6 @@
 /**
  * `npm run test:faults`: the long fault tests, with the figures of each fault. With arguments, only the files whose names
- * contain one of them: `npm run test:faults -- pubsub`. Takes about 25 minutes.
+ * contain one of them: `npm run test:faults -- pubsub`. Takes about 40 minutes.
  */
 import { readdirSync } from "node:fs";
 import path from "node:path";

@@ -8,8 +8,12 @@ export interface FakeSample {
 
 /** The part of Cloud Monitoring's API v3 that this project uses: `timeSeries.list` of gauges. */
 export class FakeMonitoring {
-  /** The samples of a metric with these labels, or undefined for an unknown time series. Called at each request. */
-  read: (metric: string, labels: ReadonlyMap<string, string>) => readonly FakeSample[] | undefined = () => undefined;
+  /**
+   * The samples of a metric with these labels, or undefined for an unknown time series. Called at each request.
+   * @param to end of the requested interval; epoch milliseconds
+   */
+  read: (metric: string, labels: ReadonlyMap<string, string>, to: number) => readonly FakeSample[] | undefined = () =>
+    undefined;
   /** Samples per response, so that lists have several pages. */
   pageSize = 2;
 
@@ -39,7 +43,7 @@ export class FakeMonitoring {
     // As in the service, the end is required.
     if (metric === undefined || Number.isNaN(to ?? NaN)) return googleError(400, "Field interval.endTime is required");
     labels.delete("metric.type");
-    const samples = (this.read(metric, labels) ?? [])
+    const samples = (this.read(metric, labels, to ?? 0) ?? [])
       .filter(({ time }) => time > (from ?? 0) && time <= (to ?? 0))
       .sort((a, b) => b.time - a.time);
     const start = Number(query.get("pageToken") ?? 0);

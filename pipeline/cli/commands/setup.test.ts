@@ -5,7 +5,7 @@ import { setupCommand } from "./setup";
 const DAY_MS = 86_400_000;
 
 describe("eventlogger setup, retention of events", () => {
-  it("a retention can be none, or a whole number of days from 7 to 10,000", () => {
+  it("--event-retention accepts the word none, or a whole number of days from 7 to 10,000", () => {
     assert.deepEqual(["none", "7", "400", "10000"].map(parseRetention), ["none", 7, 400, 10_000]);
     for (const text of ["6", "10001", "", "30d", "7.5", "-7", "None"])
       assert.equal(parseRetention(text), undefined, text);

@@ -7,8 +7,12 @@ import {
   type Generation,
 } from "@eventlogger/gcp/bigquery/generations";
 import { liveSubscription, replaySubscription } from "@eventlogger/gcp/pubsub/replayNames";
+import { withTimeout } from "@eventlogger/process/wait";
 import { DEFAULT_DEFINITIONS } from "../definitionOptions";
 import type { LaunchOptions } from "./launchOptions";
+
+/** Time limit of reading the generation before the preflight checks; ms. */
+const READ_LIMIT_MS = 10_000;
 
 /** The generation that a job computes, with the names and definitions that follow from it. */
 export interface JobTarget {
@@ -45,7 +49,8 @@ export function targetOf(o: LaunchOptions, row: Generation | undefined): JobTarg
 /** The active generation, if it can be read: the preflight checks report why it cannot. */
 export async function readableTarget(o: LaunchOptions): Promise<JobTarget> {
   const bigquery = bigQueryClient({ project: o.project, endpoint: o.bigqueryEndpoint });
-  return targetOf(o, await readActiveGeneration(bigquery, o.dataset).catch(() => undefined));
+  const active = withTimeout(readActiveGeneration(bigquery, o.dataset), READ_LIMIT_MS, "reading the active generation");
+  return targetOf(o, await active.catch(() => undefined));
 }
 
 /** Records the job of a generation in its row. @param id undefined until the job is submitted */

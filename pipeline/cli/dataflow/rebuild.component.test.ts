@@ -73,10 +73,7 @@ describe("eventlogger rebuild --runner dataflow", function () {
     fakes.google.server.fail({ match: /timeSeries/, answer: denied });
     const unreadable = await run(["--session-gap", "15m"]);
     assert.equal(unreadable.code, 1);
-    assert.match(
-      unreadable.stderr,
-      /Preflight checks found a problem[^]*role with the permission monitoring\.timeSeries\.list/,
-    );
+    assert.match(unreadable.stderr, /role with the permission monitoring\.timeSeries\.list/);
     const [job] = fakes.google.dataflow.jobs;
     assert.ok(job);
     job.currentState = "JOB_STATE_DRAINED";
@@ -100,7 +97,7 @@ describe("eventlogger rebuild --runner dataflow", function () {
     };
     const interrupted = await run(["--session-gap", "15m"], { interrupt: submitted() });
     assert.equal(interrupted.code, 130, interrupted.stderr + interrupted.stdout);
-    assert.match(interrupted.stdout + interrupted.stderr, /stopped; the same command goes on/);
+    assert.match(interrupted.stdout + interrupted.stderr, /^stopped; /m);
     const [first, next] = await readGenerations(bigquery, "analytics");
     assert.deepEqual([first?.status, next?.status, next?.settings.sessionGapMs], ["active", "building", 900_000]);
     assert.equal(next?.job?.runner === "dataflow" ? next.job.name : undefined, "eventlogger-g2");

@@ -11,8 +11,9 @@ const seconds = (ms: number): string => `${Math.max(1, Math.ceil(ms / 1000)).toL
 export async function catchingUp(context: RebuildContext): Promise<void> {
   await ensureStarted(context);
   await untilRowsComplete(context);
-  await replayChanged(context);
+  // First, because the new pipeline writes rows, too: a second one of each live event, also of those around the cut-off.
   await untilDrained(context);
+  if ((await replayChanged(context)) > 0) await untilDrained(context);
   await context.session.update({ phase: "verifying" });
 }
 

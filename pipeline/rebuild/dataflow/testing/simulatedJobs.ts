@@ -60,7 +60,7 @@ export class SimulatedJobs {
   /** Runs until {@link stop}. @param dataset see {@link process} */
   start(dataset: () => string): void {
     this.isStopped = false;
-    this.google.monitoring.read = (metric, labels) => this.samples(metric, labels);
+    this.google.monitoring.read = (metric, labels, to) => this.samples(metric, labels, to);
     this.running = (async () => {
       while (!this.isStopped) {
         await this.process(dataset());
@@ -144,10 +144,14 @@ export class SimulatedJobs {
     return response.ok ? response.json() : {};
   }
 
-  private samples(metric: string, labels: ReadonlyMap<string, string>): { time: number; value: number }[] | undefined {
+  private samples(
+    metric: string,
+    labels: ReadonlyMap<string, string>,
+    to: number,
+  ): { time: number; value: number }[] | undefined {
     if (metric.startsWith("dataflow.")) {
       const job = this.google.dataflow.jobs.find(({ id }) => id === labels.get("metric.labels.job_id"));
-      return job?.currentState === "JOB_STATE_RUNNING" ? [{ time: Date.now(), value: 0 }] : undefined;
+      return job?.currentState === "JOB_STATE_RUNNING" ? [{ time: to, value: 0 }] : undefined;
     }
     const name = labels.get("resource.labels.subscription_id") ?? "";
     const times = [...this.jobs.values()].flatMap(({ emptyAt }) => emptyAt.get(name) ?? []);
