@@ -80,6 +80,14 @@ describe("DataflowDriver", () => {
     assert.deepEqual(events, []);
   });
 
+  it("records the id of the job at the switch, if an interrupted command could not", async () => {
+    const { id } = add();
+    await driver().handOver(building({ generation: 1 }), building(withJob()));
+    assert.deepEqual(events, [`record 2 ${id}`]);
+    await driver().handOver(building({ generation: 1 }), building(withJob(id)));
+    assert.deepEqual(events, []);
+  });
+
   it("does not replace a job that has ended or drains, because its state is lost", async () => {
     for (const state of ["JOB_STATE_FAILED", "JOB_STATE_DRAINING", "JOB_STATE_CANCELLED", "JOB_STATE_DRAINED"]) {
       fakes.google.reset();

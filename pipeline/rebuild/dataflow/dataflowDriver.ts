@@ -118,8 +118,13 @@ export class DataflowDriver implements RebuildDriver {
     await this.endJob(generation, { drain: recordOf(generation)?.takeOver ?? false });
   }
 
-  async handOver(): Promise<void> {
-    // The new job keeps running, and the old one is ended by `end`.
+  /** The new job keeps running, and the old one is ended by {@link end}. */
+  async handOver(_previous: Generation, active: Generation): Promise<void> {
+    // A command that was interrupted may have submitted the job without recording its id.
+    const job = await this.jobOf(active);
+    if (!job || recordedId(active) === job.id) return;
+    const { region } = this.options;
+    await this.options.recordJob(active.generation, { runner: "dataflow", region, name: job.name, id: job.id });
   }
 
   async end(generation: Generation, signal: AbortSignal): Promise<void> {

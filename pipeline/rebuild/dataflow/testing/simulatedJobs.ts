@@ -139,9 +139,15 @@ export class SimulatedJobs {
 
   private async call(name: string, verb: string, body: object): Promise<unknown> {
     const url = `http://${this.pubsubHost}/v1/projects/${this.google.project}/subscriptions/${name}:${verb}`;
-    const response = await fetch(url, { method: "POST", body: JSON.stringify(body) });
+    const response = await fetch(url, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
     // The subscription of a job can be deleted.
-    return response.ok ? response.json() : {};
+    if (response.status === 404) return {};
+    if (!response.ok) throw new Error(`${verb} ${name}: HTTP ${response.status}: ${await response.text()}`);
+    return response.json();
   }
 
   private samples(
