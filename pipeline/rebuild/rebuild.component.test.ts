@@ -17,6 +17,7 @@ import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQue
 import { startPubSubEmulator, type PubSubEmulator } from "@eventlogger/gcp/emulators/emulators";
 import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
 import { setUpPubSub } from "@eventlogger/gcp/pubsub/setup/setUpPubSub";
+import { setUpResources } from "@eventlogger/gcp/setup/setUpResources";
 import { waitUntil } from "@eventlogger/process/wait";
 import { abortRebuild } from "./abort";
 import type { RebuildReporter } from "./context";
@@ -184,6 +185,10 @@ describe("rebuild on Pub/Sub and BigQuery", function () {
     );
     assert.deepEqual(await subscriptions(), ["-g2", "-replay-g2"]);
     assert.deepEqual(pipelines.withState, [2]);
+    // A subscription of generation 1 would collect messages that nobody reads.
+    const { project } = bigquery;
+    await setUpResources({ ...names, project, dataset, bigqueryEndpoint: bigquery.emulator.url }, () => {});
+    assert.deepEqual(await subscriptions(), ["-g2", "-replay-g2"], "after setup was repeated");
   });
 
   it("aborted, it leaves the numbers, the subscriptions and the state of the old generation as they were", async () => {

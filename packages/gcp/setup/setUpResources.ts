@@ -1,8 +1,13 @@
+import type { BigQuery } from "@google-cloud/bigquery";
 import { bigQueryClient } from "../bigquery/client";
+import { readActiveGeneration } from "../bigquery/generations/readGenerations";
+import { existingTable } from "../bigquery/setup/existingTable";
 import { setUpBigQuery } from "../bigquery/setup/setUpBigQuery";
+import { generationsTable } from "../bigquery/tables";
 import type { RetentionSetting } from "../bigquery/setup/setUpRetention";
 import { GoogleApi } from "../api/googleApi";
 import { pubSubClient } from "../pubsub/client";
+import { liveSubscription } from "../pubsub/replayNames";
 import { setUpPubSub, type PubSubSetup } from "../pubsub/setup/setUpPubSub";
 import type { SetupStep } from "./setupStep";
 import { setUpBucket } from "../storage/setUpBucket";
@@ -27,14 +32,33 @@ export interface SetupOptions extends PubSubSetup {
  * @throws Error that names the missing permission, or a resource that exists and cannot be used
  */
 export async function setUpResources(options: SetupOptions, onStep: (step: SetupStep) => void): Promise<void> {
+  const bigquery = bigQueryClient({ project: options.project, endpoint: options.bigqueryEndpoint });
+  const active = await activeSubscription(bigquery, options);
   const pubsub = pubSubClient(options);
   try {
-    for (const step of await setUpPubSub(pubsub, options)) onStep(step);
+    for (const step of await setUpPubSub(pubsub, { ...options, active })) onStep(step);
   } finally {
     await pubsub.close();
   }
-  const bigquery = bigQueryClient({ project: options.project, endpoint: options.bigqueryEndpoint });
   for (const step of await setUpBigQuery(bigquery, options)) onStep(step);
   const { bucket } = options;
   if (bucket !== undefined) onStep(await setUpBucket(new GoogleApi(options.project), { ...options, bucket }));
+}
+
+/**
+ * The active generation and the subscription that it reads; undefined for a dataset without numbers. After a rebuild nobody reads the
+ * subscription of generation 1, so that one would only collect messages.
+ */
+async function activeSubscription(
+  bigquery: BigQuery,
+  { dataset, subscription }: SetupOptions,
+): Promise<PubSubSetup["active"]> {
+  const table = await existingTable(bigquery, dataset, generationsTable);
+  const columns = (table?.schema as { fields?: { name?: string }[] } | undefined)?.fields;
+  // The table of an earlier release has no subscriptions. The steps of BigQuery report it.
+  if (!columns?.some(({ name }) => name === "replay_subscription")) return undefined;
+  const active = await readActiveGeneration(bigquery, dataset);
+  if (!active) return undefined;
+  const { generation } = active;
+  return { generation, subscription: active.subscription ?? liveSubscription(subscription, generation) };
 }

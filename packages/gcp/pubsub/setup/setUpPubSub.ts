@@ -8,7 +8,10 @@ import { setUpTopic } from "./topic";
 
 export interface PubSubSetup {
   readonly topic: string;
+  /** The subscription of generation 1, from which the names of later ones are made. */
   readonly subscription: string;
+  /** The generation whose resources are created, and the subscription that it reads. @default generation 1 */
+  readonly active?: { readonly generation: number; readonly subscription: string } | undefined;
   /** Schema that the topic enforces; undefined: none. */
   readonly schema?: string | undefined;
   /** Dead-letter topic, which gets a subscription of the same name; undefined: none. */
@@ -23,13 +26,14 @@ export interface PubSubSetup {
 
 /**
  * Creates the schema, the topic, the dead-letter topic with its subscription, the subscription that the pipeline
- * reads, and the replay topic and subscription of the first generation. Safe to repeat.
+ * reads, and the replay topic and subscription of the active generation. Safe to repeat.
  * @throws Error when the subscription or the schema exists and belongs to something else, or a permission is missing;
  *   errors of the Pub/Sub client
  */
 export async function setUpPubSub(pubsub: PubSub, options: PubSubSetup): Promise<SetupStep[]> {
   const { topic, schema, deadLetterTopic, maxDeliveryAttempts = 100, updateExisting = false } = options;
   const { retentionMs = DEFAULT_RETENTION_MS } = options;
+  const { active = { generation: FIRST_GENERATION, subscription: options.subscription } } = options;
   const steps: SetupStep[] = [];
   if (schema !== undefined) steps.push(await setUpSchema(pubsub, schema));
   steps.push(await setUpTopic(pubsub, topic, { schema, updateExisting }));
@@ -40,10 +44,8 @@ export async function setUpPubSub(pubsub: PubSub, options: PubSubSetup): Promise
     steps.push(await setUpSubscription(pubsub, deadLetterTopic, kept));
   }
   const deadLetters = deadLetterTopic === undefined ? undefined : { topic: deadLetterTopic, maxDeliveryAttempts };
-  steps.push(
-    await setUpSubscription(pubsub, options.subscription, { topic, retentionMs, deadLetters, updateExisting }),
-  );
-  steps.push(...(await setUpReplay(pubsub, { ...options, generation: FIRST_GENERATION })));
+  steps.push(await setUpSubscription(pubsub, active.subscription, { topic, retentionMs, deadLetters, updateExisting }));
+  steps.push(...(await setUpReplay(pubsub, { ...options, generation: active.generation })));
   return steps;
 }
 
