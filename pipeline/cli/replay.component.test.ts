@@ -27,6 +27,7 @@ import { waitUntil } from "@eventlogger/process/wait";
 import { bruteForceRollups, type RollupReport } from "@eventlogger/traffic/bruteForce";
 import { generateTraffic } from "@eventlogger/traffic/generator/trafficGenerator";
 import { eventRow } from "../io/bigquery/eventRow";
+import { skipAfterFailure } from "@eventlogger/process/testing/skipAfterFailure";
 import { eventlogger, type CliRun } from "./testing/eventlogger";
 
 const BIN = path.join(packageRootOf(__filename), "bin", "eventlogger.js");
@@ -58,7 +59,7 @@ function traffic(seed: number, count: number): AnalyticsEvent[] {
 /** A pipeline on Flink whose tables have rows that it has never read, and whose numbers come from replays. */
 describe("eventlogger replay", function () {
   this.timeout(300_000);
-  this.bail(true); // each test adds to the data of the one before
+  skipAfterFailure(); // each test adds to the data of the one before
   const bigquery = useBigQueryEmulator();
   const stored = traffic(1, 3000);
   /** All events that must count. */

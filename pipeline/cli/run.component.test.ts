@@ -32,6 +32,7 @@ import { waitUntil } from "@eventlogger/process/wait";
 import type { RunProgressFile } from "../monitoring/progressFile";
 import { stateDirectoryOf } from "../runners/flink/generationDirectory";
 import { STATE_FORMAT } from "../shards";
+import { skipAfterFailure } from "@eventlogger/process/testing/skipAfterFailure";
 import { eventlogger } from "./testing/eventlogger";
 
 /** Occurs in every id and text of the events, so that any part of an event in a log is found. */
@@ -40,7 +41,7 @@ const WAIT = { timeoutMs: 300_000, intervalMs: 200 };
 
 describe("a running eventlogger run", function () {
   this.timeout(600_000);
-  this.bail(true); // the tests share one run
+  skipAfterFailure(); // the tests share one run
   const bigquery = useBigQueryEmulator();
   let directory: string;
   let stateDir: string;

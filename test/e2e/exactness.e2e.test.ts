@@ -31,6 +31,7 @@ import { Reader } from "../rebuild/reader";
 import { runRebuild, type RebuildRun } from "../rebuild/rebuildProcess";
 import { refuseEveryRow } from "./refusals";
 import { startGrpcFaultProxy, type GrpcFaultProxy } from "../faults/rig/grpcFaultProxy";
+import { skipAfterFailure } from "@eventlogger/process/testing/skipAfterFailure";
 import { Traffic } from "./traffic";
 
 const BIN = path.join(repositoryRoot, "pipeline", "bin", "eventlogger.js");
@@ -46,19 +47,22 @@ const ACKNOWLEDGED = ["--dead-letters-until", "2100-01-01"];
 /** Runs the local stack, with a pipeline that the tests start, kill and restart. */
 describe("End to end", function () {
   this.timeout(600_000);
-  this.bail(true); // each test adds to the data of the one before
+  skipAfterFailure(); // each test adds to the data of the one before
   const directory = mkdtempSync(path.join(tmpdir(), "eventlogger-e2e-"));
   const stateDir = path.join(directory, "state");
   const runLog = path.join(directory, "run.log");
   let stack: Stack;
   let traffic: Traffic;
   let run: ChildProcess;
+  /** Where the output of the newest run begins in the log; bytes. */
+  let runLogStart = 0;
   /** Between the pipeline and BigQuery. */
   let proxy: RecordingProxy;
   /** Between the pipeline and Pub/Sub. */
   let pubsubCalls: GrpcFaultProxy;
 
   async function startRun(stateDirectory = stateDir, ...more: string[]): Promise<void> {
+    runLogStart = existsSync(runLog) ? statSync(runLog).size : 0;
     run = await startChildProcess({
       name: "eventlogger run",
       command: process.execPath,
@@ -70,7 +74,9 @@ describe("End to end", function () {
   }
 
   async function untilRunning(): Promise<void> {
-    await awaitReady(run, () => /^running /m.test(run.logTail(50)), START_LIMIT_MS);
+    // The log goes on from run to run.
+    const newLines = (): string => readFileSync(runLog).subarray(runLogStart).toString();
+    await awaitReady(run, () => /^running /m.test(newLines()), START_LIMIT_MS);
   }
 
   function processes(): { launcher: ProcessIdentity; children: ProcessIdentity[] } {
