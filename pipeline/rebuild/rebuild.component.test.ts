@@ -1,8 +1,4 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import path from "node:path";
-import type { PubSub } from "@google-cloud/pubsub";
 import { encodeMessage } from "@eventlogger/events/eventMessage";
 import type { AnalyticsEvent } from "@eventlogger/events/event";
 import {
@@ -14,9 +10,8 @@ import {
 import { runQuery } from "@eventlogger/gcp/bigquery/query";
 import { event } from "@eventlogger/gcp/bigquery/testing/rows";
 import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
-import { startPubSubEmulator, type PubSubEmulator } from "@eventlogger/gcp/emulators/emulators";
-import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
 import { setUpPubSub } from "@eventlogger/gcp/pubsub/setup/setUpPubSub";
+import { usePubSubEmulator } from "@eventlogger/gcp/pubsub/testing/usePubSubEmulator";
 import { setUpResources } from "@eventlogger/gcp/setup/setUpResources";
 import { waitUntil } from "@eventlogger/process/wait";
 import { abortRebuild } from "./abort";
@@ -44,39 +39,25 @@ const never = new AbortController().signal;
 describe("rebuild on Pub/Sub and BigQuery", function () {
   this.timeout(180_000);
   const bigquery = useBigQueryEmulator();
-  let directory: string;
-  let emulator: PubSubEmulator;
-  let pubsub: PubSub;
+  const emulator = usePubSubEmulator();
   let dataset: string;
   let pipelines: SmallPipelines;
   let names: { topic: string; subscription: string };
   let published: AnalyticsEvent[];
   let datasets = 0;
 
-  before(async () => {
-    directory = mkdtempSync(path.join(tmpdir(), "rebuild-"));
-    emulator = await startPubSubEmulator({ logFile: path.join(directory, "log") });
-    process.env["PUBSUB_EMULATOR_HOST"] = emulator.host;
-    pubsub = pubSubClient({ project: bigquery.project });
-  });
-  after(async () => {
-    await pubsub?.close();
-    await emulator?.stop();
-    delete process.env["PUBSUB_EMULATOR_HOST"];
-    rmSync(directory, { recursive: true });
-  });
   beforeEach(async () => {
     published = [];
     names = { topic: `topic-${++datasets}`, subscription: `pipeline-${datasets}` };
-    await setUpPubSub(pubsub, names);
+    await setUpPubSub(emulator.pubsub, names);
     dataset = await bigquery.freshDataset();
     await recordGeneration(
       bigquery.bigquery,
       dataset,
       { sessionGapMs: OLD_GAP_MS, stateFormat: 2 },
-      pubsubResources(pubsub, names, 0).names(1, null),
+      pubsubResources(emulator.pubsub, names, 0).names(1, null),
     );
-    pipelines = new SmallPipelines(bigquery.bigquery, dataset, pubsub);
+    pipelines = new SmallPipelines(bigquery.bigquery, dataset, emulator.pubsub);
     await pipelines.startRun(1);
     for (let i = 0; i < 40; i++) await publish();
   });
@@ -92,14 +73,14 @@ describe("rebuild on Pub/Sub and BigQuery", function () {
     });
     published.push(one);
     const { data, attributes } = encodeMessage(one);
-    await pubsub.topic(names.topic).publishMessage({ data, attributes });
+    await emulator.pubsub.topic(names.topic).publishMessage({ data, attributes });
   }
 
   function services(): RebuildServices {
     return {
       store: bigQueryStore(bigquery.bigquery, dataset),
-      resources: pubsubResources(pubsub, names, 500),
-      rows: eventRows(bigquery.bigquery, dataset, pubsub, 0),
+      resources: pubsubResources(emulator.pubsub, names, 500),
+      rows: eventRows(bigquery.bigquery, dataset, emulator.pubsub, 0),
       verifier: sqlVerifier(bigquery.bigquery, dataset),
       driver: pipelines.driver(),
     };
@@ -144,7 +125,7 @@ describe("rebuild on Pub/Sub and BigQuery", function () {
   }
 
   const subscriptions = async (): Promise<string[]> => {
-    const [all] = await pubsub.getSubscriptions();
+    const [all] = await emulator.pubsub.getSubscriptions();
     const own = all
       .map(({ name }) => name.split("/").at(-1) ?? "")
       .filter((name) => name.startsWith(names.subscription));

@@ -1,12 +1,9 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import path from "node:path";
 import { text } from "node:stream/consumers";
-import type { Message, PubSub, Subscription } from "@google-cloud/pubsub";
+import type { Message, Subscription } from "@google-cloud/pubsub";
 import { dayStart } from "@eventlogger/events/day";
 import type { AnalyticsEvent } from "@eventlogger/events/event";
 import { decodeReplay, type ReplayEvent } from "@eventlogger/events/replayMessage";
@@ -14,10 +11,9 @@ import { countRows } from "@eventlogger/gcp/bigquery/replay/countRows";
 import { event } from "@eventlogger/gcp/bigquery/testing/rows";
 import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
 import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
-import { startPubSubEmulator, type PubSubEmulator } from "@eventlogger/gcp/emulators/emulators";
-import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
 import { replayNames } from "@eventlogger/gcp/pubsub/replayNames";
 import { removeReplay, setUpReplay } from "@eventlogger/gcp/pubsub/setup/setUpReplay";
+import { usePubSubEmulator } from "@eventlogger/gcp/pubsub/testing/usePubSubEmulator";
 import { waitUntil } from "@eventlogger/process/wait";
 import { eventRow } from "../io/bigquery/eventRow";
 import { replayRows, type ReplayRequest } from "./replayRows";
@@ -48,33 +44,21 @@ const byId = (list: readonly ReplayEvent[]): ReplayEvent[] =>
 describe("replayRows", function () {
   this.timeout(60_000);
   const bigquery = useBigQueryEmulator();
+  const emulator = usePubSubEmulator();
   const all = events();
-  let directory: string;
-  let emulator: PubSubEmulator;
-  let pubsub: PubSub;
   let dataset: string;
   let subscription: Subscription;
   let messages: Message[];
 
   before(async () => {
-    directory = mkdtempSync(path.join(tmpdir(), "replay-rows-"));
-    emulator = await startPubSubEmulator({ logFile: path.join(directory, "log") });
-    process.env["PUBSUB_EMULATOR_HOST"] = emulator.host;
-    pubsub = pubSubClient({ project: bigquery.project });
-    await pubsub.createTopic(LIVE.topic);
+    await emulator.pubsub.createTopic(LIVE.topic);
     dataset = await bigquery.freshDataset();
     await bigquery.bigquery.dataset(dataset).table("events").insert(all.map(eventRow));
   });
-  after(async () => {
-    await pubsub?.close();
-    await emulator?.stop();
-    delete process.env["PUBSUB_EMULATOR_HOST"];
-    rmSync(directory, { recursive: true });
-  });
   beforeEach(async () => {
-    await setUpReplay(pubsub, { ...LIVE, generation: 1 });
+    await setUpReplay(emulator.pubsub, { ...LIVE, generation: 1 });
     messages = [];
-    subscription = pubsub.subscription(REPLAY.subscription);
+    subscription = emulator.pubsub.subscription(REPLAY.subscription);
     subscription.on("message", (message: Message) => {
       messages.push(message);
       message.ack();
@@ -82,12 +66,19 @@ describe("replayRows", function () {
   });
   afterEach(async () => {
     await subscription.close();
-    await removeReplay(pubsub, REPLAY);
+    await removeReplay(emulator.pubsub, REPLAY);
   });
 
   const replay = (request: Partial<ReplayRequest> = {}) =>
     replayRows({
-      ...{ bigquery: bigquery.bigquery, dataset, pubsub, topic: REPLAY.topic, generation: 1, rows: {} },
+      ...{
+        bigquery: bigquery.bigquery,
+        dataset,
+        pubsub: emulator.pubsub,
+        topic: REPLAY.topic,
+        generation: 1,
+        rows: {},
+      },
       ...request,
     });
   const replayed = (): ReplayEvent[] =>

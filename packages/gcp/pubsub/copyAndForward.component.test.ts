@@ -1,54 +1,43 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import type { Message, PubSub } from "@google-cloud/pubsub";
+import type { Message } from "@google-cloud/pubsub";
 import { waitUntil } from "@eventlogger/process/wait";
-import { startPubSubEmulator, type PubSubEmulator } from "../emulators/emulators";
-import { pubSubClient } from "./client";
 import { forwardBacklog } from "./forwardBacklog";
 import { copySubscription, deleteSubscription } from "./setup/copySubscription";
 import { setUpPubSub } from "./setup/setUpPubSub";
+import { usePubSubEmulator } from "./testing/usePubSubEmulator";
 
 describe("The subscriptions of a rebuild", function () {
   this.timeout(60_000);
   const signal = new AbortController().signal;
-  let directory: string;
-  let emulator: PubSubEmulator;
-  let pubsub: PubSub;
-  before(async () => {
-    directory = mkdtempSync(join(tmpdir(), "pubsub-rebuild-"));
-    emulator = await startPubSubEmulator({ logFile: join(directory, "log") });
-    process.env.PUBSUB_EMULATOR_HOST = emulator.host;
-    pubsub = pubSubClient({ project: "demo-project" });
-  });
-  after(async () => {
-    delete process.env.PUBSUB_EMULATOR_HOST;
-    await pubsub?.close();
-    await emulator?.stop();
-    rmSync(directory, { recursive: true });
-  });
+  const emulator = usePubSubEmulator();
 
   it("copySubscription creates a subscription with the settings of another one, once", async () => {
-    await setUpPubSub(pubsub, { topic: "copied", subscription: "original", deadLetterTopic: "copied-dead-letters" });
-    assert.equal(await copySubscription(pubsub, "copy", "original"), "created");
-    assert.equal(await copySubscription(pubsub, "copy", "original"), "exists");
+    await setUpPubSub(emulator.pubsub, {
+      topic: "copied",
+      subscription: "original",
+      deadLetterTopic: "copied-dead-letters",
+    });
+    assert.equal(await copySubscription(emulator.pubsub, "copy", "original"), "created");
+    assert.equal(await copySubscription(emulator.pubsub, "copy", "original"), "exists");
     const settings = async (name: string): Promise<object> => {
-      const [metadata] = await pubsub.subscription(name).getMetadata();
+      const [metadata] = await emulator.pubsub.subscription(name).getMetadata();
       return { ...metadata, name: "" };
     };
     assert.deepEqual(await settings("copy"), await settings("original"));
-    await pubsub.createTopic("other-topic");
-    await pubsub.topic("other-topic").createSubscription("of-other-topic");
-    await assert.rejects(copySubscription(pubsub, "of-other-topic", "original"), /exists and belongs to .*other-topic/);
-    await assert.rejects(copySubscription(pubsub, "another", "no-such-one"), /no-such-one does not exist/);
-    await deleteSubscription(pubsub, "copy");
-    await deleteSubscription(pubsub, "copy");
+    await emulator.pubsub.createTopic("other-topic");
+    await emulator.pubsub.topic("other-topic").createSubscription("of-other-topic");
+    await assert.rejects(
+      copySubscription(emulator.pubsub, "of-other-topic", "original"),
+      /exists and belongs to .*other-topic/,
+    );
+    await assert.rejects(copySubscription(emulator.pubsub, "another", "no-such-one"), /no-such-one does not exist/);
+    await deleteSubscription(emulator.pubsub, "copy");
+    await deleteSubscription(emulator.pubsub, "copy");
   });
 
   it("forwardBacklog publishes old messages of a subscription again with their attributes, and acknowledges all", async () => {
-    await pubsub.createTopic("forwarded");
-    const topic = pubsub.topic("forwarded");
+    await emulator.pubsub.createTopic("forwarded");
+    const topic = emulator.pubsub.topic("forwarded");
     const [old] = await topic.createSubscription("old-reader");
     await topic.publishMessage({ data: Buffer.from("before"), attributes: { event_id: "1" } });
     const arrived = new Promise<number>((resolve) => {
@@ -62,7 +51,7 @@ describe("The subscriptions of a rebuild", function () {
     await waitUntil("a later time", () => Date.now() > untilMs + 1, { timeoutMs: 1000, intervalMs: 2 });
     const [next] = await topic.createSubscription("new-reader");
     await topic.publishMessage({ data: Buffer.from("after") });
-    assert.equal(await forwardBacklog(pubsub, "old-reader", { untilMs, quietMs: 1000, signal }), 1);
+    assert.equal(await forwardBacklog(emulator.pubsub, "old-reader", { untilMs, quietMs: 1000, signal }), 1);
     const received: string[] = [];
     next.on("message", (message: Message) => {
       received.push(`${message.data.toString()} ${message.attributes["event_id"]}`);
@@ -72,7 +61,7 @@ describe("The subscriptions of a rebuild", function () {
     await next.close();
     assert.deepEqual(received.sort(), ["after undefined", "before 1"]);
     // Of the forwarded one, the old subscription gets the copy only.
-    assert.equal(await forwardBacklog(pubsub, "old-reader", { untilMs, quietMs: 1000, signal }), 0);
-    assert.equal(await forwardBacklog(pubsub, "no-such-reader", { untilMs, quietMs: 1000, signal }), 0);
+    assert.equal(await forwardBacklog(emulator.pubsub, "old-reader", { untilMs, quietMs: 1000, signal }), 0);
+    assert.equal(await forwardBacklog(emulator.pubsub, "no-such-reader", { untilMs, quietMs: 1000, signal }), 0);
   });
 });

@@ -1,37 +1,19 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import type { Message, PubSub } from "@google-cloud/pubsub";
+import type { Message } from "@google-cloud/pubsub";
 import fc from "fast-check";
-import { startPubSubEmulator, type PubSubEmulator } from "../../emulators/emulators";
 import { eventAvroSchema } from "@eventlogger/events/avroSchema";
 import type { AnalyticsEvent } from "@eventlogger/events/event";
 import { validInputs } from "@eventlogger/events/testing/validInputs";
 import { validateEvent } from "@eventlogger/events/validation";
 import { encodeMessage } from "@eventlogger/events/eventMessage";
 import type { SetupStep } from "../../setup/setupStep";
-import { pubSubClient } from "../client";
 import { setUpPubSub, type PubSubSetup } from "./setUpPubSub";
+import { usePubSubEmulator } from "../testing/usePubSubEmulator";
 
 describe("setUpPubSub", function () {
   this.timeout(60_000);
-  let dir: string;
-  let emulator: PubSubEmulator;
-  let pubsub: PubSub;
-  before(async () => {
-    dir = mkdtempSync(join(tmpdir(), "pubsub-setup-"));
-    emulator = await startPubSubEmulator({ logFile: join(dir, "log") });
-    process.env.PUBSUB_EMULATOR_HOST = emulator.host;
-    pubsub = pubSubClient({ project: "demo-project" });
-  });
-  after(async () => {
-    delete process.env.PUBSUB_EMULATOR_HOST;
-    await pubsub?.close();
-    await emulator?.stop();
-    rmSync(dir, { recursive: true });
-  });
+  const emulator = usePubSubEmulator();
 
   const names = {
     topic: "events",
@@ -40,9 +22,9 @@ describe("setUpPubSub", function () {
     deadLetterTopic: "events-dead-letters",
   };
   const summary = async (options: PubSubSetup): Promise<string[]> =>
-    (await setUpPubSub(pubsub, options)).map(({ kind, name, outcome }) => `${kind} ${name} ${outcome}`);
+    (await setUpPubSub(emulator.pubsub, options)).map(({ kind, name, outcome }) => `${kind} ${name} ${outcome}`);
   const step = async (kind: string, name: string, options: PubSubSetup): Promise<SetupStep | undefined> =>
-    (await setUpPubSub(pubsub, options)).find((one) => one.kind === kind && one.name === name);
+    (await setUpPubSub(emulator.pubsub, options)).find((one) => one.kind === kind && one.name === name);
 
   it("creates all resources, and reports them as existing the second time", async () => {
     const things = [
@@ -59,13 +41,13 @@ describe("setUpPubSub", function () {
       things.map((thing) => `${thing} created`),
     );
     assert.deepEqual(
-      await setUpPubSub(pubsub, names),
+      await setUpPubSub(emulator.pubsub, names),
       things.map((thing) => {
         const [kind, name] = thing.split(" ");
         return { kind, name, outcome: "exists" };
       }),
     );
-    const [metadata] = await pubsub.subscription("events-pipeline").getMetadata();
+    const [metadata] = await emulator.pubsub.subscription("events-pipeline").getMetadata();
     assert.equal(metadata.ackDeadlineSeconds, 10);
     assert.equal(metadata.expirationPolicy?.ttl ?? null, null);
     assert.equal(metadata.enableMessageOrdering, false);
@@ -74,14 +56,14 @@ describe("setUpPubSub", function () {
       deadLetterTopic: "projects/demo-project/topics/events-dead-letters",
       maxDeliveryAttempts: 100,
     });
-    const [deadLetters] = await pubsub.subscription("events-dead-letters").getMetadata();
+    const [deadLetters] = await emulator.pubsub.subscription("events-dead-letters").getMetadata();
     assert.equal(Number(deadLetters.messageRetentionDuration?.seconds), 7 * 86_400);
     assert.equal(deadLetters.expirationPolicy?.ttl ?? null, null);
   });
 
   it("creates a topic that accepts the message of every event and rejects other messages", async () => {
-    await setUpPubSub(pubsub, names);
-    const topic = pubsub.topic("events");
+    await setUpPubSub(emulator.pubsub, names);
+    const topic = emulator.pubsub.topic("events");
     const now = Date.now();
     const events = fc.sample(validInputs(now), 300).map((input) => {
       const validated = validateEvent(input, now);
@@ -96,7 +78,7 @@ describe("setUpPubSub", function () {
   });
 
   it("adds a revision to the schema of an earlier release, and keeps the schema of a later one", async () => {
-    const client = await pubsub.getSchemaClient();
+    const client = await emulator.pubsub.getSchemaClient();
     const name = "projects/demo-project/schemas/evolving";
     const field = eventAvroSchema.fields.filter(({ name }) => name !== "city");
     const earlier = JSON.stringify({ ...eventAvroSchema, fields: field });
@@ -121,13 +103,13 @@ describe("setUpPubSub", function () {
     const event = validateEvent({ type: "event", session_id: "s", event_name: "n", event_time: 1 }, Date.now());
     assert.ok(event.ok);
     const { data } = encodeMessage(event.event);
-    const topic = pubsub.topic("evolving");
+    const topic = emulator.pubsub.topic("evolving");
     await topic.publishMessage({ data });
     await topic.publishMessage({ data: Buffer.from(data.toString().replace('"city":null,', "")) });
   });
 
   it("reports that a topic of an earlier release has no schema, and binds it with updateExisting", async () => {
-    await setUpPubSub(pubsub, { topic: "unbound", subscription: "unbound" });
+    await setUpPubSub(emulator.pubsub, { topic: "unbound", subscription: "unbound" });
     const options = { ...names, topic: "unbound", subscription: "unbound" };
     const left = await step("topic", "unbound", options);
     assert.deepEqual(left, {
@@ -136,16 +118,18 @@ describe("setUpPubSub", function () {
       outcome: "exists",
       differences: ["no schema, accepts any message"],
     });
-    await pubsub.topic("unbound").publishMessage({ data: Buffer.from("anything") });
+    await emulator.pubsub.topic("unbound").publishMessage({ data: Buffer.from("anything") });
     const updated = await step("topic", "unbound", { ...options, updateExisting: true });
     assert.deepEqual([updated?.outcome, updated?.detail], ["updated", "bound to schema events"]);
-    await assert.rejects(pubsub.topic("unbound").publishMessage({ data: Buffer.from("anything") }), { code: 3 });
+    await assert.rejects(emulator.pubsub.topic("unbound").publishMessage({ data: Buffer.from("anything") }), {
+      code: 3,
+    });
     assert.deepEqual(await step("topic", "unbound", options), { kind: "topic", name: "unbound", outcome: "exists" });
   });
 
   it("reports the differences of a subscription of an earlier release, and updates it with updateExisting", async () => {
-    await pubsub.createTopic("plain");
-    await pubsub.topic("plain").createSubscription("plain", { messageRetentionDuration: { seconds: 3600 } });
+    await emulator.pubsub.createTopic("plain");
+    await emulator.pubsub.topic("plain").createSubscription("plain", { messageRetentionDuration: { seconds: 3600 } });
     const options = { topic: "plain", subscription: "plain", deadLetterTopic: "plain-dead-letters" };
     const differences = [
       "retains messages for only 1h",
@@ -153,7 +137,7 @@ describe("setUpPubSub", function () {
       "retries deliveries after at most 0 s",
     ];
     assert.deepEqual((await step("subscription", "plain", options))?.differences, differences);
-    const [before] = await pubsub.subscription("plain").getMetadata();
+    const [before] = await emulator.pubsub.subscription("plain").getMetadata();
     assert.equal(before.deadLetterPolicy, null);
     const updated = await step("subscription", "plain", { ...options, updateExisting: true });
     assert.equal(updated?.detail, differences.map((difference) => `was: ${difference}`).join(", "));
@@ -166,13 +150,13 @@ describe("setUpPubSub", function () {
 
   it("moves a message to the dead-letter topic after too many deliveries", async () => {
     const options = { topic: "poison", subscription: "poison", deadLetterTopic: "poison-kept", maxDeliveryAttempts: 5 };
-    await setUpPubSub(pubsub, options);
+    await setUpPubSub(emulator.pubsub, options);
     // Without the retry policy, whose pauses would make the test take hours.
-    await pubsub.subscription("poison").setMetadata({ retryPolicy: null });
-    const [subscription, kept] = [pubsub.subscription("poison"), pubsub.subscription("poison-kept")];
+    await emulator.pubsub.subscription("poison").setMetadata({ retryPolicy: null });
+    const [subscription, kept] = [emulator.pubsub.subscription("poison"), emulator.pubsub.subscription("poison-kept")];
     subscription.on("message", (message) => message.nack());
     const received = once(kept, "message") as Promise<[Message]>;
-    await pubsub.topic("poison").publishMessage({ data: Buffer.from("x"), attributes: { event_id: "e" } });
+    await emulator.pubsub.topic("poison").publishMessage({ data: Buffer.from("x"), attributes: { event_id: "e" } });
     const [message] = await received;
     message.ack();
     assert.equal(message.attributes.event_id, "e");
@@ -190,20 +174,20 @@ describe("setUpPubSub", function () {
   });
 
   it("rejects a subscription of another topic", async () => {
-    await setUpPubSub(pubsub, { topic: "other", subscription: "taken" });
+    await setUpPubSub(emulator.pubsub, { topic: "other", subscription: "taken" });
     await assert.rejects(
-      setUpPubSub(pubsub, { topic: "events", subscription: "taken" }),
+      setUpPubSub(emulator.pubsub, { topic: "events", subscription: "taken" }),
       /Subscription taken .*topics\/other, not to .*topics\/events.*--subscription/,
     );
   });
 
   it("rejects a schema that is not a schema of events", async () => {
-    const client = await pubsub.getSchemaClient();
+    const client = await emulator.pubsub.getSchemaClient();
     const definition = JSON.stringify({ type: "record", name: "Other", fields: [{ name: "x", type: "string" }] });
     const schema = { type: "AVRO", definition } as const;
     await client.createSchema({ parent: "projects/demo-project", schemaId: "other", schema });
     await assert.rejects(
-      setUpPubSub(pubsub, { topic: "events", subscription: "events-pipeline", schema: "other" }),
+      setUpPubSub(emulator.pubsub, { topic: "events", subscription: "events-pipeline", schema: "other" }),
       /Schema other exists and is not a schema of events.*--schema/,
     );
   });
