@@ -169,7 +169,7 @@ describe("setUpPubSub", function () {
     const both = await Promise.all([summary(options), summary(options)]);
     assert.deepEqual(
       both.map((steps) => steps.length),
-      [5, 5],
+      [7, 7],
     );
   });
 
