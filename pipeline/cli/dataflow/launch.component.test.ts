@@ -132,9 +132,10 @@ describe("eventlogger launch and update", function () {
       });
       assert.equal(code, 1);
       assert.equal(stdout, "");
-      assert.match(stderr, /^error: Preflight checks found 3 problems/m);
+      assert.match(stderr, /^error: Preflight checks found 4 problems/m);
       assert.match(stderr, /Bucket gs:\/\/no-such-bucket does not exist/);
-      assert.match(stderr, /Subscription events-pipeline/);
+      assert.match(stderr, /Subscription events-pipeline does not exist/);
+      assert.match(stderr, /Subscription events-pipeline-replay-g1 does not exist/);
       assert.match(stderr, /Job eventlogger is already active/);
       assert.doesNotMatch(stderr, /expan/);
     } finally {
