@@ -1,5 +1,8 @@
-/** Data of replay messages that may be taken in one round; bytes. */
-const BUDGET = { least: 64 * 1024, first: 256 * 1024, most: 16 * 2 ** 20 };
+/**
+ * Data of replay messages that may be taken in one round; bytes. The least is about 4,000 events, which take some tenths of a second: on a
+ * busy machine every round is long, with replayed events or without, and a smaller budget would only delay the end of the replay.
+ */
+const BUDGET = { least: 512 * 1024, first: 512 * 1024, most: 16 * 2 ** 20 };
 
 /**
  * Decides how much is replayed beside live events. Flink passes the output of a round, the time between two self-checkpoints, on as a whole,

@@ -81,7 +81,7 @@ describe("SourceReader", () => {
     const batch = reader.startBatch();
     assert.deepEqual(takeAll(batch), [
       ["live", 3],
-      ["replay", 4],
+      ["replay", 8],
     ]);
     assert.equal(reader.isOutOfBudget, true);
     await live(2);
