@@ -57,9 +57,10 @@ export class SimulatedJobs {
     );
   }
 
-  /** Runs until {@link stop}. @param dataset see {@link process} */
+  /** Runs until {@link stop}, without the state of earlier jobs, whose ids the fake uses again. @param dataset see {@link process} */
   start(dataset: () => string): void {
     this.isStopped = false;
+    this.jobs.clear();
     this.google.monitoring.read = (metric, labels, to) => this.samples(metric, labels, to);
     this.running = (async () => {
       while (!this.isStopped) {
