@@ -74,7 +74,7 @@ describe("End to end", function () {
   }
 
   async function untilRunning(): Promise<void> {
-    // The log goes on from run to run.
+    // All runs write to one log.
     const newLines = (): string => readFileSync(runLog).subarray(runLogStart).toString();
     await awaitReady(run, () => /^running /m.test(newLines()), START_LIMIT_MS);
   }
