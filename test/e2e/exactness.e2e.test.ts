@@ -27,8 +27,6 @@ import type { Verification } from "@eventlogger/gcp/bigquery/verify/verify";
 import { dayOf, dayToIso } from "@eventlogger/events/day";
 import { generateTraffic } from "@eventlogger/traffic/generator/trafficGenerator";
 import { untilVerified } from "../faults/untilVerified";
-import { Reader } from "../rebuild/reader";
-import { runRebuild, type RebuildRun } from "../rebuild/rebuildProcess";
 import { refuseEveryRow } from "./refusals";
 import { startGrpcFaultProxy, type GrpcFaultProxy } from "../faults/rig/grpcFaultProxy";
 import { skipAfterFailure } from "@eventlogger/process/testing/skipAfterFailure";
@@ -39,8 +37,6 @@ const PROJECT = "demo-project";
 /** Time for the numbers to be exact after a kill, ms. It is printed; how long it takes depends on the load of the machine. */
 const RECOVERY_LIMIT_MS = 240_000;
 const START_LIMIT_MS = 180_000;
-/** A rebuild starts a second pipeline beside the first one, and waits until the first one follows. */
-const REBUILD_LIMIT_MS = 500_000;
 /** Acknowledges all messages that are not events. */
 const ACKNOWLEDGED = ["--dead-letters-until", "2100-01-01"];
 
@@ -361,39 +357,6 @@ describe("End to end", function () {
     assert.equal(code, 0, run.logTail());
     assert.deepEqual(left.filter(isRunning), []);
   });
-
-  it("rebuild changes the session gap while events keep coming, also after it was killed, and readers see one generation at a time", async () => {
-    await startRun();
-    await untilRunning();
-    const gapMs = 1000;
-    const definitions = new Map([
-      [1, { gapMs: 1_800_000, timeZone: "UTC" }],
-      [2, { gapMs, timeZone: "UTC" }],
-    ]);
-    const args = ["--session-gap", "1s", "--state-dir", stateDir, "--ack-deadline", "12s", "--heap", "1g"];
-    const rebuild = (killAt?: string): Promise<RebuildRun> =>
-      runRebuild(args, {
-        env: stack.environment,
-        logFile: path.join(directory, `rebuild-${killAt ?? "to the end"}.log`),
-        timeoutMs: REBUILD_LIMIT_MS,
-        ...(killAt !== undefined && { killAt }),
-      });
-    const reader = new Reader(stack.url);
-    const endTraffic = traffic.keepPosting(20);
-    try {
-      assert.equal((await rebuild("replaying")).code, null);
-      const { code, output } = await rebuild();
-      assert.equal(code, 0, output);
-      assert.match(output, /going on with the rebuild of generation 2 \(replaying\)/);
-    } finally {
-      await endTraffic();
-      await reader.stop();
-    }
-    await traffic.assertExact(RECOVERY_LIMIT_MS, { gapMs });
-    await assertVerified(...ACKNOWLEDGED);
-    reader.assertOneGenerationEach(definitions, traffic.accepted);
-    assert.match(readFileSync(runLog, "utf8"), /generation 2 is active now/);
-  }).timeout(1_200_000);
 
   it("with --session-windows beam the rollups of another dataset are exact for events of any order and age, with duplicates", async () => {
     await run.stop(15_000);
