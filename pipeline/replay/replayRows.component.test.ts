@@ -137,14 +137,23 @@ describe("replayRows", function () {
   it("ends with the reason of its signal, and everything before is complete", async () => {
     const controller = new AbortController();
     const done: string[] = [];
+    let isInLast = false;
+    // The messages of a partition are confirmed while the next one is read.
+    const interrupt = (): void => {
+      if (isInLast && done.length === 2) controller.abort(new Error("interrupted"));
+    };
     const replaying = replay({
       signal: controller.signal,
       reading: { pageRows: 50 },
-      onPartition: ({ partition }) => void done.push(partition),
-      onProgress: ({ partition }) => {
-        if (partition === "2026-03-05" && done.length === 2) controller.abort(new Error("interrupted"));
+      onPartition: ({ partition }) => {
+        done.push(partition);
+        interrupt();
       },
-      rate: 5000,
+      onProgress: ({ partition }) => {
+        isInLast ||= partition === "2026-03-05";
+        interrupt();
+      },
+      rate: 400,
     });
     await assert.rejects(replaying, /^Error: interrupted$/);
     assert.deepEqual(done, ["2026-03-01", "2026-03-02"]);
