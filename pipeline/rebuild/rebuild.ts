@@ -48,7 +48,7 @@ export class RebuildRefusedError extends UserError {
   }
 }
 
-/** The generation with an unfinished rebuild; undefined when there is none. */
+/** The generation with an unfinished rebuild; undefined when no rebuild is unfinished. */
 export function unfinished(generations: readonly Generation[]): Generation | undefined {
   return generations.find((one) => recordOf(one) !== undefined);
 }

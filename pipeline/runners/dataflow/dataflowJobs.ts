@@ -117,7 +117,7 @@ export class DataflowJobs {
   }
 
   /**
-   * Finds the newest job of a name, active or not; undefined when there is none.
+   * Finds the newest job of a name, active or not; undefined when no job has it.
    * @param createdSince epoch milliseconds; older jobs do not count
    */
   async findNewest(name: string, createdSince: number, signal?: AbortSignal): Promise<Job | undefined> {
