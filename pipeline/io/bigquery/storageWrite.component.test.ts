@@ -87,6 +87,11 @@ function dayVersion(i: number): DayVersion {
     durationMs: at(COUNTS, i + 2),
     activeUsers: i,
     newUsers: at(COUNTS, i + 4),
+    anonymousUsers: at(COUNTS, i + 5),
+    weeklyActiveChange: at(COUNTS, i + 6),
+    monthlyActiveChange: at(COUNTS, i + 7),
+    botSessions: at(COUNTS, i + 8),
+    botUsers: at(COUNTS, i + 9),
     updatedAt: Date.parse(at(TIMES, i)),
   };
 }
