@@ -6,7 +6,14 @@ import type { AnalyticsEvent, EventInput } from "@eventlogger/events/event";
 import { addInterval, unionIntervals, type Interval } from "@eventlogger/events/sessions/sessionIntervals";
 import { averageSessionDurationMin, averageSessionDurationSec } from "./averages";
 import { bruteForceRollups, type RollupReport } from "./bruteForce";
-import { addToTotals, isZeroDelta, sumDeltas, type DayDelta, type DayTotals } from "@eventlogger/events/totals/totals";
+import {
+  addToTotals,
+  dayDelta,
+  isZeroDelta,
+  sumDeltas,
+  type DayDelta,
+  type DayTotals,
+} from "@eventlogger/events/totals/totals";
 import { createRandom, type Random } from "./generator/random";
 import { generateTraffic } from "./generator/trafficGenerator";
 import { validateEvent } from "@eventlogger/events/validation";
@@ -26,7 +33,7 @@ class Ledgers {
     const change = addInterval(this.sessions.get(key) ?? [], partial, this.gapMs);
     if (!change) return;
     this.sessions.set(key, change.intervals);
-    this.pending.push({ day, sessions: change.sessions, durationMs: change.durationMs, activeUsers: 0, newUsers: 0 });
+    this.pending.push(dayDelta(day, { sessions: change.sessions, durationMs: change.durationMs }));
   }
 
   addUserDay(userId: string, day: number): void {

@@ -8,7 +8,7 @@ import {
 } from "@eventlogger/beam";
 import { registerModule } from "@eventlogger/beam/registerModule";
 import { addInterval, type Interval } from "@eventlogger/events/sessions/sessionIntervals";
-import type { DayDelta } from "@eventlogger/events/totals/totals";
+import { dayDelta, type DayDelta } from "@eventlogger/events/totals/totals";
 import { dayOfSessionKey } from "../shards";
 import { decodeIntervals, intervalsCoder } from "./encoding";
 
@@ -91,7 +91,7 @@ export class SessionLedger implements StatefulDoFn<Uint8Array, DayDelta, States>
     // The same session can have become longer by as much as others have become shorter.
     if (change.sessions === 0 && change.durationMs === 0) return;
     const { sessions: count, durationMs } = change;
-    return [{ day: dayOfSessionKey(key), sessions: count, durationMs, activeUsers: 0, newUsers: 0 }];
+    return [dayDelta(dayOfSessionKey(key), { sessions: count, durationMs })];
   }
 }
 

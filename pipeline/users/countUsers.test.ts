@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { dayOf } from "@eventlogger/events/day";
-import type { DayDelta } from "@eventlogger/events/totals/totals";
+import { dayDelta, type DayDelta } from "@eventlogger/events/totals/totals";
 import type { ParsedEvent } from "../parse/parsedEvent";
 import { Computations } from "../testing/computations";
 import { parsedEvent } from "../testing/parsedEvents";
@@ -8,10 +8,8 @@ import { parsedEvent } from "../testing/parsedEvents";
 const at = (iso: string): number => Date.parse(`${iso}T12:00:00Z`);
 const event = (date: string, user_id: string | null): ParsedEvent => parsedEvent({ event_time: at(date), user_id });
 const stale = (date: string, user_id: string): ParsedEvent => ({ ...event(date, user_id), isStale: true });
-const change = (date: string, activeUsers: number, newUsers: number): DayDelta => ({
-  ...{ day: dayOf(at(date)), activeUsers, newUsers },
-  ...{ sessions: 0, durationMs: 0 },
-});
+const change = (date: string, activeUsers: number, newUsers: number): DayDelta =>
+  dayDelta(dayOf(at(date)), { activeUsers, newUsers });
 
 describe("countUsers", () => {
   it("events that are on time, stale, repeated or anonymous change the users of their day", async () => {

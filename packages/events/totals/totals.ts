@@ -2,11 +2,57 @@
 export interface DayDelta {
   /** Epoch day (day.ts). */
   readonly day: number;
+  /** Sessions that count: those of people, and those of bots where the generation counts bots. */
   readonly sessions: number;
-  /** Sum of session durations, in milliseconds. */
+  /** Sum of the durations of the sessions that count, in milliseconds. */
   readonly durationMs: number;
+  /** Persons (users and anonymous ids without a user) who were active on the day. */
   readonly activeUsers: number;
+  /** Persons whose first active day is the day. */
   readonly newUsers: number;
+  /** Of the active persons, those that are anonymous ids. */
+  readonly anonymousUsers: number;
+  /**
+   * How much the number of persons who were active on one of the 7 days that end with this day differs from that of the day before.
+   * So the sum of all changes up to a day is the number of weekly active persons of the day.
+   */
+  readonly weeklyActiveChange: number;
+  /** The same for 30 days. */
+  readonly monthlyActiveChange: number;
+  /** Sessions of bots, whether or not they count. */
+  readonly botSessions: number;
+  /** Persons who were active on the day only with events of bots, whether or not they count. */
+  readonly botUsers: number;
+}
+
+/** The counts of a {@link DayDelta}, in the order of its encodings. */
+export const DAY_COUNTS = [
+  "sessions",
+  "durationMs",
+  "activeUsers",
+  "newUsers",
+  "anonymousUsers",
+  "weeklyActiveChange",
+  "monthlyActiveChange",
+  "botSessions",
+  "botUsers",
+] as const satisfies readonly (keyof DayDelta)[];
+
+/** A delta of a day; counts that are not given are 0. */
+export function dayDelta(day: number, counts: Partial<Omit<DayDelta, "day">> = {}): DayDelta {
+  return {
+    day,
+    sessions: 0,
+    durationMs: 0,
+    activeUsers: 0,
+    newUsers: 0,
+    anonymousUsers: 0,
+    weeklyActiveChange: 0,
+    monthlyActiveChange: 0,
+    botSessions: 0,
+    botUsers: 0,
+    ...counts,
+  };
 }
 
 /** The counts of one day so far, with the number of the last version that was emitted; 0 before the first one. */
@@ -34,12 +80,17 @@ export function addDeltas(a: DayDelta, b: DayDelta): DayDelta {
     durationMs: a.durationMs + b.durationMs,
     activeUsers: a.activeUsers + b.activeUsers,
     newUsers: a.newUsers + b.newUsers,
+    anonymousUsers: a.anonymousUsers + b.anonymousUsers,
+    weeklyActiveChange: a.weeklyActiveChange + b.weeklyActiveChange,
+    monthlyActiveChange: a.monthlyActiveChange + b.monthlyActiveChange,
+    botSessions: a.botSessions + b.botSessions,
+    botUsers: a.botUsers + b.botUsers,
   };
 }
 
 /** Whether a delta changes nothing and need not be emitted. */
 export function isZeroDelta(delta: DayDelta): boolean {
-  return delta.sessions === 0 && delta.durationMs === 0 && delta.activeUsers === 0 && delta.newUsers === 0;
+  return DAY_COUNTS.every((count) => delta[count] === 0);
 }
 
 /** One delta per day, in the order in which the days first appear. Omits days whose deltas cancel out. */

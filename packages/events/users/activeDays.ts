@@ -1,4 +1,4 @@
-import type { DayDelta } from "../totals/totals";
+import { dayDelta, type DayDelta } from "../totals/totals";
 
 /**
  * The days on which a user was active, as a bitmap: 46 bytes for a year, 300 bytes for 2020 to 2026, for any number of
@@ -53,9 +53,9 @@ export function addDay(set: ActiveDays | undefined, day: number): ActiveDaysChan
   const added: ActiveDays = { start: byteOf(day) * 8, bits: Uint8Array.of(bitOf(day)) };
   const oldFirst = set === undefined ? undefined : firstActiveDay(set);
   const becomesFirst = oldFirst === undefined || day < oldFirst;
-  const deltas: DayDelta[] = [{ day, sessions: 0, durationMs: 0, activeUsers: 1, newUsers: becomesFirst ? 1 : 0 }];
+  const deltas: DayDelta[] = [dayDelta(day, { activeUsers: 1, newUsers: becomesFirst ? 1 : 0 })];
   if (becomesFirst && oldFirst !== undefined) {
-    deltas.push({ day: oldFirst, sessions: 0, durationMs: 0, activeUsers: 0, newUsers: -1 });
+    deltas.push(dayDelta(oldFirst, { newUsers: -1 }));
   }
   return { set: set === undefined ? added : mergeActiveDays(set, added), deltas };
 }

@@ -3,9 +3,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { runQuery } from "@eventlogger/gcp/bigquery/query";
 import { RefusedToDeadLetter } from "./storageWrite";
 import { toBeamRow } from "./beamRows";
+import { ABSENT_FIELDS } from "@eventlogger/events/absentFields";
 import type { AcceptedIds } from "@eventlogger/events/accepted/acceptedIds";
 import type { DeadLetter } from "@eventlogger/events/deadLetter";
-import type { DayVersion } from "@eventlogger/events/totals/totals";
+import { dayDelta, type DayVersion } from "@eventlogger/events/totals/totals";
 import { tableByName, type EventRow, type TableName } from "@eventlogger/gcp/bigquery/tables";
 import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
 import {
@@ -32,11 +33,8 @@ function eventRow(id: string, fields: Partial<EventRow> = {}): EventRow {
     event_name: "view",
     event_time: TIME,
     event_date: TIME.slice(0, 10),
-    user_id: null,
-    page: null,
-    country: null,
-    region: null,
-    city: null,
+    ...ABSENT_FIELDS,
+    original_event_time: null,
     properties: null,
     received_at: TIME,
     received_date: TIME.slice(0, 10),
@@ -50,8 +48,8 @@ const letter = (source: string, failedAt: number): DeadLetter => ({
   failedAt,
 });
 const version = (n: number, updatedAt: number): DayVersion => ({
+  ...dayDelta(19_844),
   generation: 1,
-  ...{ day: 19_844, sessions: 0, durationMs: 0, activeUsers: 0, newUsers: 0 },
   version: n,
   updatedAt,
 });
