@@ -7,8 +7,8 @@ export interface InFlight {
   /** Number of events that may be in only one of numbers and raw rows. */
   readonly events: ReadonlyMap<string, number>;
   /**
-   * Number of persons who may become active on a day, or no longer be, by a link between an anonymous id and a user that is in only one of
-   * the two. A link changes all days of the anonymous id.
+   * Number of persons who may become active on a day, or no longer be, because of links between anonymous ids and users: by an event of
+   * a linked anonymous id on that day, or by a new link, which changes all days of its anonymous id.
    */
   readonly linked: ReadonlyMap<string, number>;
 }
@@ -35,9 +35,7 @@ export function unexplainedDifferences(
   gapMs: number,
 ): Difference[] {
   const persons = sumOfBoth(events, linked);
-  return differences.filter(
-    (difference) => Math.abs(change(difference)) > bound(difference, events, persons, gapMs),
-  );
+  return differences.filter((difference) => Math.abs(change(difference)) > bound(difference, events, persons, gapMs));
 }
 
 function sumOfBoth(a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>): ReadonlyMap<string, number> {

@@ -52,7 +52,7 @@ async function inFlightSince(
      WHERE received_date >= DATE '${since.slice(0, 10)}' AND received_at >= TIMESTAMP '${since}'
      GROUP BY 1`,
   );
-  // An anonymous id with a new link counts for at most so many persons before and after it.
+  // Events of an anonymous id count for every user it is linked with, and a new link changes all of its days.
   const linked = await queries.run(
     `WITH links AS (
        SELECT anonymous_id, user_id, MIN(received_at) AS linked_at
@@ -60,15 +60,21 @@ async function inFlightSince(
        WHERE anonymous_id IS NOT NULL AND user_id IS NOT NULL
        GROUP BY 1, 2
      ),
-     changed AS (
-       SELECT anonymous_id, LEAST(COUNT(*), ${MAX_LINKED_USERS + 1}) AS persons
+     linked_ids AS (
+       SELECT anonymous_id, LEAST(COUNT(*), ${MAX_LINKED_USERS + 1}) AS persons, MAX(linked_at) AS linked_at
        FROM links
        GROUP BY 1
-       HAVING MAX(linked_at) >= TIMESTAMP '${since}'
+     ),
+     days AS (
+       SELECT anonymous_id, ${date} AS date, MAX(received_at) AS received_at
+       FROM ${events}
+       WHERE anonymous_id IS NOT NULL
+       GROUP BY 1, 2
      )
      SELECT date, SUM(persons) AS n
-     FROM (SELECT DISTINCT anonymous_id, ${date} AS date FROM ${events} WHERE anonymous_id IS NOT NULL) AS days
-     JOIN changed ON changed.anonymous_id = days.anonymous_id
+     FROM days
+     JOIN linked_ids ON linked_ids.anonymous_id = days.anonymous_id
+     WHERE linked_at >= TIMESTAMP '${since}' OR received_at >= TIMESTAMP '${since}'
      GROUP BY 1`,
   );
   const byDate = (rows: readonly ResultRow[]): ReadonlyMap<string, number> =>

@@ -1,3 +1,4 @@
+import { MAX_WEEK_OFFSET } from "@eventlogger/events/totals/retention";
 import type { ResultRow } from "../query";
 import type { Horizon } from "../retention/horizon";
 import { weeklyRetentionAllView } from "../views";
@@ -5,9 +6,6 @@ import type { Remaining } from "./compareRollups";
 import type { MeteredQueries } from "./meteredQueries";
 import { hasAnonymousIds, personDaysSql } from "./personDays";
 import { table, type Scope } from "./scope";
-
-/** The greatest week offset that is counted. */
-const MAX_WEEK_OFFSET = 53;
 
 /** One number of one cohort that differs between the retention and the raw events. */
 export interface RetentionDifference {
@@ -76,8 +74,7 @@ export function compareRetention(
 ): RetentionComparison {
   const weeks = [...new Set([...expected.keys(), ...actual.keys()])].sort();
   const checkable = weeks.filter(
-    (week) =>
-      remaining === undefined || (!remaining.hasAnonymousIds && week >= remaining.horizon.firstCompleteDay),
+    (week) => remaining === undefined || (!remaining.hasAnonymousIds && week >= remaining.horizon.firstCompleteDay),
   );
   const wrong = checkable.map((cohortWeek) => {
     const [want, have]: [Cohort, Cohort] = [

@@ -19,14 +19,7 @@ const USER_NUMBERS = [
 ] as const;
 
 /** The columns that are compared. Generations of earlier releases have only {@link USER_NUMBERS}. */
-const NUMBERS = [
-  ...USER_NUMBERS,
-  "anonymous_user_count",
-  "wau",
-  "mau",
-  "bot_session_count",
-  "bot_user_count",
-] as const;
+const NUMBERS = [...USER_NUMBERS, "anonymous_user_count", "wau", "mau", "bot_session_count", "bot_user_count"] as const;
 
 export type RollupNumber = (typeof NUMBERS)[number];
 
@@ -150,9 +143,10 @@ export interface Remaining {
   readonly hasAnonymousIds: boolean;
 }
 
-/** The sessions of a day, of people or of bots, to report the day as a whole. */
-const sessionsOf = (numbers: Numbers | undefined): number | undefined =>
-  numbers && Math.max(numbers.session_count, numbers.bot_session_count);
+/** The sessions of a day, of people or of bots, by which the day as a whole is reported. A day with events has at least one. */
+export function sessionsOf(numbers: Numbers | undefined): number | undefined {
+  return numbers && Math.max(numbers.session_count, numbers.bot_session_count);
+}
 
 /**
  * Compares the rollups with the expected numbers, in both directions.
@@ -166,8 +160,7 @@ export function compareRollups(
   const differences: Difference[] = [];
   let equalDays = 0;
   const dates = [...new Set([...expected.keys(), ...actual.keys()])].sort();
-  const isCheckable = (date: string): boolean =>
-    remaining === undefined || date >= remaining.horizon.firstCompleteDay;
+  const isCheckable = (date: string): boolean => remaining === undefined || date >= remaining.horizon.firstCompleteDay;
   for (const date of dates.filter(isCheckable)) {
     const want = expected.get(date);
     const have = actual.get(date);
