@@ -29,16 +29,16 @@ export interface RetentionComparison {
 }
 
 /** Persons of each cohort and offset from the raw events alone: active days and first days of {@link personDaysSql}, by ISO weeks. */
-function expectedRetentionSql(scope: Scope): string {
+export function expectedRetentionSql(scope: Scope): string {
   return `
 WITH ${personDaysSql(scope)},
 cohorts AS (
-  SELECT kind, id, DATE_TRUNC(MIN(date), ISOWEEK) AS cohort_week
+  SELECT kind, id, DATE_TRUNC(MIN(date), WEEK(MONDAY)) AS cohort_week
   FROM counted
   GROUP BY kind, id
 ),
 active_weeks AS (
-  SELECT DISTINCT counted.kind AS kind, counted.id AS id, cohort_week, DATE_TRUNC(date, ISOWEEK) AS week
+  SELECT DISTINCT counted.kind AS kind, counted.id AS id, cohort_week, DATE_TRUNC(date, WEEK(MONDAY)) AS week
   FROM counted
   JOIN cohorts ON cohorts.kind = counted.kind AND cohorts.id = counted.id
 )
