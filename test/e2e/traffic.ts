@@ -7,7 +7,8 @@ import { EventSender } from "@eventlogger/traffic/client/eventSender";
 import { sendAll } from "@eventlogger/traffic/client/sendAll";
 import type { AnalyticsEvent, EventInput } from "@eventlogger/events/event";
 import { dayFromCalendar, dayOf, dayToIso } from "@eventlogger/events/day";
-import { bruteForceRollups, type DailyStat, type RollupReport } from "@eventlogger/traffic/bruteForce";
+import { bruteForceStatistics, type StatisticsReport } from "@eventlogger/traffic/bruteForce";
+import { bruteForceRetention, type RetentionReport } from "@eventlogger/traffic/bruteForceRetention";
 import { generateTraffic } from "@eventlogger/traffic/generator/trafficGenerator";
 import type { TrafficOptions } from "@eventlogger/traffic/generator/trafficOptions";
 import { validateEvent } from "@eventlogger/events/validation";
@@ -167,31 +168,42 @@ export class Traffic {
    * Reads `GET /event/`.
    * @throws Error with any other answer than 200, such as a 503 while BigQuery is slow
    */
-  async rollups(): Promise<RollupReport> {
-    const daily_stats: DailyStat[] = [];
-    let total_users = 0;
-    // One answer has at most 1,000 days.
+  async rollups(): Promise<StatisticsReport> {
+    const reports = await this.readAll<StatisticsReport>("/event/");
+    return {
+      total_users: reports.at(-1)?.total_users ?? 0,
+      daily_stats: reports.flatMap(({ daily_stats }) => daily_stats),
+    };
+  }
+
+  /** Reads `GET /retention/`; throws as {@link rollups}. */
+  async retention(): Promise<RetentionReport> {
+    const reports = await this.readAll<RetentionReport>("/retention/");
+    return { cohorts: reports.flatMap(({ cohorts }) => cohorts) };
+  }
+
+  /** Reads the answers of a path for all days. One answer has at most 1,000 days. */
+  private async readAll<Report>(path: string): Promise<Report[]> {
+    const reports: Report[] = [];
     for (let from = FIRST_DAY; from <= dayOf(Date.now()) + 1; from += DAYS_PER_ANSWER) {
       const range = `from=${dayToIso(from)}&to=${dayToIso(from + DAYS_PER_ANSWER - 1)}`;
-      const response = await fetch(`${this.url}/event/?${range}`);
-      if (response.status !== 200) throw new Error(`GET /event/ answered ${response.status}: ${await response.text()}`);
-      const report = (await response.json()) as RollupReport;
-      total_users = report.total_users;
-      daily_stats.push(...report.daily_stats);
+      const response = await fetch(`${this.url}${path}?${range}`);
+      if (response.status !== 200) throw new Error(`GET ${path} answered ${response.status}: ${await response.text()}`);
+      reports.push((await response.json()) as Report);
     }
-    return { total_users, daily_stats };
+    return reports;
   }
 
   /**
-   * Waits until `GET /event/` equals the numbers that brute force computes from all accepted events.
+   * Waits until `GET /event/` and `GET /retention/` equal the numbers that brute force computes from all accepted events.
    * @param definitions session gap in ms and IANA name of the time zone. @default those of the first generation
    */
   async assertExact(timeoutMs = EXACT_LIMIT_MS, definitions: Partial<Definitions> = {}): Promise<void> {
     const lastPost = Date.now();
-    const want = bruteForceRollups(this.all, definitions.gapMs, definitions.timeZone);
+    const want = [bruteForceStatistics(this.all, definitions), bruteForceRetention(this.all, definitions)];
     for (;;) {
       try {
-        assert.deepEqual(await this.rollups(), want);
+        assert.deepEqual([await this.rollups(), await this.retention()], want);
         console.log(`      exact ${((Date.now() - lastPost) / 1000).toFixed(1)} s after the last POST`);
         return;
       } catch (error) {
