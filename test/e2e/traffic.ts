@@ -9,6 +9,7 @@ import type { AnalyticsEvent, EventInput } from "@eventlogger/events/event";
 import { dayFromCalendar, dayOf, dayToIso } from "@eventlogger/events/day";
 import { bruteForceStatistics, type StatisticsReport } from "@eventlogger/traffic/bruteForce";
 import { bruteForceRetention, type RetentionReport } from "@eventlogger/traffic/bruteForceRetention";
+import { isOfBot, userAgentOf } from "@eventlogger/traffic/generator/bots";
 import { generateTraffic } from "@eventlogger/traffic/generator/trafficGenerator";
 import type { TrafficOptions } from "@eventlogger/traffic/generator/trafficOptions";
 import { validateEvent } from "@eventlogger/events/validation";
@@ -29,7 +30,10 @@ export interface Definitions {
   readonly timeZone: string;
 }
 
-/** Events of six days, one of them in 2020, out of order and with duplicates. */
+/**
+ * Events of six days, one of them in 2020, out of order and with duplicates, of users, bots, and anonymous visitors who may log in later. Some
+ * devices have more users than can be linked.
+ */
 const ADVERSARIAL: Partial<TrafficOptions> = {
   days: 5,
   count: 20_000,
@@ -37,12 +41,16 @@ const ADVERSARIAL: Partial<TrafficOptions> = {
   eventsPerSession: 4,
   duplicateShare: 0.1,
   anonymousShare: 0.1,
+  anonymousIdShare: 0.4,
+  sharedDeviceShare: 0.3,
+  botShare: 0.1,
 };
 
 function accepted(input: EventInput): AnalyticsEvent {
   const result = validateEvent(input, Date.now());
   assert(result.ok, "the generated event is valid");
-  return result.event;
+  // The service knows bots by the user agent of the request.
+  return { ...result.event, is_bot: isOfBot(input) };
 }
 
 /** Sends adversarial traffic to a service, and computes the expected numbers of all of it by brute force. */
@@ -73,6 +81,7 @@ export class Traffic {
       connections: 32,
       retryForMs: 120_000,
       signal,
+      userAgentOf: (event) => userAgentOf(event as EventInput),
     });
     let sent = 0;
     let interruption = Promise.resolve();
@@ -134,8 +143,10 @@ export class Traffic {
   }
 
   /** Posts an accepted event once more, with its event_id. */
-  async postAgain({ received_at: _, ...event }: AnalyticsEvent): Promise<void> {
-    await this.postEvents([event as EventInput]);
+  async postAgain(event: AnalyticsEvent): Promise<void> {
+    // The fields that only the service sets would be refused or warned about.
+    const { received_at: _r, is_bot: _b, original_event_time: _t, browser: _w, os: _o, ...sent } = event;
+    await this.postEvents([sent as EventInput]);
   }
 
   /**
