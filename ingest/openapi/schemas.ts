@@ -88,7 +88,8 @@ const cohortStats: Record<keyof CohortStats, JsonSchema> = {
     minItems: 1,
     maxItems: MAX_WEEK_OFFSET + 1,
     items: COUNT,
-    description: "How many of them were active in that week, in the week after it, and so on, until the last week with any",
+    description:
+      "How many of them were active in that week, in the week after it, and so on, until the last week with any",
   },
 };
 const batchAnswer: Record<keyof BatchAnswer, JsonSchema> = {
