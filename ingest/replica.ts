@@ -1,4 +1,3 @@
-import type { BigQuery } from "@google-cloud/bigquery";
 import type { Logger } from "pino";
 import { DefaultCredentials } from "@eventlogger/gcp/api/defaultCredentials";
 import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
@@ -91,7 +90,7 @@ export async function startReplica(options: IngestOptions, logger: Logger): Prom
   );
   const cacheOf = <Numbers extends object>(
     what: string,
-    read: (bigquery: BigQuery, dataset: string, range: DayRange) => Promise<Numbers>,
+    read: (client: typeof bigquery, dataset: string, range: DayRange) => Promise<Numbers>,
   ): RollupCache<Numbers> =>
     new RollupCache({
       read: async (range) => {
