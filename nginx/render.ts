@@ -227,7 +227,11 @@ function servers(addresses: readonly string[]): string {
 }
 
 /** Regular expressions for the paths of Segment's libraries. @throws Error when the path is not one */
-function segmentPaths(path: string): { readonly segmentPath: string; readonly batchPaths: string; readonly paths: string } {
+function segmentPaths(path: string): {
+  readonly segmentPath: string;
+  readonly batchPaths: string;
+  readonly paths: string;
+} {
   const problem = segmentPathProblem(path);
   if (problem !== undefined) throw new Error(`nginx segmentPath ${problem}, not ${path}`);
   const segmentPath = path.replaceAll(".", "\\.");

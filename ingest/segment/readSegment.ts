@@ -7,8 +7,7 @@ import { isObject, type SegmentMessage } from "./segmentEvent";
 
 /** A call in a body, or what is wrong with an entry that is not one. */
 export type ReadCall =
-  | { readonly call: SegmentCall; readonly message: SegmentMessage }
-  | { readonly problem: FieldError };
+  { readonly call: SegmentCall; readonly message: SegmentMessage } | { readonly problem: FieldError };
 
 /** The calls of a request. */
 export interface SegmentRequest {
@@ -46,14 +45,14 @@ function readEntries(body: SegmentMessage, maxEvents: number): readonly ReadCall
 /**
  * Reads the body of a request to one of Segment's endpoints. The path decides the type of a single call.
  * @param body UTF-8
- * @throws RequestError INVALID_JSON, INVALID_BATCH, TOO_MANY_EVENTS when the body as a whole is not valid
+ * @throws RequestError INVALID_JSON, INVALID_EVENT, INVALID_BATCH, TOO_MANY_EVENTS when the body as a whole is not valid
  */
 export function readSegment(body: Buffer, endpoint: SegmentEndpoint, maxEvents: number): SegmentRequest {
   if (isNestedDeeper(body, MAX_DEPTH)) {
     throw new RequestError("INVALID_JSON", { detail: `it is nested deeper than ${MAX_DEPTH} levels` });
   }
   const value = parseJson(body);
-  if (!isObject(value)) throw new RequestError("INVALID_BATCH", { detail: "must be a JSON object" });
+  if (!isObject(value)) throw new RequestError("INVALID_EVENT", { errors: [NOT_A_CALL] });
   const calls =
     endpoint === "batch" ? readEntries(value, maxEvents) : [{ call: endpoint, message: value } satisfies ReadCall];
   const { writeKey } = value;

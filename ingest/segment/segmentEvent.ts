@@ -33,7 +33,8 @@ export const isObject = (value: unknown): value is Record<string, unknown> =>
 const fieldsOf = (value: unknown): Fields => (isObject(value) ? value : NO_FIELDS);
 
 /** The first of the values that is there, of any type: validation judges it. */
-const firstOf = (...values: readonly unknown[]): unknown => values.find((value) => value !== undefined && value !== null);
+const firstOf = (...values: readonly unknown[]): unknown =>
+  values.find((value) => value !== undefined && value !== null);
 
 const isId = (value: unknown): value is string | number =>
   (typeof value === "number" || typeof value === "string") && !isPlaceholderId(String(value));
@@ -70,7 +71,11 @@ function withFields(properties: unknown, fields: Fields): unknown {
 }
 
 /** The name and the properties of the event of a call. */
-function contentOf(call: SegmentCall, message: SegmentMessage, context: Fields): { name: unknown; properties: unknown } {
+function contentOf(
+  call: SegmentCall,
+  message: SegmentMessage,
+  context: Fields,
+): { name: unknown; properties: unknown } {
   const { campaign } = context;
   switch (call) {
     case "track":

@@ -14,7 +14,8 @@ export const KEY_PLACES: Readonly<Record<Purpose, string>> = {
 };
 
 /** Where Segment's libraries put a write key. */
-export const SEGMENT_KEY_PLACES = "the user name of Authorization: Basic, X-Write-Key or Authorization: Bearer, or writeKey in the body";
+export const SEGMENT_KEY_PLACES =
+  "the user name of Authorization: Basic, X-Write-Key or Authorization: Bearer, or writeKey in the body";
 
 /**
  * The write key in a request of one of Segment's libraries: as in other requests, or as the user name of Basic
