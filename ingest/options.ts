@@ -53,6 +53,7 @@ export const ingestOptions = {
     group: "HTTP:",
   },
   corsOrigins: httpOptions.corsOrigins,
+  segmentPath: httpOptions.segmentPath,
   writeKeysFile: {
     type: "string",
     describe:

@@ -4,11 +4,13 @@ import Ajv2020 from "ajv/dist/2020";
 import { createRouter, documentedSettings, type AppDeps } from "../http/app";
 import { KeySet } from "../access/keys/keySet";
 import { errorKinds, RequestError, type ErrorCode } from "../http/errors";
+import { segmentPaths } from "../http/routePattern";
 import { Metrics } from "../telemetry/metrics/metrics";
 import { acceptingPublisher, appDeps, useAppServer, testSettings } from "../testing/appServer";
 import { answerOf, conformance } from "../testing/conformance";
 import { sampleEvent } from "../testing/requests";
 import { openApiDocument, type OpenApiDocument } from "./document";
+import { segmentExample } from "./segmentSchemas";
 
 const document = openApiDocument(documentedSettings(appDeps()));
 
@@ -91,8 +93,32 @@ const BAD_BODIES: readonly Case[] = [
   { body: "[]", headers: { "content-encoding": "br" } },
 ];
 
+/** Requests to each endpoint for Segment's libraries. Each call becomes an event, so the rules of events are tested elsewhere. */
+const SEGMENT_CASES = Object.fromEntries(
+  segmentPaths("/v1").map(({ endpoint, path }): [string, Readonly<Record<string, readonly Case[]>>] => {
+    const call = segmentExample(endpoint, "2024-05-17T08:30:00Z");
+    const batch = (...calls: unknown[]): object => ({ batch: calls, sentAt: "2024-05-17T08:30:01Z" });
+    const valid = { type: "identify", userId: "u-1" };
+    if (endpoint !== "batch") {
+      const bad = [...BAD_BODIES, { body: {} }, { body: [] }, { body: { ...call, timestamp: "soon" } }];
+      return [`post ${path}`, { 200: [{ body: call }], 400: bad, ...bodyCases(call) }];
+    }
+    const ok = [
+      { body: call },
+      { body: batch() },
+      { body: batch(valid, {}, null) },
+      { body: batch({ ...valid, userId: "NaN", anonymousId: "a" }) },
+    ];
+    const bad = [...BAD_BODIES, { body: "1" }, { body: {} }, { body: batch({}, { type: "track", userId: "u" }) }];
+    const tooMany = { body: batch(...Array<unknown>(11).fill(valid)) };
+    const { 413: tooLarge = [], ...others } = bodyCases(call);
+    return [`post ${path}`, { 200: ok, 400: bad, ...others, 413: [...tooLarge, tooMany] }];
+  }),
+);
+
 /** Requests for each operation and status. */
 const CASES: Readonly<Record<string, Readonly<Record<string, readonly Case[]>>>> = {
+  ...SEGMENT_CASES,
   "post /event/": {
     204: [
       { body: event },

@@ -2,20 +2,8 @@ import { postedEventSchema } from "@eventlogger/events/eventSchema";
 import { PLACEHOLDER_IDS } from "@eventlogger/events/placeholderIds";
 import { MAX_WARNINGS, type BatchAnswer } from "../routes/postEvents";
 import type { DailyStats, EventStatistics } from "../routes/getEvent";
-
-/** A JSON Schema, draft 2020-12. */
-export type JsonSchema = Readonly<Record<string, unknown>>;
-
-/** A reference to one of {@link schemas}. */
-export const ref = (name: string): JsonSchema => ({ $ref: `#/components/schemas/${name}` });
-
-const COUNT = { type: "integer", minimum: 0 };
-
-/** An object with exactly these fields, all required but the optional ones. */
-function object(properties: Readonly<Record<string, JsonSchema>>, optional: readonly string[] = []): JsonSchema {
-  const required = Object.keys(properties).filter((name) => !optional.includes(name));
-  return { type: "object", properties, required, additionalProperties: false };
-}
+import { COUNT, object, ref, type JsonSchema } from "./schemaParts";
+import { segmentSchemas } from "./segmentSchemas";
 
 const PLACEHOLDERS = `the placeholders ${PLACEHOLDER_IDS.map((id) => JSON.stringify(id)).join(", ")} (in any case)`;
 
@@ -95,6 +83,7 @@ export function schemas(limits: {
       }),
     },
     Errors: object({ errors: ref("FieldErrors") }),
+    ...segmentSchemas(limits.maxBatchEvents),
     EventStatistics: object(statistics),
     DailyStats: object(dailyStats),
     Health: object({ status: { const: "ok" } }),

@@ -29,7 +29,7 @@ const silent = pino({ level: "silent" });
 /** Settings with small limits. */
 export function testSettings(settings: Partial<HttpSettings> = {}): HttpSettings {
   const limits = { bodyLimit: 1024, batchBodyLimit: 4096, maxBatchEvents: 10, maxBodyBytes: 8192 };
-  return { ...limits, corsOrigins: [], earliestEvent: "2010-01-01", ...settings };
+  return { ...limits, corsOrigins: [], earliestEvent: "2010-01-01", segmentPath: "/v1", ...settings };
 }
 
 /** The dependencies of an app, with three days of rollups and small limits. */

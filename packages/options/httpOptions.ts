@@ -1,5 +1,6 @@
 import { parseNetwork } from "./ipAddress";
 import { between, wholeNumber, type OptionSpecs } from "./options";
+import { segmentPathOption } from "./segmentPath";
 
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
 
@@ -54,6 +55,7 @@ export const httpOptions = {
     check: corsOriginsProblem,
     group: "HTTP:",
   },
+  segmentPath: segmentPathOption,
   drainTimeout: {
     type: "duration",
     describe: "Maximum time to finish requests in flight when stopping; the remaining connections are then closed",

@@ -80,7 +80,7 @@ function parseArray(body: Buffer): readonly unknown[] {
 }
 
 /** Finds events of a batch that have the id of an earlier one and other content. Equal events are repeats, and allowed. */
-class IdConflicts {
+export class IdConflicts {
   private readonly first = new Map<string, { readonly index: number; readonly data: Buffer }>();
 
   conflictOf({ data, attributes: { event_id } }: EventMessage, index: number): EventWarning | undefined {

@@ -1,6 +1,7 @@
 import type { Registry } from "prom-client";
 import { postedEventSchema } from "@eventlogger/events/eventSchema";
 import type { FieldError, WarningCode } from "@eventlogger/events/validation";
+import type { SegmentCall } from "@eventlogger/options/segmentPath";
 import { CountingHistogram, type Observer } from "./histogram";
 import { Tally } from "./tally";
 
@@ -21,6 +22,7 @@ export class EventMetrics {
   private readonly acceptedTotal: Tally<"key">;
   private readonly rejectedTotal: Tally<"reason">;
   private readonly warningsTotal: Tally<"field" | "warning">;
+  private readonly segmentTotal: Tally<"call">;
   private readonly batchEvents: Observer;
   /** By key name; undefined for events sent without a key. */
   private readonly accepts = new Map<string | undefined, { value: number }>();
@@ -41,9 +43,14 @@ export class EventMetrics {
       help: "Warnings about accepted events, by field and kind; user_id placeholder counts the ids that were read as null",
       labelNames: ["field", "warning"],
     });
+    this.segmentTotal = new Tally(registry, {
+      name: "ingest_segment_calls_total",
+      help: "Accepted calls of Segment's libraries, by their type",
+      labelNames: ["call"],
+    });
     const batchEvents = new CountingHistogram(registry, {
       name: "ingest_batch_events",
-      help: "Events per POST to /events/",
+      help: "Events per batch, of POST to /events/ and of Segment's libraries",
       buckets: BATCH_BUCKETS,
     });
     this.batchEvents = batchEvents.series({});
@@ -66,6 +73,11 @@ export class EventMetrics {
   /** Records a warning about an accepted event. */
   warned(warning: { readonly field: string; readonly code: WarningCode }): void {
     this.warningsTotal.add({ field: warning.field, warning: warning.code });
+  }
+
+  /** Records an accepted call of Segment's libraries. */
+  segmentCall(call: SegmentCall): void {
+    this.segmentTotal.add({ call });
   }
 
   /** Records the size of a batch. */
