@@ -108,9 +108,13 @@ const REPEAT_AT_ONCE: readonly ErrorAnswer[] = [{ status: 503, reason: "unavaila
     ["@segment/analytics-next in a browser (needs Chromium)", assertBrowserExact],
   ];
   /** All at the same time, because libraries mostly wait before they try again. */
-  let runs: ReadonlyMap<string, Promise<unknown>>;
+  let runs: ReadonlyMap<string, Promise<Error | undefined>>;
   before(() => {
-    const start = (run: () => Promise<void>): Promise<unknown> => run().catch((error: unknown) => error);
+    const start = (run: () => Promise<void>): Promise<Error | undefined> =>
+      run().then(
+        () => undefined,
+        (error: unknown) => error as Error,
+      );
     runs = new Map(RUNS.map(([library, run]) => [library, start(run)]));
   });
 
