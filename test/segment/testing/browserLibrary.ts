@@ -96,6 +96,8 @@ async function openPage(browser: Browser): Promise<{ make(task: PageTask): Promi
 
 /** Calls that are sent one by one: each kind has an endpoint of its own. */
 const SINGLE_CALLS = 20;
+/** Calls of one instance of the library, whose time for a batch grows with the square of the calls that wait. */
+const CALLS_OF_INSTANCE = 140;
 
 /**
  * Sends with @segment/analytics-next in a page, most calls in batches. The page stays open until `arrived` resolves: the
@@ -107,7 +109,9 @@ export function browserSender(browser: Browser, arrived: () => Promise<void>): S
     try {
       const { host } = new URL(url);
       await page.make({ writeKey, host, calls: calls.slice(0, SINGLE_CALLS), batching: false });
-      await page.make({ writeKey, host, calls: calls.slice(SINGLE_CALLS), batching: true });
+      for (let start = SINGLE_CALLS; start < calls.length; start += CALLS_OF_INSTANCE) {
+        await page.make({ writeKey, host, calls: calls.slice(start, start + CALLS_OF_INSTANCE), batching: true });
+      }
       await arrived();
     } finally {
       await page.close();
