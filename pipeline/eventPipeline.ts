@@ -28,7 +28,7 @@ export interface EventPipelineOptions {
   /** Time zone of the days of sessions and users: an IANA name. @default "UTC" */
   readonly timeZone?: string | undefined;
   /** Whether sessions of bots, and days on which a person was active only with events of bots, count like others. @default false */
-  readonly countsBots?: boolean | undefined;
+  readonly countBots?: boolean | undefined;
   /** @default "state" */
   readonly sessionWindows?: SessionWindows | undefined;
   /** Only for Beam's session windows: events older than this are stale and bypass them. */
@@ -86,7 +86,7 @@ export function eventPipeline(
   {
     sessionGapMs: gapMs,
     timeZone = UTC_NAME,
-    countsBots = false,
+    countBots = false,
     lateAfterMs: staleAfterMs,
     earlyFiringMs,
     sessionWindows = "state",
@@ -102,7 +102,7 @@ export function eventPipeline(
     const { events, deadLetters: invalidMessages } = parseMessages(messages, beamWindows?.staleAfterMs);
     const refusedEvents = await applyAsync(pipe(events, toEventRows()), io.writeEvents);
 
-    const definitions = { shardHashSecret, timeZone, countsBots };
+    const definitions = { shardHashSecret, timeZone, countBots };
     const sessionDeltas = pipe(events, countSessions({ ...definitions, gapMs, beamWindows }));
     const persons = pipe(events, countUsers({ ...definitions, skipsCounted: skipsCountedDays }));
     const deltas = P([sessionDeltas, persons.days]).apply(withName("AllDeltas", flatten<KV<string, string>>()));

@@ -47,11 +47,6 @@ export class IdHash {
     this.sipHash.hashText(id, this.words);
   }
 
-  /** The bytes of the hash: a copy. `textOfHash` makes the text of them. */
-  copyBytes(): Uint8Array {
-    return Uint8Array.from(this.bytes);
-  }
-
   /** The hash as text: 22 characters of base64url. */
   get text(): string {
     return this.bytes.toString("base64url");

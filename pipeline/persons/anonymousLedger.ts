@@ -120,7 +120,10 @@ export class AnonymousLedger implements DoFn<KeyedDays, KeyedDays, Declarations>
     return declarations;
   }
 
-  process({ value }: KeyedDays, context: ElementContext<KeyedDays, Declarations>): void {
+  process(
+    { value }: KeyedDays,
+    context: Pick<ElementContext<KeyedDays, Declarations>, "state" | "output" | "outputTo">,
+  ): void {
     const person = new PersonChange(this.rules, true);
     const change: AnonymousChange = { person, contributions: [] };
     updateAnonymousId(context.state.id, decodeAnonymousDays(value), change);

@@ -17,7 +17,11 @@ function formOf(set: DaySet): Form {
 
 function writeSet(writer: VarintWriter, set: DaySet): void {
   if (typeof set === "number") writer.signed(set);
-  else if (set) writer.signed(set.start / 8).unsigned(set.bits.length).bytes(set.bits);
+  else if (set)
+    writer
+      .signed(set.start / 8)
+      .unsigned(set.bits.length)
+      .bytes(set.bits);
 }
 
 /** @returns undefined for damaged bytes */

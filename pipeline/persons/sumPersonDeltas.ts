@@ -51,7 +51,10 @@ export type PersonSums = {
 export function sumPersonDeltas(name: string): PTransform<PCollection<PersonDeltas>, PersonSums> {
   return withName(name, (deltas: PCollection<PersonDeltas>) => {
     const { main, weeks } = pipe(deltas, applyDoFn("SumDeltas", new SumPersonDeltas(), { output: textKvCoder }));
-    return { days: pipe(main, withKvCoder("ByDay", textKvCoder)), weeks: pipe(weeks, withKvCoder("ByWeek", textKvCoder)) };
+    return {
+      days: pipe(main, withKvCoder("ByDay", textKvCoder)),
+      weeks: pipe(weeks, withKvCoder("ByWeek", textKvCoder)),
+    };
   });
 }
 

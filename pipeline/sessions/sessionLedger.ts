@@ -66,10 +66,10 @@ function weightOf({ intervals: { length } }: DaySessions): number {
 
 /** Keeps the sessions of each (day, session id) as disjoint intervals and emits the changes of the day's counts. */
 export class SessionLedger implements StatefulDoFn<Uint8Array, DayDelta, States> {
-  /** @param gapMs session gap, ms @param countsBots whether sessions of bots count like those of people */
+  /** @param gapMs session gap, ms @param countBots whether sessions of bots count like those of people */
   constructor(
     private readonly gapMs: number,
-    private readonly countsBots: boolean,
+    private readonly countBots: boolean,
   ) {}
 
   states(): States {
@@ -94,7 +94,7 @@ export class SessionLedger implements StatefulDoFn<Uint8Array, DayDelta, States>
     // The same session can have become longer by as much as others have become shorter.
     if (change.sessions === 0 && change.durationMs === 0) return;
     const { day, isBot } = dayOfSessionKey(key);
-    const counted = !isBot || this.countsBots ? { sessions: change.sessions, durationMs: change.durationMs } : {};
+    const counted = !isBot || this.countBots ? { sessions: change.sessions, durationMs: change.durationMs } : {};
     const delta = dayDelta(day, { ...counted, botSessions: isBot ? change.sessions : 0 });
     return isZeroDelta(delta) ? undefined : [delta];
   }

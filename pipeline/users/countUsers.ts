@@ -28,15 +28,15 @@ export interface CountUsersOptions extends CountRules {
  * name and those of its steps are older than anonymous ids, and must not change.
  */
 export function countUsers(options: CountUsersOptions): PTransform<PCollection<ParsedEvent>, PersonSums> {
-  const { shardHashSecret, timeZone, skipsCounted, countsBots } = options;
-  const rules = { countsBots };
+  const { shardHashSecret, timeZone, skipsCounted, countBots } = options;
+  const rules = { countBots };
   return withName("CountUsers", (events: PCollection<ParsedEvent>) => {
-    const ofAnonymousIds = pipe(
+    const anonymousDays = pipe(
       events,
       bundleParDo("AnonymousDays", new CollectAnonymousDays(shardHashSecret, skipsCounted, timeZone), bytesKvCoder),
       withKvCoder("ByAnonymousId", bytesKvCoder),
-      anonymousLedger(rules),
     );
+    const ofAnonymousIds = pipe(anonymousDays, anonymousLedger(rules));
     const contributions = pipe(ofAnonymousIds.main, withKvCoder("ContributionsByUser", bytesKvCoder));
     const userDays = pipe(
       events,
@@ -49,11 +49,11 @@ export function countUsers(options: CountUsersOptions): PTransform<PCollection<P
         input: bytesKvCoder,
         output: new GeneralObjectCoder<PersonDeltas>(),
       }),
-      sumPersonDeltas("UserDeltas"),
     );
-    const anonymous = pipe(ofAnonymousIds.deltas, sumPersonDeltas("AnonymousDeltas"));
-    const all = (name: string, of: "days" | "weeks") =>
-      P([users[of], anonymous[of]]).apply(withName(name, flatten<KV<string, string>>()));
+    const ofUsers = pipe(users, sumPersonDeltas("UserDeltas"));
+    const ofOthers = pipe(ofAnonymousIds.deltas, sumPersonDeltas("AnonymousDeltas"));
+    const all = (name: string, of: keyof PersonSums) =>
+      P([ofUsers[of], ofOthers[of]]).apply(withName(name, flatten<KV<string, string>>()));
     return { days: all("AllDayDeltas", "days"), weeks: all("AllWeekDeltas", "weeks") };
   });
 }

@@ -32,8 +32,8 @@ type States = { user: StateDeclaration<FoldedCell<User, UserRecord>> };
 /** Bytes of the objects of a user, without its days. */
 const USER_WEIGHT = 100;
 /** Bytes of the map of contributed days, and of each entry. */
-const CONTRIBUTED_WEIGHT = 300;
-const CONTRIBUTION_WEIGHT = 100;
+const CONTRIBUTED_WEIGHT = 110;
+const CONTRIBUTION_WEIGHT = 68;
 /** Entries of the log for each change of a user. The log is replaced by a snapshot after 64 / 2 changes. */
 const ENTRIES_PER_CHANGE = 2;
 

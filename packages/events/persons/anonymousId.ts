@@ -116,7 +116,8 @@ function addLink(id: AnonymousId, day: MarkedDay, user: string, { person, contri
   const links = (id.links ??= new Map<string, PersonDays>());
   if (links.size === 0) endPerson(id.days, person);
   if (links.size >= MAX_LINKED_USERS) {
-    for (const [linked, together] of links) contribute(contributions, linked, subtractPersonDays(id.days, together), -1);
+    for (const [linked, together] of links)
+      contribute(contributions, linked, subtractPersonDays(id.days, together), -1);
     becomeShared(id);
     return true;
   }

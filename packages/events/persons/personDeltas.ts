@@ -20,7 +20,7 @@ export interface PersonDays {
 /** Which days count, and as what. */
 export interface CountRules {
   /** Whether days with only events of bots count like those of people. */
-  readonly countsBots: boolean;
+  readonly countBots: boolean;
 }
 
 /** Changes of counts that persons cause. A day or a week can have several. */
@@ -67,14 +67,14 @@ export class PersonChange implements PersonDeltas {
   }
 
   private change({ human, bots }: Readonly<PersonDays>, marked: MarkedDay, by: 1 | -1): void {
-    const { countsBots } = this.rules;
+    const { countBots } = this.rules;
     const day = dayOfMarked(marked);
     const isBot = isBotDay(marked);
     const hasOtherMark = hasDay(isBot ? human : bots, day);
     // A day with only events of bots is one of a bot; an event of a person makes it one of a person.
     if (isBot !== hasOtherMark) this.on(day).botUsers += isBot ? by : -by;
-    if (countsBots ? hasOtherMark : isBot) return;
-    this.changeCounted(countsBots ? unionDays(human, bots) : human, day, by);
+    if (countBots ? hasOtherMark : isBot) return;
+    this.changeCounted(countBots ? unionDays(human, bots) : human, day, by);
   }
 
   /** @param others the counted days of the person without this one */

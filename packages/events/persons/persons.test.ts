@@ -145,10 +145,10 @@ const mondayBefore = (day: number): number => {
   return day - ((weekday + 6) % 7);
 };
 
-function bruteForce(events: readonly Seen[], { countsBots }: CountRules): Totals {
+function bruteForce(events: readonly Seen[], { countBots }: CountRules): Totals {
   const persons = bruteForcePersons(events).map((person) => ({
     ...person,
-    counted: countsBots ? new Set([...person.human, ...person.bots]) : person.human,
+    counted: countBots ? new Set([...person.human, ...person.bots]) : person.human,
   }));
   const all = events.map(({ day }) => day);
   const [first, last] = [Math.min(...all), Math.max(...all) + 31];
@@ -208,7 +208,7 @@ const orders = (events: fc.Arbitrary<Seen[]>): fc.Arbitrary<{ events: Seen[]; se
       .map((sent) => ({ events: list, sent: [...sent, ...list.filter((event) => !sent.includes(event))] })),
   );
 
-const rules = fc.record({ countsBots: fc.boolean() });
+const rules = fc.record({ countBots: fc.boolean() });
 
 function ledgersOf(sent: readonly Seen[], rules: CountRules, delivered: readonly number[]): Ledgers {
   const ledgers = new Ledgers(rules);
@@ -239,7 +239,7 @@ describe("persons", () => {
   it("the ledgers know the same after any order and repetition of events", () => {
     fc.assert(
       fc.property(orders(eventsOf(3, 25)), ({ events, sent }) => {
-        const [rules, delivered] = [{ countsBots: false }, [1]];
+        const [rules, delivered] = [{ countBots: false }, [1]];
         assert.deepEqual(ledgersOf(sent, rules, delivered).state(), ledgersOf(events, rules, delivered).state());
       }),
     );
@@ -248,7 +248,12 @@ describe("persons", () => {
   it("an anonymous id that was seen with more than 50 users counts for nobody, whatever came first", () => {
     const users = fc.integer({ min: MAX_LINKED_USERS - 2, max: MAX_LINKED_USERS + 3 });
     const links = users.map((n) =>
-      Array.from({ length: n }, (_, i): Seen => ({ anonymous: "a", user: `u${i}`, day: MONDAY + (i % 9), isBot: i % 7 === 0 })),
+      Array.from({ length: n }, (_, i): Seen => ({
+        anonymous: "a",
+        user: `u${i}`,
+        day: MONDAY + (i % 9),
+        isBot: i % 7 === 0,
+      })),
     );
     const events = fc.tuple(eventsOf(5, 10), links).map(([some, linked]) => [...some, ...linked]);
     fc.assert(
@@ -257,7 +262,7 @@ describe("persons", () => {
       }),
       { numRuns: 60 },
     );
-    const change = { person: new PersonChange({ countsBots: false }, true), contributions: [] };
+    const change = { person: new PersonChange({ countBots: false }, true), contributions: [] };
     const id = newAnonymousId();
     for (let i = 0; i <= MAX_LINKED_USERS; i++) addAnonymousDay(id, markDay(MONDAY, false), `u${i}`, change);
     assert.ok(id.isShared && id.links === undefined);
@@ -266,7 +271,7 @@ describe("persons", () => {
 
   it("an anonymous id that is always sent with its user contributes nothing, and the user has no contributed days", () => {
     const events = [0, 3, 9].map((n): Seen => ({ anonymous: "a", user: "u", day: MONDAY + n, isBot: false }));
-    const ledgers = ledgersOf(events, { countsBots: false }, [1]);
+    const ledgers = ledgersOf(events, { countBots: false }, [1]);
     const user = ledgers.users.get("u");
     assert.ok(user && user.contributed === undefined && user.days === user.direct);
   });
@@ -274,7 +279,7 @@ describe("persons", () => {
   it("stored records of an anonymous id give the same id in any order and when repeated", () => {
     fc.assert(
       fc.property(orders(eventsOf(60, 80)), fc.boolean(), ({ sent }, isReversed) => {
-        const known = ledgersOf(sent, { countsBots: false }, [0]).anonymous;
+        const known = ledgersOf(sent, { countBots: false }, [0]).anonymous;
         for (const id of known.values()) {
           const records = recordsOfAnonymousId(id);
           const merged = newAnonymousId();
@@ -313,7 +318,7 @@ describe("persons", () => {
 
   it("changes after the year 9999, which BigQuery has no dates for, are left out", () => {
     const last = 2_932_896;
-    const change = new PersonChange({ countsBots: false });
+    const change = new PersonChange({ countBots: false });
     change.add({ human: undefined, bots: undefined }, markDay(last - 10, false));
     assert.deepEqual(
       change.days.map(({ day }) => day),

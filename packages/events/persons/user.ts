@@ -89,4 +89,3 @@ export function mergeContribution(user: User, day: MarkedDay, { begun, ended }: 
   if (isContributed(count)) addMarkedDay(user.days, day);
   else if (!hasMarkedDay(user.direct, day)) removeMarkedDay(user.days, day);
 }
-
