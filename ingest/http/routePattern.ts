@@ -2,6 +2,7 @@
 export const ROUTES = [
   "/event/",
   "/events/",
+  "/retention/",
   "/client/eventlogger.js",
   "/healthz",
   "/readyz",

@@ -53,6 +53,8 @@ export interface RollupComparison {
   readonly equalDays: number;
   /** Days that were not compared. Undefined: none. */
   readonly notCheckable: UncheckableDays | undefined;
+  /** Whether deleted rows may have linked anonymous ids with users, so that little is known about the numbers of persons. */
+  readonly mayLackLinks: boolean;
 }
 
 type Numbers = Readonly<Record<RollupNumber, number>>;
@@ -183,7 +185,7 @@ export function compareRollups(
   const skipped = dates.filter((date) => !isCheckable(date));
   const [first] = skipped;
   const notCheckable = first === undefined ? undefined : { days: skipped.length, first, last: skipped.at(-1) ?? first };
-  return { differences, equalDays, notCheckable };
+  return { differences, equalDays, notCheckable, mayLackLinks: remaining?.hasAnonymousIds ?? false };
 }
 
 /**
