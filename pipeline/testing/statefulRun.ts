@@ -34,7 +34,7 @@ export function storedRecords(...records: (string | Uint8Array)[]): Uint8Array {
     const bytes = Buffer.from(record);
     writer.unsigned(bytes.length).bytes(bytes);
   }
-  return writer.finish();
+  return Buffer.from(writer.finish());
 }
 
 /** A cell with the stored state, as a worker creates it. */

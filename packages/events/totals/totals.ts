@@ -55,6 +55,9 @@ export function dayDelta(day: number, counts: Partial<Omit<DayDelta, "day">> = {
   };
 }
 
+/** A delta that is still being added up. */
+export type MutableDelta = { -readonly [K in keyof DayDelta]: DayDelta[K] };
+
 /** The counts of one day so far, with the number of the last version that was emitted; 0 before the first one. */
 export interface DayTotals extends DayDelta {
   readonly version: number;
@@ -74,18 +77,22 @@ export interface DayVersion extends DayTotals {
  */
 export function addDeltas(a: DayDelta, b: DayDelta): DayDelta {
   if (a.day !== b.day) throw new Error(`Cannot add deltas of different days (${a.day} and ${b.day})`);
-  return {
-    day: a.day,
-    sessions: a.sessions + b.sessions,
-    durationMs: a.durationMs + b.durationMs,
-    activeUsers: a.activeUsers + b.activeUsers,
-    newUsers: a.newUsers + b.newUsers,
-    anonymousUsers: a.anonymousUsers + b.anonymousUsers,
-    weeklyActiveChange: a.weeklyActiveChange + b.weeklyActiveChange,
-    monthlyActiveChange: a.monthlyActiveChange + b.monthlyActiveChange,
-    botSessions: a.botSessions + b.botSessions,
-    botUsers: a.botUsers + b.botUsers,
-  };
+  const sum: MutableDelta = { ...a };
+  addTo(sum, b);
+  return sum;
+}
+
+/** Adds each count of a delta to a sum. */
+function addTo(sum: MutableDelta, delta: DayDelta): void {
+  sum.sessions += delta.sessions;
+  sum.durationMs += delta.durationMs;
+  sum.activeUsers += delta.activeUsers;
+  sum.newUsers += delta.newUsers;
+  sum.anonymousUsers += delta.anonymousUsers;
+  sum.weeklyActiveChange += delta.weeklyActiveChange;
+  sum.monthlyActiveChange += delta.monthlyActiveChange;
+  sum.botSessions += delta.botSessions;
+  sum.botUsers += delta.botUsers;
 }
 
 /** Whether a delta changes nothing and need not be emitted. */
@@ -93,14 +100,29 @@ export function isZeroDelta(delta: DayDelta): boolean {
   return DAY_COUNTS.every((count) => delta[count] === 0);
 }
 
+/** Sums deltas by day. */
+export class DaySums {
+  private sums = new Map<number, MutableDelta>();
+
+  add(delta: DayDelta): void {
+    const sum = this.sums.get(delta.day);
+    if (sum) addTo(sum, delta);
+    else this.sums.set(delta.day, { ...delta });
+  }
+
+  /** One delta per day, in the order in which the days first appeared. Omits days whose deltas cancel out. Empties the sums. */
+  drain(): DayDelta[] {
+    const { sums } = this;
+    this.sums = new Map();
+    return [...sums.values()].filter((sum) => !isZeroDelta(sum));
+  }
+}
+
 /** One delta per day, in the order in which the days first appear. Omits days whose deltas cancel out. */
 export function sumDeltas(deltas: Iterable<DayDelta>): DayDelta[] {
-  const sums = new Map<number, DayDelta>();
-  for (const delta of deltas) {
-    const sum = sums.get(delta.day);
-    sums.set(delta.day, sum === undefined ? delta : addDeltas(sum, delta));
-  }
-  return [...sums.values()].filter((sum) => !isZeroDelta(sum));
+  const sums = new DaySums();
+  for (const delta of deltas) sums.add(delta);
+  return sums.drain();
 }
 
 /**

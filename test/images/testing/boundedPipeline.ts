@@ -94,6 +94,7 @@ export async function boundedPipeline(image: string, target: TableTarget, count:
         readMessages: messagesOf([...texts, ...NOT_EVENTS]),
         writeEvents: writeRows("WriteEvents", target, "events"),
         writeRollupVersions: writeRows("WriteRollupVersions", target, "daily_rollup_versions"),
+        writeRetentionVersions: writeRows("WriteRetentionVersions", target, "weekly_retention_versions"),
         writeDeadLetters: writeRows("WriteDeadLetters", target, "dead_letters"),
         writeAcceptedIds: writeRows("WriteAcceptedIds", target, "accepted_ids"),
       },
