@@ -11,12 +11,15 @@ import type { ChildProcess } from "@eventlogger/process/childProcess";
 import { findChromium, startChromium } from "../client/testing/chromium";
 import { startHttpFaultProxy, type ErrorAnswer } from "../faults/rig/httpFaultProxy";
 import { browserSender, expectedOfBrowser } from "./testing/browserLibrary";
+import { needsBrowser, readExamples, runExample } from "./testing/examples";
 import { expectedOf, makeCalls, type Call, type ExpectedEvent } from "./testing/calls";
 import { sendWithJava } from "./testing/javaLibrary";
 import { sendWithNode } from "./testing/nodeLibrary";
 import { sendWithPython } from "./testing/pythonLibrary";
 import type { Sender } from "./testing/sender";
 
+/** The user in the programs on the page about sending events. */
+const USER_OF_EXAMPLES = "u-1001";
 const NO_CHROMIUM = new Error("Chromium is not installed");
 const CALLS = 1000;
 const WRITE_KEY = "segment-key";
@@ -36,7 +39,7 @@ const REPEAT_AT_ONCE: readonly ErrorAnswer[] = [{ status: 503, reason: "unavaila
   before(async () => {
     directory = mkdtempSync(join(tmpdir(), "segment-"));
     const keys = join(directory, "keys");
-    writeFileSync(keys, JSON.stringify({ shop: WRITE_KEY }));
+    writeFileSync(keys, JSON.stringify({ shop: [WRITE_KEY, "web-1", "server-1"] }));
     topic = await ingest.freshTopic();
     replica = await ingest.startReplica({ TOPIC: topic.name, WRITE_KEYS_FILE: keys, CORS_ORIGINS: "*" });
     nginx = await startNginx(directory, [replica.port]);
@@ -126,8 +129,42 @@ const REPEAT_AT_ONCE: readonly ErrorAnswer[] = [{ status: 503, reason: "unavaila
     });
   }
 
+  const examples = readExamples();
+  it("the page about sending events has a program for each way to send", () => {
+    assert.deepEqual(
+      examples.map(({ title, language }) => `${title}: ${language}`),
+      [
+        "curl: sh",
+        "Our client in a browser: html",
+        "Our client in Node: js",
+        "Segment in a browser: js",
+        "Segment in Node: js",
+        "Segment in Python: python",
+        "Segment in Java: java",
+      ],
+    );
+  });
+
+  for (const example of examples) {
+    it(`the program under "${example.title}" on the page about sending events sends its event`, async function () {
+      if (needsBrowser(example) && !findChromium()) this.skip();
+      const browser = needsBrowser(example) ? await startChromium() : undefined;
+      const known = new Set(topic.messages.keys());
+      const isExpected = ({ name, user }: ExpectedEvent): boolean => name === "order" && user === USER_OF_EXAMPLES;
+      const hasArrived = (): boolean =>
+        [...topic.messages.keys()].some((id) => !known.has(id) && isExpected(eventOf(id)));
+      const arrived = (): Promise<void> => eventually(hasArrived, "the event is in the topic", 60_000);
+      try {
+        await runExample(example, { url: `http://127.0.0.1:${nginx.port}`, directory, arrived }, browser);
+      } finally {
+        await browser?.close();
+      }
+    });
+  }
+
   it("no library of Segment has sent anything else, and nothing was rejected", async () => {
-    assert.deepEqual(new Set(topic.messages.keys()), new Set(sent.map(({ id }) => id)));
+    const others = [...topic.messages.keys()].filter((id) => eventOf(id).user !== USER_OF_EXAMPLES);
+    assert.deepEqual(new Set(others), new Set(sent.map(({ id }) => id)));
     const metrics = await metricsOf(replica.url);
     assert.deepEqual(
       [...metrics.keys()].filter((series) => series.startsWith("ingest_events_rejected_total")),
