@@ -5,6 +5,7 @@ import { requestContextOf } from "../telemetry/requestContext";
 import type { ClientIds } from "./clients/clientAddress";
 import type { Keys } from "./keys/keySet";
 import { KEY_PLACES, presentedKey, presentedSegmentKey, SEGMENT_KEY_PLACES, type Purpose } from "./keys/presentedKey";
+import type { NewIdLimits } from "./newIdLimits";
 import type { TokenBucket, TokenBuckets } from "./rates/tokenBuckets";
 
 /** What a rate limit applies to, for messages. */
@@ -35,6 +36,8 @@ export class Admission {
   constructor(
     private readonly address: TokenBucket | undefined,
     private key: AdmittedKey | undefined,
+    /** The limits of new anonymous ids, and whom they apply to. */
+    private readonly newIds: { readonly limits: NewIdLimits; readonly client: number | undefined } | undefined,
     /** Present while the key of the request is not known yet, because it may be in the body. */
     private checkKey?: KeyCheck,
   ) {}
@@ -69,6 +72,11 @@ export class Admission {
     this.address?.charge(events - 1);
     bucket?.charge(events - 1);
   }
+
+  /** Charges the anonymous ids that are new, all or none (see {@link NewIdLimits}). @throws RequestError TOO_MANY_NEW_IDS */
+  chargeNewIds(anonymousIds: Iterable<string>): void {
+    this.newIds?.limits.charge(anonymousIds, { client: this.newIds.client, keyName: this.keyName });
+  }
 }
 
 /**
@@ -86,9 +94,13 @@ export interface AdmissionCheckOptions {
   /** The valid keys; undefined when no key is required. */
   readonly keys: Keys | undefined;
   /** Rate limits by key name; undefined for no limit. */
-  readonly keyBuckets?: TokenBuckets<string>;
+  readonly keyBuckets?: TokenBuckets<string> | undefined;
+  /** Identifies client addresses. */
+  readonly ids: ClientIds;
   /** Rate limits by client address; undefined for no limit. */
-  readonly clients?: { readonly ids: ClientIds; readonly buckets: TokenBuckets<number> };
+  readonly addressBuckets?: TokenBuckets<number> | undefined;
+  /** Limits of new anonymous ids; undefined for no limit. */
+  readonly newIds?: NewIdLimits | undefined;
 }
 
 /** @throws RequestError KEY_MISSING, KEY_UNKNOWN */
@@ -104,9 +116,12 @@ export function createAdmissionCheck({
   purpose,
   keys,
   keyBuckets,
-  clients,
+  ids,
+  addressBuckets,
+  newIds,
 }: AdmissionCheckOptions): AdmissionCheck | undefined {
-  if (!keys && !clients) return undefined;
+  if (!keys && !addressBuckets && !newIds) return undefined;
+  const hasClients = addressBuckets !== undefined || newIds !== undefined;
   const admitKey = (keys: Keys, key: string | undefined, places: string): AdmittedKey => {
     const name = keyNameOf(key, keys, purpose, places);
     const now = keyBuckets ? performance.now() : 0;
@@ -116,16 +131,20 @@ export function createAdmissionCheck({
   };
   return function checkAdmission(request, keyStyle = "own") {
     // The address first, so that guessing keys is rate limited too.
-    const now = clients ? performance.now() : 0;
-    const address = clients?.buckets.of(clients.ids.of(request), now);
+    const client = hasClients ? ids.of(request) : undefined;
+    const now = addressBuckets ? performance.now() : 0;
+    const address = client === undefined ? undefined : addressBuckets?.of(client, now);
     if (address) takeOne("address", address, now);
-    if (!keys) return new Admission(address, undefined);
+    const limits = newIds && { limits: newIds, client };
+    if (!keys) return new Admission(address, undefined, limits);
     if (keyStyle === "own") {
-      return new Admission(address, admitKey(keys, presentedKey(request, purpose), KEY_PLACES[purpose]));
+      return new Admission(address, admitKey(keys, presentedKey(request, purpose), KEY_PLACES[purpose]), limits);
     }
     const check: KeyCheck = (key) => admitKey(keys, key, SEGMENT_KEY_PLACES);
     const key = presentedSegmentKey(request);
-    return key === undefined ? new Admission(address, undefined, check) : new Admission(address, check(key));
+    return key === undefined
+      ? new Admission(address, undefined, limits, check)
+      : new Admission(address, check(key), limits);
   };
 }
 

@@ -1,6 +1,7 @@
 import { Router } from "@koa/router";
 import Koa, { type Middleware } from "koa";
 import type { Logger } from "pino";
+import { KnownAgents } from "../agents/knownAgents";
 import { createAccessControl, type AccessSettings } from "../access/accessControl";
 import { earliestEventMs, type IngestOptions } from "../options";
 import { openApiDocument, type DocumentedSettings } from "../openapi/document";
@@ -25,7 +26,14 @@ import { createRouteOf, PROBES, segmentPaths } from "./routePattern";
 /** The options of a replica that its HTTP interface uses as they are. */
 export type HttpSettings = Pick<
   IngestOptions,
-  "bodyLimit" | "batchBodyLimit" | "maxBatchEvents" | "maxBodyBytes" | "corsOrigins" | "earliestEvent" | "segmentPath"
+  | "bodyLimit"
+  | "batchBodyLimit"
+  | "maxBatchEvents"
+  | "maxBodyBytes"
+  | "corsOrigins"
+  | "earliestEvent"
+  | "segmentPath"
+  | "unknownFields"
 >;
 
 export interface AppDeps {
@@ -76,11 +84,20 @@ function hotRoute(postEvent: Middleware): Middleware {
 
 /** The settings that the OpenAPI document of an app states. */
 export function documentedSettings({ settings, access }: AppDeps): DocumentedSettings {
-  const { bodyLimit, batchBodyLimit, maxBatchEvents, earliestEvent, segmentPath } = settings;
+  const { bodyLimit, batchBodyLimit, maxBatchEvents, earliestEvent, segmentPath, unknownFields } = settings;
   const { writeKeys, readKeys } = access;
   const needsWriteKey = writeKeys !== undefined;
   const needsReadKey = readKeys !== undefined;
-  return { bodyLimit, batchBodyLimit, maxBatchEvents, earliestEvent, segmentPath, needsWriteKey, needsReadKey };
+  return {
+    bodyLimit,
+    batchBodyLimit,
+    maxBatchEvents,
+    earliestEvent,
+    segmentPath,
+    unknownFields,
+    needsWriteKey,
+    needsReadKey,
+  };
 }
 
 /** All routes. Each accepts its path with and without a trailing slash. */
@@ -91,7 +108,9 @@ export function createRouter(deps: AppDeps): { readonly router: Router; readonly
   deps.metrics.gauge("ingest_body_bytes", "Bytes of request bodies in memory", () => budget.taken);
   const access = createAccessControl(deps.access, maxBatchEvents);
   const earliest = earliestEventMs(deps.settings.earliestEvent);
-  const posting = { publisher, earliest, admission: access.write, metrics: deps.metrics.events };
+  const { unknownFields } = deps.settings;
+  const agents = new KnownAgents();
+  const posting = { publisher, earliest, unknownFields, agents, admission: access.write, metrics: deps.metrics.events };
   const postEvent = createPostEvent({ ...posting, body: { limit: bodyLimit, budget } });
   const router = new Router();
   router.post("/event", postEvent);

@@ -4,12 +4,13 @@
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { UnknownFields } from "@eventlogger/events/validation";
 import { packageRootOf } from "@eventlogger/process/packageRoot";
 import { JSON_OR_NDJSON_TYPES, JSON_TYPES } from "../http/body/contentHeaders";
 import { errorKinds, type ErrorCode } from "../http/errors";
 import { segmentPaths } from "../http/routePattern";
 import { REQUEST_ID_PATTERN } from "../telemetry/requestId";
-import { WARNINGS_HEADER } from "../routes/postEvent";
+import { EVENT_ID_HEADER, WARNINGS_HEADER } from "../routes/postEvent";
 import { DEFAULT_DAYS, MAX_DAYS } from "../routes/dateRange";
 import { MAX_IDEMPOTENCY_KEY } from "../routes/postEvents";
 import { ref, type JsonSchema } from "./schemaParts";
@@ -25,6 +26,7 @@ export interface DocumentedSettings {
   readonly maxBatchEvents: number;
   /** YYYY-MM-DD. */
   readonly earliestEvent: string;
+  readonly unknownFields: UnknownFields;
   /** The path in front of the endpoints for Segment's libraries. */
   readonly segmentPath: string;
   readonly needsWriteKey: boolean;
@@ -75,8 +77,14 @@ const ok = (description: string, schema?: JsonSchema): ResponseObject =>
 
 const EVENT_WARNINGS = {
   description: "Warnings about the event, each with its field and its kind; absent when there are none",
-  schema: { type: "string", pattern: "^[a-z_]+ [a-z_]+(, [a-z_]+ [a-z_]+)*$" },
+  schema: { type: "string", pattern: "^[\\w-]+ [a-z_]+(, [\\w-]+ [a-z_]+)*$" },
   example: "user_id placeholder",
+};
+const EVENT_ID = {
+  description:
+    "The event_id: as it is when it consists of visible ASCII characters without %, otherwise percent-encoded UTF-8",
+  required: true,
+  schema: { type: "string", minLength: 1 },
 };
 
 const BODY_ERRORS = [
@@ -104,6 +112,7 @@ const RETRY_AFTER = {
 };
 
 const ACCESS_ERRORS = ["KEY_MISSING", "KEY_UNKNOWN", "RATE_LIMITED"] as const satisfies readonly ErrorCode[];
+const WRITE_ERRORS = [...ACCESS_ERRORS, "TOO_MANY_NEW_IDS"] as const satisfies readonly ErrorCode[];
 
 const WWW_AUTHENTICATE = { description: "Bearer", required: true, schema: { const: "Bearer" } };
 
@@ -225,7 +234,7 @@ function segmentOperations({ segmentPath, earliestEvent, ...settings }: Document
         ...errorResponses([
           "INVALID_EVENT",
           ...(isBatch ? (["INVALID_BATCH", "TOO_MANY_EVENTS"] as const) : []),
-          ...ACCESS_ERRORS,
+          ...WRITE_ERRORS,
           ...BODY_ERRORS,
           ...PUBLISH_ERRORS,
         ]),
@@ -269,9 +278,9 @@ export function openApiDocument(settings: DocumentedSettings): OpenApiDocument {
           responses: {
             204: {
               description: "Pub/Sub has acknowledged the event",
-              headers: { ...headers, [WARNINGS_HEADER]: EVENT_WARNINGS },
+              headers: { ...headers, [EVENT_ID_HEADER]: EVENT_ID, [WARNINGS_HEADER]: EVENT_WARNINGS },
             },
-            ...errorResponses(["INVALID_EVENT", ...ACCESS_ERRORS, ...BODY_ERRORS, ...PUBLISH_ERRORS]),
+            ...errorResponses(["INVALID_EVENT", ...WRITE_ERRORS, ...BODY_ERRORS, ...PUBLISH_ERRORS]),
           },
         },
         get: {
@@ -315,7 +324,7 @@ export function openApiDocument(settings: DocumentedSettings): OpenApiDocument {
               "INVALID_BATCH",
               "INVALID_IDEMPOTENCY_KEY",
               "TOO_MANY_EVENTS",
-              ...ACCESS_ERRORS,
+              ...WRITE_ERRORS,
               ...BODY_ERRORS,
               ...PUBLISH_ERRORS,
             ]),

@@ -1,19 +1,16 @@
-import { encodeMessage, type EventMessage } from "@eventlogger/events/eventMessage";
-import { validateEvent, type FieldError } from "@eventlogger/events/validation";
+import type { FieldError, PostingRules } from "@eventlogger/events/validation";
 import type { SegmentCall } from "@eventlogger/options/segmentPath";
 import { batchIds } from "../routes/batches/batchIds";
-import { IdConflicts, type EventWarning, type RejectedEvent } from "../routes/batches/readBatch";
+import { BatchEvents } from "../routes/batches/batchEvents";
 import type { SegmentRequest } from "./readSegment";
 import { segmentEvent } from "./segmentEvent";
 
 /** What has become of the calls of a request. */
 export interface AcceptedCalls {
-  readonly messages: readonly EventMessage[];
-  /** The call of each message. */
+  /** With the names of the events' fields, for metrics. */
+  readonly events: BatchEvents;
+  /** The call of each accepted event. */
   readonly calls: readonly SegmentCall[];
-  /** With the names of the event's fields, for metrics. */
-  readonly rejected: readonly RejectedEvent[];
-  readonly warnings: readonly EventWarning[];
 }
 
 /** The fields of a call by those of the event that is made from them. */
@@ -43,37 +40,26 @@ export const errorsOfCall = (errors: readonly FieldError[]): readonly FieldError
  * Makes events of the calls of a request, with the same rules as posted events. An invalid call is rejected without
  * affecting the others.
  * @param body UTF-8; calls without a messageId get ids that depend only on it
- * @param rules receivedAt: epoch milliseconds; earliest: event times before this are rejected, epoch milliseconds
+ * @param receivedAt epoch milliseconds
+ * @param rulesOf the rules for a call, by the user agent in its context if it has one
  */
 export function acceptCalls(
   { body: batch, calls }: SegmentRequest,
   body: Uint8Array,
-  rules: { readonly receivedAt: number; readonly earliest: number },
+  receivedAt: number,
+  rulesOf: (userAgent: string | undefined) => PostingRules,
 ): AcceptedCalls {
-  const { receivedAt, earliest } = rules;
   const idOf = batchIds(body, "");
-  const messages: EventMessage[] = [];
   const accepted: SegmentCall[] = [];
-  const rejected: RejectedEvent[] = [];
-  const warnings: EventWarning[] = [];
-  const conflicts = new IdConflicts();
+  const events = new BatchEvents(receivedAt);
   for (const [index, read] of calls.entries()) {
     if ("problem" in read) {
-      rejected.push({ index, errors: [read.problem] });
+      events.reject(index, [read.problem]);
       continue;
     }
-    const { input } = segmentEvent(read.call, read.message, batch, receivedAt);
-    const result = validateEvent(input, receivedAt, { createId: () => idOf(index), earliest });
-    if (!result.ok) {
-      rejected.push({ index, errors: result.errors });
-      continue;
-    }
-    const message = encodeMessage(result.event, result.propertiesJson);
-    messages.push(message);
-    accepted.push(read.call);
-    const conflict = conflicts.conflictOf(message, index);
-    if (conflict) warnings.push(conflict);
-    for (const warning of result.warnings) warnings.push({ index, ...warning });
+    const { input, userAgent } = segmentEvent(read.call, read.message, batch, receivedAt);
+    const rules = { ...rulesOf(userAgent), createId: () => idOf(index) };
+    if (events.add(index, input, rules)) accepted.push(read.call);
   }
-  return { messages, calls: accepted, rejected, warnings };
+  return { events, calls: accepted };
 }

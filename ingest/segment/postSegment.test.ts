@@ -107,7 +107,7 @@ describe("the endpoints for Segment's libraries", () => {
     const { events, publisher } = keepingPublisher();
     const { url } = await serve({ publisher });
     const answer = await send(url, "/v1/batch", {
-      sentAt: TIME,
+      sentAt: new Date().toISOString(),
       batch: [
         { type: "track", event: "order", userId: "u", timestamp: TIME },
         { type: "track", userId: "u" },

@@ -1,11 +1,12 @@
 import type { Middleware } from "koa";
-import type { FieldError } from "@eventlogger/events/validation";
+import type { FieldError, PostingRules } from "@eventlogger/events/validation";
 import type { SegmentEndpoint } from "@eventlogger/options/segmentPath";
 import { admit, recordKey } from "../access/admission";
 import { bodyFormat, JSON_TYPES } from "../http/body/contentHeaders";
 import { readBody } from "../http/body/readBody";
 import { RequestError } from "../http/errors";
-import type { EventWarning, RejectedEvent } from "../routes/batches/readBatch";
+import type { EventWarning, RejectedEvent } from "../routes/batches/batchEvents";
+import { postingRules, publishEvents, senderOf } from "../routes/posting";
 import { MAX_WARNINGS, type PostEventsDeps } from "../routes/postEvents";
 import type { EventMetrics } from "../telemetry/metrics/eventMetrics";
 import { acceptCalls, errorsOfCall, fieldOfCall } from "./acceptCalls";
@@ -41,30 +42,25 @@ function errorsOfBatch(rejected: readonly RejectedEvent[]): readonly FieldError[
  * for its libraries. Calls become events, and are accepted like those of `POST /events/`; the answer is 200 once Pub/Sub has
  * acknowledged all valid ones. Libraries drop what is answered with 400, so a batch gets it only when no call is valid.
  */
-export function createPostSegment(
-  endpoint: SegmentEndpoint,
-  { publisher, body, earliest, admission: check, metrics, maxEvents }: PostSegmentDeps,
-): Middleware {
+export function createPostSegment(endpoint: SegmentEndpoint, deps: PostSegmentDeps): Middleware {
+  const { publisher, body, admission: check, metrics, maxEvents } = deps;
   return async function postSegment(ctx) {
     // Before the body is read, so that a refused request needs no memory; before admission, so that it costs no tokens.
     publisher.assertCapacity();
     const admission = admit(ctx, check, "segment");
     bodyFormat(ctx.req, JSON_TYPES);
-    const { messages, calls, rejected, warnings } = await readBody(ctx.req, body, (bytes) => {
+    const { events, calls } = await readBody(ctx.req, body, (bytes) => {
       const request = readSegment(bytes, endpoint, maxEvents);
       admission?.presentKey(request.writeKey);
-      return acceptCalls(request, bytes, { receivedAt: Date.now(), earliest });
+      const rulesOf = (userAgent: string | undefined): PostingRules =>
+        postingRules(deps, senderOf(ctx.req, admission, deps, userAgent));
+      return acceptCalls(request, bytes, Date.now(), rulesOf);
     });
     recordKey(ctx, admission);
-    const size = messages.length + rejected.length;
-    if (endpoint === "batch") metrics.batch(size);
-    admission?.charge(size);
-    await publisher.publishAll(messages);
-    // Only now: the client sends an unpublished batch again.
-    metrics.accepted(admission?.keyName, messages.length);
+    if (endpoint === "batch") metrics.batch(events.size);
+    await publishEvents(deps, admission, events);
     for (const call of calls) metrics.segmentCall(call);
-    for (const { errors } of rejected) metrics.rejected(errors);
-    for (const warning of warnings) metrics.warned(warning);
+    const { messages, rejected, warnings } = events;
     if (rejected.length > 0 && messages.length === 0) {
       const [first] = rejected;
       const errors = endpoint === "batch" ? errorsOfBatch(rejected) : errorsOfCall(first?.errors ?? []);

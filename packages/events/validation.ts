@@ -53,6 +53,8 @@ export interface PostingRules {
   readonly createId?: () => string;
   /** Event times before this are rejected; epoch milliseconds. @default 0 */
   readonly earliest?: number;
+  /** When the client sent the request, for events without `sent_at`; as `event_time`. */
+  readonly sentAt?: number | string | undefined;
   /** @default "keep" */
   readonly unknownFields?: UnknownFields;
   /** Who sent the event. @default a sender that is not known */
@@ -133,20 +135,20 @@ function propertiesProblem(properties: object, { replacesHalves, maxPropertiesBy
 function clockOf(
   { event_time, sent_at }: StatedTimes,
   receivedAt: number,
-  earliest: number,
+  { earliest = 0, sentAt }: PostingRules,
   { hasSentAt }: Limits,
 ): EventClock {
-  return readEventClock(hasSentAt ? { event_time, sent_at } : { event_time }, receivedAt, earliest);
+  return readEventClock(hasSentAt ? { event_time, sent_at: sent_at ?? sentAt } : { event_time }, receivedAt, earliest);
 }
 
 /** Violations of the rules that JSON Schema cannot express. Skips values of a wrong type: the schema reports those. */
 function ruleErrors(
   input: StatedTimes & { readonly properties?: unknown },
   receivedAt: number,
-  earliest: number,
+  rules: PostingRules,
   limits: Limits,
 ): InvalidEvent {
-  const clock = clockOf(input, receivedAt, earliest, limits);
+  const clock = clockOf(input, receivedAt, rules, limits);
   const errors = "errors" in clock ? [...clock.errors] : [];
   const problem = isObject(input.properties) ? propertiesProblem(input.properties, limits) : undefined;
   if (problem !== undefined) errors.push({ field: "properties", message: problem });
@@ -189,13 +191,13 @@ function invalid<Input extends CommonInput>(
   reading: Reading<Input>,
   input: unknown,
   receivedAt: number,
-  earliest: number,
+  rules: PostingRules,
 ): InvalidEvent {
   const { matches, messages } = reading;
   const errors = schemaErrors(messages, matches.errors ?? []);
   if (!isObject(input) || errors.length === MAX_ERRORS) return { ok: false, errors };
   const reported = new Set(errors.map((error) => error.field));
-  const others = ruleErrors(input, receivedAt, earliest, reading);
+  const others = ruleErrors(input, receivedAt, rules, reading);
   // A field that is missing may be there under another name.
   const unknown = unknownNames(input, (name) => messages.has(name) || reported.has(name)) ?? [];
   const hints = misspelled(unknown).map(([name, similar]) => unknownFieldError(name, similar));
@@ -207,12 +209,13 @@ function validate<Input extends CommonInput>(
   reading: Reading<Input>,
   input: unknown,
   receivedAt: number,
-  { createId = uuidv7, earliest = 0, sender = UNKNOWN_SENDER }: PostingRules,
+  rules: PostingRules,
 ): ValidationResult {
   const { matches, messages } = reading;
+  const { createId = uuidv7, sender = UNKNOWN_SENDER } = rules;
   try {
-    if (!matches(input)) return invalid(reading, input, receivedAt, earliest);
-    const clock = clockOf(input, receivedAt, earliest, reading);
+    if (!matches(input)) return invalid(reading, input, receivedAt, rules);
+    const clock = clockOf(input, receivedAt, rules, reading);
     const properties = input.properties ?? null;
     const checked = properties ? checkProperties(properties, reading.maxPropertiesBytes) : NO_PROPERTIES;
     if (
@@ -220,7 +223,7 @@ function validate<Input extends CommonInput>(
       "problem" in checked ||
       (properties && !reading.replacesHalves && hasSurrogateHalf(properties, checked.json))
     ) {
-      return ruleErrors(input, receivedAt, earliest, reading);
+      return ruleErrors(input, receivedAt, rules, reading);
     }
     const warnings: FieldWarning[] = [];
     if (clock.warning) warnings.push(clock.warning);

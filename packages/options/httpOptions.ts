@@ -22,7 +22,7 @@ export function trustedProxiesProblem(proxies: readonly string[]): string | unde
 }
 
 /** Answer headers that pages of other origins may read. */
-export const EXPOSED_HEADERS = "retry-after, x-event-warnings, x-request-id";
+export const EXPOSED_HEADERS = "retry-after, x-event-id, x-event-warnings, x-request-id";
 
 /** The options that ingest and nginx share, with the same names and meanings. */
 export const httpOptions = {
