@@ -73,7 +73,7 @@ describe("verifyDataset, rollups", function () {
   it("verify compares the rollups of one generation, with its session gap, whatever readers see", async () => {
     const dataset = await fixture.datasetWithGeneration();
     const { bigquery } = fixture;
-    const settings = { sessionGapMs: GAP_MS + 1, stateFormat: 2 };
+    const settings = { sessionGapMs: GAP_MS + 1, stateFormat: 3 };
     await createGeneration(bigquery, dataset, { settings });
     const second = correct.map((row) => ({ ...row, generation: 2, version: 9 }));
     await bigquery.dataset(dataset).table("events").insert(events.map(eventRow));
