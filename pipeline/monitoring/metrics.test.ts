@@ -13,6 +13,7 @@ const SNAPSHOT: RunSnapshot = {
     messageBytes: 2000,
     deadLetters: 3,
     conflictingEvents: 9,
+    sharedAnonymousIds: 12,
     "refusedRows.events": 2,
     "refusedRows.dead_letters": 1,
     "worker.bundles": 7,
@@ -50,6 +51,7 @@ describe("the metrics of run", () => {
       'pipeline_refused_rows_total{table="dead_letters"} 1',
       'pipeline_refused_rows_total{table="events"} 2',
       "pipeline_replayed_events_total 11",
+      "pipeline_shared_anonymous_ids_total 12",
       "pipeline_watermark_lag_seconds 1.5",
     ]);
     assert.match(text, /^# TYPE pipeline_events_total counter$/m);
