@@ -108,7 +108,7 @@ describe("GET /event/ with BigQuery", function () {
   it("GET /event/ answers with the numbers and the definitions of one generation, also while another one is activated", async () => {
     const { bigquery } = warehouse;
     const other = await warehouse.datasetWithGeneration();
-    const settings = { sessionGapMs: 600_000, timeZone: "Asia/Tokyo", stateFormat: 2 };
+    const settings = { sessionGapMs: 600_000, timeZone: "Asia/Tokyo", stateFormat: 3 };
     await createGeneration(bigquery, other, { settings });
     const dates = ["2024-05-16", "2024-05-17", "2024-05-18"];
     const rows = [1, 2].flatMap((generation) =>

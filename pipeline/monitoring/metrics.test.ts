@@ -14,6 +14,7 @@ const SNAPSHOT: RunSnapshot = {
     deadLetters: 3,
     conflictingEvents: 9,
     eventsWithUnknownFields: 12,
+    sharedAnonymousIds: 13,
     "refusedRows.events": 2,
     "refusedRows.dead_letters": 1,
     "worker.bundles": 7,
@@ -52,6 +53,7 @@ describe("the metrics of run", () => {
       'pipeline_refused_rows_total{table="dead_letters"} 1',
       'pipeline_refused_rows_total{table="events"} 2',
       "pipeline_replayed_events_total 11",
+      "pipeline_shared_anonymous_ids_total 13",
       "pipeline_watermark_lag_seconds 1.5",
     ]);
     assert.match(text, /^# TYPE pipeline_events_total counter$/m);

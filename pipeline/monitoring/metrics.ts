@@ -119,6 +119,12 @@ const METRICS: readonly Metric[] = [
     read: counterOf("eventsWithUnknownFields"),
   },
   {
+    name: "pipeline_shared_anonymous_ids_total",
+    type: "counter",
+    help: "Anonymous ids that were seen with more than 50 users, and count for nobody since then",
+    read: counterOf("sharedAnonymousIds"),
+  },
+  {
     name: "pipeline_state_bytes",
     type: "gauge",
     help: "Size of the last checkpoint, which contains all state",

@@ -5,6 +5,7 @@ export {
   GENERATION_STATUSES,
   isRunning,
   PERSONS_STATE_FORMAT,
+  countsBots,
   timeZoneOf,
   type Generation,
   type GenerationJob,

@@ -235,7 +235,7 @@ describe("verifyDataset, record of accepted events", function () {
     await write(events, { computations: new Computations(10 * MINUTE) });
     const withDefault = await verify();
     assert.deepEqual([withDefault.isEqual, withDefault.gapMs], [false, GAP_MS]);
-    const settings = { sessionGapMs: 10 * MINUTE, stateFormat: 2 };
+    const settings = { sessionGapMs: 10 * MINUTE, stateFormat: 3 };
     await recordGeneration(fixture.bigquery, dataset, settings);
     const { isEqual, gapMs } = await verify();
     assert.deepEqual([isEqual, gapMs], [true, 10 * MINUTE]);

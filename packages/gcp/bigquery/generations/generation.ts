@@ -96,6 +96,11 @@ export function timeZoneOf({ timeZone }: GenerationSettings): string {
   return timeZone ?? UTC_NAME;
 }
 
+/** Whether sessions and active days of bots count in a generation. */
+export function countsBots({ countBots }: GenerationSettings): boolean {
+  return countBots ?? false;
+}
+
 /** Whether a run holds the lease of a generation, and so computes it. */
 export function isRunning({ lease }: Pick<Generation, "lease">): boolean {
   return lease !== null && lease.leftMs > 0;
