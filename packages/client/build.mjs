@@ -1,9 +1,9 @@
-// Builds the files that the package ships from its one source, eventlogger.ts:
+// Builds the files that the package ships from eventlogger.ts and what it imports:
 //   node packages/client/build.mjs [--quiet]
 // The same source gives the same bytes on every machine, because pages pin the script by its hash. It does nothing when the
 // files are up to date, and prints the size of each unless --quiet is given. Run `tsc -b` first: it writes the types.
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
@@ -28,10 +28,13 @@ const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 
 const banner = `/*! ${manifest.name} ${manifest.version} | ${manifest.license} */`;
 const FILES = {
-  "eventlogger.mjs": { format: "esm" },
+  "eventlogger.mjs": { format: "esm", minify: true },
   "eventlogger.cjs": { format: "cjs" },
   "eventlogger.iife.js": { format: "iife", globalName: "eventlogger", minify: true },
 };
+
+/** Properties that only the client itself reads. Shorter names save 2 % of the size. */
+const INTERNAL = /^(claim|takeOver|restartSession|sessionId|upTo|pauseMs|nth|json|bytes|storedAs|state)$/;
 
 const sha256 = (data) => createHash("sha256").update(data).digest("hex");
 
@@ -45,7 +48,13 @@ function readFile(file) {
 
 /** A hash of everything that decides the bytes of the files. */
 function inputHash() {
-  const inputs = [join(root, SOURCE), TYPES, fileURLToPath(import.meta.url), join(root, "package.json")];
+  const sources = readdirSync(root).filter((name) => /^\w+\.ts$/.test(name));
+  const inputs = [
+    ...sources.sort().map((name) => join(root, name)),
+    TYPES,
+    fileURLToPath(import.meta.url),
+    join(root, "package.json"),
+  ];
   return sha256(inputs.map((file) => sha256(readFileSync(file))).join());
 }
 
@@ -76,6 +85,7 @@ async function build(input) {
       target: "es2018",
       banner: { js: banner },
       legalComments: "none",
+      mangleProps: INTERNAL,
       write: false,
       ...options,
     });

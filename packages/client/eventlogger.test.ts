@@ -95,6 +95,10 @@ describe("the client", () => {
         maxQueueBytes: 1,
         sessionTimeout: 1,
         requestTimeout: 1,
+        maxStoredBytes: 0,
+        storage: { get: () => null, set: () => undefined, remove: () => undefined },
+        requireConsent: true,
+        debug: true,
         onDrop: () => undefined,
       };
       assert.doesNotThrow(() => createClient(all, page.environment()));
@@ -295,7 +299,7 @@ describe("the client", () => {
     it("an event without a session_id throws in Node, where no user could be meant, and is not queued", async () => {
       const node = { document: undefined, location: undefined, process: { versions: { node: "18.20.8" } } };
       const client = open({ userId: "u" }, node);
-      const expected = /^TypeError: session_id: in Node, track needs the session of the user that it acts for/;
+      const expected = /^TypeError: session_id: is required in Node/;
       assert.throws(() => client.track("a"), expected);
       assert.throws(() => client.track("a", { user_id: "u-1" }), expected);
       assert.throws(() => client.track("a", { session_id: "" }), expected);

@@ -1,4 +1,4 @@
-import type { Environment } from "../eventlogger";
+import type { Environment, Listener } from "../eventlogger";
 import { FakeClock } from "./fakeClock";
 
 export interface SentEvent extends Record<string, unknown> {
@@ -26,19 +26,19 @@ export type Answering = (request: SentRequest) => (FakeAnswer & { readonly after
 export const accepting: Answering = ({ events }) => ({ status: 200, body: { accepted: events.length, rejected: [] } });
 
 class Listeners {
-  private readonly all: { type: string; listener: () => void }[] = [];
-  addEventListener(type: string, listener: () => void): void {
+  private readonly all: { type: string; listener: Listener }[] = [];
+  addEventListener(type: string, listener: Listener): void {
     this.all.push({ type, listener });
   }
-  removeEventListener(type: string, listener: () => void): void {
+  removeEventListener(type: string, listener: Listener): void {
     const at = this.all.findIndex((other) => other.type === type && other.listener === listener);
     if (at >= 0) this.all.splice(at, 1);
   }
   get size(): number {
     return this.all.length;
   }
-  fire(type: string): void {
-    for (const each of [...this.all]) if (each.type === type) each.listener();
+  fire(type: string, event: Parameters<Listener>[0] = {}): void {
+    for (const each of [...this.all]) if (each.type === type) each.listener(event);
   }
 }
 
@@ -50,6 +50,15 @@ export class FakeStorage {
   }
   setItem(key: string, value: string): void {
     this.items.set(key, value);
+  }
+  removeItem(key: string): void {
+    this.items.delete(key);
+  }
+  get length(): number {
+    return this.items.size;
+  }
+  key(index: number): string | null {
+    return [...this.items.keys()][index] ?? null;
   }
 }
 
@@ -134,6 +143,11 @@ export class FakePage {
       removeEventListener: (type, listener) => window.removeEventListener(type, listener),
       ...changes,
     };
+  }
+
+  /** Another tab has changed or removed a stored value. */
+  storageChanged(key: string, newValue: string | null): void {
+    this.window.fire("storage", { key, newValue });
   }
 
   private record(request: Omit<SentRequest, "events">): SentRequest {
