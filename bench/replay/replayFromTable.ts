@@ -1,5 +1,6 @@
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { ABSENT_FIELDS } from "@eventlogger/events/absentFields";
 import { encodeMessage } from "@eventlogger/events/eventMessage";
 import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
 import { runQuery } from "@eventlogger/gcp/bigquery/query";
@@ -98,9 +99,9 @@ export async function replayFromTable(
   async function probe(): Promise<number> {
     const id = `probe-${++probes}`;
     const event_time = Date.now();
-    const none = { page: null, country: null, region: null, city: null, properties: null };
     const message = encodeMessage({
-      ...{ type: "event", event_id: id, session_id: id, event_name: "probe", event_time, user_id: id, ...none },
+      ...ABSENT_FIELDS,
+      ...{ type: "event", event_id: id, session_id: id, event_name: "probe", event_time, user_id: id },
       received_at: event_time,
     });
     const startedAt = performance.now();

@@ -30,9 +30,13 @@ describe("Avro schema of an event", () => {
     const nullable = eventAvroSchema.fields.filter((field) => Array.isArray(field.type));
     assert.deepEqual(
       nullable.map((field) => field.name),
-      ["user_id", "page", "country", "region", "city"],
+      [
+        ...["original_event_time", "user_id", "anonymous_id", "page", "country", "region", "city"],
+        ...["app", "platform", "referrer", "browser", "os"],
+      ],
     );
     for (const field of nullable) assert.equal(field.default, null);
+    assert.equal(eventAvroSchema.fields.find((field) => field.name === "is_bot")?.default, false);
   });
 
   it("the Avro schema accepts the message of every event and reads the same event from it", () => {
@@ -62,7 +66,7 @@ describe("Avro schema of an event", () => {
     assert.ok(accepts(JSON.stringify(good)));
     for (const name of Object.keys(good)) {
       assert.ok(!accepts(JSON.stringify({ ...good, [name]: undefined })), `without ${name}`);
-      for (const wrong of [true, [], {}, { string: 5 }, { long: 5 }]) {
+      for (const wrong of [name === "is_bot" ? "true" : true, [], {}, { string: 5 }, { long: "5" }]) {
         assert.ok(!accepts(JSON.stringify({ ...good, [name]: wrong })), `${name}: ${JSON.stringify(wrong)}`);
       }
     }

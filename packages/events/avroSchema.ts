@@ -5,7 +5,7 @@ export interface AvroField {
   readonly name: string;
   readonly type: AvroType;
   readonly doc?: string;
-  readonly default?: null;
+  readonly default?: null | false;
 }
 
 /** The schema of an event on Pub/Sub: an Avro 1.11 record. */
@@ -15,6 +15,11 @@ export interface EventAvroSchema {
   readonly namespace: string;
   readonly doc: string;
   readonly fields: readonly AvroField[];
+}
+
+/** Whether a type is a union of null and another type. */
+export function isUnion(type: AvroType): type is Extract<AvroType, readonly ["null", string]> {
+  return Array.isArray(type);
 }
 
 /**
@@ -37,7 +42,8 @@ function avroField([name, rule]: readonly [string, FieldRule]): AvroField {
     type,
     ...(rule.avro && { doc: rule.avro.doc }),
     // Lets a later revision add or drop the field: Pub/Sub requires every revision to read what the others wrote.
-    ...(Array.isArray(type) && { default: null }),
+    ...(isUnion(type) && { default: null }),
+    ...(type === "boolean" && { default: false }),
   };
 }
 

@@ -43,7 +43,8 @@ describe("eventMessage", () => {
     assert.equal(
       encodeMessage(validated.event).data.toString("utf8"),
       '{"type":"event","event_id":"e","session_id":"s","event_name":"n","event_time":1715947200.050,' +
-        '"user_id":null,"page":null,"country":null,"region":null,"city":{"string":"Rome"},' +
+        '"original_event_time":null,"user_id":null,"anonymous_id":null,"page":null,"country":null,"region":null,"city":{"string":"Rome"},' +
+        '"app":null,"platform":null,"referrer":null,"browser":null,"os":null,"is_bot":false,' +
         '"properties":"null","received_at":1715947200000}',
     );
   });

@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import type { AnalyticsEvent } from "./event";
-import { publishedFields, type FieldRule } from "./eventSchema";
+import { eventAvroSchema, isUnion } from "./avroSchema";
 import { validatePublishedEvent } from "./validation";
 
 /** An event as a Pub/Sub message. */
@@ -48,8 +48,11 @@ export function encodeMessage(
   const json =
     `{"type":"event","event_id":${JSON.stringify(event.event_id)},"session_id":${JSON.stringify(event.session_id)},` +
     `"event_name":${JSON.stringify(event.event_name)},"event_time":${seconds(event.event_time)},` +
-    `"user_id":${nullable(event.user_id)},"page":${nullable(event.page)},"country":${nullable(event.country)},` +
+    `"original_event_time":${event.original_event_time === null ? "null" : `{"long":${event.original_event_time}}`},` +
+    `"user_id":${nullable(event.user_id)},"anonymous_id":${nullable(event.anonymous_id)},"page":${nullable(event.page)},"country":${nullable(event.country)},` +
     `"region":${nullable(event.region)},"city":${nullable(event.city)},` +
+    `"app":${nullable(event.app)},"platform":${nullable(event.platform)},"referrer":${nullable(event.referrer)},` +
+    `"browser":${nullable(event.browser)},"os":${nullable(event.os)},"is_bot":${event.is_bot},` +
     // JSON within a JSON string, because Avro has no type for arbitrary objects.
     `"properties":${JSON.stringify(propertiesJson)},` +
     `"received_at":${event.received_at}}`;
@@ -59,19 +62,20 @@ export function encodeMessage(
   };
 }
 
-const NULLABLE = (Object.entries(publishedFields) as [string, FieldRule][])
-  .filter(([, { schema }]) => Array.isArray(schema.type))
-  .map(([name]) => name);
+/** The fields with an Avro union, with the name of its branch that is not null. */
+const UNIONS: readonly (readonly [name: string, branch: "string" | "long"])[] = eventAvroSchema.fields.flatMap(
+  ({ name, type }) => (isUnion(type) ? [[name, type[1]] as const] : []),
+);
 
-/** The text of a union in Avro's JSON encoding: an object whose only field is `string`. */
-function textOf(union: object): string | undefined {
-  let text: string | undefined;
+/** The value of a union in Avro's JSON encoding: an object whose only field is the name of its branch. */
+function valueOf(union: object, branch: "string" | "long"): string | number | undefined {
+  let found: string | number | undefined;
   for (const name in union) {
     const value: unknown = (union as Record<string, unknown>)[name];
-    if (name !== "string" || typeof value !== "string") return undefined;
-    text = value;
+    if (name !== branch || (typeof value !== "string" && typeof value !== "number")) return undefined;
+    found = value;
   }
-  return text;
+  return found;
 }
 
 /**
@@ -81,11 +85,11 @@ function textOf(union: object): string | undefined {
 function unwrap(value: unknown): void {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return;
   const fields = value as Record<string, unknown>;
-  for (const name of NULLABLE) {
+  for (const [name, branch] of UNIONS) {
     const union = fields[name];
     if (typeof union !== "object" || union === null) continue;
-    const text = textOf(union);
-    if (text !== undefined) fields[name] = text;
+    const value = valueOf(union, branch);
+    if (value !== undefined) fields[name] = value;
   }
   if (typeof fields.properties !== "string") return;
   const parsed = parseJson(fields.properties);

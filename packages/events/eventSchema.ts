@@ -13,7 +13,9 @@ export type AvroType =
   | "string"
   | "long"
   | "double"
+  | "boolean"
   | readonly ["null", "string"]
+  | readonly ["null", "long"]
   | { readonly type: "enum"; readonly name: string; readonly symbols: readonly string[] };
 
 /** The definition of one field. */
@@ -66,6 +68,16 @@ const postedText = {
   schema: { type: ["string", "null"], maxLength: MAX_TEXT },
   message: `must be null or a string of at most ${MAX_TEXT} characters`,
 } as const satisfies FieldRule;
+const postedPersonId = {
+  // An empty one is a placeholder (placeholderIds.ts), and so are true and false.
+  schema: {
+    type: ["string", "number", "boolean", "null"],
+    maxLength: MAX_USER_ID,
+    pattern: WELL_FORMED,
+    not: HAS_CONTROL,
+  },
+  message: `must be null, a string of 1 to ${MAX_USER_ID} characters or a number`,
+} as const satisfies FieldRule;
 const publishedId = {
   schema: { type: "string", minLength: 1, maxLength: MAX_ID, pattern: WELL_FORMED },
   message: idMessage,
@@ -104,20 +116,19 @@ const postedFields = {
     required: true,
   },
   event_time: commonFields.event_time,
-  user_id: {
-    // An empty one is a placeholder (placeholderIds.ts), and so are true and false.
-    schema: {
-      type: ["string", "number", "boolean", "null"],
-      maxLength: MAX_USER_ID,
-      pattern: WELL_FORMED,
-      not: HAS_CONTROL,
-    },
-    message: `must be null, a string of 1 to ${MAX_USER_ID} characters or a number`,
+  user_id: postedPersonId,
+  anonymous_id: postedPersonId,
+  sent_at: {
+    schema: { type: ["number", "string", "null"] },
+    message: "must be null, a finite number (epoch seconds or milliseconds) or an ISO 8601 string",
   },
   page: postedText,
   country: postedText,
   region: postedText,
   city: postedText,
+  app: postedText,
+  platform: postedText,
+  referrer: postedText,
   properties: { schema: { type: ["object", "null"] }, message: "must be a JSON object" },
 } as const satisfies Record<string, FieldRule>;
 
@@ -128,11 +139,27 @@ export const publishedFields = {
   session_id: { ...publishedId, required: true },
   event_name: { ...publishedId, required: true },
   event_time: commonFields.event_time,
+  original_event_time: {
+    schema: { type: ["integer", "null"], minimum: 0, maximum: Number.MAX_SAFE_INTEGER },
+    message: "must be null or an integer, epoch milliseconds",
+    avro: { type: ["null", "long"], doc: "Epoch milliseconds; set when event_time was corrected" },
+  },
   user_id: publishedText,
+  anonymous_id: publishedText,
   page: publishedText,
   country: publishedText,
   region: publishedText,
   city: publishedText,
+  app: publishedText,
+  platform: publishedText,
+  referrer: publishedText,
+  browser: publishedText,
+  os: publishedText,
+  is_bot: {
+    schema: { type: "boolean" },
+    message: "must be true or false",
+    avro: { type: "boolean", doc: "Whether the user agent is that of a bot" },
+  },
   properties: {
     schema: { type: "object" },
     message: "must be a JSON object",
@@ -146,18 +173,27 @@ export const publishedFields = {
 } as const satisfies Record<string, FieldRule>;
 
 /** An event as ingest accepts it: {@link EventInput}, and the values that apps send instead of text or of nothing. */
-export interface PostedEventInput extends Omit<EventInput, "event_id" | "session_id" | "user_id" | "properties"> {
+export interface PostedEventInput extends Omit<
+  EventInput,
+  "event_id" | "session_id" | "user_id" | "anonymous_id" | "properties"
+> {
   /** A number is read as its text. */
   event_id?: string | number | null;
   session_id: string | number;
   user_id?: string | number | boolean | null;
+  anonymous_id?: string | number | boolean | null;
   properties?: JsonObject | null;
 }
 
 /** An event as a Pub/Sub message carries it, once Avro's wrappers are removed. */
-export interface PublishedEventInput extends EventInput {
+export interface PublishedEventInput extends Omit<EventInput, "sent_at"> {
   /** Epoch milliseconds; absent in messages of other publishers. */
   received_at?: number;
+  /** Epoch milliseconds. Absent, as the fields below, in messages of earlier releases. */
+  original_event_time?: number | null;
+  browser?: string | null;
+  os?: string | null;
+  is_bot?: boolean;
 }
 
 /** The TypeScript types of JSON Schema's types. */

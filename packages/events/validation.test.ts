@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { ABSENT_FIELDS } from "./absentFields";
 import { parseExactJson } from "./exactJson";
 import { validateEvent, type FieldError } from "./validation";
 
@@ -19,17 +20,9 @@ const nested = (depth: number): unknown => (depth === 0 ? 1 : { a: nested(depth 
 describe("validateEvent", () => {
   it("validateEvent fills in absent fields", () => {
     assert.deepEqual(accepted(MINIMAL).event, {
-      type: "event",
+      ...ABSENT_FIELDS,
+      ...MINIMAL,
       event_id: "created",
-      session_id: "s1",
-      event_name: "click",
-      event_time: NOW,
-      user_id: null,
-      page: null,
-      country: null,
-      region: null,
-      city: null,
-      properties: null,
       received_at: NOW,
     });
   });
@@ -39,13 +32,21 @@ describe("validateEvent", () => {
       ...MINIMAL,
       event_id: "e1",
       user_id: "u1",
+      anonymous_id: "a1",
       page: "/",
       country: "DE",
       region: "BE",
       city: "Köln",
+      app: "shop",
+      platform: "web",
+      referrer: "search.example",
       properties: { a: [1, "x", null, { b: true }] },
     };
-    assert.deepEqual(accepted({ ...given, event_time: "2024-05-17T12:00:00Z" }).event, { ...given, received_at: NOW });
+    assert.deepEqual(accepted({ ...given, event_time: "2024-05-17T12:00:00Z" }).event, {
+      ...ABSENT_FIELDS,
+      ...given,
+      received_at: NOW,
+    });
     assert.equal(accepted({ ...MINIMAL, user_id: null, city: null }).event.user_id, null);
   });
 

@@ -47,50 +47,88 @@ export type ValidationResult =
 /** Keeps the answer to a body full of unknown fields short. */
 const MAX_ERRORS = 20;
 
-/** The user of an event, and the warning when there is something wrong with it. */
-interface User {
-  readonly userId: string | null;
-  readonly warnings: readonly FieldWarning[];
+/** The fields that identify a person. */
+type PersonField = "user_id" | "anonymous_id";
+type PersonId = PostedEventInput[PersonField];
+
+/** What identifies the person of an event, and the warning when there is something wrong with it. */
+interface CheckedId {
+  readonly id: string | null;
+  readonly warning?: FieldWarning;
 }
 
+const ABSENT_ID: CheckedId = { id: null };
 const NO_WARNINGS: readonly FieldWarning[] = [];
 const NO_PROPERTIES = { json: "null" } as const;
+const IDENTIFIED = { user_id: "a user", anonymous_id: "a device or browser" } as const;
 
-/** The user of a posted event: a placeholder becomes null. */
-function postedUser(given: PostedEventInput["user_id"]): User {
-  if (given === undefined || given === null) return { userId: null, warnings: NO_WARNINGS };
-  const userId = String(given);
-  if (!isPlaceholderId(userId)) return { userId, warnings: NO_WARNINGS };
-  const message = `must identify a user; the placeholder ${JSON.stringify(given)} was read as null`;
-  return { userId: null, warnings: [{ field: "user_id", code: "placeholder", message }] };
+/** An id of a posted event: a placeholder becomes null. */
+function postedPersonId(field: PersonField, given: PersonId): CheckedId {
+  if (given === undefined || given === null) return ABSENT_ID;
+  const id = String(given);
+  if (!isPlaceholderId(id)) return { id };
+  const message = `must identify ${IDENTIFIED[field]}; the placeholder ${JSON.stringify(given)} was read as null`;
+  return { id: null, warning: { field, code: "placeholder", message } };
 }
 
-/** The user in a message. A placeholder counts as a user: ingest replaces placeholders before it publishes. */
-function publishedUser(given: PostedEventInput["user_id"]): User {
-  return { userId: typeof given === "string" ? given : null, warnings: NO_WARNINGS };
+/** An id in a message. A placeholder counts: ingest replaces placeholders before it publishes. */
+function publishedPersonId(_: PersonField, given: PersonId): CheckedId {
+  return typeof given === "string" ? { id: given } : ABSENT_ID;
 }
 
 /** What becomes of half of a surrogate pair in `properties`: in messages it is an error, as it always was. */
 type SurrogateHalves = "replaced" | "refused";
 
-interface CompiledSchema<Input extends PostedEventInput> {
-  readonly matches: ValidateFunction<Input>;
-  readonly messages: EventSchema["messages"];
-  readonly userOf: (given: PostedEventInput["user_id"]) => User;
+/** Where an event comes from. */
+type Origin = Pick<AnalyticsEvent, "app" | "platform" | "referrer" | "browser" | "os" | "is_bot">;
+
+/** The fields that posted events and messages have in common. */
+type CommonInput = Omit<PostedEventInput, "sent_at">;
+
+/** What differs between posted events and messages. */
+interface Reading<Input extends CommonInput> {
+  readonly personId: (field: PersonField, given: PersonId) => CheckedId;
+  readonly origin: (input: Input) => Origin;
+  readonly originalTime: (input: Input) => number | null;
   readonly halves: SurrogateHalves;
 }
 
-const ajv = new Ajv({ allErrors: true, allowUnionTypes: true });
-function compile<Input extends PostedEventInput>(
-  { schema, messages }: EventSchema,
-  userOf: CompiledSchema<Input>["userOf"],
-  halves: SurrogateHalves,
-): CompiledSchema<Input> {
-  return { matches: ajv.compile<Input>(schema), messages, userOf, halves };
+interface CompiledSchema<Input extends CommonInput> {
+  readonly matches: ValidateFunction<Input>;
+  readonly messages: EventSchema["messages"];
+  readonly reading: Reading<Input>;
 }
+
+const ajv = new Ajv({ allErrors: true, allowUnionTypes: true });
+function compile<Input extends CommonInput>(
+  { schema, messages }: EventSchema,
+  reading: Reading<Input>,
+): CompiledSchema<Input> {
+  return { matches: ajv.compile<Input>(schema), messages, reading };
+}
+
+function postedOrigin({ app = null, platform = null, referrer = null }: PostedEventInput): Origin {
+  return { app, platform, referrer, browser: null, os: null, is_bot: false };
+}
+
+function publishedOrigin(input: PublishedEventInput): Origin {
+  const { app = null, platform = null, referrer = null, browser = null, os = null, is_bot = false } = input;
+  return { app, platform, referrer, browser, os, is_bot };
+}
+
 // eventSchema.ts checks at compile time that these types are those of the schemas.
-const posted = compile<PostedEventInput>(postedEventSchema, postedUser, "replaced");
-const published = compile<PublishedEventInput>(publishedEventSchema, publishedUser, "refused");
+const posted = compile<PostedEventInput>(postedEventSchema, {
+  personId: postedPersonId,
+  origin: postedOrigin,
+  originalTime: () => null,
+  halves: "replaced",
+});
+const published = compile<PublishedEventInput>(publishedEventSchema, {
+  personId: publishedPersonId,
+  origin: publishedOrigin,
+  originalTime: ({ original_event_time = null }) => original_event_time,
+  halves: "refused",
+});
 
 /** The rules for posted events that the caller decides. */
 export interface PostingRules {
@@ -158,7 +196,7 @@ function hasSurrogateHalf(properties: object, json: string): boolean {
 }
 
 /** The texts of an event in which half of a surrogate pair is replaced. Ids with one are refused. */
-const REPLACED_TEXTS = ["event_name", "page", "country", "region", "city"] as const;
+const REPLACED_TEXTS = ["event_name", "page", "country", "region", "city", "app", "platform", "referrer"] as const;
 
 function replacedWarning(field: string): FieldWarning {
   const message = "must be well-formed Unicode; half of a surrogate pair in it was replaced by U+FFFD";
@@ -181,12 +219,13 @@ function replaceHalves(event: AnalyticsEvent, json: string): readonly FieldWarni
   return warnings ?? NO_WARNINGS;
 }
 
-function validate<Input extends PostedEventInput>(
-  { matches, messages, userOf, halves }: CompiledSchema<Input>,
+function validate<Input extends CommonInput>(
+  { matches, messages, reading }: CompiledSchema<Input>,
   input: unknown,
   receivedAt: number,
   { createId = uuidv7, earliest = 0 }: PostingRules,
 ): ValidationResult {
+  const { halves } = reading;
   try {
     if (!matches(input)) {
       const errors = schemaErrors(messages, matches.errors ?? []);
@@ -201,24 +240,38 @@ function validate<Input extends PostedEventInput>(
     if ("problem" in time || "problem" in checked || (properties && halvesProblem(properties, checked.json, halves))) {
       return { ok: false, errors: ruleErrors(input, receivedAt, earliest, halves) };
     }
-    const { userId, warnings } = userOf(input.user_id);
+    const user = reading.personId("user_id", input.user_id);
+    const anonymous = reading.personId("anonymous_id", input.anonymous_id);
+    const origin = reading.origin(input);
     const event: AnalyticsEvent = {
       type: "event",
       event_id: String(input.event_id ?? createId()),
       session_id: String(input.session_id),
       event_name: input.event_name,
       event_time: time.ms,
-      user_id: userId,
+      original_event_time: reading.originalTime(input),
+      user_id: user.id,
+      anonymous_id: anonymous.id,
       page: input.page ?? null,
       country: input.country ?? null,
       region: input.region ?? null,
       city: input.city ?? null,
+      app: origin.app,
+      platform: origin.platform,
+      referrer: origin.referrer,
+      browser: origin.browser,
+      os: origin.os,
+      is_bot: origin.is_bot,
       properties,
       received_at: receivedAt,
     };
     const replaced = replaceHalves(event, checked.json);
-    if (replaced.length === 0) return { ok: true, event, propertiesJson: checked.json, warnings };
-    return { ok: true, event, propertiesJson: JSON.stringify(event.properties), warnings: [...warnings, ...replaced] };
+    const warnings =
+      user.warning || anonymous.warning || replaced.length > 0
+        ? [user.warning, anonymous.warning, ...replaced].filter((warning) => warning !== undefined)
+        : NO_WARNINGS;
+    const propertiesJson = replaced.length === 0 ? checked.json : JSON.stringify(event.properties);
+    return { ok: true, event, propertiesJson, warnings };
   } catch {
     // JSON values never throw here; objects with throwing getters do.
     return { ok: false, errors: [{ field: "", message: "must be a JSON object, and reading it failed" }] };
@@ -226,9 +279,9 @@ function validate<Input extends PostedEventInput>(
 }
 
 /** Fields whose numbers are read as text, with every digit. */
-const ID_FIELDS = ["event_id", "session_id", "user_id"] as const;
+const ID_FIELDS = ["event_id", "session_id", "user_id", "anonymous_id"] as const;
 /** Fields whose numbers are read, or refused, as doubles. */
-const OTHER_FIELDS = ["type", "event_name", "event_time", "page", "country", "region", "city", "properties"] as const;
+const OTHER_FIELDS = [...REPLACED_TEXTS, "type", "event_time", "sent_at", "properties"] as const;
 
 /** The input with numbers in place of their marks (exactJson.ts). Does not look into `properties`. */
 function readMarks(input: unknown): unknown {

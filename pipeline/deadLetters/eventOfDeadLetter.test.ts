@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { ABSENT_FIELDS } from "@eventlogger/events/absentFields";
 import type { AnalyticsEvent } from "@eventlogger/events/event";
 import { decodeMessage, encodeMessage } from "@eventlogger/events/eventMessage";
 import { createDeadLetter } from "@eventlogger/events/deadLetter";
@@ -10,6 +11,7 @@ import { eventOfDeadLetter } from "./eventOfDeadLetter";
 
 const NOW = Date.UTC(2026, 0, 31, 12);
 const EVENT: AnalyticsEvent = {
+  ...ABSENT_FIELDS,
   type: "event",
   event_id: "e-1",
   session_id: "s",

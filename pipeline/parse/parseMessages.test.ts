@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { ABSENT_FIELDS } from "@eventlogger/events/absentFields";
 import type { AnalyticsEvent } from "@eventlogger/events/event";
 import { encodeMessage } from "@eventlogger/events/eventMessage";
 import { ReplayEncoder } from "@eventlogger/events/replayMessage";
@@ -9,8 +10,8 @@ const DAY = 86_400_000;
 const NOW = Date.UTC(2026, 0, 31, 12);
 
 const event = (fields: Partial<AnalyticsEvent> = {}): AnalyticsEvent => ({
-  ...{ type: "event", event_id: "e", session_id: "s", event_name: "view", user_id: "u" },
-  ...{ page: null, country: null, region: null, city: null, properties: { a: 1 } },
+  ...ABSENT_FIELDS,
+  ...{ type: "event", event_id: "e", session_id: "s", event_name: "view", user_id: "u", properties: { a: 1 } },
   event_time: NOW,
   received_at: NOW,
   ...fields,

@@ -1,13 +1,13 @@
+import { ABSENT_FIELDS } from "@eventlogger/events/absentFields";
 import { createDeadLetter } from "@eventlogger/events/deadLetter";
 import type { AnalyticsEvent } from "@eventlogger/events/event";
 import { decodeReplay, REPLAY_ATTRIBUTE, type ReplayEvent } from "@eventlogger/events/replayMessage";
 import type { PubSubMessage } from "../io/pubsub/message";
 import type { ParseResult } from "./parseResult";
 
-/** The ledgers do not use the fields that are null here. */
-function eventOf({ event_id, session_id, event_name, event_time, user_id, received_at }: ReplayEvent): AnalyticsEvent {
-  const unused = { page: null, country: null, region: null, city: null, properties: null };
-  return { type: "event", event_id, session_id, event_name, event_time, user_id, ...unused, received_at };
+/** The ledgers do not use the fields that a replayed event lacks. */
+function eventOf(event: ReplayEvent): AnalyticsEvent {
+  return { type: "event", ...ABSENT_FIELDS, ...event };
 }
 
 const GENERATION = /^\d+$/;

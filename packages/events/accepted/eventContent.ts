@@ -15,8 +15,8 @@ function add(hash: number, text: string | null): number {
 }
 
 /**
- * A hash of what an event says: all its fields but `event_id` and `received_at`, which is new when a client sends the event
- * again. 32 bits, unsigned (FNV-1a), not for secrets.
+ * A hash of what an event says: all its fields but `event_id`, `received_at`, which is new when a client sends the event
+ * again, and what ingest may take from the request (`app`, `platform`, `browser`, `os`, `is_bot`). 32 bits, unsigned (FNV-1a), not for secrets.
  * @param propertiesJson JSON of the event's properties
  */
 export function contentHash(event: AnalyticsEvent, propertiesJson: string): number {
@@ -25,10 +25,12 @@ export function contentHash(event: AnalyticsEvent, propertiesJson: string): numb
   hash = Math.imul(hash ^ (event.event_time & 0xffff), PRIME);
   hash = Math.imul(hash ^ Math.floor(event.event_time / 0x10000), PRIME);
   hash = add(hash, event.user_id);
+  hash = add(hash, event.anonymous_id);
   hash = add(hash, event.page);
   hash = add(hash, event.country);
   hash = add(hash, event.region);
   hash = add(hash, event.city);
+  hash = add(hash, event.referrer);
   return add(hash, propertiesJson) >>> 0;
 }
 

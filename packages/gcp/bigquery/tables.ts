@@ -1,5 +1,5 @@
 /** Column types that the tables use. */
-export type ColumnType = "STRING" | "INT64" | "DATE" | "TIMESTAMP" | "JSON";
+export type ColumnType = "STRING" | "INT64" | "DATE" | "TIMESTAMP" | "JSON" | "BOOL";
 
 export interface Column {
   readonly name: string;
@@ -41,11 +41,19 @@ export interface EventRow {
   event_name: string;
   event_time: string;
   event_date: string;
+  original_event_time: string | null;
   user_id: string | null;
+  anonymous_id: string | null;
   page: string | null;
   country: string | null;
   region: string | null;
   city: string | null;
+  app: string | null;
+  platform: string | null;
+  referrer: string | null;
+  browser: string | null;
+  os: string | null;
+  is_bot: boolean;
   /** JSON text. */
   properties: string | null;
   received_at: string;
@@ -114,11 +122,23 @@ export const eventsTable: Table = {
     required("event_name", "STRING"),
     required("event_time", "TIMESTAMP", "Time of the event, with millisecond precision"),
     required("event_date", "DATE", "UTC day of event_time"),
+    nullable("original_event_time", "TIMESTAMP", "event_time as the client sent it; null unless it was corrected"),
     nullable("user_id", "STRING", "null for anonymous events"),
+    nullable("anonymous_id", "STRING", "Id of a device or browser before anyone logs in"),
     nullable("page", "STRING"),
     nullable("country", "STRING"),
     nullable("region", "STRING"),
     nullable("city", "STRING"),
+    nullable("app", "STRING", "Name of the app: the field of the event, else the name of the write key"),
+    nullable("platform", "STRING", "Such as web, ios, android or server"),
+    nullable("referrer", "STRING", "Host of the page that led here"),
+    nullable("browser", "STRING", "From the user agent"),
+    nullable("os", "STRING", "From the user agent"),
+    nullable(
+      "is_bot",
+      "BOOL",
+      "Whether the user agent is that of a bot; null in rows of earlier releases, which means no",
+    ),
     nullable("properties", "JSON"),
     required("received_at", "TIMESTAMP", "Time when the server received the event"),
     required(

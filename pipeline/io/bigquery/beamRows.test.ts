@@ -9,15 +9,16 @@ const isoTime = fc
   .date({ min: new Date(0), max: new Date("2200-01-01"), noInvalidDate: true })
   .map((d) => d.toISOString());
 
-const VALUES: { readonly [Type in ColumnType]: fc.Arbitrary<string | number> } = {
+const VALUES: { readonly [Type in ColumnType]: fc.Arbitrary<string | number | boolean> } = {
   STRING: fc.string({ unit: "grapheme" }),
   INT64: fc.maxSafeInteger(),
   DATE: isoTime.map((iso) => iso.slice(0, 10)),
   TIMESTAMP: isoTime,
   JSON: fc.json(),
+  BOOL: fc.boolean(),
 };
 
-const valueOf = ({ type, mode }: Column): fc.Arbitrary<string | number | null> =>
+const valueOf = ({ type, mode }: Column): fc.Arbitrary<string | number | boolean | null> =>
   mode === "REQUIRED" ? VALUES[type] : fc.option(VALUES[type]);
 
 describe("beamRows", () => {

@@ -1,13 +1,16 @@
 import "@eventlogger/beam/sdk";
-import { dateType, int64Type, nullable, stringType, type RowType } from "@eventlogger/beam/rows/schema";
+import { booleanType, dateType, int64Type, nullable, stringType, type RowType } from "@eventlogger/beam/rows/schema";
 import type { ColumnType, Table } from "@eventlogger/gcp/bigquery/tables";
 
+/** A value as Beam's cross-language transforms accept it. */
+type BeamValue = string | number | boolean;
+
 /** A row as Beam's cross-language transforms accept it. Null is decoded as undefined. */
-export type BeamRow = Record<string, string | number | null | undefined>;
+export type BeamRow = Record<string, BeamValue | null | undefined>;
 
 /** How Java's BigQuery sinks expect the values of a column. */
 interface ColumnEncoding {
-  readonly type: RowType<string | number>;
+  readonly type: RowType<BeamValue>;
   readonly toBeam?: (value: string) => number;
   readonly fromBeam?: (value: number) => string;
 }
@@ -16,6 +19,7 @@ const ENCODINGS: { readonly [Type in ColumnType]: ColumnEncoding } = {
   STRING: { type: stringType },
   INT64: { type: int64Type },
   DATE: { type: dateType },
+  BOOL: { type: booleanType },
   JSON: { type: stringType },
   // Microseconds since 1970, which the Storage Write API accepts for a TIMESTAMP. Beam 2.73 has a type for timestamps, but
   // when BigQuery refuses a row with one, Beam cannot parse its own text form of it and fails the bundle.
@@ -27,7 +31,7 @@ const ENCODINGS: { readonly [Type in ColumnType]: ColumnEncoding } = {
 };
 
 /** The field types of the Beam rows of a table, in the order of its columns. */
-export function beamRowTypes(table: Table): Record<string, RowType<string | number | null | undefined>> {
+export function beamRowTypes(table: Table): Record<string, RowType<BeamValue | null | undefined>> {
   return Object.fromEntries(
     table.columns.map(({ name, type, mode }) => {
       const { type: beamType } = ENCODINGS[type];

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { runQuery } from "@eventlogger/gcp/bigquery/query";
 import { RefusedToDeadLetter } from "./storageWrite";
 import { toBeamRow } from "./beamRows";
+import { ABSENT_FIELDS } from "@eventlogger/events/absentFields";
 import type { AcceptedIds } from "@eventlogger/events/accepted/acceptedIds";
 import type { DeadLetter } from "@eventlogger/events/deadLetter";
 import type { DayVersion } from "@eventlogger/events/totals/totals";
@@ -32,11 +33,8 @@ function eventRow(id: string, fields: Partial<EventRow> = {}): EventRow {
     event_name: "view",
     event_time: TIME,
     event_date: TIME.slice(0, 10),
-    user_id: null,
-    page: null,
-    country: null,
-    region: null,
-    city: null,
+    ...ABSENT_FIELDS,
+    original_event_time: null,
     properties: null,
     received_at: TIME,
     received_date: TIME.slice(0, 10),

@@ -1,3 +1,4 @@
+import { ABSENT_FIELDS } from "@eventlogger/events/absentFields";
 import type { AnalyticsEvent } from "@eventlogger/events/event";
 import type { RollupVersionRow } from "../tables";
 
@@ -8,12 +9,7 @@ export function event(fields: Partial<AnalyticsEvent> & { event_time: number }):
     event_id: `id-${fields.session_id}-${fields.event_time}`,
     session_id: "s",
     event_name: "view",
-    user_id: null,
-    page: null,
-    country: null,
-    region: null,
-    city: null,
-    properties: null,
+    ...ABSENT_FIELDS,
     received_at: fields.event_time + 1000,
     ...fields,
   };
