@@ -363,14 +363,17 @@ function endpointOf(url: string, env: Environment): string {
   const [, origin, path = ""] = /^(https?:\/\/[^\s/?#@\\]+)(\/[^\s?#\\]*)?([?#].*)?$/i.exec(text || "") || [];
   // Checks the host and the port. Nothing is read from it. An old engine has no URL.
   if (!origin || (URL && !attempt(() => new URL(origin)))) {
-    throw new TypeError(`url: must be the http(s) address of the ingest service, not ${url}`);
+    throw new TypeError(`url: must be the http(s) address of the service, not ${url}`);
   }
   return `${origin}${path.replace(/\/*$/, "").replace(/\/events?$/, "")}/events/`;
 }
 
 /** The letters of a name, each with the next one. */
 const pairs = (name: string): string[] =>
-  Array.from(name.toLowerCase(), (letter, i) => letter + name.charAt(i + 1).toLowerCase());
+  name
+    .toLowerCase()
+    .split("")
+    .map((letter, i, all) => letter + (all[i + 1] as string));
 
 /** @throws TypeError that names the first unknown option and the known one nearest to it */
 function checkNames(options: ClientOptions): void {
@@ -398,7 +401,7 @@ function settingsOf(options: ClientOptions): typeof DEFAULTS {
     settings[name] = value;
   }
   if (options.writeKey !== undefined && !/^[!-~]+$/.test(options.writeKey)) {
-    throw new TypeError("writeKey: must be visible ASCII characters");
+    throw new TypeError("writeKey: must be visible ASCII");
   }
   return settings;
 }
@@ -472,7 +475,7 @@ export function createClient(
   function warn(topic: string, text: string): void {
     if (!env.console || warned.indexOf(topic) >= 0) return;
     warned.push(topic);
-    env.console.warn(`eventlogger: event ${text}. Further ones are not printed.`);
+    env.console.warn(`eventlogger: event ${text}. Only the first is printed.`);
   }
   function warnOfDrop({ event, reason, errors }: Drop): void {
     const causes = errors.map(({ field, message }) => `; ${field ? `${field} ` : ""}${message}`).join("");
@@ -831,7 +834,7 @@ export function createClient(
       return drop(taken, "invalid", problem((error as Error).message));
     }
     if (bytes > MAX_BATCH_BYTES - RESERVED_BYTES) {
-      return drop(taken, "invalid", problem(`is too large: ${bytes} bytes`));
+      return drop(taken, "invalid", problem("is too large"));
     }
     if (closing) return drop(taken, "closed");
     if (isGranted === false) return drop(taken, "no-consent");

@@ -44,12 +44,12 @@ export function createStoredQueue(
       tabs = [tab];
       for (const key of store.keys()) {
         const [name, nth] = key.slice(prefix.length).split(".") as [string, string?];
-        if (!key.startsWith(prefix) || !nth || name === tab) continue;
+        if (!key.startsWith(prefix) || name === tab) continue;
         if (tabs.indexOf(name) < 0) {
           if (Math.abs(now() - Number(store.get(prefix + name))) < staleMs) continue;
           tabs.push(name);
         }
-        if (!take(key)) break;
+        if (nth && !take(key)) break;
       }
     },
   };

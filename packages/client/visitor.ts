@@ -17,11 +17,11 @@ interface Session {
 
 /** The anonymous id and the session of the person at this browser or device, which tabs share through a store. */
 export interface Visitor {
-  anonymousId(): string;
+  readonly anonymousId: () => string;
   /** Returns the id of the current session for an event now. */
   sessionId(isOfUser: boolean): string;
   /** Starts a new session if the current one has events of a user. */
-  restartSession(): void;
+  readonly restartSession: () => void;
   /** Takes a new anonymous id and starts a new session. */
   reset(): void;
 }
@@ -67,12 +67,12 @@ export function createVisitor(store: Store, newId: () => string, now: () => numb
   }
 
   return {
-    anonymousId: () => anonymousId(),
+    anonymousId,
     sessionId(isOfUser) {
       const old = active();
       return save(old ? old.id : newId(), isOfUser || !!(old && old.user));
     },
-    restartSession: () => restartSession(),
+    restartSession,
     reset() {
       anonymousId(true);
       restartSession(true);

@@ -64,9 +64,7 @@ export class FakeStorage {
 
 /** The environment of a page, with a fake clock and a service that a test scripts. */
 export class FakePage {
-  readonly clock = new FakeClock();
   readonly requests: SentRequest[] = [];
-  readonly storage = new FakeStorage();
   answering: Answering = accepting;
   /** What sendBeacon returns; undefined in a browser without beacons. */
   beacon: ((request: SentRequest) => boolean) | undefined = () => true;
@@ -76,6 +74,13 @@ export class FakePage {
   private readonly window = new Listeners();
   private readonly documentListeners = new Listeners();
   private visibility = "visible";
+  private isDead = false;
+
+  /** Tabs of one browser share the storage; a test of several tabs gives them one clock. */
+  constructor(
+    readonly storage = new FakeStorage(),
+    readonly clock = new FakeClock(),
+  ) {}
 
   get listeners(): number {
     return this.window.size + this.documentListeners.size;
@@ -102,6 +107,11 @@ export class FakePage {
     this.hide();
   }
 
+  /** Nothing runs in the page any more, as after a crash. */
+  die(): void {
+    this.isDead = true;
+  }
+
   /** Restores the page from the back/forward cache. */
   restore(): void {
     this.window.fire("pageshow");
@@ -118,7 +128,7 @@ export class FakePage {
       Date: { now: () => clock.now, parse: (text) => Date.parse(text) },
       Math: { random: () => this.random() },
       fetch: (url, init) => this.fetch(url, init),
-      setTimeout: (run, ms) => clock.setTimeout(run, ms),
+      setTimeout: (run, ms) => clock.setTimeout(() => void (this.isDead || run()), ms),
       clearTimeout: (timer) => clock.clearTimeout(timer),
       AbortController,
       URL,
@@ -173,6 +183,7 @@ export class FakePage {
     const answer = this.answering(this.record({ url, how: keepalive ? "keepalive" : "fetch", headers, body }));
     return new Promise((resolve, reject) => {
       signal.addEventListener("abort", () => reject(new Error("aborted")));
+      if (this.isDead) return;
       if (answer === "network") reject(new TypeError("Failed to fetch"));
       else if (answer !== "none") {
         const response = {
