@@ -21,7 +21,7 @@ export function isSelective(filter: EventFilter): boolean {
   return FILTER_FIELDS.some((field) => filter[field]?.length);
 }
 
-/** Whether an event has one of the values of each field. `*` at the end of a value stands for any text. */
+/** Whether an event has one of the values of each field. `*` at the end of a value matches any text. */
 export function passes(event: AnalyticsEvent, filter: EventFilter): boolean {
   return FILTER_FIELDS.every((field) => {
     const wanted = filter[field];

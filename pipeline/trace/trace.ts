@@ -38,7 +38,7 @@ export interface TracedPerson {
   readonly anonymousId: string | null;
   /** Users that any event links to the anonymous id, at most one more than {@link MAX_LINKED_USERS}. */
   readonly linkedUsers: readonly string[];
-  /** Whether so many users share the anonymous id that it counts for none. */
+  /** Whether more than {@link MAX_LINKED_USERS} users share the anonymous id, so that it counts for none. */
   readonly isShared: boolean;
   readonly countsFor: readonly { readonly kind: "user" | "anonymous"; readonly id: string }[];
 }

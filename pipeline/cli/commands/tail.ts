@@ -13,7 +13,7 @@ import { defineCommand } from "./command";
 /** A filter has no environment variable: `USER`, for example, is set in every shell. */
 const filter = (what: string): OptionSpec & { type: "list"; optional: true } => ({
   type: "list",
-  describe: `Only events with this ${what}; several values: a,b; * at the end stands for any text`,
+  describe: `Only events with this ${what}; several values: a,b; * at the end matches any text`,
   optional: true,
   isFlagOnly: true,
   group: "Filters:",
