@@ -38,6 +38,9 @@ const UNHANDLED_ERRORS_HELP = "Errors that clients of Google reported outside of
 const rateLimit = (perSec: number, burst: number): RateLimit | undefined =>
   perSec > 0 ? { perSec, burst: Math.max(1, burst > 0 ? burst : 2 * perSec) } : undefined;
 
+/** The limit of a number of new ids per minute, which may all come at once. */
+const newIdLimit = (perMinute: number): RateLimit | undefined => rateLimit(perMinute / 60, perMinute);
+
 /** Adds gauges for the current load of a replica. */
 function addGauges(
   metrics: Metrics,
@@ -119,6 +122,8 @@ export async function startReplica(options: IngestOptions, logger: Logger): Prom
       readKeys,
       keyRate: rateLimit(options.keyRateLimit, options.keyRateBurst),
       addressRate: rateLimit(options.addressRateLimit, options.addressRateBurst),
+      keyNewIds: newIdLimit(options.keyNewIdLimit),
+      addressNewIds: newIdLimit(options.addressNewIdLimit),
       trustedProxies: options.trustedProxies,
       onUntrustedProxy: () =>
         logger.warn(
