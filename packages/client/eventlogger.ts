@@ -236,10 +236,8 @@ const FIRST_RETRY_MS = 1000;
 const MAX_RETRY_MS = 30000;
 /** After it the events of a silent tab are taken over. Browsers delay the timers of hidden tabs by up to 1 min. */
 const STALE_MS = 300000;
-/** Room in a batch for what is added to an event after it was measured, bytes. */
+/** Room in a batch for the ids that are added to an event after it was measured, bytes. */
 const RESERVED_BYTES = 1000;
-/** Length of `,"sent_at":1700000000000` and of the comma after the event. */
-const ADDED_BYTES = 25;
 /** Longest `Retry-After` that the client respects. */
 const MAX_PAUSE_MS = 3600000;
 
@@ -288,8 +286,8 @@ function fill(event: Record<string, unknown>, field: keyof EventFields, value: (
   if (event[field] === undefined) event[field] = value();
 }
 
-const BATCH_START = '{"events":[';
-const BATCH_END = "]}";
+/** Size of `{"sent_at":1700000000000,"events":[]}`, rounded up. */
+const EMPTY_BATCH_BYTES = 50;
 
 type Uuid = () => string;
 
@@ -336,7 +334,7 @@ interface Entry {
   /** Sequence number in the order of tracking. */
   readonly nth: number;
   json: string;
-  /** Size of the JSON in UTF-8, with what is added to it in a batch. */
+  /** Size of the JSON in UTF-8, with the comma after it. */
   bytes: number;
   /** Key in the store; undefined when the event is not stored. */
   storedAs?: string;
@@ -350,7 +348,7 @@ interface Entry {
 
 /** @param sentAt epoch milliseconds, by which the service detects a wrong clock */
 const bodyOf = (entries: readonly Entry[], sentAt: number): string =>
-  BATCH_START + entries.map(({ json }) => `${json.slice(0, -1)},"sent_at":${sentAt}}`).join(",") + BATCH_END;
+  `{"sent_at":${sentAt},"events":[${entries.map(({ json }) => json).join(",")}]}`;
 
 function endpointOf(url: string, env: Environment): string {
   const URL = env.URL as NonNullable<typeof env.URL>;
@@ -525,7 +523,7 @@ export function createClient(
 
   /** The next entries in one of these states that fit into a body within the limits. */
   function take(states: readonly Entry["state"][], maxEntries: number, maxBytes: number): Entry[] {
-    let room = maxBytes - BATCH_START.length - BATCH_END.length;
+    let room = maxBytes - EMPTY_BATCH_BYTES;
     const taken: Entry[] = [];
     for (const entry of queue) {
       if (states.indexOf(entry.state) < 0) continue;
@@ -673,7 +671,7 @@ export function createClient(
     return entry;
   }
 
-  const sizeOf = (json: string): number => encoder.encode(json).length + ADDED_BYTES;
+  const sizeOf = (json: string): number => encoder.encode(json).length + 1;
 
   /** Takes over what earlier pages or starts have stored, as far as there is room. */
   function takeOver(): void {

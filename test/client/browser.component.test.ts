@@ -80,8 +80,11 @@ const sessionOf = ({ data }: Message): unknown => (JSON.parse(data.toString()) a
   const storedIn = (page: Page): Promise<Record<string, string>> =>
     page.evaluate("Object.fromEntries(Object.entries(localStorage))");
 
-  async function bodyOf(id: string | null | undefined): Promise<Record<string, unknown>> {
-    return JSON.parse((await topic.message(id as string)).data.toString()) as Record<string, unknown>;
+  /** The anonymous id of a message, in the form of its encoding. */
+  async function personOf(id: string | null): Promise<string> {
+    const { anonymous_id } = JSON.parse((await topic.message(id as string)).data.toString()) as Record<string, unknown>;
+    assert.match(JSON.stringify(anonymous_id), /[0-9a-f]{12}/);
+    return JSON.stringify(anonymous_id);
   }
 
   const dropsOf = (page: Page): Promise<Drop[]> => page.evaluate(() => (globalThis as unknown as PageGlobals).drops);
@@ -213,8 +216,7 @@ const sessionOf = ({ data }: Message): unknown => (JSON.parse(data.toString()) a
     const [living, later] = [await flush(tabs[2]), await flush(next)];
     assert.deepEqual([living.pending, later.pending, living.sent + later.sent], [0, 0, 12]);
     await assertArrived(tracked);
-    const anonymous = new Set((await Promise.all(tracked.map(bodyOf))).map(({ anonymous_id }) => anonymous_id));
-    assert.equal(anonymous.size, 1);
+    assert.equal(new Set(await Promise.all(tracked.map(personOf))).size, 1);
     assert.deepEqual(Object.keys(await storedIn(next)).sort(), ["eventlogger.anonymous", "eventlogger.session"]);
   });
 
@@ -301,7 +303,7 @@ const sessionOf = ({ data }: Message): unknown => (JSON.parse(data.toString()) a
     assert.notEqual(third, second);
     assert.equal(await sessionIn(one), third);
     const ids = all.slice(-5);
-    const people = await Promise.all(ids.map(async (id) => (await bodyOf(id)).anonymous_id));
+    const people = await Promise.all(ids.map(personOf));
     assert.deepEqual(people, [people[0], people[0], people[0], people[3], people[3]]);
     assert.notEqual(people[3], people[0]);
   });

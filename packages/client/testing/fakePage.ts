@@ -12,6 +12,8 @@ export interface SentRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
   readonly events: readonly SentEvent[];
+  /** Epoch milliseconds. */
+  readonly sent_at: number;
 }
 
 export interface FakeAnswer {
@@ -160,15 +162,15 @@ export class FakePage {
     this.window.fire("storage", { key, newValue });
   }
 
-  private record(request: Omit<SentRequest, "events">): SentRequest {
-    const { events } = JSON.parse(request.body) as { events: SentEvent[] };
-    const whole = { ...request, events };
+  private record(request: Omit<SentRequest, "events" | "sent_at">): SentRequest {
+    const { events, sent_at } = JSON.parse(request.body) as { events: SentEvent[]; sent_at: number };
+    const whole = { ...request, events, sent_at };
     this.requests.push(whole);
     return whole;
   }
 
   private sendBeacon(url: string, body: string): boolean {
-    const taken = this.beacon?.({ url, how: "beacon", headers: {}, body, events: [] }) ?? false;
+    const taken = this.beacon?.({ url, how: "beacon", headers: {}, body, events: [], sent_at: 0 }) ?? false;
     if (taken) this.record({ url, how: "beacon", headers: {}, body });
     return taken;
   }
