@@ -35,7 +35,7 @@ export async function tailTopic(pubsub: PubSub, { topic, onStart, show, signal }
     const stop = new AbortController();
     subscription.on("message", (message: Message) => {
       shown = shown.then(async (isWanted) => {
-        if (!isWanted || stop.signal.aborted) return false;
+        if (!isWanted || signal.aborted || stop.signal.aborted) return false;
         const { id, data, publishTime } = message;
         const goesOn = await show(decodeMessage(data, { messageId: id, publishTime: publishTime.getTime() }), id);
         message.ack();
