@@ -101,6 +101,10 @@ describe("access keys", () => {
       assert.match((await errorsOf(refused))[0]?.message ?? "", message);
     }
     assert.equal((await post(url, sampleEvent(), { authorization: basic("next:") })).status, 401);
+    // Anybody can send a body without a key, so it may not be larger than that of one event.
+    const large = { ...batch, padding: "x".repeat(2000) };
+    assert.equal((await send({ authorization: basic("next:") }, large, "/v1/batch")).status, 200);
+    assert.equal((await send({}, { ...large, writeKey: "next" }, "/v1/batch")).status, 413);
   });
 
   it("a request without a key is refused before its body arrives", async () => {

@@ -47,6 +47,11 @@ export class Admission {
     return this.key?.name;
   }
 
+  /** Whether a key is required and not known yet. */
+  get needsKey(): boolean {
+    return this.checkKey !== undefined;
+  }
+
   /**
    * Checks the key in the body of a request that has none in its headers; does nothing for any other request.
    * @throws RequestError KEY_MISSING, KEY_UNKNOWN, RATE_LIMITED

@@ -124,7 +124,9 @@ export function createRouter(deps: AppDeps): { readonly router: Router; readonly
   );
   for (const { endpoint, path } of segmentPaths(segmentPath)) {
     const limit = endpoint === "batch" ? batchBodyLimit : bodyLimit;
-    router.post(path, createPostSegment(endpoint, { ...posting, body: { limit, budget }, maxEvents: maxBatchEvents }));
+    const body = { limit, budget };
+    const segment = { ...posting, body, keylessLimit: bodyLimit, maxEvents: maxBatchEvents };
+    router.post(path, createPostSegment(endpoint, segment));
   }
   router.get("/event", createGetEvent(rollups, access.read));
   router.get("/retention", createGetRetention(retention, access.read));

@@ -15,7 +15,7 @@ import { DEFAULT_DAYS, MAX_DAYS } from "../routes/dateRange";
 import { MAX_IDEMPOTENCY_KEY } from "../routes/postEvents";
 import { ref, type JsonSchema } from "./schemaParts";
 import { schemas } from "./schemas";
-import { segmentExample } from "./segmentSchemas";
+import { segmentBody, segmentExample } from "./segmentSchemas";
 
 /** The settings of a replica that the document states. */
 export interface DocumentedSettings {
@@ -238,11 +238,7 @@ function segmentOperations({ segmentPath, earliestEvent, ...settings }: Document
         (isBatch ? " 400 when no call is valid; otherwise the answer lists the calls that were rejected." : ""),
       parameters: [CONTENT_ENCODING, REQUEST_ID],
       security: needsWriteKey ? anyOf("basic", "writeKeyHeader", "bearer", "writeKeyQuery") : undefined,
-      requestBody: body(
-        JSON_TYPES,
-        ref(isBatch ? "SegmentBatch" : "SegmentCall"),
-        segmentExample(endpoint, `${earliestEvent}T12:00:00Z`),
-      ),
+      requestBody: body(JSON_TYPES, segmentBody(endpoint), segmentExample(endpoint, `${earliestEvent}T12:00:00Z`)),
       responses: {
         200: ok("Pub/Sub has acknowledged all calls that were not rejected", ref("SegmentAnswer")),
         ...errorResponses([

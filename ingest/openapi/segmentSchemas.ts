@@ -1,21 +1,23 @@
+import { postedEventSchema } from "@eventlogger/events/eventSchema";
 import { SEGMENT_CALLS, type SegmentEndpoint } from "@eventlogger/options/segmentPath";
 import type { SegmentAnswer } from "../segment/postSegment";
 import { array, COUNT, object, ref, type JsonSchema } from "./schemaParts";
 
 const OBJECT = { type: ["object", "null"] };
-const ID = { type: ["string", "number", "null"] };
+const eventFields = postedEventSchema.schema.properties as Readonly<Record<string, JsonSchema>>;
+const ID = eventFields.anonymous_id ?? {};
 const TIME = { type: ["string", "number", "null"], description: "ISO 8601, or epoch seconds or milliseconds" };
 
 const call: Readonly<Record<string, JsonSchema>> = {
   type: { enum: SEGMENT_CALLS, description: "Only in a batch; elsewhere the path decides" },
-  messageId: { ...ID, description: "Becomes the event_id" },
-  userId: ID,
+  messageId: { ...eventFields.event_id, description: "Becomes the event_id" },
+  userId: eventFields.user_id ?? {},
   anonymousId: ID,
   previousId: { ...ID, description: "Of alias: the anonymous id that the user had" },
-  groupId: ID,
+  groupId: { type: ["string", "number", "null"] },
   timestamp: { ...TIME, description: `${TIME.description}. By default the time of receipt` },
   sentAt: { ...TIME, description: `${TIME.description}. When the request was sent, by the clock of the sender` },
-  event: { type: ["string", "null"], description: "Of track: the name of the event" },
+  event: { ...eventFields.event_name, description: "Of track: the name of the event" },
   properties: OBJECT,
   traits: OBJECT,
   context: OBJECT,
@@ -33,11 +35,15 @@ const answer: Record<keyof SegmentAnswer, JsonSchema> = {
 /** The schemas of the endpoints for Segment's libraries. Fields that are not listed are ignored. */
 export function segmentSchemas(maxBatchEvents: number): Readonly<Record<string, JsonSchema>> {
   return {
-    SegmentCall: { type: "object", properties: call },
+    SegmentCall: {
+      type: "object",
+      properties: call,
+      anyOf: ["userId", "anonymousId", "previousId"].map((id) => ({ required: [id] })),
+    },
     SegmentBatch: {
       type: "object",
       properties: {
-        batch: { type: "array", maxItems: maxBatchEvents, items: ref("SegmentCall") },
+        batch: { type: "array", maxItems: maxBatchEvents, items: { ...ref("SegmentCall"), required: ["type"] } },
         sentAt: TIME,
         context: { ...OBJECT, description: "Of all calls that have no context of their own" },
         writeKey: { type: "string", description: "For requests that have no key in their headers" },
@@ -46,6 +52,12 @@ export function segmentSchemas(maxBatchEvents: number): Readonly<Record<string, 
     },
     SegmentAnswer: object(answer, ["rejected", "warnings"]),
   };
+}
+
+/** The schema of the body of an endpoint. */
+export function segmentBody(endpoint: SegmentEndpoint): JsonSchema {
+  if (endpoint === "batch") return ref("SegmentBatch");
+  return endpoint === "track" ? { ...ref("SegmentCall"), required: ["event"] } : ref("SegmentCall");
 }
 
 /** A body that is accepted. @param timestamp ISO 8601 */

@@ -14,6 +14,8 @@ import { readSegment } from "./readSegment";
 
 export interface PostSegmentDeps extends Omit<PostEventsDeps, "metrics"> {
   readonly metrics: PostEventsDeps["metrics"] & Pick<EventMetrics, "segmentCall">;
+  /** Maximum size of a body that must have the key in it, bytes: anybody can send one. */
+  readonly keylessLimit: number;
 }
 
 /** The answer of Segment's API, with more about a batch than Segment tells. */
@@ -43,13 +45,14 @@ function errorsOfBatch(rejected: readonly RejectedEvent[]): readonly FieldError[
  * acknowledged all valid ones. Libraries drop what is answered with 400, so a batch gets it only when no call is valid.
  */
 export function createPostSegment(endpoint: SegmentEndpoint, deps: PostSegmentDeps): Middleware {
-  const { publisher, body, admission: check, metrics, maxEvents } = deps;
+  const { publisher, body, keylessLimit, admission: check, metrics, maxEvents } = deps;
+  const keylessBody = { ...body, limit: Math.min(body.limit, keylessLimit) };
   return async function postSegment(ctx) {
     // Before the body is read, so that a refused request needs no memory; before admission, so that it costs no tokens.
     publisher.assertCapacity();
     const admission = admit(ctx, check, "segment");
     bodyFormat(ctx.req, JSON_TYPES);
-    const { events, calls } = await readBody(ctx.req, body, (bytes) => {
+    const { events, calls } = await readBody(ctx.req, admission?.needsKey ? keylessBody : body, (bytes) => {
       const request = readSegment(bytes, endpoint, maxEvents);
       admission?.presentKey(request.writeKey);
       const rulesOf = (userAgent: string | undefined): PostingRules =>

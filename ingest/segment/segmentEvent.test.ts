@@ -119,9 +119,11 @@ describe("segmentEvent", () => {
     }
   });
 
-  it("the time of sending of analytics-java is ignored, because a batch that is sent again keeps its first one", () => {
-    const call = { userId: "u", timestamp: "2024-05-17T08:30:00Z", context: { library: { name: "analytics-java" } } };
-    assert.equal(inputOf("track", call, { sentAt: "2024-05-17T08:31:00Z" }).sent_at, undefined);
+  it("the time of sending is ignored of libraries that keep the one of a batch however late they send it", () => {
+    for (const name of ["analytics-java", "analytics-kotlin", "analytics-swift", "Analytics-CSharp"]) {
+      const call = { userId: "u", timestamp: "2024-05-17T08:30:00Z", context: { library: { name } } };
+      assert.equal(inputOf("track", call, { sentAt: "2024-05-17T08:31:00Z" }).sent_at, undefined, name);
+    }
   });
 
   it("the page is a path or an address without its query, of at most 1,024 characters, and a screen has none", () => {

@@ -20,8 +20,11 @@ const MAX_SESSION_ID = 128;
 /** Maximum length of `page` and other texts, characters. Longer ones are cut: nobody can change them in a library. */
 const MAX_TEXT = 1024;
 
-/** A library that keeps the `sentAt` of a batch when it sends it again, so that it does not tell the time of sending. */
-const KEEPS_SENT_AT = /(?:^|\/)analytics-java$/i;
+/**
+ * Libraries that set the `sentAt` of a batch when they close it, and keep it however late they send it: from memory, or
+ * from a file after hours without a network. It does not tell about their clock.
+ */
+const KEEPS_SENT_AT = /(?:^|\/)analytics-(?:java|kotlin|swift|csharp)$/i;
 
 type Fields = Readonly<Record<string, unknown>>;
 const NO_FIELDS: Fields = {};
