@@ -38,6 +38,14 @@ export const ingestOptions = {
     check: dayProblem,
     group: "HTTP:",
   },
+  unknownFields: {
+    type: "enum",
+    describe:
+      "What becomes of fields that an event does not have: keep stores them in its properties, refuse refuses the event",
+    default: "keep",
+    choices: ["keep", "refuse"],
+    group: "HTTP:",
+  },
   maxBodyBytes: {
     type: "number",
     describe: "Maximum memory for request bodies, in bytes; above it requests get 503",
@@ -53,6 +61,7 @@ export const ingestOptions = {
     group: "HTTP:",
   },
   corsOrigins: httpOptions.corsOrigins,
+  segmentPath: httpOptions.segmentPath,
   writeKeysFile: {
     type: "string",
     describe:
@@ -93,6 +102,20 @@ export const ingestOptions = {
   keyRateBurst: {
     type: "number",
     describe: "Burst size per key; 0 means twice the rate",
+    default: 0,
+    check: rate,
+    group: "Access:",
+  },
+  addressNewIdLimit: {
+    type: "number",
+    describe: "Maximum number of new anonymous ids per client address and minute; 0 disables the limit",
+    default: 0,
+    check: rate,
+    group: "Access:",
+  },
+  keyNewIdLimit: {
+    type: "number",
+    describe: "Maximum number of new anonymous ids per write key and minute; 0 disables the limit",
     default: 0,
     check: rate,
     group: "Access:",
@@ -165,7 +188,7 @@ export type IngestOptions = Options<typeof ingestOptions>;
 
 /** Cross-field validation for `readOptions`: options that have no effect without others. */
 export function ingestOptionsProblems(options: Partial<IngestOptions>): string[] {
-  const { keyRateLimit = 0, keyRateBurst = 0, addressRateLimit = 0, addressRateBurst = 0 } = options;
+  const { keyRateLimit = 0, keyRateBurst = 0, addressRateLimit = 0, addressRateBurst = 0, keyNewIdLimit = 0 } = options;
   const needsLimit = (name: string): string =>
     `--${name}-rate-burst needs --${name}-rate-limit, the rate at which the burst refills`;
   return [
@@ -174,5 +197,6 @@ export function ingestOptionsProblems(options: Partial<IngestOptions>): string[]
     ...(keyRateLimit > 0 && !(options.writeKeysFile ?? options.readKeysFile)
       ? ["--key-rate-limit needs --write-keys-file or --read-keys-file"]
       : []),
+    ...(keyNewIdLimit > 0 && !options.writeKeysFile ? ["--key-new-id-limit needs --write-keys-file"] : []),
   ];
 }

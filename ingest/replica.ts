@@ -1,4 +1,3 @@
-import type { BigQuery } from "@google-cloud/bigquery";
 import type { Logger } from "pino";
 import { DefaultCredentials } from "@eventlogger/gcp/api/defaultCredentials";
 import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
@@ -39,6 +38,9 @@ const UNHANDLED_ERRORS_HELP = "Errors that clients of Google reported outside of
 
 const rateLimit = (perSec: number, burst: number): RateLimit | undefined =>
   perSec > 0 ? { perSec, burst: Math.max(1, burst > 0 ? burst : 2 * perSec) } : undefined;
+
+/** The limit of a number of new ids per minute, which may all come at once. */
+const newIdLimit = (perMinute: number): RateLimit | undefined => rateLimit(perMinute / 60, perMinute);
 
 /** Adds gauges for the current load of a replica. */
 function addGauges(
@@ -91,7 +93,7 @@ export async function startReplica(options: IngestOptions, logger: Logger): Prom
   );
   const cacheOf = <Numbers extends object>(
     what: string,
-    read: (bigquery: BigQuery, dataset: string, range: DayRange) => Promise<Numbers>,
+    read: (client: typeof bigquery, dataset: string, range: DayRange) => Promise<Numbers>,
   ): RollupCache<Numbers> =>
     new RollupCache({
       read: async (range) => {
@@ -125,6 +127,8 @@ export async function startReplica(options: IngestOptions, logger: Logger): Prom
       readKeys,
       keyRate: rateLimit(options.keyRateLimit, options.keyRateBurst),
       addressRate: rateLimit(options.addressRateLimit, options.addressRateBurst),
+      keyNewIds: newIdLimit(options.keyNewIdLimit),
+      addressNewIds: newIdLimit(options.addressNewIdLimit),
       trustedProxies: options.trustedProxies,
       onUntrustedProxy: () =>
         logger.warn(

@@ -31,6 +31,7 @@ describe("nginxOptions", () => {
         ADDRESS_CONCURRENCY: "8",
         TRUSTED_PROXIES: "10.0.0.0/8",
         CORS_ORIGINS: "https://shop.example",
+        SEGMENT_PATH: "/collect",
         ACCESS_LOG: "stdout",
       }),
     );
@@ -48,6 +49,7 @@ describe("nginxOptions", () => {
       addressConcurrency: 8,
       trustedProxies: ["10.0.0.0/8"],
       corsOrigins: ["https://shop.example"],
+      segmentPath: "/collect",
     });
     assert.equal(configOptions(read({ ACCESS_LOG: "off" })).accessLog, "off");
   });

@@ -50,6 +50,7 @@ export const nginxOptions = {
     ...httpOptions.corsOrigins,
     describe: "The --cors-origins of the replicas; pages of these origins can then also read nginx's own errors",
   },
+  segmentPath: { ...httpOptions.segmentPath, describe: "The --segment-path of the replicas" },
   drainTimeout: httpOptions.drainTimeout,
   directory: {
     type: "string",
@@ -133,7 +134,7 @@ function accessLogFile({ accessLog, directory }: NginxOptions): string {
 
 /** The values for the configuration of nginx, without the replicas. Errors go to the supervisor through stderr. */
 export function configOptions(options: NginxOptions): Omit<NginxConfigOptions, "upstreams"> {
-  const { directory, bodyLimit, batchBodyLimit, trustedProxies, corsOrigins } = options;
+  const { directory, bodyLimit, batchBodyLimit, trustedProxies, corsOrigins, segmentPath } = options;
   return {
     listenHost: options.host,
     listenPort: options.port,
@@ -144,6 +145,7 @@ export function configOptions(options: NginxOptions): Omit<NginxConfigOptions, "
     batchBodyLimit,
     trustedProxies,
     corsOrigins,
+    segmentPath,
     upstreamTimeoutMs: options.upstreamTimeout,
     addressLimit: requestLimit(options.addressRequestLimit, options.addressRequestBurst),
     keyLimit: requestLimit(options.keyRequestLimit, options.keyRequestBurst),

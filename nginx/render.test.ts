@@ -49,6 +49,12 @@ describe("renderNginxConfig", () => {
     assert.match(render({ corsOrigins: ["https://a.example"] }), /"https:\/\/a\.example" \$http_origin;/);
   });
 
+  it("renderNginxConfig knows the paths of Segment's libraries, behind any path", () => {
+    assert.match(render(), /location ~ \^\(\/events\|\/v1\/\(batch\|b\|import\)\)\/\?\$ \{/);
+    assert.match(render({ segmentPath: "/a.b/c" }), /\|\/a\\\.b\/c\/\(batch\|b\|import\)/);
+    assert.doesNotMatch(render({ segmentPath: "/a" }), /\/v1\//);
+  });
+
   it("renderNginxConfig refuses invalid values", () => {
     assert.throws(() => render({ upstreams: [] }), /at least one upstream/);
     assert.throws(
@@ -62,6 +68,9 @@ describe("renderNginxConfig", () => {
       /upstreams must list upstreams such as .*\("a:1; }" is not valid\)/,
     );
     assert.throws(() => render({ corsOrigins: ['https://a"b'] }), /corsOrigins must not contain quotes/);
+    for (const segmentPath of ["v1", "/v1/", "/", "", "/a b", "/a{", "/a|b", "/..", "/a/../b", "/a$uri", '/a"']) {
+      assert.throws(() => render({ segmentPath }), /segmentPath must be a path such as \/v1/, segmentPath);
+    }
     assert.throws(() => render({ accessLog: "somewhere" }), /accessLog must be an absolute path/);
     assert.throws(() => render({ directory: "relative" }), /absolute path, not relative/);
     assert.throws(() => render({ directory: '/tmp/a"b' }), /must not contain quotes/);

@@ -5,6 +5,7 @@ import { userInfo } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { packageRootOf } from "@eventlogger/process/packageRoot";
 import { EXPOSED_HEADERS } from "@eventlogger/options/httpOptions";
+import { SEGMENT_NAMES, segmentPathOption, segmentPathProblem } from "@eventlogger/options/segmentPath";
 import { upstreamsProblem } from "./upstreams";
 
 export interface NginxConfigOptions {
@@ -38,6 +39,8 @@ export interface NginxConfigOptions {
   readonly trustedProxies?: readonly string[];
   /** The --cors-origins of the replicas; their pages can also read nginx's own errors. @default none */
   readonly corsOrigins?: readonly string[];
+  /** The --segment-path of the replicas. @default "/v1" */
+  readonly segmentPath?: string;
 }
 
 /** Requests above the limit (a batch is one request) are answered with 429 and Retry-After. */
@@ -223,6 +226,23 @@ function servers(addresses: readonly string[]): string {
   return [...once, ...again].join("\n");
 }
 
+/** Regular expressions for the paths of Segment's libraries. @throws Error when the path is not one */
+function segmentPaths(path: string): {
+  readonly segmentPath: string;
+  readonly batchPaths: string;
+  readonly paths: string;
+} {
+  const problem = segmentPathProblem(path);
+  if (problem !== undefined) throw new Error(`nginx segmentPath ${problem}, not ${path}`);
+  const segmentPath = path.replaceAll(".", "\\.");
+  const among = (names: readonly string[]): string => `${segmentPath}/(${names.join("|")})`;
+  return {
+    segmentPath,
+    batchPaths: `/events|${among(SEGMENT_NAMES.batch)}`,
+    paths: among(Object.values(SEGMENT_NAMES).flat()),
+  };
+}
+
 const template = (): string => readFileSync(join(packageRootOf(__filename), "nginx.conf.template"), "utf8");
 
 /** Characters that nginx cannot quote in every place. */
@@ -262,11 +282,13 @@ export function renderNginxConfig(options: NginxConfigOptions): string {
     upstreamTimeoutMs = 30_000,
     workerConnections = 4096,
     corsOrigins = [],
+    segmentPath = segmentPathOption.default,
   } = options;
   const wrong = upstreamsProblem(upstreams);
   if (wrong !== undefined) throw new Error(`nginx upstreams ${wrong}`);
   checkPath("directory", directory);
   const { maps: corsMaps, headers: corsHeaders } = cors(corsOrigins);
+  const segment = segmentPaths(segmentPath);
   const errors = ownErrors(bodyLimit);
   const batchErrors = ownErrors(batchBodyLimit);
   const batchOnly = batchErrors.filter(({ statuses }) => statuses.includes(413));
@@ -280,6 +302,9 @@ export function renderNginxConfig(options: NginxConfigOptions): string {
     shutdownTimeout: `${shutdownTimeoutMs(upstreamTimeoutMs)}ms`,
     clientMaxBodySize: String(bodyLimit * SIZE_MARGIN),
     batchClientMaxBodySize: String(batchBodyLimit),
+    segmentPath: segment.segmentPath,
+    segmentPaths: segment.paths,
+    batchPaths: segment.batchPaths,
     servers: servers(upstreams),
     ...limitDirectives(options),
     trustedProxies: realAddress(options.trustedProxies ?? []),

@@ -66,6 +66,43 @@ describe("access keys", () => {
     assert.equal(answer.status, 401);
   });
 
+  it("Segment's libraries may send the write key as the user name of Basic authentication, or in the body", async () => {
+    const { url } = await serve({ access: { ...OPEN, writeKeys } });
+    const basic = (text: string): string => `Basic ${Buffer.from(text).toString("base64")}`;
+    const call = { userId: "u-1", event: "order" };
+    const send = (headers: Record<string, string>, body: object, path = "/v1/track"): Promise<Response> =>
+      fetch(url + path, {
+        method: "POST",
+        headers: { "content-type": "application/json", ...headers },
+        body: JSON.stringify(body),
+      });
+    const batch = { batch: [{ type: "track", ...call }] };
+    for (const [headers, body] of [
+      [{ authorization: basic("next:") }, call],
+      [{ authorization: basic("a+key&more=1:any") }, call],
+      [{ authorization: "Bearer next" }, call],
+      [{ "x-write-key": "next", authorization: basic("wrong:") }, call],
+      [{}, { ...call, writeKey: "next" }],
+      // Of something before the service.
+      [{ "x-write-key": "next" }, { ...call, writeKey: "wrong" }],
+    ] as [Record<string, string>, object][]) {
+      assert.equal((await send(headers, body)).status, 200);
+    }
+    assert.equal((await send({}, { ...batch, writeKey: "next" }, "/v1/batch")).status, 200);
+    for (const [headers, body, message] of [
+      [{}, call, /^A write key is required, in the user name of Authorization: Basic, .* or writeKey in the body$/],
+      [{}, { ...call, writeKey: "wrong" }, /^This write key is not valid$/],
+      [{}, { ...call, writeKey: ["next"] }, /^A write key is required/],
+      [{ authorization: basic("wrong:") }, { ...call, writeKey: "next" }, /^This write key is not valid$/],
+      [{ authorization: basic(":next") }, call, /^A write key is required/],
+    ] as [Record<string, string>, object, RegExp][]) {
+      const refused = await send(headers, body);
+      assert.equal(refused.status, 401);
+      assert.match((await errorsOf(refused))[0]?.message ?? "", message);
+    }
+    assert.equal((await post(url, sampleEvent(), { authorization: basic("next:") })).status, 401);
+  });
+
   it("a request without a key is refused before its body arrives", async () => {
     const { port } = await serve({ access: { ...OPEN, writeKeys } });
     const head = "POST /event/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n";

@@ -1,5 +1,6 @@
 import { ClientIds } from "./clients/clientAddress";
 import { createAdmissionCheck, type AdmissionCheck } from "./admission";
+import { NewIdLimits } from "./newIdLimits";
 import type { Keys } from "./keys/keySet";
 import type { Purpose } from "./keys/presentedKey";
 import { TokenBuckets, type RateLimit } from "./rates/tokenBuckets";
@@ -13,6 +14,10 @@ export interface AccessSettings {
   readonly keyRate?: RateLimit;
   /** Limit per client address, separately for events and for reads. */
   readonly addressRate?: RateLimit;
+  /** Limit of new anonymous ids per key name. */
+  readonly keyNewIds?: RateLimit | undefined;
+  /** Limit of new anonymous ids per client address. */
+  readonly addressNewIds?: RateLimit | undefined;
   /** See {@link ClientIds}. */
   readonly trustedProxies: readonly string[];
   readonly onUntrustedProxy: () => void;
@@ -26,13 +31,20 @@ export interface AccessControl {
 
 /** @param maxBatchEvents the highest charge of one request */
 export function createAccessControl(settings: AccessSettings, maxBatchEvents: number): AccessControl {
-  const { keyRate, addressRate, trustedProxies, onUntrustedProxy } = settings;
+  const { keyRate, addressRate, keyNewIds, addressNewIds, trustedProxies, onUntrustedProxy } = settings;
   const ids = new ClientIds({ trustedProxies, onUntrustedProxy });
   const maxCharge = maxBatchEvents;
-  const checkFor = (purpose: Purpose, keys: Keys | undefined): AdmissionCheck | undefined => {
-    const keyBuckets = keyRate && new TokenBuckets<string>({ ...keyRate, maxCharge });
-    const clients = addressRate && { ids, buckets: new TokenBuckets<number>({ ...addressRate, maxCharge }) };
-    return createAdmissionCheck({ purpose, keys, keyBuckets, clients });
-  };
-  return { write: checkFor("write", settings.writeKeys), read: checkFor("read", settings.readKeys) };
+  const buckets = <Client extends string | number>(rate: RateLimit | undefined): TokenBuckets<Client> | undefined =>
+    rate && new TokenBuckets<Client>({ ...rate, maxCharge });
+  const checkFor = (purpose: Purpose, keys: Keys | undefined, newIds?: NewIdLimits): AdmissionCheck | undefined =>
+    createAdmissionCheck({
+      ...{ purpose, keys, ids, newIds },
+      keyBuckets: buckets<string>(keyRate),
+      addressBuckets: buckets<number>(addressRate),
+    });
+  const newIds =
+    keyNewIds || addressNewIds
+      ? new NewIdLimits({ addresses: buckets<number>(addressNewIds), keys: buckets<string>(keyNewIds) })
+      : undefined;
+  return { write: checkFor("write", settings.writeKeys, newIds), read: checkFor("read", settings.readKeys) };
 }

@@ -4,7 +4,8 @@ import { RequestError } from "../http/errors";
 import { requestContextOf } from "../telemetry/requestContext";
 import type { ClientIds } from "./clients/clientAddress";
 import type { Keys } from "./keys/keySet";
-import { KEY_PLACES, presentedKey, type Purpose } from "./keys/presentedKey";
+import { KEY_PLACES, presentedKey, presentedSegmentKey, SEGMENT_KEY_PLACES, type Purpose } from "./keys/presentedKey";
+import type { NewIdLimits } from "./newIdLimits";
 import type { TokenBucket, TokenBuckets } from "./rates/tokenBuckets";
 
 /** What a rate limit applies to, for messages. */
@@ -21,14 +22,40 @@ function takeOne(limited: Limited, bucket: TokenBucket, now: number): void {
   bucket.charge(1);
 }
 
+/** A valid key, with its rate limit if there is one. */
+interface AdmittedKey {
+  readonly name: string | undefined;
+  readonly bucket: TokenBucket | undefined;
+}
+
+/** Checks a key and takes a token from its bucket. @throws RequestError KEY_MISSING, KEY_UNKNOWN, RATE_LIMITED */
+type KeyCheck = (key: string | undefined) => AdmittedKey;
+
 /** An admitted request. One event has been charged. */
 export class Admission {
   constructor(
-    /** Name of the presented key; undefined when no key is required. */
-    readonly keyName: string | undefined,
     private readonly address: TokenBucket | undefined,
-    private readonly key: TokenBucket | undefined,
+    private key: AdmittedKey | undefined,
+    /** The limits of new anonymous ids, and whom they apply to. */
+    private readonly newIds: { readonly limits: NewIdLimits; readonly client: number | undefined } | undefined,
+    /** Present while the key of the request is not known yet, because it may be in the body. */
+    private checkKey?: KeyCheck,
   ) {}
+
+  /** Name of the presented key; undefined when no key is required. */
+  get keyName(): string | undefined {
+    return this.key?.name;
+  }
+
+  /**
+   * Checks the key in the body of a request that has none in its headers; does nothing for any other request.
+   * @throws RequestError KEY_MISSING, KEY_UNKNOWN, RATE_LIMITED
+   */
+  presentKey(key: string | undefined): void {
+    if (!this.checkKey) return;
+    this.key = this.checkKey(key);
+    this.checkKey = undefined;
+  }
 
   /**
    * Charges the events of a batch, all or none; the first has been charged already. The bucket may go below zero: later
@@ -40,9 +67,15 @@ export class Admission {
     if (events <= 1) return;
     const now = performance.now();
     if (this.address?.isInDebt(now)) throw rateLimited("address", this.address.waitSec(now));
-    if (this.key?.isInDebt(now)) throw rateLimited("key", this.key.waitSec(now));
+    const bucket = this.key?.bucket;
+    if (bucket?.isInDebt(now)) throw rateLimited("key", bucket.waitSec(now));
     this.address?.charge(events - 1);
-    this.key?.charge(events - 1);
+    bucket?.charge(events - 1);
+  }
+
+  /** Charges the anonymous ids that are new, all or none (see {@link NewIdLimits}). @throws RequestError TOO_MANY_NEW_IDS */
+  chargeNewIds(anonymousIds: Iterable<string>): void {
+    this.newIds?.limits.charge(anonymousIds, { client: this.newIds.client, keyName: this.keyName });
   }
 }
 
@@ -51,24 +84,28 @@ export class Admission {
  * refused request is never read.
  * @throws RequestError RATE_LIMITED, KEY_MISSING, KEY_UNKNOWN
  */
-export type AdmissionCheck = (request: IncomingMessage) => Admission;
+export type AdmissionCheck = (request: IncomingMessage, keyStyle?: KeyStyle) => Admission;
+
+/** Where the key of a request may be: in its headers or its query, or where Segment's libraries put it, also in the body. */
+export type KeyStyle = "own" | "segment";
 
 export interface AdmissionCheckOptions {
   readonly purpose: Purpose;
   /** The valid keys; undefined when no key is required. */
   readonly keys: Keys | undefined;
   /** Rate limits by key name; undefined for no limit. */
-  readonly keyBuckets?: TokenBuckets<string>;
+  readonly keyBuckets?: TokenBuckets<string> | undefined;
+  /** Identifies client addresses. */
+  readonly ids: ClientIds;
   /** Rate limits by client address; undefined for no limit. */
-  readonly clients?: { readonly ids: ClientIds; readonly buckets: TokenBuckets<number> };
+  readonly addressBuckets?: TokenBuckets<number> | undefined;
+  /** Limits of new anonymous ids; undefined for no limit. */
+  readonly newIds?: NewIdLimits | undefined;
 }
 
 /** @throws RequestError KEY_MISSING, KEY_UNKNOWN */
-function keyNameOf(request: IncomingMessage, keys: Keys, purpose: Purpose): string {
-  const key = presentedKey(request, purpose);
-  if (key === undefined) {
-    throw new RequestError("KEY_MISSING", { detail: `${purpose} key is required, in ${KEY_PLACES[purpose]}` });
-  }
+function keyNameOf(key: string | undefined, keys: Keys, purpose: Purpose, places: string): string {
+  if (key === undefined) throw new RequestError("KEY_MISSING", { detail: `${purpose} key is required, in ${places}` });
   const name = keys.nameOf(key);
   if (name === undefined) throw new RequestError("KEY_UNKNOWN", { detail: purpose });
   return name;
@@ -79,24 +116,50 @@ export function createAdmissionCheck({
   purpose,
   keys,
   keyBuckets,
-  clients,
+  ids,
+  addressBuckets,
+  newIds,
 }: AdmissionCheckOptions): AdmissionCheck | undefined {
-  if (!keys && !clients) return undefined;
-  return function checkAdmission(request) {
+  if (!keys && !addressBuckets && !newIds) return undefined;
+  const hasClients = addressBuckets !== undefined || newIds !== undefined;
+  const admitKey = (keys: Keys, key: string | undefined, places: string): AdmittedKey => {
+    const name = keyNameOf(key, keys, purpose, places);
+    const now = keyBuckets ? performance.now() : 0;
+    const bucket = keyBuckets?.of(name, now);
+    if (bucket) takeOne("key", bucket, now);
+    return { name, bucket };
+  };
+  return function checkAdmission(request, keyStyle = "own") {
     // The address first, so that guessing keys is rate limited too.
-    const now = clients || keyBuckets ? performance.now() : 0;
-    const address = clients?.buckets.of(clients.ids.of(request), now);
+    const client = hasClients ? ids.of(request) : undefined;
+    const now = addressBuckets ? performance.now() : 0;
+    const address = client === undefined ? undefined : addressBuckets?.of(client, now);
     if (address) takeOne("address", address, now);
-    const keyName = keys && keyNameOf(request, keys, purpose);
-    const key = keyName === undefined ? undefined : keyBuckets?.of(keyName, now);
-    if (key) takeOne("key", key, now);
-    return new Admission(keyName, address, key);
+    const limits = newIds && { limits: newIds, client };
+    if (!keys) return new Admission(address, undefined, limits);
+    if (keyStyle === "own") {
+      return new Admission(address, admitKey(keys, presentedKey(request, purpose), KEY_PLACES[purpose]), limits);
+    }
+    const check: KeyCheck = (key) => admitKey(keys, key, SEGMENT_KEY_PLACES);
+    const key = presentedSegmentKey(request);
+    return key === undefined
+      ? new Admission(address, undefined, limits, check)
+      : new Admission(address, check(key), limits);
   };
 }
 
-/** Runs the check, if there is one, and records the key name for logs. @throws RequestError as {@link AdmissionCheck} */
-export function admit(ctx: Pick<Context, "req" | "state">, check: AdmissionCheck | undefined): Admission | undefined {
-  const admission = check?.(ctx.req);
+/** Records the name of the key of a request, if it is known, for logs. */
+export function recordKey(ctx: Pick<Context, "state">, admission: Admission | undefined): void {
   if (admission?.keyName !== undefined) requestContextOf(ctx).keyName = admission.keyName;
+}
+
+/** Runs the check, if there is one, and records the key name for logs. @throws RequestError as {@link AdmissionCheck} */
+export function admit(
+  ctx: Pick<Context, "req" | "state">,
+  check: AdmissionCheck | undefined,
+  keyStyle?: KeyStyle,
+): Admission | undefined {
+  const admission = check?.(ctx.req, keyStyle);
+  recordKey(ctx, admission);
   return admission;
 }

@@ -48,6 +48,40 @@ describe("rate limits", () => {
     ]);
   });
 
+  it("an address that sends too many new anonymous ids gets 429 that names the field, and may go on with those it has sent", async () => {
+    const { url } = await serve({ addressNewIds: rate });
+    const send = (anonymous_id: string | null, address = "192.0.2.1"): Promise<Response> =>
+      post(url, sampleEvent({ anonymous_id }), from(address));
+    let next = 0;
+    assert.deepEqual(await statuses(5, () => send(`a-${next++}`)), [204, 204, 204, 429, 429]);
+    const refused = await send("a-9");
+    assert.ok(Number(refused.headers.get("retry-after")) > 90);
+    const message =
+      "must not be a new one that often: limit for this address exceeded; nothing was accepted, retry later";
+    assert.deepEqual(await errorsOf(refused), [{ field: "anonymous_id", message }]);
+    // Neither ids that were accepted nor events without one count.
+    assert.deepEqual(await statuses(3, () => send("a-0")), [204, 204, 204]);
+    assert.deepEqual(await statuses(3, () => send(null)), [204, 204, 204]);
+    assert.equal((await send("a-9", "192.0.2.2")).status, 204);
+  });
+
+  it("a batch is charged for each new anonymous id once, and is accepted as a whole or refused as a whole", async () => {
+    const { url } = await serve({ writeKeys, keyNewIds: rate });
+    const headers = { "x-write-key": "app" };
+    const send = (...ids: string[]): Promise<Response> =>
+      postBatch(
+        url,
+        ids.map((anonymous_id) => sampleEvent({ anonymous_id })),
+        headers,
+      );
+    assert.equal((await send("a", "b", "a", "b", "a")).status, 200);
+    assert.equal((await send("c", "d", "e")).status, 200);
+    assert.equal((await send("a", "f")).status, 429);
+    assert.equal((await send("a", "e")).status, 200);
+    assert.equal((await postBatch(url, [sampleEvent({ anonymous_id: "f" })], { "x-write-key": "new" })).status, 200);
+    assert.equal((await send("f")).status, 200);
+  });
+
   it("a rate limit refills over time", async () => {
     const { url } = await serve({ addressRate: { perSec: 0.5, burst: 1 } });
     assert.deepEqual(await statuses(2, () => post(url, sampleEvent())), [204, 429]);

@@ -181,7 +181,7 @@ describe("the HTTP interface", () => {
           assert.equal(answer.headers.get("access-control-allow-origin"), origin);
           assert.equal(
             answer.headers.get("access-control-expose-headers"),
-            "retry-after, x-event-warnings, x-request-id",
+            "retry-after, x-event-id, x-event-warnings, x-request-id",
           );
           assert.equal(answer.headers.get("vary"), "Origin");
         }

@@ -3,6 +3,7 @@ import Koa, { type Middleware } from "koa";
 import type { Logger } from "pino";
 import type { DailyRollups } from "@eventlogger/gcp/bigquery/dailyRollups";
 import type { WeeklyRetention } from "@eventlogger/gcp/bigquery/weeklyRetention";
+import { KnownAgents } from "../agents/knownAgents";
 import { createAccessControl, type AccessSettings } from "../access/accessControl";
 import { earliestEventMs, type IngestOptions } from "../options";
 import { openApiDocument, type DocumentedSettings } from "../openapi/document";
@@ -15,6 +16,7 @@ import { createReadyz, healthz, type ReadinessDeps } from "../routes/health";
 import { createGetOpenApi } from "../routes/openApi";
 import { createPostEvent, type PostEventDeps } from "../routes/postEvent";
 import { createPostEvents, type PostEventsDeps } from "../routes/postEvents";
+import { createPostSegment } from "../segment/postSegment";
 import type { AccessLog } from "../telemetry/accessLog";
 import type { Metrics } from "../telemetry/metrics/metrics";
 import { requestTelemetry } from "../telemetry/requestTelemetry";
@@ -22,12 +24,19 @@ import { ByteBudget } from "./body/byteBudget";
 import { cors } from "./cors";
 import { answerErrors, refuseUnrouted } from "./errorAnswers";
 import { RequestError } from "./errors";
-import { PROBES } from "./routePattern";
+import { createRouteOf, PROBES, segmentPaths } from "./routePattern";
 
 /** The options of a replica that its HTTP interface uses as they are. */
 export type HttpSettings = Pick<
   IngestOptions,
-  "bodyLimit" | "batchBodyLimit" | "maxBatchEvents" | "maxBodyBytes" | "corsOrigins" | "earliestEvent"
+  | "bodyLimit"
+  | "batchBodyLimit"
+  | "maxBatchEvents"
+  | "maxBodyBytes"
+  | "corsOrigins"
+  | "earliestEvent"
+  | "segmentPath"
+  | "unknownFields"
 >;
 
 export interface AppDeps {
@@ -79,22 +88,33 @@ function hotRoute(postEvent: Middleware): Middleware {
 
 /** The settings that the OpenAPI document of an app states. */
 export function documentedSettings({ settings, access }: AppDeps): DocumentedSettings {
-  const { bodyLimit, batchBodyLimit, maxBatchEvents, earliestEvent } = settings;
+  const { bodyLimit, batchBodyLimit, maxBatchEvents, earliestEvent, segmentPath, unknownFields } = settings;
   const { writeKeys, readKeys } = access;
   const needsWriteKey = writeKeys !== undefined;
   const needsReadKey = readKeys !== undefined;
-  return { bodyLimit, batchBodyLimit, maxBatchEvents, earliestEvent, needsWriteKey, needsReadKey };
+  return {
+    bodyLimit,
+    batchBodyLimit,
+    maxBatchEvents,
+    earliestEvent,
+    segmentPath,
+    unknownFields,
+    needsWriteKey,
+    needsReadKey,
+  };
 }
 
 /** All routes. Each accepts its path with and without a trailing slash. */
 export function createRouter(deps: AppDeps): { readonly router: Router; readonly postEvent: Middleware } {
   const { publisher, rollups, retention, isDraining } = deps;
-  const { bodyLimit, batchBodyLimit, maxBatchEvents, maxBodyBytes } = deps.settings;
+  const { bodyLimit, batchBodyLimit, maxBatchEvents, maxBodyBytes, segmentPath } = deps.settings;
   const budget = new ByteBudget(maxBodyBytes);
   deps.metrics.gauge("ingest_body_bytes", "Bytes of request bodies in memory", () => budget.taken);
   const access = createAccessControl(deps.access, maxBatchEvents);
   const earliest = earliestEventMs(deps.settings.earliestEvent);
-  const posting = { publisher, earliest, admission: access.write, metrics: deps.metrics.events };
+  const { unknownFields } = deps.settings;
+  const agents = new KnownAgents();
+  const posting = { publisher, earliest, unknownFields, agents, admission: access.write, metrics: deps.metrics.events };
   const postEvent = createPostEvent({ ...posting, body: { limit: bodyLimit, budget } });
   const router = new Router();
   router.post("/event", postEvent);
@@ -102,6 +122,10 @@ export function createRouter(deps: AppDeps): { readonly router: Router; readonly
     "/events",
     createPostEvents({ ...posting, body: { limit: batchBodyLimit, budget }, maxEvents: maxBatchEvents }),
   );
+  for (const { endpoint, path } of segmentPaths(segmentPath)) {
+    const limit = endpoint === "batch" ? batchBodyLimit : bodyLimit;
+    router.post(path, createPostSegment(endpoint, { ...posting, body: { limit, budget }, maxEvents: maxBatchEvents }));
+  }
   router.get("/event", createGetEvent(rollups, access.read));
   router.get("/retention", createGetRetention(retention, access.read));
   router.get("/client/eventlogger.js", createGetClientScript(deps.clientScript));
@@ -115,13 +139,14 @@ export function createRouter(deps: AppDeps): { readonly router: Router; readonly
 /** The HTTP interface. It knows nothing about ports, processes or connections to other services. */
 export function createApp(deps: AppDeps): Koa {
   const { isDraining, logger } = deps;
-  const { corsOrigins } = deps.settings;
+  const { corsOrigins, segmentPath } = deps.settings;
+  const routeOf = createRouteOf(segmentPath);
   const { router, postEvent } = createRouter(deps);
 
   const app = new Koa();
-  app.use(requestTelemetry({ requests: deps.metrics.requests, accessLog: deps.accessLog }));
+  app.use(requestTelemetry({ requests: deps.metrics.requests, accessLog: deps.accessLog, routeOf }));
   if (corsOrigins.length > 0) app.use(cors(corsOrigins));
-  app.use(answerErrors(logger));
+  app.use(answerErrors(logger, routeOf));
   app.use(closeWhenDraining(isDraining));
   app.use(shedLoad(deps.isOverloaded));
   app.use(hotRoute(postEvent));

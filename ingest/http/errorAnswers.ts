@@ -4,12 +4,12 @@ import type { Logger } from "pino";
 import { RequestError, type ErrorCode } from "./errors";
 import { requestContextOf } from "../telemetry/requestContext";
 import { requestIdOf } from "../telemetry/requestId";
-import { routePattern } from "./routePattern";
+import type { RouteOf } from "./routePattern";
 
 const BODY_NOT_READ: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["BODY_TOO_LARGE", "TOO_MANY_BODIES"]);
 
 /** Turns exceptions into answers. Unexpected errors are logged; the client gets a generic 500. */
-export function answerErrors(logger: Logger): Middleware {
+export function answerErrors(logger: Logger, routeOf: RouteOf): Middleware {
   return async function answerErrors(ctx, next) {
     try {
       await next();
@@ -18,7 +18,7 @@ export function answerErrors(logger: Logger): Middleware {
       if (error instanceof RequestError) known = error;
       else {
         logger.error(
-          { err: error, requestId: requestIdOf(ctx.res), method: ctx.method, route: routePattern(ctx.url) },
+          { err: error, requestId: requestIdOf(ctx.res), method: ctx.method, route: routeOf(ctx.url) },
           "unexpected error",
         );
         known = new RequestError("INTERNAL");

@@ -29,6 +29,11 @@ const ERRORS = {
     message: "Rate limit for this {} exceeded; nothing was accepted, retry later",
     retryAfterSec: 1,
   },
+  TOO_MANY_NEW_IDS: {
+    status: 429,
+    message: "must not be a new one that often: limit for this {} exceeded; nothing was accepted, retry later",
+    retryAfterSec: 1,
+  },
   /** Only for logs and metrics: the client disconnected before its request was complete. */
   REQUEST_ABORTED: { status: 400, message: "The request ended early" },
   INTERNAL: { status: 500, message: "Internal error" },

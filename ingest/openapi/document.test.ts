@@ -4,11 +4,13 @@ import Ajv2020 from "ajv/dist/2020";
 import { createRouter, documentedSettings, type AppDeps } from "../http/app";
 import { KeySet } from "../access/keys/keySet";
 import { errorKinds, RequestError, type ErrorCode } from "../http/errors";
+import { segmentPaths } from "../http/routePattern";
 import { Metrics } from "../telemetry/metrics/metrics";
 import { acceptingPublisher, appDeps, useAppServer, testSettings } from "../testing/appServer";
 import { answerOf, conformance } from "../testing/conformance";
 import { sampleEvent } from "../testing/requests";
 import { openApiDocument, type OpenApiDocument } from "./document";
+import { segmentExample } from "./segmentSchemas";
 
 const document = openApiDocument(documentedSettings(appDeps()));
 
@@ -58,6 +60,9 @@ const NEVER = { perSec: 0.001, burst: 0.5 };
 const brokenMetrics = new Metrics();
 brokenMetrics.gauge("broken", "Cannot be read", () => Promise.reject(new TypeError("a bug")));
 
+const withAnonymousId = (valid: unknown): unknown =>
+  Array.isArray(valid) ? valid.map(withAnonymousId) : { ...(valid as object), anonymous_id: "a-1", anonymousId: "a-1" };
+
 const bodyCases = (valid: unknown): Record<string, readonly Case[]> => ({
   401: [
     { body: valid, deps: access({ writeKeys: keys }) },
@@ -70,6 +75,7 @@ const bodyCases = (valid: unknown): Record<string, readonly Case[]> => ({
   ],
   429: [
     { body: valid, deps: access({ addressRate: NEVER }) },
+    { body: withAnonymousId(valid), deps: access({ addressNewIds: NEVER }) },
     {
       body: valid,
       headers: { "x-write-key": "right" },
@@ -110,27 +116,53 @@ const READ_CASES: Readonly<Record<string, readonly Case[]>> = {
   ],
 };
 
+/** Requests to each endpoint for Segment's libraries. Each call becomes an event, so the rules of events are tested elsewhere. */
+const SEGMENT_CASES = Object.fromEntries(
+  segmentPaths("/v1").map(({ endpoint, path }): [string, Readonly<Record<string, readonly Case[]>>] => {
+    const call = segmentExample(endpoint, "2024-05-17T08:30:00Z");
+    const batch = (...calls: unknown[]): object => ({ batch: calls, sentAt: "2024-05-17T08:30:01Z" });
+    const valid = { type: "identify", userId: "u-1" };
+    if (endpoint !== "batch") {
+      const bad = [...BAD_BODIES, { body: {} }, { body: [] }, { body: { ...call, timestamp: "soon" } }];
+      return [`post ${path}`, { 200: [{ body: call }], 400: bad, ...bodyCases(call) }];
+    }
+    const ok = [
+      { body: call },
+      { body: batch() },
+      { body: batch(valid, {}, null) },
+      { body: batch({ ...valid, userId: "NaN", anonymousId: "a" }) },
+    ];
+    const bad = [...BAD_BODIES, { body: "1" }, { body: {} }, { body: batch({}, { type: "track", userId: "u" }) }];
+    const tooMany = { body: batch(...Array<unknown>(11).fill(valid)) };
+    const { 413: tooLarge = [], ...others } = bodyCases(call);
+    return [`post ${path}`, { 200: ok, 400: bad, ...others, 413: [...tooLarge, tooMany] }];
+  }),
+);
+
 /** Requests for each operation and status. */
 const CASES: Readonly<Record<string, Readonly<Record<string, readonly Case[]>>>> = {
+  ...SEGMENT_CASES,
   "post /event/": {
     204: [
       { body: event },
       { body: { ...event, user_id: "null" } },
       { body: event, headers: { "content-type": "text/plain" } },
+      { body: { ...event, "": 1, userId: "u", "event\nname": 1, event_id: "ü %" } },
+      { body: { ...event, event_time: 0, sent_at: 0, referrer: "about:blank", anonymous_id: "null" } },
     ],
     400: [
       ...BAD_BODIES,
       { body: {} },
       { body: { ...event, event_time: "2009-12-31" } },
       { body: { ...event, session_id: "a\u0000" } },
-      { body: { ...event, "": 1 } },
+      { body: { ...event, "": 1 }, deps: { settings: testSettings({ unknownFields: "refuse" }) } },
     ],
     ...bodyCases(event),
   },
   "post /events/": {
     200: [
       { body: [] },
-      { body: { events: [event] } },
+      { body: { events: [event], sent_at: 1_700_000_000 } },
       { body: [event, {}, null] },
       { body: [event, { ...event, user_id: "Undefined" }] },
       { body: "{\n", headers: { "content-type": "application/x-ndjson" } },
@@ -140,6 +172,7 @@ const CASES: Readonly<Record<string, Readonly<Record<string, readonly Case[]>>>>
       { body: "1" },
       { body: { events: 1 } },
       { body: { events: [], "": 1 } },
+      { body: { events: [], sent_at: "soon" } },
       { body: [], headers: { "idempotency-key": "" } },
     ],
     ...bodyCases([event]),
@@ -251,14 +284,19 @@ describe("the OpenAPI document", () => {
     const matches = (name: string, value: unknown): boolean =>
       ajv.compile({ $ref: `openapi#/components/schemas/${name}` })(value);
     assert.ok(matches("Event", event));
-    assert.ok(!matches("Event", { ...event, colour: "red" }));
+    assert.ok(matches("Event", { ...event, colour: "red", anonymous_id: 42, sent_at: 1_700_000_000, referrer: "" }));
+    assert.ok(!matches("Event", { ...event, anonymous_id: "", app: 1 }));
     assert.ok(!matches("Event", { ...event, session_id: "" }));
     assert.ok(!matches("Event", { ...event, session_id: "a\u0000" }));
     assert.ok(!matches("Event", { ...event, page: "x".repeat(1025) }));
     assert.ok(!matches("Event", { ...event, user_id: "x".repeat(257) }));
     assert.ok(matches("Event", { ...event, user_id: 42, session_id: 7, event_id: null, properties: null }));
     assert.ok(matches("Batch", [event]) && matches("Batch", { events: [event] }) && matches("Batch", []));
-    assert.ok(!matches("Batch", { events: [event], sent_at: 1 }) && !matches("Batch", event));
+    assert.ok(
+      matches("Batch", { events: [event], sent_at: 1 }) &&
+        !matches("Batch", { events: [event], more: 1 }) &&
+        !matches("Batch", event),
+    );
     assert.ok(!matches("Batch", Array(11).fill(event)));
   });
 
@@ -270,6 +308,7 @@ describe("the OpenAPI document", () => {
       contentType: "application/json",
       retryAfter: null,
       requestId: "1",
+      eventId: null,
       warnings: null,
     };
     assert.equal(deviation({ ...answer, body: '{"status":"ok"}' }), undefined);
@@ -280,6 +319,7 @@ describe("the OpenAPI document", () => {
     assert.match(deviation({ ...answer, contentType: "text/html", body: "" }) ?? "", /text\/html/);
     assert.match(deviation({ ...answer, retryAfter: "1", body: "" }) ?? "", /Retry-After/);
     assert.match(deviation({ ...answer, warnings: "user_id placeholder", body: "" }) ?? "", /X-Event-Warnings/);
+    assert.match(deviation({ ...answer, eventId: "e", body: "" }) ?? "", /X-Event-Id is e/);
     assert.match(deviation({ ...answer, requestId: null, body: "" }) ?? "", /X-Request-Id is absent/);
   });
 });

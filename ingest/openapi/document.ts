@@ -4,14 +4,18 @@
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { UnknownFields } from "@eventlogger/events/validation";
 import { packageRootOf } from "@eventlogger/process/packageRoot";
 import { JSON_OR_NDJSON_TYPES, JSON_TYPES } from "../http/body/contentHeaders";
 import { errorKinds, type ErrorCode } from "../http/errors";
+import { segmentPaths } from "../http/routePattern";
 import { REQUEST_ID_PATTERN } from "../telemetry/requestId";
-import { WARNINGS_HEADER } from "../routes/postEvent";
+import { EVENT_ID_HEADER, WARNINGS_HEADER } from "../routes/postEvent";
 import { DEFAULT_DAYS, MAX_DAYS } from "../routes/dateRange";
 import { MAX_IDEMPOTENCY_KEY } from "../routes/postEvents";
-import { ref, schemas, type JsonSchema } from "./schemas";
+import { ref, type JsonSchema } from "./schemaParts";
+import { schemas } from "./schemas";
+import { segmentExample } from "./segmentSchemas";
 
 /** The settings of a replica that the document states. */
 export interface DocumentedSettings {
@@ -22,6 +26,9 @@ export interface DocumentedSettings {
   readonly maxBatchEvents: number;
   /** YYYY-MM-DD. */
   readonly earliestEvent: string;
+  readonly unknownFields: UnknownFields;
+  /** The path in front of the endpoints for Segment's libraries. */
+  readonly segmentPath: string;
   readonly needsWriteKey: boolean;
   readonly needsReadKey: boolean;
 }
@@ -70,8 +77,14 @@ const ok = (description: string, schema?: JsonSchema): ResponseObject =>
 
 const EVENT_WARNINGS = {
   description: "Warnings about the event, each with its field and its kind; absent when there are none",
-  schema: { type: "string", pattern: "^[a-z_]+ [a-z_]+(, [a-z_]+ [a-z_]+)*$" },
+  schema: { type: "string", pattern: "^[\\w-]+ [a-z_]+(, [\\w-]+ [a-z_]+)*$" },
   example: "user_id placeholder",
+};
+const EVENT_ID = {
+  description:
+    "The event_id: as it is when it consists of visible ASCII characters without %, otherwise percent-encoded UTF-8",
+  required: true,
+  schema: { type: "string", minLength: 1 },
 };
 
 const BODY_ERRORS = [
@@ -99,6 +112,7 @@ const RETRY_AFTER = {
 };
 
 const ACCESS_ERRORS = ["KEY_MISSING", "KEY_UNKNOWN", "RATE_LIMITED"] as const satisfies readonly ErrorCode[];
+const WRITE_ERRORS = [...ACCESS_ERRORS, "TOO_MANY_NEW_IDS"] as const satisfies readonly ErrorCode[];
 
 const WWW_AUTHENTICATE = { description: "Bearer", required: true, schema: { const: "Bearer" } };
 
@@ -107,6 +121,7 @@ const SECURITY_SCHEMES = {
   writeKeyHeader: { type: "apiKey", in: "header", name: "X-Write-Key" },
   writeKeyQuery: { type: "apiKey", in: "query", name: "key", description: "For beacons, which cannot send headers" },
   readKeyHeader: { type: "apiKey", in: "header", name: "X-Read-Key" },
+  basic: { type: "http", scheme: "basic", description: "A write key as the user name; the password is ignored" },
 };
 const anyOf = (...schemes: (keyof typeof SECURITY_SCHEMES)[]): OperationObject["security"] =>
   schemes.map((scheme) => ({ [scheme]: [] }));
@@ -206,6 +221,44 @@ function body(types: readonly string[], schema: JsonSchema, example: object): Op
   return { required: true, content: Object.fromEntries(content) };
 }
 
+/** The endpoints for Segment's libraries. */
+function segmentOperations({ segmentPath, earliestEvent, ...settings }: DocumentedSettings): OpenApiDocument["paths"] {
+  const { bodyLimit, batchBodyLimit, maxBatchEvents, needsWriteKey } = settings;
+  const operations = segmentPaths(segmentPath).map(({ endpoint, path }) => {
+    const isBatch = endpoint === "batch";
+    const limits = isBatch ? `${maxBatchEvents} calls and ${batchBodyLimit} bytes` : `${bodyLimit} bytes`;
+    const post: OperationObject = {
+      operationId: `postSegment${path.slice(path.lastIndexOf("/") + 1)}`,
+      summary: isBatch
+        ? "Accepts a batch of calls of Segment's libraries"
+        : `Accepts a ${endpoint} call of Segment's libraries`,
+      description:
+        `At most ${limits}. Each call becomes an event, with the same rules as posted events. The key may also be ` +
+        "writeKey in the body." +
+        (isBatch ? " 400 when no call is valid; otherwise the answer lists the calls that were rejected." : ""),
+      parameters: [CONTENT_ENCODING, REQUEST_ID],
+      security: needsWriteKey ? anyOf("basic", "writeKeyHeader", "bearer", "writeKeyQuery") : undefined,
+      requestBody: body(
+        JSON_TYPES,
+        ref(isBatch ? "SegmentBatch" : "SegmentCall"),
+        segmentExample(endpoint, `${earliestEvent}T12:00:00Z`),
+      ),
+      responses: {
+        200: ok("Pub/Sub has acknowledged all calls that were not rejected", ref("SegmentAnswer")),
+        ...errorResponses([
+          "INVALID_EVENT",
+          ...(isBatch ? (["INVALID_BATCH", "TOO_MANY_EVENTS"] as const) : []),
+          ...WRITE_ERRORS,
+          ...BODY_ERRORS,
+          ...PUBLISH_ERRORS,
+        ]),
+      },
+    };
+    return [path, { post }] as const;
+  });
+  return Object.fromEntries(operations);
+}
+
 /** Creates the OpenAPI document of a replica. */
 export function openApiDocument(settings: DocumentedSettings): OpenApiDocument {
   const { bodyLimit, batchBodyLimit, maxBatchEvents } = settings;
@@ -239,9 +292,9 @@ export function openApiDocument(settings: DocumentedSettings): OpenApiDocument {
           responses: {
             204: {
               description: "Pub/Sub has acknowledged the event",
-              headers: { ...headers, [WARNINGS_HEADER]: EVENT_WARNINGS },
+              headers: { ...headers, [EVENT_ID_HEADER]: EVENT_ID, [WARNINGS_HEADER]: EVENT_WARNINGS },
             },
-            ...errorResponses(["INVALID_EVENT", ...ACCESS_ERRORS, ...BODY_ERRORS, ...PUBLISH_ERRORS]),
+            ...errorResponses(["INVALID_EVENT", ...WRITE_ERRORS, ...BODY_ERRORS, ...PUBLISH_ERRORS]),
           },
         },
         get: {
@@ -289,13 +342,14 @@ export function openApiDocument(settings: DocumentedSettings): OpenApiDocument {
               "INVALID_BATCH",
               "INVALID_IDEMPOTENCY_KEY",
               "TOO_MANY_EVENTS",
-              ...ACCESS_ERRORS,
+              ...WRITE_ERRORS,
               ...BODY_ERRORS,
               ...PUBLISH_ERRORS,
             ]),
           },
         },
       },
+      ...segmentOperations(settings),
       "/client/eventlogger.js": {
         get: {
           operationId: "getClientScript",

@@ -1,39 +1,47 @@
-import { postedEventSchema } from "@eventlogger/events/eventSchema";
+import { postedEventSchema, strictEventSchema } from "@eventlogger/events/eventSchema";
+import { UNKNOWN_FIELDS } from "@eventlogger/events/fields/unknownFields";
 import { MAX_WEEK_OFFSET } from "@eventlogger/events/totals/retention";
 import { PLACEHOLDER_IDS } from "@eventlogger/events/placeholderIds";
+import type { UnknownFields } from "@eventlogger/events/validation";
 import { MAX_WARNINGS, type BatchAnswer } from "../routes/postEvents";
 import type { DailyStats, EventStatistics } from "../routes/getEvent";
 import type { CohortStats, RetentionStatistics } from "../routes/getRetention";
-
-/** A JSON Schema, draft 2020-12. */
-export type JsonSchema = Readonly<Record<string, unknown>>;
-
-/** A reference to one of {@link schemas}. */
-export const ref = (name: string): JsonSchema => ({ $ref: `#/components/schemas/${name}` });
-
-const COUNT = { type: "integer", minimum: 0 };
-
-/** An object with exactly these fields, all required but the optional ones. */
-function object(properties: Readonly<Record<string, JsonSchema>>, optional: readonly string[] = []): JsonSchema {
-  const required = Object.keys(properties).filter((name) => !optional.includes(name));
-  return { type: "object", properties, required, additionalProperties: false };
-}
+import { COUNT, object, ref, type JsonSchema } from "./schemaParts";
+import { segmentSchemas } from "./segmentSchemas";
 
 const PLACEHOLDERS = `the placeholders ${PLACEHOLDER_IDS.map((id) => JSON.stringify(id)).join(", ")} (in any case)`;
 
-/** The event schema, with the validation message of each field as its description. @param earliestEvent YYYY-MM-DD */
-function eventSchema(earliestEvent: string): JsonSchema {
-  const { schema, messages } = postedEventSchema;
+/** What the schemas depend on. */
+export interface SchemaSettings {
+  readonly maxBatchEvents: number;
+  /** YYYY-MM-DD. */
+  readonly earliestEvent: string;
+  readonly unknownFields: UnknownFields;
+}
+
+/** The event schema, with the validation message of each field as its description. */
+function eventSchema({ earliestEvent, unknownFields }: SchemaSettings): JsonSchema {
+  const { schema, messages } = unknownFields === "keep" ? postedEventSchema : strictEventSchema;
   const fields = Object.entries(schema.properties as Readonly<Record<string, JsonSchema>>);
   const limits = new Map([
     ["event_time", `; not before ${earliestEvent} (UTC), at most 24 hours in the future`],
     ["user_id", `; ${PLACEHOLDERS} are read as null`],
+    [
+      "anonymous_id",
+      `; identifies a device or browser before anyone logs in; the placeholders of user_id are read as null`,
+    ],
+    ["sent_at", "; when the request was sent, by the clock of the sender: tells whether that clock is wrong"],
+    ["app", "; by default the name of the write key"],
+    ["platform", "; by default what the user agent tells: web, ios, android, server or another one"],
+    ["referrer", "; the host is kept"],
   ]);
   const described = fields.map(
     ([name, field]) =>
       [name, { ...field, description: `${messages.get(name) ?? ""}${limits.get(name) ?? ""}` }] as const,
   );
-  return { ...schema, properties: Object.fromEntries(described) };
+  const further = `Further fields are kept in properties.${UNKNOWN_FIELDS}`;
+  const description = unknownFields === "keep" ? { description: further } : {};
+  return { ...schema, ...description, properties: Object.fromEntries(described) };
 }
 
 const AS_OF = { type: "string", format: "date-time" };
@@ -88,7 +96,8 @@ const cohortStats: Record<keyof CohortStats, JsonSchema> = {
     minItems: 1,
     maxItems: MAX_WEEK_OFFSET + 1,
     items: COUNT,
-    description: "How many of them were active in that week, in the week after it, and so on, until the last week with any",
+    description:
+      "How many of them were active in that week, in the week after it, and so on, until the last week with any",
   },
 };
 const batchAnswer: Record<keyof BatchAnswer, JsonSchema> = {
@@ -111,16 +120,18 @@ const batchAnswer: Record<keyof BatchAnswer, JsonSchema> = {
   },
 };
 
-/** All schemas by their names. @param limits earliestEvent: YYYY-MM-DD */
-export function schemas(limits: {
-  readonly maxBatchEvents: number;
-  readonly earliestEvent: string;
-}): Readonly<Record<string, JsonSchema>> {
+const SENT_AT = {
+  type: ["number", "string", "null"],
+  description: "sent_at of the events that have none of their own",
+};
+
+/** All schemas by their names. */
+export function schemas(settings: SchemaSettings): Readonly<Record<string, JsonSchema>> {
   // An invalid event does not make its batch invalid.
-  const events = { type: "array", maxItems: limits.maxBatchEvents, items: ref("Event") };
+  const events = { type: "array", maxItems: settings.maxBatchEvents, items: ref("Event") };
   return {
-    Event: eventSchema(limits.earliestEvent),
-    Batch: { oneOf: [events, object({ events })] },
+    Event: eventSchema(settings),
+    Batch: { oneOf: [events, object({ events, sent_at: SENT_AT }, ["sent_at"])] },
     BatchAnswer: object(batchAnswer, ["warnings"]),
     FieldErrors: {
       type: "array",
@@ -131,6 +142,7 @@ export function schemas(limits: {
       }),
     },
     Errors: object({ errors: ref("FieldErrors") }),
+    ...segmentSchemas(settings.maxBatchEvents),
     EventStatistics: object(statistics),
     DailyStats: object(dailyStats),
     RetentionStatistics: object(retentionStatistics),

@@ -44,8 +44,7 @@ describe("RollupCache", () => {
   it("RollupCache fails when the query fails and queries again the next time", async () => {
     const seen: unknown[] = [];
     let fail = true;
-    const read: Options["read"] = () =>
-      fail ? Promise.reject(new Error("away")) : Promise.resolve(NOTHING);
+    const read: Options["read"] = () => (fail ? Promise.reject(new Error("away")) : Promise.resolve(NOTHING));
     const cache = cacheOf(read, { onError: (error) => seen.push(error) });
     await assert.rejects(cache.get(RANGE), isUnavailable);
     assert.equal((seen[0] as Error).message, "away");

@@ -1,23 +1,15 @@
 import type { Middleware } from "koa";
-import type { EventMessage } from "@eventlogger/events/eventMessage";
-import { admit, type AdmissionCheck } from "../access/admission";
-import { readBatch, type EventWarning, type RejectedEvent } from "./batches/readBatch";
-import { readBody, type BodyOptions } from "../http/body/readBody";
+import { admit } from "../access/admission";
+import type { EventWarning, RejectedEvent } from "./batches/batchEvents";
+import { readBatch } from "./batches/readBatch";
+import { postingRules, publishEvents, senderOf, type PostingDeps } from "./posting";
+import { readBody } from "../http/body/readBody";
 import { bodyFormat, JSON_OR_NDJSON_TYPES } from "../http/body/contentHeaders";
 import { RequestError } from "../http/errors";
 import type { EventMetrics } from "../telemetry/metrics/eventMetrics";
 
-export interface PostEventsDeps {
-  readonly publisher: {
-    assertCapacity(): void;
-    publishAll(messages: readonly EventMessage[]): Promise<void>;
-  };
-  readonly body: BodyOptions;
-  /** Event times before this are refused; epoch milliseconds. */
-  readonly earliest: number;
-  /** Undefined when anybody may send. */
-  readonly admission: AdmissionCheck | undefined;
-  readonly metrics: Pick<EventMetrics, "accepted" | "rejected" | "warned" | "batch">;
+export interface PostEventsDeps extends PostingDeps {
+  readonly metrics: PostingDeps["metrics"] & Pick<EventMetrics, "batch">;
   /** Maximum number of events per batch. */
   readonly maxEvents: number;
 }
@@ -49,31 +41,21 @@ function idempotencyKey(header: string | string[] | undefined): string {
  * the client should send the whole batch again, byte by byte the same or with the same ids; events that were already
  * published then count once.
  */
-export function createPostEvents({
-  publisher,
-  body,
-  earliest,
-  admission: check,
-  metrics,
-  maxEvents,
-}: PostEventsDeps): Middleware {
+export function createPostEvents(deps: PostEventsDeps): Middleware {
+  const { publisher, body, admission: check, metrics, maxEvents } = deps;
   return async function postEvents(ctx) {
     // Before the body is read, so that a refused request needs no memory; before admission, so that it costs no tokens.
     publisher.assertCapacity();
     const admission = admit(ctx, check);
     const key = idempotencyKey(ctx.req.headers["idempotency-key"]);
     const format = bodyFormat(ctx.req, JSON_OR_NDJSON_TYPES);
-    const { messages, rejected, warnings } = await readBody(ctx.req, body, (bytes) =>
-      readBatch(bytes, { format, maxEvents, idempotencyKey: key, receivedAt: Date.now(), earliest }),
+    const rules = postingRules(deps, senderOf(ctx.req, admission, deps));
+    const events = await readBody(ctx.req, body, (bytes) =>
+      readBatch(bytes, { format, maxEvents, idempotencyKey: key, receivedAt: Date.now(), rules }),
     );
-    const events = messages.length + rejected.length;
-    metrics.batch(events);
-    admission?.charge(events);
-    await publisher.publishAll(messages);
-    // Only now: the client sends an unpublished batch again.
-    metrics.accepted(admission?.keyName, messages.length);
-    for (const { errors } of rejected) metrics.rejected(errors);
-    for (const warning of warnings) metrics.warned(warning);
+    metrics.batch(events.size);
+    await publishEvents(deps, admission, events);
+    const { messages, rejected, warnings } = events;
     const answer: BatchAnswer = {
       accepted: messages.length,
       rejected,

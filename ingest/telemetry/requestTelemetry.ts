@@ -3,18 +3,19 @@ import { requestContextOf } from "./requestContext";
 import type { AccessLog } from "./accessLog";
 import { requestId, setRequestId } from "./requestId";
 import type { RequestMetrics } from "./metrics/requestMetrics";
-import { routePattern } from "../http/routePattern";
+import type { RouteOf } from "../http/routePattern";
 
 export interface RequestTelemetryDeps {
   readonly requests: RequestMetrics;
   readonly accessLog: AccessLog;
+  readonly routeOf: RouteOf;
 }
 
 /**
  * Gives each request an id, then counts, times and logs it. It is the outermost middleware, so that it sees the answers
  * made from errors.
  */
-export function requestTelemetry({ requests, accessLog }: RequestTelemetryDeps): Middleware {
+export function requestTelemetry({ requests, accessLog, routeOf }: RequestTelemetryDeps): Middleware {
   return async function requestTelemetry(ctx, next) {
     const start = performance.now();
     const { req, res } = ctx;
@@ -24,7 +25,7 @@ export function requestTelemetry({ requests, accessLog }: RequestTelemetryDeps):
     const durationMs = performance.now() - start;
     const { statusCode: status } = res;
     const method = req.method ?? "";
-    const route = routePattern(req.url ?? "");
+    const route = routeOf(req.url ?? "");
     const { error, keyName } = requestContextOf(ctx);
     requests.answered(method, route, status, durationMs);
     if (error !== undefined) requests.refused(error);

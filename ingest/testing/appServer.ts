@@ -41,7 +41,14 @@ const silent = pino({ level: "silent" });
 /** Settings with small limits. */
 export function testSettings(settings: Partial<HttpSettings> = {}): HttpSettings {
   const limits = { bodyLimit: 1024, batchBodyLimit: 4096, maxBatchEvents: 10, maxBodyBytes: 8192 };
-  return { ...limits, corsOrigins: [], earliestEvent: "2010-01-01", ...settings };
+  return {
+    ...limits,
+    corsOrigins: [],
+    earliestEvent: "2010-01-01",
+    unknownFields: "keep",
+    segmentPath: "/v1",
+    ...settings,
+  };
 }
 
 /** The dependencies of an app, with three days of rollups and small limits. */
@@ -116,8 +123,19 @@ export function useAppServer(): (deps?: Partial<AppDeps>) => Promise<AppServer> 
       const text = bodyText(body);
       const retryAfter = ctx.response.get("Retry-After") || null;
       const requestId = ctx.response.get("X-Request-Id") || null;
+      const eventId = ctx.response.get("X-Event-Id") || null;
       const warnings = ctx.response.get("X-Event-Warnings") || null;
-      const answer = { method, path, status, contentType: ctx.type, retryAfter, requestId, warnings, body: text };
+      const answer = {
+        method,
+        path,
+        status,
+        contentType: ctx.type,
+        retryAfter,
+        requestId,
+        eventId,
+        warnings,
+        body: text,
+      };
       const found = deviation(answer);
       if (found !== undefined) deviations.push(found);
     });

@@ -10,6 +10,8 @@ export interface Answer {
   readonly contentType: string | null;
   readonly retryAfter: string | null;
   readonly requestId: string | null;
+  /** The header X-Event-Id. */
+  readonly eventId: string | null;
   /** The header X-Event-Warnings. */
   readonly warnings: string | null;
   /** "" without a body. */
@@ -32,7 +34,7 @@ export function conformance(document: OpenApiDocument): (answer: Answer) => stri
   };
   const paths = new Map(Object.keys(document.paths).map((path) => [path.replace(/\/$/, ""), path]));
 
-  return ({ method, path, status, contentType, retryAfter, requestId, warnings, body }) => {
+  return ({ method, path, status, contentType, retryAfter, requestId, eventId, warnings, body }) => {
     const documentedPath = paths.get(path.replace(/\/$/, ""));
     const operation = documentedPath && document.paths[documentedPath]?.[method.toLowerCase()];
     if (!documentedPath || !operation) return `${method} ${path} is not documented`;
@@ -45,6 +47,9 @@ export function conformance(document: OpenApiDocument): (answer: Answer) => stri
     if (retryAfter !== null && !/^[1-9]\d*$/.test(retryAfter)) return `${what}: Retry-After is ${retryAfter}`;
     if ((response.headers?.["X-Request-Id"] !== undefined) !== (requestId !== null)) {
       return `${what}: X-Request-Id is ${requestId ?? "absent"}`;
+    }
+    if ((response.headers?.["X-Event-Id"] !== undefined) !== (eventId !== null)) {
+      return `${what}: X-Event-Id is ${eventId ?? "absent"}`;
     }
     const warned = response.headers?.["X-Event-Warnings"] as { schema: { pattern: string } } | undefined;
     if (warnings !== null && !(warned && new RegExp(warned.schema.pattern).test(warnings))) {
@@ -79,6 +84,7 @@ export async function answerOf(method: string, url: string, response: Response):
     contentType: response.headers.get("content-type"),
     retryAfter: response.headers.get("retry-after"),
     requestId: response.headers.get("x-request-id"),
+    eventId: response.headers.get("x-event-id"),
     warnings: response.headers.get("x-event-warnings"),
     body: await response.text(),
   };

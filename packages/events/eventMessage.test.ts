@@ -127,6 +127,34 @@ describe("eventMessage", () => {
     }
   });
 
+  it("decodeMessage keeps fields that it does not know, such as those of a later release, in the properties", () => {
+    const body = {
+      type: "event",
+      session_id: "s",
+      event_name: "n",
+      event_time: NOW,
+      plan: { string: "pro" },
+      sent_at: 5,
+    };
+    const decoded = decodeText(JSON.stringify({ ...body, properties: { a: 1 } }));
+    const { event_time, properties } = acceptedEvent(decoded);
+    assert.equal(event_time, NOW);
+    assert.deepEqual(properties, { a: 1, _unknown_fields: { plan: { string: "pro" }, sent_at: 5 } });
+    assert.ok(decoded.ok && decoded.propertiesJson === JSON.stringify(properties));
+    assert.deepEqual(
+      acceptedEvent(decodeMessage(encodeMessage(acceptedEvent(decoded)).data, META)).properties,
+      properties,
+    );
+  });
+
+  it("decodeMessage accepts properties of 16 KiB together with unknown fields of 16 KiB", () => {
+    const body = { type: "event", session_id: "s", event_name: "n", event_time: NOW };
+    const full = (name: string): object => ({ [name]: "x".repeat(16_384 - `{"${name}":""}`.length) });
+    const validated = validateEvent({ ...body, properties: full("a"), ...full("plan") }, NOW);
+    assert.ok(validated.ok && validated.warnings.length === 0);
+    assert.deepEqual(acceptedEvent(decodeMessage(encodeMessage(validated.event).data, META)), validated.event);
+  });
+
   it("decodeMessage measures future event times from the time of receipt", () => {
     const body = { type: "event", session_id: "s", event_name: "n", event_time: NOW + 86_400_000 };
     assert.ok(decodeText(JSON.stringify({ ...body, received_at: NOW })).ok);
@@ -168,8 +196,8 @@ describe("eventMessage", () => {
       message: "The message must be a JSON object",
     });
     assert.equal(
-      refused(decodeText('{"type":"event","session_id":"s","event_time":1,"x":1}')).message,
-      "event_name is required; x is not a field of an event",
+      refused(decodeText('{"type":"event","session_id":"s","event_time":1,"eventName":1}')).message,
+      "event_name is required; eventName is not a field of an event; is event_name meant?",
     );
   });
 

@@ -7,6 +7,7 @@
  * and must never become narrower: a message that was acknowledged before must stay an event.
  */
 import type { AnalyticsEvent, EventInput, JsonObject } from "./event";
+import { FIRST_TIME_MS, LAST_TIME_MS } from "./eventTime";
 
 /** The Avro types that events use. */
 export type AvroType =
@@ -49,6 +50,8 @@ const MAX_ID = 128;
 const MAX_USER_ID = 256;
 /** Characters of other posted strings. */
 const MAX_TEXT = 1024;
+/** Characters of a posted referrer. */
+const MAX_REFERRER = 8192;
 /** Characters of other strings in messages: what earlier releases accepted. */
 const MAX_PUBLISHED_TEXT = 8192;
 
@@ -128,7 +131,11 @@ const postedFields = {
   city: postedText,
   app: postedText,
   platform: postedText,
-  referrer: postedText,
+  // Browsers send long ones, of which the host is kept.
+  referrer: {
+    schema: { type: ["string", "null"], maxLength: MAX_REFERRER },
+    message: `must be null or a string of at most ${MAX_REFERRER} characters: a URL or a host`,
+  },
   properties: { schema: { type: ["object", "null"] }, message: "must be a JSON object" },
 } as const satisfies Record<string, FieldRule>;
 
@@ -140,7 +147,8 @@ export const publishedFields = {
   event_name: { ...publishedId, required: true },
   event_time: commonFields.event_time,
   original_event_time: {
-    schema: { type: ["integer", "null"], minimum: 0, maximum: Number.MAX_SAFE_INTEGER },
+    // The years 1 to 9999, which BigQuery can store.
+    schema: { type: ["integer", "null"], minimum: FIRST_TIME_MS, maximum: LAST_TIME_MS },
     message: "must be null or an integer, epoch milliseconds",
     avro: { type: ["null", "long"], doc: "Epoch milliseconds; set when event_time was corrected" },
   },
@@ -240,14 +248,19 @@ function schemaOf(fields: Readonly<Record<string, FieldRule>>): EventSchema {
       type: "object",
       properties: Object.fromEntries(entries.map(([name, field]) => [name, field.schema])),
       required: entries.filter(([, field]) => field.required).map(([name]) => name),
-      additionalProperties: false,
     },
     messages: new Map(entries.map(([name, field]) => [name, field.message])),
   };
 }
 
-/** An event as apps send it. */
+/** An event as apps send it. It may have further fields, which are kept in its properties. */
 export const postedEventSchema: EventSchema = schemaOf(postedFields);
 
-/** An event as a Pub/Sub message carries it. */
+/** An event as apps send it, without any other field. */
+export const strictEventSchema: EventSchema = {
+  ...postedEventSchema,
+  schema: { ...postedEventSchema.schema, additionalProperties: false },
+};
+
+/** An event as a Pub/Sub message carries it. It may have further fields, of later releases and other publishers. */
 export const publishedEventSchema: EventSchema = schemaOf(publishedFields);

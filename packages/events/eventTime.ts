@@ -6,6 +6,10 @@ export const EPOCH_MS_FROM = 1e11;
 /** How far an event time may be ahead of the time of receipt, to tolerate clocks of apps that are fast; ms. */
 export const MAX_FUTURE_MS = 24 * 3_600_000;
 
+/** The first and the last millisecond that a TIMESTAMP of BigQuery holds (years 1 to 9999); epoch ms. */
+export const FIRST_TIME_MS = -62_135_596_800_000;
+export const LAST_TIME_MS = 253_402_300_799_999;
+
 /** An event time in epoch milliseconds, or the problem, as the end of a sentence that begins with the field's name. */
 export type ParsedEventTime = { readonly ms: number } | { readonly problem: string };
 
@@ -14,7 +18,7 @@ const NOT_ISO = {
     "must be an ISO 8601 date or date-time such as 2024-05-17T08:30:00.250Z, 2024-05-17T10:30+02:00 or 2024-05-17 (send epoch times as a number)",
 };
 const NOT_FINITE = { problem: "must be a finite number" };
-const TOO_LATE = { problem: "must not be more than 24 hours in the future" };
+const TOO_LATE = "must not be more than 24 hours in the future";
 
 const ISO =
   /^(\d{4})-(\d{2})-(\d{2})(?:[Tt ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,20}))?)?(?:([Zz])|([+-])(\d{2})(?::?(\d{2}))?)?)?$/;
@@ -85,20 +89,32 @@ function parseText(text: string): ParsedEventTime {
 }
 
 /**
- * Reads an event time: a number, or numeric text of at least 9 digits, is epoch seconds or, from 1e11 on, epoch
+ * Reads a time: a number, or numeric text of at least 9 digits, is epoch seconds or, from 1e11 on, epoch
  * milliseconds; other text is ISO 8601 (UTC when it has no zone). Fractions of a millisecond are cut off: a time never moves
- * forward. Times before `earliest` or more than 24 hours after
- * `receivedAt` are rejected.
- * @param receivedAt epoch milliseconds
- * @param earliest epoch milliseconds, not negative
+ * forward.
+ * @returns epoch milliseconds, an integer; or the problem
+ */
+export function readTime(value: number | string): ParsedEventTime {
+  return typeof value === "number" ? parseNumber(value) : parseText(value);
+}
+
+/**
+ * Why a time cannot be that of an event: it is before `earliest`, or more than 24 hours after `receivedAt`; undefined when it can.
+ * All times are epoch milliseconds.
+ * @param earliest not negative
+ */
+export function eventTimeProblem(ms: number, receivedAt: number, earliest: number): string | undefined {
+  if (ms < earliest) return `must not be before ${new Date(earliest).toISOString().replace(".000Z", "Z")}`;
+  return ms > receivedAt + MAX_FUTURE_MS ? TOO_LATE : undefined;
+}
+
+/**
+ * Reads an event time (see {@link readTime}) and checks it (see {@link eventTimeProblem}).
  * @returns epoch milliseconds, an integer; or the problem
  */
 export function parseEventTime(value: number | string, receivedAt: number, earliest = 0): ParsedEventTime {
-  const parsed = typeof value === "number" ? parseNumber(value) : parseText(value);
+  const parsed = readTime(value);
   if ("problem" in parsed) return parsed;
-  if (parsed.ms < earliest) {
-    return { problem: `must not be before ${new Date(earliest).toISOString().replace(".000Z", "Z")}` };
-  }
-  if (parsed.ms > receivedAt + MAX_FUTURE_MS) return TOO_LATE;
-  return parsed;
+  const problem = eventTimeProblem(parsed.ms, receivedAt, earliest);
+  return problem === undefined ? parsed : { problem };
 }

@@ -3,6 +3,9 @@ import { inexactNumber } from "./exactJson";
 /** The largest JSON of `properties`, in UTF-8 bytes. */
 export const MAX_PROPERTIES_BYTES = 16 * 1024;
 
+/** The largest JSON of `properties` in a message, in UTF-8 bytes: they may hold unknown fields too. */
+export const MAX_PUBLISHED_PROPERTIES_BYTES = 64 * 1024;
+
 /** Maximum nesting depth of `properties`; well below the limits of recursive readers such as BigQuery's JSON functions. */
 export const MAX_PROPERTIES_DEPTH = 100;
 
@@ -57,20 +60,16 @@ function containerProblem(value: object, depth: number): string | undefined {
 /** JSON of valid properties, or the problem, as the end of a sentence that begins with the field's name. */
 export type CheckedProperties = { readonly json: string } | { readonly problem: string };
 
-/** Checks the `properties` of an event: size, depth, and that a JSON round trip does not change them. */
-export function checkProperties(value: object): CheckedProperties {
+/**
+ * Checks the `properties` of an event: size, depth, and that a JSON round trip does not change them.
+ * @param maxBytes maximum size of the JSON in UTF-8; bytes
+ */
+export function checkProperties(value: object, maxBytes = MAX_PROPERTIES_BYTES): CheckedProperties {
   const problem = containerProblem(value, 1);
   if (problem) return { problem };
   const json = JSON.stringify(value);
   // A UTF-16 unit takes at most 3 bytes of UTF-8, so most objects need no exact count.
-  if (json.length * 3 <= MAX_PROPERTIES_BYTES) return { json };
+  if (json.length * 3 <= maxBytes) return { json };
   const bytes = Buffer.byteLength(json, "utf8");
-  return bytes <= MAX_PROPERTIES_BYTES
-    ? { json }
-    : { problem: `must be at most ${MAX_PROPERTIES_BYTES} bytes as JSON in UTF-8, not ${bytes}` };
-}
-
-/** Whether JSON of JSON.stringify may have half of a surrogate pair: it escapes halves only. */
-export function mayHaveSurrogateHalf(json: string): boolean {
-  return json.includes("\\ud");
+  return bytes <= maxBytes ? { json } : { problem: `must be at most ${maxBytes} bytes as JSON in UTF-8, not ${bytes}` };
 }

@@ -1,5 +1,6 @@
 import { parseNetwork } from "./ipAddress";
 import { between, wholeNumber, type OptionSpecs } from "./options";
+import { segmentPathOption } from "./segmentPath";
 
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
 
@@ -21,7 +22,7 @@ export function trustedProxiesProblem(proxies: readonly string[]): string | unde
 }
 
 /** Answer headers that pages of other origins may read. */
-export const EXPOSED_HEADERS = "retry-after, x-event-warnings, x-request-id";
+export const EXPOSED_HEADERS = "retry-after, x-event-id, x-event-warnings, x-request-id";
 
 /** The options that ingest and nginx share, with the same names and meanings. */
 export const httpOptions = {
@@ -54,6 +55,7 @@ export const httpOptions = {
     check: corsOriginsProblem,
     group: "HTTP:",
   },
+  segmentPath: segmentPathOption,
   drainTimeout: {
     type: "duration",
     describe: "Maximum time to finish requests in flight when stopping; the remaining connections are then closed",

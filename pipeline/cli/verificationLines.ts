@@ -78,7 +78,9 @@ function horizonLines({ horizon, notCheckable, mayLackLinks, retention }: Verifi
     notCheckable === undefined
       ? []
       : [`${count(notCheckable.days, "day")}, ${notCheckable.first} to ${notCheckable.last}: ${deleted}`];
-  const cohorts = retention?.notCheckable ? [`retention of ${count(retention.notCheckable, "cohort")}: ${deleted}`] : [];
+  const cohorts = retention?.notCheckable
+    ? [`retention of ${count(retention.notCheckable, "cohort")}: ${deleted}`]
+    : [];
   if (mayLackLinks) {
     return [
       ...days,

@@ -46,6 +46,9 @@ const ADVERSARIAL: Partial<TrafficOptions> = {
   botShare: 0.1,
 };
 
+/** Fields of an accepted event that a client cannot send. */
+const SET_BY_SERVICE = ["received_at", "is_bot", "original_event_time", "browser", "os"];
+
 function accepted(input: EventInput): AnalyticsEvent {
   const result = validateEvent(input, Date.now());
   assert(result.ok, "the generated event is valid");
@@ -144,9 +147,8 @@ export class Traffic {
 
   /** Posts an accepted event once more, with its event_id. */
   async postAgain(event: AnalyticsEvent): Promise<void> {
-    // The fields that only the service sets would be refused or warned about.
-    const { received_at: _r, is_bot: _b, original_event_time: _t, browser: _w, os: _o, ...sent } = event;
-    await this.postEvents([sent as EventInput]);
+    const sent = Object.entries(event).filter(([name]) => !SET_BY_SERVICE.includes(name));
+    await this.postEvents([Object.fromEntries(sent) as unknown as EventInput]);
   }
 
   /**

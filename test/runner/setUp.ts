@@ -7,6 +7,8 @@ import { ensureSubmitter } from "@eventlogger/pipeline/runners/dataflow/submitte
 import { cacheDir } from "@eventlogger/process/packageRoot";
 import { ensureBootProgram } from "@eventlogger/tools/images/bootProgram";
 import { ensureChromium } from "../client/testing/chromium";
+import { ensureJavaLibrary } from "../segment/testing/javaLibrary";
+import { ensurePythonLibrary } from "../segment/testing/pythonLibrary";
 import { ensureNginx } from "../setup/installNginx";
 import type { SetUpStep } from "./setUpSteps";
 
@@ -20,10 +22,12 @@ const GROUPS: readonly (readonly (readonly [SetUpStep, Install])[])[] = [
   [
     ["BigQuery emulator", (line) => ensurePythonEnvironment(() => line("installing with pip (about a minute)"), line)],
     ["Dataflow submitter", (line) => ensureSubmitter(() => line("installing with pip (500 MB, about a minute)"), line)],
+    ["Segment's Python library", ensurePythonLibrary],
   ],
   [
     ["Flink job server", (onProgress) => ensureFlinkClasspath({ cacheDir, onProgress })],
     ["expansion service", (onProgress) => ensureExpansionClasspath({ cacheDir, onProgress })],
+    ["Segment's Java library", ensureJavaLibrary],
   ],
   [["boot program", (onProgress) => ensureBootProgram(onProgress)]],
   [
@@ -38,6 +42,8 @@ const NEED_PROGRAMS: readonly SetUpStep[] = [
   "Flink job server",
   "expansion service",
   "Dataflow submitter",
+  "Segment's Python library",
+  "Segment's Java library",
 ];
 
 /**

@@ -11,7 +11,9 @@ export type SetUpStep =
   | "Dataflow submitter"
   | "boot program"
   | "nginx"
-  | "Chromium";
+  | "Chromium"
+  | "Segment's Python library"
+  | "Segment's Java library";
 
 /** A test that imports one of these files, directly or not, needs the step. */
 const STEP_OF_SOURCE: Readonly<Record<string, SetUpStep>> = {
@@ -23,6 +25,8 @@ const STEP_OF_SOURCE: Readonly<Record<string, SetUpStep>> = {
   "tools/images/bootProgram.ts": "boot program",
   "nginx/findNginx.ts": "nginx",
   "test/client/testing/chromium.ts": "Chromium",
+  "test/segment/testing/pythonLibrary.ts": "Segment's Python library",
+  "test/segment/testing/javaLibrary.ts": "Segment's Java library",
 };
 
 const WHOLE_STACK = ["emulator programs", "BigQuery emulator", "Flink job server", "nginx"] as const;

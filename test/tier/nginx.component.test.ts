@@ -206,6 +206,35 @@ const installed = spawnSync("nginx", ["-v"]).status === 0;
     }
   });
 
+  it("nginx passes batches of Segment's libraries, logs their paths, and limits the key that is the user name", async () => {
+    const [a] = (await upstreams(noContent)) as [Upstream];
+    const {
+      url,
+      directory,
+      process: child,
+    } = await startNginx({ upstreams: [a.address], segmentPath: "/collect", keyLimit: { perSecond: 1, burst: 1 } });
+    const send = (path: string, body: string, key: string): Promise<Response> =>
+      fetch(url + path, {
+        method: "POST",
+        body,
+        headers: { authorization: `Basic ${Buffer.from(`${key}:`).toString("base64")}` },
+      });
+    const large = " ".repeat(5_242_880);
+    for (const name of ["batch", "b", "import"])
+      assert.equal((await send(`/collect/${name}/`, large, name)).status, 204);
+    assert.equal((await send("/collect/batch", `${large} `, "more")).status, 413);
+    assert.equal((await send("/collect/t", large, "single")).status, 413);
+    const same = await Promise.all(Array.from({ length: 8 }, () => send("/collect/i", "{}", "same")));
+    const statuses = same.map(({ status }) => status);
+    assert.ok(statuses.includes(204) && statuses.includes(429), statuses.join());
+    // Elsewhere it is the key of something in front of nginx.
+    for (let i = 0; i < 8; i++) assert.equal((await send("/event/", "{}", "other")).status, 204);
+    await child.stop();
+    const log = readFileSync(join(directory, "access.log"), "utf8");
+    for (const path of ["/collect/import/", "/collect/t", "/collect/i"])
+      assert.ok(log.includes(`"path":"${path}"`), path);
+  });
+
   it("nginx limits concurrent requests per client address", async () => {
     const waiting: (() => void)[] = [];
     const [a] = (await upstreams((req, res) => {

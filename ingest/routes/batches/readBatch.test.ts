@@ -1,24 +1,25 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { readBatch, type Batch } from "./readBatch";
+import type { BatchEvents } from "./batchEvents";
+import { readBatch } from "./readBatch";
 import { RequestError, type ErrorCode } from "../../http/errors";
 import { sampleEvent } from "../../testing/requests";
 
 const RECEIVED_AT = 1_700_000_001_000;
 const EARLIEST = Date.UTC(2010, 0, 1);
 
-function read(body: string, format: "json" | "ndjson" = "json", maxEvents = 10): Batch {
+function read(body: string, format: "json" | "ndjson" = "json", maxEvents = 10): BatchEvents {
   return readBatch(Buffer.from(body), {
     format,
     maxEvents,
     idempotencyKey: "",
     receivedAt: RECEIVED_AT,
-    earliest: EARLIEST,
+    rules: { earliest: EARLIEST },
   });
 }
 const json = JSON.stringify;
 const lines = (...events: unknown[]): string => events.map((event) => json(event)).join("\n");
-const ids = (batch: Batch): string[] => batch.messages.map(({ attributes }) => attributes.event_id);
+const ids = (batch: BatchEvents): string[] => batch.messages.map(({ attributes }) => attributes.event_id);
 
 function assertRefused(run: () => unknown, code: ErrorCode, message: RegExp): void {
   assert.throws(run, (error) => {
@@ -45,7 +46,7 @@ describe("readBatch", () => {
       assert.equal(batch.messages[0]?.attributes.event_time, "1700000000123");
     }
     for (const empty of [read("[]"), read('{"events":[]}'), read("", "ndjson")]) {
-      assert.deepEqual(empty, { messages: [], rejected: [], warnings: [] });
+      assert.deepEqual([empty.size, empty.messages, empty.rejected, empty.warnings], [0, [], [], []]);
     }
   });
 
@@ -119,11 +120,9 @@ describe("readBatch", () => {
     for (const value of [null, 1, "text", true]) assertRefused(() => read(json(value)), "INVALID_BATCH", /an array of/);
     assertRefused(() => read("{}"), "INVALID_BATCH", /^events must be an array$/);
     assertRefused(() => read(json({ events: a })), "INVALID_BATCH", /^events must be an array$/);
-    assertRefused(
-      () => read(json({ events: [a], sent_at: 1 })),
-      "INVALID_BATCH",
-      /^sent_at is not a field of a batch$/,
-    );
+    assertRefused(() => read(json({ events: [a], sentAt: 1 })), "INVALID_BATCH", /^sentAt is not a field of a batch$/);
+    assertRefused(() => read(json({ events: [a], sent_at: "soon" })), "INVALID_BATCH", /^sent_at must be an ISO 8601/);
+    assertRefused(() => read(json({ events: [a], sent_at: {} })), "INVALID_BATCH", /^sent_at must be a number or/);
     assertRefused(() => read('{"__proto__":{"events":[]}}'), "INVALID_BATCH", /^__proto__ is not a field/);
     assertRefused(() => read(json(a)), "INVALID_BATCH", /session_id is not a field of a batch/);
   });

@@ -1,31 +1,12 @@
-import { validateEvent, type FieldError, type FieldWarning } from "@eventlogger/events/validation";
+import type { PostingRules } from "@eventlogger/events/validation";
 import { parseExactJson } from "@eventlogger/events/exactJson";
-import { encodeMessage, type EventMessage } from "@eventlogger/events/eventMessage";
+import { readTime } from "@eventlogger/events/eventTime";
+import { BatchEvents } from "./batchEvents";
 import { batchIds } from "./batchIds";
 import { parseJson } from "../../http/body/readBody";
 import type { BodyFormat } from "../../http/body/contentHeaders";
 import { RequestError } from "../../http/errors";
 import { isNestedDeeper } from "../../http/body/jsonDepth";
-
-/** An event that was not accepted. */
-export interface RejectedEvent {
-  /** Index in the batch, from 0. */
-  readonly index: number;
-  readonly errors: readonly FieldError[];
-}
-
-/** A warning about an event that was accepted. */
-export interface EventWarning extends FieldWarning {
-  /** Index in the batch, from 0. */
-  readonly index: number;
-}
-
-/** The valid and the rejected events of a batch. */
-export interface Batch {
-  readonly messages: readonly EventMessage[];
-  readonly rejected: readonly RejectedEvent[];
-  readonly warnings: readonly EventWarning[];
-}
 
 /** A line of NDJSON that is not valid JSON. */
 class BadLine {
@@ -62,35 +43,47 @@ function parseLines(body: Buffer, max: number): unknown[] {
 }
 
 const NOT_A_BATCH = 'must be an array of events, or {"events": [...]}';
+const FIELDS: ReadonlySet<string> = new Set(["events", "sent_at"]);
 
-/** The events in a JSON body. @throws RequestError INVALID_JSON, INVALID_BATCH */
-function parseArray(body: Buffer): readonly unknown[] {
+/** The events of a JSON body, and when it was sent if the body tells that. */
+interface ParsedBatch {
+  readonly inputs: readonly unknown[];
+  readonly sentAt: number | string | undefined;
+}
+
+/** When a batch was sent. @throws RequestError INVALID_BATCH */
+function parseSentAt(sentAt: unknown): number | string | undefined {
+  if (sentAt === undefined || sentAt === null) return undefined;
+  const isTime = typeof sentAt === "number" || typeof sentAt === "string";
+  const parsed = isTime ? readTime(sentAt) : { problem: "must be a number or a string" };
+  if (isTime && !("problem" in parsed)) return sentAt;
+  throw new RequestError("INVALID_BATCH", { field: "sent_at", detail: "problem" in parsed ? parsed.problem : "" });
+}
+
+/** @throws RequestError INVALID_JSON, INVALID_BATCH */
+function parseArray(body: Buffer): ParsedBatch {
   if (isNestedDeeper(body, MAX_DEPTH)) throw new RequestError("INVALID_JSON", { detail: `it ${TOO_DEEP}` });
   const value = parseJson(body);
-  if (Array.isArray(value)) return value;
+  if (Array.isArray(value)) return { inputs: value, sentAt: undefined };
   if (typeof value !== "object" || value === null) throw new RequestError("INVALID_BATCH", { detail: NOT_A_BATCH });
-  const unknown = Object.keys(value).filter((key) => key !== "events");
+  const unknown = Object.keys(value).filter((key) => !FIELDS.has(key));
   if (unknown.length > 0) {
     const errors = unknown.slice(0, 20).map((key) => ({ field: key || '""', message: "is not a field of a batch" }));
     throw new RequestError("INVALID_BATCH", { errors });
   }
-  const { events } = value as { events?: unknown };
+  const { events, sent_at } = value as { events?: unknown; sent_at?: unknown };
   if (!Array.isArray(events)) throw new RequestError("INVALID_BATCH", { field: "events", detail: "must be an array" });
-  return events;
+  return { inputs: events, sentAt: parseSentAt(sent_at) };
 }
 
-/** Finds events of a batch that have the id of an earlier one and other content. Equal events are repeats, and allowed. */
-class IdConflicts {
-  private readonly first = new Map<string, { readonly index: number; readonly data: Buffer }>();
-
-  conflictOf({ data, attributes: { event_id } }: EventMessage, index: number): EventWarning | undefined {
-    const first = this.first.get(event_id);
-    if (first === undefined) this.first.set(event_id, { index, data });
-    // All events of a batch are received at the same time, so equal events are equal messages.
-    if (first === undefined || first.data.equals(data)) return undefined;
-    const message = `must name one event, but event ${first.index} of this batch has it too, with other content; one of them counts`;
-    return { index, field: "event_id", code: "conflict", message };
-  }
+/** How to read a batch. */
+export interface BatchOptions {
+  readonly format: BodyFormat;
+  readonly maxEvents: number;
+  readonly idempotencyKey: string;
+  /** Epoch milliseconds. */
+  readonly receivedAt: number;
+  readonly rules: PostingRules;
 }
 
 /**
@@ -98,44 +91,20 @@ class IdConflicts {
  * @param body UTF-8
  * @throws RequestError INVALID_JSON, INVALID_BATCH or TOO_MANY_EVENTS when the body as a whole is invalid.
  */
-export function readBatch(
-  body: Buffer,
-  options: {
-    readonly format: BodyFormat;
-    readonly maxEvents: number;
-    readonly idempotencyKey: string;
-    /** Epoch milliseconds. */
-    readonly receivedAt: number;
-    /** Event times before this are rejected; epoch milliseconds. */
-    readonly earliest: number;
-  },
-): Batch {
-  const { format, maxEvents, idempotencyKey, receivedAt, earliest } = options;
-  const inputs = format === "ndjson" ? parseLines(body, maxEvents) : parseArray(body);
+export function readBatch(body: Buffer, options: BatchOptions): BatchEvents {
+  const { format, maxEvents, idempotencyKey, receivedAt, rules } = options;
+  const { inputs, sentAt } =
+    format === "ndjson" ? { inputs: parseLines(body, maxEvents), sentAt: undefined } : parseArray(body);
   if (inputs.length > maxEvents) throw new RequestError("TOO_MANY_EVENTS", { detail: String(maxEvents) });
-
   const idOf = batchIds(body, idempotencyKey);
-  const messages: EventMessage[] = [];
-  const rejected: RejectedEvent[] = [];
-  const warnings: EventWarning[] = [];
-  const conflicts = new IdConflicts();
+  const events = new BatchEvents(receivedAt);
   let index = 0;
   // One object for all events, not one for each.
-  const rules = { createId: (): string => idOf(index), earliest };
+  const batchRules: PostingRules = { ...rules, sentAt, createId: () => idOf(index) };
   for (; index < inputs.length; index++) {
     const input = inputs[index];
-    if (input instanceof BadLine) {
-      rejected.push({ index, errors: [{ field: "", message: input.message }] });
-      continue;
-    }
-    const result = validateEvent(input, receivedAt, rules);
-    if (result.ok) {
-      const message = encodeMessage(result.event, result.propertiesJson);
-      messages.push(message);
-      const conflict = conflicts.conflictOf(message, index);
-      if (conflict) warnings.push(conflict);
-      for (const warning of result.warnings) warnings.push({ index, ...warning });
-    } else rejected.push({ index, errors: result.errors });
+    if (input instanceof BadLine) events.reject(index, [{ field: "", message: input.message }]);
+    else events.add(index, input, batchRules);
   }
-  return { messages, rejected, warnings };
+  return events;
 }

@@ -18,10 +18,17 @@ export const validInputs = (now: number): fc.Arbitrary<object> =>
         fc.integer({ min: 1e11, max: now + 86_400_000 }),
       ),
       user_id: optional,
+      anonymous_id: optional,
       page: optional,
       country: optional,
       region: optional,
       city: optional,
+      app: optional,
+      platform: optional,
+      referrer: fc.oneof(optional, fc.webUrl(), fc.domain()),
+      plan: fc
+        .jsonValue({ maxDepth: 2, stringUnit: "grapheme" })
+        .map((value) => JSON.parse(JSON.stringify(value)) as JsonObject),
       // One JSON round trip, as over HTTP, removes -0.
       properties: fc
         .dictionary(word(8), fc.jsonValue({ maxDepth: 4, stringUnit: "grapheme" }))

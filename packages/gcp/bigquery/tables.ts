@@ -190,7 +190,11 @@ export const dailyRollupVersionsTable: Table = {
     required("written_date", "DATE", "UTC day of updated_at. The partition of the row"),
     // Nullable, because rows of earlier releases lack them: null means 0.
     nullable("anonymous_user_count", "INT64", "Those of active_user_count without a user id"),
-    nullable("weekly_active_change", "INT64", "Persons active in the 7 days until that day, minus those of the day before"),
+    nullable(
+      "weekly_active_change",
+      "INT64",
+      "Persons active in the 7 days until that day, minus those of the day before",
+    ),
     nullable("monthly_active_change", "INT64", "As weekly_active_change, of 30 days"),
     nullable("bot_session_count", "INT64", "Sessions of bots"),
     nullable("bot_user_count", "INT64", "Persons with events that day which are all of bots"),

@@ -57,8 +57,7 @@ GROUP BY generation, date`,
 };
 
 /** The running total of a column over the days of a generation. Rows of earlier releases have null in some columns. */
-const untilDay = (column: string): string =>
-  `SUM(IFNULL(${column}, 0)) OVER (PARTITION BY generation ORDER BY date)`;
+const untilDay = (column: string): string => `SUM(IFNULL(${column}, 0)) OVER (PARTITION BY generation ORDER BY date)`;
 
 /**
  * SQL of the rollups of the generations for which a condition on `generation` holds. Every event belongs to a session, so days without

@@ -19,26 +19,39 @@ export interface HttpFaultProxy {
   stop(): Promise<void>;
 }
 
-/** The answers to failed calls, one after the other: those of an overloaded or failing BigQuery. */
-const ERRORS = [
+/** An answer to a failed call. */
+export interface ErrorAnswer {
+  readonly status: number;
+  readonly reason: string;
+  /** Value of the header `Retry-After`, s. @default none */
+  readonly retryAfter?: string;
+}
+
+/** The answers of an overloaded or failing BigQuery. */
+const ERRORS: readonly ErrorAnswer[] = [
   { status: 500, reason: "internalError" },
   { status: 503, reason: "backendError" },
-] as const;
+];
 
 function without(headers: IncomingHttpHeaders, names: readonly string[]): IncomingHttpHeaders {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !names.includes(name)));
 }
 
-/** Starts a proxy. @param target URL of the service, such as that of a BigQuery emulator */
-export async function startHttpFaultProxy(target: string): Promise<HttpFaultProxy> {
+/**
+ * Starts a proxy.
+ * @param target URL of the service, such as that of a BigQuery emulator
+ * @param answers to failed calls, one after the other
+ */
+export async function startHttpFaultProxy(target: string, answers = ERRORS): Promise<HttpFaultProxy> {
   const faults = new FaultDecider();
   const agent = new Agent({ keepAlive: true });
   let errors = 0;
 
   function fail(response: ServerResponse): void {
-    const { status, reason } = ERRORS[errors++ % ERRORS.length] as (typeof ERRORS)[number];
+    const { status, reason, retryAfter } = answers[errors++ % answers.length] as ErrorAnswer;
     const message = "The proxy answers this call with an error";
     const body = { error: { code: status, message, errors: [{ reason, message, domain: "global" }] } };
+    if (retryAfter !== undefined) response.setHeader("Retry-After", retryAfter);
     response.writeHead(status, { "Content-Type": "application/json" }).end(JSON.stringify(body));
   }
 

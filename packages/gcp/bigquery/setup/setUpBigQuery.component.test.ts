@@ -153,24 +153,20 @@ describe("setUpBigQuery", function () {
     await fixture.bigquery.createDataset("users_only");
     const dataset = fixture.bigquery.dataset("users_only");
     const added = {
-      events: [
-        "original_event_time",
-        ...["anonymous_id", "app", "platform", "referrer", "browser", "os", "is_bot"],
-      ],
+      events: ["original_event_time", ...["anonymous_id", "app", "platform", "referrer", "browser", "os", "is_bot"]],
       daily_rollup_versions: [
         ...["anonymous_user_count", "weekly_active_change", "monthly_active_change"],
         ...["bot_session_count", "bot_user_count"],
       ],
     };
+    const isNew = (name: string): boolean => Object.values(added).some((names) => names.includes(name));
     for (const table of [eventsTable, dailyRollupVersionsTable]) {
-      const isNew = (name: string): boolean => Object.values(added).some((names) => names.includes(name));
       const fields = table.columns.filter((column) => !isNew(column.name));
       const timePartitioning = { type: "DAY", field: table.partitionBy };
       await dataset.createTable(table.name, { schema: { fields }, timePartitioning });
     }
     const version = rollupVersion({ date: "2024-05-01", session_count: 3, active_user_count: 2, new_user_count: 2 });
-    const { anonymous_user_count: _a, weekly_active_change: _w, monthly_active_change: _m, ...rest } = version;
-    const { bot_session_count: _s, bot_user_count: _u, ...row } = rest;
+    const row = Object.fromEntries(Object.entries(version).filter(([name]) => !isNew(name)));
     await dataset.table("daily_rollup_versions").insert([row]);
     const steps = await setUpBigQuery(fixture.bigquery, { dataset: "users_only" });
     for (const [table, columns] of Object.entries(added)) {
@@ -185,7 +181,12 @@ describe("setUpBigQuery", function () {
       return rows.map((one) => columns.map((column) => one.number(column)).join(" "));
     };
     assert.deepEqual(await read(), ["2 2 0 0 0 0"]);
-    const changes = { weekly_active_change: 1, monthly_active_change: 2, anonymous_user_count: 1, bot_session_count: 5 };
+    const changes = {
+      weekly_active_change: 1,
+      monthly_active_change: 2,
+      anonymous_user_count: 1,
+      bot_session_count: 5,
+    };
     await dataset.table("daily_rollup_versions").insert([rollupVersion({ date: "2024-05-02", ...changes })]);
     assert.deepEqual(await read(), ["2 2 0 0 0 0", "0 2 1 2 1 5"]);
     assert.deepEqual((await checkTables(fixture.bigquery, "users_only")).problems, []);

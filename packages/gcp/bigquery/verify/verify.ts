@@ -66,7 +66,10 @@ export interface Verification extends RollupComparison {
 }
 
 /** The generation of a dataset in which no run has started, for its rows that were written otherwise. */
-const NO_GENERATION = { generation: FIRST_GENERATION, settings: { sessionGapMs: 30 * 60_000, stateFormat: PERSONS_STATE_FORMAT } };
+const NO_GENERATION = {
+  generation: FIRST_GENERATION,
+  settings: { sessionGapMs: 30 * 60_000, stateFormat: PERSONS_STATE_FORMAT },
+};
 
 /** @throws Error when the generation does not exist */
 async function generationOf(
