@@ -11,7 +11,7 @@ export interface LimitedSender {
 
 /**
  * Limits how many new anonymous ids a sender may use. A client that makes a new id for every event would fill the state of the
- * pipeline with persons who never come again.
+ * pipeline with persons who are never seen again.
  */
 export class NewIdLimits {
   private readonly seen = new SeenIds();

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { ABSENT_FIELDS } from "@eventlogger/events/absentFields";
 import { decodeMessage } from "@eventlogger/events/eventMessage";
 import { useIngest, type TestReplica, type TestTopic } from "../testing/fixture";
 import { errorsOf, post, sampleEvent, sendRaw } from "../testing/requests";
@@ -33,7 +34,10 @@ describe("POST /event/ with Pub/Sub", function () {
     const decoded = decodeMessage(message.data, { messageId: message.id, publishTime: Date.now() });
     assert.ok(decoded.ok);
     const { received_at, ...event } = decoded.event;
-    assert.deepEqual(event, { ...sampleEvent(fields), event_time: 1_700_000_000_123 });
+    // The user agent is that of Node's fetch.
+    const expected = { ...ABSENT_FIELDS, ...sampleEvent(fields), event_time: 1_700_000_000_123, platform: "server" };
+    assert.deepEqual(event, expected);
+    assert.equal(response.headers.get("x-event-id"), "full");
     assert.ok(received_at >= before && received_at <= Date.now());
   });
 
@@ -86,7 +90,10 @@ describe("POST /event/ with Pub/Sub", function () {
       ["a page that is not a string", { page: ["/"] }, ["page"]],
       ["properties that are not an object", { properties: [1] }, ["properties"]],
       ["properties over 16 KiB", { properties: { x: "y".repeat(16 * 1024) } }, ["properties"]],
-      ["unknown fields", { colour: "red", received_at: 1 }, ["colour", "received_at"]],
+      ["an anonymous id that is not a string", { anonymous_id: ["a"] }, ["anonymous_id"]],
+      ["a too long anonymous id", { anonymous_id: "x".repeat(257) }, ["anonymous_id"]],
+      ["an invalid time of sending", { sent_at: "soon" }, ["sent_at"]],
+      ["a referrer that is not a string", { referrer: {} }, ["referrer"]],
     ];
     for (const [what, fields, expected] of bad) {
       it(`POST /event/ refuses ${what} and names the field`, async () => {

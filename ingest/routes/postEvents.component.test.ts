@@ -61,7 +61,7 @@ describe("POST /events/ with Pub/Sub", function () {
     const [first, second] = events("mixed", 2);
     const answer = await postBatch(replica.url, [
       first,
-      { colour: "red" },
+      { colour: "red", eventName: "view" },
       second,
       sampleEvent({ event_time: "soon" }),
     ]);
@@ -74,7 +74,7 @@ describe("POST /events/ with Pub/Sub", function () {
     assert.deepEqual(
       body.rejected.map(({ index, errors }) => [index, errors.map(({ field }) => field).sort()]),
       [
-        [1, ["colour", "event_name", "event_time", "session_id", "type"]],
+        [1, ["eventName", "event_name", "event_time", "session_id", "type"]],
         [3, ["event_time"]],
       ],
     );

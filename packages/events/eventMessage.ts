@@ -23,6 +23,8 @@ export type DecodedMessage =
       readonly event: AnalyticsEvent;
       /** JSON of the event's properties; `null` without properties. */
       readonly propertiesJson: string;
+      /** Set when the message had fields that this release does not know, which are in the properties now. */
+      readonly hasUnknownFields?: true;
     }
   | { readonly ok: false; readonly errorType: DecodeErrorType; readonly message: string };
 
@@ -121,7 +123,12 @@ export function decodeMessage(
   }
   unwrap(parsed.value);
   const result = validatePublishedEvent(parsed.value, meta);
-  if (result.ok) return { ok: true, event: result.event, propertiesJson: result.propertiesJson };
+  if (result.ok) {
+    const { event, propertiesJson, hasUnknownFields } = result;
+    return hasUnknownFields
+      ? { ok: true, event, propertiesJson, hasUnknownFields }
+      : { ok: true, event, propertiesJson };
+  }
   const message = result.errors.map((e) => `${e.field === "" ? "The message" : e.field} ${e.message}`).join("; ");
   return { ok: false, errorType: "invalid_event", message };
 }

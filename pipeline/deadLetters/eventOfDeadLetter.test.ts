@@ -23,6 +23,14 @@ const EVENT: AnalyticsEvent = {
   region: "",
   city: "null",
   properties: { a: [1, 0.1, null, { b: "null" }], big: 9007199254740992 },
+  original_event_time: Date.UTC(1999, 11, 31),
+  anonymous_id: "a-1",
+  app: "shop",
+  platform: "web",
+  referrer: "search.example",
+  browser: "Firefox",
+  os: "Linux",
+  is_bot: true,
   received_at: NOW,
 };
 
@@ -51,13 +59,29 @@ const reasonOf = (letter: DeadLetterRow): string => {
 
 describe("eventOfDeadLetter", () => {
   it("a refused row of events becomes the event that it came from, and the same row again", () => {
-    for (const event of [EVENT, { ...EVENT, user_id: null, page: null, properties: null }]) {
+    for (const event of [EVENT, { ...EVENT, ...ABSENT_FIELDS }]) {
       const recovered = eventOfDeadLetter(refused(eventRow(event)));
       assert.deepEqual(recovered, { ok: true, event });
       const { data } = encodeMessage(event);
       const decoded = decodeMessage(data, { messageId: "other", publishTime: NOW });
       assert.deepEqual(decoded.ok && decoded.event, event);
     }
+  });
+
+  it("a refused row of an earlier release, without the columns of this one, becomes its event", () => {
+    const { event_id, session_id, event_name, event_time, received_at } = EVENT;
+    const event = {
+      ...ABSENT_FIELDS,
+      type: "event",
+      event_id,
+      session_id,
+      event_name,
+      event_time,
+      received_at,
+    } as const;
+    const columns = Object.entries(eventRow(event)).filter(([name]) => !(name in ABSENT_FIELDS));
+    assert.deepEqual(eventOfDeadLetter(refused(Object.fromEntries(columns))), { ok: true, event });
+    assert.deepEqual(eventOfDeadLetter(refused({ ...eventRow(event), is_bot: null })), { ok: true, event });
   });
 
   it("a message that is an event now keeps its event_id, or its message id when it had none", () => {

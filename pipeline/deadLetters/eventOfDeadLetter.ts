@@ -29,11 +29,15 @@ function decodeRow(payload: string, failedAt: number): RecoveredEvent {
   if (typeof event_id !== "string") return failed("The row has no event_id");
   const receivedAt = Date.parse(String(received_at));
   if (Number.isNaN(receivedAt)) return failed(`received_at is not a time: ${JSON.stringify(received_at)}`);
-  const { session_id, event_name, event_time, user_id, page, country, region, city } = row;
+  // The columns of a row are the fields of its message, but for these.
+  const { event_date, received_date, original_event_time, is_bot, ...fields } = row;
   const message = {
+    ...fields,
     type: "event",
-    ...{ event_id, session_id, event_name, event_time, user_id, page, country, region, city },
-    ...(typeof properties === "string" && { properties }),
+    // Rows of earlier releases lack both.
+    ...(original_event_time && { original_event_time: Date.parse(original_event_time) }),
+    is_bot: is_bot ?? false,
+    properties: typeof properties === "string" ? properties : undefined,
     received_at: receivedAt,
   };
   return decode(Buffer.from(JSON.stringify(message)), event_id, failedAt);

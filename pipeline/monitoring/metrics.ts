@@ -119,6 +119,12 @@ const METRICS: readonly Metric[] = [
     read: counterOf("sharedAnonymousIds"),
   },
   {
+    name: "pipeline_events_with_unknown_fields_total",
+    type: "counter",
+    help: "Events whose messages have fields that this release does not know. They are kept in the properties",
+    read: counterOf("eventsWithUnknownFields"),
+  },
+  {
     name: "pipeline_state_bytes",
     type: "gauge",
     help: "Size of the last checkpoint, which contains all state",

@@ -32,6 +32,15 @@ describe("parseMessage", () => {
     assert.deepEqual(parse(encodeMessage(event()).data), expected);
   });
 
+  it("a message of an earlier release, in Avro's encoding of its own fields, becomes an event without the later fields", () => {
+    const earlier =
+      '{"type":"event","event_id":"e","session_id":"s","event_name":"view","event_time":1769860800.000,' +
+      '"user_id":{"string":"u"},"page":null,"country":null,"region":null,"city":null,' +
+      `"properties":"{\\"a\\":1}","received_at":${NOW}}`;
+    const expected = { kind: "event", event: event(), propertiesJson: '{"a":1}', isStale: false };
+    assert.deepEqual(parse(earlier), expected);
+  });
+
   /** Whether an event is stale. The times are relative to NOW; ms. */
   function isStale(eventTime: number, times: { published?: number; watermark?: number; clock?: number } = {}): boolean {
     const { published = 0, watermark, clock = 0 } = times;

@@ -24,7 +24,8 @@ export function parseMessage(message: PubSubMessage, staleAfterMs: number | unde
   const { data, messageId, publishTime, watermark = now } = message;
   const decoded = decodeMessage(data, { messageId, publishTime });
   if (decoded.ok) {
-    const { event, propertiesJson } = decoded;
+    const { event, propertiesJson, hasUnknownFields } = decoded;
+    if (hasUnknownFields) count("eventsWithUnknownFields");
     const isStale = staleAfterMs !== undefined && event.event_time < Math.max(watermark, publishTime) - staleAfterMs;
     return { kind: "event", event, propertiesJson, isStale };
   }

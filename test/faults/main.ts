@@ -31,7 +31,14 @@ async function main(filters: readonly string[]): Promise<number> {
     .filter((name) => filters.length === 0 || filters.some((filter) => name.includes(filter)));
   if (names.length === 0) throw new UserError(`No file of test/faults matches ${filters.join(", ")}`);
   const progress = new Progress();
-  await setUp(new Set(["nginx", "emulator programs", "BigQuery emulator", "Flink job server"]), progress);
+  const steps = [
+    "nginx",
+    "emulator programs",
+    "BigQuery emulator",
+    "Flink job server",
+    "Segment's Java library",
+  ] as const;
+  await setUp(new Set(steps), progress);
   progress.print(machine());
   const reports: FileReport[] = [];
   for (const [i, name] of names.entries()) {

@@ -1,110 +1,45 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { decodeMessage } from "@eventlogger/events/eventMessage";
-import { eventually, useIngest, type TestReplica, type TestTopic } from "@eventlogger/ingest/testing/fixture";
+import { eventually } from "@eventlogger/ingest/testing/fixture";
 import { metricsOf } from "@eventlogger/ingest/testing/metrics";
-import { startNginx } from "@eventlogger/nginx/testing/startNginx";
 import { findNginx } from "@eventlogger/nginx/findNginx";
-import type { ChildProcess } from "@eventlogger/process/childProcess";
 import { findChromium, startChromium } from "../client/testing/chromium";
-import { startHttpFaultProxy, type ErrorAnswer } from "../faults/rig/httpFaultProxy";
 import { browserSender, expectedOfBrowser } from "./testing/browserLibrary";
-import { expectedOf, makeCalls, type Call, type ExpectedEvent } from "./testing/calls";
+import type { ExpectedEvent } from "./testing/calls";
+import { needsBrowser, readExamples, runExample } from "./testing/examples";
 import { sendWithJava } from "./testing/javaLibrary";
 import { sendWithNode } from "./testing/nodeLibrary";
 import { sendWithPython } from "./testing/pythonLibrary";
-import type { Sender } from "./testing/sender";
+import { UNAVAILABLE, useLibraryRig } from "./testing/rig";
 
 const NO_CHROMIUM = new Error("Chromium is not installed");
-const CALLS = 1000;
-const WRITE_KEY = "segment-key";
-const UNAVAILABLE: readonly ErrorAnswer[] = [{ status: 503, reason: "unavailable" }];
-/** OkHttp, which the Java library sends with, repeats such a request at once; the library itself waits for 15 s. */
-const REPEAT_AT_ONCE: readonly ErrorAnswer[] = [{ status: 503, reason: "unavailable", retryAfter: "0" }];
+/** The user in the programs on the page about sending events. */
+const USER_OF_EXAMPLES = "u-1001";
+/** OkHttp, which the Java library sends with, repeats such a request at once. */
+const REPEAT_AT_ONCE = { ...UNAVAILABLE, retryAfter: "0" };
 
 (findNginx() ? describe : describe.skip)("Segment's libraries, unchanged, through nginx (needs nginx)", function () {
   this.timeout(240_000);
-  const ingest = useIngest();
-  let topic: TestTopic;
-  let replica: TestReplica;
-  let nginx: { readonly port: number; readonly process: ChildProcess };
-  let directory: string;
-  const sent: Call[] = [];
-
-  before(async () => {
-    directory = mkdtempSync(join(tmpdir(), "segment-"));
-    const keys = join(directory, "keys");
-    writeFileSync(keys, JSON.stringify({ shop: WRITE_KEY }));
-    topic = await ingest.freshTopic();
-    replica = await ingest.startReplica({ TOPIC: topic.name, WRITE_KEYS_FILE: keys, CORS_ORIGINS: "*" });
-    nginx = await startNginx(directory, [replica.port]);
-  });
-  after(async () => {
-    await nginx?.process.stop();
-    rmSync(directory, { recursive: true });
-  });
-
-  async function arrived(calls: readonly Call[]): Promise<void> {
-    await eventually(() => calls.every(({ id }) => topic.messages.has(id)), "every call is in the topic", 120_000);
-  }
-
-  function eventOf(id: string): ExpectedEvent {
-    const message = topic.messages.get(id);
-    assert.ok(message, id);
-    const decoded = decodeMessage(message.data, { messageId: message.id, publishTime: message.publishTime.getTime() });
-    assert.ok(decoded.ok, id);
-    const { event_id, user_id, anonymous_id, event_name, event_time } = decoded.event;
-    return { id: event_id, user: user_id, anonymous: anonymous_id, name: event_name, time: event_time };
-  }
-
-  /** Sends calls through a proxy that fails every third request: without publishing its calls, or after it. */
-  async function assertExact(
-    name: string,
-    send: Sender,
-    {
-      answers = UNAVAILABLE,
-      expected = (calls: readonly Call[]): readonly ExpectedEvent[] => calls.map(expectedOf),
-    } = {},
-  ): Promise<void> {
-    const calls = makeCalls(name, CALLS);
-    sent.push(...calls);
-    const proxy = await startHttpFaultProxy(`http://127.0.0.1:${nginx.port}`, answers);
-    proxy.faults.set({ share: 1 / 3, kinds: ["answer lost", "error"] });
-    try {
-      await send({ url: proxy.url, writeKey: WRITE_KEY, calls, directory });
-      await arrived(calls);
-    } finally {
-      await proxy.stop();
-    }
-    assert.deepEqual(
-      calls.map(({ id }) => eventOf(id)),
-      expected(calls),
-    );
-    const { error, "answer lost": lost } = proxy.faults.counts;
-    assert.ok(error > 0 && lost > 0, `${error} requests failed, ${lost} answers were lost`);
-    assert.ok(
-      calls.some(({ id }) => topic.deliveries(id) > 1),
-      "some calls are published twice",
-    );
-  }
+  const rig = useLibraryRig();
 
   async function assertBrowserExact(): Promise<void> {
     if (!findChromium()) throw NO_CHROMIUM;
     const browser = await startChromium();
     try {
-      const send = browserSender(browser, () => arrived(makeCalls("browser", CALLS)));
-      await assertExact("browser", send, { expected: expectedOfBrowser });
+      const send = browserSender(browser, () => rig.arrived(rig.callsOf("browser")));
+      // Without a window, it is a bot.
+      await rig.assertExact({ name: "browser", send, platform: "web", isBot: true, expected: expectedOfBrowser });
     } finally {
       await browser.close();
     }
   }
 
   const RUNS: readonly (readonly [string, () => Promise<void>])[] = [
-    ["@segment/analytics-node", () => assertExact("node", sendWithNode)],
-    ["segment-analytics-python", () => assertExact("python", sendWithPython)],
-    ["com.segment.analytics.java", () => assertExact("java", sendWithJava, { answers: REPEAT_AT_ONCE })],
+    ["@segment/analytics-node", () => rig.assertExact({ name: "node", send: sendWithNode, platform: "server" })],
+    ["segment-analytics-python", () => rig.assertExact({ name: "python", send: sendWithPython, platform: "server" })],
+    [
+      "com.segment.analytics.java",
+      () => rig.assertExact({ name: "java", send: sendWithJava, platform: "server", answer: REPEAT_AT_ONCE }),
+    ],
     ["@segment/analytics-next in a browser (needs Chromium)", assertBrowserExact],
   ];
   /** All at the same time, because libraries mostly wait before they try again. */
@@ -126,8 +61,44 @@ const REPEAT_AT_ONCE: readonly ErrorAnswer[] = [{ status: 503, reason: "unavaila
     });
   }
 
+  const examples = readExamples();
+  it("the page about sending events has a program for each way to send", () => {
+    assert.deepEqual(
+      examples.map(({ title, language }) => `${title}: ${language}`),
+      [
+        "curl: sh",
+        "Our client in a browser: html",
+        "Our client in Node: js",
+        "Segment in a browser: js",
+        "Segment in Node: js",
+        "Segment in Python: python",
+        "Segment in Java: java",
+      ],
+    );
+  });
+
+  for (const example of examples) {
+    it(`the program under "${example.title}" on the page about sending events sends its event`, async function () {
+      if (needsBrowser(example) && !findChromium()) this.skip();
+      const browser = needsBrowser(example) ? await startChromium() : undefined;
+      const { topic, url, directory } = rig;
+      const known = new Set(topic.messages.keys());
+      const isOrder = ({ name, user }: ExpectedEvent): boolean => name === "order" && user === USER_OF_EXAMPLES;
+      const hasArrived = (): boolean =>
+        [...topic.messages.keys()].some((id) => !known.has(id) && isOrder(rig.eventOf(id)));
+      const arrived = (): Promise<void> => eventually(hasArrived, "the event is in the topic", 60_000);
+      try {
+        await runExample(example, { url, directory, arrived }, browser);
+      } finally {
+        await browser?.close();
+      }
+    });
+  }
+
   it("no library of Segment has sent anything else, and nothing was rejected", async () => {
-    assert.deepEqual(new Set(topic.messages.keys()), new Set(sent.map(({ id }) => id)));
+    const { topic, replica, sent } = rig;
+    const others = [...topic.messages.keys()].filter((id) => rig.eventOf(id).user !== USER_OF_EXAMPLES);
+    assert.deepEqual(new Set(others), new Set(sent.map(({ id }) => id)));
     const metrics = await metricsOf(replica.url);
     assert.deepEqual(
       [...metrics.keys()].filter((series) => series.startsWith("ingest_events_rejected_total")),

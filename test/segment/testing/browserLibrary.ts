@@ -1,12 +1,11 @@
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { Browser } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { expectedOf, type Call, type ExpectedEvent } from "./calls";
 import type { Sender } from "./sender";
 
 const LIBRARY = require.resolve("@segment/analytics-next/dist/umd/index.js");
-const PAGE = '<!doctype html><title>shop</title><script src="/analytics.js"></script>';
 
 /** Options of a call; the rest of the library's types need a browser. */
 interface CallOptions {
@@ -74,19 +73,22 @@ interface PageTask {
   readonly batching: boolean;
 }
 
-/** A page on an origin of its own that has loaded the library. */
-async function openPage(browser: Browser): Promise<{ make(task: PageTask): Promise<void>; close(): Promise<void> }> {
+/** Opens a page on an origin of its own, which can load the library as `/analytics.js`. */
+export async function servePage(
+  browser: Browser,
+  html: string,
+): Promise<{ readonly page: Page; close: () => Promise<void> }> {
   const server = createServer((request, response) => {
     const isScript = request.url === "/analytics.js";
     response.writeHead(200, { "Content-Type": isScript ? "text/javascript" : "text/html" });
-    response.end(isScript ? readFileSync(LIBRARY) : PAGE);
+    response.end(isScript ? readFileSync(LIBRARY) : `<!doctype html><title>shop</title>${html}`);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const page = await browser.newPage();
   await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/cart?token=secret`);
   return {
-    make: (task) => page.evaluate(makeCalls, task),
-    async close() {
+    page,
+    close: async () => {
       await page.close();
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
@@ -105,16 +107,17 @@ const CALLS_OF_INSTANCE = 140;
  */
 export function browserSender(browser: Browser, arrived: () => Promise<void>): Sender {
   return async function sendWithBrowser({ url, writeKey, calls }) {
-    const page = await openPage(browser);
+    const { page, close } = await servePage(browser, '<script src="/analytics.js"></script>');
     try {
       const { host } = new URL(url);
-      await page.make({ writeKey, host, calls: calls.slice(0, SINGLE_CALLS), batching: false });
+      await page.evaluate(makeCalls, { writeKey, host, calls: calls.slice(0, SINGLE_CALLS), batching: false });
       for (let start = SINGLE_CALLS; start < calls.length; start += CALLS_OF_INSTANCE) {
-        await page.make({ writeKey, host, calls: calls.slice(start, start + CALLS_OF_INSTANCE), batching: true });
+        const some = calls.slice(start, start + CALLS_OF_INSTANCE);
+        await page.evaluate(makeCalls, { writeKey, host, calls: some, batching: true });
       }
       await arrived();
     } finally {
-      await page.close();
+      await close();
     }
   };
 }
