@@ -1,7 +1,8 @@
 import type { Logger } from "pino";
 import { DefaultCredentials } from "@eventlogger/gcp/api/defaultCredentials";
 import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
-import { readDailyRollups } from "@eventlogger/gcp/bigquery/dailyRollups";
+import { readDailyRollups, type DayRange } from "@eventlogger/gcp/bigquery/dailyRollups";
+import { readWeeklyRetention } from "@eventlogger/gcp/bigquery/weeklyRetention";
 import type { RateLimit } from "./access/rates/tokenBuckets";
 import type { Purpose } from "./access/keys/presentedKey";
 import { WatchedKeys } from "./access/keys/watchedKeys";
@@ -90,19 +91,23 @@ export async function startReplica(options: IngestOptions, logger: Logger): Prom
     { project: options.project, endpoint: bigqueryEndpoint },
     { authClient: credentials.authClient },
   );
-  const rollups = new RollupCache({
-    read: async (range) => {
-      if (bigqueryEndpoint === undefined) {
-        await credentials.checkOnce();
-        // The client would wait longer than the time limit.
-        if (credentials.problem) throw credentials.problem;
-      }
-      return readDailyRollups(bigquery, options.dataset, range);
-    },
-    ttlMs: options.cacheTtl,
-    timeoutMs: options.queryTimeout,
-    onError: (error) => logger.warn({ err: error, dataset: options.dataset }, "reading the rollups failed"),
-  });
+  const cacheOf = <Numbers extends object>(
+    what: string,
+    read: (client: typeof bigquery, dataset: string, range: DayRange) => Promise<Numbers>,
+  ): RollupCache<Numbers> =>
+    new RollupCache({
+      read: async (range) => {
+        if (bigqueryEndpoint === undefined) {
+          await credentials.checkOnce();
+          // The client would wait longer than the time limit.
+          if (credentials.problem) throw credentials.problem;
+        }
+        return read(bigquery, options.dataset, range);
+      },
+      ttlMs: options.cacheTtl,
+      timeoutMs: options.queryTimeout,
+      onError: (error) => logger.warn({ err: error, dataset: options.dataset }, `reading the ${what} failed`),
+    });
   const watch = (purpose: Purpose, path: string | undefined): WatchedKeys | undefined => {
     if (path === undefined) return undefined;
     const keys = new WatchedKeys({ purpose, path, logger });
@@ -131,7 +136,8 @@ export async function startReplica(options: IngestOptions, logger: Logger): Prom
         ),
     },
     publisher,
-    rollups,
+    rollups: cacheOf("rollups", readDailyRollups),
+    retention: cacheOf("retention", readWeeklyRetention),
     clientScript: readClientScript(),
     isOverloaded: () => eventLoopDelay.ms > options.maxLoopLag,
     isDraining: () => draining,

@@ -4,6 +4,7 @@ import type { KV } from "apache-beam/values";
 import { applyAsync, pipe, type AnyPTransform } from "@eventlogger/beam";
 import type { AcceptedIds } from "@eventlogger/events/accepted/acceptedIds";
 import type { DeadLetter } from "@eventlogger/events/deadLetter";
+import type { RetentionVersion } from "@eventlogger/events/totals/retention";
 import type { DayVersion } from "@eventlogger/events/totals/totals";
 import { UTC_NAME } from "@eventlogger/events/zone/zoneName";
 import { FIRST_GENERATION } from "@eventlogger/gcp/bigquery/generations";
@@ -14,6 +15,7 @@ import type { PubSubMessage } from "./io/pubsub/message";
 import { parseMessages } from "./parse/parseMessages";
 import { countSessions } from "./sessions/countSessions";
 import { totalDays } from "./totals/dayTotals";
+import { totalCohorts } from "./totals/retentionTotals";
 import { countUsers } from "./users/countUsers";
 
 /** How sessions are windowed: by the ledger in its state, or through Beam's session windows in front of it. Both are exact. */
@@ -25,6 +27,8 @@ export interface EventPipelineOptions {
   readonly sessionGapMs: number;
   /** Time zone of the days of sessions and users: an IANA name. @default "UTC" */
   readonly timeZone?: string | undefined;
+  /** Whether sessions of bots, and days on which a person was active only with events of bots, count like others. @default false */
+  readonly countBots?: boolean | undefined;
   /** @default "state" */
   readonly sessionWindows?: SessionWindows | undefined;
   /** Only for Beam's session windows: events older than this are stale and bypass them. */
@@ -44,7 +48,7 @@ export interface EventPipelineOptions {
    */
   readonly versionFloor?: number;
   /**
-   * Whether workers leave out pairs of user and day that they have already sent to the ledger: see `CountedDays` for the runners
+   * Whether workers leave out pairs of an id and a day that they have already sent to the ledger: see `CountedDays` for the runners
    * that allow it. @default true
    */
   readonly skipsCountedDays?: boolean | undefined;
@@ -60,6 +64,7 @@ export interface EventPipelineIo {
   readonly readReplay?: AnyPTransform<Root, PubSubMessage> | undefined;
   readonly writeEvents: Sink<EventRow>;
   readonly writeRollupVersions: Sink<DayVersion>;
+  readonly writeRetentionVersions: Sink<RetentionVersion>;
   readonly writeDeadLetters: Sink<DeadLetter>;
   readonly writeAcceptedIds: Sink<AcceptedIds>;
 }
@@ -73,7 +78,7 @@ async function readAll(root: Root, { readMessages, readReplay }: EventPipelineIo
 }
 
 /**
- * The pipeline of docs/architecture.md: from messages to raw rows, dead letters and versions of the daily rollups. The step names must
+ * The pipeline of docs/architecture.md: from messages to raw rows, dead letters and versions of the rollups. The step names must
  * not change, because the state of running jobs belongs to them.
  */
 export function eventPipeline(
@@ -81,6 +86,7 @@ export function eventPipeline(
   {
     sessionGapMs: gapMs,
     timeZone = UTC_NAME,
+    countBots = false,
     lateAfterMs: staleAfterMs,
     earlyFiringMs,
     sessionWindows = "state",
@@ -96,12 +102,18 @@ export function eventPipeline(
     const { events, deadLetters: invalidMessages } = parseMessages(messages, beamWindows?.staleAfterMs);
     const refusedEvents = await applyAsync(pipe(events, toEventRows()), io.writeEvents);
 
-    const sessionDeltas = pipe(events, countSessions({ gapMs, shardHashSecret, timeZone, beamWindows }));
-    const userDeltas = pipe(events, countUsers({ shardHashSecret, timeZone, skipsCounted: skipsCountedDays }));
-    const deltas = P([sessionDeltas, userDeltas]).apply(withName("AllDeltas", flatten<KV<string, string>>()));
+    const definitions = { shardHashSecret, timeZone, countBots };
+    const sessionDeltas = pipe(events, countSessions({ ...definitions, gapMs, beamWindows }));
+    const persons = pipe(events, countUsers({ ...definitions, skipsCounted: skipsCountedDays }));
+    const deltas = P([sessionDeltas, persons.days]).apply(withName("AllDeltas", flatten<KV<string, string>>()));
     const refusedVersions = await applyAsync(pipe(deltas, totalDays(generation, versionFloor)), io.writeRollupVersions);
 
-    const deadLetters = P([invalidMessages, refusedEvents, refusedVersions]).apply(
+    const refusedRetention = await applyAsync(
+      pipe(persons.weeks, totalCohorts(generation, versionFloor)),
+      io.writeRetentionVersions,
+    );
+
+    const deadLetters = P([invalidMessages, refusedEvents, refusedVersions, refusedRetention]).apply(
       withName("AllDeadLetters", flatten<DeadLetter>()),
     );
     const written = await applyAsync(deadLetters, io.writeDeadLetters);

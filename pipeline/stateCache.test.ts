@@ -34,6 +34,9 @@ describe("the worker's cache of ledger state", function () {
     "users with one day",
     "users with several days",
     "users with years of days",
+    "users with contributed days",
+    "anonymous ids with one day",
+    "anonymous ids with a user",
     "session ids with one session",
     "session ids with ten sessions",
   ];

@@ -1,5 +1,5 @@
 import { dayOf, dayStart } from "@eventlogger/events/day";
-import type { DayDelta } from "@eventlogger/events/totals/totals";
+import { dayDelta, type DayDelta } from "@eventlogger/events/totals/totals";
 import { createRandom } from "@eventlogger/traffic/generator/random";
 import type { SyntheticEvent } from "@eventlogger/traffic/load/syntheticMessages";
 import { expectedTotals } from "../traffic/expectedTotals";
@@ -72,7 +72,7 @@ export function* eventsOfReturningUsers(traffic: GrowthTraffic, day: ReturningDa
 export function totalsOfKnownUsers(traffic: GrowthTraffic): DayDelta[] {
   const { known } = traffic;
   const day = dayOf(startOf(traffic, "known"));
-  return [{ day, sessions: known, durationMs: 0, activeUsers: known, newUsers: known }];
+  return [dayDelta(day, { sessions: known, activeUsers: known, newUsers: known })];
 }
 
 /** The totals of a day on which known users return: nobody is new. */

@@ -90,6 +90,7 @@ export class BenchPipeline {
           readMessages: readMessages(origin, settings.sourceCheckpointMs, marks),
           writeEvents: countRows("WriteEvents", "rows.events"),
           writeRollupVersions: countRows("WriteRollupVersions", "rows.rollups", rollups),
+          writeRetentionVersions: countRows("WriteRetentionVersions", "rows.retention"),
           writeDeadLetters: countRows("WriteDeadLetters", "rows.deadLetters"),
           writeAcceptedIds: countRows("WriteAcceptedIds", "rows.acceptedIds"),
         },

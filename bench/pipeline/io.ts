@@ -100,7 +100,10 @@ function* encodeReplay(events: Iterable<SyntheticEvent>): Generator<SourceMessag
   const message = ({ data }: ReplayMessage): SourceMessage => ({ eventTime, data, replay: String(REPLAY_GENERATION) });
   for (const { index, sessionId, userId, eventTime: event_time } of events) {
     const ids = { event_id: `event-${index}`, session_id: sessionId, user_id: userId };
-    const full = encoder.add({ ...ids, event_name: "page_view", event_time, received_at: event_time + 20 });
+    const full = encoder.add({
+      ...{ ...ids, anonymous_id: null, is_bot: false },
+      ...{ event_name: "page_view", event_time, received_at: event_time + 20 },
+    });
     if (full) yield message(full);
     eventTime = event_time;
   }

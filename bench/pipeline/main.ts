@@ -88,8 +88,10 @@ const benchOptions = {
   },
   only: {
     type: "enum",
-    describe: "Run only one kind of traffic: realistic, worst (every event has a new user), hours or one-session.",
-    choices: ["realistic", "worst", "hours", "one-session"],
+    describe:
+      "Run only one kind of traffic: realistic, worst (every event has a new user), hours or one-session. With anonymous, realistic " +
+      "traffic without and with anonymous ids in turn, twice each.",
+    choices: ["realistic", "anonymous", "worst", "hours", "one-session"],
     optional: true,
   },
 } as const satisfies OptionSpecs;
@@ -127,10 +129,15 @@ class StageMeter {
   }
 }
 
-async function measure(profile: ProfileName, options: BenchOptions, cleanup: Cleanup): Promise<RunFigures> {
+async function measure(
+  profile: ProfileName,
+  run: number,
+  options: BenchOptions,
+  cleanup: Cleanup,
+): Promise<RunFigures> {
   const count = profile === "new" ? options.worstCount : options.count;
   const traffic = trafficOf(profile, count, options.users, Date.now());
-  const directory = path.join(cleanup.directory, profile);
+  const directory = path.join(cleanup.directory, `${profile}-${run}`);
   const stages = options.stages ? new StageMeter(directory) : undefined;
   console.log(`${PROFILES[profile].describe}: ${count} events`);
   const figures = await runPipeline(
@@ -160,6 +167,22 @@ async function measure(profile: ProfileName, options: BenchOptions, cleanup: Cle
   return figures;
 }
 
+/** The runs, in their order. */
+function profilesOf({ only }: BenchOptions): readonly ProfileName[] {
+  switch (only) {
+    case undefined:
+      return ["realistic", "new"];
+    case "anonymous":
+      return ["realistic", "anonymous", "realistic", "anonymous"];
+    case "worst":
+      return ["new"];
+    case "realistic":
+    case "hours":
+    case "one-session":
+      return [only];
+  }
+}
+
 runBenchmark("bench-pipeline", async (cleanup) => {
   const flags = yargs(process.argv.slice(2))
     .scriptName("npm run bench:pipeline --")
@@ -168,16 +191,15 @@ runBenchmark("bench-pipeline", async (cleanup) => {
     .example("$0 --count 200000", "a shorter run")
     .example("$0 --only realistic --count 300000 --stages", "CPU time of each stage")
     .example("$0 --only realistic --parallelism 2 --cluster", "two TaskManagers on this machine")
+    .example("$0 --only anonymous --count 300000", "the cost of anonymous ids on a third of the events")
     .example("$0 --only hours --count 100000", "sessions that last for hours")
     .strict()
     .version(false)
     .parseSync();
   const options = readOptions(benchOptions, flags);
   console.log(`${machine()}, ${Math.round(totalmem() / 2 ** 30)} GiB`);
-  const chosen: readonly ProfileName[] =
-    options.only === undefined ? ["realistic", "new"] : [options.only === "worst" ? "new" : options.only];
   const runs: RunFigures[] = [];
-  for (const profile of chosen) runs.push(await measure(profile, options, cleanup));
+  for (const [run, profile] of profilesOf(options).entries()) runs.push(await measure(profile, run, options, cleanup));
   console.log(`\n${runTable(runs)}`);
   if (runs.some(({ isExact }) => !isExact)) throw new UserError("The numbers of a run were not exact");
 });

@@ -21,6 +21,7 @@ import yargs from "yargs";
 import { machine, median } from "../report";
 import { runBenchmark, type Cleanup } from "../runBenchmark";
 import { startJavaLoad } from "./java";
+import { personSizes } from "./persons";
 import { statePipeline, type StateLoad } from "./pipeline";
 
 const REPORT_EVERY_MS = 15_000;
@@ -190,6 +191,7 @@ runBenchmark("bench-state", async (cleanup) => {
     .strict()
     .help().argv;
   console.log(`${machine()}, ${Math.round(totalmem() / 2 ** 30)} GiB`);
+  for (const line of await personSizes()) console.log(line);
   await (argv.java ? measureJava : measure)(
     { keys: argv.keys, changesPerSecond: argv.changes },
     { ...argv, directory: path.resolve(argv.directory) },

@@ -1,4 +1,4 @@
-import type { DayDelta } from "@eventlogger/events/totals/totals";
+import { dayDelta, type DayDelta } from "@eventlogger/events/totals/totals";
 import { dayFromIso } from "@eventlogger/events/day";
 import { localDates } from "@eventlogger/traffic/localDates";
 import type { SyntheticEvent } from "@eventlogger/traffic/load/syntheticMessages";
@@ -25,7 +25,7 @@ class Day {
 
   totals(day: number, newUsers: number): DayDelta {
     const { sessions, durationMs } = this;
-    return { day, sessions, durationMs, activeUsers: this.users.size, newUsers };
+    return dayDelta(day, { sessions, durationMs, activeUsers: this.users.size, newUsers });
   }
 }
 

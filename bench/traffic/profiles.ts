@@ -6,7 +6,7 @@ const MINUTE_MS = 60_000;
 const AGE_MS = 10 * MINUTE_MS;
 
 /** Shapes of traffic. */
-export const PROFILE_NAMES = ["realistic", "new", "hours", "one-session"] as const;
+export const PROFILE_NAMES = ["realistic", "anonymous", "new", "hours", "one-session"] as const;
 export type ProfileName = (typeof PROFILE_NAMES)[number];
 
 interface Profile {
@@ -19,6 +19,10 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
   realistic: {
     describe: "realistic traffic: sessions of 8 events",
     shape: (_, activeUsers) => ({ activeUsers, eventsPerSession: 8, stepMs: 0.25 }),
+  },
+  anonymous: {
+    describe: "realistic traffic with anonymous ids on a third of the events",
+    shape: (_, activeUsers) => ({ activeUsers, eventsPerSession: 8, stepMs: 0.25, hasAnonymousIds: true }),
   },
   new: {
     describe: "every event has a new user and a new session",

@@ -5,6 +5,7 @@ import { brotliCompressSync, gzipSync } from "node:zlib";
 import { RollupCache } from "../rollups/rollupCache";
 import type { EventMessage } from "@eventlogger/events/eventMessage";
 import type { EventStatistics } from "../routes/getEvent";
+import type { RetentionStatistics } from "../routes/getRetention";
 import { acceptingPublisher, useAppServer, testSettings } from "../testing/appServer";
 import { eventually } from "../testing/fixture";
 import { metricsOf } from "../testing/metrics";
@@ -35,6 +36,8 @@ describe("the HTTP interface", () => {
             active_user_count: 3,
             new_user_count: 1,
             session_count: 6,
+            ...{ weekly_active_user_count: 7, monthly_active_user_count: 8, anonymous_user_count: 1 },
+            ...{ bot_user_count: 2, bot_session_count: 3 },
           },
           {
             date: "17/05/2024",
@@ -43,6 +46,8 @@ describe("the HTTP interface", () => {
             active_user_count: 2,
             new_user_count: 2,
             session_count: 7,
+            ...{ weekly_active_user_count: 8, monthly_active_user_count: 9, anonymous_user_count: 2 },
+            ...{ bot_user_count: 3, bot_session_count: 4 },
           },
         ]);
       }
@@ -84,6 +89,23 @@ describe("the HTTP interface", () => {
       assert.equal(response.status, 503);
       assert.ok(Number(response.headers.get("retry-after")) >= 1);
       assert.doesNotMatch(await response.text(), /secret/);
+    });
+  });
+
+  describe("GET /retention/", () => {
+    it("GET /retention/ returns the cohorts whose weeks begin in a range, with or without the trailing slash", async () => {
+      const { url } = await serve();
+      for (const path of ["/retention/?from=2024-05-06&to=2024-05-12", "/retention?from=06/05/2024&to=12/05/2024"]) {
+        const response = await fetch(url + path);
+        assert.deepEqual([response.status, response.headers.get("cache-control")], [200, "no-cache"]);
+        const { as_of, ...answer } = (await response.json()) as RetentionStatistics;
+        assert.ok(!Number.isNaN(Date.parse(as_of)));
+        assert.deepEqual(answer, {
+          generation: 2,
+          time_zone: "Europe/Berlin",
+          cohorts: [{ week: "2024-05-06", size: 5, retained: [5, 0, 2] }],
+        });
+      }
     });
   });
 

@@ -1,6 +1,8 @@
 import { Router } from "@koa/router";
 import Koa, { type Middleware } from "koa";
 import type { Logger } from "pino";
+import type { DailyRollups } from "@eventlogger/gcp/bigquery/dailyRollups";
+import type { WeeklyRetention } from "@eventlogger/gcp/bigquery/weeklyRetention";
 import { KnownAgents } from "../agents/knownAgents";
 import { createAccessControl, type AccessSettings } from "../access/accessControl";
 import { earliestEventMs, type IngestOptions } from "../options";
@@ -9,6 +11,7 @@ import type { RollupCache } from "../rollups/rollupCache";
 import { createGetClientScript, type ClientScript } from "../routes/clientScript";
 import { createGetEvent } from "../routes/getEvent";
 import { createGetMetrics } from "../routes/getMetrics";
+import { createGetRetention } from "../routes/getRetention";
 import { createReadyz, healthz, type ReadinessDeps } from "../routes/health";
 import { createGetOpenApi } from "../routes/openApi";
 import { createPostEvent, type PostEventDeps } from "../routes/postEvent";
@@ -40,7 +43,8 @@ export interface AppDeps {
   readonly settings: HttpSettings;
   readonly access: AccessSettings;
   readonly publisher: PostEventDeps["publisher"] & PostEventsDeps["publisher"] & Pick<ReadinessDeps, "problem">;
-  readonly rollups: Pick<RollupCache, "get">;
+  readonly rollups: Pick<RollupCache<DailyRollups>, "get">;
+  readonly retention: Pick<RollupCache<WeeklyRetention>, "get">;
   readonly clientScript: ClientScript;
   /** Whether new requests should be refused because this process is behind with its work. */
   readonly isOverloaded: () => boolean;
@@ -102,7 +106,7 @@ export function documentedSettings({ settings, access }: AppDeps): DocumentedSet
 
 /** All routes. Each accepts its path with and without a trailing slash. */
 export function createRouter(deps: AppDeps): { readonly router: Router; readonly postEvent: Middleware } {
-  const { publisher, rollups, isDraining } = deps;
+  const { publisher, rollups, retention, isDraining } = deps;
   const { bodyLimit, batchBodyLimit, maxBatchEvents, maxBodyBytes, segmentPath } = deps.settings;
   const budget = new ByteBudget(maxBodyBytes);
   deps.metrics.gauge("ingest_body_bytes", "Bytes of request bodies in memory", () => budget.taken);
@@ -123,6 +127,7 @@ export function createRouter(deps: AppDeps): { readonly router: Router; readonly
     router.post(path, createPostSegment(endpoint, { ...posting, body: { limit, budget }, maxEvents: maxBatchEvents }));
   }
   router.get("/event", createGetEvent(rollups, access.read));
+  router.get("/retention", createGetRetention(retention, access.read));
   router.get("/client/eventlogger.js", createGetClientScript(deps.clientScript));
   router.get("/healthz", healthz);
   router.get("/readyz", createReadyz({ problem: () => publisher.problem(), isDraining }));

@@ -4,6 +4,7 @@ import { SEGMENT_NAMES, segmentPathOption, type SegmentEndpoint } from "@eventlo
 export const ROUTES = [
   "/event/",
   "/events/",
+  "/retention/",
   "/client/eventlogger.js",
   "/healthz",
   "/readyz",

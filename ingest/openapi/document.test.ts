@@ -36,6 +36,7 @@ const failing = (error: Error): Partial<AppDeps> => ({
     problem: () => Promise.resolve("Pub/Sub is away"),
   },
   rollups: { get: () => Promise.reject(error) },
+  retention: { get: () => Promise.reject(error) },
 });
 const refusing: Partial<AppDeps> = {
   publisher: {
@@ -96,6 +97,24 @@ const BAD_BODIES: readonly Case[] = [
   { body: new Uint8Array([0x22, 0xff, 0x22]) },
   { body: "[]", headers: { "content-encoding": "br" } },
 ];
+
+/** Requests for numbers of BigQuery that are not answered with 200. */
+const READ_CASES: Readonly<Record<string, readonly Case[]>> = {
+  400: [{ query: "?from=x" }, { query: "?since=2024-01-01" }, { query: "?from=2010-01-01" }],
+  401: [
+    { deps: access({ readKeys: keys }) },
+    { headers: { authorization: "Bearer wrong" }, deps: access({ readKeys: keys }) },
+    // The query is kept in too many places for a key that reads.
+    { query: "?key=right", deps: access({ readKeys: keys }) },
+  ],
+  429: [{ deps: access({ addressRate: NEVER }) }],
+  500: [{ deps: bug }],
+  503: [
+    { deps: failing(new RequestError("BIGQUERY_UNAVAILABLE")) },
+    { deps: failing(new RequestError("TOO_MANY_QUERIES")) },
+    { deps: overloaded },
+  ],
+};
 
 /** Requests to each endpoint for Segment's libraries. Each call becomes an event, so the rules of events are tested elsewhere. */
 const SEGMENT_CASES = Object.fromEntries(
@@ -159,23 +178,8 @@ const CASES: Readonly<Record<string, Readonly<Record<string, readonly Case[]>>>>
     ...bodyCases([event]),
     413: [...(bodyCases([event])[413] ?? []), { body: Array(11).fill(1) }],
   },
-  "get /event/": {
-    200: [{}, { query: "?from=2024-01-01&to=2024-02-01" }],
-    400: [{ query: "?from=x" }, { query: "?since=2024-01-01" }, { query: "?from=2010-01-01" }],
-    401: [
-      { deps: access({ readKeys: keys }) },
-      { headers: { authorization: "Bearer wrong" }, deps: access({ readKeys: keys }) },
-      // The query is kept in too many places for a key that reads.
-      { query: "?key=right", deps: access({ readKeys: keys }) },
-    ],
-    429: [{ deps: access({ addressRate: NEVER }) }],
-    500: [{ deps: bug }],
-    503: [
-      { deps: failing(new RequestError("BIGQUERY_UNAVAILABLE")) },
-      { deps: failing(new RequestError("TOO_MANY_QUERIES")) },
-      { deps: overloaded },
-    ],
-  },
+  "get /event/": { 200: [{}, { query: "?from=2024-01-01&to=2024-02-01" }], ...READ_CASES },
+  "get /retention/": { 200: [{}, { query: "?from=2024-05-01&to=31/05/2024" }], ...READ_CASES },
   "get /client/eventlogger.js": {
     200: [{}, { headers: { "accept-encoding": "identity" } }],
     // Without its own Cache-Control, fetch would ask for a new copy.

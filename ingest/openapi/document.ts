@@ -183,6 +183,20 @@ const day = (name: string, description: string): unknown => ({
   schema: { type: "string", pattern: "^(\\d{4}-\\d{2}-\\d{2}|\\d{2}/\\d{2}/\\d{4})$" },
 });
 
+const RANGE_PARAMETERS = [
+  day("from", `The first day; by default ${DEFAULT_DAYS} days end with the last day`),
+  day("to", "The last day; by default tomorrow in time_zone"),
+  REQUEST_ID,
+];
+const READ_ERRORS = errorResponses([
+  "INVALID_PARAMETER",
+  ...ACCESS_ERRORS,
+  "OVERLOADED",
+  "TOO_MANY_QUERIES",
+  "BIGQUERY_UNAVAILABLE",
+  "INTERNAL",
+]);
+
 /** An event as an app sends it. Any other time since the earliest one that the replica accepts is as good. */
 const eventExample = (earliestEvent: string): object => ({
   type: "event",
@@ -288,21 +302,25 @@ export function openApiDocument(settings: DocumentedSettings): OpenApiDocument {
           summary: "Returns the daily rollups",
           description: `Of the last ${DEFAULT_DAYS} days by default; a range has at most ${MAX_DAYS} days. total_users is over all days.`,
           security: readSecurity,
-          parameters: [
-            day("from", `The first day; by default ${DEFAULT_DAYS} days end with the last day`),
-            day("to", "The last day; by default tomorrow in time_zone"),
-            REQUEST_ID,
-          ],
+          parameters: RANGE_PARAMETERS,
           responses: {
             200: ok("The rollups, with days in ascending order", ref("EventStatistics")),
-            ...errorResponses([
-              "INVALID_PARAMETER",
-              ...ACCESS_ERRORS,
-              "OVERLOADED",
-              "TOO_MANY_QUERIES",
-              "BIGQUERY_UNAVAILABLE",
-              "INTERNAL",
-            ]),
+            ...READ_ERRORS,
+          },
+        },
+      },
+      "/retention/": {
+        get: {
+          operationId: "getRetention",
+          summary: "Returns the weekly retention",
+          description:
+            "Of the cohorts whose weeks begin in the range: the persons by the ISO week of their first day, and in how many of " +
+            `the weeks after it they were active. The range is of the last ${DEFAULT_DAYS} days by default, and has at most ${MAX_DAYS} days.`,
+          security: readSecurity,
+          parameters: RANGE_PARAMETERS,
+          responses: {
+            200: ok("The cohorts in ascending order", ref("RetentionStatistics")),
+            ...READ_ERRORS,
           },
         },
       },

@@ -1,9 +1,11 @@
 import { postedEventSchema, strictEventSchema } from "@eventlogger/events/eventSchema";
 import { UNKNOWN_FIELDS } from "@eventlogger/events/fields/unknownFields";
+import { MAX_WEEK_OFFSET } from "@eventlogger/events/totals/retention";
 import { PLACEHOLDER_IDS } from "@eventlogger/events/placeholderIds";
 import type { UnknownFields } from "@eventlogger/events/validation";
 import { MAX_WARNINGS, type BatchAnswer } from "../routes/postEvents";
 import type { DailyStats, EventStatistics } from "../routes/getEvent";
+import type { CohortStats, RetentionStatistics } from "../routes/getRetention";
 import { COUNT, object, ref, type JsonSchema } from "./schemaParts";
 import { segmentSchemas } from "./segmentSchemas";
 
@@ -42,26 +44,61 @@ function eventSchema({ earliestEvent, unknownFields }: SchemaSettings): JsonSche
   return { ...schema, ...description, properties: Object.fromEntries(described) };
 }
 
+const AS_OF = { type: "string", format: "date-time" };
+const GENERATION = {
+  type: ["integer", "null"],
+  minimum: 1,
+  description:
+    "The generation of all numbers in the answer; null before the first start of the pipeline, as its definitions",
+};
+const TIME_ZONE = {
+  type: ["string", "null"],
+  description: "Time zone of the days, an IANA name such as Europe/Berlin",
+};
+const counted = (description: string): JsonSchema => ({ ...COUNT, description });
+
 const statistics: Record<keyof EventStatistics, JsonSchema> = {
-  total_users: { ...COUNT, description: "Distinct users over all accepted events" },
+  total_users: counted("Persons over all accepted events"),
   daily_stats: { type: "array", items: ref("DailyStats") },
-  as_of: { type: "string", format: "date-time" },
-  generation: {
-    type: ["integer", "null"],
-    minimum: 1,
-    description:
-      "The generation of all numbers in the answer; null before the first start of the pipeline, as its definitions",
-  },
-  time_zone: { type: ["string", "null"], description: "Time zone of the days, an IANA name such as Europe/Berlin" },
+  as_of: AS_OF,
+  generation: GENERATION,
+  time_zone: TIME_ZONE,
   session_gap: { type: ["number", "null"], minimum: 0, description: "Session gap in seconds" },
 };
 const dailyStats: Record<keyof DailyStats, JsonSchema> = {
   date: { type: "string", pattern: "^\\d{2}/\\d{2}/\\d{4}$", description: "dd/mm/yyyy, in time_zone" },
   average_session_duration_min: { type: "number", minimum: 0 },
   average_session_duration_sec: COUNT,
-  active_user_count: COUNT,
-  new_user_count: COUNT,
+  active_user_count: counted("Persons with an event that day"),
+  new_user_count: counted("Persons whose first day is that day"),
   session_count: COUNT,
+  weekly_active_user_count: counted("Persons active on at least one of the 7 days that end with that day"),
+  monthly_active_user_count: counted("Persons active on at least one of the 30 days that end with that day"),
+  anonymous_user_count: counted("Persons of active_user_count without a user id"),
+  bot_user_count: counted("Persons whose events of that day are all of bots"),
+  bot_session_count: counted("Sessions of bots"),
+};
+const retentionStatistics: Record<keyof RetentionStatistics, JsonSchema> = {
+  generation: GENERATION,
+  time_zone: TIME_ZONE,
+  as_of: AS_OF,
+  cohorts: { type: "array", items: ref("CohortStats") },
+};
+const cohortStats: Record<keyof CohortStats, JsonSchema> = {
+  week: {
+    type: "string",
+    pattern: "^\\d{4}-\\d{2}-\\d{2}$",
+    description: "Monday of the ISO week that has the first day of these persons, in time_zone",
+  },
+  size: counted("Number of persons"),
+  retained: {
+    type: "array",
+    minItems: 1,
+    maxItems: MAX_WEEK_OFFSET + 1,
+    items: COUNT,
+    description:
+      "How many of them were active in that week, in the week after it, and so on, until the last week with any",
+  },
 };
 const batchAnswer: Record<keyof BatchAnswer, JsonSchema> = {
   accepted: COUNT,
@@ -108,6 +145,8 @@ export function schemas(settings: SchemaSettings): Readonly<Record<string, JsonS
     ...segmentSchemas(settings.maxBatchEvents),
     EventStatistics: object(statistics),
     DailyStats: object(dailyStats),
+    RetentionStatistics: object(retentionStatistics),
+    CohortStats: object(cohortStats),
     Health: object({ status: { const: "ok" } }),
     Ready: object({ status: { const: "ready" } }),
     NotReady: object({ status: { const: "not ready" }, reason: { type: "string" } }),

@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
 import { RequestError } from "../http/errors";
+import type { DailyRollups } from "@eventlogger/gcp/bigquery/dailyRollups";
 import { RollupCache, type RollupCacheOptions } from "./rollupCache";
 
 const RANGE = { from: "2024-05-01", to: "2024-05-31" };
 const NOTHING = { total_users: 0, days: [], definitions: undefined };
 
-function cacheOf(read: RollupCacheOptions["read"], options: Partial<RollupCacheOptions> = {}): RollupCache {
+type Options = RollupCacheOptions<DailyRollups>;
+
+function cacheOf(read: Options["read"], options: Partial<Options> = {}): RollupCache<DailyRollups> {
   return new RollupCache({ read, ttlMs: 60_000, timeoutMs: 60_000, onError: () => undefined, ...options });
 }
 
@@ -16,7 +19,7 @@ describe("RollupCache", () => {
     let queries = 0;
     let now = 0;
     const cache = cacheOf(async () => ({ ...NOTHING, total_users: ++queries }), { ttlMs: 50, now: () => now });
-    const totals = async (): Promise<number> => (await cache.get(RANGE)).totalUsers;
+    const totals = async (): Promise<number> => (await cache.get(RANGE)).total_users;
     assert.deepEqual(await Promise.all([totals(), totals(), totals()]), [1, 1, 1]);
     now = 49;
     assert.equal(await totals(), 1);
@@ -41,13 +44,12 @@ describe("RollupCache", () => {
   it("RollupCache fails when the query fails and queries again the next time", async () => {
     const seen: unknown[] = [];
     let fail = true;
-    const read: RollupCacheOptions["read"] = () =>
-      fail ? Promise.reject(new Error("away")) : Promise.resolve(NOTHING);
+    const read: Options["read"] = () => (fail ? Promise.reject(new Error("away")) : Promise.resolve(NOTHING));
     const cache = cacheOf(read, { onError: (error) => seen.push(error) });
     await assert.rejects(cache.get(RANGE), isUnavailable);
     assert.equal((seen[0] as Error).message, "away");
     fail = false;
-    assert.equal((await cache.get(RANGE)).totalUsers, 0);
+    assert.equal((await cache.get(RANGE)).total_users, 0);
   });
 
   it("RollupCache fails when the query times out and is not blocked by it afterwards", async () => {
@@ -55,7 +57,7 @@ describe("RollupCache", () => {
     const never = new Promise<typeof NOTHING>(() => undefined);
     const cache = cacheOf(() => (++queries === 1 ? never : Promise.resolve(NOTHING)), { timeoutMs: 20 });
     await assert.rejects(cache.get(RANGE), isUnavailable);
-    assert.equal((await cache.get(RANGE)).totalUsers, 0);
+    assert.equal((await cache.get(RANGE)).total_users, 0);
   });
 
   it("RollupCache keeps a bounded number of ranges, each with its own answer", async () => {
@@ -64,7 +66,7 @@ describe("RollupCache", () => {
       async ({ from }) => (queries.push(from), { ...NOTHING, total_users: Number(from.slice(0, 4)) }),
     );
     const get = async (year: number): Promise<number> =>
-      (await cache.get({ from: `${year}-01-01`, to: `${year}-12-31` })).totalUsers;
+      (await cache.get({ from: `${year}-01-01`, to: `${year}-12-31` })).total_users;
     for (let year = 1000; year < 1200; year++) {
       assert.equal(await get(year), year);
       assert.equal(await get(year), year);

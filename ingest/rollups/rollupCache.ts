@@ -1,21 +1,15 @@
 import { RequestError } from "../http/errors";
-import type { DailyRollup, DailyRollups, DayRange, RollupDefinitions } from "@eventlogger/gcp/bigquery/dailyRollups";
+import type { DayRange } from "@eventlogger/gcp/bigquery/dailyRollups";
 
-/** The daily rollups at one moment. */
-export interface RollupSnapshot {
-  /** Distinct users over all accepted events. */
-  readonly totalUsers: number;
-  /** As `read` returns them: ascending by date. */
-  readonly days: readonly DailyRollup[];
-  /** Undefined before the first start of the pipeline. */
-  readonly definitions: RollupDefinitions | undefined;
+/** The numbers of a range at one moment. */
+export type Snapshot<Numbers> = Numbers & {
   /** When the query was sent. */
   readonly asOf: Date;
-}
+};
 
-export interface RollupCacheOptions {
-  /** Reads the days of a range, ascending by date, and the users of all days. */
-  readonly read: (range: DayRange) => Promise<Readonly<DailyRollups>>;
+export interface RollupCacheOptions<Numbers> {
+  /** Reads the numbers of a range. */
+  readonly read: (range: DayRange) => Promise<Readonly<Numbers>>;
   /** Maximum age of a returned snapshot, ms. */
   readonly ttlMs: number;
   /** Time limit of a query, ms. */
@@ -34,14 +28,14 @@ const MAX_QUERIES = 8;
  * Caches the last snapshot of each range for a short time. At most one query of a range that somebody waits for is in
  * flight.
  */
-export class RollupCache {
+export class RollupCache<Numbers extends object> {
   /** By range; the one that was read first comes first. */
-  private readonly snapshots = new Map<string, RollupSnapshot>();
-  private readonly reading = new Map<string, Promise<RollupSnapshot>>();
+  private readonly snapshots = new Map<string, Snapshot<Numbers>>();
+  private readonly reading = new Map<string, Promise<Snapshot<Numbers>>>();
 
   private readonly now: () => number;
 
-  constructor(private readonly options: RollupCacheOptions) {
+  constructor(private readonly options: RollupCacheOptions<Numbers>) {
     this.now = options.now ?? Date.now;
   }
 
@@ -54,7 +48,7 @@ export class RollupCache {
    * @throws RequestError BIGQUERY_UNAVAILABLE when the query fails or takes too long, TOO_MANY_QUERIES while too many other
    * ranges are being read.
    */
-  async get(range: DayRange): Promise<RollupSnapshot> {
+  async get(range: DayRange): Promise<Snapshot<Numbers>> {
     const key = `${range.from} ${range.to}`;
     const snapshot = this.snapshots.get(key);
     if (snapshot && this.now() - snapshot.asOf.getTime() < this.options.ttlMs) return snapshot;
@@ -67,7 +61,7 @@ export class RollupCache {
     return reading;
   }
 
-  private keep(key: string, snapshot: RollupSnapshot): void {
+  private keep(key: string, snapshot: Snapshot<Numbers>): void {
     this.snapshots.delete(key);
     this.snapshots.set(key, snapshot);
     for (const oldest of this.snapshots.keys()) {
@@ -76,7 +70,7 @@ export class RollupCache {
     }
   }
 
-  private async read(key: string, range: DayRange): Promise<RollupSnapshot> {
+  private async read(key: string, range: DayRange): Promise<Snapshot<Numbers>> {
     const asOf = new Date(this.now());
     let timer: NodeJS.Timeout | undefined;
     const timedOut = new Promise<never>((_, reject) => {
@@ -84,8 +78,7 @@ export class RollupCache {
       timer = setTimeout(() => reject(new Error(`No answer from BigQuery within ${timeoutMs} ms`)), timeoutMs);
     });
     try {
-      const { total_users, days, definitions } = await Promise.race([this.options.read(range), timedOut]);
-      const snapshot = { totalUsers: total_users, days, definitions, asOf };
+      const snapshot = { ...(await Promise.race([this.options.read(range), timedOut])), asOf };
       this.keep(key, snapshot);
       return snapshot;
     } catch (cause) {

@@ -5,6 +5,7 @@ import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQue
 import { rollupVersion } from "@eventlogger/gcp/bigquery/testing/rows";
 import type { RollupVersionRow } from "@eventlogger/gcp/bigquery/tables";
 import type { EventStatistics } from "./getEvent";
+import type { RetentionStatistics } from "./getRetention";
 import { eventually, useIngest, type TestReplica } from "../testing/fixture";
 
 const HOUR_MS = 3_600_000;
@@ -61,6 +62,8 @@ describe("GET /event/ with BigQuery", function () {
         session_count: 2,
         session_duration_ms: HOUR_MS,
         active_user_count: 4,
+        ...{ weekly_active_change: 5, monthly_active_change: 7 },
+        ...{ anonymous_user_count: 1, bot_user_count: 2, bot_session_count: 3 },
       }),
     );
     assert.deepEqual((await read()).daily_stats, [], "both days are older than 90 days");
@@ -77,6 +80,8 @@ describe("GET /event/ with BigQuery", function () {
           active_user_count: 0,
           new_user_count: 2,
           session_count: 3,
+          ...{ weekly_active_user_count: 0, monthly_active_user_count: 0, anonymous_user_count: 0 },
+          ...{ bot_user_count: 0, bot_session_count: 0 },
         },
         {
           date: "17/05/2024",
@@ -85,6 +90,8 @@ describe("GET /event/ with BigQuery", function () {
           active_user_count: 4,
           new_user_count: 0,
           session_count: 2,
+          ...{ weekly_active_user_count: 5, monthly_active_user_count: 7, anonymous_user_count: 1 },
+          ...{ bot_user_count: 2, bot_session_count: 3 },
         },
       ],
     );
@@ -101,7 +108,7 @@ describe("GET /event/ with BigQuery", function () {
   it("GET /event/ answers with the numbers and the definitions of one generation, also while another one is activated", async () => {
     const { bigquery } = warehouse;
     const other = await warehouse.datasetWithGeneration();
-    const settings = { sessionGapMs: 600_000, timeZone: "Asia/Tokyo", stateFormat: 2 };
+    const settings = { sessionGapMs: 600_000, timeZone: "Asia/Tokyo", stateFormat: 3 };
     await createGeneration(bigquery, other, { settings });
     const dates = ["2024-05-16", "2024-05-17", "2024-05-18"];
     const rows = [1, 2].flatMap((generation) =>
@@ -123,7 +130,8 @@ describe("GET /event/ with BigQuery", function () {
           daily_stats: dates.map((date) => ({
             date: date.split("-").reverse().join("/"),
             ...{ average_session_duration_min: 0, average_session_duration_sec: 0, active_user_count: 0 },
-            ...{ new_user_count: generation, session_count: generation },
+            ...{ new_user_count: generation, session_count: generation, anonymous_user_count: 0 },
+            ...{ weekly_active_user_count: 0, monthly_active_user_count: 0, bot_user_count: 0, bot_session_count: 0 },
           })),
           as_of: answer.as_of,
           generation,
@@ -146,6 +154,26 @@ describe("GET /event/ with BigQuery", function () {
     }
     await readers;
     assert.deepEqual([...seen].sort(), [1, 2]);
+  });
+
+  it("GET /retention/ returns the cohorts of a range with the definitions of their generation", async () => {
+    const { bigquery } = warehouse;
+    const written_date = new Date().toISOString().slice(0, 10);
+    const rows = [
+      ["2024-05-13", 0, 4],
+      ["2024-05-13", 2, 3],
+      ["2024-06-03", 0, 1],
+    ].map(([cohort_week, week_offset, person_count]) => ({
+      ...{ generation: 1, version: 1, cohort_week, week_offset, person_count },
+      ...{ updated_at: `${written_date}T00:00:00.000Z`, written_date },
+    }));
+    await bigquery.dataset(dataset).table("weekly_retention_versions").insert(rows);
+    const response = await fetch(`${replica.url}/retention/?from=2024-05-01&to=2024-05-31`);
+    const answer = (await response.json()) as RetentionStatistics;
+    assert.deepEqual(answer, {
+      ...{ generation: 1, time_zone: "UTC", as_of: answer.as_of },
+      cohorts: [{ week: "2024-05-13", size: 4, retained: [4, 0, 3] }],
+    });
   });
 
   it("while BigQuery hangs, GET /event/ answers 503 with Retry-After, events are accepted, and it recovers afterwards", async () => {

@@ -1,10 +1,9 @@
 import type { Middleware } from "koa";
 import { dayFromIso, dayToDdMmYyyy } from "@eventlogger/events/day";
-import { TimeZone } from "@eventlogger/events/zone/timeZone";
-import { timeZoneProblem, UTC_NAME } from "@eventlogger/events/zone/zoneName";
-import type { DailyRollup, RollupDefinitions } from "@eventlogger/gcp/bigquery/dailyRollups";
+import type { DailyRollup, DailyRollups } from "@eventlogger/gcp/bigquery/dailyRollups";
 import { admit, type AdmissionCheck } from "../access/admission";
 import { parseDateRange } from "./dateRange";
+import { generationOf, zoneOf, type AnsweredGeneration } from "./answeredGeneration";
 import type { RollupCache } from "../rollups/rollupCache";
 
 /** One day in the answer; `date` is `dd/mm/yyyy`. */
@@ -15,19 +14,24 @@ export interface DailyStats {
   readonly active_user_count: number;
   readonly new_user_count: number;
   readonly session_count: number;
+  /** Persons who were active on at least one of the 7 days that end with this day. */
+  readonly weekly_active_user_count: number;
+  /** The same of 30 days. */
+  readonly monthly_active_user_count: number;
+  /** Those of active_user_count without a user id. */
+  readonly anonymous_user_count: number;
+  /** Persons whose events of the day are all of bots. */
+  readonly bot_user_count: number;
+  readonly bot_session_count: number;
 }
 
-export interface EventStatistics {
-  /** Distinct users over all accepted events, not only in the requested range. */
+export interface EventStatistics extends AnsweredGeneration {
+  /** Persons over all accepted events, not only in the requested range. */
   readonly total_users: number;
   readonly daily_stats: readonly DailyStats[];
   /** ISO 8601. */
   readonly as_of: string;
-  /** The generation of all numbers in the answer, and its definitions. Null before the first start of the pipeline. */
-  readonly generation: number | null;
-  /** IANA name of the time zone of the days. */
-  readonly time_zone: string | null;
-  /** Seconds. */
+  /** Seconds; null before the first start of the pipeline. */
   readonly session_gap: number | null;
 }
 
@@ -46,28 +50,29 @@ function dailyStats(day: DailyRollup): DailyStats {
     active_user_count: day.active_user_count,
     new_user_count: day.new_user_count,
     session_count: day.session_count,
+    weekly_active_user_count: day.wau,
+    monthly_active_user_count: day.mau,
+    anonymous_user_count: day.anonymous_user_count,
+    bot_user_count: day.bot_user_count,
+    bot_session_count: day.bot_session_count,
   };
 }
 
-/** The zone of the days. UTC when this release of Node.js does not know it: then the default range may end a day early or late. */
-function zoneOf(definitions: RollupDefinitions | undefined): TimeZone {
-  const name = definitions?.timeZone ?? UTC_NAME;
-  return timeZoneProblem(name) === undefined ? TimeZone.of(name) : TimeZone.UTC;
-}
-
 /** `GET /event/`: the daily rollups of the last 90 days, or of `?from=&to=`. @param check undefined when anybody may read */
-export function createGetEvent(rollups: Pick<RollupCache, "get">, check: AdmissionCheck | undefined): Middleware {
+export function createGetEvent(
+  rollups: Pick<RollupCache<DailyRollups>, "get">,
+  check: AdmissionCheck | undefined,
+): Middleware {
   return async function getEvent(ctx) {
     admit(ctx, check);
     const requested = parseDateRange(new URLSearchParams(ctx.querystring), Date.now());
-    const { totalUsers, days, definitions, asOf } = await rollups.get(requested.widest);
+    const { total_users, days, definitions, asOf } = await rollups.get(requested.widest);
     const { from, to } = requested.inZone(zoneOf(definitions));
     const body: EventStatistics = {
-      total_users: totalUsers,
+      total_users,
       daily_stats: days.filter(({ date }) => date >= from && date <= to).map(dailyStats),
       as_of: asOf.toISOString(),
-      generation: definitions?.generation ?? null,
-      time_zone: definitions?.timeZone ?? null,
+      ...generationOf(definitions),
       session_gap: definitions ? definitions.sessionGapMs / 1000 : null,
     };
     ctx.set("Cache-Control", "no-cache");

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { pino } from "pino";
 import type { DailyRollup } from "@eventlogger/gcp/bigquery/dailyRollups";
+import type { RetentionCohort } from "@eventlogger/gcp/bigquery/weeklyRetention";
 import { createApp, documentedSettings, type AppDeps, type HttpSettings } from "../http/app";
 import { clientScript } from "../routes/clientScript";
 import { AccessLog } from "../telemetry/accessLog";
@@ -14,7 +15,18 @@ const DAYS: DailyRollup[] = [
   { date: "2020-01-31", average_session_duration_sec: 90, average_session_duration_min: 1.5, active_user_count: 1 },
   { date: "2024-05-16", average_session_duration_sec: 0, average_session_duration_min: 0, active_user_count: 3 },
   { date: "2024-05-17", average_session_duration_sec: 61, average_session_duration_min: 1.02, active_user_count: 2 },
-].map((day, i) => ({ ...day, new_user_count: i, session_count: i + 5, total_users: i + 1 }));
+].map((day, i) => ({
+  ...{ ...day, new_user_count: i, session_count: i + 5, total_users: i + 1 },
+  ...{ wau: i + 6, mau: i + 7, anonymous_user_count: i, bot_user_count: i + 1, bot_session_count: i + 2 },
+}));
+
+const COHORTS: RetentionCohort[] = [
+  { week: "2024-05-06", size: 5, retained: [5, 0, 2] },
+  { week: "2024-05-13", size: 3, retained: [3] },
+];
+
+const DEFINITIONS = { generation: 2, timeZone: "Europe/Berlin", sessionGapMs: 1_800_000 };
+const CACHE = { ttlMs: 1000, timeoutMs: 1000, onError: () => undefined };
 
 /** A publisher that accepts every event and discards it. */
 export const acceptingPublisher: AppDeps["publisher"] = {
@@ -46,12 +58,17 @@ export function appDeps(deps: Partial<AppDeps> = {}): AppDeps {
     rollups: new RollupCache({
       read: async ({ from, to }) => ({
         total_users: 3,
-        definitions: { generation: 2, timeZone: "Europe/Berlin", sessionGapMs: 1_800_000 },
+        definitions: DEFINITIONS,
         days: DAYS.filter(({ date }) => date >= from && date <= to),
       }),
-      ttlMs: 1000,
-      timeoutMs: 1000,
-      onError: () => undefined,
+      ...CACHE,
+    }),
+    retention: new RollupCache({
+      read: async ({ from, to }) => ({
+        definitions: DEFINITIONS,
+        cohorts: COHORTS.filter(({ week }) => week >= from && week <= to),
+      }),
+      ...CACHE,
     }),
     clientScript: clientScript(Buffer.from("/* the client */")),
     settings: testSettings(),

@@ -125,7 +125,9 @@ export function decodeMessage(
   const result = validatePublishedEvent(parsed.value, meta);
   if (result.ok) {
     const { event, propertiesJson, hasUnknownFields } = result;
-    return { ok: true, event, propertiesJson, ...(hasUnknownFields && { hasUnknownFields }) };
+    return hasUnknownFields
+      ? { ok: true, event, propertiesJson, hasUnknownFields }
+      : { ok: true, event, propertiesJson };
   }
   const message = result.errors.map((e) => `${e.field === "" ? "The message" : e.field} ${e.message}`).join("; ");
   return { ok: false, errorType: "invalid_event", message };

@@ -12,6 +12,8 @@ const event: fc.Arbitrary<ReplayEvent> = fc.record(
     event_name: fc.oneof(text, fc.constant("a\nb")),
     event_time: time,
     user_id: fc.option(fc.oneof(text, fc.constant(""))),
+    anonymous_id: fc.option(text),
+    is_bot: fc.boolean(),
     received_at: time,
   },
   { noNullPrototype: true },
@@ -53,7 +55,8 @@ describe("Replay messages", () => {
     );
   });
 
-  const good = '{"event_id":"e","session_id":"s","event_name":"n","event_time":5,"user_id":null,"received_at":6}';
+  const good =
+    '{"event_id":"e","session_id":"s","event_name":"n","event_time":5,"user_id":null,"anonymous_id":"a","is_bot":true,"received_at":6}';
   const messageOf = (line: string | Uint8Array): string => {
     const [decoded] = decodeReplay(typeof line === "string" ? Buffer.from(line) : line);
     return decoded?.ok === false ? decoded.message : assert.fail(`accepted: ${JSON.stringify(decoded)}`);
@@ -78,6 +81,8 @@ describe("Replay messages", () => {
       ['"event_time":5', '"event_time":"5"', "event_time"],
       ['"event_time":5', '"event_time":1e15', "event_time"],
       ['"user_id":null', '"user_id":{"string":"u"}', "user_id"],
+      ['"anonymous_id":"a"', '"anonymous_id":7', "anonymous_id"],
+      ['"is_bot":true', '"is_bot":null', "is_bot"],
       ['"received_at":6', '"received_at":null', "received_at"],
     ];
     for (const [right, other, field] of wrong) {
@@ -88,11 +93,15 @@ describe("Replay messages", () => {
     assert.equal(messageOf(Uint8Array.of(0xff)), "is not UTF-8 text");
   });
 
+  const decoded = { event_id: "e", session_id: "s", event_name: "n", event_time: 5, user_id: null, received_at: 6 };
+
   it("fields that the ledgers do not need are left out", () => {
     const [line] = decodeReplay(Buffer.from(good.replace("}", ',"page":"p"}')));
-    assert.deepEqual(line, {
-      ok: true,
-      event: { event_id: "e", session_id: "s", event_name: "n", event_time: 5, user_id: null, received_at: 6 },
-    });
+    assert.deepEqual(line, { ok: true, event: { ...decoded, anonymous_id: "a", is_bot: true } });
+  });
+
+  it("a line of an earlier release has no anonymous id and is not a bot's", () => {
+    const [line] = decodeReplay(Buffer.from(good.replace('"anonymous_id":"a","is_bot":true,', "")));
+    assert.deepEqual(line, { ok: true, event: { ...decoded, anonymous_id: null, is_bot: false } });
   });
 });

@@ -12,6 +12,8 @@ export interface ReplayEvent {
   readonly event_time: number;
   /** null for an anonymous event. */
   readonly user_id: string | null;
+  readonly anonymous_id: string | null;
+  readonly is_bot: boolean;
   /** Epoch milliseconds, an integer. */
   readonly received_at: number;
 }
@@ -49,19 +51,15 @@ export const MAX_REPLAY_EVENTS = 500;
 /** Maximum size of a message's data, unless one event is larger; bytes. */
 export const MAX_REPLAY_BYTES = 65_536;
 
+const textOrNull = (text: string | null): string => (text === null ? "null" : JSON.stringify(text));
+
 /** The line of an event in a replay message, without the line break. */
-export function replayLine({
-  event_id,
-  session_id,
-  event_name,
-  event_time,
-  user_id,
-  received_at,
-}: ReplayEvent): string {
+export function replayLine(event: ReplayEvent): string {
   return (
-    `{"event_id":${JSON.stringify(event_id)},"session_id":${JSON.stringify(session_id)},` +
-    `"event_name":${JSON.stringify(event_name)},"event_time":${event_time},` +
-    `"user_id":${user_id === null ? "null" : JSON.stringify(user_id)},"received_at":${received_at}}`
+    `{"event_id":${JSON.stringify(event.event_id)},"session_id":${JSON.stringify(event.session_id)},` +
+    `"event_name":${JSON.stringify(event.event_name)},"event_time":${event.event_time},` +
+    `"user_id":${textOrNull(event.user_id)},"anonymous_id":${textOrNull(event.anonymous_id)},` +
+    `"is_bot":${event.is_bot},"received_at":${event.received_at}}`
   );
 }
 
@@ -127,7 +125,10 @@ type ParsedLine = { readonly event: ReplayEvent } | { readonly message: string }
 
 function toEvent(value: unknown): ParsedLine {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return { message: "is not a JSON object" };
-  const { event_id, session_id, event_name, event_time, user_id, received_at } = value as Record<string, unknown>;
+  const fields = value as Record<string, unknown>;
+  const { event_id, session_id, event_name, event_time, user_id, received_at } = fields;
+  // Lines of an earlier release lack the next two.
+  const { anonymous_id = null, is_bot = false } = fields;
   if (!isText(event_id)) return { message: "has an event_id that is not a text, or an empty one" };
   if (!isText(session_id)) return { message: "has a session_id that is not a text, or an empty one" };
   if (typeof event_name !== "string") return { message: "has an event_name that is not a text" };
@@ -135,9 +136,12 @@ function toEvent(value: unknown): ParsedLine {
     return { message: "has an event_time that is not an integer, epoch milliseconds from 1970 on" };
   if (user_id !== null && typeof user_id !== "string")
     return { message: "has a user_id that is neither a text nor null" };
+  if (anonymous_id !== null && typeof anonymous_id !== "string")
+    return { message: "has an anonymous_id that is neither a text nor null" };
+  if (typeof is_bot !== "boolean") return { message: "has an is_bot that is neither true nor false" };
   if (!isTime(received_at))
     return { message: "has a received_at that is not an integer, epoch milliseconds from 1970 on" };
-  return { event: { event_id, session_id, event_name, event_time, user_id, received_at } };
+  return { event: { event_id, session_id, event_name, event_time, user_id, anonymous_id, is_bot, received_at } };
 }
 
 function parseLine(text: string): ParsedLine {

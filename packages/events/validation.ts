@@ -257,7 +257,9 @@ function validate<Input extends CommonInput>(
     const unknown = unknownNames(input, (name) => messages.has(name));
     const json = unknown ? keepUnknown(event, input, unknown, checked.json, warnings) : checked.json;
     const propertiesJson = replaceHalves(event, json, warnings);
-    return { ok: true, event, propertiesJson, warnings, ...(unknown && { hasUnknownFields: true }) };
+    return unknown
+      ? { ok: true, event, propertiesJson, warnings, hasUnknownFields: true }
+      : { ok: true, event, propertiesJson, warnings };
   } catch {
     // JSON values never throw here; objects with throwing getters do.
     return { ok: false, errors: [{ field: "", message: "must be a JSON object, and reading it failed" }] };

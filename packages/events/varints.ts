@@ -96,6 +96,14 @@ export class VarintReader {
     return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
   }
 
+  /** A copy of the next bytes; undefined when fewer are left. */
+  take(length: number): Uint8Array | undefined {
+    if (this.at + length > this.source.length) return undefined;
+    const bytes = new Uint8Array(this.source.subarray(this.at, this.at + length));
+    this.at += length;
+    return bytes;
+  }
+
   /** A copy of the bytes that are left. */
   rest(): Uint8Array {
     const bytes = new Uint8Array(this.source.subarray(this.at));

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { bruteForceRollups } from "./bruteForce";
+import { bruteForceRollups, bruteForceStatistics } from "./bruteForce";
 
 const at = (iso: string): number => Date.parse(iso + "Z");
 let ids = 0;
@@ -82,6 +82,76 @@ describe("bruteForceRollups", () => {
     assert.deepEqual(bruteForceRollups(events, 30 * 60_000, "America/New_York"), {
       total_users: 2,
       daily_stats: [day("31/10/2026", 0, 1, 1, 1), day("01/11/2026", 600, 3, 2, 1), day("02/11/2026", 0, 1, 1, 0)],
+    });
+  });
+
+  describe("bruteForceStatistics", () => {
+    const seen = (iso: string, user_id: string | null, anonymous_id: string | null, is_bot = false) => ({
+      ...{ event_id: `p${ids++}`, session_id: "s", event_time: at(iso), user_id, anonymous_id, is_bot },
+    });
+    /** The numbers of persons of each day: active, new, anonymous, weekly, monthly, bots, sessions of bots. */
+    const persons = (events: ReturnType<typeof seen>[], countBots = false): Record<string, number[]> =>
+      Object.fromEntries(
+        bruteForceStatistics(events, { countBots }).daily_stats.map((day) => [
+          day.date,
+          [
+            ...[day.active_user_count, day.new_user_count, day.anonymous_user_count],
+            ...[day.weekly_active_user_count, day.monthly_active_user_count],
+            ...[day.bot_user_count, day.bot_session_count],
+          ],
+        ]),
+      );
+
+    it("an anonymous id counts for itself until it is seen with users, and then on all its days for each of them", () => {
+      const visits = [seen("2024-05-01T10:00:00", null, "a"), seen("2024-05-08T10:00:00", null, "a")];
+      assert.deepEqual(persons(visits), { "01/05/2024": [1, 1, 1, 1, 1, 0, 0], "08/05/2024": [1, 0, 1, 1, 1, 0, 0] });
+      const logins = [seen("2024-05-03T10:00:00", "u", "a"), seen("2024-05-31T10:00:00", "w", "a")];
+      assert.deepEqual(persons([...visits, ...logins]), {
+        "01/05/2024": [2, 2, 0, 2, 2, 0, 0],
+        "03/05/2024": [2, 0, 0, 2, 2, 0, 0],
+        "08/05/2024": [2, 0, 0, 2, 2, 0, 0],
+        "31/05/2024": [2, 0, 0, 2, 2, 0, 0],
+      });
+      // A user id that is equal to an anonymous id is another person.
+      assert.deepEqual(persons([...visits, seen("2024-05-08T10:00:00", "a", null)])["08/05/2024"], [
+        ...[2, 1, 1],
+        ...[2, 2, 0, 0],
+      ]);
+    });
+
+    it("an anonymous id with more than 50 users counts for none, and is no person", () => {
+      const linked = (users: number) => [
+        seen("2024-05-01T10:00:00", null, "a"),
+        ...Array.from({ length: users }, (_, i) => seen("2024-05-02T10:00:00", `u${i}`, "a")),
+      ];
+      assert.deepEqual(persons(linked(50))["01/05/2024"], [50, 50, 0, 50, 50, 0, 0]);
+      assert.deepEqual(persons(linked(51)), {
+        "01/05/2024": [0, 0, 0, 0, 0, 0, 0],
+        "02/05/2024": [51, 51, 0, 51, 51, 0, 0],
+      });
+    });
+
+    it("a day with events of bots only counts for bots, and weekly and monthly numbers end after 7 and 30 days", () => {
+      const events = [
+        seen("2024-05-01T10:00:00", "u", null),
+        seen("2024-05-01T10:05:00", "u", null, true),
+        seen("2024-05-07T10:00:00", "bot", null, true),
+        seen("2024-05-08T10:00:00", "bot", null, true),
+        seen("2024-05-30T10:00:00", "bot", null, true),
+        seen("2024-05-31T10:00:00", "bot", null, true),
+      ];
+      assert.deepEqual(persons(events), {
+        "01/05/2024": [1, 1, 0, 1, 1, 0, 1],
+        "07/05/2024": [0, 0, 0, 1, 1, 1, 1],
+        "08/05/2024": [0, 0, 0, 0, 1, 1, 1],
+        "30/05/2024": [0, 0, 0, 0, 1, 1, 1],
+        "31/05/2024": [0, 0, 0, 0, 0, 1, 1],
+      });
+      assert.deepEqual(persons(events, true)["31/05/2024"], [1, 0, 0, 1, 1, 1, 1]);
+      const [first] = bruteForceStatistics(events).daily_stats;
+      assert.deepEqual([first?.session_count, first?.average_session_duration_sec], [1, 0]);
+      const [all] = bruteForceStatistics(events, { countBots: true }).daily_stats;
+      assert.equal(all?.session_count, 2, "events of bots and of people share no session");
     });
   });
 

@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { addDay, decodeActiveDays, encodeActiveDays } from "@eventlogger/events/users/activeDays";
 import { dayToDdMmYyyy } from "@eventlogger/events/day";
 import type { AnalyticsEvent, EventInput } from "@eventlogger/events/event";
+import { markDay } from "@eventlogger/events/persons/markedDay";
+import { PersonChange } from "@eventlogger/events/persons/personDeltas";
+import { addUserDay, newUser, type User } from "@eventlogger/events/persons/user";
 import { addInterval, unionIntervals, type Interval } from "@eventlogger/events/sessions/sessionIntervals";
 import { averageSessionDurationMin, averageSessionDurationSec } from "./averages";
 import { bruteForceRollups, type RollupReport } from "./bruteForce";
-import { addToTotals, isZeroDelta, sumDeltas, type DayDelta, type DayTotals } from "@eventlogger/events/totals/totals";
+import { addToTotals, dayDelta, sumDeltas, type DayDelta, type DayTotals } from "@eventlogger/events/totals/totals";
 import { createRandom, type Random } from "./generator/random";
 import { generateTraffic } from "./generator/trafficGenerator";
 import { validateEvent } from "@eventlogger/events/validation";
@@ -15,7 +17,7 @@ import { TimeZone } from "@eventlogger/events/zone/timeZone";
 /** The ledgers of the pipeline without Beam, which only chooses order and grouping. */
 class Ledgers {
   private readonly sessions = new Map<string, Interval[]>();
-  private readonly users = new Map<string, Uint8Array>();
+  private readonly users = new Map<string, User>();
   private readonly totals = new Map<number, DayTotals>();
   private pending: DayDelta[] = [];
 
@@ -26,15 +28,15 @@ class Ledgers {
     const change = addInterval(this.sessions.get(key) ?? [], partial, this.gapMs);
     if (!change) return;
     this.sessions.set(key, change.intervals);
-    this.pending.push({ day, sessions: change.sessions, durationMs: change.durationMs, activeUsers: 0, newUsers: 0 });
+    this.pending.push(dayDelta(day, { sessions: change.sessions, durationMs: change.durationMs }));
   }
 
   addUserDay(userId: string, day: number): void {
-    const state = this.users.get(userId);
-    const change = addDay(state && decodeActiveDays(state), day);
-    if (!change) return;
-    this.users.set(userId, encodeActiveDays(change.set));
-    this.pending.push(...change.deltas);
+    const user = this.users.get(userId) ?? newUser();
+    this.users.set(userId, user);
+    const change = new PersonChange({ countBots: false });
+    addUserDay(user, markDay(day, false), change);
+    this.pending.push(...change.days);
   }
 
   endBundle(): void {
@@ -46,7 +48,7 @@ class Ledgers {
 
   report(): RollupReport {
     this.endBundle();
-    const days = [...this.totals.values()].filter((t) => !isZeroDelta(t)).sort((a, b) => a.day - b.day);
+    const days = [...this.totals.values()].filter((t) => t.sessions > 0).sort((a, b) => a.day - b.day);
     return {
       total_users: days.reduce((sum, t) => sum + t.newUsers, 0),
       daily_stats: days.map((t) => ({

@@ -271,7 +271,7 @@ describe("eventlogger", function () {
       assert.deepEqual(equal.stdout.split("\n"), [
         "not covered 1 day not covered by the record of accepted events, 2024-05-01 to 2024-05-01: the record is empty, and " +
           "1 event came before",
-        "equal 1 days equal, 0 recorded events in events",
+        "equal 1 days equal, 0 recorded events in events, 0 cohorts equal",
         "generation 1, session gap 30m, days of UTC; bytes scanned: not reported",
         "",
       ]);
@@ -280,6 +280,7 @@ describe("eventlogger", function () {
       });
       assert.deepEqual(JSON.parse(json.stdout), {
         ...{ equal: true, equalDays: 1, differences: [], deadLetters: [], generation: 1, timeZone: "UTC" },
+        ...{ mayLackLinks: false, retention: { differences: [], equalCohorts: 0, notCheckable: 0 } },
         record: { exists: true, recorded: 0, missing: [], uncovered: [{ date: "2024-05-01", events: 1 }] },
         ...{ sessionGapMs: 1_800_000, since: "2020-01-01", comparedDays: ["2024-05-01"], zoneDifferences: [] },
       });

@@ -1,4 +1,4 @@
-import { isRunning, timeZoneOf, type Generation } from "@eventlogger/gcp/bigquery/generations";
+import { countsBots, isRunning, timeZoneOf, type Generation } from "@eventlogger/gcp/bigquery/generations";
 import type { GenerationTotals } from "@eventlogger/gcp/bigquery/generations/generationTotals";
 import { formatDuration } from "@eventlogger/options/options";
 import { grouped } from "@eventlogger/options/terminal";
@@ -14,6 +14,7 @@ const HEADINGS = [
   "status",
   "gap",
   "time zone",
+  "bots",
   "days",
   "sessions",
   "users",
@@ -48,6 +49,7 @@ function cells({ row, totals }: ListedGeneration): string[] {
     status,
     formatDuration(settings.sessionGapMs),
     timeZoneOf(settings),
+    countsBots(settings) ? "counted" : "not counted",
     grouped(totals?.days ?? 0),
     grouped(totals?.sessions ?? 0),
     grouped(totals?.users ?? 0),
@@ -76,6 +78,7 @@ export function generationDocument({ row, totals }: ListedGeneration): Record<st
     ...rest,
     sessionGapMs: settings.sessionGapMs,
     timeZone: timeZoneOf(settings),
+    countBots: countsBots(settings),
     running: isRunning(row),
     lease: lease && { holder: lease.holder, takenAt: lease.takenAt, expiresAt: lease.expiresAt },
     ...(totals ?? { days: 0, sessions: 0, users: 0 }),

@@ -48,9 +48,9 @@ describe("eventlogger generations", function () {
   const resources = { subscription: "events-pipeline", replayTopic: null, replaySubscription: null };
   /** Creates generation 1, which is active, and generation 2, with a subscription that exists. */
   async function twoGenerations(): Promise<void> {
-    const first = { sessionGapMs: 1_800_000, shardHashSecret: SECRET, stateFormat: 2 };
+    const first = { sessionGapMs: 1_800_000, shardHashSecret: SECRET, stateFormat: 3 };
     await recordGeneration(warehouse.bigquery, dataset, first, resources);
-    const settings = { ...first, sessionGapMs: 600_000, timeZone: "Europe/Berlin" };
+    const settings = { ...first, sessionGapMs: 600_000, timeZone: "Europe/Berlin", countBots: true };
     await createGeneration(warehouse.bigquery, dataset, { settings, resources: () => resources });
   }
   async function statuses(): Promise<string> {
@@ -83,25 +83,26 @@ describe("eventlogger generations", function () {
     const time = "\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d:\\d\\d";
     assert.match(
       headings ?? "",
-      /^generation {2}status +gap {2}time zone +days {2}sessions {2}users {2}created +active since/,
+      /^generation {2}status +gap {2}time zone +bots +days {2}sessions {2}users {2}created +active since/,
     );
     assert.match(
       first ?? "",
       new RegExp(
-        `^1 +active +30m +UTC +2 +1,400 +6 +${time} +${time} +${stateDirectory} on ${hostname()}, running \\(h:1\\)$`,
+        `^1 +active +30m +UTC +not counted +2 +1,400 +6 +${time} +${time} +${stateDirectory} on ${hostname()}, running \\(h:1\\)$`,
       ),
     );
-    assert.match(second ?? "", new RegExp(`^2 +building +10m +Europe/Berlin +0 +0 +0 +${time} +- +-$`));
+    assert.match(second ?? "", new RegExp(`^2 +building +10m +Europe/Berlin +counted +0 +0 +0 +${time} +- +-$`));
     assert.deepEqual(others, []);
     const json = await generations("--json");
     const document = JSON.parse(json.stdout) as { generations: Record<string, unknown>[] };
     assert.deepEqual(
-      document.generations.map(({ generation, status, sessionGapMs, timeZone, days, sessions, users, running }) => [
-        ...[generation, status, sessionGapMs, timeZone, days, sessions, users, running],
-      ]),
+      document.generations.map(({ generation, status, sessionGapMs, timeZone, countBots, ...rest }) => {
+        const { days, sessions, users, running } = rest;
+        return [generation, status, sessionGapMs, timeZone, countBots, days, sessions, users, running];
+      }),
       [
-        [1, "active", 1_800_000, "UTC", 2, 1400, 6, true],
-        [2, "building", 600_000, "Europe/Berlin", 0, 0, 0, false],
+        [1, "active", 1_800_000, "UTC", false, 2, 1400, 6, true],
+        [2, "building", 600_000, "Europe/Berlin", true, 0, 0, 0, false],
       ],
     );
     assert(!(stdout + json.stdout).includes(SECRET));
@@ -150,7 +151,7 @@ describe("eventlogger generations", function () {
     await recordResources(bigquery, dataset, 1, { subscription: "events-pipeline-gone" });
     await refused("1", /Subscription events-pipeline-gone does not exist/);
     await retireGeneration(bigquery, dataset, 1);
-    await createGeneration(bigquery, dataset, { settings: { sessionGapMs: 60_000, stateFormat: 2 } });
+    await createGeneration(bigquery, dataset, { settings: { sessionGapMs: 60_000, stateFormat: 3 } });
     await retireGeneration(bigquery, dataset, 3);
     await refused("3", /it was aborted before its numbers were complete/, "1 retired, 2 active, 3 retired");
   });

@@ -26,6 +26,7 @@ export interface RebuildChanges {
   readonly sessionGapMs?: number | undefined;
   /** IANA name. */
   readonly timeZone?: string | undefined;
+  readonly countBots?: boolean | undefined;
   readonly takeOver?: boolean | undefined;
 }
 
@@ -43,7 +44,7 @@ const DEFAULTS: Readonly<Record<keyof RebuildTarget, string | undefined>> = {
 
 /** The command line that makes the numbers again, for a shell. Options with their default are left out. */
 export function rebuildCommand(target: RebuildTarget, changes: RebuildChanges): string {
-  const { sessionGapMs, timeZone, takeOver } = changes;
+  const { sessionGapMs, timeZone, countBots, takeOver } = changes;
   const words = ["eventlogger", "rebuild"];
   for (const key of Object.keys(DEFAULTS) as (keyof RebuildTarget)[]) {
     const value = target[key];
@@ -51,6 +52,7 @@ export function rebuildCommand(target: RebuildTarget, changes: RebuildChanges): 
   }
   if (sessionGapMs !== undefined) words.push("--session-gap", formatDuration(sessionGapMs));
   if (timeZone !== undefined) words.push("--time-zone", timeZone);
+  if (countBots !== undefined) words.push(countBots ? "--count-bots" : "--count-bots=false");
   if (takeOver) words.push("--take-over");
   return words.map(shellQuote).join(" ");
 }

@@ -24,8 +24,9 @@ import { startChildProcess, type ChildProcess } from "@eventlogger/process/child
 import { packageRootOf } from "@eventlogger/process/packageRoot";
 import { freePort } from "@eventlogger/process/ports";
 import { waitUntil } from "@eventlogger/process/wait";
-import { bruteForceRollups, type RollupReport } from "@eventlogger/traffic/bruteForce";
+import { bruteForceStatistics, type StatisticsReport } from "@eventlogger/traffic/bruteForce";
 import { generateTraffic } from "@eventlogger/traffic/generator/trafficGenerator";
+import { statisticsReport } from "../testing/statisticsReport";
 import { eventRow } from "../io/bigquery/eventRow";
 import { skipAfterFailure } from "@eventlogger/process/testing/skipAfterFailure";
 import { eventlogger, type CliRun } from "./testing/eventlogger";
@@ -106,19 +107,12 @@ describe("eventlogger replay", function () {
   const untilMetric = (name: string, min: number): Promise<unknown> =>
     waitUntil(`pipeline_${name} to be at least ${min}`, async () => (await metric(name)) >= min, WAIT);
 
-  async function rollups(): Promise<RollupReport> {
-    const { total_users, days } = await readDailyRollups(bigquery.bigquery, "analytics");
-    return {
-      total_users,
-      daily_stats: days.map(({ date, total_users: _, ...numbers }) => ({
-        ...numbers,
-        date: date.split("-").reverse().join("/"),
-      })),
-    };
+  async function rollups(): Promise<StatisticsReport> {
+    return statisticsReport(await readDailyRollups(bigquery.bigquery, "analytics"));
   }
   async function untilExact(): Promise<void> {
-    const expected = bruteForceRollups(counted);
-    let found: RollupReport | undefined;
+    const expected = bruteForceStatistics(counted);
+    let found: StatisticsReport | undefined;
     const isExact = async (): Promise<boolean> => isDeepStrictEqual((found = await rollups()), expected);
     const details = (): string => JSON.stringify({ found, expected }, null, 1).slice(0, 4000);
     await waitUntil("exact rollups", isExact, { ...WAIT, retryErrors: true, details });

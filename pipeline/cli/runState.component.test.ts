@@ -337,7 +337,13 @@ describe("eventlogger run with the state of its tables", function () {
   it("a start with another name of the generation's time zone has the name that its state has", async () => {
     await recordGeneration(bigquery.bigquery, dataset, generationSettings(1_800_000, undefined, "Asia/Kolkata"));
     const { project } = bigquery;
-    const options = { project, dataset, subscription: "events", generation: undefined, sessionGap: undefined };
+    const options = {
+      project,
+      dataset,
+      subscription: "events",
+      generation: undefined,
+      ...{ sessionGap: undefined, countBots: undefined },
+    };
     const zoneOf = async (timeZone: string | undefined, fresh: boolean): Promise<string> =>
       (await chooseGeneration(bigquery.bigquery, { ...options, timeZone, fresh })).timeZone;
     assert.equal(await zoneOf("Asia/Calcutta", false), "Asia/Kolkata");
@@ -429,9 +435,13 @@ describe("eventlogger run with the state of its tables", function () {
       assert.equal(code, 1);
       assert.match(
         stderr,
-        /The state in .* has format 1, but this release reads format 2\. Run the release that wrote it, /,
+        /The state in .* has format 1, but this release reads format 3\. Run the release that wrote it, /,
       );
-      assert.match(stderr, /or start with empty state \(--fresh\), which requires empty tables/);
+      assert.match(
+        stderr,
+        /or start with empty state \(--fresh\), which requires empty tables\. Or make the numbers again /,
+      );
+      assert.match(stderr, /^ {2}eventlogger rebuild .* --take-over$/m);
       assert.equal(readFileSync(file, "utf8"), text);
       const { secret } = await runOnce(stateDir, { fresh: true, acceptWrongNumbers: true });
       assert.match(secret ?? "", /^[0-9a-f]{32}$/);

@@ -1,4 +1,5 @@
 import type { MissingEvents, RecordComparison } from "@eventlogger/gcp/bigquery/verify/compareRecord";
+import type { RetentionDifference } from "@eventlogger/gcp/bigquery/verify/compareRetention";
 import type { Difference } from "@eventlogger/gcp/bigquery/verify/compareRollups";
 import type { DeadLetterGroup } from "@eventlogger/gcp/bigquery/verify/deadLetters";
 import type { Verification } from "@eventlogger/gcp/bigquery/verify/verify";
@@ -16,6 +17,12 @@ function difference({ date, number, expected, actual, bound }: Difference): stri
   if (number !== "day") return `${date}  ${number} is ${actual}, but ${expected} according to the raw events`;
   if (actual === undefined) return `${date}  is missing in the rollups, but the raw events have ${expected} sessions`;
   return `${date}  has ${actual} sessions in the rollups, but no raw events`;
+}
+
+function retentionDifference({ cohortWeek, weekOffset, expected, actual, bound }: RetentionDifference): string {
+  const should = bound === undefined ? `but ${expected}` : `but must be ${bound} ${expected}`;
+  const events = bound === undefined ? "the raw events" : "the raw events that remain";
+  return `retention of the cohort of ${cohortWeek} in week ${weekOffset} is ${actual}, ${should} according to ${events}`;
 }
 
 function missingLines({ date, recorded, missing, refused, refusedIds, untracedHashes }: MissingEvents): string[] {
@@ -63,7 +70,7 @@ function coverageLine({ exists, beganOn, uncovered }: RecordComparison): string[
 }
 
 /** What cannot be checked, because rows of `events` are deleted. */
-function horizonLines({ horizon, notCheckable }: Verification): string[] {
+function horizonLines({ horizon, notCheckable, mayLackLinks, retention }: Verification): string[] {
   if (horizon === undefined) return [];
   const { receivedSince, firstCompleteDay } = horizon;
   const deleted = `rows received before ${receivedSince} are deleted`;
@@ -71,10 +78,23 @@ function horizonLines({ horizon, notCheckable }: Verification): string[] {
     notCheckable === undefined
       ? []
       : [`${count(notCheckable.days, "day")}, ${notCheckable.first} to ${notCheckable.last}: ${deleted}`];
+  const cohorts = retention?.notCheckable
+    ? [`retention of ${count(retention.notCheckable, "cohort")}: ${deleted}`]
+    : [];
+  if (mayLackLinks) {
+    return [
+      ...days,
+      ...cohorts,
+      `numbers of persons from ${firstCompleteDay} on, because ${deleted}, which may have linked anonymous ids with users. Checked only ` +
+        "that active_user_count is not too low and anonymous_user_count not too high; exactly on days without anonymous ids",
+    ];
+  }
   return [
     ...days,
+    ...cohorts,
     `new_user_count and total_users from ${firstCompleteDay} on, which depend on all earlier rows: ${deleted}. Checked only that ` +
       "new_user_count is not too high and total_users not too low",
+    `wau and mau of days less than 7 and 30 days after ${firstCompleteDay}: ${deleted}. Checked only that they are not too low`,
   ];
 }
 
@@ -89,16 +109,17 @@ function scanLines(
       ? []
       : [
           `compared ${count(days.length, "day")} touched since ${since}. Read the partitions since then; in every partition ` +
-            "of events, the blocks of those days, and user_id and event_time of all days",
+            "of events, the blocks of those days, and user_id, anonymous_id, is_bot and event_time of all days",
         ];
   const definitions = `generation ${generation}, session gap ${formatDuration(gapMs)}, days of ${timeZone}`;
   return [...incremental, `${definitions}; bytes scanned: ${scanned}`];
 }
 
 /** Whether the dataset has nothing to compare. */
-function isEmpty({ differences, equalDays, notCheckable, record, deadLetters }: Verification): boolean {
+function isEmpty({ differences, equalDays, notCheckable, retention, record, deadLetters }: Verification): boolean {
   const days = equalDays + (notCheckable?.days ?? 0);
-  return differences.length + days + record.recorded + deadLetters.length === 0;
+  const cohorts = retention ? retention.differences.length + retention.equalCohorts + retention.notCheckable : 0;
+  return differences.length + days + cohorts + record.recorded + deadLetters.length === 0;
 }
 
 /** The result of `verify` as lines for people. */
@@ -106,7 +127,7 @@ export function verificationLines(
   verification: Verification,
   { since, red, green, yellow }: { since: string | undefined; red: Colour; green: Colour; yellow: Colour },
 ): string[] {
-  const { differences, equalDays, record, deadLetters, timeZone, zoneDifferences, isEqual } = verification;
+  const { differences, equalDays, retention, record, deadLetters, timeZone, zoneDifferences, isEqual } = verification;
   if (isEmpty(verification)) {
     const nothing =
       since === undefined
@@ -119,11 +140,13 @@ export function verificationLines(
   const unexplained = deadLetters.reduce((sum, group) => sum + group.unexplained, 0);
   const summary = [
     `${differences.length} differences on ${days} days, ${equalDays} days equal`,
+    ...(retention?.differences.length ? [`${count(retention.differences.length, "difference")} of retention`] : []),
     `${lost.toLocaleString("en")} of ${count(record.recorded, "recorded event")} missing`,
     count(unexplained, "unexplained dead letter"),
   ].join("; ");
   return [
     ...differences.map((one) => `${red("different")} ${difference(one)}`),
+    ...(retention?.differences ?? []).map((one) => `${red("different")} ${retentionDifference(one)}`),
     ...(zoneDifferences.length ? [`${yellow("time zone")} ${zoneDifference(timeZone, zoneDifferences)}`] : []),
     ...record.missing.flatMap((day) => {
       const [first, ...details] = missingLines(day);
@@ -133,7 +156,8 @@ export function verificationLines(
     ...coverageLine(record).map((line) => `${yellow("not covered")} ${line}`),
     ...horizonLines(verification).map((line) => `${yellow("not checkable")} ${line}`),
     isEqual
-      ? `${green("equal")} ${equalDays} days equal, ${count(record.recorded, "recorded event")} in events`
+      ? `${green("equal")} ${equalDays} days equal, ${count(record.recorded, "recorded event")} in events` +
+        (retention ? `, ${count(retention.equalCohorts, "cohort")} equal` : "")
       : summary,
     ...scanLines(verification, since),
   ];

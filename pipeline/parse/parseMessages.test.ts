@@ -139,8 +139,8 @@ describe("ParseMessages", () => {
     return [...new ParseMessages(staleAfterMs).process(message)];
   }
   const stored = (event_id: string, fields: Partial<AnalyticsEvent> = {}) => {
-    const { session_id, event_name, event_time, user_id, received_at } = event(fields);
-    return { event_id, session_id, event_name, event_time, user_id, received_at };
+    const { session_id, event_name, event_time, user_id, anonymous_id, is_bot, received_at } = event(fields);
+    return { event_id, session_id, event_name, event_time, user_id, anonymous_id, is_bot, received_at };
   };
   function messageOf(...events: ReturnType<typeof stored>[]): Buffer {
     const encoder = new ReplayEncoder({ generation: 2, dataset: "analytics" });
@@ -149,7 +149,10 @@ describe("ParseMessages", () => {
   }
 
   it("a replay message becomes one event for each line, without the fields that only its raw row has", () => {
-    const lines = [stored("a", { user_id: null }), stored("b", { event_time: NOW - 3000 * DAY })];
+    const lines = [
+      stored("a", { user_id: null, anonymous_id: "a", is_bot: true }),
+      stored("b", { event_time: NOW - 3000 * DAY }),
+    ];
     const expected = lines.map((fields) => ({
       events: { kind: "event", event: { ...event(fields), properties: null }, isStale: false, isReplay: true },
     }));

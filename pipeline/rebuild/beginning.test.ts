@@ -24,7 +24,7 @@ describe("the beginning of a rebuild", () => {
           ...{ sessionGapMs: 5000, timeZone: undefined, from: undefined, keepOld: undefined, takeOver: undefined },
           acceptDeletedRows,
         },
-        newState: () => ({ shardHashSecret: "00", stateFormat: 2 }),
+        newState: () => ({ shardHashSecret: "00", stateFormat: 3 }),
         report: { phase: () => {}, say: (line) => said.push(line), doing: () => {}, rows: () => {} },
         signal: new AbortController().signal,
         times: {

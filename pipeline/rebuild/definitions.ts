@@ -1,4 +1,9 @@
-import { timeZoneOf, type Generation, type GenerationSettings } from "@eventlogger/gcp/bigquery/generations";
+import {
+  countsBots,
+  timeZoneOf,
+  type Generation,
+  type GenerationSettings,
+} from "@eventlogger/gcp/bigquery/generations";
 import { formatDuration } from "@eventlogger/options/options";
 import { UserError } from "@eventlogger/process/main";
 import type { RebuildRecord } from "./record";
@@ -8,6 +13,7 @@ export interface WantedDefinitions {
   readonly sessionGapMs: number | undefined;
   /** IANA name. */
   readonly timeZone: string | undefined;
+  readonly countBots?: boolean | undefined;
   /** YYYY-MM-DD. */
   readonly from: string | undefined;
   readonly keepOld: boolean | undefined;
@@ -43,6 +49,7 @@ export function requireDefinitions(generation: Generation, record: RebuildRecord
     value === undefined ? undefined : value ? "set" : "not set";
   compare("--session-gap", formatDuration(sessionGapMs), duration(wanted.sessionGapMs));
   compare("--time-zone", timeZoneOf(generation.settings), wanted.timeZone);
+  compare("--count-bots", yesNo(countsBots(generation.settings)) as string, yesNo(wanted.countBots));
   compare("--from", record.from ?? "not set", wanted.from);
   compare("--keep-old", yesNo(record.keepOld) as string, yesNo(wanted.keepOld));
   compare("--take-over", yesNo(record.takeOver) as string, yesNo(wanted.takeOver));
@@ -52,13 +59,15 @@ export function requireDefinitions(generation: Generation, record: RebuildRecord
 /** The settings of a new generation: those of the active one, with what the command changes. */
 export function newSettings(
   active: GenerationSettings,
-  wanted: Pick<WantedDefinitions, "sessionGapMs" | "timeZone">,
+  wanted: Pick<WantedDefinitions, "sessionGapMs" | "timeZone" | "countBots">,
   made: { readonly shardHashSecret: string; readonly stateFormat: number },
 ): GenerationSettings {
   const timeZone = wanted.timeZone ?? active.timeZone;
+  const countBots = wanted.countBots ?? active.countBots;
   return {
     sessionGapMs: wanted.sessionGapMs ?? active.sessionGapMs,
     ...(timeZone !== undefined && { timeZone }),
+    ...(countBots !== undefined && { countBots }),
     ...made,
   };
 }

@@ -54,7 +54,7 @@ describe("rebuild on Pub/Sub and BigQuery", function () {
     await recordGeneration(
       bigquery.bigquery,
       dataset,
-      { sessionGapMs: OLD_GAP_MS, stateFormat: 2 },
+      { sessionGapMs: OLD_GAP_MS, stateFormat: 3 },
       pubsubResources(emulator.pubsub, names, 0).names(1, null),
     );
     pipelines = new SmallPipelines(bigquery.bigquery, dataset, emulator.pubsub);
@@ -101,7 +101,7 @@ describe("rebuild on Pub/Sub and BigQuery", function () {
     return rebuild({
       services: of,
       wanted,
-      newState: () => ({ shardHashSecret: "00", stateFormat: 2 }),
+      newState: () => ({ shardHashSecret: "00", stateFormat: 3 }),
       report: SILENT,
       signal: never,
       times: { pollMs: 100, recordMs: 0, clockSkewMs: 200, compareMs: 200, settleMs: 500 },

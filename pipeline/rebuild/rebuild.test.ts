@@ -29,7 +29,7 @@ function start(
   return rebuild({
     services,
     wanted: { ...WANTED, ...wanted },
-    newState: () => ({ shardHashSecret: "00", stateFormat: 2 }),
+    newState: () => ({ shardHashSecret: "00", stateFormat: 3 }),
     report: { ...SILENT, ...report },
     signal,
     times: TIMES,

@@ -30,13 +30,14 @@ function events(): AnalyticsEvent[] {
       // Every tenth event is a month older than its receipt.
       const event_time = received_at - (i % 10 ? 5000 : dayStart(30));
       const user_id = i % 3 ? `user "${i % 7}"\n` : null;
-      return event({ event_id: `${day} ${i}`, session_id: `s${i % 50}`, event_time, received_at, user_id });
+      const ids = { event_id: `${day} ${i}`, session_id: `s${i % 50}`, user_id };
+      return event({ ...ids, anonymous_id: i % 4 ? `a${i % 11}` : null, is_bot: i % 5 === 0, event_time, received_at });
     }),
   );
 }
 const expected = (of: readonly AnalyticsEvent[]): ReplayEvent[] =>
-  of.map(({ event_id, session_id, event_name, event_time, user_id, received_at }) => {
-    return { event_id, session_id, event_name, event_time, user_id, received_at };
+  of.map(({ event_id, session_id, event_name, event_time, user_id, anonymous_id, is_bot, received_at }) => {
+    return { event_id, session_id, event_name, event_time, user_id, anonymous_id, is_bot, received_at };
   });
 const byId = (list: readonly ReplayEvent[]): ReplayEvent[] =>
   [...list].sort((a, b) => (a.event_id < b.event_id ? -1 : 1));

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { dayOf } from "@eventlogger/events/day";
-import type { DayDelta } from "@eventlogger/events/totals/totals";
+import { dayDelta, type DayDelta } from "@eventlogger/events/totals/totals";
 import type { ParsedEvent } from "../parse/parsedEvent";
 import { Computations } from "../testing/computations";
 import { parsedEvent } from "../testing/parsedEvents";
@@ -9,10 +9,8 @@ const MINUTE = 60_000;
 const at = (iso: string): number => Date.parse(`${iso}Z`);
 const fresh = (iso: string): ParsedEvent => parsedEvent({ session_id: "s", event_time: at(iso) });
 const stale = (iso: string): ParsedEvent => parsedEvent({ session_id: "s", event_time: at(iso) }, true);
-const change = (iso: string, sessions: number, durationMs: number): DayDelta => ({
-  ...{ day: dayOf(at(iso)), sessions, durationMs },
-  ...{ activeUsers: 0, newUsers: 0 },
-});
+const change = (iso: string, sessions: number, durationMs: number): DayDelta =>
+  dayDelta(dayOf(at(iso)), { sessions, durationMs });
 
 describe("countSessions", () => {
   for (const windows of ["beam", "state"] as const) {

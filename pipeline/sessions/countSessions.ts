@@ -19,6 +19,8 @@ export interface CountSessionsOptions {
   readonly shardHashSecret: string | undefined;
   /** IANA name of the zone whose days split sessions. */
   readonly timeZone: string;
+  /** Whether sessions of bots count like those of people. */
+  readonly countBots: boolean;
   /** Beam's session windows in front of the ledger; undefined: the ledger alone windows the sessions, in its state. */
   readonly beamWindows: SessionWindowOptions | undefined;
 }
@@ -65,14 +67,14 @@ function windowedSessions(
 export function countSessions(
   options: CountSessionsOptions,
 ): PTransform<PCollection<ParsedEvent>, PCollection<KV<string, string>>> {
-  const { gapMs, beamWindows } = options;
+  const { gapMs, countBots, beamWindows } = options;
   return withName("CountSessions", (events: PCollection<ParsedEvent>) => {
     const partials = beamWindows
       ? windowedSessions(events, options, beamWindows)
       : pipe(events, collectSessions(options));
     return pipe(
       partials,
-      statefulParDo("SessionLedger", new SessionLedger(gapMs), {
+      statefulParDo("SessionLedger", new SessionLedger(gapMs, countBots), {
         input: bytesKvCoder,
         output: new GeneralObjectCoder<DayDelta>(),
       }),

@@ -7,9 +7,13 @@ const ids = fc.oneof(fc.string({ unit: "grapheme" }), fc.stringMatching(/^[|,;"\
 
 describe("encoding of sessions", () => {
   it("a session key is the same after encoding and decoding, whatever the session id", () => {
-    const keys = fc.record({ day: fc.integer({ min: -1000, max: 40_000 }), sessionId: ids }, { noNullPrototype: true });
+    const keys = fc.record(
+      { day: fc.integer({ min: -1000, max: 40_000 }), isBot: fc.boolean(), sessionId: ids },
+      { noNullPrototype: true },
+    );
     fc.assert(fc.property(keys, (key) => assert.deepEqual(decodeSessionKey(encodeSessionKey(key)), key)));
-    assert.equal(encodeSessionKey({ day: 20_484, sessionId: "a|b" }), "20484|a|b");
+    assert.equal(encodeSessionKey({ day: 20_484, isBot: false, sessionId: "a|b" }), "20484|a|b");
+    assert.equal(encodeSessionKey({ day: 20_484, isBot: true, sessionId: "a|b" }), "20484b|a|b");
   });
 
   it("intervals are the same after encoding and decoding, from any origin", () => {

@@ -5,26 +5,29 @@ import type { Interval } from "@eventlogger/events/sessions/sessionIntervals";
 import { VarintReader, VarintWriter } from "@eventlogger/events/varints";
 import { TimeZone } from "@eventlogger/events/zone/timeZone";
 import { byteCoder } from "../byteEncoding";
+import { readSessionDay, sessionDayText } from "../shards";
 import { EncodingError } from "../textEncoding";
 
 /** The key of the session windows. */
 export interface SessionKey {
   /** Epoch day. */
   readonly day: number;
+  /** Whether the session is one of a bot. */
+  readonly isBot: boolean;
   readonly sessionId: string;
 }
 
-/** `day|sessionId`. The session id may itself contain the separator. */
-export function encodeSessionKey({ day, sessionId }: SessionKey): string {
-  return `${day}|${sessionId}`;
+/** `day|sessionId`, with a letter after the day for a bot. The session id may itself contain the separator. */
+export function encodeSessionKey({ day, isBot, sessionId }: SessionKey): string {
+  return `${sessionDayText(day, isBot)}|${sessionId}`;
 }
 
 /** @throws EncodingError */
 export function decodeSessionKey(text: string): SessionKey {
   const separator = text.indexOf("|");
-  const day = text.slice(0, Math.max(separator, 0));
-  if (!/^-?\d+$/.test(day)) throw new EncodingError("a session key", "day|sessionId", text);
-  return { day: Number(day), sessionId: text.slice(separator + 1) };
+  const session = readSessionDay(text.slice(0, Math.max(separator, 0)));
+  if (!session) throw new EncodingError("a session key", "day|sessionId", text);
+  return { ...session, sessionId: text.slice(separator + 1) };
 }
 
 /**

@@ -13,7 +13,7 @@ describe("SessionLedger", () => {
     );
     await fc.assert(
       fc.asyncProperty(fc.array(starts, { maxLength: 60 }), fc.boolean(), async (bundles, isPacked) => {
-        const { sessions } = new SessionLedger(GAP).states();
+        const { sessions } = new SessionLedger(GAP, false).states();
         const stored = new StoredState();
         let cell = sessions.createCell();
         for (const bundle of bundles) {
@@ -36,7 +36,7 @@ describe("SessionLedger", () => {
   });
 
   it("SessionLedger loads the state that earlier versions stored, and stores changes in the same format", async () => {
-    const { sessions } = new SessionLedger(GAP).states();
+    const { sessions } = new SessionLedger(GAP, false).states();
     // A snapshot of two intervals, and a change after it that joins both.
     const old = storedRecords(
       Uint8Array.of(0, 0x90, 0x4e, 0xa0, 0x8d, 0x06, 0), // 0 to 10,000, and 100,000
@@ -53,7 +53,7 @@ describe("SessionLedger", () => {
   });
 
   it("the state of a session that grows in 1,000 bundles stays below 200 bytes", async () => {
-    const { sessions } = new SessionLedger(GAP).states();
+    const { sessions } = new SessionLedger(GAP, false).states();
     const stored = new StoredState();
     const cell = sessions.createCell();
     for (let i = 0; i < 1000; i++) {

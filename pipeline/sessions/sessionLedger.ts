@@ -8,7 +8,7 @@ import {
 } from "@eventlogger/beam";
 import { registerModule } from "@eventlogger/beam/registerModule";
 import { addInterval, type Interval } from "@eventlogger/events/sessions/sessionIntervals";
-import type { DayDelta } from "@eventlogger/events/totals/totals";
+import { dayDelta, isZeroDelta, type DayDelta } from "@eventlogger/events/totals/totals";
 import { dayOfSessionKey } from "../shards";
 import { decodeIntervals, intervalsCoder } from "./encoding";
 
@@ -66,8 +66,11 @@ function weightOf({ intervals: { length } }: DaySessions): number {
 
 /** Keeps the sessions of each (day, session id) as disjoint intervals and emits the changes of the day's counts. */
 export class SessionLedger implements StatefulDoFn<Uint8Array, DayDelta, States> {
-  /** @param gapMs session gap, ms */
-  constructor(private readonly gapMs: number) {}
+  /** @param gapMs session gap, ms @param countBots whether sessions of bots count like those of people */
+  constructor(
+    private readonly gapMs: number,
+    private readonly countBots: boolean,
+  ) {}
 
   states(): States {
     const { gapMs } = this;
@@ -90,8 +93,10 @@ export class SessionLedger implements StatefulDoFn<Uint8Array, DayDelta, States>
     sessions.log(change.added);
     // The same session can have become longer by as much as others have become shorter.
     if (change.sessions === 0 && change.durationMs === 0) return;
-    const { sessions: count, durationMs } = change;
-    return [{ day: dayOfSessionKey(key), sessions: count, durationMs, activeUsers: 0, newUsers: 0 }];
+    const { day, isBot } = dayOfSessionKey(key);
+    const counted = !isBot || this.countBots ? { sessions: change.sessions, durationMs: change.durationMs } : {};
+    const delta = dayDelta(day, { ...counted, botSessions: isBot ? change.sessions : 0 });
+    return isZeroDelta(delta) ? undefined : [delta];
   }
 }
 

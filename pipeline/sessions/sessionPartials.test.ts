@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { dayOf, dayStart } from "@eventlogger/events/day";
+import { markDay } from "@eventlogger/events/persons/markedDay";
 import { unionIntervals } from "@eventlogger/events/sessions/sessionIntervals";
 import { IdHash, sessionKey } from "../shards";
 import { parsedEvent } from "../testing/parsedEvents";
@@ -25,7 +26,7 @@ const EVENTS = [
 function keyOf(sessionId: string): string {
   const hash = new IdHash(SECRET);
   hash.update(sessionId);
-  return sessionKey(DAY, hash);
+  return sessionKey(DAY, false, hash);
 }
 
 describe("sessionPartials", () => {
@@ -90,9 +91,12 @@ describe("sessionPartials", () => {
     fc.assert(
       fc.property(fc.array(interval, { minLength: 1, maxLength: 20 }), (intervals) => {
         const set = new SessionSet(GAP);
-        for (const [first, last] of intervals) set.add(DAY, "s", first, last);
+        for (const [first, last] of intervals) set.add(markDay(DAY, true), "s", first, last);
         assert.equal(set.size, 1);
-        assert.deepEqual([...set.drain()], [{ day: DAY, sessionId: "s", intervals: unionIntervals(intervals, GAP) }]);
+        assert.deepEqual(
+          [...set.drain()],
+          [{ day: DAY, isBot: true, sessionId: "s", intervals: unionIntervals(intervals, GAP) }],
+        );
         assert.equal(set.size, 0);
       }),
     );

@@ -2,6 +2,7 @@ import "@eventlogger/beam/sdk";
 import type { KV } from "apache-beam/values";
 import { count, type BundleDoFn, type Emit, type EmitTimestamped } from "@eventlogger/beam";
 import { registerModule } from "@eventlogger/beam/registerModule";
+import { markDay } from "@eventlogger/events/persons/markedDay";
 import { unionIntervals } from "@eventlogger/events/sessions/sessionIntervals";
 import { TimeZone } from "@eventlogger/events/zone/timeZone";
 import { UTC_NAME } from "@eventlogger/events/zone/zoneName";
@@ -48,8 +49,8 @@ abstract class CollectSessions<I> implements BundleDoFn<I, KeyedIntervals> {
 }
 
 function addEvent(sessions: SessionSet, { event }: ParsedEvent, zone: TimeZone): void {
-  const { event_time: time, session_id: sessionId } = event;
-  sessions.add(zone.dayOf(time), sessionId, time, time);
+  const { event_time: time, session_id: sessionId, is_bot: isBot } = event;
+  sessions.add(markDay(zone.dayOf(time), isBot), sessionId, time, time);
 }
 
 /**
@@ -86,10 +87,10 @@ abstract class SessionPartials<I> extends CollectSessions<I> {
     const hash = (this.hash ??= new IdHash(this.shardHashSecret));
     const zone = TimeZone.of(this.timeZone);
     const now = Date.now();
-    for (const { day, sessionId, intervals } of sessions.drain()) {
+    for (const { day, isBot, sessionId, intervals } of sessions.drain()) {
       hash.update(sessionId);
       const value = encodeIntervals(intervals, originOfDay(day, zone));
-      emit({ key: sessionKey(day, hash), value }, now);
+      emit({ key: sessionKey(day, isBot, hash), value }, now);
     }
   }
 }
@@ -130,8 +131,9 @@ export class PaneIntervals {
 /** Passes panes from the session windows to the ledger. */
 export class PanePartials extends SessionPartials<KeyedIntervals> {
   protected addTo(sessions: SessionSet, { key, value }: KeyedIntervals): void {
-    const { day, sessionId } = decodeSessionKey(key);
-    for (const [first, last] of decodeIntervals(value)) sessions.add(day, sessionId, first, last);
+    const { day, isBot, sessionId } = decodeSessionKey(key);
+    const marked = markDay(day, isBot);
+    for (const [first, last] of decodeIntervals(value)) sessions.add(marked, sessionId, first, last);
   }
 }
 

@@ -1,3 +1,4 @@
+import { dayOfMarked, isBotDay, type MarkedDay } from "@eventlogger/events/persons/markedDay";
 import { addInterval, type Interval } from "@eventlogger/events/sessions/sessionIntervals";
 
 /** One interval as plain numbers, or, where there are several, disjoint and sorted. */
@@ -7,10 +8,11 @@ interface Session {
   several: readonly Interval[] | undefined;
 }
 
-/** Intervals of one session id on one day. */
+/** Intervals of one session id on one day, of people or of bots. */
 export interface SessionIntervals {
   /** Epoch day. */
   readonly day: number;
+  readonly isBot: boolean;
   readonly sessionId: string;
   /** Disjoint, sorted. */
   readonly intervals: readonly Interval[];
@@ -18,19 +20,20 @@ export interface SessionIntervals {
 
 /** The sessions of a bundle. */
 export class SessionSet {
-  private days = new Map<number, Map<string, Session>>();
+  /** By marked day. */
+  private days = new Map<MarkedDay, Map<string, Session>>();
   private sessions = 0;
 
   /** @param gapMs session gap, ms */
   constructor(private readonly gapMs: number) {}
 
-  /** Number of pairs of a day and a session id. */
+  /** Number of triples of a day, a class and a session id. */
   get size(): number {
     return this.sessions;
   }
 
-  /** @param day epoch day @param first epoch ms @param last epoch ms, not before `first` */
-  add(day: number, sessionId: string, first: number, last: number): void {
+  /** @param first epoch ms @param last epoch ms, not before `first` */
+  add(day: MarkedDay, sessionId: string, first: number, last: number): void {
     const sessions = this.days.get(day) ?? new Map<string, Session>();
     if (sessions.size === 0) this.days.set(day, sessions);
     const known = sessions.get(sessionId);
@@ -52,9 +55,10 @@ export class SessionSet {
     const { days } = this;
     this.days = new Map();
     this.sessions = 0;
-    for (const [day, sessions] of days) {
+    for (const [marked, sessions] of days) {
+      const session = { day: dayOfMarked(marked), isBot: isBotDay(marked) };
       for (const [sessionId, { first, last, several }] of sessions) {
-        yield { day, sessionId, intervals: several ?? [[first, last]] };
+        yield { ...session, sessionId, intervals: several ?? [[first, last]] };
       }
     }
   }

@@ -1,6 +1,7 @@
 import type { Cell, StateDeclaration } from "@eventlogger/beam/state/cells";
 import type { StateClient } from "@eventlogger/beam/state/stateChannel";
 import type { CellsOf, StatefulDoFn } from "@eventlogger/beam";
+import { VarintWriter } from "@eventlogger/events/varints";
 import type { KV } from "apache-beam/values";
 
 /** The stored state of one cell, as a runner keeps it: bytes that are appended and cleared. */
@@ -26,15 +27,14 @@ export class StoredState {
   } as unknown as StateClient;
 }
 
-/** Records as a runner stores the elements of a bag: each after its length (below 128 bytes). */
+/** Records as a runner stores the elements of a bag: each after its length. */
 export function storedRecords(...records: (string | Uint8Array)[]): Uint8Array {
-  return Buffer.concat(
-    records.map((record) => {
-      const bytes = Buffer.from(record);
-      if (bytes.length > 127) throw new Error("A longer record needs a longer length prefix");
-      return Buffer.concat([Uint8Array.of(bytes.length), bytes]);
-    }),
-  );
+  const writer = new VarintWriter();
+  for (const record of records) {
+    const bytes = Buffer.from(record);
+    writer.unsigned(bytes.length).bytes(bytes);
+  }
+  return Buffer.from(writer.finish());
 }
 
 /** A cell with the stored state, as a worker creates it. */

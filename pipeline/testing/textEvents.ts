@@ -4,12 +4,12 @@ import type { KV } from "apache-beam/values";
 import type { ParsedEvent } from "../parse/parsedEvent";
 import { parsedEvent } from "./parsedEvents";
 
-/** `user session time` -> an event; `time` in epoch ms. The text `fail` fails the bundle. */
+/** `user session time anonymousId` -> an event; `time` in epoch ms, `-` for no user, the last is optional. The text `fail` fails the bundle. */
 export class TextEvents {
   *process(text: string): Iterable<ParsedEvent> {
     if (text === "fail") throw new Error("this bundle fails");
-    const [user_id = "", session_id = "", time] = text.split(" ");
-    yield parsedEvent({ user_id, session_id, event_time: Number(time) });
+    const [user = "", session_id = "", time, anonymous_id = null] = text.split(" ");
+    yield parsedEvent({ user_id: user === "-" ? null : user, anonymous_id, session_id, event_time: Number(time) });
   }
 }
 

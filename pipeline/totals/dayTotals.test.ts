@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import path from "node:path";
 import { dayOf } from "@eventlogger/events/day";
-import type { DayDelta, DayVersion } from "@eventlogger/events/totals/totals";
+import { dayDelta, type DayVersion } from "@eventlogger/events/totals/totals";
 import { Computations } from "../testing/computations";
 import { loadCell, storedRecords } from "../testing/statefulRun";
 import { DayTotals } from "./dayTotals";
@@ -11,11 +11,6 @@ import { VERSION_FLOOR_VARIABLE, versionFloor } from "./versionNumbers";
 
 const TODAY = dayOf(Date.UTC(2026, 0, 31));
 const LONG_AGO = dayOf(Date.UTC(2020, 1, 29));
-const delta = (day: number, changes: Partial<DayDelta>): DayDelta => ({
-  ...{ sessions: 0, durationMs: 0, activeUsers: 0, newUsers: 0 },
-  ...changes,
-  day,
-});
 
 describe("totalDays", () => {
   it("each change of a day, however old, gives one new version with the day's absolute counts", async () => {
@@ -24,29 +19,32 @@ describe("totalDays", () => {
 
     // Changes of one bundle: one version per day.
     const [first, ...others] = await computations.totalDays([
-      delta(TODAY, { sessions: 1, durationMs: 60_000 }),
-      delta(TODAY, { activeUsers: 1, newUsers: 1 }),
+      dayDelta(TODAY, { sessions: 1, durationMs: 60_000 }),
+      dayDelta(TODAY, { activeUsers: 1, newUsers: 1 }),
     ]);
     assert.ok(first && others.length === 0);
-    const counts = { day: TODAY, sessions: 1, durationMs: 60_000, activeUsers: 1, newUsers: 1 };
+    const counts = dayDelta(TODAY, { sessions: 1, durationMs: 60_000, activeUsers: 1, newUsers: 1 });
     assert.deepEqual(first, { ...counts, generation: 1, version: first.version, updatedAt: first.updatedAt });
     assert.ok(first.updatedAt >= before && first.updatedAt <= Date.now());
 
     // A later bundle adds to the totals, with a higher version.
-    const [second] = await computations.totalDays([delta(TODAY, { durationMs: 5000 })]);
+    const [second] = await computations.totalDays([dayDelta(TODAY, { durationMs: 5000 })]);
     assert.equal(second?.durationMs, 65_000);
     assert.equal(second.sessions, 1);
     assert.ok(second.version > first.version);
 
     // An old day has totals of its own, and today keeps its version.
-    const old = await computations.totalDays([delta(LONG_AGO, { sessions: 1 })]);
+    const old = await computations.totalDays([dayDelta(LONG_AGO, { sessions: 1 })]);
     assert.deepEqual(
       old.map(({ day, sessions }) => ({ day, sessions })),
       [{ day: LONG_AGO, sessions: 1 }],
     );
 
     // Changes that cancel out give no version.
-    assert.deepEqual(await computations.totalDays([delta(TODAY, { sessions: 1 }), delta(TODAY, { sessions: -1 })]), []);
+    assert.deepEqual(
+      await computations.totalDays([dayDelta(TODAY, { sessions: 1 }), dayDelta(TODAY, { sessions: -1 })]),
+      [],
+    );
   });
 });
 
@@ -91,7 +89,7 @@ describe("DayTotals", function () {
   });
 
   it("a worker process that lives on when its job is restored never writes two rows with one version", () => {
-    const state = '{"day":20484,"sessions":5,"durationMs":0,"activeUsers":0,"newUsers":0,"version":3}';
+    const state = encodeTotals({ ...dayDelta(20_484, { sessions: 5 }), version: 3 });
     const versions = versionsOfWorker({ start: 1677, bundles: 4, state, restores: true }).map((v) => v.version);
     const floor = versionFloor(1677);
     assert.deepEqual(versions, [floor + 1, floor + 2, floor + 3, floor + 4]);
@@ -100,7 +98,7 @@ describe("DayTotals", function () {
   it("versions on Dataflow, where workers have no floor, are higher than the floor of the launch and than the stored version", () => {
     const totalsOf = (version: number): DayVersion | undefined => {
       const doFn = new DayTotals(1, 1_900_000_000_000);
-      const text = `{"day":${version % 1000},"sessions":1,"durationMs":0,"activeUsers":0,"newUsers":0,"version":${version}}`;
+      const text = encodeTotals({ ...dayDelta(version % 1000, { sessions: 1 }), version });
       return [...doFn.finishKey("0", { totals: loadCell(doFn.states().totals, storedRecords(text)) })][0];
     };
     assert.equal(totalsOf(1_800_000_000_001)?.version, 1_900_000_000_001);
@@ -110,15 +108,17 @@ describe("DayTotals", function () {
   it("DayTotals continues from the state that earlier versions stored", () => {
     const future = 4_000_000_000_000;
     const text = (version: number): string =>
-      `{"day":19860,"sessions":5,"durationMs":60000,"activeUsers":3,"newUsers":1,"version":${version}}`;
+      `{"day":19860,"sessions":5,"durationMs":60000,"activeUsers":3,"newUsers":1,"anonymousUsers":2,` +
+      `"weeklyActiveChange":-4,"monthlyActiveChange":6,"botSessions":7,"botUsers":8,"version":${version}}`;
     const doFn = new DayTotals(3);
     const totals = loadCell(doFn.states().totals, storedRecords(text(future)));
-    assert.equal(doFn.process("19860", "[1,500,0,0]", { totals }), undefined);
+    assert.equal(doFn.process("19860", "[1,500,0,0,1,1,1,1,1]", { totals }), undefined);
     const [version] = doFn.finishKey("19860", { totals });
     const { updatedAt = 0, generation, ...numbers } = version ?? {};
     assert.equal(generation, 3);
     assert.deepEqual(numbers, {
-      ...{ day: 19_860, sessions: 6, durationMs: 60_500, activeUsers: 3, newUsers: 1 },
+      ...{ day: 19_860, sessions: 6, durationMs: 60_500, activeUsers: 3, newUsers: 1, anonymousUsers: 3 },
+      ...{ weeklyActiveChange: -3, monthlyActiveChange: 7, botSessions: 8, botUsers: 9 },
       version: future + 1,
     });
     assert.ok(Math.abs(Date.now() - updatedAt) < 10_000);

@@ -1,29 +1,33 @@
 import "@eventlogger/beam/sdk";
 import type { Coder } from "apache-beam/coders/coders";
 import type { KV } from "apache-beam/values";
-import type { DayDelta, DayTotals } from "@eventlogger/events/totals/totals";
+import { DAY_COUNTS, type DayDelta, type DayTotals } from "@eventlogger/events/totals/totals";
 import { EncodingError, parseJson, textCoder } from "../textEncoding";
 
-const DELTA_FORMAT = "the JSON list [sessions, durationMs, activeUsers, newUsers]";
+const DELTA_FORMAT = `the JSON list [${DAY_COUNTS.join(", ")}]`;
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value);
 
+type Counts = Omit<DayDelta, "day">;
+
 /** A delta between two steps: the day is the key, the counts are a JSON list. */
-export function encodeDelta({ day, sessions, durationMs, activeUsers, newUsers }: DayDelta): KV<string, string> {
-  return { key: String(day), value: JSON.stringify([sessions, durationMs, activeUsers, newUsers]) };
+export function encodeDelta(delta: DayDelta): KV<string, string> {
+  return { key: String(delta.day), value: JSON.stringify(DAY_COUNTS.map((count) => delta[count])) };
 }
 
 /** @throws EncodingError */
 export function decodeDelta({ key, value }: KV<string, string>): DayDelta {
   if (!/^-?\d+$/.test(key)) throw new EncodingError("the day of a delta", "an epoch day", key);
   const counts = parseJson(value);
-  if (!Array.isArray(counts) || counts.length !== 4 || !counts.every(isCount)) {
+  if (!Array.isArray(counts) || counts.length !== DAY_COUNTS.length || !counts.every(isCount)) {
     throw new EncodingError("a delta", DELTA_FORMAT, value);
   }
-  const [sessions, durationMs, activeUsers, newUsers] = counts as [number, number, number, number];
-  return { day: Number(key), sessions, durationMs, activeUsers, newUsers };
+  return { day: Number(key), ...(Object.fromEntries(DAY_COUNTS.map((name, i) => [name, counts[i]])) as Counts) };
 }
 
-const TOTALS_FIELDS = ["day", "sessions", "durationMs", "activeUsers", "newUsers", "version"] as const;
+const TOTALS_FIELDS = ["day", ...DAY_COUNTS, "version"] as const;
+
+const pickTotals = (totals: DayTotals): DayTotals =>
+  Object.fromEntries(TOTALS_FIELDS.map((field) => [field, totals[field]])) as unknown as DayTotals;
 
 function hasTotals(value: unknown): value is DayTotals {
   return (
@@ -34,8 +38,8 @@ function hasTotals(value: unknown): value is DayTotals {
 }
 
 /** Totals as stored state: a JSON object. Jobs resume from it, so the format must not change. */
-export function encodeTotals({ day, sessions, durationMs, activeUsers, newUsers, version }: DayTotals): string {
-  return JSON.stringify({ day, sessions, durationMs, activeUsers, newUsers, version });
+export function encodeTotals(totals: DayTotals): string {
+  return JSON.stringify(pickTotals(totals));
 }
 
 /** @throws EncodingError */
@@ -44,8 +48,7 @@ export function decodeTotals(text: string): DayTotals {
   if (!hasTotals(totals)) {
     throw new EncodingError("the totals of a day", `a JSON object with the integers ${TOTALS_FIELDS.join(", ")}`, text);
   }
-  const { day, sessions, durationMs, activeUsers, newUsers, version } = totals;
-  return { day, sessions, durationMs, activeUsers, newUsers, version };
+  return pickTotals(totals);
 }
 
 export const dayTotalsCoder: Coder<DayTotals> = textCoder(encodeTotals, decodeTotals);

@@ -1,5 +1,6 @@
 import { getHeapStatistics } from "node:v8";
-import type { IdHash } from "../shards";
+import type { Hash128 } from "@eventlogger/events/hash";
+import type { MarkedDay } from "@eventlogger/events/persons/markedDay";
 import { RecentSet } from "./recentSet";
 
 /** The largest memory of the pairs of a process, bytes: about 8 million pairs. */
@@ -10,12 +11,21 @@ export function countedDaysBytes(heapLimitBytes: number): number {
   return Math.min(MAX_BYTES, 2 ** Math.floor(Math.log2(heapLimitBytes / 16)));
 }
 
+/**
+ * The hash of the pair of an anonymous id and the user that it was seen with.
+ * @param into receives the hash
+ */
+export function hashOfLink(anonymous: Hash128, user: Hash128, into: Hash128): void {
+  // Other words than those of the user's hash, so that it differs from 0 for a user id that is the same text as the anonymous id.
+  for (let i = 0; i < into.length; i++) into[i] = (anonymous[i] as number) ^ (user[(i + 1) % user.length] as number);
+}
+
 /** The pairs of all instances of this process, so that their memory is bounded together. */
 let recent: RecentSet | undefined;
 let instances = 0;
 
 /**
- * Pairs of user and day that one instance of a DoFn has emitted, so that they need not be emitted again. Only the pairs of
+ * Pairs of an id and a day that one instance of a DoFn has emitted, so that they need not be emitted again. Only the pairs of
  * bundles that have succeeded are in it.
  *
  * This is exact only where an attempt of the job uses an instance for itself, as on Flink: there, what a bundle emits is part of
@@ -28,15 +38,15 @@ export class CountedDays {
   /** The pairs of the current bundle, four words each. */
   private emitted: number[] = [];
 
-  /** Whether the pair of a user, whose hash is given, and a day was emitted in an earlier bundle. */
-  has({ words }: IdHash, day: number): boolean {
-    const [a = 0, b = 0, c = 0, d = 0] = words;
+  /** Whether the pair of an id, whose hash is given, and a day was emitted in an earlier bundle. */
+  has(hash: Hash128, day: MarkedDay): boolean {
+    const [a = 0, b = 0, c = 0, d = 0] = hash;
     return recent !== undefined && recent.has(a, b, (c ^ this.instance) >>> 0, (d ^ day) >>> 0);
   }
 
   /** Notes that the current bundle emits a pair. */
-  emit({ words }: IdHash, day: number): void {
-    const [a = 0, b = 0, c = 0, d = 0] = words;
+  emit(hash: Hash128, day: MarkedDay): void {
+    const [a = 0, b = 0, c = 0, d = 0] = hash;
     this.emitted.push(a, b, (c ^ this.instance) >>> 0, (d ^ day) >>> 0);
   }
 

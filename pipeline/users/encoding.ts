@@ -1,69 +1,106 @@
 import "@eventlogger/beam/sdk";
 import type { Coder } from "apache-beam/coders/coders";
-import type { ActiveDays } from "@eventlogger/events/users/activeDays";
+import type { Contribution } from "@eventlogger/events/persons/anonymousId";
+import type { MarkedDay } from "@eventlogger/events/persons/markedDay";
+import type { PersonDays } from "@eventlogger/events/persons/personDeltas";
+import type { ContributionCount } from "@eventlogger/events/persons/user";
 import { VarintReader, VarintWriter } from "@eventlogger/events/varints";
 import { byteCoder } from "../byteEncoding";
+import { readPersonDays, writePersonDays } from "../persons/dayEncoding";
 import { EncodingError } from "../textEncoding";
 
-/** Days on which a user was active: epoch days, in any order. */
-export type DayList = readonly number[];
+/** A contribution to a user who is known from the key. */
+export type UserContribution = Omit<Contribution, "user">;
 
-/** A change of a user's stored days: days that were new, or, in a snapshot, the whole set. */
-export type UserRecord = DayList | ActiveDays;
+/** What a bundle changes of a user: days of events with the user id, or contributions of one anonymous id. */
+export type UserUpdate =
+  | { readonly kind: "days"; readonly days: Readonly<PersonDays> }
+  | { readonly kind: "contributions"; readonly contributions: readonly UserContribution[] };
 
-/** The first byte of a record. The values are part of stored state. */
+/** What is stored of a user: days of events with the user id, or the new counts of contributed days. */
+export type UserRecord =
+  | { readonly kind: "days"; readonly days: Readonly<PersonDays> }
+  | { readonly kind: "counts"; readonly counts: readonly (readonly [MarkedDay, ContributionCount])[] };
+
+/** The first byte. The values are part of stored state; formats of earlier releases had 1 and 2. */
 const enum Kind {
-  Days = 1,
-  Set = 2,
+  Days = 3,
+  Contributions = 4,
+  Counts = 5,
 }
 
-function writeDays(writer: VarintWriter, days: DayList): Uint8Array {
-  for (const day of days) writer.signed(day);
+function encodeDays(days: Readonly<PersonDays>): Uint8Array {
+  const writer = new VarintWriter(16).unsigned(Kind.Days);
+  writePersonDays(writer, days);
   return writer.finish();
 }
 
-function readDays(reader: VarintReader, encoded: Uint8Array): number[] {
-  const days: number[] = [];
-  while (!reader.atEnd) {
-    const day = reader.signed();
-    if (day === undefined) throw new EncodingError("the active days of a user", "epoch days", encoded);
-    days.push(day);
-  }
-  return days;
+/** An update between two steps: 3 and days, or 4 and for each contribution the marked day and the change, as signed varints. */
+export function encodeUserUpdate(update: UserUpdate): Uint8Array {
+  if (update.kind === "days") return encodeDays(update.days);
+  const writer = new VarintWriter(8).unsigned(Kind.Contributions);
+  for (const { day, change } of update.contributions) writer.signed(day).signed(change);
+  return writer.finish();
 }
 
-/** Days of one user between two steps: a signed varint for each day. */
-export function encodeDays(days: DayList): Uint8Array {
-  return writeDays(new VarintWriter(8), days);
+function readContributions(reader: VarintReader): UserContribution[] | undefined {
+  const contributions: UserContribution[] = [];
+  while (!reader.atEnd) {
+    const day = reader.signed();
+    const change = reader.signed();
+    if (day === undefined || (change !== 1 && change !== -1)) return undefined;
+    contributions.push({ day, change });
+  }
+  return contributions;
 }
 
 /** @throws EncodingError */
-export function decodeDays(encoded: Uint8Array): DayList {
-  return readDays(new VarintReader(encoded), encoded);
+export function decodeUserUpdate(encoded: Uint8Array): UserUpdate {
+  const reader = new VarintReader(encoded);
+  const kind = reader.unsigned();
+  if (kind === Kind.Days) {
+    const days = readPersonDays(reader);
+    if (days && reader.atEnd) return { kind: "days", days };
+  }
+  const contributions = kind === Kind.Contributions ? readContributions(reader) : undefined;
+  if (!contributions) throw new EncodingError("the update of a user", "days (3) or contributions (4)", encoded);
+  return { kind: "contributions", contributions };
 }
 
-const isSet = (record: UserRecord): record is ActiveDays => "bits" in record;
-
 /**
- * A record of stored state: 1 and the days as above, or 2, the first byte of the bitmap (its first day divided by 8, a signed
- * varint), and the bitmap. Jobs resume from it, so the format must not change.
+ * A record of stored state: 3 and days, or 5 and for each contributed day the marked day, a signed varint, and how often contributions
+ * began and ended. Jobs resume from it, so the format must not change.
  */
 export function encodeUserRecord(record: UserRecord): Uint8Array {
-  if (!isSet(record)) return writeDays(new VarintWriter(8).unsigned(Kind.Days), record);
-  const writer = new VarintWriter(8 + record.bits.length).unsigned(Kind.Set).signed(record.start / 8);
-  return writer.bytes(record.bits).finish();
+  if (record.kind === "days") return encodeDays(record.days);
+  const writer = new VarintWriter(8).unsigned(Kind.Counts);
+  for (const [day, { begun, ended }] of record.counts) writer.signed(day).unsigned(begun).unsigned(ended);
+  return writer.finish();
+}
+
+function readCounts(reader: VarintReader): [MarkedDay, ContributionCount][] | undefined {
+  const counts: [MarkedDay, ContributionCount][] = [];
+  while (!reader.atEnd) {
+    const day = reader.signed();
+    const begun = reader.unsigned();
+    const ended = reader.unsigned();
+    if (day === undefined || begun === undefined || ended === undefined) return undefined;
+    counts.push([day, { begun, ended }]);
+  }
+  return counts;
 }
 
 /** @throws EncodingError */
 export function decodeUserRecord(encoded: Uint8Array): UserRecord {
   const reader = new VarintReader(encoded);
   const kind = reader.unsigned();
-  if (kind === Kind.Days) return readDays(reader, encoded);
-  const start = kind === Kind.Set ? reader.signed() : undefined;
-  if (start === undefined || reader.atEnd) {
-    throw new EncodingError("the stored days of a user", "a list of days (1) or a set of days (2)", encoded);
+  if (kind === Kind.Days) {
+    const days = readPersonDays(reader);
+    if (days && reader.atEnd) return { kind: "days", days };
   }
-  return { start: start * 8, bits: reader.rest() };
+  const counts = kind === Kind.Counts ? readCounts(reader) : undefined;
+  if (!counts) throw new EncodingError("the record of a user", "days (3) or counts of contributed days (5)", encoded);
+  return { kind: "counts", counts };
 }
 
 export const userRecordCoder: Coder<UserRecord> = byteCoder(encodeUserRecord, decodeUserRecord);

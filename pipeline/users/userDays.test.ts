@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { dayOf } from "@eventlogger/events/day";
+import { dayOfMarked } from "@eventlogger/events/persons/markedDay";
+import { listMarkedDays } from "@eventlogger/events/persons/personDays";
 import type { ParsedEvent } from "../parse/parsedEvent";
 import { parsedEvent } from "../testing/parsedEvents";
 import { runBundle } from "../testing/runBundle";
 import { countedDaysBytes } from "./countedDays";
-import { decodeDays } from "./encoding";
+import { decodeUserUpdate } from "./encoding";
 import { CollectUserDays } from "./userDays";
 
 const SECRET = "00112233445566778899aabbccddeeff";
@@ -15,7 +17,11 @@ const event = (user_id: string | null, daysAgo = 0): ParsedEvent =>
 
 /** The days that a bundle emits, sorted. */
 async function emitted(doFn: CollectUserDays, ...events: ParsedEvent[]): Promise<number[]> {
-  return (await runBundle(doFn, events)).flatMap(({ value }) => [...decodeDays(value)]).sort();
+  const updates = (await runBundle(doFn, events)).map(({ value }) => decodeUserUpdate(value));
+  return updates
+    .flatMap((update) => (update.kind === "days" ? listMarkedDays(update.days) : []))
+    .map(dayOfMarked)
+    .sort();
 }
 
 describe("CollectUserDays", () => {

@@ -7,78 +7,101 @@ import {
   type StatefulDoFn,
 } from "@eventlogger/beam";
 import { registerModule } from "@eventlogger/beam/registerModule";
-import { addDay, mergeActiveDays, type ActiveDays } from "@eventlogger/events/users/activeDays";
-import type { DayDelta } from "@eventlogger/events/totals/totals";
-import { decodeDays, userRecordCoder, type UserRecord } from "./encoding";
+import type { MarkedDay } from "@eventlogger/events/persons/markedDay";
+import { addMarkedDay, listMarkedDays, noDays } from "@eventlogger/events/persons/personDays";
+import {
+  PersonChange,
+  type CountRules,
+  type PersonDays,
+  type PersonDeltas,
+} from "@eventlogger/events/persons/personDeltas";
+import {
+  addUserDay,
+  contributeToUser,
+  mergeContribution,
+  mergeDirectDays,
+  newUser,
+  type ContributionCount,
+  type User,
+} from "@eventlogger/events/persons/user";
+import { deltasOf, weightOfDays } from "../persons/personStates";
+import { decodeUserUpdate, userRecordCoder, type UserContribution, type UserRecord } from "./encoding";
 
-/** The days of one user. One active day, as most users have, is just that day, which needs a tenth of the memory. */
-export interface User {
-  days: number | ActiveDays | undefined;
-}
+type States = { user: StateDeclaration<FoldedCell<User, UserRecord>> };
 
-type States = { days: StateDeclaration<FoldedCell<User, UserRecord>> };
-
-/** Bytes of the object of a user, without its days. */
-const USER_WEIGHT = 32;
-/** Bytes of the objects of a set of days, without its bitmap. */
-const SET_WEIGHT = 248;
-/** Entries of the log for each change of a user. The log is replaced by a set of days after 64 / 2 changes. */
+/** Bytes of the objects of a user, without its days. */
+const USER_WEIGHT = 100;
+/** Bytes of the map of contributed days, and of each entry. */
+const CONTRIBUTED_WEIGHT = 110;
+const CONTRIBUTION_WEIGHT = 68;
+/** Entries of the log for each change of a user. The log is replaced by a snapshot after 64 / 2 changes. */
 const ENTRIES_PER_CHANGE = 2;
 
-function setOf(days: User["days"]): ActiveDays | undefined {
-  return typeof days === "number" ? addDay(undefined, days)?.set : days;
+function fold(user: User, record: UserRecord): void {
+  if (record.kind === "days") mergeDirectDays(user, record.days);
+  else for (const [day, count] of record.counts) mergeContribution(user, day, count);
+}
+
+function snapshot({ direct, contributed }: User): UserRecord[] {
+  const records: UserRecord[] = [];
+  if (direct.human !== undefined || direct.bots !== undefined) records.push({ kind: "days", days: direct });
+  if (contributed) records.push({ kind: "counts", counts: [...contributed] });
+  return records;
+}
+
+function weight({ direct, contributed, days }: User): number {
+  const ofDirect = USER_WEIGHT + weightOfDays(direct);
+  if (!contributed) return ofDirect;
+  return ofDirect + weightOfDays(days) + CONTRIBUTED_WEIGHT + CONTRIBUTION_WEIGHT * contributed.size;
+}
+
+/** @returns the days that were new; undefined without any */
+export function addUserDays(user: User, days: Readonly<PersonDays>, change: PersonChange): UserRecord | undefined {
+  let added: PersonDays | undefined;
+  for (const day of listMarkedDays(days)) {
+    if (addUserDay(user, day, change)) addMarkedDay((added ??= noDays()), day);
+  }
+  return added && { kind: "days", days: added };
+}
+
+function addContributions(user: User, contributions: readonly UserContribution[], person: PersonChange): UserRecord {
+  const counts = new Map<MarkedDay, ContributionCount>();
+  for (const { day, change } of contributions) counts.set(day, contributeToUser(user, day, change, person));
+  return { kind: "counts", counts: [...counts] };
 }
 
 /**
- * Adds a day to a user.
- * @returns the changes of the counts of days; undefined when the user has the day
+ * Keeps the days of each user, by the user's own events and by those of linked anonymous ids, and emits the changes of the counts of
+ * persons.
  */
-export function addUserDay(user: User, day: number): DayDelta[] | undefined {
-  if (user.days === day) return undefined;
-  const change = addDay(setOf(user.days), day);
-  if (!change) return undefined;
-  user.days = user.days === undefined ? day : change.set;
-  return change.deltas;
-}
+export class UserLedger implements StatefulDoFn<Uint8Array, PersonDeltas, States> {
+  constructor(private readonly rules: CountRules) {}
 
-function fold(user: User, record: UserRecord): void {
-  if ("bits" in record) {
-    const known = setOf(user.days);
-    user.days = known ? mergeActiveDays(known, record) : record;
-  } else {
-    for (const day of record) addUserDay(user, day);
-  }
-}
-
-/** Keeps the active days of each user and emits the changes of the days' active and new users. */
-export class UserLedger implements StatefulDoFn<Uint8Array, DayDelta, States> {
   states(): States {
     return {
-      days: foldedState<User, UserRecord>({
+      user: foldedState<User, UserRecord>({
         coder: userRecordCoder,
-        create: () => ({ days: undefined }),
+        create: newUser,
         fold,
-        snapshot: ({ days }) => (days === undefined ? [] : [typeof days === "number" ? [days] : days]),
+        snapshot,
         entries: () => ENTRIES_PER_CHANGE,
-        size: () => 0,
+        size: ({ contributed }) => contributed?.size ?? 0,
         // Of a user who was counted on a day, workers leave out all further events of the day.
         isCached: false,
-        weight: ({ days }) => USER_WEIGHT + (typeof days === "object" ? SET_WEIGHT + days.bits.length : 0),
+        weight,
       }),
     };
   }
 
-  process(_key: string, value: Uint8Array, { days }: CellsOf<States>): DayDelta[] | void {
-    let added: number[] | undefined;
-    let deltas: DayDelta[] | undefined;
-    for (const day of decodeDays(value)) {
-      const change = addUserDay(days.state, day);
-      if (!change) continue;
-      (added ??= []).push(day);
-      deltas = deltas ? [...deltas, ...change] : change;
-    }
-    if (added) days.log(added);
-    return deltas;
+  process(_key: string, value: Uint8Array, { user: cell }: CellsOf<States>): PersonDeltas[] | void {
+    const update = decodeUserUpdate(value);
+    const change = new PersonChange(this.rules);
+    const record =
+      update.kind === "days"
+        ? addUserDays(cell.state, update.days, change)
+        : addContributions(cell.state, update.contributions, change);
+    if (record) cell.log(record);
+    return deltasOf(change);
   }
 }
 

@@ -7,7 +7,9 @@ import { EventSender } from "@eventlogger/traffic/client/eventSender";
 import { sendAll } from "@eventlogger/traffic/client/sendAll";
 import type { AnalyticsEvent, EventInput } from "@eventlogger/events/event";
 import { dayFromCalendar, dayOf, dayToIso } from "@eventlogger/events/day";
-import { bruteForceRollups, type DailyStat, type RollupReport } from "@eventlogger/traffic/bruteForce";
+import { bruteForceStatistics, type StatisticsReport } from "@eventlogger/traffic/bruteForce";
+import { bruteForceRetention, type RetentionReport } from "@eventlogger/traffic/bruteForceRetention";
+import { isOfBot, userAgentOf } from "@eventlogger/traffic/generator/bots";
 import { generateTraffic } from "@eventlogger/traffic/generator/trafficGenerator";
 import type { TrafficOptions } from "@eventlogger/traffic/generator/trafficOptions";
 import { validateEvent } from "@eventlogger/events/validation";
@@ -28,7 +30,10 @@ export interface Definitions {
   readonly timeZone: string;
 }
 
-/** Events of six days, one of them in 2020, out of order and with duplicates. */
+/**
+ * Events of six days, one of them in 2020, out of order and with duplicates, of users, bots, and anonymous visitors who may log in later. Some
+ * devices have more users than can be linked.
+ */
 const ADVERSARIAL: Partial<TrafficOptions> = {
   days: 5,
   count: 20_000,
@@ -36,12 +41,19 @@ const ADVERSARIAL: Partial<TrafficOptions> = {
   eventsPerSession: 4,
   duplicateShare: 0.1,
   anonymousShare: 0.1,
+  anonymousIdShare: 0.4,
+  sharedDeviceShare: 0.3,
+  botShare: 0.1,
 };
+
+/** Fields of an accepted event that a client cannot send. */
+const SET_BY_SERVICE = ["received_at", "is_bot", "original_event_time", "browser", "os"];
 
 function accepted(input: EventInput): AnalyticsEvent {
   const result = validateEvent(input, Date.now());
   assert(result.ok, "the generated event is valid");
-  return result.event;
+  // The service knows bots by the user agent of the request.
+  return { ...result.event, is_bot: isOfBot(input) };
 }
 
 /** Sends adversarial traffic to a service, and computes the expected numbers of all of it by brute force. */
@@ -72,6 +84,7 @@ export class Traffic {
       connections: 32,
       retryForMs: 120_000,
       signal,
+      userAgentOf: (event) => userAgentOf(event as EventInput),
     });
     let sent = 0;
     let interruption = Promise.resolve();
@@ -133,8 +146,9 @@ export class Traffic {
   }
 
   /** Posts an accepted event once more, with its event_id. */
-  async postAgain({ received_at: _, ...event }: AnalyticsEvent): Promise<void> {
-    await this.postEvents([event as EventInput]);
+  async postAgain(event: AnalyticsEvent): Promise<void> {
+    const sent = Object.entries(event).filter(([name]) => !SET_BY_SERVICE.includes(name));
+    await this.postEvents([Object.fromEntries(sent) as unknown as EventInput]);
   }
 
   /**
@@ -167,31 +181,42 @@ export class Traffic {
    * Reads `GET /event/`.
    * @throws Error with any other answer than 200, such as a 503 while BigQuery is slow
    */
-  async rollups(): Promise<RollupReport> {
-    const daily_stats: DailyStat[] = [];
-    let total_users = 0;
-    // One answer has at most 1,000 days.
+  async rollups(): Promise<StatisticsReport> {
+    const reports = await this.readAll<StatisticsReport>("/event/");
+    return {
+      total_users: reports.at(-1)?.total_users ?? 0,
+      daily_stats: reports.flatMap(({ daily_stats }) => daily_stats),
+    };
+  }
+
+  /** Reads `GET /retention/`; throws as {@link rollups}. */
+  async retention(): Promise<RetentionReport> {
+    const reports = await this.readAll<RetentionReport>("/retention/");
+    return { cohorts: reports.flatMap(({ cohorts }) => cohorts) };
+  }
+
+  /** Reads the answers of a path for all days. One answer has at most 1,000 days. */
+  private async readAll<Report>(path: string): Promise<Report[]> {
+    const reports: Report[] = [];
     for (let from = FIRST_DAY; from <= dayOf(Date.now()) + 1; from += DAYS_PER_ANSWER) {
       const range = `from=${dayToIso(from)}&to=${dayToIso(from + DAYS_PER_ANSWER - 1)}`;
-      const response = await fetch(`${this.url}/event/?${range}`);
-      if (response.status !== 200) throw new Error(`GET /event/ answered ${response.status}: ${await response.text()}`);
-      const report = (await response.json()) as RollupReport;
-      total_users = report.total_users;
-      daily_stats.push(...report.daily_stats);
+      const response = await fetch(`${this.url}${path}?${range}`);
+      if (response.status !== 200) throw new Error(`GET ${path} answered ${response.status}: ${await response.text()}`);
+      reports.push((await response.json()) as Report);
     }
-    return { total_users, daily_stats };
+    return reports;
   }
 
   /**
-   * Waits until `GET /event/` equals the numbers that brute force computes from all accepted events.
+   * Waits until `GET /event/` and `GET /retention/` equal the numbers that brute force computes from all accepted events.
    * @param definitions session gap in ms and IANA name of the time zone. @default those of the first generation
    */
   async assertExact(timeoutMs = EXACT_LIMIT_MS, definitions: Partial<Definitions> = {}): Promise<void> {
     const lastPost = Date.now();
-    const want = bruteForceRollups(this.all, definitions.gapMs, definitions.timeZone);
+    const want = [bruteForceStatistics(this.all, definitions), bruteForceRetention(this.all, definitions)];
     for (;;) {
       try {
-        assert.deepEqual(await this.rollups(), want);
+        assert.deepEqual([await this.rollups(), await this.retention()], want);
         console.log(`      exact ${((Date.now() - lastPost) / 1000).toFixed(1)} s after the last POST`);
         return;
       } catch (error) {

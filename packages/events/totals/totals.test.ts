@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { addDeltas, addToTotals, isZeroDelta, newVersion, sumDeltas, type DayDelta, type DayTotals } from "./totals";
+import {
+  addDeltas,
+  addToTotals,
+  dayDelta,
+  isZeroDelta,
+  newVersion,
+  sumDeltas,
+  type DayDelta,
+  type DayTotals,
+} from "./totals";
 
 const small = fc.integer({ min: -5, max: 5 });
 const deltas = fc.array(
@@ -10,27 +19,37 @@ const deltas = fc.array(
     durationMs: small,
     activeUsers: small,
     newUsers: small,
+    anonymousUsers: small,
+    weeklyActiveChange: small,
+    monthlyActiveChange: small,
+    botSessions: small,
+    botUsers: small,
   }),
   { maxLength: 20 },
 );
 
 describe("totals", () => {
   it("addDeltas adds each count and refuses deltas of different days", () => {
-    const delta: DayDelta = { day: 1, sessions: 1, durationMs: 20, activeUsers: 3, newUsers: -1 };
+    const delta = dayDelta(1, { sessions: 1, durationMs: 20, activeUsers: 3, newUsers: -1, botSessions: 2 });
     assert.deepEqual(addDeltas(delta, { ...delta, newUsers: 5 }), {
       day: 1,
       sessions: 2,
       durationMs: 40,
       activeUsers: 6,
       newUsers: 4,
+      anonymousUsers: 0,
+      weeklyActiveChange: 0,
+      monthlyActiveChange: 0,
+      botSessions: 4,
+      botUsers: 0,
     });
     assert.throws(() => addDeltas(delta, { ...delta, day: 2 }), /different days \(1 and 2\)/);
     assert.throws(() => addToTotals({ ...delta, version: 1 }, { ...delta, day: 2 }), /different days/);
   });
 
   it("sumDeltas returns one delta per day and omits deltas that cancel out", () => {
-    const up: DayDelta = { day: 1, sessions: 1, durationMs: 20, activeUsers: 0, newUsers: 0 };
-    const down: DayDelta = { day: 1, sessions: -1, durationMs: -20, activeUsers: 0, newUsers: 0 };
+    const up = dayDelta(1, { sessions: 1, durationMs: 20, weeklyActiveChange: 1 });
+    const down = dayDelta(1, { sessions: -1, durationMs: -20, weeklyActiveChange: -1 });
     assert.deepEqual(sumDeltas([up, { ...up, day: 2 }, down]), [{ ...up, day: 2 }]);
     assert.deepEqual(sumDeltas([]), []);
     assert.ok(!isZeroDelta(up));
@@ -51,7 +70,7 @@ describe("totals", () => {
   });
 
   it("a new version has the generation, the number and the time that it is given, and the totals of the day", () => {
-    const delta: DayDelta = { day: 1, sessions: 1, durationMs: 20, activeUsers: 0, newUsers: 0 };
+    const delta = dayDelta(1, { sessions: 1, durationMs: 20 });
     const first = newVersion(addToTotals(undefined, delta), { generation: 2, version: 7, updatedAt: 1000 });
     assert.deepEqual(first, { ...delta, generation: 2, version: 7, updatedAt: 1000 });
     assert.equal(addToTotals(first, delta).version, 7);

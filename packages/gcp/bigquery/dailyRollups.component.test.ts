@@ -5,6 +5,7 @@ import { repositoryRoot } from "@eventlogger/process/packageRoot";
 import { readDailyRollups } from "./dailyRollups";
 import { runQuery } from "./query";
 import type { RollupVersionRow } from "./tables";
+import { readWeeklyRetention } from "./weeklyRetention";
 import { useBigQueryEmulator } from "./testing/useBigQueryEmulator";
 import { rollupVersion } from "./testing/rows";
 
@@ -70,6 +71,60 @@ describe("the view daily_rollups", function () {
       const { total_users, days } = await range(from, to);
       assert.deepEqual([total_users, days.map(({ date }) => date)], [10, expected]);
     }
+  });
+
+  it("shows weekly and monthly active users as sums of changes, also of days without events, which it hides", async () => {
+    const person = { weekly_active_change: 1, monthly_active_change: 1 };
+    const day = (date: string, fields: Partial<RollupVersionRow>) => rollupVersion({ date, ...fields });
+    const rollups = await read([
+      day("2024-05-01", { session_count: 2, active_user_count: 2, anonymous_user_count: 1, ...person }),
+      // A later version has one person more.
+      day("2024-05-01", {
+        ...{ version: 2, session_count: 2, active_user_count: 2, anonymous_user_count: 1 },
+        ...{ weekly_active_change: 2, monthly_active_change: 2 },
+      }),
+      day("2024-05-03", { bot_session_count: 3, bot_user_count: 1 }),
+      day("2024-05-08", { weekly_active_change: -2 }),
+      day("2024-05-20", { session_count: 1, active_user_count: 1, ...person }),
+      day("2024-05-27", { weekly_active_change: -1 }),
+      day("2024-05-31", { monthly_active_change: -2 }),
+      day("2024-06-18", { session_count: 1 }),
+    ]);
+    assert.deepEqual(
+      rollups.days.map((d) => [d.date, d.wau, d.mau, d.anonymous_user_count, d.bot_session_count, d.bot_user_count]),
+      [
+        ["2024-05-01", 2, 2, 1, 0, 0],
+        ["2024-05-03", 2, 2, 0, 3, 1],
+        ["2024-05-20", 1, 3, 0, 0, 0],
+        ["2024-06-18", 0, 1, 0, 0, 0],
+      ],
+    );
+  });
+
+  it("the view weekly_retention shows the newest version of each cohort and week of the active generation", async () => {
+    const dataset = await fixture.datasetWithGeneration();
+    const written_date = new Date().toISOString().slice(0, 10);
+    const cell = (cohort_week: string, week_offset: number, person_count: number, version = 1, generation = 1) => ({
+      ...{ generation, cohort_week, week_offset, person_count, version },
+      ...{ updated_at: `${written_date}T00:00:00.000Z`, written_date },
+    });
+    const range = { from: "2024-04-29", to: "2024-05-13" };
+    const definitions = { generation: 1, timeZone: "UTC", sessionGapMs: 1_800_000 };
+    assert.deepEqual(await readWeeklyRetention(fixture.bigquery, dataset, range), { cohorts: [], definitions });
+    const rows = [
+      ...[cell("2024-04-29", 0, 7), cell("2024-04-29", 0, 9, 2), cell("2024-04-29", 3, 4), cell("2024-04-29", 1, 1)],
+      // Nobody is left in this week, and in the cohort after it.
+      ...[cell("2024-04-29", 1, 0, 2), cell("2024-05-06", 0, 1), cell("2024-05-06", 0, 0, 3)],
+      ...[cell("2024-05-13", 0, 2), cell("2024-05-20", 0, 5), cell("2024-05-13", 0, 99, 9, 2)],
+    ];
+    await fixture.bigquery.dataset(dataset).table("weekly_retention_versions").insert(rows);
+    assert.deepEqual(await readWeeklyRetention(fixture.bigquery, dataset, range), {
+      cohorts: [
+        { week: "2024-04-29", size: 9, retained: [9, 0, 0, 4] },
+        { week: "2024-05-13", size: 2, retained: [2] },
+      ],
+      definitions,
+    });
   });
 
   it("omits a day whose newest version is all zeros", async () => {

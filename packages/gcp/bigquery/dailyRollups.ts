@@ -1,6 +1,6 @@
 import type { BigQuery } from "@google-cloud/bigquery";
-import { UTC_NAME } from "@eventlogger/events/zone/zoneName";
 import { runQuery, type ResultRow } from "./query";
+import { definitionsOf, definitionsSql, type RollupDefinitions } from "./rollupDefinitions";
 import { generationsTable } from "./tables";
 import { dailyRollupsView, tableReference } from "./views";
 
@@ -13,9 +13,31 @@ export interface DailyRollup {
   active_user_count: number;
   new_user_count: number;
   session_count: number;
-  /** Distinct known users up to and including this day. */
+  /** Persons up to and including this day. */
   total_users: number;
+  /** Persons who were active on at least one of the 7 days that end with this day. */
+  wau: number;
+  /** The same of 30 days. */
+  mau: number;
+  anonymous_user_count: number;
+  bot_user_count: number;
+  bot_session_count: number;
 }
+
+const NUMBERS = [
+  "average_session_duration_sec",
+  "average_session_duration_min",
+  "active_user_count",
+  "new_user_count",
+  "session_count",
+  "total_users",
+  "wau",
+  "mau",
+  "anonymous_user_count",
+  "bot_user_count",
+  "bot_session_count",
+] as const satisfies readonly (keyof DailyRollup)[];
+type NumberName = (typeof NUMBERS)[number];
 
 /** First and last day, inclusive, `YYYY-MM-DD`. */
 export interface DayRange {
@@ -23,16 +45,8 @@ export interface DayRange {
   readonly to: string;
 }
 
-/** What the numbers of an answer mean. */
-export interface RollupDefinitions {
-  readonly generation: number;
-  /** IANA name of the time zone of the days. */
-  readonly timeZone: string;
-  readonly sessionGapMs: number;
-}
-
 export interface DailyRollups {
-  /** Distinct known users over all days, also those outside of a requested range. */
+  /** Persons over all days, also those outside of a requested range. */
   total_users: number;
   /** In ascending order of date. */
   days: DailyRollup[];
@@ -51,9 +65,7 @@ export async function readDailyRollups(bigquery: BigQuery, dataset: string, rang
   const inRange = `AND (date IS NULL OR date BETWEEN CAST(@from AS DATE) AND CAST(@to AS DATE) OR date = last_date)`;
   const rows = await runQuery(
     bigquery,
-    `SELECT active.generation, JSON_VALUE(settings, '$.sessionGapMs') AS session_gap_ms,
-            JSON_VALUE(settings, '$.timeZone') AS time_zone, date, average_session_duration_sec,
-            average_session_duration_min, active_user_count, new_user_count, session_count, total_users
+    `SELECT ${definitionsSql}, date, ${NUMBERS.join(", ")}
      FROM ${reference(generationsTable.name)} AS active
      LEFT JOIN (SELECT *, MAX(date) OVER () AS last_date FROM ${reference(dailyRollupsView.name)}) AS rollups
        ON rollups.generation = active.generation
@@ -71,18 +83,6 @@ export async function readDailyRollups(bigquery: BigQuery, dataset: string, rang
 }
 
 function dailyRollup(row: ResultRow): DailyRollup {
-  return {
-    date: row.text("date"),
-    average_session_duration_sec: row.number("average_session_duration_sec"),
-    average_session_duration_min: row.number("average_session_duration_min"),
-    active_user_count: row.number("active_user_count"),
-    new_user_count: row.number("new_user_count"),
-    session_count: row.number("session_count"),
-    total_users: row.number("total_users"),
-  };
-}
-
-function definitionsOf(row: ResultRow): RollupDefinitions {
-  const timeZone = row.textOrNull("time_zone") ?? UTC_NAME;
-  return { generation: row.number("generation"), timeZone, sessionGapMs: row.number("session_gap_ms") };
+  const numbers = Object.fromEntries(NUMBERS.map((name) => [name, row.number(name)])) as Record<NumberName, number>;
+  return { date: row.text("date"), ...numbers };
 }

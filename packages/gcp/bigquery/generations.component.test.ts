@@ -24,7 +24,7 @@ import { runQuery } from "./query";
 import { rollupVersion } from "./testing/rows";
 import { useBigQueryEmulator } from "./testing/useBigQueryEmulator";
 
-const settings: GenerationSettings = { sessionGapMs: 1_800_000, stateFormat: 2 };
+const settings: GenerationSettings = { sessionGapMs: 1_800_000, stateFormat: 3 };
 const other: GenerationSettings = { ...settings, sessionGapMs: 60_000, timeZone: "Europe/Berlin" };
 
 describe("the table generations", function () {
@@ -222,7 +222,7 @@ describe("the table generations", function () {
     const recorded = { settings: { ...settings, shardHashSecret: "0123456789abcdef0123456789abcdef" } };
     requireGenerationSettings("analytics", recorded, settings);
     requireGenerationSettings("analytics", recorded, { ...settings, timeZone: "UTC" });
-    const wanted = { ...other, stateFormat: 3 };
+    const wanted = { ...other, stateFormat: 4, countBots: true };
     assert.throws(
       () => requireGenerationSettings("analytics", recorded, wanted),
       (error: unknown) => {
@@ -235,7 +235,8 @@ describe("the table generations", function () {
           error.message,
           /; the time zone is UTC in the dataset, but Europe\/Berlin in this run \(--time-zone\)/,
         );
-        assert.match(error.message, /; the state has format 2 in the dataset, but this release reads format 3/);
+        assert.match(error.message, /; bots do not count in the dataset, but count in this run \(--count-bots\)/);
+        assert.match(error.message, /; the state has format 3 in the dataset, but this release reads format 4/);
         return true;
       },
     );
@@ -243,7 +244,7 @@ describe("the table generations", function () {
     const first: GenerationSettings = { sessionGapMs: settings.sessionGapMs };
     assert.throws(
       () => requireGenerationSettings("analytics", { settings: first }, settings),
-      /the state has format 1 in the dataset, but this release reads format 2/,
+      /the state has format 1 in the dataset, but this release reads format 3/,
     );
   });
 });

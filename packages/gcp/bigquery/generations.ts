@@ -1,8 +1,11 @@
 /** Generations of the numbers, in the table `generations`. Each function has a file of its own in the folder of this name. */
 export {
+  countsPersons,
   FIRST_GENERATION,
   GENERATION_STATUSES,
   isRunning,
+  PERSONS_STATE_FORMAT,
+  countsBots,
   timeZoneOf,
   type Generation,
   type GenerationJob,

@@ -32,7 +32,7 @@ describe("the lease of a dataset", function () {
 
   beforeEach(async () => {
     dataset = await fixture.freshDataset();
-    const settings = { sessionGapMs: 1_800_000, stateFormat: 2 };
+    const settings = { sessionGapMs: 1_800_000, stateFormat: 3 };
     await recordGeneration(fixture.bigquery, dataset, settings);
   });
   afterEach(async () => {
@@ -114,7 +114,7 @@ describe("the lease of a dataset", function () {
   });
 
   it("each generation has a lease of its own", async () => {
-    await createGeneration(fixture.bigquery, dataset, { settings: { sessionGapMs: 60_000, stateFormat: 2 } });
+    await createGeneration(fixture.bigquery, dataset, { settings: { sessionGapMs: 60_000, stateFormat: 3 } });
     await take("first");
     await take("second", { generation: 2 });
     await assert.rejects(
@@ -124,7 +124,7 @@ describe("the lease of a dataset", function () {
   });
 
   it("a run learns at its next look at the lease that its generation was retired, and keeps the lease until it releases it", async () => {
-    await createGeneration(fixture.bigquery, dataset, { settings: { sessionGapMs: 60_000, stateFormat: 2 } });
+    await createGeneration(fixture.bigquery, dataset, { settings: { sessionGapMs: 60_000, stateFormat: 3 } });
     const first = await take("first");
     const second = await take("second", { generation: 2, times: { ...LEASE_TIMES, renewMs: 200 } });
     let isFirstRetired = false;
@@ -138,13 +138,13 @@ describe("the lease of a dataset", function () {
     await first.release(failed);
     await first.check();
     assert.equal((await readGeneration(fixture.bigquery, dataset, 1))?.lease, null);
-    await createGeneration(fixture.bigquery, dataset, { settings: { sessionGapMs: 60_000, stateFormat: 2 } });
+    await createGeneration(fixture.bigquery, dataset, { settings: { sessionGapMs: 60_000, stateFormat: 3 } });
     await activateGeneration(fixture.bigquery, dataset, 3);
     await second.retired;
   });
 
   it("a run of a retired or an unknown generation is refused", async () => {
-    await createGeneration(fixture.bigquery, dataset, { settings: { sessionGapMs: 60_000, stateFormat: 2 } });
+    await createGeneration(fixture.bigquery, dataset, { settings: { sessionGapMs: 60_000, stateFormat: 3 } });
     await activateGeneration(fixture.bigquery, dataset, 2);
     await assert.rejects(take("a"), (error: unknown) => {
       assert.ok(error instanceof GenerationUnavailableError);

@@ -31,15 +31,18 @@ export class LabelledGeneration {
    */
   async labelCommand(
     { state, run, checkpoint }: StateLabels,
-    { sessionGapMs, timeZone, stateFormat }: Pick<GenerationSettings, "sessionGapMs" | "timeZone" | "stateFormat">,
+    settings: Pick<GenerationSettings, "sessionGapMs" | "timeZone" | "countBots" | "stateFormat">,
   ): Promise<string> {
     const { bigquery, dataset, generation } = this;
     const table = `${dataset}.${generationsTable.name}`;
-    const settings = JSON.stringify(JSON.stringify({ sessionGapMs, timeZone, stateFormat }));
+    const { sessionGapMs, timeZone, countBots, stateFormat } = settings;
+    const json = JSON.stringify(
+      JSON.stringify({ sessionGapMs, timeZone, ...(countBots && { countBots }), stateFormat }),
+    );
     const sql = (await readGeneration(bigquery, dataset, generation))
       ? `UPDATE ${table} SET state = "${state}", state_run = ${run}, state_checkpoint = ${checkpoint} WHERE generation = ${generation}`
       : `INSERT INTO ${table} (generation, status, settings, created_at, activated_at, state, state_run, state_checkpoint) ` +
-        `VALUES (${generation}, "active", ${settings}, CURRENT_TIMESTAMP(), CURRENT_TIMESTAMP(), "${state}", ${run}, ${checkpoint})`;
+        `VALUES (${generation}, "active", ${json}, CURRENT_TIMESTAMP(), CURRENT_TIMESTAMP(), "${state}", ${run}, ${checkpoint})`;
     return `bq query --project_id=${bigquery.projectId} --use_legacy_sql=false '${sql}'`;
   }
 

@@ -75,6 +75,29 @@ export interface RollupVersionRow {
   updated_at: string;
   /** YYYY-MM-DD; the row's partition. */
   written_date: string;
+  anonymous_user_count: number;
+  /** Change of the weekly active users from the day before: see the view daily_rollups. Also on days without events. */
+  weekly_active_change: number;
+  monthly_active_change: number;
+  bot_session_count: number;
+  bot_user_count: number;
+}
+
+/**
+ * The persons of one cohort who were active in one week, of a generation. Of several rows for a cohort and week, the one with the highest
+ * version is valid.
+ */
+export interface RetentionVersionRow {
+  generation: number;
+  /** YYYY-MM-DD; a Monday. */
+  cohort_week: string;
+  week_offset: number;
+  person_count: number;
+  version: number;
+  /** ISO 8601. */
+  updated_at: string;
+  /** YYYY-MM-DD; the row's partition. */
+  written_date: string;
 }
 
 /** Hashes of accepted events that one bundle added to the record. The record of a day is the set of all its hashes. */
@@ -104,6 +127,7 @@ export interface DeadLetterRow {
 export interface TableRows {
   events: EventRow;
   daily_rollup_versions: RollupVersionRow;
+  weekly_retention_versions: RetentionVersionRow;
   dead_letters: DeadLetterRow;
   accepted_ids: AcceptedIdsRow;
 }
@@ -160,13 +184,39 @@ export const dailyRollupVersionsTable: Table = {
     required("version", "INT64", "Increases with every row of a day of a generation"),
     required("session_count", "INT64"),
     required("session_duration_ms", "INT64", "Sum of the session durations of the day"),
-    required("active_user_count", "INT64", "Distinct known users with an event that day"),
-    required("new_user_count", "INT64", "Distinct known users whose earliest day is that day"),
+    required("active_user_count", "INT64", "Persons with an event that day"),
+    required("new_user_count", "INT64", "Persons whose earliest day is that day"),
+    required("updated_at", "TIMESTAMP"),
+    required("written_date", "DATE", "UTC day of updated_at. The partition of the row"),
+    // Nullable, because rows of earlier releases lack them: null means 0.
+    nullable("anonymous_user_count", "INT64", "Those of active_user_count without a user id"),
+    nullable(
+      "weekly_active_change",
+      "INT64",
+      "Persons active in the 7 days until that day, minus those of the day before",
+    ),
+    nullable("monthly_active_change", "INT64", "As weekly_active_change, of 30 days"),
+    nullable("bot_session_count", "INT64", "Sessions of bots"),
+    nullable("bot_user_count", "INT64", "Persons with events that day which are all of bots"),
+  ],
+  partitionBy: "written_date",
+  clusterBy: ["generation", "date"],
+};
+
+export const weeklyRetentionVersionsTable: Table = {
+  name: "weekly_retention_versions",
+  description: "All versions of the weekly retention of each generation (the view weekly_retention shows the newest)",
+  columns: [
+    required("generation", "INT64", "The generation of the numbers (see the table generations)"),
+    required("cohort_week", "DATE", "Monday of the ISO week of the first day of the persons of the cohort"),
+    required("week_offset", "INT64", "Weeks after the week of the cohort, 0 to 53"),
+    required("person_count", "INT64", "Persons of the cohort who were active in that week"),
+    required("version", "INT64", "Increases with every row of a cohort and week of a generation"),
     required("updated_at", "TIMESTAMP"),
     required("written_date", "DATE", "UTC day of updated_at. The partition of the row"),
   ],
   partitionBy: "written_date",
-  clusterBy: ["generation", "date"],
+  clusterBy: ["generation", "cohort_week"],
 };
 
 export const deadLettersTable: Table = {
@@ -230,11 +280,13 @@ export const tables: readonly Table[] = [
   deadLettersTable,
   acceptedIdsTable,
   generationsTable,
+  weeklyRetentionVersionsTable,
 ];
 
 export const tableByName: { readonly [T in TableName]: Table } = {
   events: eventsTable,
   daily_rollup_versions: dailyRollupVersionsTable,
+  weekly_retention_versions: weeklyRetentionVersionsTable,
   dead_letters: deadLettersTable,
   accepted_ids: acceptedIdsTable,
 };

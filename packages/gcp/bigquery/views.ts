@@ -1,5 +1,11 @@
 import { averageMinutesSql, averageSecondsSql } from "./averages";
-import { dailyRollupVersionsTable, eventsTable, generationsTable, type Table } from "./tables";
+import {
+  dailyRollupVersionsTable,
+  eventsTable,
+  generationsTable,
+  weeklyRetentionVersionsTable,
+  type Table,
+} from "./tables";
 
 export interface View {
   readonly name: string;
@@ -40,29 +46,49 @@ SELECT
   ${newest("session_duration_ms")},
   ${newest("active_user_count")},
   ${newest("new_user_count")},
-  ${newest("updated_at")}
+  ${newest("updated_at")},
+  ${newest("anonymous_user_count")},
+  ${newest("weekly_active_change")},
+  ${newest("monthly_active_change")},
+  ${newest("bot_session_count")},
+  ${newest("bot_user_count")}
 FROM ${tableReference(project, dataset, dailyRollupVersionsTable.name)}
 GROUP BY generation, date`,
 };
 
-/** SQL of the rollups of the generations for which a condition on `generation` holds. */
+/** The running total of a column over the days of a generation. Rows of earlier releases have null in some columns. */
+const untilDay = (column: string): string => `SUM(IFNULL(${column}, 0)) OVER (PARTITION BY generation ORDER BY date)`;
+
+/**
+ * SQL of the rollups of the generations for which a condition on `generation` holds. Every event belongs to a session, so days without
+ * a session have no events: their rows only carry the days on which persons leave the weekly and monthly active users.
+ */
 function rollupsSql(project: string, dataset: string, condition: string): string {
   return `
-SELECT
-  date,
-  session_count,
-  session_duration_ms,
-  ${averageSecondsSql("session_duration_ms", "session_count")} AS average_session_duration_sec,
-  ${averageMinutesSql("session_duration_ms", "session_count")} AS average_session_duration_min,
-  active_user_count,
-  new_user_count,
-  SUM(new_user_count) OVER (PARTITION BY generation ORDER BY date) AS total_users,
-  version,
-  updated_at,
-  generation
-FROM ${tableReference(project, dataset, dailyRollupLatestView.name)}
-WHERE (session_count != 0 OR session_duration_ms != 0 OR active_user_count != 0 OR new_user_count != 0)
-  AND ${condition}`;
+SELECT *
+FROM (
+  SELECT
+    date,
+    session_count,
+    session_duration_ms,
+    ${averageSecondsSql("session_duration_ms", "session_count")} AS average_session_duration_sec,
+    ${averageMinutesSql("session_duration_ms", "session_count")} AS average_session_duration_min,
+    active_user_count,
+    new_user_count,
+    ${untilDay("new_user_count")} AS total_users,
+    version,
+    updated_at,
+    generation,
+    IFNULL(anonymous_user_count, 0) AS anonymous_user_count,
+    ${untilDay("weekly_active_change")} AS wau,
+    ${untilDay("monthly_active_change")} AS mau,
+    IFNULL(bot_session_count, 0) AS bot_session_count,
+    IFNULL(bot_user_count, 0) AS bot_user_count
+  FROM ${tableReference(project, dataset, dailyRollupLatestView.name)}
+  WHERE ${condition}
+)
+WHERE session_count != 0 OR session_duration_ms != 0 OR active_user_count != 0 OR new_user_count != 0
+  OR bot_session_count != 0 OR bot_user_count != 0`;
 }
 
 /** SQL of the ids of the active generation: one row, or none. */
@@ -71,8 +97,8 @@ export function activeGenerationSql(project: string, dataset: string): string {
 }
 
 /**
- * One row per day of the active generation: its newest version, averages, and `total_users`, the known users up to and including
- * that day.
+ * One row per day of the active generation: its newest version, averages, `total_users`, the persons up to and including that day, and
+ * `wau` and `mau`, the persons who were active on at least one of the 7 and 30 days that end with that day.
  */
 export const dailyRollupsView: View = {
   name: "daily_rollups",
@@ -87,6 +113,56 @@ export const dailyRollupsAllView: View = {
   query: (project, dataset) => rollupsSql(project, dataset, "TRUE"),
 };
 
+/** The newest version of each cohort and week of each generation, as {@link dailyRollupLatestView}. */
+export const weeklyRetentionLatestView: View = {
+  name: "weekly_retention_latest",
+  description: "The newest version of each cohort and week of each generation; the view weekly_retention reads it",
+  materializedFrom: weeklyRetentionVersionsTable,
+  query: (project, dataset) => `
+SELECT
+  generation,
+  cohort_week,
+  week_offset,
+  MAX(version) AS version,
+  ${newest("person_count")},
+  ${newest("updated_at")}
+FROM ${tableReference(project, dataset, weeklyRetentionVersionsTable.name)}
+GROUP BY generation, cohort_week, week_offset`,
+};
+
+/** SQL of the retention of the generations for which a condition on `generation` holds. Weeks without persons have no row. */
+function retentionSql(project: string, dataset: string, condition: string): string {
+  return `
+SELECT
+  cohort_week,
+  week_offset,
+  person_count,
+  MAX(IF(week_offset = 0, person_count, 0)) OVER (PARTITION BY generation, cohort_week) AS cohort_size,
+  version,
+  updated_at,
+  generation
+FROM ${tableReference(project, dataset, weeklyRetentionLatestView.name)}
+WHERE person_count != 0 AND ${condition}`;
+}
+
+/**
+ * Persons by the week of their first day and the weeks after it in which they were active, of the active generation. `cohort_size` is the
+ * number of persons of the cohort, which are all active in its week 0.
+ */
+export const weeklyRetentionView: View = {
+  name: "weekly_retention",
+  description: "Weekly retention of the active generation: the newest version of each cohort and week",
+  query: (project, dataset) =>
+    retentionSql(project, dataset, `generation IN (${activeGenerationSql(project, dataset)})`),
+};
+
+/** As {@link weeklyRetentionView}, of every generation. */
+export const weeklyRetentionAllView: View = {
+  name: "weekly_retention_all",
+  description: "Weekly retention of every generation, for comparisons: the newest version of each cohort and week",
+  query: (project, dataset) => retentionSql(project, dataset, "TRUE"),
+};
+
 /** One row per event: of the rows with the same event_id, the one received first. */
 export const eventsUniqueView: View = {
   name: "events_unique",
@@ -99,4 +175,12 @@ QUALIFY ROW_NUMBER() OVER (PARTITION BY event_id ORDER BY received_at, event_tim
 };
 
 /** In the order in which they are created: a view reads those before it. */
-export const views: readonly View[] = [dailyRollupLatestView, dailyRollupsView, dailyRollupsAllView, eventsUniqueView];
+export const views: readonly View[] = [
+  dailyRollupLatestView,
+  dailyRollupsView,
+  dailyRollupsAllView,
+  eventsUniqueView,
+  weeklyRetentionLatestView,
+  weeklyRetentionView,
+  weeklyRetentionAllView,
+];

@@ -42,6 +42,16 @@ describe("EventSender", () => {
     );
   });
 
+  it("EventSender sends each event with its own user agent, if it has one", async () => {
+    const own = sender({ userAgentOf: (event) => ("bot" in event ? "a-bot" : undefined) });
+    await own.send({});
+    await own.send({ bot: true });
+    assert.deepEqual(
+      server.requests.map(({ headers }) => headers["user-agent"]),
+      [undefined, "a-bot"],
+    );
+  });
+
   it("EventSender does not retry a refused event and returns the reason", async () => {
     server.answer = () => ({ status: 400 });
     const outcome = await sender().send({});

@@ -23,6 +23,8 @@ export interface EventSenderOptions {
   /** Aborts waiting for another attempt. A request in flight is not aborted; it has a timeout. */
   readonly signal: AbortSignal;
   readonly onRetry?: (reason: string) => void;
+  /** User agent of the request that sends an event. Undefined: no header. */
+  readonly userAgentOf?: (event: object) => string | undefined;
 }
 
 interface Answer {
@@ -59,14 +61,15 @@ export class EventSender {
 
   /** Sends an event until it is accepted, refused or given up. Never rejects. */
   async send(event: object): Promise<Outcome> {
-    const { signal, retryForMs, onRetry } = this.options;
+    const { signal, retryForMs, onRetry, userAgentOf } = this.options;
     const body = JSON.stringify(event);
+    const userAgent = userAgentOf?.(event);
     const deadline = Date.now() + retryForMs;
     for (let failures = 1; ; failures++) {
       let reason: string;
       let wait: number | undefined;
       try {
-        const answer = await this.post(body);
+        const answer = await this.post(body, userAgent);
         if (answer.status >= 200 && answer.status < 300) return { kind: "accepted" };
         if (answer.status < 500 && answer.status !== 429 && answer.status !== 408) {
           return { kind: "refused", status: answer.status, body: answer.body };
@@ -91,11 +94,15 @@ export class EventSender {
     this.agent.destroy();
   }
 
-  private post(body: string): Promise<Answer> {
+  private post(body: string, userAgent: string | undefined): Promise<Answer> {
     const { url } = this.options;
     const request = url.protocol === "https:" ? httpsRequest : httpRequest;
     return new Promise((resolve, reject) => {
-      const headers = { ...this.headers, "Content-Length": Buffer.byteLength(body) };
+      const headers = {
+        ...this.headers,
+        ...(userAgent !== undefined && { "User-Agent": userAgent }),
+        "Content-Length": Buffer.byteLength(body),
+      };
       const outgoing = request(url, { method: "POST", headers, agent: this.agent, timeout: REQUEST_TIMEOUT_MS });
       outgoing.once("error", reject);
       outgoing.once("timeout", () => outgoing.destroy(new Error(`no answer within ${REQUEST_TIMEOUT_MS / 1000} s`)));

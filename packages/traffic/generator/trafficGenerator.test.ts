@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { dayOf, dayToIso } from "@eventlogger/events/day";
 import type { AnalyticsEvent, EventInput } from "@eventlogger/events/event";
 import { addInterval, type Interval } from "@eventlogger/events/sessions/sessionIntervals";
 import { validateEvent } from "@eventlogger/events/validation";
+import { isOfBot, userAgentOf } from "./bots";
 import { generateTraffic } from "./trafficGenerator";
 import { trafficOptions, type TrafficOptions } from "./trafficOptions";
 
@@ -151,6 +153,42 @@ describe("generateTraffic", () => {
     assert.equal(events.length, 3000);
     assert.ok(events.every((e) => e.event_time <= now));
     assert.equal(distinct(events.map((e) => dayOf(e.event_time))), 3);
+  });
+
+  it("generateTraffic gives the same traffic as before it had anonymous ids and bots, unless they are asked for", () => {
+    // Benchmarks of releases are compared.
+    const hash = createHash("sha256");
+    for (const input of make({ count: 2000, days: 5, users: 300, duplicateShare: 0.1, seed: 7 })) {
+      hash.update(JSON.stringify(input));
+    }
+    assert.equal(hash.digest("hex").slice(0, 16), "17852a230e83c1da");
+  });
+
+  it("generateTraffic gives anonymous ids that users log in on, before and after other sessions, and some that too many share", () => {
+    const events = validated(make({ ...endToEnd, anonymousIdShare: 0.5, sharedDeviceShare: 0.3 }));
+    assertAbout(share(events.filter((e) => e.anonymous_id !== null).length, 20_000), 0.5, 0.03, "with an anonymous id");
+    const users = new Map<string, Set<string>>();
+    for (const { anonymous_id, user_id } of events) {
+      if (anonymous_id === null) continue;
+      const seenWith = users.get(anonymous_id) ?? new Set<string>();
+      users.set(anonymous_id, user_id === null ? seenWith : seenWith.add(user_id));
+    }
+    const counts = [...users.values()].map(({ size }) => size);
+    assert.ok(counts.filter((n) => n === 0).length > 100, "visitors who never log in");
+    assert.ok(counts.filter((n) => n === 1).length > 100, "devices of one user");
+    assert.ok(counts.filter((n) => n > 1 && n <= 50).length > 10, "shared devices");
+    assert.ok(Math.max(...counts) > 50, `a device that ${Math.max(...counts)} users share`);
+    const isLinked = (id: string | null): boolean => id !== null && (users.get(id)?.size ?? 0) > 0;
+    const loggedOut = events.filter((e) => e.user_id === null && isLinked(e.anonymous_id));
+    assert.ok(loggedOut.length > 500, `${loggedOut.length} events of a linked device without a user`);
+  }).timeout(20_000);
+
+  it("generateTraffic gives sessions of bots, whose events are sent with the user agent of one", () => {
+    const events = make({ count: 5000, botShare: 0.2 });
+    assertAbout(share(events.filter(isOfBot).length, 5000), 0.2, 0.05, "of bots");
+    for (const event of events) {
+      assert.equal(userAgentOf(event)?.includes("Googlebot") ?? false, event.session_id.startsWith("bot-"));
+    }
   });
 
   it("generateTraffic reports the name of an invalid option", () => {

@@ -1,13 +1,15 @@
 import { dayFromIso } from "@eventlogger/events/day";
 import type { EventInput } from "@eventlogger/events/event";
 import { fnv1a } from "@eventlogger/events/hash";
+import { BOT_SESSION_PREFIX } from "./bots";
 import { DelayQueue } from "./delayQueue";
+import { sessionDevice } from "./devices";
 import { eventContent, sessionContent } from "./eventContent";
 import { Population } from "./population";
 import { createRandom, type Random } from "./random";
 import { liveSlot, midnightSlot, recentSlot, slotOnDay, startInSlot, type Slot } from "./sessionPlacement";
 import { bridgeShape, eventCount, gapEdgeShape, plainShape, type SessionShape } from "./sessionShapes";
-import { trafficOptions, type TrafficOptions } from "./trafficOptions";
+import { PERSON_DEFAULTS, trafficOptions, type TrafficOptions } from "./trafficOptions";
 
 /** A repeated event follows within this many events, like a retry of an app, or as late as a late event. */
 const QUICK_REPEAT = 20;
@@ -52,9 +54,16 @@ export function generateTraffic(given: Partial<TrafficOptions> = {}): Generator<
   return traffic(trafficOptions(given));
 }
 
+/** The options by which runs differ. Those of anonymous ids and bots only when they are set: see {@link PERSON_DEFAULTS}. */
+function identityOf(options: TrafficOptions): Partial<TrafficOptions> {
+  const isDefault = ([name, value]: [string, unknown]): boolean =>
+    Object.entries(PERSON_DEFAULTS).some(([other, unset]) => other === name && unset === value);
+  return Object.fromEntries(Object.entries(options).filter((option) => !isDefault(option)));
+}
+
 function* traffic(options: TrafficOptions): Generator<EventInput, void, void> {
   const startedAt = typeof options.now === "number" ? options.now : options.now();
-  const hash = fnv1a(JSON.stringify({ ...options, count: String(options.count), now: startedAt }));
+  const hash = fnv1a(JSON.stringify({ ...identityOf(options), count: String(options.count), now: startedAt }));
   const runId = `${options.seed.toString(36)}-${hash.toString(36)}`;
   const random = createRandom(hash);
   const population = new Population(random, options.users);
@@ -83,13 +92,20 @@ function* traffic(options: TrafficOptions): Generator<EventInput, void, void> {
     }
     const { shape, slot } = planSession(random, options, scheduled / options.count);
     const userId = random.chance(options.anonymousShare) ? null : population.next(sessionsLeft(options, scheduled));
-    const session = sessionContent(random, `s-${runId}-${sessions++}`, userId);
+    const device = sessionDevice(random, options, userId, shape.offsets.length);
+    const isBot = options.botShare > 0 && random.chance(options.botShare);
+    const sessionId = `${isBot ? BOT_SESSION_PREFIX : ""}s-${runId}-${sessions++}`;
+    const session = sessionContent(random, sessionId, userId);
     const start = startInSlot(random, slot, shape.offsets);
     let bridge: EventInput | undefined;
     shape.offsets.forEach((offset, i) => {
       const time = start + offset;
       if (time < slot.from || time > slot.to) return;
       const next = eventContent(random, session, `e-${runId}-${events++}`, time);
+      if (device !== undefined) {
+        next.anonymous_id = device.anonymousId;
+        if (i < device.loginAt) delete next.user_id;
+      }
       if (i === shape.bridge) bridge = next;
       else send(random.chance(options.lateShare) ? late() : soon(), next);
     });

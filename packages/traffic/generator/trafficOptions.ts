@@ -38,9 +38,21 @@ export interface TrafficOptions {
   readonly bridgeShare: number;
   /** Share of sessions with two events exactly the gap apart or a millisecond less. @default 0.03 */
   readonly gapEdgeShare: number;
+  /** Share of sessions with an anonymous id, before or beside a user id: see devices.ts. @default 0 */
+  readonly anonymousIdShare: number;
+  /** Share of the sessions of users with an anonymous id that are on a device which many users share. @default 0.1 */
+  readonly sharedDeviceShare: number;
+  /** Share of sessions of bots: see bots.ts. @default 0 */
+  readonly botShare: number;
   /** Maximum delay by shuffling, in events; `count` shuffles all events. @default 200 */
   readonly shuffleWindow: number;
 }
+
+/**
+ * Defaults of the options of anonymous ids and bots. With them, the traffic is that of earlier releases without these options, so that
+ * benchmarks can be compared.
+ */
+export const PERSON_DEFAULTS = { anonymousIdShare: 0, sharedDeviceShare: 0.1, botShare: 0 };
 
 /** The defaults of all options except `now`. */
 export const TRAFFIC_DEFAULTS: Omit<TrafficOptions, "now"> = {
@@ -59,6 +71,7 @@ export const TRAFFIC_DEFAULTS: Omit<TrafficOptions, "now"> = {
   midnightShare: 0.03,
   bridgeShare: 0.03,
   gapEdgeShare: 0.03,
+  ...PERSON_DEFAULTS,
   shuffleWindow: 200,
 };
 
@@ -70,6 +83,9 @@ const SHARES = [
   "midnightShare",
   "bridgeShare",
   "gapEdgeShare",
+  "anonymousIdShare",
+  "sharedDeviceShare",
+  "botShare",
 ] as const;
 
 /** Minimum values of integers. gapMs: an event that joins two sessions needs room between them. */

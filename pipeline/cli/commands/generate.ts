@@ -1,6 +1,8 @@
 import { httpUrl } from "@eventlogger/gcp/gcpOptions";
 import { atLeast, wholeNumber, type OptionSpecs } from "@eventlogger/options/options";
 import { onStopSignals } from "@eventlogger/process/stopSignals";
+import type { EventInput } from "@eventlogger/events/event";
+import { userAgentOf } from "@eventlogger/traffic/generator/bots";
 import { generateTraffic } from "@eventlogger/traffic/generator/trafficGenerator";
 import { TRAFFIC_DEFAULTS } from "@eventlogger/traffic/generator/trafficOptions";
 import { INTERRUPTED } from "../exitCodes";
@@ -108,6 +110,12 @@ const options = {
     group: "Traffic:",
   },
   anonymousShare: share("Share of sessions without a user id", TRAFFIC_DEFAULTS.anonymousShare),
+  anonymousIdShare: share("Share of sessions with an anonymous id", TRAFFIC_DEFAULTS.anonymousIdShare),
+  sharedDeviceShare: share(
+    "Share of sessions of users with an anonymous id on a device that many users share",
+    TRAFFIC_DEFAULTS.sharedDeviceShare,
+  ),
+  botShare: share("Share of sessions of bots, which send the user agent of one", TRAFFIC_DEFAULTS.botShare),
   duplicateShare: {
     ...share("Share of events that repeat an earlier one", TRAFFIC_DEFAULTS.duplicateShare),
     describe: "Share of events that repeat an earlier one, from 0 to 0.5",
@@ -149,6 +157,7 @@ export const generateCommand = defineCommand({
       retryForMs: retryFor,
       signal: stop.signal,
       onRetry: () => retries++,
+      userAgentOf: (event) => userAgentOf(event as EventInput),
     });
     const line = new LiveLine(process.stderr);
     const { red, yellow } = colours(process.stderr);

@@ -1,6 +1,12 @@
 import { dayFromIso } from "@eventlogger/events/day";
 import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
-import { readGeneration, recordJob, timeZoneOf, type Generation } from "@eventlogger/gcp/bigquery/generations";
+import {
+  countsBots,
+  readGeneration,
+  recordJob,
+  timeZoneOf,
+  type Generation,
+} from "@eventlogger/gcp/bigquery/generations";
 import { pubsubOptions } from "@eventlogger/gcp/gcpOptions";
 import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
 import { formatDuration, wholeNumber, type Options, type OptionSpecs } from "@eventlogger/options/options";
@@ -121,8 +127,9 @@ const options: typeof ownOptions = {
   ...ownOptions,
 };
 
-function wantedOf({ sessionGap, timeZone, from, keepOld, takeOver, acceptDeletedRows }: Values): WantedDefinitions {
-  return { sessionGapMs: sessionGap, timeZone, from, keepOld, takeOver, acceptDeletedRows };
+function wantedOf({ sessionGap, timeZone, countBots, ...rest }: Values): WantedDefinitions {
+  const { from, keepOld, takeOver, acceptDeletedRows } = rest;
+  return { sessionGapMs: sessionGap, timeZone, countBots, from, keepOld, takeOver, acceptDeletedRows };
 }
 
 type BigQueryClient = ReturnType<typeof bigQueryClient>;
@@ -186,7 +193,8 @@ async function servicesOf(
 }
 
 const describeDefinitions = ({ settings }: Pick<Generation, "settings">): string =>
-  `session gap ${formatDuration(settings.sessionGapMs)}, time zone ${timeZoneOf(settings)}`;
+  `session gap ${formatDuration(settings.sessionGapMs)}, time zone ${timeZoneOf(settings)}, ` +
+  (countsBots(settings) ? "bots count" : "bots do not count");
 
 /** Prints what a rebuild would do. Changes nothing. */
 async function plan(o: Values, bigquery: BigQueryClient, services: RebuildServices): Promise<number> {

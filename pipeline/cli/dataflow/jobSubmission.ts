@@ -22,13 +22,13 @@ export async function buildJob(
 ): Promise<BuiltPipeline> {
   // Imported here, because Beam takes a while to load.
   const { buildForSubmission } = await import("../../runners/dataflow/buildForSubmission.js");
-  const { generation, subscription, replaySubscription, sessionGapMs, timeZone, row } = target;
+  const { generation, subscription, replaySubscription, sessionGapMs, timeZone, countBots, row } = target;
   return buildForSubmission(
     {
       ...{ project: o.project, dataset: o.dataset, subscription, replaySubscription },
       workerImage: o.image,
       eventsSemantics: o.eventsSemantics,
-      ...{ generation, sessionGapMs, timeZone },
+      ...{ generation, sessionGapMs, timeZone, countBots },
       sessionWindows: o.sessionWindows,
       lateAfterMs: o.lateAfter,
       earlyFiringMs: o.earlyFiring,

@@ -1,5 +1,6 @@
 import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
 import {
+  countsBots,
   FIRST_GENERATION,
   readActiveGeneration,
   recordJob,
@@ -23,6 +24,7 @@ export interface JobTarget {
   readonly sessionGapMs: number;
   /** IANA name. */
   readonly timeZone: string;
+  readonly countBots: boolean;
   /** Its row. Undefined in a dry run, which reads nothing. */
   readonly row: Generation | undefined;
 }
@@ -42,6 +44,7 @@ export function targetOf(o: LaunchOptions, row: Generation | undefined): JobTarg
     replaySubscription: row?.replaySubscription ?? replaySubscription(o.subscription, generation),
     sessionGapMs: row?.settings.sessionGapMs ?? o.sessionGap ?? DEFAULT_DEFINITIONS.sessionGapMs,
     timeZone: row ? timeZoneOf(row.settings) : (o.timeZone ?? DEFAULT_DEFINITIONS.timeZone),
+    countBots: row ? countsBots(row.settings) : (o.countBots ?? DEFAULT_DEFINITIONS.countBots),
     row,
   };
 }

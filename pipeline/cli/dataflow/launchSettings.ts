@@ -4,9 +4,9 @@ import { rebuildOnDataflow } from "./lostState";
 
 /** The definitions of a launch or an update. */
 export function settingsOf(o: LaunchOptions, { update }: { readonly update: boolean }): LaunchSettings {
-  const { project, dataset, subscription, bigqueryEndpoint, sessionGap: sessionGapMs, timeZone } = o;
+  const { project, dataset, subscription, bigqueryEndpoint, sessionGap: sessionGapMs, timeZone, countBots } = o;
   return {
-    ...{ project, dataset, subscription, bigqueryEndpoint, sessionGapMs, timeZone, update },
-    rebuildCommand: rebuildOnDataflow(o, { sessionGapMs, timeZone }),
+    ...{ project, dataset, subscription, bigqueryEndpoint, sessionGapMs, timeZone, countBots, update },
+    rebuildCommand: rebuildOnDataflow(o, { sessionGapMs, timeZone, countBots }),
   };
 }

@@ -37,6 +37,7 @@ export function rebuildOnDataflow(
   changes: {
     readonly sessionGapMs?: number | undefined;
     readonly timeZone?: string | undefined;
+    readonly countBots?: boolean | undefined;
     readonly takeOver?: boolean;
   },
 ): string {

@@ -1,6 +1,7 @@
 import type { BigQuery } from "@google-cloud/bigquery";
 import { isSameTimeZone } from "@eventlogger/events/zone/zoneName";
 import {
+  countsBots,
   FIRST_GENERATION,
   readActiveGeneration,
   readGeneration,
@@ -22,6 +23,8 @@ export interface GenerationChoice extends RebuildTarget {
   readonly sessionGap: number | undefined;
   /** IANA name; undefined: that of the generation. */
   readonly timeZone: string | undefined;
+  /** Undefined: as the generation. */
+  readonly countBots: boolean | undefined;
   /** Whether the run starts with empty state, and so may change the definitions. */
   readonly fresh: boolean;
 }
@@ -33,6 +36,7 @@ export interface ChosenGeneration {
   readonly row: Generation | undefined;
   readonly sessionGapMs: number;
   readonly timeZone: string;
+  readonly countBots: boolean;
   readonly subscription: string;
   readonly replaySubscription: string;
 }
@@ -74,6 +78,7 @@ export async function chooseGeneration(bigquery: BigQuery, choice: GenerationCho
     row,
     sessionGapMs: choice.sessionGap ?? recorded?.sessionGapMs ?? DEFAULT_DEFINITIONS.sessionGapMs,
     timeZone: zoneOf(row, choice),
+    countBots: choice.countBots ?? (recorded ? countsBots(recorded) : DEFAULT_DEFINITIONS.countBots),
     subscription: fresh ? liveSubscription(subscription, generation) : subscriptionOf(row, generation, choice),
     replaySubscription: row?.replaySubscription ?? replaySubscription(subscription, generation),
   };
@@ -87,7 +92,7 @@ function zoneOf(row: Generation | undefined, { timeZone, fresh }: GenerationChoi
 
 /** @throws DefinitionsDifferError */
 function requireDefinitions({ generation, settings }: Generation, choice: GenerationChoice): void {
-  const { sessionGap, timeZone } = choice;
+  const { sessionGap, timeZone, countBots } = choice;
   const differences: string[] = [];
   const gapMs = sessionGap === settings.sessionGapMs ? undefined : sessionGap;
   if (gapMs !== undefined) {
@@ -98,8 +103,10 @@ function requireDefinitions({ generation, settings }: Generation, choice: Genera
   if (zone !== undefined) {
     differences.push(`the time zone is ${timeZoneOf(settings)}, not ${zone} (--time-zone)`);
   }
+  const bots = countBots === countsBots(settings) ? undefined : countBots;
+  if (bots !== undefined) differences.push(`bots ${bots ? "do not count" : "count"} (--count-bots)`);
   if (differences.length === 0) return;
-  const command = rebuildCommand(choice, { sessionGapMs: gapMs, timeZone: zone });
+  const command = rebuildCommand(choice, { sessionGapMs: gapMs, timeZone: zone, countBots: bots });
   throw new DefinitionsDifferError(choice.dataset, generation, differences, command);
 }
 

@@ -17,7 +17,7 @@ export interface FollowRequest extends Omit<GenerationRun, "chosen"> {
 function optionsToGoOn(options: RunOptions): RunOptions {
   return {
     ...options,
-    ...{ sessionGap: undefined, timeZone: undefined, restoreFrom: undefined },
+    ...{ sessionGap: undefined, timeZone: undefined, countBots: undefined, restoreFrom: undefined },
     ...{ fresh: false, acceptWrongNumbers: false },
   };
 }

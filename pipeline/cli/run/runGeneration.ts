@@ -60,7 +60,7 @@ async function firstBundle(run: FlinkRun): Promise<void> {
  */
 export async function runGeneration(request: GenerationRun): Promise<"stopped" | "retired"> {
   const { options: o, bigquery, chosen, stopped, warn, line } = request;
-  const { generation, sessionGapMs, timeZone } = chosen;
+  const { generation, sessionGapMs, timeZone, countBots } = chosen;
   const { dim, green } = colours(process.stdout);
   const say = (text: string): void => void process.stdout.write(`${dim(text)}\n`);
   const directory = stateDirectoryOf(o.stateDir, generation);
@@ -103,7 +103,7 @@ export async function runGeneration(request: GenerationRun): Promise<"stopped" |
           replaySubscription: chosen.replaySubscription,
         },
         state,
-        settings: generationSettings(sessionGapMs, undefined, timeZone),
+        settings: generationSettings(sessionGapMs, undefined, timeZone, countBots),
         fresh: o.fresh,
         onTrouble: (error) =>
           say(error ? `could not extend the lease of the generation: ${error.message}` : "extended the lease again"),
@@ -135,6 +135,7 @@ export async function runGeneration(request: GenerationRun): Promise<"stopped" |
         generation,
         sessionGapMs,
         timeZone,
+        countBots,
         subscription: chosen.subscription,
         replaySubscription: chosen.replaySubscription,
         lateAfterMs: o.lateAfter,

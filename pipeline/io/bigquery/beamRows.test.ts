@@ -54,7 +54,7 @@ describe("beamRows", () => {
     const beamRow = toBeamRow(versions, row);
     assert.equal(beamRow["updated_at"], 3000);
     const bytes = Buffer.from(encode(rowCoder(beamRowTypes(versions)), [beamRow])).toString("hex");
-    assert.equal(bytes, "0900" + "07" + "0a" + "0102030405" + "b817" + "01");
+    assert.equal(bytes, "0e02003e" + "07" + "0a" + "0102030405" + "b817" + "01");
   });
 
   it("encoding a Beam row without a required field is an error", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { dayOf } from "@eventlogger/events/day";
 import type { AnalyticsEvent } from "@eventlogger/events/event";
-import type { DayVersion } from "@eventlogger/events/totals/totals";
+import { dayDelta, type DayVersion } from "@eventlogger/events/totals/totals";
 import { readDailyRollups } from "@eventlogger/gcp/bigquery/dailyRollups";
 import { runQuery } from "@eventlogger/gcp/bigquery/query";
 import type { TableName } from "@eventlogger/gcp/bigquery/tables";
@@ -16,8 +16,8 @@ const GAP_MS = 30 * 60_000;
 
 /** The version of a day with one event of a new user. */
 function versionOf({ event_time }: AnalyticsEvent): DayVersion {
-  const counts = { sessions: 1, durationMs: 0, activeUsers: 1, newUsers: 1 };
-  return { generation: 1, day: dayOf(event_time), version: 1, ...counts, updatedAt: Date.now() };
+  const counts = { sessions: 1, activeUsers: 1, newUsers: 1, weeklyActiveChange: 1, monthlyActiveChange: 1 };
+  return { ...dayDelta(dayOf(event_time), counts), generation: 1, version: 1, updatedAt: Date.now() };
 }
 
 describe("events of old days", function () {

@@ -1,11 +1,13 @@
 import { hashToHex, type AcceptedIds } from "@eventlogger/events/accepted/acceptedIds";
 import { dayToIso } from "@eventlogger/events/day";
 import type { DeadLetter } from "@eventlogger/events/deadLetter";
+import type { RetentionVersion } from "@eventlogger/events/totals/retention";
 import type { DayVersion } from "@eventlogger/events/totals/totals";
 import type {
   AcceptedIdsRow,
   DeadLetterRow,
   EventRow,
+  RetentionVersionRow,
   RollupVersionRow,
   TableName,
   TableRows,
@@ -16,6 +18,7 @@ import { partitionDate } from "./partitionDate";
 export interface SinkInputs {
   events: EventRow;
   daily_rollup_versions: DayVersion;
+  weekly_retention_versions: RetentionVersion;
   dead_letters: DeadLetter;
   accepted_ids: AcceptedIds;
 }
@@ -30,6 +33,24 @@ export function rollupVersionRow(version: DayVersion): RollupVersionRow {
     session_duration_ms: version.durationMs,
     active_user_count: version.activeUsers,
     new_user_count: version.newUsers,
+    updated_at: new Date(version.updatedAt).toISOString(),
+    written_date: partitionDate(version.updatedAt),
+    anonymous_user_count: version.anonymousUsers,
+    weekly_active_change: version.weeklyActiveChange,
+    monthly_active_change: version.monthlyActiveChange,
+    bot_session_count: version.botSessions,
+    bot_user_count: version.botUsers,
+  };
+}
+
+/** The row of a version of a cohort's persons in one week. */
+export function retentionVersionRow(version: RetentionVersion): RetentionVersionRow {
+  return {
+    generation: version.generation,
+    cohort_week: dayToIso(version.cohortWeek),
+    week_offset: version.weekOffset,
+    person_count: version.persons,
+    version: version.version,
     updated_at: new Date(version.updatedAt).toISOString(),
     written_date: partitionDate(version.updatedAt),
   };
@@ -60,6 +81,7 @@ export function acceptedIdsRow({ day, hashes, recordedAt }: AcceptedIds): Accept
 export const sinkRow: { readonly [T in TableName]: (input: SinkInputs[T]) => TableRows[T] } = {
   events: (row) => row,
   daily_rollup_versions: rollupVersionRow,
+  weekly_retention_versions: retentionVersionRow,
   dead_letters: deadLetterRow,
   accepted_ids: acceptedIdsRow,
 };

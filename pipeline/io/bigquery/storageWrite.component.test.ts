@@ -11,6 +11,7 @@ import { storageWrite, type StorageWriteOptions } from "./storageWrite";
 import type { AcceptedIds } from "@eventlogger/events/accepted/acceptedIds";
 import { dayFromIso, dayOf, dayToIso } from "@eventlogger/events/day";
 import type { DeadLetter } from "@eventlogger/events/deadLetter";
+import type { RetentionVersion } from "@eventlogger/events/totals/retention";
 import type { DayVersion } from "@eventlogger/events/totals/totals";
 import { tableByName, type EventRow, type TableName } from "@eventlogger/gcp/bigquery/tables";
 import type { SinkInputs } from "./sinkRows";
@@ -95,6 +96,22 @@ function dayVersion(i: number): DayVersion {
     durationMs: at(COUNTS, i + 2),
     activeUsers: i,
     newUsers: at(COUNTS, i + 4),
+    anonymousUsers: at(COUNTS, i + 5),
+    weeklyActiveChange: at(COUNTS, i + 6),
+    monthlyActiveChange: at(COUNTS, i + 7),
+    botSessions: at(COUNTS, i + 8),
+    botUsers: at(COUNTS, i + 9),
+    updatedAt: Date.parse(at(TIMES, i)),
+  };
+}
+
+function retentionVersion(i: number): RetentionVersion {
+  return {
+    generation: i + 1,
+    cohortWeek: dayFromIso(at(DATES, i)) ?? assert.fail(),
+    weekOffset: i,
+    persons: at(COUNTS, i),
+    version: at(COUNTS, i + 1),
     updatedAt: Date.parse(at(TIMES, i)),
   };
 }
@@ -121,6 +138,7 @@ const range = <T>(n: number, row: (i: number) => T): T[] => Array.from({ length:
 const ROWS: Rows = {
   events: [...range(120, eventRow), eventRow(1)],
   daily_rollup_versions: [...range(60, dayVersion), dayVersion(1)],
+  weekly_retention_versions: [...range(20, retentionVersion), retentionVersion(1)],
   dead_letters: [...range(40, deadLetter), deadLetter(1)],
   accepted_ids: [...range(20, acceptedIds), acceptedIds(1)],
 };
@@ -155,6 +173,7 @@ const unbounded: Read = <Row>(root: Root, name: string, rows: readonly Row[]) =>
 async function writeAll(root: Root, name: string, read: Read, rows: Rows, sinks: Sinks): Promise<void> {
   const refused = await applyAsync(read(root, `${name} Events`, rows.events), sinks.events);
   await applyAsync(read(root, `${name} Versions`, rows.daily_rollup_versions), sinks.daily_rollup_versions);
+  await applyAsync(read(root, `${name} Retention`, rows.weekly_retention_versions), sinks.weekly_retention_versions);
   await applyAsync(read(root, `${name} AcceptedIds`, rows.accepted_ids), sinks.accepted_ids);
   const deadLetters = P([read(root, `${name} DeadLetters`, rows.dead_letters), refused]).apply(
     withName(`${name} AllDeadLetters`, flatten<DeadLetter>()),
@@ -183,6 +202,7 @@ describe("storageWrite", function () {
     return {
       events: writeRows(`${dataset} events`, target, "events"),
       daily_rollup_versions: writeRows(`${dataset} versions`, target, "daily_rollup_versions"),
+      weekly_retention_versions: writeRows(`${dataset} retention`, target, "weekly_retention_versions"),
       dead_letters: writeRows(`${dataset} dead letters`, target, "dead_letters"),
       accepted_ids: writeRows(`${dataset} accepted ids`, target, "accepted_ids"),
     };
@@ -194,6 +214,11 @@ describe("storageWrite", function () {
     return {
       events: storageWrite(`${dataset} events`, { ...target, table: "events" }, all),
       daily_rollup_versions: storageWrite(`${dataset} versions`, { ...target, table: "daily_rollup_versions" }, all),
+      weekly_retention_versions: storageWrite(
+        `${dataset} retention`,
+        { ...target, table: "weekly_retention_versions" },
+        all,
+      ),
       dead_letters: storageWrite(`${dataset} dead letters`, { ...target, table: "dead_letters" }, all),
       accepted_ids: storageWrite(`${dataset} accepted ids`, { ...target, table: "accepted_ids" }, all),
     };

@@ -1,40 +1,59 @@
 import assert from "node:assert/strict";
 import type { AnalyticsEvent } from "@eventlogger/events/event";
-import { bruteForceRollups } from "@eventlogger/traffic/bruteForce";
+import { bruteForceRetention } from "@eventlogger/traffic/bruteForceRetention";
+import { isOfBot } from "@eventlogger/traffic/generator/bots";
 import { generateTraffic } from "@eventlogger/traffic/generator/trafficGenerator";
 import { validateEvent } from "@eventlogger/events/validation";
+import { verificationLines } from "../../cli/verificationLines";
+import { dailyNumbers } from "../../rebuild/testing/dailyNumbers";
+import { retentionRows, rollupRows } from "../../testing/expectedRows";
 import { eventRow } from "./eventRow";
-import type { RollupVersionRow } from "@eventlogger/gcp/bigquery/tables";
-import { createGeneration } from "@eventlogger/gcp/bigquery/generations";
+import type { RetentionVersionRow, RollupVersionRow } from "@eventlogger/gcp/bigquery/tables";
+import { createGeneration, PERSONS_STATE_FORMAT } from "@eventlogger/gcp/bigquery/generations";
 import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
 import { event, rollupVersion } from "@eventlogger/gcp/bigquery/testing/rows";
-import type { RollupComparison } from "@eventlogger/gcp/bigquery/verify/compareRollups";
+import type { Difference, RollupComparison } from "@eventlogger/gcp/bigquery/verify/compareRollups";
 import { verifyDataset } from "@eventlogger/gcp/bigquery/verify/verify";
 
 const GAP_MS = 30 * 60_000;
 const DAY = Date.parse("2024-05-01T00:00:00Z");
 const HOUR = 3_600_000;
-const isoDate = (ddMmYyyy: string): string => ddMmYyyy.split("/").reverse().join("-");
 
 describe("verifyDataset, rollups", function () {
   this.timeout(60_000);
   const fixture = useBigQueryEmulator();
+
+  async function write(
+    dataset: string,
+    events: readonly AnalyticsEvent[],
+    rollups: readonly RollupVersionRow[],
+    retention: readonly RetentionVersionRow[],
+  ): Promise<void> {
+    const tables = fixture.bigquery.dataset(dataset);
+    for (let i = 0; i < events.length; i += 500) {
+      await tables.table("events").insert(events.slice(i, i + 500).map(eventRow));
+    }
+    if (rollups.length) await tables.table("daily_rollup_versions").insert(rollups);
+    if (retention.length) await tables.table("weekly_retention_versions").insert(retention);
+  }
+
+  const linesOf = (differences: readonly Difference[]): string[] =>
+    differences.map((d) => `${d.date} ${d.number} ${d.expected} ${d.actual}`);
 
   async function verify(
     events: AnalyticsEvent[],
     rollups: RollupVersionRow[],
     gapMs = GAP_MS,
   ): Promise<Pick<RollupComparison, "differences" | "equalDays"> & { lines: string[] }> {
-    const dataset = fixture.bigquery.dataset(await fixture.freshDataset());
-    for (let i = 0; i < events.length; i += 500) {
-      await dataset.table("events").insert(events.slice(i, i + 500).map(eventRow));
-    }
-    if (rollups.length) await dataset.table("daily_rollup_versions").insert(rollups);
-    const { differences, equalDays } = await verifyDataset(fixture.bigquery, { dataset: dataset.id as string, gapMs });
-    const lines = differences.map((d) => `${d.date} ${d.number} ${d.expected} ${d.actual}`);
-    return { differences, equalDays, lines };
+    const dataset = await fixture.freshDataset();
+    await write(dataset, events, rollups, retentionRows(bruteForceRetention(events)));
+    const verification = await verifyDataset(fixture.bigquery, { dataset, gapMs });
+    const { differences, equalDays, retention } = verification;
+    assert.deepEqual(retention?.differences, []);
+    return { differences, equalDays, lines: linesOf(differences) };
   }
 
+  const ONE_MORE = { weekly_active_change: 1, monthly_active_change: 1 };
   // A 10-minute session across midnight; events exactly the gap apart (two sessions); events 1 ms closer, repeated.
   const events = [
     event({ session_id: "a", event_time: DAY - 5 * 60_000, user_id: "u1" }),
@@ -47,9 +66,9 @@ describe("verifyDataset, rollups", function () {
     event({ session_id: "c", event_time: DAY + HOUR + GAP_MS - 1 }),
   ];
   const correct = [
-    rollupVersion({ date: "2024-04-30", session_count: 1, active_user_count: 1, new_user_count: 1 }),
+    rollupVersion({ date: "2024-04-30", session_count: 1, active_user_count: 1, new_user_count: 1, ...ONE_MORE }),
     rollupVersion({
-      date: "2024-05-01",
+      ...{ date: "2024-05-01", ...ONE_MORE },
       session_count: 4,
       session_duration_ms: 60_000 + GAP_MS - 1,
       active_user_count: 2,
@@ -73,7 +92,7 @@ describe("verifyDataset, rollups", function () {
   it("verify compares the rollups of one generation, with its session gap, whatever readers see", async () => {
     const dataset = await fixture.datasetWithGeneration();
     const { bigquery } = fixture;
-    const settings = { sessionGapMs: GAP_MS + 1, stateFormat: 2 };
+    const settings = { sessionGapMs: GAP_MS + 1, stateFormat: PERSONS_STATE_FORMAT };
     await createGeneration(bigquery, dataset, { settings });
     const second = correct.map((row) => ({ ...row, generation: 2, version: 9 }));
     await bigquery.dataset(dataset).table("events").insert(events.map(eventRow));
@@ -113,6 +132,11 @@ describe("verifyDataset, rollups", function () {
     ],
     [{ session_duration_ms: 60_000 + GAP_MS }, ["2024-05-01 session_duration_ms 1859999 1860000"]],
     [{ active_user_count: 3 }, ["2024-05-01 active_user_count 2 3"]],
+    [{ anonymous_user_count: 1 }, ["2024-05-01 anonymous_user_count 0 1"]],
+    [{ weekly_active_change: 0 }, ["2024-05-01 wau 2 1"]],
+    [{ monthly_active_change: 2 }, ["2024-05-01 mau 2 3"]],
+    [{ bot_session_count: 1 }, ["2024-05-01 bot_session_count 0 1"]],
+    [{ bot_user_count: 1 }, ["2024-05-01 bot_user_count 0 1"]],
     [{ new_user_count: 0 }, ["2024-05-01 new_user_count 1 0", "2024-05-01 total_users 2 1"]],
   ];
   for (const [change, expected] of changes) {
@@ -124,30 +148,107 @@ describe("verifyDataset, rollups", function () {
     });
   }
 
-  it("verify agrees with brute force on generated traffic", async () => {
-    const now = DAY + 20 * HOUR;
-    const generated = [...generateTraffic({ count: 4000, seed: 7, days: 5, users: 300, now, duplicateShare: 0.1 })].map(
-      (input) => {
-        const result = validateEvent(input, now);
-        assert.ok(result.ok);
-        return result.event;
-      },
-    );
-    const report = bruteForceRollups(generated, GAP_MS);
-    // The report has averages, not sums. For rollups without durations, verify reports the averages that it expects.
-    const rollups = report.daily_stats.map(({ date, session_count, active_user_count, new_user_count }) =>
-      rollupVersion({ date: isoDate(date), session_count, active_user_count, new_user_count }),
-    );
-    const { lines, differences } = await verify(generated, rollups);
+  /** Generated events of users, bots and visitors who may log in, some on devices with more users than can be linked. */
+  function traffic(now: number): AnalyticsEvent[] {
+    const options = { count: 4000, seed: 7, days: 60, users: 300, now, duplicateShare: 0.1, eventsPerSession: 3 };
+    const persons = { anonymousIdShare: 0.6, sharedDeviceShare: 0.4, botShare: 0.2 };
+    return [...generateTraffic({ ...options, ...persons })].map((input) => {
+      const result = validateEvent(input, now);
+      assert.ok(result.ok);
+      return { ...result.event, is_bot: isOfBot(input) };
+    });
+  }
+
+  for (const [timeZone, countBots] of [
+    ["UTC", false],
+    ["America/New_York", true],
+  ] as const) {
+    it(`verify finds no difference from brute force on generated traffic by the days of ${timeZone}, ${countBots ? "with" : "without"} bots`, async () => {
+      const settings = { sessionGapMs: GAP_MS, stateFormat: PERSONS_STATE_FORMAT, timeZone, countBots };
+      const dataset = await fixture.datasetWithGeneration(settings);
+      const generated = traffic(DAY + 20 * HOUR);
+      const numbers = dailyNumbers(generated, GAP_MS, settings);
+      const retention = bruteForceRetention(generated, settings);
+      await write(dataset, generated, rollupRows(numbers), retentionRows(retention));
+      const found = await verifyDataset(fixture.bigquery, { dataset });
+      assert.deepEqual([linesOf(found.differences), found.retention?.differences], [[], []]);
+      assert.equal(found.equalDays, numbers.size);
+      assert.equal(found.retention?.equalCohorts, retention.cohorts.length);
+      const since = await verifyDataset(fixture.bigquery, { dataset, since: "2024-04-15" });
+      assert.equal(since.isEqual, true, linesOf(since.differences).join("\n"));
+      assert.equal(since.equalDays, numbers.size, "all events were received then");
+      const all = [...numbers.values()];
+      for (const number of ["anonymous_user_count", "bot_user_count", "wau", "mau"] as const) {
+        assert.ok(
+          all.some((day) => day[number] > 0),
+          number,
+        );
+      }
+    });
+  }
+
+  it("verify compares the retention of every cohort, and names those that differ", async () => {
+    const dataset = await fixture.datasetWithGeneration();
+    const retention = retentionRows(bruteForceRetention(events));
+    const [first] = retention;
+    assert(first && retention.length === 1);
+    const more = [
+      { ...first, version: 2, person_count: first.person_count + 1 },
+      { ...first, version: 1, week_offset: 3, person_count: 4 },
+      { ...first, version: 1, cohort_week: "2024-05-06", person_count: 2 },
+    ];
+    await write(dataset, events, correct, [...retention, ...more]);
+    const found = await verifyDataset(fixture.bigquery, { dataset, since: "2024-05-02" });
     assert.deepEqual(
-      lines.filter((line) => !/session_duration/.test(line)),
-      [],
+      found.retention?.differences.map((d) => [d.cohortWeek, d.weekOffset, d.expected, d.actual]),
+      [
+        ["2024-04-29", 0, 2, 3],
+        ["2024-04-29", 3, 0, 4],
+        ["2024-05-06", 0, 0, 2],
+      ],
     );
-    const averages = new Map(differences.map((d) => [`${d.date} ${d.number}`, d.expected]));
-    for (const { date, average_session_duration_sec: sec, average_session_duration_min: min } of report.daily_stats) {
-      assert.equal(averages.get(`${isoDate(date)} average_session_duration_sec`), sec);
-      assert.equal(averages.get(`${isoDate(date)} average_session_duration_min`), min);
-    }
-    assert.ok(report.daily_stats.length >= 6);
+    assert.equal(found.isEqual, false);
+    const plain = (text: string): string => text;
+    const lines = verificationLines(found, { since: undefined, red: plain, green: plain, yellow: plain });
+    assert.equal(
+      lines[0],
+      "different retention of the cohort of 2024-04-29 in week 0 is 3, but 2 according to the raw events",
+    );
+  });
+
+  it("verify of a generation of an earlier release compares its numbers of users, and no others", async () => {
+    const dataset = await fixture.datasetWithGeneration({ sessionGapMs: GAP_MS, stateFormat: 2 });
+    const withoutChanges = correct.map((row) => ({ ...row, weekly_active_change: 0, monthly_active_change: 0 }));
+    await write(dataset, events, withoutChanges, []);
+    const { isEqual, equalDays, retention } = await verifyDataset(fixture.bigquery, { dataset });
+    assert.deepEqual([isEqual, equalDays, retention], [true, 2, undefined]);
+  });
+
+  it("with --since, verify compares the days of an anonymous id that has logged in since, and the month after them", async () => {
+    const dataset = await fixture.datasetWithGeneration();
+    const early = Date.parse("2024-03-01T12:00:00Z");
+    const visit = (days: number, fields: Partial<AnalyticsEvent>): AnalyticsEvent =>
+      event({
+        event_id: `${days}`,
+        event_time: early + days * 24 * HOUR,
+        received_at: early + days * 24 * HOUR,
+        ...fields,
+      });
+    const known = [visit(0, { anonymous_id: "a" }), visit(10, { user_id: "u" }), visit(45, { user_id: "u" })];
+    const link = visit(61, { user_id: "u", anonymous_id: "a" });
+    // The rollups as they were before the login.
+    const old = dailyNumbers(known, GAP_MS);
+    const rows = rollupRows(old).map((row) => ({ ...row, written_date: "2024-04-20" }));
+    await write(dataset, [...known, link], rows, []);
+    const found = await verifyDataset(fixture.bigquery, { dataset, since: "2024-05-01" });
+    const wrong = new Set(found.differences.map(({ date }) => date));
+    assert.deepEqual([...wrong], ["2024-03-01", "2024-03-11", "2024-05-01"]);
+    assert.ok(linesOf(found.differences).includes("2024-03-11 mau 1 2"));
+    assert.ok(!found.days?.includes("2024-04-15"), found.days?.join());
+    const all = [...known, link];
+    const newRows = rollupRows(dailyNumbers(all, GAP_MS), { version: 2 });
+    await write(dataset, [], newRows, retentionRows(bruteForceRetention(all)));
+    const exact = await verifyDataset(fixture.bigquery, { dataset, since: "2024-05-01" });
+    assert.deepEqual([linesOf(exact.differences), exact.isEqual, exact.equalDays], [[], true, 4]);
   });
 });

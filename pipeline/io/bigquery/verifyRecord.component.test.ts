@@ -9,9 +9,10 @@ import { event } from "@eventlogger/gcp/bigquery/testing/rows";
 import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
 import { verifyDataset, type Verification, type VerifyOptions } from "@eventlogger/gcp/bigquery/verify/verify";
 import { Computations } from "../../testing/computations";
+import { computedRows } from "../../testing/computedRows";
 import { eventRow } from "./eventRow";
 import { deadLetterOfRefusedRow } from "./refusedRow";
-import { acceptedIdsRow, deadLetterRow, rollupVersionRow } from "./sinkRows";
+import { acceptedIdsRow, deadLetterRow } from "./sinkRows";
 
 const GAP_MS = 30 * 60_000;
 const MINUTE = 60_000;
@@ -54,11 +55,11 @@ describe("verifyDataset, record of accepted events", function () {
     events: readonly AnalyticsEvent[],
     { raw = events, computations = new Computations(GAP_MS) } = {},
   ): Promise<void> {
-    const parsed = events.map((one) => ({ event: one, isStale: false }));
-    const deltas = [...(await computations.countSessions(parsed)), ...(await computations.countUsers(parsed))];
+    const rows = await computedRows(events, computations);
     await insert("events", raw.map(eventRow));
-    await insert("daily_rollup_versions", (await computations.totalDays(deltas)).map(rollupVersionRow));
-    await insert("accepted_ids", (await computations.recordAccepted(parsed)).map(acceptedIdsRow));
+    await insert("daily_rollup_versions", rows.daily_rollup_versions);
+    await insert("weekly_retention_versions", rows.weekly_retention_versions);
+    await insert("accepted_ids", rows.accepted_ids);
   }
 
   const verify = (options: Partial<VerifyOptions> = {}): Promise<Verification> =>
@@ -234,7 +235,7 @@ describe("verifyDataset, record of accepted events", function () {
     await write(events, { computations: new Computations(10 * MINUTE) });
     const withDefault = await verify();
     assert.deepEqual([withDefault.isEqual, withDefault.gapMs], [false, GAP_MS]);
-    const settings = { sessionGapMs: 10 * MINUTE, stateFormat: 2 };
+    const settings = { sessionGapMs: 10 * MINUTE, stateFormat: 3 };
     await recordGeneration(fixture.bigquery, dataset, settings);
     const { isEqual, gapMs } = await verify();
     assert.deepEqual([isEqual, gapMs], [true, 10 * MINUTE]);

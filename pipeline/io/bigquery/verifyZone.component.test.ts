@@ -3,6 +3,7 @@ import type { AnalyticsEvent } from "@eventlogger/events/event";
 import { dayFromIso } from "@eventlogger/events/day";
 import { TimeZone } from "@eventlogger/events/zone/timeZone";
 import { runQuery } from "@eventlogger/gcp/bigquery/query";
+import { PERSONS_STATE_FORMAT, type GenerationSettings } from "@eventlogger/gcp/bigquery/generations";
 import type { TableName, TableRows } from "@eventlogger/gcp/bigquery/tables";
 import { event } from "@eventlogger/gcp/bigquery/testing/rows";
 import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
@@ -12,11 +13,12 @@ import { differingDays, type RunQuery } from "@eventlogger/gcp/bigquery/zone/zon
 import { createRandom } from "@eventlogger/traffic/generator/random";
 import { verificationLines } from "../../cli/verificationLines";
 import { Computations } from "../../testing/computations";
+import { computedRows } from "../../testing/computedRows";
 import { eventRow } from "./eventRow";
-import { acceptedIdsRow, rollupVersionRow } from "./sinkRows";
 
 const GAP_MS = 30 * 60_000;
 const HOUR = 3_600_000;
+const COUNT_BOTS = true;
 const plain = (text: string): string => text;
 
 /** A moment of each zone at which its clocks or its date change, close to a local midnight. */
@@ -35,6 +37,10 @@ const CHANGES = {
 
 type Zone = keyof typeof CHANGES;
 
+const settingsOf = (timeZone: string): GenerationSettings => ({
+  ...{ sessionGapMs: GAP_MS, timeZone, countBots: COUNT_BOTS, stateFormat: PERSONS_STATE_FORMAT },
+});
+
 /** Events of few sessions and users in the four days around a change, with most of them within two hours of it. */
 function traffic(zone: Zone): AnalyticsEvent[] {
   const generator = createRandom(zone.length);
@@ -46,6 +52,8 @@ function traffic(zone: Zone): AnalyticsEvent[] {
       event_id: `${zone} ${i}`,
       session_id: `${zone} ${random(12)}`,
       user_id: random(5) === 0 ? null : `${zone} ${random(40)}`,
+      anonymous_id: random(2) === 0 ? null : `${zone} ${random(60)}`,
+      is_bot: random(4) === 0,
       event_time: change - within + random(2 * within),
       received_at: Date.now() - 1000,
     });
@@ -64,12 +72,11 @@ describe("verifyDataset, time zones", function () {
 
   /** Writes what a pipeline with the days of a zone writes for events. */
   async function write(events: readonly AnalyticsEvent[], timeZone: string): Promise<void> {
-    const computations = new Computations(GAP_MS, undefined, "state", timeZone);
-    const parsed = events.map((one) => ({ event: one, isStale: false }));
-    const deltas = [...(await computations.countSessions(parsed)), ...(await computations.countUsers(parsed))];
+    const rows = await computedRows(events, new Computations(GAP_MS, undefined, "state", timeZone, COUNT_BOTS));
     await insert("events", events.map(eventRow));
-    await insert("daily_rollup_versions", (await computations.totalDays(deltas)).map(rollupVersionRow));
-    await insert("accepted_ids", (await computations.recordAccepted(parsed)).map(acceptedIdsRow));
+    await insert("daily_rollup_versions", rows.daily_rollup_versions);
+    await insert("weekly_retention_versions", rows.weekly_retention_versions);
+    await insert("accepted_ids", rows.accepted_ids);
   }
 
   const verify = (timeZone?: string, since?: string): Promise<Verification> =>
@@ -86,7 +93,7 @@ describe("verifyDataset, time zones", function () {
 
   for (const zone of Object.keys(CHANGES) as Zone[]) {
     it(`rollups with the days of ${zone} equal the raw events by SQL, around a change of its clocks or a midnight`, async () => {
-      dataset = await fixture.datasetWithGeneration({ sessionGapMs: GAP_MS, timeZone: zone });
+      dataset = await fixture.datasetWithGeneration(settingsOf(zone));
       await write(traffic(zone), zone);
       const exact = await verify();
       assert.equal(exact.timeZone, zone);
@@ -101,7 +108,7 @@ describe("verifyDataset, time zones", function () {
 
   it("with --since, verify finds a lost event whose UTC day is another one than its local day", async () => {
     const zone = "Asia/Kolkata";
-    dataset = await fixture.datasetWithGeneration({ sessionGapMs: GAP_MS, timeZone: zone });
+    dataset = await fixture.datasetWithGeneration(settingsOf(zone));
     // 02:00 of 2 May in Kolkata.
     const events = [event({ event_id: "lost", event_time: Date.parse("2024-05-01T20:30Z"), received_at: Date.now() })];
     await write(events, zone);

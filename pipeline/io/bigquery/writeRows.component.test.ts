@@ -6,7 +6,7 @@ import { toBeamRow } from "./beamRows";
 import { ABSENT_FIELDS } from "@eventlogger/events/absentFields";
 import type { AcceptedIds } from "@eventlogger/events/accepted/acceptedIds";
 import type { DeadLetter } from "@eventlogger/events/deadLetter";
-import type { DayVersion } from "@eventlogger/events/totals/totals";
+import { dayDelta, type DayVersion } from "@eventlogger/events/totals/totals";
 import { tableByName, type EventRow, type TableName } from "@eventlogger/gcp/bigquery/tables";
 import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
 import {
@@ -48,8 +48,8 @@ const letter = (source: string, failedAt: number): DeadLetter => ({
   failedAt,
 });
 const version = (n: number, updatedAt: number): DayVersion => ({
+  ...dayDelta(19_844),
   generation: 1,
-  ...{ day: 19_844, sessions: 0, durationMs: 0, activeUsers: 0, newUsers: 0 },
   version: n,
   updatedAt,
 });

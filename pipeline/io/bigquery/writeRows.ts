@@ -25,6 +25,7 @@ const digest = (text: string): string => createHash("sha256").update(text).diges
 const INSERT_IDS: { readonly [T in TableName]: (row: TableRows[T]) => string } = {
   events: (row) => row.event_id,
   daily_rollup_versions: (row) => `${row.generation}-${row.date}-${row.version}`,
+  weekly_retention_versions: (row) => `${row.generation}-${row.cohort_week}-${row.week_offset}-${row.version}`,
   dead_letters: deadLetterId,
   accepted_ids: (row) => digest(`${row.event_date}\n${row.hashes}`),
 };

@@ -212,7 +212,7 @@ describe("rebuild on Dataflow", function () {
         takeOver: undefined,
         ...wanted,
       },
-      newState: () => ({ shardHashSecret: "ff112233445566778899aabbccddeeff", stateFormat: 2 }),
+      newState: () => ({ shardHashSecret: "ff112233445566778899aabbccddeeff", stateFormat: 3 }),
       report: { ...SILENT, ...report },
       signal: never,
       times: TIMES,

@@ -1,4 +1,4 @@
-import { timeZoneOf, type Generation } from "@eventlogger/gcp/bigquery/generations";
+import { countsBots, timeZoneOf, type Generation } from "@eventlogger/gcp/bigquery/generations";
 import { flagName } from "@eventlogger/options/options";
 
 /**
@@ -11,6 +11,7 @@ export function runArguments(generation: Generation, values: Readonly<Record<str
     generation: generation.generation,
     sessionGap: settings.sessionGapMs,
     timeZone: timeZoneOf(settings),
+    countBots: countsBots(settings),
     // The port of the command's option belongs to the run of the active generation.
     metricsPort: 0,
   };

@@ -1,12 +1,14 @@
 import type { BigQuery } from "@google-cloud/bigquery";
-import { timeZoneOf, type Generation } from "@eventlogger/gcp/bigquery/generations";
+import { countsPersons, timeZoneOf, type Generation } from "@eventlogger/gcp/bigquery/generations";
+import type { ResultRow } from "@eventlogger/gcp/bigquery/query";
 import { readHorizon } from "@eventlogger/gcp/bigquery/retention/horizon";
 import { tableReference } from "@eventlogger/gcp/bigquery/views";
 import { eventsTable } from "@eventlogger/gcp/bigquery/tables";
 import { compareWithRawEvents } from "@eventlogger/gcp/bigquery/verify/compareRollups";
 import { MeteredQueries } from "@eventlogger/gcp/bigquery/verify/meteredQueries";
+import { MAX_LINKED_USERS } from "@eventlogger/gcp/bigquery/verify/personDays";
 import { dateIn } from "@eventlogger/gcp/bigquery/zone/zoneRules";
-import { unexplainedDifferences } from "../inFlight";
+import { unexplainedDifferences, type InFlight } from "../inFlight";
 import type { Verifier } from "../services";
 
 /** Compares the numbers of a generation with the raw rows by SQL, with a tolerance for events in flight. */
@@ -17,7 +19,8 @@ export function sqlVerifier(bigquery: BigQuery, dataset: string): Verifier {
       const { generation: id, settings } = generation;
       const { sessionGapMs } = settings;
       const names = { project: bigquery.projectId, dataset, generation: id, timeZone: timeZoneOf(settings) };
-      const scope = { ...names, days, recordDays: [], hasRecord: false };
+      const counting = { countBots: settings.countBots ?? false, countsPersons: countsPersons(settings) };
+      const scope = { ...names, ...counting, days, recordDays: [], hasRecord: false };
       // Reads the numbers before the raw rows: then events in flight are in the rows, where they are counted below.
       const all = await compareWithRawEvents(queries, scope, sessionGapMs);
       if (all.differences.length === 0) return { ...all, unexplained: [] };
@@ -26,26 +29,55 @@ export function sqlVerifier(bigquery: BigQuery, dataset: string): Verifier {
       const { differences, equalDays } = horizon
         ? await compareWithRawEvents(queries, scope, sessionGapMs, horizon)
         : all;
-      const inFlight = await eventsSince(queries, bigquery, dataset, generation, inFlightSinceMs);
+      const inFlight = await inFlightSince(queries, bigquery, dataset, generation, inFlightSinceMs);
       return { equalDays, differences, unexplained: unexplainedDifferences(differences, inFlight, sessionGapMs) };
     },
   };
 }
 
-/** Number of events that were received since a time, by their day in the time zone of a generation. */
-async function eventsSince(
+/** What was received since a time, by its day in the time zone of a generation. */
+async function inFlightSince(
   queries: MeteredQueries,
   bigquery: BigQuery,
   dataset: string,
   { settings }: Generation,
   sinceMs: number,
-): Promise<Map<string, number>> {
+): Promise<InFlight> {
   const since = new Date(sinceMs).toISOString();
-  const rows = await queries.run(
-    `SELECT ${dateIn(timeZoneOf(settings), "event_time")} AS date, COUNT(DISTINCT event_id) AS n
-     FROM ${tableReference(bigquery.projectId, dataset, eventsTable.name)}
+  const events = tableReference(bigquery.projectId, dataset, eventsTable.name);
+  const date = dateIn(timeZoneOf(settings), "event_time");
+  const received = await queries.run(
+    `SELECT ${date} AS date, COUNT(DISTINCT event_id) AS n
+     FROM ${events}
      WHERE received_date >= DATE '${since.slice(0, 10)}' AND received_at >= TIMESTAMP '${since}'
      GROUP BY 1`,
   );
-  return new Map(rows.map((row) => [row.text("date"), row.number("n")]));
+  // Events of an anonymous id count for every user it is linked with, and a new link changes all of its days.
+  const linked = await queries.run(
+    `WITH links AS (
+       SELECT anonymous_id, user_id, MIN(received_at) AS linked_at
+       FROM ${events}
+       WHERE anonymous_id IS NOT NULL AND user_id IS NOT NULL
+       GROUP BY 1, 2
+     ),
+     linked_ids AS (
+       SELECT anonymous_id, LEAST(COUNT(*), ${MAX_LINKED_USERS + 1}) AS persons, MAX(linked_at) AS linked_at
+       FROM links
+       GROUP BY 1
+     ),
+     days AS (
+       SELECT anonymous_id, ${date} AS date, MAX(received_at) AS received_at
+       FROM ${events}
+       WHERE anonymous_id IS NOT NULL
+       GROUP BY 1, 2
+     )
+     SELECT date, SUM(persons) AS n
+     FROM days
+     JOIN linked_ids ON linked_ids.anonymous_id = days.anonymous_id
+     WHERE linked_at >= TIMESTAMP '${since}' OR received_at >= TIMESTAMP '${since}'
+     GROUP BY 1`,
+  );
+  const byDate = (rows: readonly ResultRow[]): ReadonlyMap<string, number> =>
+    new Map(rows.map((row) => [row.text("date"), row.number("n")]));
+  return { events: byDate(received), linked: byDate(linked) };
 }

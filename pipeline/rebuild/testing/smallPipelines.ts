@@ -7,9 +7,9 @@ import type { AnalyticsEvent } from "@eventlogger/events/event";
 import type { Generation } from "@eventlogger/gcp/bigquery/generations";
 import { readGeneration } from "@eventlogger/gcp/bigquery/generations";
 import { RunLease } from "@eventlogger/gcp/bigquery/runLease";
-import { rollupVersion } from "@eventlogger/gcp/bigquery/testing/rows";
 import { eventRow } from "../../io/bigquery/eventRow";
 import type { PipelineStatus, RebuildDriver } from "../driver";
+import { rollupRows } from "../../testing/expectedRows";
 import { dailyNumbers, type CountedEvent } from "./dailyNumbers";
 
 /** Time without a message after which a subscription of the emulator counts as empty; ms. */
@@ -84,12 +84,8 @@ class SmallPipeline {
   private async writeNumbers(): Promise<void> {
     const { generation, settings } = this.generation;
     const version = ++this.state.version;
-    const rows = [...dailyNumbers([...this.state.events.values()], settings.sessionGapMs)].map(([date, numbers]) => {
-      const { session_count, session_duration_ms, active_user_count, new_user_count } = numbers;
-      return rollupVersion({
-        ...{ date, generation, version, session_count, session_duration_ms, active_user_count, new_user_count },
-      });
-    });
+    const numbers = dailyNumbers([...this.state.events.values()], settings.sessionGapMs);
+    const rows = rollupRows(numbers, { generation, version });
     await this.bigquery.dataset(this.dataset).table("daily_rollup_versions").insert(rows);
   }
 }

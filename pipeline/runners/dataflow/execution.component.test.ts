@@ -7,12 +7,13 @@ import { runQuery } from "@eventlogger/gcp/bigquery/query";
 import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
 import { startJavaSinks, type JavaSinks } from "../../io/bigquery/testing/javaSinks";
 import type { AnalyticsEvent } from "@eventlogger/events/event";
-import { bruteForceRollups, type RollupReport } from "@eventlogger/traffic/bruteForce";
+import { bruteForceStatistics, type StatisticsReport } from "@eventlogger/traffic/bruteForce";
 import { generateTraffic } from "@eventlogger/traffic/generator/trafficGenerator";
 import { validateEvent } from "@eventlogger/events/validation";
 import { encodeMessage } from "@eventlogger/events/eventMessage";
 import { eventPipeline } from "../../eventPipeline";
 import { newShardHashSecret } from "../../shards";
+import { statisticsReport } from "../../testing/statisticsReport";
 import { dataflowIo } from "./io";
 import { readMessages, type SentMessage } from "./testing/messageSource";
 
@@ -52,15 +53,8 @@ describe("the event pipeline with the sinks for Dataflow", function () {
     await sinks?.stop();
   });
 
-  async function rollups(dataset: string): Promise<RollupReport> {
-    const { total_users, days } = await readDailyRollups(fixture.bigquery, dataset);
-    return {
-      total_users,
-      daily_stats: days.map(({ date, total_users: _, ...numbers }) => ({
-        ...numbers,
-        date: date.split("-").reverse().join("/"),
-      })),
-    };
+  async function rollups(dataset: string): Promise<StatisticsReport> {
+    return statisticsReport(await readDailyRollups(fixture.bigquery, dataset));
   }
 
   const number = async (query: string): Promise<number | undefined> =>
@@ -69,7 +63,7 @@ describe("the event pipeline with the sinks for Dataflow", function () {
   it("writes every event, and exact rollups by the days of a time zone", async () => {
     const dataset = await fixture.datasetWithGeneration({ sessionGapMs: GAP_MS, timeZone: TIME_ZONE });
     const sent = events();
-    const expected = bruteForceRollups(sent, GAP_MS, TIME_ZONE);
+    const expected = bruteForceStatistics(sent, { gapMs: GAP_MS, timeZone: TIME_ZONE });
     const messages = sent.map((event, i) => ({
       id: `m-${i}`,
       text: encodeMessage(event).data.toString(),
@@ -100,7 +94,7 @@ describe("the event pipeline with the sinks for Dataflow", function () {
       { checkpointingInterval: 2000, checkpointDir: flink.file("checkpoints") },
     );
     const deadline = Date.now() + 180_000;
-    let report: RollupReport | undefined;
+    let report: StatisticsReport | undefined;
     while (!isDeepStrictEqual(report, expected) && Date.now() < deadline) {
       await Promise.race([sleep(1000), run.finished]);
       // While the emulator commits rows, a query may return rows without its columns: retry it.

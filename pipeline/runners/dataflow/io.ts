@@ -55,6 +55,11 @@ export function dataflowIo(options: DataflowIoOptions, expansionAddress: string)
       { ...target, table: "daily_rollup_versions" },
       { ...exactlyOnce, numStreams: 1 },
     ),
+    writeRetentionVersions: storageWrite(
+      "WriteRetentionVersions",
+      { ...target, table: "weekly_retention_versions" },
+      { ...exactlyOnce, numStreams: 1 },
+    ),
     writeDeadLetters: storageWrite("WriteDeadLetters", { ...target, table: "dead_letters" }, atLeastOnce),
     // The rows are sets, so that a repeated row changes nothing.
     writeAcceptedIds: storageWrite("WriteAcceptedIds", { ...target, table: "accepted_ids" }, atLeastOnce),

@@ -73,6 +73,7 @@ export function flinkIo(options: FlinkIoOptions): EventPipelineIo {
     }),
     writeEvents: writeRows("WriteEvents", target, "events"),
     writeRollupVersions: writeRows("WriteRollupVersions", target, "daily_rollup_versions"),
+    writeRetentionVersions: writeRows("WriteRetentionVersions", target, "weekly_retention_versions"),
     writeDeadLetters: writeDeadLetters("WriteDeadLetters", target, deadLetterFolder),
     writeAcceptedIds: writeRows("WriteAcceptedIds", target, "accepted_ids"),
   };

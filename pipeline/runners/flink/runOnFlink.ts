@@ -33,11 +33,11 @@ const CHECK_COPIES_EVERY_MS = 10_000;
 export function stateSettings(
   options: Pick<
     FlinkPipelineOptions,
-    "project" | "subscription" | "dataset" | "generation" | "sessionGapMs" | "timeZone" | "sessionWindows"
+    "project" | "subscription" | "dataset" | "generation" | "sessionGapMs" | "timeZone" | "countBots" | "sessionWindows"
   >,
 ): StateSettings {
   const { project, subscription, dataset, generation = FIRST_GENERATION, sessionGapMs, timeZone = UTC_NAME } = options;
-  const { sessionWindows } = options;
+  const { sessionWindows, countBots = false } = options;
   return {
     project,
     subscription,
@@ -45,6 +45,7 @@ export function stateSettings(
     generation,
     sessionGapMs,
     timeZone,
+    countBots,
     sessionWindows,
     stateFormat: STATE_FORMAT,
   };

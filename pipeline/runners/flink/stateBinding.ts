@@ -17,7 +17,7 @@ export interface BoundTables {
   label(labels: StateLabels): Promise<void>;
   labelCommand(
     labels: StateLabels,
-    settings: Pick<StateSettings, "sessionGapMs" | "timeZone" | "stateFormat">,
+    settings: Pick<StateSettings, "sessionGapMs" | "timeZone" | "countBots" | "stateFormat">,
   ): Promise<string>;
 }
 
@@ -151,7 +151,7 @@ export async function beginBoundRun(
   { stateBackend, fresh, acceptWrongNumbers, rebuildCommand = REBUILD, claim }: BindOptions,
 ): Promise<RunStart> {
   if (!fresh) requireWholeRestore(state.directory);
-  if (!fresh) state.requireSettings(settings);
+  if (!fresh) state.requireSettings(settings, rebuildCommand);
   const labels = await tables.labels();
   const check = new BindingCheck(state, settings, tables, labels, rebuildCommand);
   if (fresh) {

@@ -21,8 +21,9 @@ const settings: StateSettings = {
   generation: 1,
   sessionGapMs: 1_800_000,
   timeZone: "UTC",
+  countBots: false,
   sessionWindows: "state",
-  stateFormat: 2,
+  stateFormat: 3,
 };
 
 describe("StateDirectory", () => {
@@ -140,13 +141,16 @@ describe("StateDirectory", () => {
 
   it("takes state of a release before generations for that of generation 1 with UTC days", async () => {
     await runOnce(directory, "a", 1);
-    const { generation, timeZone, ...earlier } = settings;
-    assert.deepEqual([generation, timeZone], [1, "UTC"]);
+    const { generation, timeZone, countBots, ...earlier } = settings;
+    assert.deepEqual([generation, timeZone, countBots], [1, "UTC", false]);
     writeFileSync(path.join(directory, "settings.json"), JSON.stringify(earlier));
     const state = await StateDirectory.open(directory);
     state.requireSettings(settings);
-    const others = { ...settings, generation: 2, timeZone: "Asia/Tokyo" };
-    assert.throws(() => state.requireSettings(others), /generation 1, now 2; timeZone UTC, now Asia\/Tokyo/);
+    const others = { ...settings, generation: 2, timeZone: "Asia/Tokyo", countBots: true };
+    assert.throws(
+      () => state.requireSettings(others),
+      /generation 1, now 2; timeZone UTC, now Asia\/Tokyo; countBots false, now true/,
+    );
     state.close();
   });
 

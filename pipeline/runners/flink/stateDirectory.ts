@@ -41,6 +41,8 @@ export interface StateSettings {
   readonly sessionGapMs: number;
   /** IANA name of the time zone of the days. */
   readonly timeZone: string;
+  /** Whether sessions and active days of bots count. */
+  readonly countBots: boolean;
   /** `--session-windows`: other steps have the state with another value. */
   readonly sessionWindows: string;
   /** See `STATE_FORMAT`. */
@@ -81,14 +83,16 @@ export class StateMismatchError extends Error {
 }
 
 /**
- * Another release wrote the state, in a format that this one cannot read. Run the release that wrote it, or start with
- * `--fresh` and empty tables.
+ * Another release wrote the state, in a format that this one cannot read. Run the release that wrote it, make the numbers again with the
+ * command in the message, or start with `--fresh` and empty tables.
  */
 export class StateFormatError extends Error {
-  constructor(directory: string, found: number, expected: number) {
+  /** @param rebuildCommand makes the numbers again from the raw events, for a shell */
+  constructor(directory: string, found: number, expected: number, rebuildCommand: string) {
     super(
       `The state in ${directory} has format ${found}, but this release reads format ${expected}. Run the release that wrote ` +
-        "it, or start with empty state (--fresh), which requires empty tables",
+        "it, or start with empty state (--fresh), which requires empty tables. Or make the numbers again from the raw events:\n" +
+        `  ${rebuildCommand}`,
     );
     this.name = "StateFormatError";
   }
@@ -99,6 +103,7 @@ const EARLIER: Pick<StateSettings, LaterSettings> = {
   stateFormat: 1,
   generation: FIRST_GENERATION,
   timeZone: UTC_NAME,
+  countBots: false,
 };
 
 /** Identifies the state in a directory. */
@@ -110,7 +115,7 @@ export interface StateIdentity {
 }
 
 /** Settings that are absent in folders of releases before they existed. */
-type LaterSettings = "stateFormat" | "generation" | "timeZone";
+type LaterSettings = "stateFormat" | "generation" | "timeZone" | "countBots";
 
 type Settings = Omit<StateSettings, LaterSettings> &
   Partial<Pick<StateSettings, LaterSettings>> & {
@@ -242,12 +247,17 @@ export class StateDirectory {
     for (const child of readJson<Processes>(this.processesFile)?.children ?? []) await endProcess(child, graceMs);
   }
 
-  /** @throws StateFormatError, StateMismatchError when the state was created with other settings */
-  requireSettings(settings: StateSettings): void {
+  /**
+   * @param rebuildCommand makes the numbers again, for the message
+   * @throws StateFormatError, StateMismatchError when the state was created with other settings
+   */
+  requireSettings(settings: StateSettings, rebuildCommand = "eventlogger rebuild --take-over"): void {
     const saved = this.settings();
     if (!this.hasState()) return;
     const format = saved?.stateFormat ?? EARLIER.stateFormat;
-    if (format !== settings.stateFormat) throw new StateFormatError(this.directory, format, settings.stateFormat);
+    if (format !== settings.stateFormat) {
+      throw new StateFormatError(this.directory, format, settings.stateFormat, rebuildCommand);
+    }
     if (!saved) return;
     const before: StateSettings = { ...EARLIER, ...saved };
     const differences = (Object.keys(settings) as (keyof StateSettings)[])

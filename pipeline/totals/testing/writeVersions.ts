@@ -17,7 +17,7 @@ async function main([bundles, state = "", clockOffsetMs, restores]: readonly str
     // A new instance, as after a restore.
     const doFn = new DayTotals(1);
     const totals = loadCell(doFn.states().totals, restores === "true" ? initial : stored.bytes);
-    doFn.process("20484", "[1,0,0,0]", { totals });
+    doFn.process("20484", "[1,0,0,0,0,0,0,0,0]", { totals });
     versions.push(...doFn.finishKey("20484", { totals }));
     await stored.save(totals);
   }

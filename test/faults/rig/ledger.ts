@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { BigQuery } from "@google-cloud/bigquery";
 import type { AnalyticsEvent, EventInput } from "@eventlogger/events/event";
 import { validateEvent } from "@eventlogger/events/validation";
-import { bruteForceRollups, type DailyStat, type RollupReport } from "@eventlogger/traffic/bruteForce";
+import { bruteForceStatistics, type StatisticsReport } from "@eventlogger/traffic/bruteForce";
 import { waitUntil } from "@eventlogger/process/wait";
 
 /** What the tables contain. */
@@ -75,7 +75,7 @@ export class Ledger {
    */
   async settle(timeoutMs: number): Promise<{ ms: number; rowsPerEvent: number }> {
     const startedAt = performance.now();
-    const want = bruteForceRollups(this.accepted.values());
+    const want = bruteForceStatistics(this.accepted.values());
     const exact = async (): Promise<true> => {
       assert.deepEqual(await this.rollups(want), want);
       return true;
@@ -114,15 +114,15 @@ export class Ledger {
   }
 
   /** Reads `GET /event/` for each of the wanted days, in ranges without many empty days. */
-  private async rollups({ daily_stats }: RollupReport): Promise<RollupReport> {
-    const found: DailyStat[] = [];
+  private async rollups({ daily_stats }: StatisticsReport): Promise<StatisticsReport> {
+    const found: StatisticsReport["daily_stats"] = [];
     let total_users = 0;
     const days = daily_stats.map(({ date }) => date.split("/").reverse().join("-"));
     for (const [from, to] of ranges(days)) {
       const response = await fetch(`${this.url}/event/?from=${from}&to=${to}`);
       const text = await response.text();
       assert.equal(response.status, 200, text);
-      const report = JSON.parse(text) as RollupReport;
+      const report = JSON.parse(text) as StatisticsReport;
       total_users = report.total_users;
       found.push(...report.daily_stats);
     }

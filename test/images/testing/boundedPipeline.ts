@@ -11,20 +11,21 @@ import { runQuery } from "@eventlogger/gcp/bigquery/query";
 import { tableReference } from "@eventlogger/gcp/bigquery/views";
 import { writeRows, type TableTarget } from "@eventlogger/pipeline/io/bigquery/writeRows";
 import type { AnalyticsEvent } from "@eventlogger/events/event";
-import { bruteForceRollups, type RollupReport } from "@eventlogger/traffic/bruteForce";
+import { bruteForceStatistics, type StatisticsReport } from "@eventlogger/traffic/bruteForce";
 import { generateTraffic } from "@eventlogger/traffic/generator/trafficGenerator";
 import { validateEvent } from "@eventlogger/events/validation";
 import { encodeMessage } from "@eventlogger/events/eventMessage";
 import { eventPipeline } from "@eventlogger/pipeline/eventPipeline";
 import type { PubSubMessage } from "@eventlogger/pipeline/io/pubsub/message";
 import { newShardHashSecret } from "@eventlogger/pipeline/shards";
+import { statisticsReport } from "@eventlogger/pipeline/testing/statisticsReport";
 
 const GAP_MS = 30 * 60_000;
 const DAY_MS = 86_400_000;
 
 /** Contents of tables and views after the run. */
 export interface Outcome {
-  readonly rollups: RollupReport;
+  readonly rollups: StatisticsReport;
   readonly uniqueEvents: number;
   readonly deadLetters: readonly string[];
 }
@@ -93,6 +94,7 @@ export async function boundedPipeline(image: string, target: TableTarget, count:
         readMessages: messagesOf([...texts, ...NOT_EVENTS]),
         writeEvents: writeRows("WriteEvents", target, "events"),
         writeRollupVersions: writeRows("WriteRollupVersions", target, "daily_rollup_versions"),
+        writeRetentionVersions: writeRows("WriteRetentionVersions", target, "weekly_retention_versions"),
         writeDeadLetters: writeRows("WriteDeadLetters", target, "dead_letters"),
         writeAcceptedIds: writeRows("WriteAcceptedIds", target, "accepted_ids"),
       },
@@ -111,7 +113,7 @@ export async function boundedPipeline(image: string, target: TableTarget, count:
     modules: getRegisteredModules(),
     messages: texts.length + NOT_EVENTS.length,
     expected: {
-      rollups: bruteForceRollups(accepted, GAP_MS),
+      rollups: bruteForceStatistics(accepted, { gapMs: GAP_MS }),
       uniqueEvents: new Set(accepted.map((event) => event.event_id)).size,
       deadLetters: ["invalid_event", "not_json"],
     },
@@ -120,18 +122,12 @@ export async function boundedPipeline(image: string, target: TableTarget, count:
 
 /** Reads the results of the pipeline. */
 export async function readOutcome(bigquery: BigQuery, dataset: string): Promise<Outcome> {
-  const { total_users, days } = await readDailyRollups(bigquery, dataset);
+  const rollups = statisticsReport(await readDailyRollups(bigquery, dataset));
   const table = (name: string): string => tableReference(bigquery.projectId, dataset, name);
   const unique = await runQuery(bigquery, `SELECT COUNT(*) AS n FROM ${table("events_unique")}`);
   const letters = await runQuery(bigquery, `SELECT error_type FROM ${table("dead_letters")} ORDER BY error_type`);
   return {
-    rollups: {
-      total_users,
-      daily_stats: days.map(({ date, total_users: _total, ...numbers }) => ({
-        date: date.split("-").reverse().join("/"),
-        ...numbers,
-      })),
-    },
+    rollups,
     uniqueEvents: unique[0]?.number("n") ?? 0,
     deadLetters: letters.map((row) => row.text("error_type")),
   };

@@ -5,6 +5,8 @@ export interface GenerationSettings {
   readonly sessionGapMs: number;
   /** IANA name of the time zone of its days. Undefined: UTC. */
   readonly timeZone?: string;
+  /** Whether sessions and active days of bots count. Undefined: they do not. */
+  readonly countBots?: boolean;
   /** Key of the hash of users and sessions in the keys of state: 32 hexadecimal digits. Undefined: recorded by an earlier release. */
   readonly shardHashSecret?: string;
   /** Number of the format of the state, and so of what its keys are. Undefined: recorded by a release with format 1. */
@@ -81,9 +83,22 @@ export interface Generation extends GenerationResources {
 /** The id of the first generation of a dataset. */
 export const FIRST_GENERATION = 1;
 
+/** The first state format of numbers that count persons instead of users, and that have a retention. */
+export const PERSONS_STATE_FORMAT = 3;
+
+/** Whether the numbers of a generation count persons. Those of an earlier release count users, and nothing of a week or month. */
+export function countsPersons({ stateFormat }: GenerationSettings): boolean {
+  return (stateFormat ?? 1) >= PERSONS_STATE_FORMAT;
+}
+
 /** The time zone of the days of a generation. */
 export function timeZoneOf({ timeZone }: GenerationSettings): string {
   return timeZone ?? UTC_NAME;
+}
+
+/** Whether sessions and active days of bots count in a generation. */
+export function countsBots({ countBots }: GenerationSettings): boolean {
+  return countBots ?? false;
 }
 
 /** Whether a run holds the lease of a generation, and so computes it. */

@@ -1,5 +1,5 @@
 import { isSameTimeZone } from "@eventlogger/events/zone/zoneName";
-import { timeZoneOf, type Generation, type GenerationSettings } from "./generation";
+import { countsBots, timeZoneOf, type Generation, type GenerationSettings } from "./generation";
 
 /** The run has other settings than the generation. Start it with those of the generation, or rebuild the numbers with the new ones. */
 export class GenerationSettingsError extends Error {
@@ -31,6 +31,10 @@ export function requireGenerationSettings(
   const zones = [timeZoneOf(recorded), timeZoneOf(wanted)] as const;
   if (!isSameTimeZone(...zones)) {
     differences.push(`the time zone is ${zones[0]} in the dataset, but ${zones[1]} in this run (--time-zone)`);
+  }
+  if (countsBots(recorded) !== countsBots(wanted)) {
+    const bots = [recorded, wanted].map((settings) => (countsBots(settings) ? "count" : "do not count"));
+    differences.push(`bots ${bots[0]} in the dataset, but ${bots[1]} in this run (--count-bots)`);
   }
   const formats = [recorded, wanted].map(({ stateFormat = 1 }) => stateFormat);
   if (formats[0] !== formats[1]) {

@@ -16,8 +16,9 @@ describe("readRows", () => {
     status: 200,
     body: { kind: "bigquery#getQueryResultsResponse", jobReference, jobComplete: true, ...fields },
   });
+  // The second row is one of an earlier release.
   const row = (n: number): object => ({
-    f: [`event ${n}`, "s", "view", "5", null, "6"].map((v) => ({ v })),
+    f: [`event ${n}`, "s", "view", "5", null, "6", ...(n === 1 ? ["a", "true"] : [null, null])].map((v) => ({ v })),
   });
 
   function answer(request: FakeRequest): FakeAnswer {
@@ -53,6 +54,7 @@ describe("readRows", () => {
           event_name: "view",
           event_time: 5,
           user_id: null,
+          ...(n === 1 ? { anonymous_id: "a", is_bot: true } : { anonymous_id: null, is_bot: false }),
           received_at: 6,
         },
       })),

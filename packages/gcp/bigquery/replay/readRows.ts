@@ -5,7 +5,8 @@ import { backoffMs } from "@eventlogger/process/backoff";
 import { conditionOf, eventsReference, type RowSelection } from "./selection";
 
 /** The columns of a {@link ReplayEvent}, in the order of the result. Times are milliseconds, so that nothing is parsed. */
-const COLUMNS = "event_id, session_id, event_name, UNIX_MILLIS(event_time), user_id, UNIX_MILLIS(received_at)";
+const COLUMNS =
+  "event_id, session_id, event_name, UNIX_MILLIS(event_time), user_id, UNIX_MILLIS(received_at), anonymous_id, is_bot";
 
 /**
  * Rows that one query reads at most. BigQuery keeps the result of a query of up to 10 GB, compressed
@@ -120,15 +121,25 @@ async function* pagesOf(
   }
 }
 
-function eventOf([event_id, session_id, event_name, event_time, user_id = null, received_at]: (
-  string | null
-)[]): ReplayEvent {
+function eventOf([
+  event_id,
+  session_id,
+  event_name,
+  event_time,
+  user_id = null,
+  received_at,
+  anonymous_id = null,
+  is_bot,
+]: (string | null)[]): ReplayEvent {
   return {
     event_id: event_id ?? "",
     session_id: session_id ?? "",
     event_name: event_name ?? "",
     event_time: Number(event_time),
     user_id,
+    anonymous_id,
+    // Null in rows of earlier releases.
+    is_bot: is_bot?.toLowerCase() === "true",
     received_at: Number(received_at),
   };
 }

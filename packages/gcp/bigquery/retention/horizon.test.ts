@@ -59,6 +59,10 @@ describe("the horizon of deleted events", () => {
     assert.match(text, /days before 2026-05-11: all numbers/);
     assert.match(text, /new_user_count can be too high/);
     assert.match(text, /total_users can be too low/);
-    assert.match(text, /Exact from 2026-05-11 on: session_count, average session durations and active_user_count$/);
+    assert.match(text, /29 days from 2026-05-11 on: wau and mau can be too low/);
+    assert.match(
+      text,
+      /Exact from 2026-05-11 on: session_count and average session durations, and active_user_count of days without anonymous ids$/,
+    );
   });
 });

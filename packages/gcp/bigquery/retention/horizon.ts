@@ -14,7 +14,8 @@ import { completeSince, eventRetention } from "./eventRetention";
  *   its day: see `validateEvent`. Days from `firstCompleteDay` on have all their rows. Their sessions, durations and active users
  *   follow from the rows.
  * - A user of such a day may have been active on earlier days, whose rows are gone. So the rows give only an upper bound for
- *   `new_user_count`, and a lower bound for `total_users`.
+ *   `new_user_count`, and a lower bound for `total_users`, and for `wau` and `mau` of days soon after it.
+ * - An anonymous id of such a day may have been seen with users in rows that are gone.
  * - Of earlier days nothing is known.
  */
 export interface Horizon {
@@ -81,6 +82,9 @@ export function horizonLines({ receivedSince, firstCompleteDay }: Horizon): stri
     `days before ${firstCompleteDay}: all numbers. They count only events that were received since ${receivedSince}`,
     `days from ${firstCompleteDay} on: new_user_count can be too high, because a user whose earlier events are deleted counts as new`,
     "all days: total_users can be too low, because users without a remaining event are not counted",
-    `Exact from ${firstCompleteDay} on: session_count, average session durations and active_user_count`,
+    `29 days from ${firstCompleteDay} on: wau and mau can be too low, because earlier active days are deleted`,
+    "weekly retention: a user whose earlier events are deleted belongs to a later cohort",
+    "an anonymous id whose events with a user are all deleted counts as a person of its own, not as that user",
+    `Exact from ${firstCompleteDay} on: session_count and average session durations, and active_user_count of days without anonymous ids`,
   ];
 }

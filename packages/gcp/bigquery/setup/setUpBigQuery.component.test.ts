@@ -21,22 +21,27 @@ describe("setUpBigQuery", function () {
         "table analytics.dead_letters created",
         "table analytics.accepted_ids created",
         "table analytics.generations created",
+        "table analytics.weekly_retention_versions created",
         "view analytics.daily_rollup_latest created",
         "view analytics.daily_rollups created",
         "view analytics.daily_rollups_all created",
         "view analytics.events_unique created",
+        "view analytics.weekly_retention_latest created",
+        "view analytics.weekly_retention created",
+        "view analytics.weekly_retention_all created",
       ],
     );
     const second = await setUpBigQuery(fixture.bigquery, { dataset: "analytics" });
     assert.deepEqual([...new Set(second.map((s) => s.outcome))], ["exists"]);
     await runQuery(fixture.bigquery, "SELECT * FROM analytics.daily_rollups");
+    await runQuery(fixture.bigquery, "SELECT * FROM analytics.weekly_retention");
   });
 
   it("can run twice at the same time", async () => {
     const both = await Promise.all([1, 2].map(() => setUpBigQuery(fixture.bigquery, { dataset: "twice" })));
     assert.deepEqual(
       both.map((steps) => steps.length),
-      [10, 10],
+      [14, 14],
     );
   });
 
@@ -44,6 +49,7 @@ describe("setUpBigQuery", function () {
     ["events", "received_date", ["event_date", "event_name", "user_id"]],
     ["daily_rollup_versions", "written_date", ["generation", "date"]],
     ["accepted_ids", "written_date", ["event_date"]],
+    ["weekly_retention_versions", "written_date", ["generation", "cohort_week"]],
   ];
   for (const [table, field, fields] of layouts) {
     it(`partitions the table ${table} by the day of ${field} and clusters it by ${fields.join(", ")}`, async () => {
@@ -141,6 +147,49 @@ describe("setUpBigQuery", function () {
     await dataset.table(name).delete(); // as the steps say
     await setUpBigQuery(fixture.bigquery, { dataset: "ungenerated" });
     assert.deepEqual((await checkTables(fixture.bigquery, "ungenerated")).problems, []);
+  });
+
+  it("adds the columns and views of persons and retention to a dataset of an earlier release, and keeps the numbers that it shows", async () => {
+    await fixture.bigquery.createDataset("users_only");
+    const dataset = fixture.bigquery.dataset("users_only");
+    const added = {
+      events: ["original_event_time", ...["anonymous_id", "app", "platform", "referrer", "browser", "os", "is_bot"]],
+      daily_rollup_versions: [
+        ...["anonymous_user_count", "weekly_active_change", "monthly_active_change"],
+        ...["bot_session_count", "bot_user_count"],
+      ],
+    };
+    const isNew = (name: string): boolean => Object.values(added).some((names) => names.includes(name));
+    for (const table of [eventsTable, dailyRollupVersionsTable]) {
+      const fields = table.columns.filter((column) => !isNew(column.name));
+      const timePartitioning = { type: "DAY", field: table.partitionBy };
+      await dataset.createTable(table.name, { schema: { fields }, timePartitioning });
+    }
+    const version = rollupVersion({ date: "2024-05-01", session_count: 3, active_user_count: 2, new_user_count: 2 });
+    const row = Object.fromEntries(Object.entries(version).filter(([name]) => !isNew(name)));
+    await dataset.table("daily_rollup_versions").insert([row]);
+    const steps = await setUpBigQuery(fixture.bigquery, { dataset: "users_only" });
+    for (const [table, columns] of Object.entries(added)) {
+      const step = steps.find(({ name }) => name === `users_only.${table}`);
+      assert.deepEqual([step?.outcome, step?.detail], ["updated", `added ${columns.join(", ")}`]);
+    }
+    const created = steps.filter(({ name, outcome }) => name.includes("retention") && outcome === "created");
+    assert.equal(created.length, 4);
+    const read = async (): Promise<string[]> => {
+      const columns = ["active_user_count", "total_users", "wau", "mau", "anonymous_user_count", "bot_session_count"];
+      const rows = await runQuery(fixture.bigquery, "SELECT * FROM users_only.daily_rollups_all ORDER BY date");
+      return rows.map((one) => columns.map((column) => one.number(column)).join(" "));
+    };
+    assert.deepEqual(await read(), ["2 2 0 0 0 0"]);
+    const changes = {
+      weekly_active_change: 1,
+      monthly_active_change: 2,
+      anonymous_user_count: 1,
+      bot_session_count: 5,
+    };
+    await dataset.table("daily_rollup_versions").insert([rollupVersion({ date: "2024-05-02", ...changes })]);
+    assert.deepEqual(await read(), ["2 2 0 0 0 0", "0 2 1 2 1 5"]);
+    assert.deepEqual((await checkTables(fixture.bigquery, "users_only")).problems, []);
   });
 
   it("adds missing nullable columns to an older table and keeps its rows", async () => {

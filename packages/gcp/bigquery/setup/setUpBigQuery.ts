@@ -7,7 +7,15 @@ import { existingTable } from "./existingTable";
 import { isGoogleService } from "../client";
 import { describeRetention, eventRetention } from "../retention/eventRetention";
 import { runQuery } from "../query";
-import { dailyRollupVersionsTable, eventsTable, generationsTable, tables, type Column, type Table } from "../tables";
+import {
+  dailyRollupVersionsTable,
+  eventsTable,
+  generationsTable,
+  tables,
+  weeklyRetentionVersionsTable,
+  type Column,
+  type Table,
+} from "../tables";
 import { tableReference, views } from "../views";
 import { describeNewRetention, newExpiration, setUpRetention, type RetentionSetting } from "./setUpRetention";
 import { setUpMaterializedView, setUpView } from "./setUpViews";
@@ -40,6 +48,9 @@ async function addColumns(
   await dataset.table(table.name).setMetadata({ schema });
 }
 
+/** Tables of which the numbers need all rows. */
+const KEPT_TABLES: readonly Table[] = [dailyRollupVersionsTable, weeklyRetentionVersionsTable, generationsTable];
+
 /** How the layout of an existing table differs from that of a new one. BigQuery cannot change a layout in place. */
 function layoutDifferences(metadata: TableMetadata, table: Table): string[] {
   const { partitionBy, clusterBy = [] } = table;
@@ -53,7 +64,7 @@ function layoutDifferences(metadata: TableMetadata, table: Table): string[] {
   const clustering = metadata.clustering?.fields ?? [];
   if (clustering.join() !== clusterBy.join()) differences.push(`not clustered by ${clusterBy.join(", ") || "nothing"}`);
   const { expirationMs } = eventRetention(metadata);
-  if (expirationMs !== undefined && (table === dailyRollupVersionsTable || table === generationsTable)) {
+  if (expirationMs !== undefined && KEPT_TABLES.includes(table)) {
     // A new table gets the default of its dataset, so nobody may have wanted this.
     differences.push(
       `rows are deleted ${describeRetention(expirationMs)} after they were written, but the numbers need all of them`,

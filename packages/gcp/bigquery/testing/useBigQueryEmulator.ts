@@ -4,10 +4,10 @@ import { join } from "node:path";
 import type { BigQuery } from "@google-cloud/bigquery";
 import { startBigQueryEmulator, type BigQueryEmulator } from "../../emulators/emulators";
 import { bigQueryClient } from "../client";
-import { recordGeneration, type GenerationSettings } from "../generations";
+import { PERSONS_STATE_FORMAT, recordGeneration, type GenerationSettings } from "../generations";
 import { setUpBigQuery } from "../setup/setUpBigQuery";
 
-const DEFAULT_SETTINGS: GenerationSettings = { sessionGapMs: 1_800_000, stateFormat: 2 };
+const DEFAULT_SETTINGS: GenerationSettings = { sessionGapMs: 1_800_000, stateFormat: PERSONS_STATE_FORMAT };
 
 export interface EmulatorFixture {
   readonly project: string;

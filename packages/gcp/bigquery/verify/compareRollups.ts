@@ -1,14 +1,14 @@
-import { averageMinutesSql, averageSecondsSql } from "../averages";
+import { dayFromIso } from "@eventlogger/events/day";
 import type { ResultRow } from "../query";
 import type { Horizon } from "../retention/horizon";
-import { eventsTable } from "../tables";
 import { dailyRollupsAllView } from "../views";
-import { dateIn } from "../zone/zoneRules";
+import { expectedRollupsSql, MONTHLY_DAYS, WEEKLY_DAYS } from "./expectedRollups";
 import type { MeteredQueries } from "./meteredQueries";
-import { onDays, table, utcDaysOf, type Scope } from "./scope";
+import { hasAnonymousIds } from "./personDays";
+import { onDays, table, type Scope } from "./scope";
 
-/** The columns that are compared. */
-const NUMBERS = [
+/** The numbers of every generation. */
+const USER_NUMBERS = [
   "session_count",
   "session_duration_ms",
   "average_session_duration_sec",
@@ -17,6 +17,9 @@ const NUMBERS = [
   "new_user_count",
   "total_users",
 ] as const;
+
+/** The columns that are compared. Generations of earlier releases have only {@link USER_NUMBERS}. */
+const NUMBERS = [...USER_NUMBERS, "anonymous_user_count", "wau", "mau", "bot_session_count", "bot_user_count"] as const;
 
 export type RollupNumber = (typeof NUMBERS)[number];
 
@@ -50,129 +53,139 @@ export interface RollupComparison {
   readonly equalDays: number;
   /** Days that were not compared. Undefined: none. */
   readonly notCheckable: UncheckableDays | undefined;
-}
-
-/** Numbers that depend on rows of earlier days, and what remaining rows tell about them: see {@link Horizon}. */
-const BOUNDS: Partial<Record<RollupNumber, "at most" | "at least">> = {
-  new_user_count: "at most",
-  total_users: "at least",
-};
-
-/**
- * SQL that computes the daily numbers from the raw events alone, following their definitions. The time between two
- * neighbouring events of a session_id and day either adds to the duration of a session or starts a new session. New and
- * total users depend on all earlier days, so that the users of the whole table are read, whatever the compared days.
- */
-function expectedRollupsSql(scope: Scope): string {
-  const { timeZone, days } = scope;
-  const date = dateIn(timeZone, "event_time");
-  return `
-WITH raw AS (
-  SELECT session_id, user_id, ${date} AS date, UNIX_MILLIS(event_time) AS ms
-  FROM ${table(scope, eventsTable)}
-  WHERE ${onDays(utcDaysOf(timeZone, days), "event_date")} AND ${onDays(days, date)}
-),
-steps AS (
-  SELECT date, ms - LAG(ms) OVER (PARTITION BY session_id, date ORDER BY ms) AS step
-  FROM raw
-),
-sessions AS (
-  SELECT
-    date,
-    COUNTIF(step IS NULL OR step >= @gap_ms) AS session_count,
-    SUM(IF(step IS NULL OR step >= @gap_ms, 0, step)) AS session_duration_ms
-  FROM steps
-  GROUP BY date
-),
-active AS (
-  SELECT date, COUNT(DISTINCT user_id) AS active_user_count
-  FROM raw
-  GROUP BY date
-),
-first_days AS (
-  SELECT user_id, MIN(${date}) AS date
-  FROM ${table(scope, eventsTable)}
-  WHERE user_id IS NOT NULL
-  GROUP BY user_id
-),
-fresh AS (
-  SELECT date, COUNT(*) AS new_user_count
-  FROM first_days
-  GROUP BY date
-),
-known AS (
-  SELECT date, SUM(users) OVER (ORDER BY date) AS total_users
-  FROM (
-    SELECT date, SUM(users) AS users
-    FROM (SELECT date, new_user_count AS users FROM fresh UNION ALL SELECT date, 0 AS users FROM sessions)
-    GROUP BY date
-  )
-)
-SELECT
-  sessions.date,
-  session_count,
-  session_duration_ms,
-  ${averageSecondsSql("session_duration_ms", "session_count")} AS average_session_duration_sec,
-  ${averageMinutesSql("session_duration_ms", "session_count")} AS average_session_duration_min,
-  active_user_count,
-  IFNULL(new_user_count, 0) AS new_user_count,
-  total_users
-FROM sessions
-JOIN active ON active.date = sessions.date
-JOIN known ON known.date = sessions.date
-LEFT JOIN fresh ON fresh.date = sessions.date
-ORDER BY sessions.date`;
+  /** Whether deleted rows may have linked anonymous ids with users, so that little is known about the numbers of persons. */
+  readonly mayLackLinks: boolean;
 }
 
 type Numbers = Readonly<Record<RollupNumber, number>>;
 
-function byDate(rows: readonly ResultRow[]): Map<string, Numbers> {
+/** Numbers that bound others when rows are deleted: see {@link expectedRollupsSql}. */
+const BOUNDING_NUMBERS = ["direct_user_count", "anonymous_id_count"] as const;
+
+type Expected = Numbers & Readonly<Record<(typeof BOUNDING_NUMBERS)[number], number>>;
+
+/** What the remaining rows tell about a number. */
+type Knowledge = "exact" | "at most" | "at least" | "nothing";
+
+/** How many earlier days a number depends on, which may have lost rows. */
+const EARLIER_DAYS: Partial<Record<RollupNumber, number>> = { wau: WEEKLY_DAYS - 1, mau: MONTHLY_DAYS - 1 };
+
+/**
+ * What the remaining rows tell about a number of a complete day: see {@link Horizon}. Where events have anonymous ids, the deleted rows may
+ * have had links between them and users, which move active days from one person to others.
+ */
+function knowledgeOf(
+  number: RollupNumber,
+  date: string,
+  { horizon, hasAnonymousIds: dataset }: Remaining,
+  { anonymous_id_count }: Pick<Expected, "anonymous_id_count">,
+): Knowledge {
+  const day = anonymous_id_count > 0;
+  switch (number) {
+    case "session_count":
+    case "session_duration_ms":
+    case "average_session_duration_sec":
+    case "average_session_duration_min":
+    case "bot_session_count":
+      return "exact";
+    case "active_user_count":
+      return day ? "at least" : "exact";
+    case "anonymous_user_count":
+      return day ? "at most" : "exact";
+    case "bot_user_count":
+      return day ? "nothing" : "exact";
+    case "new_user_count":
+      return dataset ? "nothing" : "at most";
+    case "total_users":
+      return dataset ? "nothing" : "at least";
+    case "wau":
+    case "mau": {
+      const first = (dayFromIso(date) ?? 0) - (EARLIER_DAYS[number] ?? 0);
+      if (dataset) return "nothing";
+      return first >= (dayFromIso(horizon.firstCompleteDay) ?? 0) ? "exact" : "at least";
+    }
+  }
+}
+
+function byDate<Name extends string>(
+  rows: readonly ResultRow[],
+  names: readonly Name[],
+): Map<string, Readonly<Record<Name, number>>> {
   return new Map(
-    rows.map((row) => [row.text("date"), Object.fromEntries(NUMBERS.map((n) => [n, row.number(n)])) as Numbers]),
+    rows.map((row) => [
+      row.text("date"),
+      Object.fromEntries(names.map((n) => [n, row.number(n)])) as Record<Name, number>,
+    ]),
   );
 }
 
-/** Compares one number of a day. `horizon`: undefined when no rows are deleted. */
+/** Compares one number of a day with what is known about it. */
 function compareNumber(
   number: RollupNumber,
   { date, want, have }: { date: string; want: number; have: number },
-  horizon: Horizon | undefined,
+  knowledge: Knowledge,
 ): Difference[] {
-  const bound = horizon && BOUNDS[number];
-  const isKept = bound === "at most" ? have <= want : bound === "at least" ? have >= want : have === want;
-  return isKept ? [] : [{ date, number, expected: want, actual: have, ...(bound && { bound }) }];
+  const difference = { date, number, expected: want, actual: have };
+  switch (knowledge) {
+    case "nothing":
+      return [];
+    case "exact":
+      return have === want ? [] : [difference];
+    case "at most":
+      return have <= want ? [] : [{ ...difference, bound: knowledge }];
+    case "at least":
+      return have >= want ? [] : [{ ...difference, bound: knowledge }];
+  }
+}
+
+/** What is known when rows of `events` are deleted. */
+export interface Remaining {
+  readonly horizon: Horizon;
+  /** Whether remaining events have anonymous ids. */
+  readonly hasAnonymousIds: boolean;
+}
+
+/** The sessions of a day, of people or of bots, by which the day as a whole is reported. A day with events has at least one. */
+export function sessionsOf(numbers: Numbers | undefined): number | undefined {
+  return numbers && Math.max(numbers.session_count, numbers.bot_session_count);
 }
 
 /**
  * Compares the rollups with the expected numbers, in both directions.
- * @param horizon what is known when rows of `events` are deleted. Undefined: none are
+ * @param remaining undefined: no rows of `events` are deleted
  */
 export function compareRollups(
-  expected: ReadonlyMap<string, Numbers>,
+  expected: ReadonlyMap<string, Expected>,
   actual: ReadonlyMap<string, Numbers>,
-  horizon?: Horizon,
+  { remaining, numbers = NUMBERS }: { remaining?: Remaining | undefined; numbers?: readonly RollupNumber[] } = {},
 ): RollupComparison {
   const differences: Difference[] = [];
   let equalDays = 0;
   const dates = [...new Set([...expected.keys(), ...actual.keys()])].sort();
-  const isCheckable = (date: string): boolean => horizon === undefined || date >= horizon.firstCompleteDay;
+  const isCheckable = (date: string): boolean => remaining === undefined || date >= remaining.horizon.firstCompleteDay;
   for (const date of dates.filter(isCheckable)) {
     const want = expected.get(date);
     const have = actual.get(date);
     if (!want || !have) {
-      differences.push({ date, number: "day", expected: want?.session_count, actual: have?.session_count });
+      differences.push({ date, number: "day", expected: sessionsOf(want), actual: sessionsOf(have) });
       continue;
     }
-    const wrong = NUMBERS.flatMap((number) =>
-      compareNumber(number, { date, want: want[number], have: have[number] }, horizon),
-    );
+    const wrong = numbers.flatMap((number) => {
+      const knowledge = remaining ? knowledgeOf(number, date, remaining, want) : "exact";
+      const isBound = number === "active_user_count" && knowledge === "at least";
+      return compareNumber(
+        number,
+        { date, want: isBound ? want.direct_user_count : want[number], have: have[number] },
+        knowledge,
+      );
+    });
     if (wrong.length === 0) equalDays++;
     differences.push(...wrong);
   }
   const skipped = dates.filter((date) => !isCheckable(date));
   const [first] = skipped;
   const notCheckable = first === undefined ? undefined : { days: skipped.length, first, last: skipped.at(-1) ?? first };
-  return { differences, equalDays, notCheckable };
+  return { differences, equalDays, notCheckable, mayLackLinks: remaining?.hasAnonymousIds ?? false };
 }
 
 /**
@@ -192,5 +205,8 @@ export async function compareWithRawEvents(
      WHERE generation = ${scope.generation} AND ${onDays(scope.days, "date")}`,
   );
   const expected = await queries.run(expectedRollupsSql(scope), { gap_ms: gapMs });
-  return compareRollups(byDate(expected), byDate(actual), horizon);
+  return compareRollups(byDate(expected, [...NUMBERS, ...BOUNDING_NUMBERS]), byDate(actual, NUMBERS), {
+    remaining: horizon && { horizon, hasAnonymousIds: await hasAnonymousIds(queries, scope) },
+    numbers: scope.countsPersons ? NUMBERS : USER_NUMBERS,
+  });
 }

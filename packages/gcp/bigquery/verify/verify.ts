@@ -3,11 +3,21 @@ import { dayFromIso } from "@eventlogger/events/day";
 import { TimeZone } from "@eventlogger/events/zone/timeZone";
 import { timeZoneProblem } from "@eventlogger/events/zone/zoneName";
 import { UserError } from "@eventlogger/process/main";
-import { FIRST_GENERATION, readActiveGeneration, readGeneration, timeZoneOf, type Generation } from "../generations";
+import {
+  countsPersons,
+  FIRST_GENERATION,
+  PERSONS_STATE_FORMAT,
+  readActiveGeneration,
+  readGeneration,
+  timeZoneOf,
+  type Generation,
+} from "../generations";
 import { horizonAt, readHorizon, type Horizon } from "../retention/horizon";
 import { existingTable } from "../setup/existingTable";
-import { acceptedIdsTable } from "../tables";
+import { checkColumns } from "../setup/columns";
+import { acceptedIdsTable, eventsTable } from "../tables";
 import { compareRecord, type RecordComparison } from "./compareRecord";
+import { compareRetentionWithRawEvents, type RetentionComparison } from "./compareRetention";
 import { compareWithRawEvents, type RollupComparison } from "./compareRollups";
 import { countDeadLetters, type DeadLetterGroup } from "./deadLetters";
 import { MeteredQueries } from "./meteredQueries";
@@ -45,6 +55,8 @@ export interface Verification extends RollupComparison {
   readonly horizon: Horizon | undefined;
   /** The compared days, YYYY-MM-DD; undefined: all. */
   readonly days: readonly string[] | undefined;
+  /** Undefined for a generation of an earlier release, which has no retention. */
+  readonly retention: RetentionComparison | undefined;
   readonly record: RecordComparison;
   readonly deadLetters: readonly DeadLetterGroup[];
   /** Bytes that BigQuery has read; undefined when it does not report them, as emulators. */
@@ -54,7 +66,10 @@ export interface Verification extends RollupComparison {
 }
 
 /** The generation of a dataset in which no run has started, for its rows that were written otherwise. */
-const NO_GENERATION = { generation: FIRST_GENERATION, settings: { sessionGapMs: 30 * 60_000 } };
+const NO_GENERATION = {
+  generation: FIRST_GENERATION,
+  settings: { sessionGapMs: 30 * 60_000, stateFormat: PERSONS_STATE_FORMAT },
+};
 
 /** @throws Error when the generation does not exist */
 async function generationOf(
@@ -70,6 +85,17 @@ async function generationOf(
     );
   }
   return found;
+}
+
+/** @throws UserError when the table `events` lacks a column that an earlier release did not have */
+async function requireColumns(bigquery: BigQuery, dataset: string): Promise<void> {
+  const metadata = await existingTable(bigquery, dataset, eventsTable);
+  const missing = metadata ? checkColumns(metadata, eventsTable).missing : [];
+  if (missing.length === 0) return;
+  throw new UserError(
+    `Table ${dataset}.${eventsTable.name} lacks the columns ${missing.map(({ name }) => name).join(", ")}. ` +
+      "Run `eventlogger setup` with the same options first",
+  );
 }
 
 /** Days with differences, or next to them, on which BigQuery's rules of the zone are not those of this Node.js. */
@@ -99,8 +125,12 @@ export async function verifyDataset(bigquery: BigQuery, options: VerifyOptions):
   const { generation, settings } = await generationOf(bigquery, dataset, options.generation);
   const { gapMs = settings.sessionGapMs, timeZone = timeZoneOf(settings) } = options;
   const hasRecord = (await existingTable(bigquery, dataset, acceptedIdsTable)) !== undefined;
-  const allDays = { days: undefined, recordDays: undefined };
-  const all: Scope = { project: bigquery.projectId, dataset, generation, timeZone, ...allDays, hasRecord };
+  await requireColumns(bigquery, dataset);
+  const all: Scope = {
+    ...{ project: bigquery.projectId, dataset, generation, timeZone, hasRecord },
+    ...{ countBots: settings.countBots ?? false, countsPersons: countsPersons(settings) },
+    ...{ days: undefined, recordDays: undefined },
+  };
   let scope = all;
   if (since !== undefined) {
     const touched = await step(`finding the days touched since ${since}`, () => daysTouchedSince(queries, all, since));
@@ -109,6 +139,9 @@ export async function verifyDataset(bigquery: BigQuery, options: VerifyOptions):
   const horizon = await readHorizon(bigquery, dataset, timeZone);
   const completeSince = horizon?.receivedSince;
   const rollups = await step("recomputing the rollups", () => compareWithRawEvents(queries, scope, gapMs, horizon));
+  const retention = all.countsPersons
+    ? await step("recomputing the retention", () => compareRetentionWithRawEvents(queries, scope, horizon))
+    : undefined;
   const record = await step("comparing the record of accepted events", () =>
     // The record counts UTC days.
     compareRecord(queries, scope, completeSince && horizonAt(completeSince).firstCompleteDay),
@@ -126,12 +159,14 @@ export async function verifyDataset(bigquery: BigQuery, options: VerifyOptions):
       zoneDifferences,
       horizon,
       days: scope.days,
+      retention,
       record,
       deadLetters,
       bytesScanned: queries.bytesScanned,
     },
     isEqual:
       rollups.differences.length === 0 &&
+      (retention?.differences.length ?? 0) === 0 &&
       record.missing.length === 0 &&
       deadLetters.every(({ unexplained }) => unexplained === 0),
   };

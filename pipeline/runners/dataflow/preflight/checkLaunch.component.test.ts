@@ -119,16 +119,18 @@ describe("checkLaunch", function () {
   it("a launch without definitions has those of the dataset, and one with another time zone is refused", async () => {
     const settings = { ...options, dataset: "zone" };
     await setUpBigQuery(client, { dataset: settings.dataset });
-    const given = { ...settings, sessionGapMs: 600_000, timeZone: "Asia/Kolkata" };
+    const given = { ...settings, sessionGapMs: 600_000, timeZone: "Asia/Kolkata", countBots: true };
     assert.deepEqual(await recordSettings(given), { problems: [], warnings: [] });
     for (const launch of [settings, given, { ...settings, timeZone: "Asia/Calcutta" }]) {
-      const { sessionGapMs, timeZone } = (await requireGeneration(launch)).settings;
-      assert.deepEqual([sessionGapMs, timeZone], [600_000, "Asia/Kolkata"]);
+      const { sessionGapMs, timeZone, countBots } = (await requireGeneration(launch)).settings;
+      assert.deepEqual([sessionGapMs, timeZone, countBots], [600_000, "Asia/Kolkata", true]);
       assert.deepEqual(await recordSettings(launch), { problems: [], warnings: [] });
     }
     const refused = /the time zone is Asia\/Kolkata in the dataset, but UTC in this run \(--time-zone\)/;
     assert.match((await recordSettings({ ...settings, timeZone: "UTC" })).problems.join(), refused);
     await assert.rejects(requireGeneration({ ...settings, timeZone: "UTC" }), refused);
+    const bots = /bots count in the dataset, but do not count in this run \(--count-bots\)/;
+    await assert.rejects(requireGeneration({ ...settings, countBots: false }), bots);
   });
 
   it("an update of a job whose state has the format of an earlier release is refused, with and without preflight checks", async () => {
@@ -140,7 +142,7 @@ describe("checkLaunch", function () {
     };
     await refused(/the running job is of a release that recorded no settings/);
     await recordGeneration(client, settings.dataset, { sessionGapMs: 1_800_000 });
-    await refused(/the state has format 1 in the dataset, but this release reads format 2/);
+    await refused(/the state has format 1 in the dataset, but this release reads format 3/);
   });
 
   it("a launch fails when the secret of the hash in the keys of state cannot be read, because an update would lose the state", async () => {

@@ -1,6 +1,7 @@
 import { isSameTimeZone, UTC_NAME } from "@eventlogger/events/zone/zoneName";
 import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
 import {
+  countsBots,
   FIRST_GENERATION,
   GenerationSettingsError,
   readActiveGeneration,
@@ -29,6 +30,8 @@ export interface LaunchSettings {
   readonly sessionGapMs?: number | undefined;
   /** IANA name. Undefined: that of the dataset; UTC for a new one. */
   readonly timeZone?: string | undefined;
+  /** Whether bots count. Undefined: as in the dataset; they do not in a new one. */
+  readonly countBots?: boolean | undefined;
   /** URL of a BigQuery emulator. */
   readonly bigqueryEndpoint?: string | undefined;
   /** Whether the job takes over the state of a running job, which belongs to the settings of the dataset. @default false */
@@ -43,14 +46,16 @@ export interface LaunchSettings {
  * @throws GenerationSettingsError for the update of a job that recorded none, because its state has the first format
  */
 async function recordedGeneration(options: LaunchSettings): Promise<Generation> {
-  const { project, dataset, sessionGapMs = DEFAULT_GAP_MS, timeZone, bigqueryEndpoint: endpoint, update } = options;
+  const { project, dataset, sessionGapMs = DEFAULT_GAP_MS, timeZone, countBots, update } = options;
+  const { bigqueryEndpoint: endpoint } = options;
   const bigquery = bigQueryClient({ project, endpoint });
   if (update && !(await readActiveGeneration(bigquery, dataset))) {
     throw new GenerationSettingsError(dataset, [
       "the running job is of a release that recorded no settings, and this release cannot resume from its state",
     ]);
   }
-  return recordGeneration(bigquery, dataset, generationSettings(sessionGapMs, newShardHashSecret(), timeZone), {
+  const settings = generationSettings(sessionGapMs, newShardHashSecret(), timeZone, countBots);
+  return recordGeneration(bigquery, dataset, settings, {
     subscription: options.subscription,
     replayTopic: null,
     replaySubscription: replaySubscription(options.subscription, FIRST_GENERATION),
@@ -61,7 +66,7 @@ async function recordedGeneration(options: LaunchSettings): Promise<Generation> 
  * The settings of the dataset, which those of the launch must not contradict.
  * @throws GenerationSettingsError
  */
-function requireSettings({ dataset, sessionGapMs, timeZone }: LaunchSettings, generation: Generation): void {
+function requireSettings({ dataset, sessionGapMs, timeZone, countBots }: LaunchSettings, generation: Generation): void {
   const { settings } = generation;
   const recordedZone = timeZoneOf(settings);
   const isSameZone = timeZone === undefined || isSameTimeZone(timeZone, recordedZone);
@@ -69,6 +74,7 @@ function requireSettings({ dataset, sessionGapMs, timeZone }: LaunchSettings, ge
     sessionGapMs ?? settings.sessionGapMs,
     undefined,
     isSameZone ? recordedZone : timeZone,
+    countBots ?? countsBots(settings),
   );
   requireGenerationSettings(dataset, generation, wanted);
 }
