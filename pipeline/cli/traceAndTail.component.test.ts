@@ -43,8 +43,8 @@ describe("eventlogger trace and eventlogger tail", function () {
     // Set in every shell; not a filter.
     USER: "root",
   });
-  const publish = ({ ...fields }: AnalyticsEvent): Promise<string> =>
-    pubsub.topic("events").publishMessage(encodeMessage(fields));
+  const publish = (published: AnalyticsEvent, topic = "events"): Promise<string> =>
+    pubsub.topic(topic).publishMessage(encodeMessage(published));
   const subscriptions = async (): Promise<string[]> =>
     (await pubsub.getSubscriptions())[0].map(({ name }) => name.split("/").pop() as string).sort();
 
@@ -68,8 +68,8 @@ describe("eventlogger trace and eventlogger tail", function () {
 
     it("shows the row, the day in the generation's time zone, the session with its bounds, the person with links, and the record", async () => {
       await recordGeneration(warehouse.bigquery, dataset, berlin);
-      // 22:30 UTC is the next day in Berlin, in winter and in summer.
-      const at = Math.floor(NOW / 86_400_000) * 86_400_000 - 86_400_000 + 22.5 * 3_600_000;
+      // 23:30 UTC of yesterday is today in Berlin, in winter and in summer.
+      const at = Math.floor(NOW / 86_400_000) * 86_400_000 - 30 * MINUTE;
       const visit = { session_id: "s-1", anonymous_id: "a-1", received_at: NOW };
       const wanted = event({ ...visit, event_id: "0042", event_time: at, country: "DE", original_event_time: at - 7 });
       await insertEvents([
@@ -180,9 +180,7 @@ describe("eventlogger trace and eventlogger tail", function () {
       await tail.stderr.includes(/Waiting for events of topic events \(subscription eventlogger-tail-/);
       assert.equal((await subscriptions()).length, before.length + 1);
       await publish(buy("e-1", { user_id: "u-1", properties: { n: 1 } }));
-      await pubsub.topic("events").publishMessage({ data: Buffer.from("no event") });
       await tail.stdout.includes(/buy {2}user=u-1 {2}session=s {2}\{"n":1\} {2}e-1\n/);
-      await tail.stdout.includes(/not an event {2}The message is not JSON/);
       tail.kill("SIGINT");
       const { code, stdout } = await tail.ended;
       assert.equal(code, 0);
@@ -196,22 +194,30 @@ describe("eventlogger trace and eventlogger tail", function () {
       await subscription.close();
     });
 
-    it("prints JSON lines of the events that pass its filters, and stops after --limit events", async () => {
+    it("prints JSON lines of the events that pass its filters, or of all messages, and stops after --limit events", async () => {
+      // The topic of the setup has a schema, so it refuses what is not an event.
+      await pubsub.createTopic("no-schema");
       const before = await subscriptions();
+      const all = startEventlogger(["tail", "--topic", "no-schema", "--json", "--limit", "1"], { env: env() });
       const args = ["--json", "--limit", "2", "--event-name", "buy,sell*", "--user", "u-1", "--country", "DE"];
-      const tail = startEventlogger(["tail", ...args], { env: env() });
-      await tail.stderr.includes(/Waiting for events/);
+      const tail = startEventlogger(["tail", "--topic", "no-schema", ...args], { env: env() });
+      await Promise.all([tail, all].map(({ stderr }) => stderr.includes(/Waiting for events/)));
+      await pubsub.topic("no-schema").publishMessage({ data: Buffer.from("no event") });
+      await all.stdout.includes(/"error_type":"not_json"/);
       const wanted = { user_id: "u-1", country: "DE" };
-      await publish(buy("other user", { ...wanted, user_id: "u-2" }));
-      await publish(buy("no country", { ...wanted, country: null }));
-      await publish(buy("other name", { ...wanted, event_name: "view" }));
-      await pubsub.topic("events").publishMessage({ data: Buffer.from("no event") });
-      await publish(buy("e-1", wanted));
-      await publish(buy("e-2", { ...wanted, event_name: "sell-all" }));
+      await publish(buy("other user", { ...wanted, user_id: "u-2" }), "no-schema");
+      await publish(buy("no country", { ...wanted, country: null }), "no-schema");
+      await publish(buy("other name", { ...wanted, event_name: "view" }), "no-schema");
+      await publish(buy("e-1", wanted), "no-schema");
+      await publish(buy("e-2", { ...wanted, event_name: "sell-all" }), "no-schema");
       const { code, stdout } = await tail.ended;
       assert.equal(code, 0);
       const events = stdout.trimEnd().split("\n").map((line) => JSON.parse(line) as AnalyticsEvent); // prettier-ignore
       assert.deepEqual(events.map(({ event_id }) => event_id).sort(), ["e-1", "e-2"]);
+      const [invalid, first, ...others] = (await all.ended).stdout.trimEnd().split("\n");
+      assert.match(invalid ?? "", /^\{"message_id":"\d+","error_type":"not_json","error_message":"The message is not JSON/);
+      assert.match(first ?? "", /"event_name"/);
+      assert.deepEqual(others, []);
       assert.deepEqual(await subscriptions(), before);
     });
 

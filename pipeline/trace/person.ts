@@ -1,8 +1,9 @@
 import type { BigQuery } from "@google-cloud/bigquery";
+import { MAX_LINKED_USERS } from "@eventlogger/events/persons/anonymousId";
 import { runQuery } from "@eventlogger/gcp/bigquery/query";
 import { eventsTable } from "@eventlogger/gcp/bigquery/tables";
 import { tableReference } from "@eventlogger/gcp/bigquery/views";
-import { MAX_LINKED_USERS, type TracedPerson, type TracedRow } from "./trace";
+import type { TracedPerson, TracedRow } from "./trace";
 
 /** For whom an event with these ids counts, when any events link the anonymous id to these users. */
 export function personOf(

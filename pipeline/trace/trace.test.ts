@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
+import { MAX_LINKED_USERS } from "@eventlogger/events/persons/anonymousId";
 import { colours } from "@eventlogger/options/terminal";
 import { personOf } from "./person";
 import { runAround } from "./session";
 import { hasEventId } from "./storedRows";
-import { MAX_LINKED_USERS, type Trace } from "./trace";
+import type { Trace } from "./trace";
 import { notesOn, searchFrom } from "./traceEvent";
 import { traceLines } from "./traceLines";
 

@@ -36,9 +36,9 @@ export interface TracedSession {
 export interface TracedPerson {
   readonly userId: string | null;
   readonly anonymousId: string | null;
-  /** Users that any event links to the anonymous id, at most one more than {@link MAX_LINKED_USERS}. */
+  /** Users that any event links to the anonymous id, at most one more than `MAX_LINKED_USERS`. */
   readonly linkedUsers: readonly string[];
-  /** Whether more than {@link MAX_LINKED_USERS} users share the anonymous id, so that it counts for none. */
+  /** Whether more than `MAX_LINKED_USERS` users share the anonymous id, so that it counts for none. */
   readonly isShared: boolean;
   readonly countsFor: readonly { readonly kind: "user" | "anonymous"; readonly id: string }[];
 }
@@ -63,6 +63,3 @@ export interface Trace {
   /** Why the event is not counted, or may not be. */
   readonly notes: readonly string[];
 }
-
-/** An anonymous id that is linked to more users counts for none of them (docs/numbers.md). */
-export const MAX_LINKED_USERS = 50;

@@ -2,7 +2,8 @@ import type { BigQuery } from "@google-cloud/bigquery";
 import type { PubSub } from "@google-cloud/pubsub";
 import { DAY_MS, dayOf, dayToIso } from "@eventlogger/events/day";
 import { TimeZone } from "@eventlogger/events/zone/timeZone";
-import { isRunning, readActiveGeneration, timeZoneOf, type Generation } from "@eventlogger/gcp/bigquery/generations";
+import { MAX_LINKED_USERS } from "@eventlogger/events/persons/anonymousId";
+import { countsBots, isRunning, readActiveGeneration, timeZoneOf, type Generation } from "@eventlogger/gcp/bigquery/generations";
 import { checkSubscription } from "@eventlogger/gcp/pubsub/setup/checkSubscription";
 import { needsOn, withPermission } from "@eventlogger/gcp/api/permission";
 import { readPerson } from "./person";
@@ -33,12 +34,12 @@ export interface TraceOptions {
 }
 
 function tracedGeneration(active: Generation): TracedGeneration {
-  const settings: Generation["settings"] & { readonly countBots?: boolean } = active.settings;
+  const { settings } = active;
   return {
     generation: active.generation,
     timeZone: timeZoneOf(settings),
     sessionGapMs: settings.sessionGapMs,
-    countsBots: settings.countBots ?? false,
+    countsBots: countsBots(settings),
     isRunning: active.job?.runner === "dataflow" ? null : isRunning(active),
   };
 }
@@ -113,7 +114,7 @@ export function notesOn(found: Omit<Trace, "notes">): string[] {
     notes.push(`The event is that of a bot, and generation ${generation.generation} counts no bots`);
   }
   if (person?.isShared && person.countsFor.length === 0) {
-    notes.push("More than 50 users share the anonymous id, so it counts for nobody");
+    notes.push(`More than ${MAX_LINKED_USERS} users share the anonymous id, so it counts for nobody`);
   } else if (person?.countsFor.length === 0) {
     notes.push("The event has no user and no anonymous id: it counts in its session, and for no person");
   }
