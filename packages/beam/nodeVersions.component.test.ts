@@ -22,9 +22,12 @@ for (const version of NODE_VERSIONS) {
     let node: string;
     before(() => void (node = ensureNode(version)));
 
-    it(`the unit tests of the library pass on Node ${version}`, async () => {
-      assert.match(await mocha(node, path.join(__dirname, "**/!(*.component).test.js")), /\b\d{2,} passing/);
-    });
+    // The versions in between are left out, because it takes two minutes. `npm test` runs on the oldest one.
+    if (version === NODE_VERSIONS.at(-1)) {
+      it(`the unit tests of the library pass on Node ${version}`, async () => {
+        assert.match(await mocha(node, path.join(__dirname, "**/!(*.component).test.js")), /\b\d{2,} passing/);
+      });
+    }
 
     it(`a pipeline runs on Flink with Node ${version}`, async () => {
       const file = require.resolve("./flink/flink.component.test");

@@ -4,12 +4,13 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import type { BigQuery } from "@google-cloud/bigquery";
 import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
-import { readGenerations } from "@eventlogger/gcp/bigquery/generations";
+import { isRunning, readGenerations } from "@eventlogger/gcp/bigquery/generations";
 import { startStack, type Stack } from "@eventlogger/local/stack/stack";
 import { startChildProcess, type ChildProcess } from "@eventlogger/process/childProcess";
 import { repositoryRoot } from "@eventlogger/process/packageRoot";
 import { freePort } from "@eventlogger/process/ports";
 import { awaitLogLine, logLength } from "@eventlogger/process/readiness";
+import { waitUntil } from "@eventlogger/process/wait";
 import { Traffic, type Definitions } from "../e2e/traffic";
 import { Reader } from "../rebuild/reader";
 import { runRebuild, type RebuildRun } from "../rebuild/rebuildProcess";
@@ -125,6 +126,13 @@ describe("Rebuild while events keep coming", function () {
     try {
       rmSync(stateDir, { recursive: true });
       await run.stop(15_000);
+      // The run has ended without its state, and could not release its lease.
+      const isLeased = async (): Promise<boolean> =>
+        (await readGenerations(bigquery(), "analytics")).some((one) => isRunning(one));
+      await waitUntil("the end of the lease", async () => !(await isLeased()), {
+        timeoutMs: RECOVERY_LIMIT_MS,
+        intervalMs: 1000,
+      });
       const refused = await rebuild([]);
       assert.equal(refused.code, 1, refused.output);
       assert.match(refused.output, /eventlogger rebuild --take-over/);

@@ -51,15 +51,21 @@ describe("The subscriptions of a rebuild", function () {
     await waitUntil("a later time", () => Date.now() > untilMs + 1, { timeoutMs: 1000, intervalMs: 2 });
     const [next] = await topic.createSubscription("new-reader");
     await topic.publishMessage({ data: Buffer.from("after") });
-    assert.equal(await forwardBacklog(emulator.pubsub, "old-reader", { untilMs, quietMs: 1000, signal }), 1);
+    // Events keep coming while the old messages are forwarded.
+    const traffic = setInterval(() => void topic.publishMessage({ data: Buffer.from("after") }), 100);
+    try {
+      assert.equal(await forwardBacklog(emulator.pubsub, "old-reader", { untilMs, quietMs: 1000, signal }), 1);
+    } finally {
+      clearInterval(traffic);
+    }
     const received: string[] = [];
     next.on("message", (message: Message) => {
       received.push(`${message.data.toString()} ${message.attributes["event_id"]}`);
       message.ack();
     });
-    await waitUntil("both messages", () => received.length === 2, { timeoutMs: 20_000 });
+    await waitUntil("the forwarded message", () => received.includes("before 1"), { timeoutMs: 20_000 });
     await next.close();
-    assert.deepEqual(received.sort(), ["after undefined", "before 1"]);
+    assert.equal(received.filter((message) => message !== "after undefined").length, 1);
     // Of the forwarded one, the old subscription gets the copy only.
     assert.equal(await forwardBacklog(emulator.pubsub, "old-reader", { untilMs, quietMs: 1000, signal }), 0);
     assert.equal(await forwardBacklog(emulator.pubsub, "no-such-reader", { untilMs, quietMs: 1000, signal }), 0);

@@ -4,7 +4,10 @@ import { undefinedIfNotFound } from "../api/errorCode";
 export interface ForwardOptions {
   /** Messages that were published until then are published again; epoch ms. */
   readonly untilMs: number;
-  /** The subscription counts as empty when it delivers nothing for this time; ms. At least the longest lease of its last reader. */
+  /**
+   * The subscription has no old message any more when it delivers none for this time; ms. At least the longest lease of its last
+   * reader. Later messages may keep coming.
+   */
   readonly quietMs: number;
   readonly signal: AbortSignal;
 }
@@ -38,9 +41,9 @@ export async function forwardBacklog(
       };
       const forward = async (message: Message): Promise<void> => {
         inFlight++;
-        waitForQuiet();
         try {
           if (message.publishTime.getTime() <= untilMs) {
+            waitForQuiet();
             await topic.publishMessage({ data: message.data, attributes: message.attributes });
             forwarded++;
           }

@@ -320,8 +320,7 @@ describe("storageWrite", function () {
     await assertFails("daily_rollup_versions", dataset, rows, "exactly-once");
   });
 
-  // The emulator stops answering when other suites keep both cores busy; alone both tests pass.
-  it.skip("storageWrite writes the same rows as writeRows, at least once and exactly once", async () => {
+  it("storageWrite writes the same rows as writeRows, at least once and exactly once", async () => {
     inserted = await fixture.freshDataset();
     const atLeastOnce = await fixture.freshDataset();
     const exactlyOnce = await fixture.freshDataset();
@@ -339,7 +338,7 @@ describe("storageWrite", function () {
     }
   });
 
-  it.skip("storageWrite commits an unbounded stream while it runs, each row once", async () => {
+  it("storageWrite commits an unbounded stream while it runs, each row once", async () => {
     const dataset = await fixture.freshDataset();
     const options = { semantics: "exactly-once", triggeringFrequencySec: 1, numStreams: 1 } as const;
     const run = await flink.start(

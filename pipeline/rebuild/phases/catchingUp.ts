@@ -33,6 +33,8 @@ async function untilRowsComplete(context: RebuildContext): Promise<void> {
     key: ({ state, publishedUntil }) => [state, publishedUntil.live],
     limitMs: times.previousLimitMs,
     doing: (status) => {
+      if (status.state === "absent")
+        return `nothing computes generation ${previous.generation}: start it with \`eventlogger run\``;
       const left = missingMs(status);
       return left === undefined
         ? `waiting for the pipeline of generation ${previous.generation} (${status.state})`

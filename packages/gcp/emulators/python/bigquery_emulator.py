@@ -1,5 +1,6 @@
 """bqemulator 1.4.0 with patches for the behaviour of Google's service that the product relies on: the Storage Write API, the
-limits of streamed rows, and the expiration of partitions.
+limits of streamed rows, and the expiration of partitions. Others keep it fast and alive: a connection for each thread, and no copy of
+the table after each request that writes rows.
 
 Accepts the arguments of `python -m bqemulator`.
 """
@@ -15,12 +16,15 @@ if version("bqemulator") != SUPPORTED:
 from bqemulator.api.routes import jobs, tabledata
 from bqemulator.cli import main
 from bqemulator.grpc_api import write_servicer
+from bqemulator.storage.engine import DuckDBEngine
 from bqemulator.streaming.strategies.base import FlushOutcome
 from bqemulator.streaming.strategies.buffered import BufferedWriteStrategy
+from bqemulator.versioning.snapshots import SnapshotManager
 from google.cloud.bigquery_storage_v1 import types
 from google.rpc import code_pb2, status_pb2
 from starlette.requests import Request
 
+import connections
 import partition_expiration
 import streaming_limits
 
@@ -142,7 +146,20 @@ def limit_insert_all(insert_all):
     router.post(INSERT_ALL)(limited)
 
 
+def only_for_users(capture):
+    """The emulator copies the whole table after each write, for FOR SYSTEM_TIME AS OF. Without copies it reads the newest rows."""
+
+    def patched(self, *args, kind="AUTO"):
+        return None if kind == "AUTO" else capture(self, *args, kind=kind)
+
+    return patched
+
+
 limit_insert_all(tabledata.insert_all)
+SnapshotManager.capture = only_for_users(SnapshotManager.capture)
+DuckDBEngine.connection = property(connections.one_for_each_thread(DuckDBEngine.connection.fget))
+DuckDBEngine.write_lock = connections.lock_other_threads(DuckDBEngine.write_lock)
+Handler.__init__ = connections.share_write_lock(Handler.__init__)
 BufferedWriteStrategy.flush = flush_up_to_and_including(BufferedWriteStrategy.flush)
 Handler._ensure_stream_bound = stay_with_the_stream(Handler._ensure_stream_bound)
 Handler._perform_append = name_bad_rows(Handler._perform_append)
