@@ -43,7 +43,7 @@ describe("the metrics of run", () => {
       "pipeline_conflicting_events_total 9",
       "pipeline_dead_letters_total 5",
       "pipeline_events_total 10",
-      "pipeline_events_with_unknown_fields_total 13",
+      "pipeline_events_with_unknown_fields_total 12",
       "pipeline_failed_bundles_total 4",
       "pipeline_failed_checkpoints_total 6",
       "pipeline_job_restarts_total 5",

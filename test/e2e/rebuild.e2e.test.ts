@@ -30,7 +30,7 @@ describe("Rebuild, end to end", function () {
   let traffic: Traffic;
   let run: ChildProcess;
 
-  /** Options of both `run` and `rebuild`. A short lease: a killed pipeline's messages are waited for. */
+  /** Options of both `run` and `rebuild`. A short lease, because the rebuild waits for redelivered messages. */
   const SHARED = ["--state-dir", stateDir, "--ack-deadline", "10s", "--heap", "768m", "--worker-memory", "1024"];
 
   before(async () => {

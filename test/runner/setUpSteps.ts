@@ -39,6 +39,7 @@ export const STEPS_OF_PROGRAMS: Readonly<Record<string, readonly SetUpStep[]>> =
   "local/up.component.test.ts": WHOLE_STACK,
   "local/stack/stack.ts": WHOLE_STACK,
   "test/e2e/exactness.e2e.test.ts": WHOLE_STACK,
+  "test/e2e/rebuild.e2e.test.ts": WHOLE_STACK,
   // It runs a test on Flink with other versions of Node.
   "packages/beam/nodeVersions.component.test.ts": ["emulator programs", "Flink job server"],
   // They use tarballs of the packages; what these need is among the imports.

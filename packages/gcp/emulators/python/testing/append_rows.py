@@ -1,7 +1,7 @@
 """Appends rows to a table of integers through the Storage Write API, with several connections at the same time.
 
 Usage: append_rows.py HOST:PORT projects/P/datasets/D/tables/T CONNECTIONS REQUESTS ROWS
-Every connection sends its requests of so many rows. Prints the number of rows that were accepted.
+Each connection sends REQUESTS requests of ROWS rows. Prints the number of rows that were accepted.
 """
 
 import sys
