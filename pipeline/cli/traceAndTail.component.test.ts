@@ -14,7 +14,7 @@ import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
 import { waitUntil } from "@eventlogger/process/wait";
 import { eventRow } from "../io/bigquery/eventRow";
 import type { Trace } from "../trace/trace";
-import { eventlogger, startEventlogger, type CliRun } from "./testing/eventlogger";
+import { eventlogger, startEventlogger, type CliRun, type RunningCommand } from "./testing/eventlogger";
 
 describe("eventlogger trace and eventlogger tail", function () {
   this.timeout(60_000);
@@ -170,13 +170,21 @@ describe("eventlogger trace and eventlogger tail", function () {
 
   describe("tail", () => {
     const now = Date.now();
+    const tails: RunningCommand[] = [];
+    // A test that fails must not leave a command behind.
+    afterEach(() => tails.splice(0).forEach((tail) => tail.kill("SIGKILL")));
+    function start(...args: string[]): RunningCommand {
+      const tail = startEventlogger(["tail", ...args], { env: env() });
+      tails.push(tail);
+      return tail;
+    }
     const buy = (event_id: string, fields: Partial<AnalyticsEvent> = {}): AnalyticsEvent =>
       event({ event_id, event_name: "buy", event_time: now, received_at: now, ...fields });
 
     it("shows events that arrive from now on, takes none from the pipeline, and deletes its subscription at Ctrl-C", async () => {
       await publish(buy("before"));
       const before = await subscriptions();
-      const tail = startEventlogger(["tail"], { env: env() });
+      const tail = start();
       await tail.stderr.includes(/Waiting for events of topic events \(subscription eventlogger-tail-/);
       assert.equal((await subscriptions()).length, before.length + 1);
       await publish(buy("e-1", { user_id: "u-1", properties: { n: 1 } }));
@@ -198,9 +206,9 @@ describe("eventlogger trace and eventlogger tail", function () {
       // The topic of the setup has a schema, so it refuses what is not an event.
       await pubsub.createTopic("no-schema");
       const before = await subscriptions();
-      const all = startEventlogger(["tail", "--topic", "no-schema", "--json", "--limit", "1"], { env: env() });
+      const all = start("--topic", "no-schema", "--json", "--limit", "1");
       const args = ["--json", "--limit", "2", "--event-name", "buy,sell*", "--user", "u-1", "--country", "DE"];
-      const tail = startEventlogger(["tail", "--topic", "no-schema", ...args], { env: env() });
+      const tail = start("--topic", "no-schema", ...args);
       await Promise.all([tail, all].map(({ stderr }) => stderr.includes(/Waiting for events/)));
       await pubsub.topic("no-schema").publishMessage({ data: Buffer.from("no event") });
       await all.stdout.includes(/"error_type":"not_json"/);
@@ -215,7 +223,10 @@ describe("eventlogger trace and eventlogger tail", function () {
       const events = stdout.trimEnd().split("\n").map((line) => JSON.parse(line) as AnalyticsEvent); // prettier-ignore
       assert.deepEqual(events.map(({ event_id }) => event_id).sort(), ["e-1", "e-2"]);
       const [invalid, first, ...others] = (await all.ended).stdout.trimEnd().split("\n");
-      assert.match(invalid ?? "", /^\{"message_id":"\d+","error_type":"not_json","error_message":"The message is not JSON/);
+      assert.match(
+        invalid ?? "",
+        /^\{"message_id":"\d+","error_type":"not_json","error_message":"The message is not JSON/,
+      );
       assert.match(first ?? "", /"event_name"/);
       assert.deepEqual(others, []);
       assert.deepEqual(await subscriptions(), before);

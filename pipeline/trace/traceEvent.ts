@@ -3,7 +3,13 @@ import type { PubSub } from "@google-cloud/pubsub";
 import { DAY_MS, dayOf, dayToIso } from "@eventlogger/events/day";
 import { TimeZone } from "@eventlogger/events/zone/timeZone";
 import { MAX_LINKED_USERS } from "@eventlogger/events/persons/anonymousId";
-import { countsBots, isRunning, readActiveGeneration, timeZoneOf, type Generation } from "@eventlogger/gcp/bigquery/generations";
+import {
+  countsBots,
+  isRunning,
+  readActiveGeneration,
+  timeZoneOf,
+  type Generation,
+} from "@eventlogger/gcp/bigquery/generations";
 import { checkSubscription } from "@eventlogger/gcp/pubsub/setup/checkSubscription";
 import { needsOn, withPermission } from "@eventlogger/gcp/api/permission";
 import { readPerson } from "./person";
