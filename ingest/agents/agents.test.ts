@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import { UNKNOWN_AGENT } from "@eventlogger/events/fields/origin";
 import { agentOf } from "./agentOf";
 import { KnownAgents } from "./knownAgents";
@@ -44,6 +45,32 @@ describe("agentOf", () => {
       assert.deepEqual(agentOf(userAgent), { platform, browser, os, is_bot: bot });
     });
   }
+
+  it("any text is a user agent, and its names have at most 64 characters", () => {
+    const part = fc.oneof(
+      fc.constantFrom(
+        "Mozilla/5.0",
+        "(",
+        ")",
+        ";",
+        "Linux",
+        "Android 13",
+        "Chrome/1",
+        "Version/4",
+        "; wv",
+        "like Mac OS X",
+      ),
+      fc.string({ unit: "binary-ascii", maxLength: 100 }),
+    );
+    fc.assert(
+      fc.property(fc.array(part, { maxLength: 12 }), (parts) => {
+        const { platform, browser, os, is_bot } = agentOf(parts.join(" ").slice(0, 400));
+        for (const name of [platform, browser, os]) assert.ok(name === null || (name.length > 0 && name.length <= 64));
+        assert.equal(typeof is_bot, "boolean");
+      }),
+      { numRuns: 300 },
+    );
+  });
 });
 
 describe("KnownAgents", () => {

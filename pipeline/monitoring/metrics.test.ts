@@ -13,8 +13,8 @@ const SNAPSHOT: RunSnapshot = {
     messageBytes: 2000,
     deadLetters: 3,
     conflictingEvents: 9,
-    eventsWithUnknownFields: 12,
-    sharedAnonymousIds: 13,
+    sharedAnonymousIds: 12,
+    eventsWithUnknownFields: 13,
     "refusedRows.events": 2,
     "refusedRows.dead_letters": 1,
     "worker.bundles": 7,
@@ -43,7 +43,7 @@ describe("the metrics of run", () => {
       "pipeline_conflicting_events_total 9",
       "pipeline_dead_letters_total 5",
       "pipeline_events_total 10",
-      "pipeline_events_with_unknown_fields_total 12",
+      "pipeline_events_with_unknown_fields_total 13",
       "pipeline_failed_bundles_total 4",
       "pipeline_failed_checkpoints_total 6",
       "pipeline_job_restarts_total 5",
@@ -53,7 +53,7 @@ describe("the metrics of run", () => {
       'pipeline_refused_rows_total{table="dead_letters"} 1',
       'pipeline_refused_rows_total{table="events"} 2',
       "pipeline_replayed_events_total 11",
-      "pipeline_shared_anonymous_ids_total 13",
+      "pipeline_shared_anonymous_ids_total 12",
       "pipeline_watermark_lag_seconds 1.5",
     ]);
     assert.match(text, /^# TYPE pipeline_events_total counter$/m);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { BatchEvents } from "./batchEvents";
 import { readBatch } from "./readBatch";
+import { decodeMessage } from "@eventlogger/events/eventMessage";
 import { RequestError, type ErrorCode } from "../../http/errors";
 import { sampleEvent } from "../../testing/requests";
 
@@ -147,8 +148,16 @@ describe("readBatch", () => {
   });
 
   it("readBatch accepts or rejects each event of any batch exactly once", () => {
+    const value = fc.oneof(fc.string({ unit: "binary" }), fc.double(), fc.jsonValue({ maxDepth: 2 }));
+    const optional = fc.record(
+      {
+        ...{ anonymous_id: value, sent_at: value, app: value, platform: value, referrer: value },
+        ...{ is_bot: value, original_event_time: value, sentAt: value, ["__proto__"]: value, properties: value },
+      },
+      { requiredKeys: [] },
+    );
     const event = fc.oneof(
-      fc.constant(sampleEvent()),
+      optional.map((fields) => sampleEvent(fields)),
       fc.json({ maxDepth: 3 }).map((text) => JSON.parse(text) as unknown),
     );
     fc.assert(
@@ -157,7 +166,13 @@ describe("readBatch", () => {
         assert.equal(batch.messages.length + batch.rejected.length, events.length);
         assert.deepEqual(ids(read(json(events))), ids(batch));
         for (const { errors } of batch.rejected) assert.ok(errors.length > 0);
+        // What ingest publishes must be an event for the pipeline.
+        for (const { data } of batch.messages) {
+          const decoded = decodeMessage(data, { messageId: "m", publishTime: RECEIVED_AT });
+          assert.ok(decoded.ok, JSON.stringify(decoded));
+        }
       }),
+      { numRuns: 150 },
     );
   });
 });
