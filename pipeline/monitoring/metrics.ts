@@ -113,16 +113,16 @@ const METRICS: readonly Metric[] = [
     read: counterOf("conflictingEvents"),
   },
   {
-    name: "pipeline_events_with_unknown_fields_total",
-    type: "counter",
-    help: "Events whose messages have fields that this release does not know. They are kept in the properties",
-    read: counterOf("eventsWithUnknownFields"),
-  },
-  {
     name: "pipeline_shared_anonymous_ids_total",
     type: "counter",
     help: "Anonymous ids that were seen with more than 50 users, and count for nobody since then",
     read: counterOf("sharedAnonymousIds"),
+  },
+  {
+    name: "pipeline_events_with_unknown_fields_total",
+    type: "counter",
+    help: "Events whose messages have fields that this release does not know. They are kept in the properties",
+    read: counterOf("eventsWithUnknownFields"),
   },
   {
     name: "pipeline_state_bytes",
