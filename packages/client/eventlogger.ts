@@ -781,6 +781,8 @@ export function createClient(
   /** Resolves once all events tracked before are answered or dropped, or after the timeout. */
   function settled(timeoutMs = 10000): Promise<void> {
     return new Promise((resolve) => {
+      // Takes over what a tab has left that was closed since.
+      plan();
       if (!queue.length) return resolve();
       const late = env.setTimeout(() => {
         flushes = flushes.filter((other) => other !== waiter);
