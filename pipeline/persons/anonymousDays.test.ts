@@ -74,7 +74,7 @@ describe("CollectAnonymousDays", () => {
     }
   });
 
-  it("of an id with thousands of users in a bundle, so many are emitted that it is shared", async () => {
+  it("of an id with thousands of users in a bundle, 51 are emitted, which make it a shared id", async () => {
     const events = Array.from({ length: 5000 }, (_, i) => event("a", `u${i}`));
     const output = await runBundle(new CollectAnonymousDays(SECRET, true), events);
     assert.deepEqual(

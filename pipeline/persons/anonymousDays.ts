@@ -13,7 +13,7 @@ import { encodeAnonymousDays, type AnonymousDays } from "./encoding";
 /** Anonymous ids that are collected before they are emitted; limits the memory of a large bundle. */
 const MAX_IDS = 50_000;
 
-/** With so many users in one bundle an id is shared, whatever the other users are. */
+/** An id with this number of users in one bundle is shared, whatever its other users are. */
 const MAX_USERS = MAX_LINKED_USERS + 1;
 
 /** Days of an anonymous id with one user, or without a user, and the same of the next user. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ReplayEncoder } from "@eventlogger/events/replayMessage";
-import type { DayVersion } from "@eventlogger/events/totals/totals";
+import { DAY_COUNTS, type DayVersion } from "@eventlogger/events/totals/totals";
 import type { SessionWindows } from "../eventPipeline";
 import { ToEventRows } from "../io/bigquery/toEventRows";
 import type { ParsedEvent } from "../parse/parsedEvent";
@@ -16,16 +16,21 @@ const START = Date.UTC(2026, 0, 31, 23, 50);
 /** Events around a midnight, at distances of about a gap. */
 const events = fc
   .array(
-    fc.record({ at: fc.integer({ min: 0, max: 30 }), session: fc.integer({ max: 3 }), user: fc.integer({ max: 3 }) }),
+    fc.record({
+      ...{ at: fc.integer({ min: 0, max: 30 }), session: fc.nat(3), user: fc.nat(3) },
+      ...{ device: fc.nat(2), isBot: fc.boolean() },
+    }),
     { minLength: 1, maxLength: 40 },
   )
   .map((list) =>
-    list.map(({ at, session, user }, i) =>
+    list.map(({ at, session, user, device, isBot }, i) =>
       parsedEvent({
         event_id: `e${i}`,
         session_id: `s${session}`,
         event_time: START + at * 30_000,
         user_id: user > 0 ? `u${user}` : null,
+        anonymous_id: device > 0 ? `a${device}` : null,
+        is_bot: isBot,
       }),
     ),
   );
@@ -43,18 +48,25 @@ function replayed(list: readonly ParsedEvent[], windows: SessionWindows): Parsed
   );
 }
 
-/** The totals of each day, without the numbers of their versions. */
+/** The totals of each day and the persons of each cohort and week, without the numbers of their versions. */
 async function totals(input: readonly ParsedEvent[], sizes: number[], windows: SessionWindows) {
   const computations = new Computations(GAP, "00112233445566778899aabbccddeeff", windows);
-  const deltas = [
-    ...(await computations.countSessions(input, sizes)),
-    ...(await computations.countUsers(input, sizes)),
-  ];
+  const persons = await computations.countPersons(input, sizes);
+  const deltas = [...(await computations.countSessions(input, sizes)), ...persons.days];
   const newest = new Map<number, DayVersion>();
   for (const day of await computations.totalDays(deltas, sizes)) newest.set(day.day, day);
-  return [...newest.values()]
-    .sort((a, b) => a.day - b.day)
-    .map(({ day, sessions, durationMs, activeUsers, newUsers }) => [day, sessions, durationMs, activeUsers, newUsers]);
+  const cohorts = new Map<string, number>();
+  for (const { cohortWeek, weekOffset, persons: n } of await computations.totalCohorts(persons.weeks, sizes)) {
+    cohorts.set(`${cohortWeek} ${weekOffset}`, n);
+  }
+  const isCounted = (counts: readonly number[]): boolean => counts.some((n) => n !== 0);
+  return {
+    days: [...newest.values()]
+      .sort((a, b) => a.day - b.day)
+      .map((day) => ({ day: day.day, counts: DAY_COUNTS.map((count) => day[count]) }))
+      .filter(({ counts }) => isCounted(counts)),
+    cohorts: [...cohorts].filter(([, n]) => n !== 0).sort(([a], [b]) => (a < b ? -1 : 1)),
+  };
 }
 
 describe("Replayed events", function () {

@@ -37,7 +37,7 @@ describe("countUsers", () => {
     assert.deepEqual(await countUsers(event("2026-01-31", null)), []);
   });
 
-  it("a visitor is an anonymous person until an event, however late, has the anonymous id and a user id", async () => {
+  it("a visitor is an anonymous person until an event of any time has the anonymous id and a user id", async () => {
     const computations = new Computations(30 * 60_000);
     const visit = (date: string, user_id: string | null): ParsedEvent =>
       parsedEvent({ event_time: at(date), user_id, anonymous_id: "a" });
