@@ -448,6 +448,8 @@ export function createClient(
   const aborts = new Set<() => void>();
   let closing: Promise<FlushResult> | undefined;
   let stopped = false;
+  /** Whether the page was left. It may come back. What still runs until then must not claim its stored events again. */
+  let isLeft = false;
   let flushes: { readonly upTo: number; readonly done: () => void }[] = [];
   /** Since the last result of flush or close. */
   let sent = 0;
@@ -628,7 +630,7 @@ export function createClient(
 
   /** Sends now or starts the timer, if there is anything to send and neither has happened yet. */
   function plan(): void {
-    if (stopped) return;
+    if (stopped || isLeft) return;
     if (storedQueue && queue.length) storedQueue.claim(true);
     else takeOver();
     if (sending || pausing) return;
@@ -756,6 +758,7 @@ export function createClient(
     else onReturn();
   }
   function onLeave(): void {
+    isLeft = true;
     handOver(true);
     if (storedQueue) storedQueue.claim(false);
   }
@@ -764,6 +767,7 @@ export function createClient(
   };
   /** The page lives on. The results of beacons are unknown, so send them again; the ids make that harmless. */
   function onReturn(): void {
+    isLeft = false;
     mark(take(["beacon"], MAX_NUMBER, MAX_NUMBER), "waiting");
     plan();
   }
@@ -781,6 +785,8 @@ export function createClient(
   /** Resolves once all events tracked before are answered or dropped, or after the timeout. */
   function settled(timeoutMs = 10000): Promise<void> {
     return new Promise((resolve) => {
+      // Takes over what a tab has left that was closed since.
+      plan();
       if (!queue.length) return resolve();
       const late = env.setTimeout(() => {
         flushes = flushes.filter((other) => other !== waiter);

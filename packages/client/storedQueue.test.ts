@@ -66,6 +66,21 @@ describe("the stored queue of the client", () => {
     assert.deepEqual(idsOf(next.page), [id]);
   });
 
+  it("a tab that stays open sends what a tab has left that was closed since, with its next event or at flush", async () => {
+    const staying = tab();
+    for (const event of ["an event", undefined]) {
+      const closed = tab({}, () => "network");
+      closed.client.track("a");
+      closed.page.beacon = () => false;
+      closed.page.leave();
+      closed.page.die();
+      if (event) staying.client.track(event);
+      else assert.deepEqual(await staying.client.flush(), { sent: 3, dropped: 0, pending: 0 });
+      await clock.advance(10_000);
+      assert.deepEqual(stored(), []);
+    }
+  });
+
   it("a crashed tab's events are taken over after 5 min, a living tab's are not", async () => {
     const crashed = tab({}, () => "network");
     const id = crashed.client.track("a");

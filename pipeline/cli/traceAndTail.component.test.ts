@@ -68,8 +68,8 @@ describe("eventlogger trace and eventlogger tail", function () {
 
     it("shows the row, the day in the generation's time zone, the session with its bounds, the person with links, and the record", async () => {
       await recordGeneration(warehouse.bigquery, dataset, berlin);
-      // 23:30 UTC of yesterday is today in Berlin, in winter and in summer.
-      const at = Math.floor(NOW / 86_400_000) * 86_400_000 - 30 * MINUTE;
+      // 23:10 UTC of yesterday is today in Berlin, in winter and in summer.
+      const at = Math.floor(NOW / 86_400_000) * 86_400_000 - 50 * MINUTE;
       const visit = { session_id: "s-1", anonymous_id: "a-1", received_at: NOW };
       const wanted = event({ ...visit, event_id: "0042", event_time: at, country: "DE", original_event_time: at - 7 });
       await insertEvents([
