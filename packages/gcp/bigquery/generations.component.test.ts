@@ -21,6 +21,7 @@ import {
   type GenerationSettings,
 } from "./generations";
 import { runQuery } from "./query";
+import { LabelledGeneration } from "./stateLabels";
 import { rollupVersion } from "./testing/rows";
 import { useBigQueryEmulator } from "./testing/useBigQueryEmulator";
 
@@ -216,6 +217,23 @@ describe("the table generations", function () {
       all.map((row) => ["generation", "session_count", "total_users"].map((column) => row.number(column)).join(" ")),
       ["1 1 1", "2 5 2", "2 7 6"],
     );
+  });
+
+  it("the highest version of a generation is one of its days or of its cohorts", async () => {
+    await record();
+    const highest = (generation: number) => new LabelledGeneration(fixture.bigquery, dataset, generation).maxVersion();
+    assert.equal(await highest(1), 0);
+    const day = { date: "2024-05-01", version: 9 };
+    const tables = fixture.bigquery.dataset(dataset);
+    await tables.table("daily_rollup_versions").insert([rollupVersion(day)]);
+    assert.equal(await highest(1), 9);
+    const { updated_at, written_date } = rollupVersion(day);
+    const cohort = { cohort_week: "2024-04-29", week_offset: 0, person_count: 1, updated_at, written_date };
+    await tables.table("weekly_retention_versions").insert([
+      { ...cohort, generation: 1, version: 11 },
+      { ...cohort, generation: 2, version: 12 },
+    ]);
+    assert.equal(await highest(1), 11);
   });
 
   it("a run whose settings differ from those of the dataset is refused, and the error names both values", () => {

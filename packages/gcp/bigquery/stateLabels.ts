@@ -9,7 +9,7 @@ import {
 } from "./generations";
 import { runQuery } from "./query";
 import { existingTable } from "./setup/existingTable";
-import { dailyRollupVersionsTable, generationsTable } from "./tables";
+import { dailyRollupVersionsTable, generationsTable, weeklyRetentionVersionsTable } from "./tables";
 import { tableReference } from "./views";
 
 /** The numbers of a generation, and the columns of its row that name the state they come from. */
@@ -65,10 +65,17 @@ export class LabelledGeneration {
     return found !== undefined && created > Date.parse(found.createdAt);
   }
 
-  /** The highest version of any day; 0 when the generation has no numbers. @throws Error that names the missing permission */
+  /** The highest version of any day or cohort; 0 when the generation has no numbers. @throws Error that names the missing permission */
   async maxVersion(): Promise<number> {
+    const retention = tableReference(this.bigquery.projectId, this.dataset, weeklyRetentionVersionsTable.name);
     const [row] = await this.query(
-      `SELECT IFNULL(MAX(version), 0) AS version FROM ${this.versions} WHERE generation = @generation`,
+      `SELECT IFNULL(MAX(version), 0) AS version
+       FROM (
+         SELECT generation, version FROM ${this.versions}
+         UNION ALL
+         SELECT generation, version FROM ${retention}
+       )
+       WHERE generation = @generation`,
     );
     return row?.number("version") ?? 0;
   }

@@ -137,8 +137,8 @@ describe("the pipeline for Dataflow", function () {
         }
       }
     }
-    // The reads of both subscriptions; rows and rejected rows of four writes; input and output of the grouping of sessions.
-    assert.equal(edges, 12);
+    // The reads of both subscriptions; rows and rejected rows of five writes; input and output of the grouping of sessions.
+    assert.equal(edges, 14);
   });
 
   it("contains no part of the source for other runners, and only unbounded collections", () => {

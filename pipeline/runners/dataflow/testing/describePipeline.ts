@@ -68,9 +68,9 @@ function windowing(components: runnerApi.Components, strategy: runnerApi.Windowi
   };
 }
 
-/** The table in the configuration of a write, which Java serialised. */
+/** The table in the configuration of a write, which Java serialised with its length before it. A project begins with a letter. */
 function tableIn(configuration: Uint8Array | undefined): string | undefined {
-  const pattern = new RegExp(`[\\w-]+:\\w+\\.(${tables.map(({ name }) => name).join("|")})`);
+  const pattern = new RegExp(`[a-z][\\w-]*:\\w+\\.(${tables.map(({ name }) => name).join("|")})`);
   return pattern.exec(Buffer.from(configuration ?? []).toString("latin1"))?.[0];
 }
 
