@@ -156,10 +156,14 @@ describe("eventlogger", function () {
         "created table analytics.dead_letters",
         "created table analytics.accepted_ids",
         "created table analytics.generations",
+        "created table analytics.weekly_retention_versions",
         "created view analytics.daily_rollup_latest",
         "created view analytics.daily_rollups",
         "created view analytics.daily_rollups_all",
         "created view analytics.events_unique",
+        "created view analytics.weekly_retention_latest",
+        "created view analytics.weekly_retention",
+        "created view analytics.weekly_retention_all",
       ]);
       const second = await eventlogger(args, { env: env() });
       assert.equal(second.code, 0, second.stderr);

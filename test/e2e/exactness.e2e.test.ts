@@ -137,7 +137,7 @@ describe("End to end", function () {
   const heldLeases = (): Promise<number> =>
     numberOf("SELECT COUNT(*) AS n FROM analytics.generations WHERE lease_expires_at > CURRENT_TIMESTAMP()");
 
-  it("the rollups are exact for 20,000 events of any order and age, with duplicates", async () => {
+  it("all numbers and the retention are exact for 20,000 events of any order and age, of users, bots and visitors who log in, with duplicates", async () => {
     await traffic.post({ shuffleWindow: 20_000 });
     await traffic.assertExact();
     await assertVerified();

@@ -28,7 +28,10 @@ export interface RetentionComparison {
   readonly notCheckable: number;
 }
 
-/** Persons of each cohort and offset from the raw events alone: active days and first days of {@link personDaysSql}, by ISO weeks. */
+/**
+ * Persons of each cohort and offset from the raw events alone: active days and first days of {@link personDaysSql}, by ISO weeks. The
+ * emulator needs the cast: there, the week of a date is a time.
+ */
 export function expectedRetentionSql(scope: Scope): string {
   return `
 WITH ${personDaysSql(scope)},
@@ -42,7 +45,7 @@ active_weeks AS (
   FROM counted
   JOIN cohorts ON cohorts.kind = counted.kind AND cohorts.id = counted.id
 )
-SELECT cohort_week, DIV(DATE_DIFF(week, cohort_week, DAY), 7) AS week_offset, COUNT(*) AS person_count
+SELECT CAST(cohort_week AS DATE) AS cohort_week, DIV(DATE_DIFF(week, cohort_week, DAY), 7) AS week_offset, COUNT(*) AS person_count
 FROM active_weeks
 WHERE DATE_DIFF(week, cohort_week, DAY) <= ${7 * MAX_WEEK_OFFSET}
 GROUP BY 1, 2`;
