@@ -3,16 +3,12 @@ import type { DaySet } from "@eventlogger/events/users/activeDays";
 import type { VarintReader, VarintWriter } from "@eventlogger/events/varints";
 
 /** How a set of days is written. The values are part of stored state. */
-const enum Form {
-  Empty = 0,
-  OneDay = 1,
-  Bitmap = 2,
-}
+const FORM = { empty: 0, oneDay: 1, bitmap: 2 };
 const FORMS = 3;
 
-function formOf(set: DaySet): Form {
-  if (set === undefined) return Form.Empty;
-  return typeof set === "number" ? Form.OneDay : Form.Bitmap;
+function formOf(set: DaySet): number {
+  if (set === undefined) return FORM.empty;
+  return typeof set === "number" ? FORM.oneDay : FORM.bitmap;
 }
 
 function writeSet(writer: VarintWriter, set: DaySet): void {
@@ -25,18 +21,18 @@ function writeSet(writer: VarintWriter, set: DaySet): void {
 }
 
 /** @returns undefined for damaged bytes */
-function readSet(reader: VarintReader, form: Form): { readonly set: DaySet } | undefined {
-  if (form === Form.Empty) return { set: undefined };
+function readSet(reader: VarintReader, form: number): { readonly set: DaySet } | undefined {
+  if (form === FORM.empty) return { set: undefined };
   const first = reader.signed();
   if (first === undefined) return undefined;
-  if (form === Form.OneDay) return { set: first };
+  if (form === FORM.oneDay) return { set: first };
   const length = reader.unsigned();
   const bits = length === undefined || length === 0 ? undefined : reader.take(length);
   return bits && { set: { start: first * 8, bits } };
 }
 
 /**
- * Writes the days of a person: a byte that says how both sets are written, then the days of people, then those of bots. One day is a
+ * Writes the days of a person: a byte with the forms of both sets, then the days of people, then those of bots. One day is a
  * signed varint; several days are the first byte of the bitmap (its first day divided by 8, a signed varint), its length, and the bitmap.
  */
 export function writePersonDays(writer: VarintWriter, { human, bots }: Readonly<PersonDays>): void {

@@ -42,7 +42,7 @@ export class RetentionSums {
 
   add({ cohortWeek, weekOffset, persons }: RetentionDelta): void {
     let cohort = this.cohorts.get(cohortWeek);
-    if (!cohort) this.cohorts.set(cohortWeek, (cohort = new Map()));
+    if (!cohort) this.cohorts.set(cohortWeek, (cohort = new Map<number, number>()));
     cohort.set(weekOffset, (cohort.get(weekOffset) ?? 0) + persons);
   }
 
