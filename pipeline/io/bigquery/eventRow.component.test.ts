@@ -39,6 +39,26 @@ describe("eventRow", function () {
     assert.equal(second.text("properties"), "none");
   });
 
+  it("the raw table keeps the anonymous id, the original time, and where an event comes from", async () => {
+    const dataset = await fixture.freshDataset();
+    const origin = { app: "shop", platform: "web", referrer: "search.example", browser: "Firefox", os: "Linux" };
+    const full = event({ event_time: lastMs, anonymous_id: "a-1", ...origin, is_bot: true, original_event_time: -1 });
+    const events = fixture.bigquery.dataset(dataset).table("events");
+    await events.insert([eventRow(full), eventRow(event({ event_time: 0 }))]);
+    const rows = await runQuery(
+      fixture.bigquery,
+      `SELECT anonymous_id, app, platform, referrer, browser, os, UNIX_MILLIS(original_event_time) AS original_ms
+       FROM ${dataset}.events WHERE is_bot`,
+    );
+    const [row, ...others] = rows;
+    assert.ok(row);
+    assert.deepEqual(others, []);
+    for (const [column, value] of Object.entries({ anonymous_id: "a-1", ...origin })) {
+      assert.equal(row.text(column), value);
+    }
+    assert.equal(row.number("original_ms"), -1);
+  });
+
   it("events_unique shows each event_id once, as it was first received", async () => {
     const dataset = await fixture.freshDataset();
     const twice = event({ event_id: "a", event_time: lastMs, received_at: 2000, page: "second" });
