@@ -1,9 +1,9 @@
-// Builds the files that the package ships from its one source, eventlogger.ts:
+// Builds the files that the package ships from eventlogger.ts and what it imports:
 //   node packages/client/build.mjs [--quiet]
 // The same source gives the same bytes on every machine, because pages pin the script by its hash. It does nothing when the
 // files are up to date, and prints the size of each unless --quiet is given. Run `tsc -b` first: it writes the types.
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
@@ -27,11 +27,23 @@ export {};
 const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 
 const banner = `/*! ${manifest.name} ${manifest.version} | ${manifest.license} */`;
+/** Properties that only the client itself reads. Shorter names save 2 % of the size. */
+const INTERNAL = /^(claim|takeOver|restartSession|sessionId|upTo|pauseMs|nth|json|bytes|storedAs|state)$/;
+
 const FILES = {
-  "eventlogger.mjs": { format: "esm" },
+  "eventlogger.mjs": { format: "esm", minify: true, mangleProps: INTERNAL },
   "eventlogger.cjs": { format: "cjs" },
-  "eventlogger.iife.js": { format: "iife", globalName: "eventlogger", minify: true },
 };
+
+/** The script for a script tag. */
+const SCRIPT = "eventlogger.iife.js";
+
+/** The script that defines the global `eventlogger` with the exports of a module. esbuild's own wrapper is 200 bytes larger. */
+function scriptOf(module) {
+  const [, banner, code, exported] = /^(\/\*!.*\*\/\n)(.*)export\{(.*)\};\n$/s.exec(module);
+  const members = exported.replace(/([\w$]+) as (\w+)/g, "$2:$1");
+  return `${banner}var eventlogger=(()=>{"use strict";${code}return{${members}}})();\n`;
+}
 
 const sha256 = (data) => createHash("sha256").update(data).digest("hex");
 
@@ -45,7 +57,13 @@ function readFile(file) {
 
 /** A hash of everything that decides the bytes of the files. */
 function inputHash() {
-  const inputs = [join(root, SOURCE), TYPES, fileURLToPath(import.meta.url), join(root, "package.json")];
+  const sources = readdirSync(root).filter((name) => /^\w+\.ts$/.test(name));
+  const inputs = [
+    ...sources.sort().map((name) => join(root, name)),
+    TYPES,
+    fileURLToPath(import.meta.url),
+    join(root, "package.json"),
+  ];
   return sha256(inputs.map((file) => sha256(readFileSync(file))).join());
 }
 
@@ -65,6 +83,10 @@ async function build(input) {
   if (version !== wanted)
     throw new Error(`esbuild ${version} is installed, but package.json names ${wanted}: run npm ci`);
   const files = {};
+  const write = (name, text) => {
+    writeFileSync(join(dist, name), text);
+    files[name] = sha256(text);
+  };
   for (const [name, options] of Object.entries(FILES)) {
     const { outputFiles } = await bundle({
       absWorkingDir: root,
@@ -79,20 +101,16 @@ async function build(input) {
       write: false,
       ...options,
     });
-    const [{ contents }] = outputFiles;
-    writeFileSync(join(dist, name), contents);
-    files[name] = sha256(contents);
+    write(name, outputFiles[0].text);
   }
-  const types = readFileSync(TYPES);
-  writeFileSync(join(dist, IMPORT_TYPES), types);
-  files[IMPORT_TYPES] = sha256(types);
-  writeFileSync(join(dist, GLOBAL_TYPES), GLOBAL_TYPES_TEXT);
-  files[GLOBAL_TYPES] = sha256(GLOBAL_TYPES_TEXT);
+  write(SCRIPT, scriptOf(readFileSync(join(dist, "eventlogger.mjs"), "utf8")));
+  write(IMPORT_TYPES, readFileSync(TYPES, "utf8"));
+  write(GLOBAL_TYPES, GLOBAL_TYPES_TEXT);
   writeFileSync(STAMP, JSON.stringify({ input, files }));
 }
 
 function printSizes() {
-  for (const name of Object.keys(FILES)) {
+  for (const name of [...Object.keys(FILES), SCRIPT]) {
     const bytes = readFileSync(join(dist, name));
     console.log(`${name.padEnd(20)} ${bytes.length} bytes, ${gzipSync(bytes, { level: 9 }).length} gzipped`);
   }

@@ -1,10 +1,15 @@
 /**
  * Client of the ingest service for browsers and Node (18 or newer), without dependencies. It uses only the syntax and
- * the library of ES2018. It builds addresses as text, because the `URL` of React Native is incomplete. It queues events, sends them in batches, and retries a batch until it is answered. Each event
+ * the library of ES2018. It builds addresses as text, because the `URL` of React Native is incomplete. It queues events,
+ * stores the queue where there is storage, sends events in batches, and retries a batch until it is answered. Each event
  * gets its `event_id` when it is tracked, so a retry changes no number.
  *
  * It collects nothing by itself: no page address, no user agent, no cookies.
  */
+import { attempt } from "./attempt";
+import { adapterStore, createStore, pageStore, PREFIX, type Store } from "./store";
+import { createStoredQueue, type StoredQueue } from "./storedQueue";
+import { ANONYMOUS_KEY, createVisitor, type Visitor } from "./visitor";
 
 /** An id. A number is sent as its text: 42 as `"42"`. */
 export type Id = string | number;
@@ -15,10 +20,18 @@ export interface EventFields {
   readonly country?: string | null;
   readonly region?: string | null;
   readonly city?: string | null;
+  /** The app that sends the event. @default the name of the write key */
+  readonly app?: string | null;
+  /** Such as `web`, `ios`, `android` or `server`. @default the service derives it from the request */
+  readonly platform?: string | null;
+  /** URL or host of the page before; only the host is kept. */
+  readonly referrer?: string | null;
   /** At most 16 KiB as JSON. */
   readonly properties?: Readonly<Record<string, unknown>>;
   /** Overrides the user set by `identify`. */
   readonly user_id?: Id | null;
+  /** Overrides the client's anonymous id. In Node there is no default: one process acts for many people. */
+  readonly anonymous_id?: Id | null;
   /** Overrides the client's session. Required in Node: one process acts for many users, so it has no session. */
   readonly session_id?: Id;
   /** Epoch milliseconds, or ISO 8601. @default now */
@@ -45,12 +58,16 @@ export interface Drop {
    * - `rejected`: the service rejected this event; `errors` has the reasons.
    * - `refused`: the service refused the whole request, for example because of a wrong key; `errors` has its answer.
    * - `closed`: the client was closed before the event could be sent.
+   * - `no-consent`: consent was withdrawn before the event could be sent.
    */
-  readonly reason: "queue-full" | "invalid" | "rejected" | "refused" | "closed";
+  readonly reason: "queue-full" | "invalid" | "rejected" | "refused" | "closed" | "no-consent";
   readonly errors: readonly FieldError[];
 }
 
-/** What happened to the events since the previous result of `flush` or `close`. Each event is counted once. */
+/**
+ * What happened to the events since the previous result of `flush` or `close`. Each event is counted once. Events that this
+ * client has taken over from a closed tab or an earlier start count, too.
+ */
 export interface FlushResult {
   /** Events that the service accepted. */
   readonly sent: number;
@@ -58,6 +75,17 @@ export interface FlushResult {
   readonly dropped: number;
   /** Events tracked before the call that have no answer yet: 0 unless the timeout has passed. Always 0 after `close`. */
   readonly pending: number;
+}
+
+/**
+ * Storage for programs that are not pages, such as React Native apps. It gets one key, `eventlogger`. Only one client at a
+ * time may use it. The functions may return promises; an exception is treated as missing storage.
+ */
+export interface ClientStorage {
+  /** The stored text; null or undefined when there is nothing. */
+  get(key: string): unknown;
+  set(key: string, value: string): unknown;
+  remove(key: string): unknown;
 }
 
 export interface ClientOptions {
@@ -83,6 +111,19 @@ export interface ClientOptions {
   /** Time limit of one request, ms. After it the batch is retried. @default 15000 */
   readonly requestTimeout?: number;
   /**
+   * Maximum size of the events that one tab keeps in storage until they are answered, bytes of JSON. Further events are kept
+   * in memory only. 0 stores no events. @default 1048576
+   */
+  readonly maxStoredBytes?: number;
+  /** Keeps the ids and the queue, where there is no `localStorage`. @default `localStorage` in pages, else nothing */
+  readonly storage?: ClientStorage;
+  /**
+   * Nothing is stored, read or sent before `consent(true)`; until then events are kept in memory only. @default false
+   */
+  readonly requireConsent?: boolean;
+  /** Prints events, requests and answers on the console. @default false */
+  readonly debug?: boolean;
+  /**
    * Called for each dropped event, never from within `track`.
    * @default one warning on the console for each reason
    */
@@ -101,8 +142,28 @@ export interface Client {
    * new session if the current one has events of a user, so a page may pass null each time nobody is logged in.
    */
   identify(userId: Id | null): void;
-  /** Makes the following events anonymous and starts a new session, also in the other tabs. */
+  /**
+   * Queues an event `alias`, which links an anonymous id to a user: its events count for the user, earlier and later ones.
+   * Needed only for an anonymous id of another device or system. Events after `identify` have both ids, which links them. The
+   * user of the following events does not change.
+   * @param anonymousId default: the client's own
+   * @returns as `track`
+   * @throws TypeError in Node without an `anonymousId` or a `session_id`
+   */
+  alias(userId: Id, anonymousId?: Id, fields?: EventFields): string | null;
+  /** The anonymous id of this browser or device; null in Node, before consent, and until `storage` is loaded. */
+  anonymousId(): string | null;
+  /**
+   * Makes the following events anonymous, takes a new anonymous id and starts a new session, also in the other tabs. Call it
+   * at a logout on a device that several people use.
+   */
   reset(): void;
+  /**
+   * True starts storing and sending. False withdraws: it drops the events that are not answered, removes everything that the
+   * client has stored, also in the other tabs, and drops the following events. The choice is not stored: with
+   * `requireConsent`, call it on every page.
+   */
+  consent(isGranted: boolean): void;
   /**
    * Sends queued events without waiting for batches to fill. It respects `Retry-After`.
    * @param timeoutMs default 10000
@@ -125,8 +186,11 @@ interface Answer {
 }
 
 interface KeyValueStorage {
+  readonly length?: number;
+  key?(index: number): string | null;
   getItem(key: string): string | null;
   setItem(key: string, value: string): void;
+  removeItem?(key: string): void;
 }
 
 /** The parts of a browser or of Node that the client uses, by their global names. Optional parts may be missing. */
@@ -137,24 +201,29 @@ export interface Environment {
   setTimeout(run: () => void, ms: number): unknown;
   clearTimeout(timer: unknown): void;
   readonly AbortController: new () => { readonly signal: unknown; abort(): void };
-  readonly URL?: new (url: string) => unknown;
+  readonly URL?: new (url: string, base?: string) => { readonly href: string };
   readonly TextEncoder: new () => { encode(text: string): Uint8Array };
   readonly crypto?: { getRandomValues(bytes: Uint8Array): unknown };
   readonly localStorage?: KeyValueStorage;
   readonly sessionStorage?: KeyValueStorage;
   readonly navigator?: { readonly sendBeacon?: (this: unknown, url: string, body: string) => boolean };
   readonly location?: { readonly href: string };
-  readonly document?: EventSource & { readonly visibilityState: string };
+  readonly document?: Document;
   readonly Request?: { readonly prototype: object };
-  readonly console?: { warn(text: string): void };
+  readonly console?: { warn(text: string): void; log?(...values: unknown[]): void };
   readonly process?: { readonly versions?: { readonly node?: string } };
   addEventListener?: EventSource["addEventListener"];
   removeEventListener?: EventSource["removeEventListener"];
 }
 
+type Document = EventSource & { readonly visibilityState: string };
+
+/** The fields of `StorageEvent`. Other events lack them. */
+export type Listener = (event: { readonly key?: string | null; readonly newValue?: string | null }) => void;
+
 interface EventSource {
-  addEventListener(type: string, listener: () => void): void;
-  removeEventListener(type: string, listener: () => void): void;
+  addEventListener(type: string, listener: Listener): void;
+  removeEventListener(type: string, listener: Listener): void;
 }
 
 const MAX_BATCH_EVENTS = 1000;
@@ -165,6 +234,10 @@ const MAX_LAST_BYTES = 60000;
 /** Upper bound of the wait before the second attempt; it doubles with each further attempt. */
 const FIRST_RETRY_MS = 1000;
 const MAX_RETRY_MS = 30000;
+/** After it the events of a silent tab are taken over. Browsers delay the timers of hidden tabs by up to 1 min. */
+const STALE_MS = 300000;
+/** Room in a batch for the ids that are added to an event after it was measured, bytes. */
+const RESERVED_BYTES = 1000;
 /** Longest `Retry-After` that the client respects. */
 const MAX_PAUSE_MS = 3600000;
 
@@ -181,6 +254,7 @@ const DEFAULTS = {
   maxQueueBytes: 4194304,
   sessionTimeout: 1800000,
   requestTimeout: 15000,
+  maxStoredBytes: MAX_BATCH_BYTES,
 };
 
 /** The options without a number. */
@@ -188,11 +262,14 @@ const OTHER_OPTIONS: Record<Exclude<keyof ClientOptions, keyof typeof DEFAULTS>,
   url: true,
   writeKey: true,
   userId: true,
+  storage: true,
+  requireConsent: true,
+  debug: true,
   onDrop: true,
 };
 
 /** The fields that {@link idText} is for. */
-const IDS = ["event_id", "session_id", "user_id"];
+const IDS = ["event_id", "session_id", "user_id", "anonymous_id"];
 
 /** The text of an id that is a number, a bigint or a boolean; any other value as it is. */
 const idText = <T>(id: T): T | string => (/^(number|bigint|boolean)$/.test(typeof id) ? String(id) : id);
@@ -205,8 +282,12 @@ const idText = <T>(id: T): T | string => (/^(number|bigint|boolean)$/.test(typeo
 const wellFormed = (json: string): string =>
   json.replace(/\\(ud[89a-f]..|.)/g, (escape) => (escape.length > 2 ? "\ufffd" : escape));
 
-const BATCH_START = '{"events":[';
-const BATCH_END = "]}";
+function fill(event: Record<string, unknown>, field: keyof EventFields, value: () => unknown): void {
+  if (event[field] === undefined) event[field] = value();
+}
+
+/** Size of `{"sent_at":1700000000000,"events":[]}`, rounded up. */
+const EMPTY_BATCH_BYTES = 50;
 
 type Uuid = () => string;
 
@@ -216,187 +297,90 @@ type Uuid = () => string;
  */
 function uuidv7(env: Environment): Uuid {
   return () => {
-    const bytes = new Uint8Array(10);
+    const bytes = new Uint8Array(10).map(() => env.Math.random() * 256);
     if (env.crypto) env.crypto.getRandomValues(bytes);
-    else bytes.forEach((_, i) => (bytes[i] = env.Math.random() * 256));
     bytes[2] = ((bytes[2] as number) & 0x3f) | 0x80;
-    const random = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+    const random = Array.from(bytes, (byte) => (byte + 256).toString(16).slice(1)).join("");
     const time = env.Date.now().toString(16).padStart(12, "0");
-    return [time.slice(0, 8), time.slice(8), "7" + random.slice(1, 4), random.slice(4, 8), random.slice(8)].join("-");
+    return `${time}7${random.slice(1)}`.replace(/(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
   };
 }
 
-const SESSION_KEY = "eventlogger.session";
-
-interface Session {
-  readonly id: string;
-  /** Epoch milliseconds of the last event, or of the start. */
-  readonly last: number;
-  /** Whether it has events of a user. */
-  readonly user?: boolean;
+/** The answer to a request. */
+interface Answered {
+  /** 0: no answer. */
+  readonly status: number;
+  /** Not before this time, ms. */
+  readonly pauseMs: number;
+  readonly body: { readonly rejected?: unknown; readonly errors?: unknown };
 }
 
-interface Sessions {
-  /** Returns the id of the current session for an event now. */
-  idFor(isOfUser: boolean): string;
-  /** Starts a new session: always, or only if the current one has events of a user. */
-  restart(always: boolean): void;
-}
-
-/**
- * Tabs share the session through localStorage. When storage is missing, forbidden or full, the session belongs to this
- * client only.
- */
-function createSessions(env: Environment, newId: Uuid, timeoutMs: number): Sessions {
-  let storage: KeyValueStorage | undefined;
-  try {
-    // Only in pages: on a server, stored sessions would be shared by all users.
-    if (env.document) storage = env.localStorage || env.sessionStorage;
-  } catch {
-    // Forbidden.
-  }
-  let current: Session | undefined;
-  /** A stored session that `restart` has ended. It stays in storage when the write fails. */
-  let ended: string | undefined;
-
-  function stored(): Session | undefined {
-    try {
-      const session = JSON.parse((storage as KeyValueStorage).getItem(SESSION_KEY) as string) as Session | null;
-      const isValid = session && /^[\w-]{1,128}$/.test(session.id) && session.last >= 0 && session.id !== ended;
-      return isValid ? session : undefined;
-    } catch {
-      return undefined;
-    }
-  }
-
-  /** The session that has not timed out. */
-  function active(): Session | undefined {
-    const other = stored();
-    // The stored session is older when a write has failed.
-    if (other && !(current && current.last > other.last)) current = other;
-    return current && env.Date.now() - current.last < timeoutMs ? current : undefined;
-  }
-
-  function save(session: Session): void {
-    current = session;
-    try {
-      if (storage) storage.setItem(SESSION_KEY, JSON.stringify(session));
-    } catch {
-      // Full or forbidden.
-    }
-  }
-
-  return {
-    idFor(isOfUser) {
-      const { id, user } = active() || { id: newId(), user: false };
-      save({ id, last: env.Date.now(), user: isOfUser || user });
-      return id;
-    },
-    restart(always) {
-      const session = active();
-      if (!always && !(session && session.user)) return;
-      const other = stored();
-      if (other) ended = other.id;
-      save({ id: newId(), last: env.Date.now() });
-    },
-  };
-}
-
-/** The result of a request. */
-type Outcome =
-  | { readonly kind: "accepted"; readonly rejected: readonly { index: number; errors: FieldError[] }[] }
-  | { readonly kind: "refused"; readonly errors: readonly FieldError[] }
-  | { readonly kind: "too-large" }
-  | { readonly kind: "failed"; readonly pauseMs: number };
-
-/** The delay of a Retry-After header (seconds or a date) in ms; 0 without the header. */
-function pauseMs(header: string | null, env: Environment): number {
-  if (!header) return 0;
-  const ms = /^\d+$/.test(header) ? Number(header) * 1000 : env.Date.parse(header) - env.Date.now();
+/** The delay of a Retry-After header (seconds or a date) in ms; 0 without a valid header. */
+function pauseOf(header: string | null, env: Environment): number {
+  const ms = Number(header) * 1000 || env.Date.parse(header as string) - env.Date.now();
   return ms > 0 ? Math.min(ms, MAX_PAUSE_MS) : 0;
 }
 
-function parsed(text: string): { rejected?: unknown; errors?: unknown } {
-  try {
-    return (JSON.parse(text) || {}) as object;
-  } catch {
-    return {};
-  }
-}
+const parsed = (text: string): { rejected?: unknown; errors?: unknown; event_id?: unknown } =>
+  attempt(() => JSON.parse(text) as object) || {};
 
 const list = <T>(value: unknown): T[] => (Array.isArray(value) ? (value as T[]) : []);
 
-function outcomeOf(status: number, retryAfter: string | null, text: string, env: Environment): Outcome {
-  const body = parsed(text);
-  if (status >= 200 && status < 300) return { kind: "accepted", rejected: list(body.rejected) };
-  if (status === 413) return { kind: "too-large" };
-  if (status >= 500 || status === 429 || status === 408) return { kind: "failed", pauseMs: pauseMs(retryAfter, env) };
-  const errors = list<FieldError>(body.errors);
-  return { kind: "refused", errors: errors.length ? errors : [{ field: "", message: `HTTP status ${status}` }] };
-}
+/** A problem with the whole event. */
+const problem = (message: string): FieldError[] => [{ field: "", message }];
 
 /** A queued event. */
 interface Entry {
   /** Sequence number in the order of tracking. */
   readonly nth: number;
-  readonly json: string;
+  json: string;
   /** Size of the JSON in UTF-8, with the comma after it. */
-  readonly bytes: number;
+  bytes: number;
+  /** Key in the store; undefined when the event is not stored. */
+  storedAs?: string;
   /**
-   * `sent`: in a request that is aborted when the page unloads. `handed-over`: in a request with `keepalive`, whose
+   * `held`: until there is consent and the storage is loaded; it lacks its session and its anonymous id. `sent`: in a request that is aborted when the page unloads. `handed`: in a request with `keepalive`, whose
    * answer arrives if the page stays. `beacon`: in a beacon, whose answer the page never sees. `done`: answered or
    * dropped; an answer to another request with it changes nothing.
    */
-  state: "waiting" | "sent" | "handed-over" | "beacon" | "done";
+  state: "held" | "waiting" | "sent" | "handed" | "beacon" | "done";
 }
 
-const bodyOf = (entries: readonly Entry[]): string =>
-  BATCH_START + entries.map(({ json }) => json).join(",") + BATCH_END;
-
-/** Resolves a URL against the address of the page as text. Dot segments stay: `fetch` resolves them. */
-function absolute(url: string, page: string | undefined): string {
-  if (/^[a-z][a-z\d+.-]*:/i.test(url)) return url;
-  const [, scheme = "", host = "", folder = "/"] = /^(https?:)(\/\/[^/?#]+)([^?#]*\/)?/.exec(page || "") || [];
-  if (url.startsWith("//")) return scheme + url;
-  return scheme + host + (url.startsWith("/") ? "" : folder) + url;
-}
+/** @param sentAt epoch milliseconds, by which the service detects a wrong clock */
+const bodyOf = (entries: readonly Entry[], sentAt: number): string =>
+  `{"sent_at":${sentAt},"events":[${entries.map(({ json }) => json).join(",")}]}`;
 
 function endpointOf(url: string, env: Environment): string {
-  const text = url ? absolute(String(url).trim(), env.location && env.location.href) : "";
-  // A user name is refused because fetch refuses it.
-  const [, origin, path = ""] = /^(https?:\/\/[^\s/?#@\\]+)(\/[^\s?#\\]*)?([?#].*)?$/i.exec(text) || [];
-  let isValid = origin !== undefined;
-  try {
-    // Checks the host and the port. Nothing is read from it.
-    if (origin !== undefined && env.URL) new env.URL(origin);
-  } catch {
-    isValid = false;
+  const URL = env.URL as NonNullable<typeof env.URL>;
+  let text: string | undefined = url && String(url).trim();
+  // Only pages resolve a relative URL, because the `URL` of React Native cannot.
+  if (text && !/^[a-z][a-z\d+.-]*:/i.test(text)) {
+    text = attempt(() => new URL(text as string, (env.location as { href: string }).href).href);
   }
-  if (!isValid) throw new TypeError(`url: must be the http(s) address of the ingest service, not ${url}`);
+  // A user name is refused because fetch refuses it.
+  const [, origin, path = ""] = /^(https?:\/\/[^\s/?#@\\]+)(\/[^\s?#\\]*)?([?#].*)?$/i.exec(text || "") || [];
+  // Checks the host and the port. Nothing is read from it. An old engine has no URL.
+  if (!origin || (URL && !attempt(() => new URL(origin)))) {
+    throw new TypeError(`url: must be the http(s) address of the service, not ${url}`);
+  }
   return `${origin}${path.replace(/\/*$/, "").replace(/\/events?$/, "")}/events/`;
 }
 
-/** The number of characters to insert, delete or replace to get from one name to the other (Levenshtein). */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 0; i < a.length; i++) {
-    const next = [i + 1];
-    for (let j = 0; j < b.length; j++) {
-      const [left, above, before] = [next[j], row[j + 1], row[j]] as [number, number, number];
-      next.push(Math.min(left + 1, above + 1, before + (a[i] === b[j] ? 0 : 1)));
-    }
-    row = next;
-  }
-  return row[b.length] as number;
-}
+/** The letters of a name, each with the next one. */
+const pairs = (name: string): string[] =>
+  name
+    .toLowerCase()
+    .split("")
+    .map((letter, i, all) => letter + (all[i + 1] as string));
 
 /** @throws TypeError that names the first unknown option and the known one nearest to it */
 function checkNames(options: ClientOptions): void {
   const known = Object.keys({ ...OTHER_OPTIONS, ...DEFAULTS });
   for (const name of Object.keys(options)) {
     if (known.indexOf(name) >= 0) continue;
-    const far = (other: string): number => distance(name.toLowerCase(), other.toLowerCase());
-    const nearest = known.reduce((a, b) => (far(b) < far(a) ? b : a));
+    const likeness = (other: string): number =>
+      pairs(name).filter((pair) => pairs(other).indexOf(pair) >= 0).length / other.length;
+    const nearest = known.reduce((a, b) => (likeness(b) > likeness(a) ? b : a));
     throw new TypeError(`${name}: is not an option; the nearest option is ${nearest}`);
   }
 }
@@ -408,11 +392,14 @@ function settingsOf(options: ClientOptions): typeof DEFAULTS {
   for (const name of Object.keys(DEFAULTS) as (keyof typeof DEFAULTS)[]) {
     const value = options[name] === undefined ? DEFAULTS[name] : options[name];
     const max = name === "batchSize" ? MAX_BATCH_EVENTS : MAX_NUMBER;
-    if (!(value >= 1 && value <= max)) throw new TypeError(`${name}: must be a number from 1 to ${max}, not ${value}`);
+    const min = Number(name !== "maxStoredBytes");
+    if (!(value >= min && value <= max)) {
+      throw new TypeError(`${name}: must be a number from ${min} to ${max}, not ${value}`);
+    }
     settings[name] = value;
   }
   if (options.writeKey !== undefined && !/^[!-~]+$/.test(options.writeKey)) {
-    throw new TypeError("writeKey: must be visible ASCII characters, as headers cannot carry others");
+    throw new TypeError("writeKey: must be visible ASCII");
   }
   return settings;
 }
@@ -426,8 +413,9 @@ export function createClient(
   options: ClientOptions,
   env: Environment = (typeof self === "undefined" ? globalThis : self) as unknown as Environment,
 ): Client {
-  const { batchSize, flushInterval, maxQueue, maxQueueBytes, sessionTimeout, requestTimeout } = settingsOf(options);
-  const { writeKey, onDrop } = options;
+  const { batchSize, flushInterval, maxQueue, maxQueueBytes, sessionTimeout, requestTimeout, maxStoredBytes } =
+    settingsOf(options);
+  const { writeKey, onDrop, storage, debug } = options;
   const endpoint = endpointOf(options.url, env);
   const headers: Record<string, string> = { "Content-Type": "application/json" };
   if (writeKey !== undefined) headers["X-Write-Key"] = writeKey;
@@ -436,7 +424,7 @@ export function createClient(
   const lastHeaders = { "Content-Type": "text/plain;charset=UTF-8" };
 
   const newId = uuidv7(env);
-  const sessions = createSessions(env, newId, sessionTimeout);
+  const now = (): number => env.Date.now();
   // React Native has a `process` without versions.
   const isNode = !env.document && !!(env.process && env.process.versions && env.process.versions.node);
   const encoder = new env.TextEncoder();
@@ -445,6 +433,7 @@ export function createClient(
   /** In the order of tracking. An entry is removed when it is answered or dropped. */
   let queue: Entry[] = [];
   let queueBytes = 0;
+  let storedBytes = 0;
   let tracked = 0;
   /** Less than batchSize after the service answered 413. */
   let batchLimit = batchSize;
@@ -455,6 +444,8 @@ export function createClient(
   let timer: unknown;
   /** Whether the timer is a retry delay, which nothing shortens. */
   let pausing = false;
+  /** Abort the requests in flight. */
+  const aborts = new Set<() => void>();
   let closing: Promise<FlushResult> | undefined;
   let stopped = false;
   let flushes: { readonly upTo: number; readonly done: () => void }[] = [];
@@ -462,33 +453,40 @@ export function createClient(
   let sent = 0;
   let dropped = 0;
 
-  const warned: Drop["reason"][] = [];
-  function warn({ event, reason, errors }: Drop): void {
-    if (!env.console || warned.indexOf(reason) >= 0) return;
-    warned.push(reason);
+  /** Undefined: `consent` is required, and was not called. */
+  let isGranted: boolean | undefined;
+  /** Number of calls of `consent` so far. */
+  let choices = 0;
+  /** Set while there is consent and the storage is loaded. */
+  let visitor: Visitor | undefined;
+  let store = createStore();
+  let storedQueue: StoredQueue | undefined;
+  /** What waits for `visitor`, in the order of the calls. */
+  let held: ((visitor: Visitor) => void)[] = [];
+
+  const log = (...values: unknown[]): void => {
+    if (debug && env.console && env.console.log) env.console.log("eventlogger:", ...values);
+  };
+
+  const warned: string[] = [];
+  /** Warns once about each topic. */
+  function warn(topic: string, text: string): void {
+    if (!env.console || warned.indexOf(topic) >= 0) return;
+    warned.push(topic);
+    env.console.warn(`eventlogger: event ${text}. Only the first is printed.`);
+  }
+  function warnOfDrop({ event, reason, errors }: Drop): void {
     const causes = errors.map(({ field, message }) => `; ${field ? `${field} ` : ""}${message}`).join("");
-    env.console.warn(
-      `eventlogger: event "${event.event_name}" was dropped: ${reason}${causes}. ` +
-        "Further drops with this reason are not printed. Set onDrop to handle each of them.",
-    );
+    if (reason !== "no-consent") warn(reason, `"${event.event_name}" was dropped: ${reason}${causes}`);
   }
-  const report = onDrop || warn;
+  const report = onDrop || warnOfDrop;
 
-  let replaced = false;
-  function warnReplaced(name: string): void {
-    if (env.console && !replaced) {
-      env.console.warn(
-        `eventlogger: event "${name}" has half of a surrogate pair, from a text that was cut inside a character. ` +
-          "It was replaced by U+FFFD. Further replacements are not printed.",
-      );
-    }
-    replaced = true;
-  }
-
-  function drop(event: ClientEvent, reason: Drop["reason"], errors: readonly FieldError[] = []): void {
+  function drop(event: ClientEvent, reason: Drop["reason"], errors: readonly FieldError[] = []): null {
     // Asynchronous, so that an error in the callback does not break the client.
     void Promise.resolve({ event, reason, errors }).then(report);
     dropped++;
+    log(reason, event);
+    return null;
   }
 
   function dropEntry(entry: Entry, reason: Drop["reason"], errors?: readonly FieldError[]): void {
@@ -499,8 +497,18 @@ export function createClient(
 
   function remove(entries: readonly Entry[]): void {
     const gone = new Set(entries);
-    queue = queue.filter((entry) => !gone.has(entry));
-    queueBytes = queue.reduce((sum, { bytes }) => sum + bytes, 0);
+    const kept: Entry[] = [];
+    for (const entry of queue) {
+      if (!gone.has(entry)) kept.push(entry);
+      else {
+        queueBytes -= entry.bytes;
+        if (entry.storedAs) {
+          storedBytes -= entry.bytes;
+          store.remove(entry.storedAs);
+        }
+      }
+    }
+    queue = kept;
     const [first] = queue;
     flushes = flushes.filter(({ upTo, done }) => {
       if (first && first.nth <= upTo) return true;
@@ -515,7 +523,7 @@ export function createClient(
 
   /** The next entries in one of these states that fit into a body within the limits. */
   function take(states: readonly Entry["state"][], maxEntries: number, maxBytes: number): Entry[] {
-    let room = maxBytes - BATCH_START.length - BATCH_END.length;
+    let room = maxBytes - EMPTY_BATCH_BYTES;
     const taken: Entry[] = [];
     for (const entry of queue) {
       if (states.indexOf(entry.state) < 0) continue;
@@ -530,54 +538,66 @@ export function createClient(
     return taken;
   }
 
-  async function post(entries: readonly Entry[], last: boolean): Promise<Outcome> {
-    const abort = new env.AbortController();
-    const timeout = env.setTimeout(() => abort.abort(), requestTimeout);
+  async function post(entries: readonly Entry[], last: boolean): Promise<Answered> {
+    const controller = new env.AbortController();
+    const abort = (): void => controller.abort();
+    const timeout = env.setTimeout(abort, requestTimeout);
+    aborts.add(abort);
     try {
       const response = await env.fetch(last ? lastEndpoint : endpoint, {
         method: "POST",
-        body: bodyOf(entries),
+        body: bodyOf(entries, now()),
         headers: last ? lastHeaders : headers,
         keepalive: last,
         credentials: "omit",
-        signal: abort.signal,
+        signal: controller.signal,
       });
-      return outcomeOf(response.status, response.headers.get("Retry-After"), await response.text(), env);
+      const text = await response.text();
+      const { status } = response;
+      return { status, pauseMs: pauseOf(response.headers.get("Retry-After"), env), body: parsed(text) };
     } catch {
-      return { kind: "failed", pauseMs: 0 };
+      return { status: 0, pauseMs: 0, body: {} };
     } finally {
       env.clearTimeout(timeout);
+      aborts.delete(abort);
     }
   }
 
-  function settle(entries: readonly Entry[], outcome: Outcome): void {
+  function settle(entries: readonly Entry[], { status, pauseMs, body }: Answered): void {
     if (stopped) return;
-    if (outcome.kind === "failed") {
-      failures++;
+    log("answer", status, entries.length, body);
+    const isFailed = !status || status >= 500 || status === 429 || status === 408;
+    const isTooLarge = status === 413;
+    if (isFailed) {
       // Full jitter, so that clients that failed together do not retry together.
-      const longest = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures - 1, 30));
-      pause(outcome.pauseMs + env.Math.random() * longest);
-    } else failures = 0;
-    if (outcome.kind === "failed" || (outcome.kind === "too-large" && entries.length > 1)) {
+      pause(pauseMs + env.Math.random() * Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** failures));
+    }
+    failures = isFailed ? failures + 1 : 0;
+    if (isFailed || (isTooLarge && entries.length > 1)) {
       // Entries handed to a beacon since then stay with the beacon.
       mark(
         entries.filter(({ state }) => state !== "beacon" && state !== "done"),
         "waiting",
       );
-      if (outcome.kind === "too-large") batchLimit = entries.length >> 1;
+      if (isTooLarge) batchLimit = entries.length >> 1;
     } else {
-      if (outcome.kind === "accepted") {
-        batchLimit = Math.min(batchSize, batchLimit + 1);
-        for (const { index, errors } of outcome.rejected) {
-          const entry = entries[index];
-          if (entry) dropEntry(entry, "rejected", errors);
+      const isAccepted = status < 300;
+      if (isAccepted) batchLimit = Math.min(batchSize, batchLimit + 1);
+      for (const { index, errors } of list<{ index: number; errors: FieldError[] }>(body.rejected)) {
+        if (entries[index]) dropEntry(entries[index], "rejected", errors);
+      }
+      const errors = list<FieldError>(body.errors);
+      for (const entry of entries) {
+        if (!isAccepted) {
+          dropEntry(
+            entry,
+            "refused",
+            errors.length ? errors : problem(isTooLarge ? "is too large" : `HTTP status ${status}`),
+          );
+        } else if (entry.state !== "done") {
+          entry.state = "done";
+          sent++;
         }
-        const accepted = entries.filter(({ state }) => state !== "done");
-        sent += accepted.length;
-        mark(accepted, "done");
-      } else {
-        const errors = outcome.kind === "refused" ? outcome.errors : [{ field: "", message: "is too large" }];
-        for (const entry of entries) dropEntry(entry, "refused", errors);
       }
       remove(entries);
     }
@@ -600,15 +620,18 @@ export function createClient(
     if (sending || stopped || !batch.length) return;
     sending = true;
     mark(batch, "sent");
-    void post(batch, false).then((outcome) => {
+    void post(batch, false).then((answered) => {
       sending = false;
-      settle(batch, outcome);
+      settle(batch, answered);
     });
   }
 
   /** Sends now or starts the timer, if there is anything to send and neither has happened yet. */
   function plan(): void {
-    if (sending || pausing || stopped) return;
+    if (stopped) return;
+    if (storedQueue && queue.length) storedQueue.claim(true);
+    else takeOver();
+    if (sending || pausing) return;
     const waiting = take(["waiting"], batchLimit, MAX_NUMBER).length;
     if (waiting >= batchLimit || (waiting && flushes.length)) send();
     else if (waiting && timer === undefined) timer = env.setTimeout(send, flushInterval);
@@ -626,30 +649,134 @@ export function createClient(
       const batch = take(states, MAX_BATCH_EVENTS, maxBytes);
       if (!batch.length) return;
       if (!useBeacon) {
-        mark(batch, "handed-over");
-        void post(batch, true).then((outcome) => settle(batch, outcome));
-      } else if (beacons.call(navigator, lastEndpoint, bodyOf(batch))) mark(batch, "beacon");
+        mark(batch, "handed");
+        void post(batch, true).then((answered) => settle(batch, answered));
+      } else if (beacons.call(navigator, lastEndpoint, bodyOf(batch, now()))) mark(batch, "beacon");
       else maxBytes /= 2;
     }
   }
 
+  /** Stores an event until it is answered, if there is room. */
+  function keep(entry: Entry): void {
+    if (!storedQueue || storedBytes + entry.bytes > maxStoredBytes) return;
+    entry.storedAs = storedQueue.add(entry.nth, entry.json);
+    if (entry.storedAs) storedBytes += entry.bytes;
+  }
+
+  function enqueue(json: string, bytes: number, state: Entry["state"], storedAs?: string): Entry {
+    const entry: Entry = { nth: ++tracked, json, bytes, state, storedAs };
+    queue.push(entry);
+    queueBytes += bytes;
+    if (storedAs) storedBytes += bytes;
+    return entry;
+  }
+
+  const sizeOf = (json: string): number => encoder.encode(json).length + 1;
+
+  /** Takes over what earlier pages or starts have stored, as far as there is room. */
+  function takeOver(): void {
+    if (!storedQueue) return;
+    storedQueue.claim(false);
+    storedQueue.takeOver((key) => {
+      const event = parsed(store.get(key) as string);
+      const text = JSON.stringify(event);
+      const bytes = sizeOf(text);
+      if (queue.length && (queue.length >= maxQueue || queueBytes + bytes > maxQueueBytes)) return false;
+      if (!event.event_id) store.remove(key);
+      else if (!queue.some((entry) => entry.storedAs === key)) enqueue(text, bytes, "waiting", key);
+      return true;
+    });
+    if (queue.length) storedQueue.claim(true);
+  }
+
+  function addIds(event: Record<string, unknown>, of: Visitor): void {
+    if (isNode) return;
+    fill(event, "session_id", () => of.sessionId(!!event.user_id));
+    fill(event, "anonymous_id", of.anonymousId);
+  }
+
+  /** Adds to a held event what it lacks, and stores it. */
+  function complete(entry: Entry, ready: Visitor): void {
+    if (entry.state === "held") {
+      const event = JSON.parse(entry.json) as Record<string, unknown>;
+      addIds(event, ready);
+      entry.json = JSON.stringify(event);
+      entry.state = "waiting";
+      queueBytes -= entry.bytes;
+      queueBytes += entry.bytes = sizeOf(entry.json);
+    }
+    if (entry.state === "waiting") keep(entry);
+  }
+
+  /** Runs now, or once there is consent and the storage is loaded. */
+  function whenReady(run: (visitor: Visitor) => void): void {
+    if (visitor) run(visitor);
+    else if (isGranted !== false) held.push(run);
+  }
+
+  let loading: Promise<Store> | undefined;
+  function withStore(run: (store: Store) => void): void {
+    if (storage) void (loading = loading || adapterStore(storage)).then(run);
+    else run(pageStore(env));
+  }
+
+  function grant(): void {
+    isGranted = true;
+    const choice = ++choices;
+    withStore((opened) => {
+      if (choice !== choices || stopped) return;
+      store = opened;
+      if (maxStoredBytes && (storage || env.document)) {
+        const prefix = `${PREFIX}queue.${lastEndpoint} `;
+        storedQueue = createStoredQueue(store, prefix, newId(), storage ? 0 : STALE_MS, now);
+      }
+      visitor = createVisitor(isNode ? createStore() : store, newId, now, sessionTimeout);
+      for (const run of held) run(visitor);
+      held = [];
+      takeOver();
+      plan();
+    });
+  }
+
+  function withdraw(): void {
+    isGranted = false;
+    choices++;
+    visitor = storedQueue = undefined;
+    held = [];
+    for (const abort of aborts) abort();
+    for (const entry of queue) dropEntry(entry, "no-consent");
+    remove(queue);
+    withStore((opened) => {
+      for (const key of opened.keys()) if (key.startsWith(PREFIX)) opened.remove(key);
+    });
+  }
+
   function onVisibility(): void {
-    if (env.document && env.document.visibilityState === "hidden") handOver(false);
+    if ((env.document as Document).visibilityState === "hidden") handOver(false);
     else onReturn();
   }
-  const onLeave = (): void => handOver(true);
+  function onLeave(): void {
+    handOver(true);
+    if (storedQueue) storedQueue.claim(false);
+  }
+  const onStorage: Listener = ({ key, newValue }) => {
+    if (key === ANONYMOUS_KEY && newValue === null) withdraw();
+  };
   /** The page lives on. The results of beacons are unknown, so send them again; the ids make that harmless. */
   function onReturn(): void {
     mark(take(["beacon"], MAX_NUMBER, MAX_NUMBER), "waiting");
     plan();
   }
-  const { document } = env;
-  const listeners: [EventSource, string, () => void][] = [];
-  if (document && env.addEventListener) {
-    listeners.push([document, "visibilitychange", onVisibility]);
-    listeners.push([env as EventSource, "pagehide", onLeave], [env as EventSource, "pageshow", onReturn]);
+  function listen(method: "addEventListener" | "removeEventListener"): void {
+    const { document } = env;
+    if (!document || !env.addEventListener) return;
+    document[method]("visibilitychange", onVisibility);
+    const page = env as EventSource;
+    page[method]("pagehide", onLeave);
+    page[method]("pageshow", onReturn);
+    page[method]("storage", onStorage);
   }
-  for (const [source, type, listener] of listeners) source.addEventListener(type, listener);
+  listen("addEventListener");
 
   /** Resolves once all events tracked before are answered or dropped, or after the timeout. */
   function settled(timeoutMs = 10000): Promise<void> {
@@ -678,57 +805,64 @@ export function createClient(
     return result;
   }
 
+  function track(name: string, fields: EventFields = {}): string | null {
+    if (isNode && !fields.session_id && fields.session_id !== 0) {
+      throw new TypeError("session_id: is required in Node");
+    }
+    const event: Record<string, unknown> = { ...fields, type: "event", event_name: name };
+    for (const field of IDS) event[field] = idText(event[field]);
+    fill(event, "event_id", newId);
+    fill(event, "event_time", now);
+    fill(event, "user_id", () => userId);
+    if (visitor) addIds(event, visitor);
+    log("track", event);
+    const taken = event as unknown as ClientEvent;
+    let json: string;
+    let bytes: number;
+    try {
+      // Serialize now: the caller may change the fields later.
+      const text = JSON.stringify(event);
+      json = wellFormed(text);
+      if (json !== text) {
+        warn("half", `"${name}" has half of a surrogate pair, which was replaced by U+FFFD`);
+        event.event_id = (JSON.parse(json) as ClientEvent).event_id;
+      }
+      bytes = sizeOf(json);
+    } catch (error) {
+      return drop(taken, "invalid", problem((error as Error).message));
+    }
+    if (bytes > MAX_BATCH_BYTES - RESERVED_BYTES) {
+      return drop(taken, "invalid", problem("is too large"));
+    }
+    if (closing) return drop(taken, "closed");
+    if (isGranted === false) return drop(taken, "no-consent");
+    if (queue.length >= maxQueue || queueBytes + bytes > maxQueueBytes) return drop(taken, "queue-full");
+    const entry = enqueue(json, bytes, visitor ? "waiting" : "held");
+    whenReady((ready) => complete(entry, ready));
+    plan();
+    return event.event_id as string;
+  }
+
+  if (!options.requireConsent) grant();
+
   return {
-    track(name, fields = {}) {
-      if (isNode && !fields.session_id && fields.session_id !== 0) {
-        throw new TypeError(
-          "session_id: in Node, track needs the session of the user that it acts for, " +
-            'for example track("order", { session_id: request.session, user_id: request.user })',
-        );
-      }
-      const event: Record<string, unknown> = { ...fields, type: "event", event_name: name };
-      const given = (field: keyof EventFields): boolean => event[field] !== undefined;
-      for (const field of IDS) event[field] = idText(event[field]);
-      if (!given("event_id")) event.event_id = newId();
-      if (!given("event_time")) event.event_time = env.Date.now();
-      if (!given("user_id")) event.user_id = userId;
-      if (!given("session_id")) event.session_id = sessions.idFor(!!event.user_id);
-      const taken = event as unknown as ClientEvent;
-      let json: string;
-      let bytes: number;
-      try {
-        // Serialize now: the caller may change the fields later.
-        const text = JSON.stringify(event);
-        json = wellFormed(text);
-        if (json !== text) {
-          warnReplaced(name);
-          event.event_id = (JSON.parse(json) as ClientEvent).event_id;
-        }
-        bytes = encoder.encode(json).length + 1;
-      } catch (error) {
-        drop(taken, "invalid", [{ field: "", message: (error as Error).message }]);
-        return null;
-      }
-      if (bytes > MAX_BATCH_BYTES - BATCH_START.length - BATCH_END.length) {
-        drop(taken, "invalid", [{ field: "", message: `is too large: ${bytes} bytes` }]);
-        return null;
-      }
-      if (closing || queue.length >= maxQueue || queueBytes + bytes > maxQueueBytes) {
-        drop(taken, closing ? "closed" : "queue-full");
-        return null;
-      }
-      queue.push({ nth: ++tracked, json, bytes, state: "waiting" });
-      queueBytes += bytes;
-      plan();
-      return event.event_id as string;
+    track,
+    alias(user, anonymousId, fields) {
+      if (isNode && anonymousId === undefined) throw new TypeError("anonymousId: is required in Node");
+      return track("alias", { ...fields, user_id: user, anonymous_id: anonymousId });
     },
+    anonymousId: () => (visitor && !isNode ? visitor.anonymousId() : null),
     identify(id) {
       userId = idText(id);
-      if (!id) sessions.restart(false);
+      if (!id) whenReady((ready) => ready.restartSession());
     },
     reset() {
       userId = null;
-      sessions.restart(true);
+      whenReady((ready) => ready.reset());
+    },
+    consent(granted) {
+      if (!granted) withdraw();
+      else if (!isGranted) grant();
     },
     flush(timeoutMs) {
       const upTo = tracked;
@@ -739,9 +873,10 @@ export function createClient(
         closing = settled(timeoutMs).then(() => {
           stopped = true;
           env.clearTimeout(timer);
-          for (const [source, type, listener] of listeners) source.removeEventListener(type, listener);
+          listen("removeEventListener");
           for (const entry of queue) dropEntry(entry, "closed");
           remove(queue);
+          if (storedQueue) storedQueue.claim(false);
           return takeResult(tracked);
         });
       }

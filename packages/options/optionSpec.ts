@@ -9,6 +9,8 @@ interface Spec<Kind extends string, T> {
   check?(value: T): string | undefined;
   /** An option without a default is required unless it is optional. */
   readonly optional?: boolean;
+  /** Whether the option has no environment variable, because the variable means something else: `USER`. */
+  readonly isFlagOnly?: boolean;
   /** Heading in `--help`. */
   readonly group?: string;
 }

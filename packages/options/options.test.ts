@@ -9,6 +9,7 @@ import {
   readOptions,
   wholeNumber,
   type OptionSpecs,
+  yargsOptions,
 } from "./options";
 
 const specs = {
@@ -52,6 +53,15 @@ describe("readOptions", () => {
   it("treats an empty variable as unset", () => {
     const read = readOptions(specs, { project: "p" }, { PORT: "", FRESH: "", ENDPOINT: "" });
     assert.deepEqual(read, { project: "p", lateAfter: 86_400_000, port: 3000, fresh: false });
+  });
+
+  it("reads a flag-only option from its flag alone, and names no variable of it", () => {
+    const flagOnly = {
+      user: { type: "string", describe: "User", optional: true, isFlagOnly: true, check: () => "is wrong" },
+    } as const;
+    assert.deepEqual(readOptions(flagOnly, {}, { USER: "root" }), {});
+    assert.throws(() => readOptions(flagOnly, { user: "u" }, {}), /Configuration: --user is wrong, not "u"$/);
+    assert.equal(yargsOptions(flagOnly)["user"]?.describe, "User");
   });
 
   it("checks all options and lists every problem in one error", () => {

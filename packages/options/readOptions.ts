@@ -99,9 +99,9 @@ export function readOptions<S extends OptionSpecs>(
   const out: Record<string, unknown> = {};
   const problems: string[] = [];
   for (const [key, spec] of Object.entries(specs)) {
-    const name = `${flagName(key)} (${envName(key)})`;
+    const name = spec.isFlagOnly ? flagName(key) : `${flagName(key)} (${envName(key)})`;
     // An empty variable counts as unset: Compose files and shells have no other way to unset one.
-    const raw = flags[key] ?? (env[envName(key)] || undefined);
+    const raw = flags[key] ?? ((!spec.isFlagOnly && env[envName(key)]) || undefined);
     if (raw === undefined || raw === null) {
       if (spec.default !== undefined) out[key] = spec.default;
       else if (!spec.optional) problems.push(`${name} is required: ${spec.describe}`);

@@ -19,7 +19,7 @@ export function yargsOptions(
       {
         // Everything but booleans is parsed by readOptions, so that one error reports all problems.
         type: spec.type === "boolean" ? ("boolean" as const) : ("string" as const),
-        describe: `${spec.describe} [$${envName(key)}]`,
+        describe: spec.isFlagOnly ? spec.describe : `${spec.describe} [$${envName(key)}]`,
         ...(spec.group ? { group: spec.group } : {}),
         ...(spec.default !== undefined ? { defaultDescription: defaultText(spec) } : {}),
       },

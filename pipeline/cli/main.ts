@@ -53,13 +53,18 @@ function unknownCommand(name: string): UsageError {
 
 /**
  * Takes the action of a command, and the argument of the action, from its arguments.
- * @throws UsageError when the command has actions, and the first argument is not one of them
+ * @throws UsageError when the command has actions, and the first argument is not one of them; when its argument is missing
  */
 function takeAction(
-  { name, actions, isActionOptional = false, argumentOf = {} }: Command,
+  { name, actions, argument, isActionOptional = false, argumentOf = {} }: Command,
   args: readonly (string | number)[],
 ): { action: string; values: string[]; rest: (string | number)[] } {
   const [own = "", ...rest] = args;
+  if (argument !== undefined) {
+    const [value, ...others] = rest;
+    if (value === undefined) throw new UsageError(`${name} must be followed by ${argument}`);
+    return { action: "", values: [String(value)], rest: [own, ...others] };
+  }
   if (!actions) return { action: "", values: [], rest: [own, ...rest] };
   const [given = isActionOptional ? actions[0] : undefined, ...others] = rest;
   const action = actions.find((known) => known === given);
@@ -72,7 +77,8 @@ function takeAction(
 }
 
 /** The actions of a command for its usage, such as ` <list|resend>` or ` [list|activate N]`. */
-function actionsText({ actions, isActionOptional, argumentOf = {} }: Command): string {
+function actionsText({ actions, argument, isActionOptional, argumentOf = {} }: Command): string {
+  if (argument !== undefined) return ` ${argument}`;
   if (!actions) return "";
   const text = actions
     .map((action) => (argumentOf[action] === undefined ? action : `${action} ${argumentOf[action]}`))
@@ -91,6 +97,8 @@ async function main(args: readonly string[]): Promise<number> {
     .example("$0 <command> --help", "shows options and examples of a command")
     .epilogue(VARIABLES)
     .version(false)
+    // An id that looks like a number keeps its text.
+    .parserConfiguration({ "parse-positional-numbers": false })
     .help()
     .alias("help", "h")
     .exitProcess(false)

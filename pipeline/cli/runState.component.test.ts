@@ -320,15 +320,22 @@ describe("eventlogger run with the state of its tables", function () {
 
   it("a start with other definitions than those of the generation is refused, with the command that makes the numbers again", async () => {
     await recordGeneration(bigquery.bigquery, dataset, generationSettings(1_800_000));
-    const { code, stderr } = await run(stateDir, "--session-gap", "10m", "--time-zone", "Europe/Berlin");
+    const { code, stderr } = await run(
+      stateDir,
+      "--session-gap",
+      "10m",
+      "--time-zone",
+      "Europe/Berlin",
+      "--count-bots",
+    );
     assert.equal(code, 1);
     assert.match(
       stderr,
-      /the session gap is 30m, not 10m \(--session-gap\); the time zone is UTC, not Europe\/Berlin \(--time-zone\)/,
+      /the session gap is 30m, not 10m \(--session-gap\); the time zone is UTC, not Europe\/Berlin \(--time-zone\); bots do not count \(--count-bots\)/,
     );
     assert.match(
       stderr,
-      /\n {2}eventlogger rebuild --dataset \S+ .* --state-dir \S+ --session-gap 10m --time-zone Europe\/Berlin\n/,
+      /\n {2}eventlogger rebuild --dataset \S+ .* --state-dir \S+ --session-gap 10m --time-zone Europe\/Berlin --count-bots\n/,
     );
     assert(!existsSync(stateDir), "nothing was changed");
     await claimAndCrash(`${stateDir}-other`);

@@ -16,6 +16,9 @@ function decode(data: Buffer, messageId: string, publishTime: number): Recovered
   return decoded.ok ? { ok: true, event: decoded.event } : failed(decoded.message);
 }
 
+/** Columns that are no fields of a message: the others are. */
+const DERIVED_COLUMNS: ReadonlySet<string> = new Set(["event_date", "received_date"]);
+
 /** The event of a row of the table `events`: the message that the row came from is made again. */
 function decodeRow(payload: string, failedAt: number): RecoveredEvent {
   let row: Partial<EventRow>;
@@ -29,13 +32,13 @@ function decodeRow(payload: string, failedAt: number): RecoveredEvent {
   if (typeof event_id !== "string") return failed("The row has no event_id");
   const receivedAt = Date.parse(String(received_at));
   if (Number.isNaN(receivedAt)) return failed(`received_at is not a time: ${JSON.stringify(received_at)}`);
-  // The columns of a row are the fields of its message, but for these.
-  const { event_date, received_date, original_event_time, is_bot, ...fields } = row;
+  const { original_event_time, is_bot } = row;
+  const fields = Object.entries(row).filter(([name]) => !DERIVED_COLUMNS.has(name));
   const message = {
-    ...fields,
+    ...Object.fromEntries(fields),
     type: "event",
     // Rows of earlier releases lack both.
-    ...(original_event_time && { original_event_time: Date.parse(original_event_time) }),
+    original_event_time: original_event_time ? Date.parse(original_event_time) : null,
     is_bot: is_bot ?? false,
     properties: typeof properties === "string" ? properties : undefined,
     received_at: receivedAt,

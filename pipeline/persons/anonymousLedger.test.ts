@@ -7,8 +7,8 @@ import {
   type Contribution,
 } from "@eventlogger/events/persons/anonymousId";
 import { markDay } from "@eventlogger/events/persons/markedDay";
-import { addMarkedDay, noDays } from "@eventlogger/events/persons/personDays";
 import { PersonChange } from "@eventlogger/events/persons/personDeltas";
+import { daysOf } from "../testing/personDays";
 import { loadCell, StoredState } from "../testing/statefulRun";
 import { AnonymousLedger, updateAnonymousId } from "./anonymousLedger";
 import type { AnonymousDays } from "./encoding";
@@ -24,10 +24,8 @@ const newChange = (): AnonymousChange & { readonly contributions: Contribution[]
 /** The key of the n-th user. */
 const userOf = (n: number): string => Buffer.alloc(16, n).toString("base64url");
 
-function daysOf(user: number | null, ...days: number[]): AnonymousDays {
-  const set = noDays();
-  for (const day of days) addMarkedDay(set, day);
-  return { user: user === null ? undefined : userOf(user), days: set };
+function seen(user: number | null, ...days: number[]): AnonymousDays {
+  return { user: user === null ? undefined : userOf(user), days: daysOf(days) };
 }
 
 /** What an id has, without the order of its links. */
@@ -39,14 +37,14 @@ const contentOf = ({ days, links, isShared }: AnonymousId): unknown => ({
 describe("AnonymousLedger", () => {
   it("the state of an anonymous id is the same after it was stored and loaded, however often its log was compacted", async () => {
     const day = fc.integer({ min: FIRST_DAY, max: FIRST_DAY + 400 });
-    const seen = fc
+    const seenDays = fc
       .tuple(
         fc.option(fc.nat(MAX_LINKED_USERS + 4)),
         fc.array(fc.tuple(day, fc.boolean()), { minLength: 1, maxLength: 3 }),
       )
-      .map(([user, days]) => daysOf(user, ...days.map(([day, isBot]) => markDay(day, isBot))));
+      .map(([user, days]) => seen(user, ...days.map(([day, isBot]) => markDay(day, isBot))));
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.array(seen, { maxLength: 4 }), { maxLength: 60 }), async (bundles) => {
+      fc.asyncProperty(fc.array(fc.array(seenDays, { maxLength: 4 }), { maxLength: 60 }), async (bundles) => {
         const stored = new StoredState();
         const cell = declaration.createCell();
         for (const bundle of bundles) {
@@ -72,13 +70,13 @@ describe("AnonymousLedger", () => {
       await stored.save(cell);
     };
     const [own, linked] = [markDay(FIRST_DAY, false), markDay(FIRST_DAY + 1, false)];
-    await update(daysOf(null, own));
-    for (let user = 0; user < MAX_LINKED_USERS; user++) await update(daysOf(user, linked));
+    await update(seen(null, own));
+    for (let user = 0; user < MAX_LINKED_USERS; user++) await update(seen(user, linked));
     assert.deepEqual([...sums.values()], Array(MAX_LINKED_USERS).fill(1), "each user has the day without a user");
-    await update(daysOf(MAX_LINKED_USERS, linked));
+    await update(seen(MAX_LINKED_USERS, linked));
     assert.deepEqual([...sums.values()], Array(MAX_LINKED_USERS).fill(0));
     assert.deepEqual([...stored.bytes], [1, 3]);
-    await update(daysOf(3, own), daysOf(null, linked));
+    await update(seen(3, own), seen(null, linked));
     assert.deepEqual([...stored.bytes], [1, 3], "nothing more is stored");
     assert.ok(loadCell(declaration, stored.bytes).state.isShared);
   });

@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { AnonymousRecord } from "@eventlogger/events/persons/anonymousId";
-import { addMarkedDay, noDays } from "@eventlogger/events/persons/personDays";
-import type { PersonDays } from "@eventlogger/events/persons/personDeltas";
 import { textOfHash } from "../shards";
+import { daysOf } from "../testing/personDays";
 import { EncodingError } from "../textEncoding";
 import {
   decodeAnonymousDays,
@@ -12,12 +11,6 @@ import {
   encodeAnonymousRecord,
   type AnonymousDays,
 } from "./encoding";
-
-function daysOf(list: readonly number[]): PersonDays {
-  const days = noDays();
-  for (const day of list) addMarkedDay(days, day);
-  return days;
-}
 
 const user = fc.uint8Array({ minLength: 16, maxLength: 16 }).map(textOfHash);
 const anonymousDays = fc.record<AnonymousDays>(

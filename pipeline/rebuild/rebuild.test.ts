@@ -228,12 +228,16 @@ describe("rebuild", () => {
   it("going on with other definitions is refused with both, and without any goes on with those of the rebuild", async () => {
     const world = new World();
     await start(world.services({ call: 20, when: "after" })).catch(() => {});
-    await assert.rejects(start(world.services(), { sessionGapMs: 7000, timeZone: "Europe/Berlin" }), (error: Error) => {
-      assert.ok(error instanceof DefinitionsDifferError);
-      assert.match(error.message, /--session-gap is 5s there, but 7s here/);
-      assert.match(error.message, /--time-zone is UTC there, but Europe\/Berlin here/);
-      return true;
-    });
+    await assert.rejects(
+      start(world.services(), { sessionGapMs: 7000, timeZone: "Europe/Berlin", countBots: true }),
+      (error: Error) => {
+        assert.ok(error instanceof DefinitionsDifferError);
+        assert.match(error.message, /--session-gap is 5s there, but 7s here/);
+        assert.match(error.message, /--time-zone is UTC there, but Europe\/Berlin here/);
+        assert.match(error.message, /--count-bots is not set there, but set here/);
+        return true;
+      },
+    );
     await start(world.services(), { sessionGapMs: undefined });
     assertRebuilt(world);
   });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { markDay } from "@eventlogger/events/persons/markedDay";
 import type { PersonDays } from "@eventlogger/events/persons/personDeltas";
-import { addMarkedDay, noDays } from "@eventlogger/events/persons/personDays";
+import { daysOf } from "../testing/personDays";
 import { EncodingError } from "../textEncoding";
 import {
   decodeUserRecord,
@@ -15,11 +15,6 @@ import {
 
 const marked = fc.integer({ min: -6000, max: 60_000 });
 
-function daysOf(list: readonly number[]): PersonDays {
-  const days = noDays();
-  for (const day of list) addMarkedDay(days, day);
-  return days;
-}
 const days = fc.array(marked, { minLength: 1, maxLength: 8 }).map(daysOf);
 
 describe("encoding of users", () => {

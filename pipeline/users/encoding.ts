@@ -54,14 +54,18 @@ function readContributions(reader: VarintReader): UserContribution[] | undefined
   return contributions;
 }
 
+/** The days after the kind; undefined when there is something else. */
+function readDays(reader: VarintReader): { readonly kind: "days"; readonly days: PersonDays } | undefined {
+  const days = readPersonDays(reader);
+  return days && reader.atEnd ? { kind: "days", days } : undefined;
+}
+
 /** @throws EncodingError */
 export function decodeUserUpdate(encoded: Uint8Array): UserUpdate {
   const reader = new VarintReader(encoded);
   const kind = reader.unsigned();
-  if (kind === Kind.Days) {
-    const days = readPersonDays(reader);
-    if (days && reader.atEnd) return { kind: "days", days };
-  }
+  const ofDays = kind === Kind.Days ? readDays(reader) : undefined;
+  if (ofDays) return ofDays;
   const contributions = kind === Kind.Contributions ? readContributions(reader) : undefined;
   if (!contributions) throw new EncodingError("the update of a user", "days (3) or contributions (4)", encoded);
   return { kind: "contributions", contributions };
@@ -94,10 +98,8 @@ function readCounts(reader: VarintReader): [MarkedDay, ContributionCount][] | un
 export function decodeUserRecord(encoded: Uint8Array): UserRecord {
   const reader = new VarintReader(encoded);
   const kind = reader.unsigned();
-  if (kind === Kind.Days) {
-    const days = readPersonDays(reader);
-    if (days && reader.atEnd) return { kind: "days", days };
-  }
+  const ofDays = kind === Kind.Days ? readDays(reader) : undefined;
+  if (ofDays) return ofDays;
   const counts = kind === Kind.Counts ? readCounts(reader) : undefined;
   if (!counts) throw new EncodingError("the record of a user", "days (3) or counts of contributed days (5)", encoded);
   return { kind: "counts", counts };

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Message } from "@google-cloud/pubsub";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { eventually, useIngest, type TestTopic } from "@eventlogger/ingest/testing/fixture";
-import type { Client, ClientOptions, Drop } from "@eventlogger/client";
+import type { Client, ClientOptions, Drop, FlushResult } from "@eventlogger/client";
 import { findChromium, startChromium } from "./testing/chromium";
 import type { BatchRequest } from "./testing/batchGateway";
 import { useServices, type Service } from "./testing/service";
@@ -73,11 +73,30 @@ const sessionOf = ({ data }: Message): unknown => (JSON.parse(data.toString()) a
     return ids;
   }
 
+  const flush = (page: Page): Promise<FlushResult> =>
+    page.evaluate(() => (globalThis as unknown as PageGlobals).client.flush());
+
+  /** What the client has stored in the browser, by its keys. */
+  const storedIn = (page: Page): Promise<Record<string, string>> =>
+    page.evaluate("Object.fromEntries(Object.entries(localStorage))");
+
+  /** The anonymous id of a message, in the form of its encoding. */
+  async function personOf(id: string | null): Promise<string> {
+    const { anonymous_id } = JSON.parse((await topic.message(id as string)).data.toString()) as Record<string, unknown>;
+    assert.match(JSON.stringify(anonymous_id), /[0-9a-f]{12}/);
+    return JSON.stringify(anonymous_id);
+  }
+
   const dropsOf = (page: Page): Promise<Drop[]> => page.evaluate(() => (globalThis as unknown as PageGlobals).drops);
+
+  /** Each event is in the topic, perhaps more than once. */
+  async function assertNotLost(tracked: readonly (string | null)[]): Promise<void> {
+    for (const id of tracked) await topic.message(id as string);
+  }
 
   /** Each event is in the topic once. */
   async function assertArrived(tracked: readonly (string | null)[]): Promise<void> {
-    for (const id of tracked) await topic.message(id as string);
+    await assertNotLost(tracked);
     await sleep(200);
     assertOnce(tracked);
   }
@@ -151,22 +170,26 @@ const sessionOf = ({ data }: Message): unknown => (JSON.parse(data.toString()) a
     assert.ok(second.at - first.at >= retryAfterSec * 1000, `${second.at - first.at} ms`);
   });
 
-  it("the browser client sends its queue on navigation, and the session continues on the next page", async () => {
+  it("the browser client sends its queue on navigation, again from the next page, and the session continues there", async () => {
     const page = await open(service.url, { flushInterval: 1_000_000 });
     const tracked = await track(page, 40, 500);
+    const { length } = service.requests;
     const requests = await requestsDuring(async () => {
       await visit(page, service.url, {}, "/next");
-      await assertArrived(tracked);
+      assert.deepEqual(await flush(page), { sent: 40, dropped: 0, pending: 0 });
+      await assertNotLost(tracked);
+      await eventually(() => service.requests.length >= length + 2, "both requests are answered");
     });
     assert.deepEqual(
-      requests.map(({ contentType, events }) => [contentType, events]),
-      [["text/plain;charset=UTF-8", 40]],
+      new Set(requests.map(({ contentType, events }) => `${contentType} ${events}`)),
+      new Set(["text/plain;charset=UTF-8 40", "application/json 40"]),
     );
+    assert.deepEqual(Object.keys(await storedIn(page)).sort(), ["eventlogger.anonymous", "eventlogger.session"]);
     const [next] = await track(page, 1);
     assert.equal(sessionOf(await topic.message(next as string)), sessionOf(await topic.message(tracked[0] as string)));
   });
 
-  it("the browser client sends its queue when the tab is closed, in several beacons if it is large", async () => {
+  it("the browser client sends its queue when the tab is closed, in several beacons if it is large, and the next tab the rest", async () => {
     const page = await open(service.url, { flushInterval: 1_000_000, batchSize: 1000 });
     // More than the 64 KiB that browsers let go: as much as possible is sent.
     const tracked = await track(page, 90, 800);
@@ -178,6 +201,42 @@ const sessionOf = ({ data }: Message): unknown => (JSON.parse(data.toString()) a
     });
     assertOnce(arrived());
     assert.ok(requests.length > 1 && requests.every(({ status }) => status === 200));
+    await flush(await open(service.url));
+    await assertNotLost(tracked);
+  });
+
+  it("the browser client loses no event of tabs that are closed while the service is down", async () => {
+    const tabs = [await open(service.url), await open(service.url), await open(service.url)] as const;
+    await service.goAway();
+    const tracked: (string | null)[] = [];
+    for (const tab of tabs) tracked.push(...(await track(tab, 4)));
+    await Promise.all([tabs[0].close({ runBeforeUnload: true }), tabs[1].close({ runBeforeUnload: true })]);
+    await service.comeBack();
+    const next = await open(service.url);
+    const [living, later] = [await flush(tabs[2]), await flush(next)];
+    assert.deepEqual([living.pending, later.pending, living.sent + later.sent], [0, 0, 12]);
+    await assertArrived(tracked);
+    assert.equal(new Set(await Promise.all(tracked.map(personOf))).size, 1);
+    assert.deepEqual(Object.keys(await storedIn(next)).sort(), ["eventlogger.anonymous", "eventlogger.session"]);
+  });
+
+  it("the browser client stores and sends nothing before consent, and withdrawing clears all tabs", async () => {
+    const [page, other] = [await open(service.url, { requireConsent: true }), await open(service.url)];
+    await other.evaluate(() => (globalThis as unknown as PageGlobals).client.close());
+    const tracked = await track(page, 2);
+    const requests = await requestsDuring(() => page.waitForTimeout(300));
+    assert.deepEqual([requests, await storedIn(page)], [[], {}]);
+    const consent = (isGranted: boolean): Promise<void> =>
+      page.evaluate((granted) => (globalThis as unknown as PageGlobals).client.consent(granted), isGranted);
+    await consent(true);
+    await assertArrived(tracked);
+    const third = await open(service.url);
+    await assertArrived(await track(third, 1));
+    await consent(false);
+    const isRefused = (): Promise<boolean> =>
+      third.evaluate(() => (globalThis as unknown as PageGlobals).client.anonymousId() === null);
+    await eventually(isRefused, "the other tab withdraws, too");
+    assert.deepEqual([await track(third, 1), await storedIn(page)], [[null], {}]);
   });
 
   it("the browser client sends its queue when the page is hidden, and not again when it is shown", async () => {
@@ -243,6 +302,10 @@ const sessionOf = ({ data }: Message): unknown => (JSON.parse(data.toString()) a
     const third = await sessionIn(other);
     assert.notEqual(third, second);
     assert.equal(await sessionIn(one), third);
+    const ids = all.slice(-5);
+    const people = await Promise.all(ids.map(personOf));
+    assert.deepEqual(people, [people[0], people[0], people[0], people[3], people[3]]);
+    assert.notEqual(people[3], people[0]);
   });
 
   it("the browser client warns once on the console about a wrong key when there is no onDrop", async () => {

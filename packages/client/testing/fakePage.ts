@@ -1,4 +1,4 @@
-import type { Environment } from "../eventlogger";
+import type { Environment, Listener } from "../eventlogger";
 import { FakeClock } from "./fakeClock";
 
 export interface SentEvent extends Record<string, unknown> {
@@ -12,6 +12,8 @@ export interface SentRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
   readonly events: readonly SentEvent[];
+  /** Epoch milliseconds. */
+  readonly sent_at: number;
 }
 
 export interface FakeAnswer {
@@ -26,19 +28,19 @@ export type Answering = (request: SentRequest) => (FakeAnswer & { readonly after
 export const accepting: Answering = ({ events }) => ({ status: 200, body: { accepted: events.length, rejected: [] } });
 
 class Listeners {
-  private readonly all: { type: string; listener: () => void }[] = [];
-  addEventListener(type: string, listener: () => void): void {
+  private readonly all: { type: string; listener: Listener }[] = [];
+  addEventListener(type: string, listener: Listener): void {
     this.all.push({ type, listener });
   }
-  removeEventListener(type: string, listener: () => void): void {
+  removeEventListener(type: string, listener: Listener): void {
     const at = this.all.findIndex((other) => other.type === type && other.listener === listener);
     if (at >= 0) this.all.splice(at, 1);
   }
   get size(): number {
     return this.all.length;
   }
-  fire(type: string): void {
-    for (const each of [...this.all]) if (each.type === type) each.listener();
+  fire(type: string, event: Parameters<Listener>[0] = {}): void {
+    for (const each of [...this.all]) if (each.type === type) each.listener(event);
   }
 }
 
@@ -51,13 +53,20 @@ export class FakeStorage {
   setItem(key: string, value: string): void {
     this.items.set(key, value);
   }
+  removeItem(key: string): void {
+    this.items.delete(key);
+  }
+  get length(): number {
+    return this.items.size;
+  }
+  key(index: number): string | null {
+    return [...this.items.keys()][index] ?? null;
+  }
 }
 
 /** The environment of a page, with a fake clock and a service that a test scripts. */
 export class FakePage {
-  readonly clock = new FakeClock();
   readonly requests: SentRequest[] = [];
-  readonly storage = new FakeStorage();
   answering: Answering = accepting;
   /** What sendBeacon returns; undefined in a browser without beacons. */
   beacon: ((request: SentRequest) => boolean) | undefined = () => true;
@@ -67,6 +76,13 @@ export class FakePage {
   private readonly window = new Listeners();
   private readonly documentListeners = new Listeners();
   private visibility = "visible";
+  private isDead = false;
+
+  /** Tabs of one browser share the storage; a test of several tabs gives them one clock. */
+  constructor(
+    readonly storage = new FakeStorage(),
+    readonly clock = new FakeClock(),
+  ) {}
 
   get listeners(): number {
     return this.window.size + this.documentListeners.size;
@@ -93,6 +109,11 @@ export class FakePage {
     this.hide();
   }
 
+  /** Nothing runs in the page any more, as after a crash. */
+  die(): void {
+    this.isDead = true;
+  }
+
   /** Restores the page from the back/forward cache. */
   restore(): void {
     this.window.fire("pageshow");
@@ -109,7 +130,7 @@ export class FakePage {
       Date: { now: () => clock.now, parse: (text) => Date.parse(text) },
       Math: { random: () => this.random() },
       fetch: (url, init) => this.fetch(url, init),
-      setTimeout: (run, ms) => clock.setTimeout(run, ms),
+      setTimeout: (run, ms) => clock.setTimeout(() => void (this.isDead || run()), ms),
       clearTimeout: (timer) => clock.clearTimeout(timer),
       AbortController,
       URL,
@@ -136,15 +157,20 @@ export class FakePage {
     };
   }
 
-  private record(request: Omit<SentRequest, "events">): SentRequest {
-    const { events } = JSON.parse(request.body) as { events: SentEvent[] };
-    const whole = { ...request, events };
+  /** Another tab has changed or removed a stored value. */
+  storageChanged(key: string, newValue: string | null): void {
+    this.window.fire("storage", { key, newValue });
+  }
+
+  private record(request: Omit<SentRequest, "events" | "sent_at">): SentRequest {
+    const { events, sent_at } = JSON.parse(request.body) as { events: SentEvent[]; sent_at: number };
+    const whole = { ...request, events, sent_at };
     this.requests.push(whole);
     return whole;
   }
 
   private sendBeacon(url: string, body: string): boolean {
-    const taken = this.beacon?.({ url, how: "beacon", headers: {}, body, events: [] }) ?? false;
+    const taken = this.beacon?.({ url, how: "beacon", headers: {}, body, events: [], sent_at: 0 }) ?? false;
     if (taken) this.record({ url, how: "beacon", headers: {}, body });
     return taken;
   }
@@ -159,6 +185,7 @@ export class FakePage {
     const answer = this.answering(this.record({ url, how: keepalive ? "keepalive" : "fetch", headers, body }));
     return new Promise((resolve, reject) => {
       signal.addEventListener("abort", () => reject(new Error("aborted")));
+      if (this.isDead) return;
       if (answer === "network") reject(new TypeError("Failed to fetch"));
       else if (answer !== "none") {
         const response = {

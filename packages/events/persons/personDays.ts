@@ -1,4 +1,4 @@
-import { addDay, areEqualDays, hasDay, listDays, removeDay, subtractDays, unionDays } from "../users/activeDays";
+import { addDay, hasDay, listDays, removeDay, subtractDays, unionDays } from "../users/activeDays";
 import { dayOfMarked, isBotDay, markDay, type MarkedDay } from "./markedDay";
 import type { PersonDays } from "./personDeltas";
 
@@ -32,10 +32,6 @@ export function addAllDays(days: PersonDays, added: Readonly<PersonDays>): void 
 /** The days of `a` that `b` lacks. */
 export function subtractPersonDays(a: Readonly<PersonDays>, b: Readonly<PersonDays>): PersonDays {
   return { human: subtractDays(a.human, b.human), bots: subtractDays(a.bots, b.bots) };
-}
-
-export function areEqualPersonDays(a: Readonly<PersonDays>, b: Readonly<PersonDays>): boolean {
-  return areEqualDays(a.human, b.human) && areEqualDays(a.bots, b.bots);
 }
 
 /** All marked days, in no particular order. */

@@ -49,7 +49,7 @@ export function firstDay(set: DaySet): number | undefined {
   return typeof set === "object" ? set.start + lowestBit(set.bits[0] ?? 0) : set;
 }
 
-/** The last day of a set from `from` on that is before `day`; undefined when there is none. */
+/** The last day of a set from `from` on that is before `day`; undefined without one. */
 export function lastDayBefore(set: DaySet, day: number, from: number): number | undefined {
   if (typeof set !== "object") return set !== undefined && set >= from && set < day ? set : undefined;
   const { start, bits } = set;
@@ -64,7 +64,7 @@ export function lastDayBefore(set: DaySet, day: number, from: number): number | 
   return undefined;
 }
 
-/** The first day of a set up to `to` that is after `day`; undefined when there is none. */
+/** The first day of a set up to `to` that is after `day`; undefined without one. */
 export function firstDayAfter(set: DaySet, day: number, to: number): number | undefined {
   if (typeof set !== "object") return set !== undefined && set > day && set <= to ? set : undefined;
   const { start, bits } = set;
@@ -126,10 +126,4 @@ export function addDay(set: DaySet, day: number): DaySet {
 /** A set without a day. */
 export function removeDay(set: DaySet, day: number): DaySet {
   return hasDay(set, day) ? subtractDays(set, day) : set;
-}
-
-/** Whether two sets have the same days. */
-export function areEqualDays(a: DaySet, b: DaySet): boolean {
-  if (typeof a !== "object" || typeof b !== "object") return a === b;
-  return a.start === b.start && a.bits.length === b.bits.length && a.bits.every((byte, i) => byte === b.bits[i]);
 }

@@ -11,6 +11,8 @@ export interface Command {
   readonly actions?: readonly string[];
   /** Whether the command does the first of its actions when none is given. */
   readonly isActionOptional?: boolean;
+  /** Name of the argument that follows a command without actions, for `--help`: `EVENT_ID` of `trace EVENT_ID`. */
+  readonly argument?: string;
   /** Names of the arguments that follow an action, for `--help`: `N` of `generations activate N`. */
   readonly argumentOf?: Readonly<Record<string, string>>;
   readonly options: OptionSpecs;
@@ -20,7 +22,7 @@ export interface Command {
   check?(options: Readonly<Record<string, unknown>>): readonly string[];
   /**
    * @param action one of `actions`; empty when there are none
-   * @param args what follows the action, when `argumentOf` names it
+   * @param args what follows the action, when `argumentOf` names it; the `argument` of a command without actions
    * @returns the exit code
    */
   run(options: Readonly<Record<string, unknown>>, action: string, args: readonly string[]): Promise<number>;

@@ -13,6 +13,8 @@ import { runCommand } from "./run";
 import { setupCommand } from "./setup";
 import { snapshotCommand } from "./snapshot";
 import { statusCommand } from "./status";
+import { tailCommand } from "./tail";
+import { traceCommand } from "./trace";
 import { updateCommand } from "./update";
 import { verifyCommand } from "./verify";
 import { workerPoolCommand } from "./workerPool";
@@ -28,6 +30,8 @@ export const commands: readonly Command[] = [
   drainCommand,
   cancelCommand,
   generateCommand,
+  tailCommand,
+  traceCommand,
   deadLettersCommand,
   verifyCommand,
   generationsCommand,

@@ -1,6 +1,6 @@
-import { spawn } from "node:child_process";
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
 import { join } from "node:path";
-import { text } from "node:stream/consumers";
 import { packageRootOf } from "@eventlogger/process/packageRoot";
 
 /** How a run of the command line ended. */
@@ -18,18 +18,52 @@ export interface CliOptions {
   readonly interrupt?: Promise<unknown>;
 }
 
+/** What a running process has written to a stream. */
+export class WrittenText {
+  text = "";
+
+  private isClosed = false;
+
+  constructor(private readonly stream: NodeJS.ReadableStream) {
+    stream.setEncoding("utf8").on("data", (chunk: string) => (this.text += chunk));
+    stream.once("close", () => (this.isClosed = true));
+  }
+
+  /** Resolves when the text matches. @throws Error with the text when the stream ends before */
+  async includes(pattern: RegExp): Promise<void> {
+    while (!pattern.test(this.text)) {
+      if (this.isClosed) throw new Error(`The output ended without ${pattern}: ${this.text}`);
+      await Promise.race([once(this.stream, "data"), once(this.stream, "close")]);
+    }
+  }
+}
+
+/** A command that runs. */
+export interface RunningCommand {
+  readonly stdout: WrittenText;
+  readonly stderr: WrittenText;
+  readonly ended: Promise<CliRun>;
+  kill(signal: NodeJS.Signals): void;
+}
+
+/** Starts `eventlogger` as users do. */
+export function startEventlogger(args: readonly string[], { env = {}, cwd }: CliOptions = {}): RunningCommand {
+  const child: ChildProcess = spawn(
+    process.execPath,
+    [join(packageRootOf(__filename), "bin", "eventlogger.js"), ...args],
+    { env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env }, cwd, stdio: ["ignore", "pipe", "pipe"] },
+  );
+  const stdout = new WrittenText(child.stdout as NodeJS.ReadableStream);
+  const stderr = new WrittenText(child.stderr as NodeJS.ReadableStream);
+  const ended = new Promise<CliRun>((resolve) =>
+    child.once("close", (code) => resolve({ code, stdout: stdout.text, stderr: stderr.text })),
+  );
+  return { stdout, stderr, ended, kill: (signal) => void child.kill(signal) };
+}
+
 /** Runs `eventlogger` as users do. */
-export async function eventlogger(
-  args: readonly string[],
-  { env = {}, cwd, interrupt }: CliOptions = {},
-): Promise<CliRun> {
-  const child = spawn(process.execPath, [join(packageRootOf(__filename), "bin", "eventlogger.js"), ...args], {
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
-    cwd,
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  void interrupt?.then(() => child.kill("SIGINT"));
-  const exit = new Promise<number | null>((resolve) => child.once("close", resolve));
-  const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), exit]);
-  return { code, stdout, stderr };
+export async function eventlogger(args: readonly string[], options: CliOptions = {}): Promise<CliRun> {
+  const command = startEventlogger(args, options);
+  void options.interrupt?.then(() => command.kill("SIGINT"));
+  return command.ended;
 }
