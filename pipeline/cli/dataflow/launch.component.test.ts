@@ -386,7 +386,7 @@ describe("eventlogger launch and update", function () {
         stdout,
         /^loses +CountPeople\/UserLedger \(state\) was removed\. .*--transform-name-mapping CountPeople\/UserLedger=CountUsers\/UserLedger$/m,
       );
-      assert.match(stderr, /1 step of the running job would lose state[^]*--allow-state-loss/);
+      assert.match(stderr, /2 steps of the running job would lose state[^]*--allow-state-loss/);
       assert.equal(created().length, 0);
     });
 

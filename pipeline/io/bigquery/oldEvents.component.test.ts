@@ -14,10 +14,15 @@ import { WriteRows } from "./writeRows";
 
 const GAP_MS = 30 * 60_000;
 
-/** The version of a day with one event of a new user. */
-function versionOf({ event_time }: AnalyticsEvent): DayVersion {
+/** The versions for one event of a new user: of its day, and of the days on which the user is no longer active in the last 7 and 30 days. */
+function versionsOf({ event_time }: AnalyticsEvent): DayVersion[] {
+  const day = dayOf(event_time);
   const counts = { sessions: 1, activeUsers: 1, newUsers: 1, weeklyActiveChange: 1, monthlyActiveChange: 1 };
-  return { ...dayDelta(dayOf(event_time), counts), generation: 1, version: 1, updatedAt: Date.now() };
+  return [
+    dayDelta(day, counts),
+    dayDelta(day + 7, { weeklyActiveChange: -1 }),
+    dayDelta(day + 30, { monthlyActiveChange: -1 }),
+  ].map((delta) => ({ ...delta, generation: 1, version: 1, updatedAt: Date.now() }));
 }
 
 describe("events of old days", function () {
@@ -50,7 +55,7 @@ describe("events of old days", function () {
     const events = [...old, claimed, event({ event_time: Date.now(), session_id: "new", user_id: "user-4" })];
 
     await write("events", events.map(eventRow));
-    await write("daily_rollup_versions", events.map(versionOf));
+    await write("daily_rollup_versions", events.flatMap(versionsOf));
 
     const rows = await runQuery(fixture.bigquery, `SELECT event_id FROM ${dataset}.events_unique`);
     assert.deepEqual(rows.map((row) => row.text("event_id")).sort(), events.map((e) => e.event_id).sort());
