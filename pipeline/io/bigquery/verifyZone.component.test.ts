@@ -67,7 +67,7 @@ describe("verifyDataset, time zones", function () {
   let dataset: string;
 
   async function insert<T extends TableName>(table: T, rows: TableRows[T][]): Promise<void> {
-    await fixture.bigquery.dataset(dataset).table(table).insert(rows);
+    if (rows.length > 0) await fixture.bigquery.dataset(dataset).table(table).insert(rows);
   }
 
   /** Writes what a pipeline with the days of a zone writes for events. */
