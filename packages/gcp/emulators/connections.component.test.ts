@@ -8,8 +8,9 @@ import { useBigQueryEmulator } from "../bigquery/testing/useBigQueryEmulator";
 import { ensurePythonEnvironment } from "./python/environment";
 
 const APPEND_ROWS = path.join(packageRootOf(__filename), "emulators", "python", "testing", "append_rows.py");
-const CONNECTIONS = 3;
-const REQUESTS = 15;
+/** The program has a thread for each. Python's default are 4 more threads than cores. */
+const CONNECTIONS = 20;
+const REQUESTS = 5;
 const ROWS = 100;
 
 describe("the connections of the BigQuery emulator", function () {

@@ -1,6 +1,6 @@
 """bqemulator 1.4.0 with patches for the behaviour of Google's service that the product relies on: the Storage Write API, the
-limits of streamed rows, and the expiration of partitions. Others keep it fast and alive: a connection for each thread, and no copy of
-the table after each request that writes rows.
+limits of streamed rows, and the expiration of partitions. Others keep it fast and alive: a connection for each thread, enough threads,
+and no copy of the table after each request that writes rows.
 
 Accepts the arguments of `python -m bqemulator`.
 """
@@ -13,6 +13,7 @@ SUPPORTED = "1.4.0"
 if version("bqemulator") != SUPPORTED:
     sys.exit(f"These patches are for bqemulator {SUPPORTED}, but version {version('bqemulator')} is installed")
 
+import grpc.aio
 from bqemulator.api.routes import jobs, tabledata
 from bqemulator.cli import main
 from bqemulator.grpc_api import write_servicer
@@ -159,6 +160,7 @@ limit_insert_all(tabledata.insert_all)
 SnapshotManager.capture = only_for_users(SnapshotManager.capture)
 DuckDBEngine.connection = property(connections.one_for_each_thread(DuckDBEngine.connection.fget))
 DuckDBEngine.write_lock = connections.lock_other_threads(DuckDBEngine.write_lock)
+grpc.aio.server = connections.with_enough_threads(grpc.aio.server)
 Handler.__init__ = connections.share_write_lock(Handler.__init__)
 BufferedWriteStrategy.flush = flush_up_to_and_including(BufferedWriteStrategy.flush)
 Handler._ensure_stream_bound = stay_with_the_stream(Handler._ensure_stream_bound)

@@ -9,9 +9,12 @@ that write, because DuckDB rejects concurrent changes of a row, such as the emul
 import asyncio
 import threading
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 POLL_SECONDS = 0.001
+MAX_OPEN_CALLS = 200
+"""Of the Storage API. Each one needs a thread, also while nothing is sent: clients keep connections open."""
 
 
 class WriteLock:
@@ -103,5 +106,14 @@ def share_write_lock(init):
     def patched(self, *args, **kwargs):
         init(self, *args, **kwargs)
         self._write_lock = write_lock
+
+    return patched
+
+
+def with_enough_threads(server):
+    """By default the calls of the Storage API share 4 more threads than the machine has cores, and further ones wait for ever."""
+
+    def patched(*args, **kwargs):
+        return server(ThreadPoolExecutor(MAX_OPEN_CALLS, "storage-api"), *args, **kwargs)
 
     return patched

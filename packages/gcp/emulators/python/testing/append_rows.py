@@ -1,4 +1,4 @@
-"""Appends rows to a table of integers through the Storage Write API, with several connections at the same time.
+"""Appends rows to a table of integers through the Storage Write API, with several connections that are open at the same time.
 
 Usage: append_rows.py HOST:PORT projects/P/datasets/D/tables/T CONNECTIONS REQUESTS ROWS
 Each connection sends REQUESTS requests of ROWS rows. Prints the number of rows that were accepted.
@@ -6,6 +6,7 @@ Each connection sends REQUESTS requests of ROWS rows. Prints the number of rows 
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier, Event
 
 import grpc
 import pyarrow as pa
@@ -16,9 +17,11 @@ METHOD = "/google.cloud.bigquery.storage.v1.BigQueryWrite/AppendRows"
 SCHEMA = pa.schema([("n", pa.int64())])
 
 
-def requests_of(stream, requests, rows):
+def requests_of(stream, requests, rows, others_open):
     batch = pa.record_batch([pa.array(range(rows))], schema=SCHEMA).serialize().to_pybytes()
-    for _ in range(requests):
+    for request in range(requests):
+        if request == 1:
+            others_open.wait(SECONDS)
         data = types.AppendRowsRequest.ArrowData(
             writer_schema=types.ArrowSchema(serialized_schema=SCHEMA.serialize().to_pybytes()),
             rows=types.ArrowRecordBatch(serialized_record_batch=batch),
@@ -26,7 +29,7 @@ def requests_of(stream, requests, rows):
         yield types.AppendRowsRequest(write_stream=stream, arrow_rows=data)
 
 
-def append(address, table, requests, rows):
+def append(address, table, requests, rows, all_open):
     """The number of requests that were accepted."""
     with grpc.insecure_channel(address) as channel:
         call = channel.stream_stream(
@@ -34,13 +37,18 @@ def append(address, table, requests, rows):
             request_serializer=types.AppendRowsRequest.serialize,
             response_deserializer=types.AppendRowsResponse.deserialize,
         )
-        answers = call(requests_of(f"{table}/streams/_default", requests, rows), timeout=SECONDS)
-        return sum(1 for answer in answers if not answer.error.code)
+        others_open = Event()
+        answers = call(requests_of(f"{table}/streams/_default", requests, rows, others_open), timeout=SECONDS)
+        first = next(answers)
+        all_open.wait(SECONDS)
+        others_open.set()
+        return sum(1 for answer in [first, *answers] if not answer.error.code)
 
 
 def main(address, table, connections, requests, rows):
+    all_open = Barrier(connections)
     with ThreadPoolExecutor(connections) as pool:
-        calls = [pool.submit(append, address, table, requests, rows) for _ in range(connections)]
+        calls = [pool.submit(append, address, table, requests, rows, all_open) for _ in range(connections)]
     print(sum(call.result() for call in calls) * rows)
 
 
