@@ -21,7 +21,7 @@ const OLD: Definitions = { gapMs: 1_800_000, timeZone: "UTC" };
 /** Nearly every event is a session of its own, and most days begin at another moment. */
 const NEW: Definitions = { gapMs: 1000, timeZone: "Pacific/Auckland" };
 
-/** The short form of test/faults/rebuild.faults.ts. */
+/** The short form of test/faults/rebuild.faults.ts, without kills. */
 describe("Rebuild, end to end", function () {
   this.timeout(600_000);
   const directory = mkdtempSync(path.join(tmpdir(), "eventlogger-rebuild-e2e-"));
@@ -51,25 +51,22 @@ describe("Rebuild, end to end", function () {
     rmSync(directory, { recursive: true, force: true });
   });
 
-  const rebuild = (killAt?: string): Promise<RebuildRun> =>
+  const rebuild = (): Promise<RebuildRun> =>
     runRebuild([...SHARED, "--session-gap", "1s", "--time-zone", "Pacific/Auckland"], {
       env: stack.environment,
-      logFile: path.join(directory, `rebuild-${killAt ?? "to the end"}.log`),
+      logFile: path.join(directory, "rebuild.log"),
       timeoutMs: LIMIT_MS,
-      ...(killAt !== undefined && { killAt }),
     });
 
-  it("rebuild changes the session gap and the time zone while events keep coming, also after it was killed, and readers see one generation at a time", async () => {
+  it("rebuild changes the session gap and the time zone while events keep coming, and readers see one generation at a time", async () => {
     // Every user appears, so that the number of users does not change later.
     await traffic.post({ count: 2000, shuffleWindow: 2000, users: 100 });
     await traffic.assertExact(LIMIT_MS, OLD);
     const reader = new Reader(stack.url);
     const endTraffic = traffic.keepPosting(RATE, { users: 100 });
     try {
-      assert.equal((await rebuild("replaying")).code, null);
       const { code, output } = await rebuild();
       assert.equal(code, 0, output);
-      assert.match(output, /going on with the rebuild of generation 2 \(replaying\)/);
     } finally {
       await endTraffic();
       await reader.stop();
