@@ -1,6 +1,6 @@
 """Connections of threads. bqemulator uses one connection of DuckDB in several threads.
 
-The REST API works in the thread of the event loop, the Storage API in others. Together they wait for ever: a thread that inserts
+The REST API works in the thread of the event loop, the Storage API in others. Together they wait forever: a thread that inserts
 rows has the connection and waits for Python's global lock, and another one has the global lock and waits for the connection.
 Or one reads the result of the other's query. So each thread has a connection to the same database, and one lock is common to all
 that write, because DuckDB rejects concurrent changes of a row, such as the emulator's number of rows of a table.
@@ -18,7 +18,7 @@ MAX_OPEN_CALLS = 200
 
 
 class WriteLock:
-    """A lock that goes to the one that has waited longest: a thread, which can take it again while it has it, or a task of the event loop."""
+    """A fair lock for threads and for tasks of the event loop. A thread can take it again while it holds it."""
 
     def __init__(self):
         self.guard = threading.Lock()
@@ -37,7 +37,7 @@ class WriteLock:
         self.depth -= 1
         if not self.depth:
             self.owner = None
-            self.release()
+            self.leave(self.turns[0])
 
     @asynccontextmanager
     async def held(self):
@@ -64,9 +64,6 @@ class WriteLock:
             self.turns.remove(turn)
             if self.turns:
                 self.turns[0].set()
-
-    def release(self):
-        self.leave(self.turns[0])
 
 
 write_lock = WriteLock()
@@ -111,7 +108,7 @@ def share_write_lock(init):
 
 
 def with_enough_threads(server):
-    """By default the calls of the Storage API share 4 more threads than the machine has cores, and further ones wait for ever."""
+    """By default the calls of the Storage API share 4 more threads than the machine has cores, and further ones wait forever."""
 
     def patched(*args, **kwargs):
         return server(ThreadPoolExecutor(MAX_OPEN_CALLS, "storage-api"), *args, **kwargs)
