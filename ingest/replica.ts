@@ -12,6 +12,7 @@ import type { IngestOptions } from "./options";
 import { AccessLog } from "./telemetry/accessLog";
 import { Metrics } from "./telemetry/metrics/metrics";
 import { EventPublisher } from "./publishing/publisher";
+import { readDashboard } from "./dashboard/dashboardSite";
 import { readClientScript } from "./routes/clientScript";
 import { RollupCache } from "./rollups/rollupCache";
 import { startHttpServer, type HttpServer } from "./http/server";
@@ -139,6 +140,7 @@ export async function startReplica(options: IngestOptions, logger: Logger): Prom
     rollups: cacheOf("rollups", readDailyRollups),
     retention: cacheOf("retention", readWeeklyRetention),
     clientScript: readClientScript(),
+    dashboard: readDashboard(),
     isOverloaded: () => eventLoopDelay.ms > options.maxLoopLag,
     isDraining: () => draining,
     metrics,

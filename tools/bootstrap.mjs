@@ -100,9 +100,9 @@ async function compile() {
   const timer = setTimeout(() => process.stderr.write("compiling\n"), QUIET_COMPILE_MS);
   await run(process.execPath, [join(root, "node_modules", "typescript", "bin", "tsc"), "--build", root]);
   clearTimeout(timer);
-  // What the compiler does not make: the bundles of the client.
-  const bundles = join(root, "packages", "client", "build.mjs");
-  if (existsSync(bundles)) await run(process.execPath, [bundles, "--quiet"]);
+  // What the compiler does not make: the bundles of the client and of the dashboard.
+  const bundles = ["client", "dashboard"].map((name) => join(root, "packages", name, "build.mjs"));
+  for (const bundle of bundles.filter((file) => existsSync(file))) await run(process.execPath, [bundle, "--quiet"]);
 }
 
 const [program, ...args] = process.argv.slice(2);

@@ -8,7 +8,8 @@ import { createAccessControl, type AccessSettings } from "../access/accessContro
 import { earliestEventMs, type IngestOptions } from "../options";
 import { openApiDocument, type DocumentedSettings } from "../openapi/document";
 import type { RollupCache } from "../rollups/rollupCache";
-import { createGetClientScript, type ClientScript } from "../routes/clientScript";
+import { createGetDashboard, dashboardAssets, type DashboardSite } from "../dashboard/getDashboard";
+import { createGetClientScript } from "../routes/clientScript";
 import { createGetEvent } from "../routes/getEvent";
 import { createGetMetrics } from "../routes/getMetrics";
 import { createGetRetention } from "../routes/getRetention";
@@ -21,6 +22,7 @@ import type { AccessLog } from "../telemetry/accessLog";
 import type { Metrics } from "../telemetry/metrics/metrics";
 import { requestTelemetry } from "../telemetry/requestTelemetry";
 import { ByteBudget } from "./body/byteBudget";
+import type { CompressedFile } from "./compressedFile";
 import { cors } from "./cors";
 import { answerErrors, refuseUnrouted } from "./errorAnswers";
 import { RequestError } from "./errors";
@@ -45,7 +47,8 @@ export interface AppDeps {
   readonly publisher: PostEventDeps["publisher"] & PostEventsDeps["publisher"] & Pick<ReadinessDeps, "problem">;
   readonly rollups: Pick<RollupCache<DailyRollups>, "get">;
   readonly retention: Pick<RollupCache<WeeklyRetention>, "get">;
-  readonly clientScript: ClientScript;
+  readonly clientScript: CompressedFile;
+  readonly dashboard: DashboardSite;
   /** Whether new requests should be refused because this process is behind with its work. */
   readonly isOverloaded: () => boolean;
   readonly isDraining: () => boolean;
@@ -131,6 +134,7 @@ export function createRouter(deps: AppDeps): { readonly router: Router; readonly
   router.get("/event", createGetEvent(rollups, access.read));
   router.get("/retention", createGetRetention(retention, access.read));
   router.get("/client/eventlogger.js", createGetClientScript(deps.clientScript));
+  router.get("/dashboard", createGetDashboard(deps.dashboard));
   router.get("/healthz", healthz);
   router.get("/readyz", createReadyz({ problem: () => publisher.problem(), isDraining }));
   router.get("/metrics", createGetMetrics(deps.metrics));
@@ -152,6 +156,7 @@ export function createApp(deps: AppDeps): Koa {
   app.use(closeWhenDraining(isDraining));
   app.use(shedLoad(deps.isOverloaded));
   app.use(hotRoute(postEvent));
+  app.use(dashboardAssets(deps.dashboard));
   app.use(router.routes());
   app.use(refuseUnrouted);
   // Connections that break while an answer is sent. The service has done its part.

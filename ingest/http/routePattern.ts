@@ -6,6 +6,7 @@ export const ROUTES = [
   "/events/",
   "/retention/",
   "/client/eventlogger.js",
+  "/dashboard/",
   "/healthz",
   "/readyz",
   "/metrics",
@@ -17,6 +18,9 @@ export type SegmentRoute = `/v1/${SegmentEndpoint}`;
 
 /** A route, or "other" for any other path. */
 export type RoutePattern = (typeof ROUTES)[number] | SegmentRoute | "other";
+
+/** The page of the dashboard. Its files are below it. */
+export const DASHBOARD = "/dashboard/" satisfies RoutePattern;
 
 /** Health checks and metrics, which must be answered even under overload. */
 export const PROBES: ReadonlySet<string> = new Set<RoutePattern>(["/healthz", "/readyz", "/metrics"]);
@@ -50,7 +54,10 @@ export function createRouteOf(segmentPath: string): RouteOf {
   return function routeOf(url) {
     const query = url.indexOf("?");
     const path = query < 0 ? url : url.slice(0, query);
-    return byPath.get(path) ?? byPath.get(path.toLowerCase()) ?? "other";
+    const known = byPath.get(path) ?? byPath.get(path.toLowerCase());
+    if (known) return known;
+    // The names of its files change with each release.
+    return path.startsWith(DASHBOARD) ? DASHBOARD : "other";
   };
 }
 

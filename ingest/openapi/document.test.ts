@@ -191,6 +191,11 @@ const CASES: Readonly<Record<string, Readonly<Record<string, readonly Case[]>>>>
     304: [{ headers: { "if-none-match": "*", "cache-control": "max-age=0" } }],
     503: [{ deps: overloaded }],
   },
+  "get /dashboard/": {
+    200: [{}, { headers: { "accept-encoding": "identity" } }],
+    304: [{ headers: { "if-none-match": "*", "cache-control": "max-age=0" } }],
+    503: [{ deps: overloaded }],
+  },
   "get /healthz": { 200: [{}, { deps: overloaded }] },
   "get /readyz": { 200: [{}, { deps: overloaded }], 503: [{ deps: away }, { deps: { isDraining: () => true } }] },
   "get /metrics": { 200: [{}, { deps: overloaded }], 500: [{ deps: { metrics: brokenMetrics } }] },

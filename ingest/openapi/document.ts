@@ -170,10 +170,15 @@ const SCRIPT_HEADERS = {
   "Cache-Control": text("How long the script may be cached"),
   "Access-Control-Allow-Origin": text("*: pages of any origin may read the script"),
 };
+const PAGE_HEADERS = {
+  ...headers,
+  ETag: text("Changes with the page and its compression"),
+  "Content-Security-Policy": text("What the page may do"),
+};
 const IF_NONE_MATCH = {
   name: "If-None-Match",
   in: "header",
-  description: "ETag of a cached script; the answer is 304 if it is current",
+  description: "ETag of a cached copy; the answer is 304 if it is current",
   schema: { type: "string" },
 };
 const day = (name: string, description: string): unknown => ({
@@ -359,6 +364,23 @@ export function openApiDocument(settings: DocumentedSettings): OpenApiDocument {
               content: { "text/javascript": { schema: { type: "string" } } },
             },
             304: { description: "The script has not changed", headers: SCRIPT_HEADERS },
+            ...errorResponses(["OVERLOADED"]),
+          },
+        },
+      },
+      "/dashboard/": {
+        get: {
+          operationId: "getDashboard",
+          summary: "Returns the page that shows the numbers",
+          description: "The page itself needs no key. It asks for the read key when there are any.",
+          parameters: [IF_NONE_MATCH, REQUEST_ID],
+          responses: {
+            200: {
+              description: "The page, compressed with br or gzip if the request accepts it",
+              headers: PAGE_HEADERS,
+              content: { "text/html": { schema: { type: "string" } } },
+            },
+            304: { description: "The page has not changed", headers: PAGE_HEADERS },
             ...errorResponses(["OVERLOADED"]),
           },
         },

@@ -3,7 +3,8 @@ import { request, type IncomingMessage } from "node:http";
 import { buffer } from "node:stream/consumers";
 import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import { testSettings, useAppServer } from "../testing/appServer";
-import { clientScript, readClientScript } from "./clientScript";
+import { compressedFile } from "../http/compressedFile";
+import { readClientScript } from "./clientScript";
 
 const SOURCE = Buffer.from(`var eventlogger = ${JSON.stringify("x".repeat(2000))};`);
 
@@ -29,7 +30,7 @@ function get(url: string, headers: Readonly<Record<string, string>> = {}, method
 
 describe("GET /client/eventlogger.js", () => {
   const serve = useAppServer();
-  const start = async (): Promise<string> => (await serve({ clientScript: clientScript(SOURCE) })).url;
+  const start = async (): Promise<string> => (await serve({ clientScript: compressedFile(SOURCE) })).url;
 
   it("GET /client/eventlogger.js sends the script so that any page may load it with an integrity hash", async () => {
     const { status, headers, body } = await get(await start());
@@ -46,7 +47,7 @@ describe("GET /client/eventlogger.js", () => {
 
   it("GET /client/eventlogger.js allows any origin even when --cors-origins lists others", async () => {
     const settings = testSettings({ corsOrigins: ["https://shop.example"] });
-    const { url } = await serve({ clientScript: clientScript(SOURCE), settings });
+    const { url } = await serve({ clientScript: compressedFile(SOURCE), settings });
     for (const origin of ["https://shop.example", "https://other.example"]) {
       const { headers } = await get(url, { origin });
       assert.equal(headers["access-control-allow-origin"], "*");

@@ -3,7 +3,8 @@ import { pino } from "pino";
 import type { DailyRollup } from "@eventlogger/gcp/bigquery/dailyRollups";
 import type { RetentionCohort } from "@eventlogger/gcp/bigquery/weeklyRetention";
 import { createApp, documentedSettings, type AppDeps, type HttpSettings } from "../http/app";
-import { clientScript } from "../routes/clientScript";
+import { readDashboard } from "../dashboard/dashboardSite";
+import { compressedFile } from "../http/compressedFile";
 import { AccessLog } from "../telemetry/accessLog";
 import { Metrics } from "../telemetry/metrics/metrics";
 import { openApiDocument } from "../openapi/document";
@@ -70,7 +71,8 @@ export function appDeps(deps: Partial<AppDeps> = {}): AppDeps {
       }),
       ...CACHE,
     }),
-    clientScript: clientScript(Buffer.from("/* the client */")),
+    clientScript: compressedFile(Buffer.from("/* the client */")),
+    dashboard: readDashboard(),
     settings: testSettings(),
     access: { trustedProxies: [], onUntrustedProxy: () => undefined },
     isOverloaded: () => false,
@@ -116,7 +118,8 @@ export function useAppServer(): (deps?: Partial<AppDeps>) => Promise<AppServer> 
     // The outermost middleware, so that it sees the final answer.
     app.middleware.unshift(async (ctx, next) => {
       await next();
-      // The document does not cover unknown paths, nor the methods that HTTP itself or CORS defines.
+      // The document does not cover unknown paths, the files of a page, and the methods that HTTP itself or CORS defines.
+      if (/^\/dashboard(\/.+)?$/.test(ctx.path)) return;
       if (ctx.status === 404 || ctx.status === 405 || ctx.method === "HEAD" || ctx.method === "OPTIONS") return;
       const { method, path, status } = ctx;
       const body: unknown = ctx.body;

@@ -12,7 +12,7 @@ import { readWorkspaces } from "./workspaces";
 interface Contents {
   /** Modules that are run or loaded by name. Everything they import is added. */
   readonly entries: readonly string[];
-  /** Other files that the modules read; relative to the root. */
+  /** Other files and folders that the modules read; relative to the root. */
   readonly data: readonly string[];
   /** Commands in `node_modules/.bin`, and the module that each one runs. */
   readonly commands: Readonly<Record<string, string>>;
@@ -41,8 +41,8 @@ const IMAGES = {
   },
   ingest: {
     entries: ["@eventlogger/ingest/main", "@eventlogger/options/healthcheck"],
-    // The browser client, which ingest serves.
-    data: ["packages/client/dist/eventlogger.iife.js"],
+    // The browser client and the dashboard, which ingest serves.
+    data: ["packages/client/dist/eventlogger.iife.js", "packages/dashboard/dist/site"],
     commands: {},
   },
   nginx: {
@@ -92,7 +92,7 @@ export function assembleImage(image: ImageName, target: string): void {
     const home = join(target, "node_modules", name);
     for (const file of own) {
       if (!existsSync(join(repositoryRoot, file))) throw new Error(`${file} is missing: run npm run build first`);
-      cpSync(join(repositoryRoot, file), join(home, file.slice(folder.length + 1)));
+      cpSync(join(repositoryRoot, file), join(home, file.slice(folder.length + 1)), { recursive: true });
     }
     const manifest = readJson<Record<string, unknown>>(join(folder, "package.json"));
     const { version, license, type, exports } = manifest;

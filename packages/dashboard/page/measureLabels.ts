@@ -1,0 +1,3 @@
+import type { Measure } from "../view/view";
+
+export const MEASURE_LABELS: Readonly<Record<Measure, string>> = { events: "Events", sessions: "Sessions", users: "Users" };
