@@ -270,6 +270,11 @@ export const generationsTable: Table = {
     nullable("lease_holder", "STRING", "Host and process of that run"),
     nullable("lease_taken_at", "TIMESTAMP", "When that run took the lease"),
     nullable("lease_expires_at", "TIMESTAMP", "Another run may take the lease from then on"),
+    nullable(
+      "watermark",
+      "TIMESTAMP",
+      "The numbers contain all events that were published until then; null: not known, as on Dataflow",
+    ),
   ],
   partitionBy: "created_at",
 };
