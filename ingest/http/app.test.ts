@@ -25,7 +25,10 @@ describe("the HTTP interface", () => {
         const body = (await response.json()) as EventStatistics;
         const { total_users, daily_stats, as_of, ...definitions } = body;
         assert.deepEqual(Object.keys(body).slice(0, 3), ["total_users", "daily_stats", "as_of"]);
-        assert.deepEqual(definitions, { generation: 2, time_zone: "Europe/Berlin", session_gap: 1800 });
+        assert.deepEqual(definitions, {
+          ...{ generation: 2, time_zone: "Europe/Berlin", session_gap: 1800 },
+          watermark: "2024-05-17T12:00:00.000Z",
+        });
         assert.equal(total_users, 3);
         assert.ok(Math.abs(new Date(as_of).getTime() - before) < 60_000);
         assert.deepEqual(daily_stats, [
@@ -37,7 +40,7 @@ describe("the HTTP interface", () => {
             new_user_count: 1,
             session_count: 6,
             ...{ weekly_active_user_count: 7, monthly_active_user_count: 8, anonymous_user_count: 1 },
-            ...{ bot_user_count: 2, bot_session_count: 3 },
+            ...{ bot_user_count: 2, bot_session_count: 3, updated_at: "2024-05-16T23:00:00.000Z" },
           },
           {
             date: "17/05/2024",
@@ -47,7 +50,7 @@ describe("the HTTP interface", () => {
             new_user_count: 2,
             session_count: 7,
             ...{ weekly_active_user_count: 8, monthly_active_user_count: 9, anonymous_user_count: 2 },
-            ...{ bot_user_count: 3, bot_session_count: 4 },
+            ...{ bot_user_count: 3, bot_session_count: 4, updated_at: "2024-05-17T23:00:00.000Z" },
           },
         ]);
       }

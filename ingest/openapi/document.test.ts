@@ -101,7 +101,7 @@ const BAD_BODIES: readonly Case[] = [
 
 /** Requests for numbers of BigQuery that are not answered with 200. */
 const READ_CASES: Readonly<Record<string, readonly Case[]>> = {
-  400: [{ query: "?from=x" }, { query: "?since=2024-01-01" }, { query: "?from=2010-01-01" }],
+  400: [{ query: "?from=x" }, { query: "?format=xml" }, { query: "?since=2024-01-01" }, { query: "?from=2010-01-01" }],
   401: [
     { deps: access({ readKeys: keys }) },
     { headers: { authorization: "Bearer wrong" }, deps: access({ readKeys: keys }) },
@@ -183,8 +183,17 @@ const CASES: Readonly<Record<string, Readonly<Record<string, readonly Case[]>>>>
     ...bodyCases([event]),
     413: [...(bodyCases([event])[413] ?? []), { body: Array(11).fill(1) }],
   },
-  "get /event/": { 200: [{}, { query: "?from=2024-01-01&to=2024-02-01" }], ...READ_CASES },
-  "get /retention/": { 200: [{}, { query: "?from=2024-05-01&to=31/05/2024" }], ...READ_CASES },
+  "get /event/": {
+    200: [
+      ...[{}, { query: "?from=2024-01-01&to=2024-02-01" }, { query: "?from=2024-05-01&to=2024-05-31&date_format=iso" }],
+      ...[{ query: "?format=csv" }, { headers: { accept: "text/csv" } }],
+    ],
+    ...READ_CASES,
+  },
+  "get /retention/": {
+    200: [{}, { query: "?from=2024-05-01&to=31/05/2024" }, { query: "?format=csv" }],
+    ...READ_CASES,
+  },
   "get /client/eventlogger.js": {
     200: [{}, { headers: { "accept-encoding": "identity" } }],
     // Without its own Cache-Control, fetch would ask for a new copy.

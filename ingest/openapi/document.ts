@@ -11,7 +11,9 @@ import { errorKinds, type ErrorCode } from "../http/errors";
 import { segmentPaths } from "../http/routePattern";
 import { REQUEST_ID_PATTERN } from "../telemetry/requestId";
 import { EVENT_ID_HEADER, WARNINGS_HEADER } from "../routes/postEvent";
+import { ANSWER_FORMATS, FORMAT_PARAMETER } from "../routes/answers/answerFormat";
 import { DEFAULT_DAYS, MAX_DAYS } from "../routes/dateRange";
+import { DATE_FORMAT_PARAMETER, DATE_FORMATS } from "../routes/getEvent";
 import { MAX_IDEMPOTENCY_KEY } from "../routes/postEvents";
 import { ref, type JsonSchema } from "./schemaParts";
 import { schemas } from "./schemas";
@@ -193,6 +195,27 @@ const RANGE_PARAMETERS = [
   day("to", "The last day; by default tomorrow in time_zone"),
   REQUEST_ID,
 ];
+const FORMAT = {
+  name: FORMAT_PARAMETER,
+  in: "query",
+  description: "Format of the answer; by default the one that Accept prefers, and JSON without a preference",
+  schema: { type: "string", enum: ANSWER_FORMATS },
+};
+const DATE_FORMAT = {
+  name: DATE_FORMAT_PARAMETER,
+  in: "query",
+  description: "dmy: dd/mm/yyyy, the default; iso: YYYY-MM-DD, which CSV always has",
+  schema: { type: "string", enum: DATE_FORMATS },
+};
+/** An answer as JSON, or as a CSV file. */
+const jsonOrCsv = (description: string, schema: JsonSchema, columns: string): ResponseObject => ({
+  description,
+  headers: { ...headers, Vary: text("Accept: the format of the answer can depend on this header") },
+  content: {
+    ...json(schema),
+    "text/csv": { schema: { type: "string", description: `RFC 4180, with the columns ${columns}` } },
+  },
+});
 const READ_ERRORS = errorResponses([
   "INVALID_PARAMETER",
   ...ACCESS_ERRORS,
@@ -303,9 +326,13 @@ export function openApiDocument(settings: DocumentedSettings): OpenApiDocument {
           summary: "Returns the daily rollups",
           description: `Of the last ${DEFAULT_DAYS} days by default; a range has at most ${MAX_DAYS} days. total_users is over all days.`,
           security: readSecurity,
-          parameters: RANGE_PARAMETERS,
+          parameters: [DATE_FORMAT, FORMAT, ...RANGE_PARAMETERS],
           responses: {
-            200: ok("The rollups, with days in ascending order", ref("EventStatistics")),
+            200: jsonOrCsv(
+              "The rollups, with days in ascending order",
+              ref("EventStatistics"),
+              "of daily_stats, and a row for each day",
+            ),
             ...READ_ERRORS,
           },
         },
@@ -318,9 +345,13 @@ export function openApiDocument(settings: DocumentedSettings): OpenApiDocument {
             "Of the cohorts whose weeks begin in the range: the persons by the ISO week of their first day, and in how many of " +
             `the weeks after it they were active. The range is of the last ${DEFAULT_DAYS} days by default, and has at most ${MAX_DAYS} days.`,
           security: readSecurity,
-          parameters: RANGE_PARAMETERS,
+          parameters: [FORMAT, ...RANGE_PARAMETERS],
           responses: {
-            200: ok("The cohorts in ascending order", ref("RetentionStatistics")),
+            200: jsonOrCsv(
+              "The cohorts in ascending order",
+              ref("RetentionStatistics"),
+              "cohort_week, cohort_size, week_offset and person_count",
+            ),
             ...READ_ERRORS,
           },
         },

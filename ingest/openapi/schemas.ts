@@ -4,7 +4,8 @@ import { MAX_WEEK_OFFSET } from "@eventlogger/events/totals/retention";
 import { PLACEHOLDER_IDS } from "@eventlogger/events/placeholderIds";
 import type { UnknownFields } from "@eventlogger/events/validation";
 import { MAX_WARNINGS, type BatchAnswer } from "../routes/postEvents";
-import type { DailyStats, EventStatistics } from "../routes/getEvent";
+import type { DailyStats } from "@eventlogger/gcp/bigquery/statistics/dailyStats";
+import type { EventStatistics } from "../routes/getEvent";
 import type { CohortStats, RetentionStatistics } from "../routes/getRetention";
 import { COUNT, object, ref, type JsonSchema } from "./schemaParts";
 import { segmentSchemas } from "./segmentSchemas";
@@ -64,9 +65,18 @@ const statistics: Record<keyof EventStatistics, JsonSchema> = {
   generation: GENERATION,
   time_zone: TIME_ZONE,
   session_gap: { type: ["number", "null"], minimum: 0, description: "Session gap in seconds" },
+  watermark: {
+    type: ["string", "null"],
+    format: "date-time",
+    description: "The numbers contain all events that were published until then; null when it is not known",
+  },
 };
 const dailyStats: Record<keyof DailyStats, JsonSchema> = {
-  date: { type: "string", pattern: "^\\d{2}/\\d{2}/\\d{4}$", description: "dd/mm/yyyy, in time_zone" },
+  date: {
+    type: "string",
+    pattern: "^(\\d{2}/\\d{2}/\\d{4}|\\d{4}-\\d{2}-\\d{2})$",
+    description: "In time_zone; dd/mm/yyyy, or YYYY-MM-DD with date_format=iso",
+  },
   average_session_duration_min: { type: "number", minimum: 0 },
   average_session_duration_sec: COUNT,
   active_user_count: counted("Persons with an event that day"),
@@ -77,6 +87,7 @@ const dailyStats: Record<keyof DailyStats, JsonSchema> = {
   anonymous_user_count: counted("Persons of active_user_count without a user id"),
   bot_user_count: counted("Persons whose events of that day are all of bots"),
   bot_session_count: counted("Sessions of bots"),
+  updated_at: { ...AS_OF, description: "When the pipeline made the newest version of these numbers" },
 };
 const retentionStatistics: Record<keyof RetentionStatistics, JsonSchema> = {
   generation: GENERATION,

@@ -4,7 +4,7 @@ import type { DailyRollups } from "@eventlogger/gcp/bigquery/dailyRollups";
 import { RollupCache, type RollupCacheOptions } from "./rollupCache";
 
 const RANGE = { from: "2024-05-01", to: "2024-05-31" };
-const NOTHING = { total_users: 0, days: [], definitions: undefined };
+const NOTHING = { total_users: 0, days: [], definitions: undefined, watermark: null };
 
 type Options = RollupCacheOptions<DailyRollups>;
 

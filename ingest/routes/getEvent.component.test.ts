@@ -12,6 +12,9 @@ const HOUR_MS = 3_600_000;
 
 const CACHE_TTL_MS = 300;
 
+/** Of the rows of `rollupVersion`. */
+const UPDATED_AT = "2024-05-01T00:00:00.000Z";
+
 describe("GET /event/ with BigQuery", function () {
   this.timeout(120_000);
   const warehouse = useBigQueryEmulator();
@@ -42,7 +45,7 @@ describe("GET /event/ with BigQuery", function () {
 
   it("GET /event/ returns no days before any event was counted", async () => {
     const answer = await read();
-    const definitions = { generation: 1, time_zone: "UTC", session_gap: 1800 };
+    const definitions = { generation: 1, time_zone: "UTC", session_gap: 1800, watermark: null };
     assert.deepEqual(answer, { total_users: 0, daily_stats: [], as_of: answer.as_of, ...definitions });
   });
 
@@ -64,6 +67,7 @@ describe("GET /event/ with BigQuery", function () {
         active_user_count: 4,
         ...{ weekly_active_change: 5, monthly_active_change: 7 },
         ...{ anonymous_user_count: 1, bot_user_count: 2, bot_session_count: 3 },
+        updated_at: "2024-05-17T10:20:30.456Z",
       }),
     );
     assert.deepEqual((await read()).daily_stats, [], "both days are older than 90 days");
@@ -81,7 +85,7 @@ describe("GET /event/ with BigQuery", function () {
           new_user_count: 2,
           session_count: 3,
           ...{ weekly_active_user_count: 0, monthly_active_user_count: 0, anonymous_user_count: 0 },
-          ...{ bot_user_count: 0, bot_session_count: 0 },
+          ...{ bot_user_count: 0, bot_session_count: 0, updated_at: UPDATED_AT },
         },
         {
           date: "17/05/2024",
@@ -91,7 +95,7 @@ describe("GET /event/ with BigQuery", function () {
           new_user_count: 0,
           session_count: 2,
           ...{ weekly_active_user_count: 5, monthly_active_user_count: 7, anonymous_user_count: 1 },
-          ...{ bot_user_count: 2, bot_session_count: 3 },
+          ...{ bot_user_count: 2, bot_session_count: 3, updated_at: "2024-05-17T10:20:30.456Z" },
         },
       ],
     );
@@ -132,8 +136,10 @@ describe("GET /event/ with BigQuery", function () {
             ...{ average_session_duration_min: 0, average_session_duration_sec: 0, active_user_count: 0 },
             ...{ new_user_count: generation, session_count: generation, anonymous_user_count: 0 },
             ...{ weekly_active_user_count: 0, monthly_active_user_count: 0, bot_user_count: 0, bot_session_count: 0 },
+            updated_at: UPDATED_AT,
           })),
           as_of: answer.as_of,
+          watermark: null,
           generation,
           ...(generation === 1
             ? { time_zone: "UTC", session_gap: 1800 }

@@ -1,29 +1,13 @@
 import type { Middleware } from "koa";
 import { dayFromIso, dayToDdMmYyyy } from "@eventlogger/events/day";
-import type { DailyRollup, DailyRollups } from "@eventlogger/gcp/bigquery/dailyRollups";
+import type { DailyRollups } from "@eventlogger/gcp/bigquery/dailyRollups";
+import { dailyStats, dailyTable, type DailyStats } from "@eventlogger/gcp/bigquery/statistics/dailyStats";
 import { admit, type AdmissionCheck } from "../access/admission";
+import { answerCsv, answerFormat, answerJson, FORMAT_PARAMETER, type AnswerFormat } from "./answers/answerFormat";
 import { parseDateRange } from "./dateRange";
 import { generationOf, zoneOf, type AnsweredGeneration } from "./answeredGeneration";
+import { parameterRefusal, singleValue } from "./parameters";
 import type { RollupCache } from "../rollups/rollupCache";
-
-/** One day in the answer; `date` is `dd/mm/yyyy`. */
-export interface DailyStats {
-  readonly date: string;
-  readonly average_session_duration_min: number;
-  readonly average_session_duration_sec: number;
-  readonly active_user_count: number;
-  readonly new_user_count: number;
-  readonly session_count: number;
-  /** Persons who were active on at least one of the 7 days that end with this day. */
-  readonly weekly_active_user_count: number;
-  /** The same of 30 days. */
-  readonly monthly_active_user_count: number;
-  /** Those of active_user_count without a user id. */
-  readonly anonymous_user_count: number;
-  /** Persons whose events of the day are all of bots. */
-  readonly bot_user_count: number;
-  readonly bot_session_count: number;
-}
 
 export interface EventStatistics extends AnsweredGeneration {
   /** Persons over all accepted events, not only in the requested range. */
@@ -33,6 +17,29 @@ export interface EventStatistics extends AnsweredGeneration {
   readonly as_of: string;
   /** Seconds; null before the first start of the pipeline. */
   readonly session_gap: number | null;
+  /** The numbers contain all events that were published until then; ISO 8601. Null: not known. */
+  readonly watermark: string | null;
+}
+
+/** `dmy`: dd/mm/yyyy; `iso`: YYYY-MM-DD. */
+export const DATE_FORMATS = ["dmy", "iso"] as const;
+export type DateFormat = (typeof DATE_FORMATS)[number];
+
+/** The name of the parameter that has the {@link DateFormat}. */
+export const DATE_FORMAT_PARAMETER = "date_format";
+
+/** @throws RequestError INVALID_PARAMETER */
+function dateFormatOf(query: URLSearchParams, format: AnswerFormat): DateFormat {
+  const asked = singleValue(query, DATE_FORMAT_PARAMETER);
+  if (asked === undefined) return format === "csv" ? "iso" : "dmy";
+  const known = DATE_FORMATS.find((name) => name === asked);
+  if (known === undefined) {
+    throw parameterRefusal(DATE_FORMAT_PARAMETER, `must be dmy or iso, not ${JSON.stringify(asked.slice(0, 100))}`);
+  }
+  if (format === "csv" && known === "dmy") {
+    throw parameterRefusal(DATE_FORMAT_PARAMETER, "must be iso, because dates in CSV are always YYYY-MM-DD");
+  }
+  return known;
 }
 
 /** @throws Error when the text is not a date */
@@ -42,40 +49,37 @@ function isoToDdMmYyyy(iso: string): string {
   return dayToDdMmYyyy(day);
 }
 
-function dailyStats(day: DailyRollup): DailyStats {
-  return {
-    date: isoToDdMmYyyy(day.date),
-    average_session_duration_min: day.average_session_duration_min,
-    average_session_duration_sec: day.average_session_duration_sec,
-    active_user_count: day.active_user_count,
-    new_user_count: day.new_user_count,
-    session_count: day.session_count,
-    weekly_active_user_count: day.wau,
-    monthly_active_user_count: day.mau,
-    anonymous_user_count: day.anonymous_user_count,
-    bot_user_count: day.bot_user_count,
-    bot_session_count: day.bot_session_count,
-  };
+/** The numbers of a day as the answer has them. */
+function answeredDay(day: DailyStats, dates: DateFormat): DailyStats {
+  return dates === "iso" ? day : { ...day, date: isoToDdMmYyyy(day.date) };
 }
 
-/** `GET /event/`: the daily rollups of the last 90 days, or of `?from=&to=`. @param check undefined when anybody may read */
+/**
+ * `GET /event/`: the daily rollups of the last 90 days, or of `?from=&to=`, as JSON or CSV.
+ * @param check undefined when anybody may read
+ */
 export function createGetEvent(
   rollups: Pick<RollupCache<DailyRollups>, "get">,
   check: AdmissionCheck | undefined,
 ): Middleware {
   return async function getEvent(ctx) {
     admit(ctx, check);
-    const requested = parseDateRange(new URLSearchParams(ctx.querystring), Date.now());
-    const { total_users, days, definitions, asOf } = await rollups.get(requested.widest);
+    const query = new URLSearchParams(ctx.querystring);
+    const requested = parseDateRange(query, Date.now(), [DATE_FORMAT_PARAMETER, FORMAT_PARAMETER]);
+    const format = answerFormat(ctx, query);
+    const dates = dateFormatOf(query, format);
+    const { total_users, days, definitions, watermark, asOf } = await rollups.get(requested.widest);
     const { from, to } = requested.inZone(zoneOf(definitions));
+    const stats = days.filter(({ date }) => date >= from && date <= to).map(dailyStats);
+    if (format === "csv") return answerCsv(ctx, `daily-rollups_${from}_${to}`, dailyTable(stats));
     const body: EventStatistics = {
       total_users,
-      daily_stats: days.filter(({ date }) => date >= from && date <= to).map(dailyStats),
+      daily_stats: stats.map((day) => answeredDay(day, dates)),
       as_of: asOf.toISOString(),
       ...generationOf(definitions),
       session_gap: definitions ? definitions.sessionGapMs / 1000 : null,
+      watermark,
     };
-    ctx.set("Cache-Control", "no-cache");
-    ctx.body = body;
+    answerJson(ctx, body);
   };
 }

@@ -1,7 +1,9 @@
 import type { Middleware } from "koa";
 import type { WeeklyRetention } from "@eventlogger/gcp/bigquery/weeklyRetention";
+import { retentionTable } from "@eventlogger/gcp/bigquery/statistics/retentionTable";
 import { admit, type AdmissionCheck } from "../access/admission";
 import type { RollupCache } from "../rollups/rollupCache";
+import { answerCsv, answerFormat, answerJson, FORMAT_PARAMETER } from "./answers/answerFormat";
 import { generationOf, zoneOf, type AnsweredGeneration } from "./answeredGeneration";
 import { parseDateRange } from "./dateRange";
 
@@ -22,7 +24,7 @@ export interface RetentionStatistics extends AnsweredGeneration {
 }
 
 /**
- * `GET /retention/`: the weekly retention of the cohorts whose weeks begin in the last 90 days, or in `?from=&to=`.
+ * `GET /retention/`: the weekly retention of the cohorts whose weeks begin in the last 90 days, or in `?from=&to=`, as JSON or CSV.
  * @param check undefined when anybody may read
  */
 export function createGetRetention(
@@ -31,15 +33,18 @@ export function createGetRetention(
 ): Middleware {
   return async function getRetention(ctx) {
     admit(ctx, check);
-    const requested = parseDateRange(new URLSearchParams(ctx.querystring), Date.now());
+    const query = new URLSearchParams(ctx.querystring);
+    const requested = parseDateRange(query, Date.now(), [FORMAT_PARAMETER]);
+    const format = answerFormat(ctx, query);
     const { cohorts, definitions, asOf } = await retention.get(requested.widest);
     const { from, to } = requested.inZone(zoneOf(definitions));
+    const answered = cohorts.filter(({ week }) => week >= from && week <= to);
+    if (format === "csv") return answerCsv(ctx, `weekly-retention_${from}_${to}`, retentionTable(answered));
     const body: RetentionStatistics = {
       ...generationOf(definitions),
       as_of: asOf.toISOString(),
-      cohorts: cohorts.filter(({ week }) => week >= from && week <= to),
+      cohorts: answered,
     };
-    ctx.set("Cache-Control", "no-cache");
-    ctx.body = body;
+    answerJson(ctx, body);
   };
 }

@@ -19,6 +19,7 @@ const DAYS: DailyRollup[] = [
 ].map((day, i) => ({
   ...{ ...day, new_user_count: i, session_count: i + 5, total_users: i + 1 },
   ...{ wau: i + 6, mau: i + 7, anonymous_user_count: i, bot_user_count: i + 1, bot_session_count: i + 2 },
+  updated_at: `${day.date}T23:00:00.000Z`,
 }));
 
 const COHORTS: RetentionCohort[] = [
@@ -60,6 +61,7 @@ export function appDeps(deps: Partial<AppDeps> = {}): AppDeps {
       read: async ({ from, to }) => ({
         total_users: 3,
         definitions: DEFINITIONS,
+        watermark: "2024-05-17T12:00:00.000Z",
         days: DAYS.filter(({ date }) => date >= from && date <= to),
       }),
       ...CACHE,

@@ -40,6 +40,17 @@ export interface StatisticsReport {
   daily_stats: (DailyStat & PersonStat)[];
 }
 
+/** The parts of an answer of `GET /event/` that {@link answeredNumbers} reads. */
+export interface AnsweredStatistics {
+  readonly total_users: number;
+  readonly daily_stats: readonly (DailyStat & PersonStat & { readonly updated_at: string })[];
+}
+
+/** The numbers in an answer of `GET /event/`, without the times at which they were made. */
+export function answeredNumbers({ total_users, daily_stats }: AnsweredStatistics): StatisticsReport {
+  return { total_users, daily_stats: daily_stats.map(({ updated_at: _, ...numbers }) => numbers) };
+}
+
 export type CountedEvent = Pick<AnalyticsEvent, "event_id" | "session_id" | "event_time" | "user_id"> &
   Partial<Pick<AnalyticsEvent, "anonymous_id" | "is_bot">>;
 

@@ -290,6 +290,12 @@ describe("a running eventlogger run", function () {
     const { days, definitions } = await readDailyRollups(bigquery.bigquery, dataset);
     assert.deepEqual(definitions, { generation: 2, timeZone: "Asia/Tokyo", sessionGapMs: 60_000 });
     assert.ok(days.reduce((sum, day) => sum + day.session_count, 0) >= 20);
+    writeFileSync(path.join(stateDirectoryOf(stateDir, 2), "check-lease"), "");
+    await waitUntil(
+      "the watermark of generation 2 in the table",
+      async () => Date.parse((await readDailyRollups(bigquery.bigquery, dataset)).watermark ?? "") > publishedAt + 1000,
+      WAIT,
+    );
     const [first, second] = await readGenerations(bigquery.bigquery, dataset);
     assert.equal(first?.lease, null, "the lease of generation 1 was released");
     assert.equal(second?.lease?.holder, `${hostname()}:${run.pid}`);

@@ -5,7 +5,7 @@ import type { StatisticsReport } from "@eventlogger/traffic/bruteForce";
 export function statisticsReport({ total_users, days }: DailyRollups): StatisticsReport {
   return {
     total_users,
-    daily_stats: days.map(({ date, total_users: _, wau, mau, ...numbers }) => ({
+    daily_stats: days.map(({ date, total_users: _, updated_at: _updatedAt, wau, mau, ...numbers }) => ({
       ...numbers,
       weekly_active_user_count: wau,
       monthly_active_user_count: mau,

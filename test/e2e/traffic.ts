@@ -7,7 +7,12 @@ import { EventSender } from "@eventlogger/traffic/client/eventSender";
 import { sendAll } from "@eventlogger/traffic/client/sendAll";
 import type { AnalyticsEvent, EventInput } from "@eventlogger/events/event";
 import { dayFromCalendar, dayOf, dayToIso } from "@eventlogger/events/day";
-import { bruteForceStatistics, type StatisticsReport } from "@eventlogger/traffic/bruteForce";
+import {
+  answeredNumbers,
+  bruteForceStatistics,
+  type AnsweredStatistics,
+  type StatisticsReport,
+} from "@eventlogger/traffic/bruteForce";
 import { bruteForceRetention, type RetentionReport } from "@eventlogger/traffic/bruteForceRetention";
 import { isOfBot, userAgentOf } from "@eventlogger/traffic/generator/bots";
 import { generateTraffic } from "@eventlogger/traffic/generator/trafficGenerator";
@@ -182,7 +187,8 @@ export class Traffic {
    * @throws Error with any other answer than 200, such as a 503 while BigQuery is slow
    */
   async rollups(): Promise<StatisticsReport> {
-    const reports = await this.readAll<StatisticsReport>("/event/");
+    const answers = await this.readAll<AnsweredStatistics>("/event/");
+    const reports = answers.map(answeredNumbers);
     return {
       total_users: reports.at(-1)?.total_users ?? 0,
       daily_stats: reports.flatMap(({ daily_stats }) => daily_stats),

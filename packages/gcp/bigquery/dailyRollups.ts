@@ -22,6 +22,8 @@ export interface DailyRollup {
   anonymous_user_count: number;
   bot_user_count: number;
   bot_session_count: number;
+  /** When the pipeline made the newest version of the numbers of this day, by the clock of its worker; ISO 8601. */
+  updated_at: string;
 }
 
 const NUMBERS = [
@@ -36,7 +38,7 @@ const NUMBERS = [
   "anonymous_user_count",
   "bot_user_count",
   "bot_session_count",
-] as const satisfies readonly (keyof DailyRollup)[];
+] as const satisfies readonly Exclude<keyof DailyRollup, "date" | "updated_at">[];
 type NumberName = (typeof NUMBERS)[number];
 
 /** First and last day, inclusive, `YYYY-MM-DD`. */
@@ -52,6 +54,11 @@ export interface DailyRollups {
   days: DailyRollup[];
   /** Those of the active generation, whose numbers these are; undefined before the first start of the pipeline. */
   definitions: RollupDefinitions | undefined;
+  /**
+   * The numbers contain all events that were published until then; ISO 8601. Null when it is not known: on Dataflow, and in the first minutes of a
+   * generation.
+   */
+  watermark: string | null;
 }
 
 /**
@@ -65,7 +72,7 @@ export async function readDailyRollups(bigquery: BigQuery, dataset: string, rang
   const inRange = `AND (date IS NULL OR date BETWEEN CAST(@from AS DATE) AND CAST(@to AS DATE) OR date = last_date)`;
   const rows = await runQuery(
     bigquery,
-    `SELECT ${definitionsSql}, date, ${NUMBERS.join(", ")}
+    `SELECT ${definitionsSql}, active.watermark, date, updated_at, ${NUMBERS.join(", ")}
      FROM ${reference(generationsTable.name)} AS active
      LEFT JOIN (SELECT *, MAX(date) OVER () AS last_date FROM ${reference(dailyRollupsView.name)}) AS rollups
        ON rollups.generation = active.generation
@@ -79,10 +86,11 @@ export async function readDailyRollups(bigquery: BigQuery, dataset: string, rang
     total_users: days[days.length - 1]?.total_users ?? 0,
     days: days.filter(isWithin),
     definitions: rows[0] && definitionsOf(rows[0]),
+    watermark: rows[0]?.timeOrNull("watermark") ?? null,
   };
 }
 
 function dailyRollup(row: ResultRow): DailyRollup {
   const numbers = Object.fromEntries(NUMBERS.map((name) => [name, row.number(name)])) as Record<NumberName, number>;
-  return { date: row.text("date"), ...numbers };
+  return { date: row.text("date"), ...numbers, updated_at: row.time("updated_at") };
 }

@@ -27,6 +27,18 @@ export class ResultRow {
     return (this.columns[column] ?? null) === null ? null : this.text(column);
   }
 
+  /** A TIMESTAMP as ISO 8601 in UTC with milliseconds. @throws TypeError for any other value */
+  time(column: string): string {
+    const time = new Date(this.text(column));
+    if (Number.isNaN(time.getTime())) throw this.mismatch(column, "a time");
+    return time.toISOString();
+  }
+
+  /** As {@link time}, but null for NULL. */
+  timeOrNull(column: string): string | null {
+    return (this.columns[column] ?? null) === null ? null : this.time(column);
+  }
+
   private mismatch(column: string, wanted: string): TypeError {
     return new TypeError(`Column ${column} must be ${wanted}, but is ${JSON.stringify(this.columns[column])}`);
   }

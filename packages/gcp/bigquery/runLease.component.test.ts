@@ -4,6 +4,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { waitUntil } from "@eventlogger/process/wait";
 import { bigQueryClient } from "./client";
+import { readDailyRollups } from "./dailyRollups";
 import {
   activateGeneration,
   changeGenerations,
@@ -99,6 +100,26 @@ describe("the lease of a dataset", function () {
     const before = await column("lease_expires_at");
     await waitUntil("an extension", async () => (await column("lease_expires_at")) > before, { timeoutMs: 20_000 });
     await assert.rejects(take("second"), LeaseHeldError);
+  });
+
+  it("a run writes with each extension up to when its numbers contain all events, and keeps that time while it is not known", async () => {
+    const lastAt = (): Promise<string | null> =>
+      readDailyRollups(fixture.bigquery, dataset).then(({ watermark }) => watermark);
+    assert.equal(await lastAt(), null);
+    let until: number | undefined;
+    const lease = await take("first", { watermark: () => until });
+    await lease.check();
+    assert.equal(await lastAt(), null);
+    until = Date.UTC(2026, 4, 17, 9, 30, 15, 250) + 0.75;
+    await lease.check();
+    assert.equal(await lastAt(), "2026-05-17T09:30:15.250Z");
+    until = undefined;
+    const before = await column("lease_expires_at");
+    await lease.check();
+    assert.ok((await column("lease_expires_at")) > before);
+    assert.equal(await lastAt(), "2026-05-17T09:30:15.250Z");
+    await lease.release(failed);
+    assert.equal(await lastAt(), "2026-05-17T09:30:15.250Z");
   });
 
   it("a run that finds another one in its lease reports the loss and leaves the lease to it", async () => {

@@ -79,6 +79,11 @@ export interface LeaseRequest {
   readonly times?: LeaseTimes;
   /** Called when an extension fails for the first time, and with undefined when one succeeds again. */
   readonly onTrouble: (error: Error | undefined) => void;
+  /**
+   * The time until which the numbers contain all events that were published; epoch ms. Undefined: not known. It is written with each
+   * extension. @default never known
+   */
+  readonly watermark?: () => number | undefined;
 }
 
 /** Time limit of one statement; ms. */
@@ -185,7 +190,9 @@ export class RunLease {
   private async renew(): Promise<void> {
     const { dataset, generation, run, onTrouble } = this.request;
     try {
-      if (!(await this.update(this.expiry, "status IN ('building', 'active') AND lease_run = @run", { run }))) {
+      const { assignments, params } = this.extension();
+      const condition = "status IN ('building', 'active') AND lease_run = @run";
+      if (!(await this.update(assignments, condition, { ...params, run }))) {
         const found = await this.generation();
         if (found?.status === "retired" && found.lease?.run === run) this.reportRetirement();
         else this.reportLoss(new LeaseLostError(dataset, generation, found?.lease ?? null));
@@ -205,11 +212,21 @@ export class RunLease {
     return `lease_expires_at = TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL ${this.times.durationMs} MILLISECOND)`;
   }
 
+  /** What an extension writes. A watermark that is not known now stays as it was, which is still true. */
+  private extension(): { readonly assignments: string; readonly params: Readonly<Record<string, number>> } {
+    const watermark = this.request.watermark?.();
+    if (watermark === undefined) return { assignments: this.expiry, params: {} };
+    return {
+      assignments: `${this.expiry}, watermark = TIMESTAMP_MILLIS(@watermark)`,
+      params: { watermark: Math.floor(watermark) },
+    };
+  }
+
   /** Changes the lease. @returns whether the condition was true */
   private async update(
     assignments: string,
     condition: string,
-    params: Readonly<Record<string, string>>,
+    params: Readonly<Record<string, string | number>>,
   ): Promise<boolean> {
     const { bigquery, dataset, generation } = this.request;
     const table = generationsReference(bigquery, dataset);

@@ -5,7 +5,7 @@ export interface Column {
   readonly name: string;
   readonly type: ColumnType;
   readonly mode: "REQUIRED" | "NULLABLE";
-  readonly description?: string;
+  readonly description: string;
 }
 
 export interface Table {
@@ -20,18 +20,18 @@ export interface Table {
   readonly clusterBy?: readonly string[];
 }
 
-const required = (name: string, type: ColumnType, description?: string): Column => ({
+const required = (name: string, type: ColumnType, description: string): Column => ({
   name,
   type,
   mode: "REQUIRED",
-  ...(description && { description }),
+  description,
 });
 
-const nullable = (name: string, type: ColumnType, description?: string): Column => ({
+const nullable = (name: string, type: ColumnType, description: string): Column => ({
   name,
   type,
   mode: "NULLABLE",
-  ...(description && { description }),
+  description,
 });
 
 /** One accepted event. Timestamps are ISO 8601 in UTC with milliseconds; dates are YYYY-MM-DD. */
@@ -142,28 +142,32 @@ export const eventsTable: Table = {
   description: "Accepted events; an event that was delivered twice can have two rows (see the view events_unique)",
   columns: [
     required("event_id", "STRING", "Rows with the same event_id are one event"),
-    required("session_id", "STRING"),
-    required("event_name", "STRING"),
+    required("session_id", "STRING", "Id of the visit, as the app sent it"),
+    required("event_name", "STRING", "What happened, such as page_view"),
     required("event_time", "TIMESTAMP", "Time of the event, with millisecond precision"),
     required("event_date", "DATE", "UTC day of event_time"),
     nullable("original_event_time", "TIMESTAMP", "event_time as the client sent it; null unless it was corrected"),
-    nullable("user_id", "STRING", "null for anonymous events"),
+    nullable("user_id", "STRING", "Id of the user; null for events without one"),
     nullable("anonymous_id", "STRING", "Id of a device or browser before anyone logs in"),
-    nullable("page", "STRING"),
-    nullable("country", "STRING"),
-    nullable("region", "STRING"),
-    nullable("city", "STRING"),
+    nullable("page", "STRING", "Page or screen of the event"),
+    nullable("country", "STRING", "Country, as the app sent it"),
+    nullable("region", "STRING", "Region, as the app sent it"),
+    nullable("city", "STRING", "City, as the app sent it"),
     nullable("app", "STRING", "Name of the app: the field of the event, else the name of the write key"),
     nullable("platform", "STRING", "Such as web, ios, android or server"),
     nullable("referrer", "STRING", "Host of the page that led here"),
-    nullable("browser", "STRING", "From the user agent"),
-    nullable("os", "STRING", "From the user agent"),
+    nullable("browser", "STRING", "Name of the browser, from the user agent"),
+    nullable("os", "STRING", "Name of the operating system, from the user agent"),
     nullable(
       "is_bot",
       "BOOL",
       "Whether the user agent is that of a bot; null in rows of earlier releases, which means no",
     ),
-    nullable("properties", "JSON"),
+    nullable(
+      "properties",
+      "JSON",
+      "Further values of the event, an object; read one with JSON_VALUE(properties, '$.plan')",
+    ),
     required("received_at", "TIMESTAMP", "Time when the server received the event"),
     required(
       "received_date",
@@ -182,11 +186,11 @@ export const dailyRollupVersionsTable: Table = {
     required("generation", "INT64", "The generation of the numbers (see the table generations)"),
     required("date", "DATE", "Day in the time zone of the generation"),
     required("version", "INT64", "Increases with every row of a day of a generation"),
-    required("session_count", "INT64"),
+    required("session_count", "INT64", "Sessions of the day"),
     required("session_duration_ms", "INT64", "Sum of the session durations of the day"),
     required("active_user_count", "INT64", "Persons with an event that day"),
     required("new_user_count", "INT64", "Persons whose earliest day is that day"),
-    required("updated_at", "TIMESTAMP"),
+    required("updated_at", "TIMESTAMP", "When the pipeline made the row, by the clock of its worker"),
     required("written_date", "DATE", "UTC day of updated_at. The partition of the row"),
     // Nullable, because rows of earlier releases lack them: null means 0.
     nullable("anonymous_user_count", "INT64", "Those of active_user_count without a user id"),
@@ -212,7 +216,7 @@ export const weeklyRetentionVersionsTable: Table = {
     required("week_offset", "INT64", "Weeks after the week of the cohort, 0 to 53"),
     required("person_count", "INT64", "Persons of the cohort who were active in that week"),
     required("version", "INT64", "Increases with every row of a cohort and week of a generation"),
-    required("updated_at", "TIMESTAMP"),
+    required("updated_at", "TIMESTAMP", "When the pipeline made the row, by the clock of its worker"),
     required("written_date", "DATE", "UTC day of updated_at. The partition of the row"),
   ],
   partitionBy: "written_date",
@@ -223,12 +227,12 @@ export const deadLettersTable: Table = {
   name: "dead_letters",
   description: "Messages that are not valid events, and rows that BigQuery rejected",
   columns: [
-    required("error_type", "STRING"),
-    required("error_message", "STRING"),
-    required("payload", "STRING"),
-    required("payload_encoding", "STRING", "utf8 or base64"),
+    required("error_type", "STRING", "Kind of the error, such as invalid_event"),
+    required("error_message", "STRING", "What is wrong"),
+    required("payload", "STRING", "The message or the row"),
+    required("payload_encoding", "STRING", "utf8, or base64 for bytes that are not UTF-8"),
     required("source", "STRING", "Message id, or the table that rejected the row"),
-    required("failed_at", "TIMESTAMP"),
+    required("failed_at", "TIMESTAMP", "When it failed. The partition of the row is its UTC day"),
   ],
   partitionBy: "failed_at",
 };
@@ -251,12 +255,12 @@ export const generationsTable: Table = {
   name: "generations",
   description: "Generations of the numbers: their definitions, what computes them, and the run that may write them",
   columns: [
-    required("generation", "INT64"),
+    required("generation", "INT64", "Id of the generation, from 1"),
     required("status", "STRING", "building: not shown to readers; active: the one that readers see; retired"),
     required("settings", "STRING", "JSON; the settings that the numbers and the pipeline state depend on"),
-    required("created_at", "TIMESTAMP"),
+    required("created_at", "TIMESTAMP", "When it was created"),
     nullable("activated_at", "TIMESTAMP", "Last time that it became active; null: never"),
-    nullable("retired_at", "TIMESTAMP"),
+    nullable("retired_at", "TIMESTAMP", "Since when it is retired; null while it is not"),
     nullable("subscription", "STRING", "Subscription of the events that its pipeline reads"),
     nullable("replay_topic", "STRING", "Topic of the raw rows that are counted again"),
     nullable("replay_subscription", "STRING", "Subscription of that topic"),
@@ -270,6 +274,11 @@ export const generationsTable: Table = {
     nullable("lease_holder", "STRING", "Host and process of that run"),
     nullable("lease_taken_at", "TIMESTAMP", "When that run took the lease"),
     nullable("lease_expires_at", "TIMESTAMP", "Another run may take the lease from then on"),
+    nullable(
+      "watermark",
+      "TIMESTAMP",
+      "The numbers contain all events that were published until then; null: not known, as on Dataflow",
+    ),
   ],
   partitionBy: "created_at",
 };

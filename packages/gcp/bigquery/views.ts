@@ -9,10 +9,22 @@ import {
   weeklyRetentionVersionsTable,
   type Table,
 } from "./tables";
+import {
+  breakdownColumns,
+  dailyRollupColumns,
+  dailyRollupLatestColumns,
+  eventColumns,
+  hourColumns,
+  weeklyRetentionColumns,
+  weeklyRetentionLatestColumns,
+  type ViewColumns,
+} from "./viewColumns";
 
 export interface View {
   readonly name: string;
   readonly description: string;
+  /** What each of its columns means, in the order of the columns. */
+  readonly columns: ViewColumns;
   /**
    * Set for a materialized view, whose result BigQuery keeps: the table that it reads. Emulators have a plain view with the
    * same query.
@@ -39,6 +51,7 @@ const newest = (column: string): string => `MAX_BY(${column}, version) AS ${colu
 export const dailyRollupLatestView: View = {
   name: "daily_rollup_latest",
   description: "The newest version of the totals of each day of each generation; the view daily_rollups reads it",
+  columns: dailyRollupLatestColumns,
   materializedFrom: dailyRollupVersionsTable,
   query: (project, dataset) => `
 SELECT
@@ -106,6 +119,7 @@ export function activeGenerationSql(project: string, dataset: string): string {
 export const dailyRollupsView: View = {
   name: "daily_rollups",
   description: "Daily rollups of the active generation: the newest version of each day",
+  columns: dailyRollupColumns,
   query: (project, dataset) => rollupsSql(project, dataset, `generation IN (${activeGenerationSql(project, dataset)})`),
 };
 
@@ -113,6 +127,7 @@ export const dailyRollupsView: View = {
 export const dailyRollupsAllView: View = {
   name: "daily_rollups_all",
   description: "Daily rollups of every generation, for comparisons: the newest version of each day",
+  columns: dailyRollupColumns,
   query: (project, dataset) => rollupsSql(project, dataset, "TRUE"),
 };
 
@@ -120,6 +135,7 @@ export const dailyRollupsAllView: View = {
 export const weeklyRetentionLatestView: View = {
   name: "weekly_retention_latest",
   description: "The newest version of each cohort and week of each generation; the view weekly_retention reads it",
+  columns: weeklyRetentionLatestColumns,
   materializedFrom: weeklyRetentionVersionsTable,
   query: (project, dataset) => `
 SELECT
@@ -155,6 +171,7 @@ WHERE person_count != 0 AND ${condition}`;
 export const weeklyRetentionView: View = {
   name: "weekly_retention",
   description: "Weekly retention of the active generation: the newest version of each cohort and week",
+  columns: weeklyRetentionColumns,
   query: (project, dataset) =>
     retentionSql(project, dataset, `generation IN (${activeGenerationSql(project, dataset)})`),
 };
@@ -163,6 +180,7 @@ export const weeklyRetentionView: View = {
 export const weeklyRetentionAllView: View = {
   name: "weekly_retention_all",
   description: "Weekly retention of every generation, for comparisons: the newest version of each cohort and week",
+  columns: weeklyRetentionColumns,
   query: (project, dataset) => retentionSql(project, dataset, "TRUE"),
 };
 
@@ -170,8 +188,9 @@ export const weeklyRetentionAllView: View = {
 export const eventsUniqueView: View = {
   name: "events_unique",
   description: "One row per event_id: the one received first",
+  columns: eventColumns,
   query: (project, dataset) => `
-SELECT ${eventsTable.columns.map((c) => c.name).join(", ")}
+SELECT ${Object.keys(eventColumns).join(", ")}
 FROM ${tableReference(project, dataset, eventsTable.name)}
 WHERE TRUE
 QUALIFY ROW_NUMBER() OVER (PARTITION BY event_id ORDER BY received_at, event_time, session_id) = 1`,
@@ -181,8 +200,9 @@ QUALIFY ROW_NUMBER() OVER (PARTITION BY event_id ORDER BY received_at, event_tim
 export const breakdownsView: View = {
   name: "breakdowns",
   description: "Events, persons and sessions of each day of the active generation by the values of dimensions",
+  columns: breakdownColumns,
   query: (project, dataset) => `
-SELECT date, dimension, value, events, persons, sessions, rank, persons_below, sessions_below, refreshed_at, generation
+SELECT ${Object.keys(breakdownColumns).join(", ")}
 FROM ${tableReference(project, dataset, dailyBreakdownsTable.name)}
 WHERE dimension != '${REFRESH}' AND generation IN (${activeGenerationSql(project, dataset)})`,
 };
@@ -191,8 +211,9 @@ WHERE dimension != '${REFRESH}' AND generation IN (${activeGenerationSql(project
 export const hoursView: View = {
   name: "hours",
   description: "Events, persons and sessions of each hour of the active generation by the values of dimensions",
+  columns: hourColumns,
   query: (project, dataset) => `
-SELECT date, hour, dimension, value, events, persons, sessions, refreshed_at, generation
+SELECT ${Object.keys(hourColumns).join(", ")}
 FROM ${tableReference(project, dataset, hourlyEventsTable.name)}
 WHERE dimension != '${REFRESH}' AND generation IN (${activeGenerationSql(project, dataset)})`,
 };

@@ -1,8 +1,11 @@
+import { views } from "../bigquery/views";
 import { googleError, type FakeAnswer, type FakeRequest, type FakeService } from "./fakeServer";
 
 interface TableResource {
   readonly tableReference: { readonly tableId: string };
   readonly materializedView?: { readonly query: string };
+  readonly view?: { readonly query: string; readonly useLegacySql: boolean };
+  readonly schema?: { readonly fields: readonly { readonly name: string; readonly description?: string }[] };
   readonly [property: string]: unknown;
 }
 
@@ -18,6 +21,12 @@ function materializedViewProblem(query: string): string | undefined {
   const items = (parts[1] ?? "").split(/,\s*\n\s*/);
   const wrong = items.find((item) => !COLUMN.test(item) && !AGGREGATE.test(item));
   return wrong === undefined ? undefined : `Materialized view query contains unsupported feature: ${wrong}`;
+}
+
+/** The columns of a view without descriptions. BigQuery computes them from its query, the fake knows those of our views. */
+function viewSchema(name: string): NonNullable<TableResource["schema"]> {
+  const columns = Object.keys(views.find((view) => view.name === name)?.columns ?? {});
+  return { fields: columns.map((column) => ({ name: column, type: "STRING" })) };
 }
 
 /**
@@ -49,7 +58,8 @@ export class FakeBigQuery {
 
   private createTable(dataset: string, { body }: FakeRequest): FakeAnswer {
     const resource = JSON.parse(body.toString()) as TableResource;
-    const name = `${dataset}.${resource.tableReference.tableId}`;
+    const { tableId } = resource.tableReference;
+    const name = `${dataset}.${tableId}`;
     if (this.tables.has(name)) return googleError(409, `Already Exists: Table ${name}`);
     const { materializedView } = resource;
     if (materializedView) {
@@ -58,8 +68,11 @@ export class FakeBigQuery {
         : "Materialized views are not supported here";
       if (problem !== undefined) return googleError(400, problem);
     }
-    this.tables.set(name, resource);
-    return { status: 200, body: { kind: "bigquery#table", ...resource } };
+    const isView = Boolean(materializedView ?? resource.view);
+    if (isView && resource.schema) return googleError(400, "Schema field shouldn't be used as input with a view");
+    const stored = isView ? { ...resource, schema: viewSchema(tableId) } : resource;
+    this.tables.set(name, stored);
+    return { status: 200, body: { kind: "bigquery#table", ...stored } };
   }
 
   private changeTable(name: string, { method, body }: FakeRequest): FakeAnswer | undefined {
@@ -73,7 +86,9 @@ export class FakeBigQuery {
     if (method !== "PATCH") return undefined;
     const change = JSON.parse(body.toString()) as object;
     if ("materializedView" in change) return googleError(400, "The query of a materialized view cannot be updated");
-    const changed = { ...resource, ...change };
+    // A new query makes the columns anew.
+    const columns = "view" in change ? { schema: viewSchema(name.split(".")[1] ?? "") } : {};
+    const changed = { ...resource, ...columns, ...change };
     this.tables.set(name, changed);
     return { status: 200, body: { kind: "bigquery#table", ...changed } };
   }

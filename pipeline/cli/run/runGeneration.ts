@@ -7,6 +7,7 @@ import { LabelledGeneration } from "@eventlogger/gcp/bigquery/stateLabels";
 import { colours, type LiveLine } from "@eventlogger/options/terminal";
 import { makePrivate } from "@eventlogger/process/privateFiles";
 import { generationSettings } from "../../generationSettings";
+import { publishedUntil } from "../../io/pubsub/source/sourceGauges";
 import { ProgressFile } from "../../monitoring/progressFile";
 import { RunMonitor } from "../../monitoring/runMonitor";
 import { claimDataset } from "../../runners/flink/claimDataset";
@@ -107,6 +108,7 @@ export async function runGeneration(request: GenerationRun): Promise<"stopped" |
         fresh: o.fresh,
         onTrouble: (error) =>
           say(error ? `could not extend the lease of the generation: ${error.message}` : "extended the lease again"),
+        watermark: () => run && publishedUntil(run.workers.gauges, "live"),
       });
     };
     const cluster = o.flinkMaster === "[local]" ? undefined : await prepareCluster(o, state, say);

@@ -19,7 +19,10 @@ import type { StateDirectory } from "./stateDirectory";
 /** Ids of earlier runs that are kept in case BigQuery answers none of many starts. */
 const KEPT_LEASES = 20;
 
-export interface ClaimOptions extends Pick<LeaseRequest, "bigquery" | "dataset" | "generation" | "onTrouble"> {
+export interface ClaimOptions extends Pick<
+  LeaseRequest,
+  "bigquery" | "dataset" | "generation" | "onTrouble" | "watermark"
+> {
   /** What the run reads, for the first generation, which it creates. @default unknown */
   readonly resources?: GenerationResources;
   readonly state: StateDirectory;
@@ -63,7 +66,7 @@ export async function claimDataset({ state, settings, resources, fresh, ...reque
 
 async function takeLease(
   state: StateDirectory,
-  request: Pick<ClaimOptions, "bigquery" | "dataset" | "generation" | "onTrouble" | "times">,
+  request: Pick<ClaimOptions, "bigquery" | "dataset" | "generation" | "onTrouble" | "watermark" | "times">,
 ): Promise<RunLease> {
   const run = randomUUID();
   const ended = state.leases;

@@ -2,7 +2,12 @@ import assert from "node:assert/strict";
 import type { BigQuery } from "@google-cloud/bigquery";
 import type { AnalyticsEvent, EventInput } from "@eventlogger/events/event";
 import { validateEvent } from "@eventlogger/events/validation";
-import { bruteForceStatistics, type StatisticsReport } from "@eventlogger/traffic/bruteForce";
+import {
+  answeredNumbers,
+  bruteForceStatistics,
+  type AnsweredStatistics,
+  type StatisticsReport,
+} from "@eventlogger/traffic/bruteForce";
 import { waitUntil } from "@eventlogger/process/wait";
 
 /** What the tables contain. */
@@ -122,7 +127,7 @@ export class Ledger {
       const response = await fetch(`${this.url}/event/?from=${from}&to=${to}`);
       const text = await response.text();
       assert.equal(response.status, 200, text);
-      const report = JSON.parse(text) as StatisticsReport;
+      const report = answeredNumbers(JSON.parse(text) as AnsweredStatistics);
       total_users = report.total_users;
       found.push(...report.daily_stats);
     }

@@ -65,10 +65,7 @@ function generationOf(dataset: string, row: ResultRow): Generation {
     const text = row.textOrNull(column);
     return text === null ? null : parseJson(dataset, column, text);
   };
-  const time = (column: string): string | null => {
-    const text = row.textOrNull(column);
-    return text === null ? null : new Date(text).toISOString();
-  };
+  const time = (column: string): string | null => row.timeOrNull(column);
   const status = GENERATION_STATUSES.find((known) => known === row.text("status"));
   if (!status)
     throw new Error(`Table ${dataset}.${generationsTable.name} has the unknown status ${row.text("status")}`);

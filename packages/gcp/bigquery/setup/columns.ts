@@ -1,5 +1,6 @@
 import type { TableMetadata } from "@google-cloud/bigquery";
 import { dailyRollupVersionsTable, type Column, type Table } from "../tables";
+import { fieldsOf } from "./describeColumns";
 
 /** The API returns the type names of legacy SQL. */
 const LEGACY: Readonly<Record<string, string>> = { INTEGER: "INT64", FLOAT: "FLOAT64", BOOLEAN: "BOOL" };
@@ -15,7 +16,7 @@ export interface ColumnCheck {
 
 /** Compares the columns of an existing table with those that the pipeline writes. */
 export function checkColumns(metadata: TableMetadata, { columns }: Table): ColumnCheck {
-  const fields = (typeof metadata.schema === "object" && "fields" in metadata.schema && metadata.schema.fields) || [];
+  const fields = fieldsOf(metadata);
   const present = new Map(fields.map(({ name, type = "" }) => [name, LEGACY[type] ?? type]));
   const written = new Set(columns.map(({ name }) => name));
   return {

@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { runQuery } from "../query";
 import { checkTables } from "./checkTables";
 import { setUpBigQuery } from "./setUpBigQuery";
-import { dailyRollupVersionsTable, eventsTable } from "../tables";
+import { dailyRollupVersionsTable, deadLettersTable, eventsTable, type Column } from "../tables";
 import { rollupVersion } from "../testing/rows";
 import { useBigQueryEmulator } from "../testing/useBigQueryEmulator";
+import { views } from "../views";
 
 describe("setUpBigQuery", function () {
   this.timeout(60_000);
@@ -22,6 +23,9 @@ describe("setUpBigQuery", function () {
         "table analytics.accepted_ids created",
         "table analytics.generations created",
         "table analytics.weekly_retention_versions created",
+        "table analytics.daily_breakdowns created",
+        "table analytics.hourly_events created",
+        "table analytics.anonymous_activity created",
         "view analytics.daily_rollup_latest created",
         "view analytics.daily_rollups created",
         "view analytics.daily_rollups_all created",
@@ -29,6 +33,8 @@ describe("setUpBigQuery", function () {
         "view analytics.weekly_retention_latest created",
         "view analytics.weekly_retention created",
         "view analytics.weekly_retention_all created",
+        "view analytics.breakdowns created",
+        "view analytics.hours created",
       ],
     );
     const second = await setUpBigQuery(fixture.bigquery, { dataset: "analytics" });
@@ -41,7 +47,7 @@ describe("setUpBigQuery", function () {
     const both = await Promise.all([1, 2].map(() => setUpBigQuery(fixture.bigquery, { dataset: "twice" })));
     assert.deepEqual(
       both.map((steps) => steps.length),
-      [14, 14],
+      [19, 19],
     );
   });
 
@@ -206,6 +212,42 @@ describe("setUpBigQuery", function () {
     await dataset.table("events").insert([{ ...row, ...rest, event_id: "2", city: "Rome" }]);
     const rows = await runQuery(fixture.bigquery, "SELECT event_id, IFNULL(city, '-') AS city FROM older.events");
     assert.deepEqual(rows.map((r) => `${r.text("event_id")} ${r.text("city")}`).sort(), ["1 -", "2 Rome"]);
+  });
+
+  it("describes the columns of an existing table, keeps those of other columns, and reports how many descriptions it has changed", async () => {
+    await fixture.bigquery.createDataset("described");
+    const dataset = fixture.bigquery.dataset("described");
+    const { name, columns, partitionBy } = deadLettersTable;
+    const [first, second, ...others] = columns;
+    assert(first && second);
+    const { description: _, ...undescribed } = first;
+    const own = { name: "team", type: "STRING", description: "Who looks after it" };
+    const fields = [undescribed, { ...second, description: "An earlier text" }, ...others, own];
+    await dataset.createTable(name, { schema: { fields }, timePartitioning: { type: "DAY", field: partitionBy } });
+    const steps = await setUpBigQuery(fixture.bigquery, { dataset: "described" });
+    const step = steps.find((one) => one.name === `described.${name}`);
+    assert.deepEqual([step?.outcome, step?.detail], ["updated", "2 descriptions of columns"]);
+    const [metadata] = (await dataset.table(name).getMetadata()) as [{ schema: { fields: Column[] } }, unknown];
+    assert.deepEqual(
+      metadata.schema.fields.map((field) => [field.name, field.description]),
+      [...columns, own].map((column) => [column.name, column.description]),
+    );
+    const again = await setUpBigQuery(fixture.bigquery, { dataset: "described" });
+    assert.deepEqual([...new Set(again.map(({ outcome }) => outcome))], ["exists"]);
+  });
+
+  it("every column of every view has a description, in the order of the columns", async () => {
+    const dataset = await fixture.freshDataset();
+    for (const { name, columns } of views) {
+      const [job] = await fixture.bigquery.createQueryJob({ query: `SELECT * FROM ${dataset}.${name} LIMIT 0` });
+      const [, , answer] = await job.getQueryResults({ autoPaginate: false });
+      assert.deepEqual(
+        answer?.schema?.fields?.map((field) => field.name),
+        Object.keys(columns),
+        name,
+      );
+      for (const [column, description] of Object.entries(columns)) assert.notEqual(description, "", column);
+    }
   });
 
   it("rejects a table that lacks required columns, and names it", async () => {

@@ -3,6 +3,7 @@ import { needsOn, withPermission } from "../../api/permission";
 import { createUnlessExists } from "../../setup/createUnlessExists";
 import { existing, type SetupStep } from "../../setup/setupStep";
 import { checkColumns, columnProblems, generationRemedy, partitioningProblem, REPARTITION } from "./columns";
+import { describeColumns, describedFields, describedText, fieldsOf } from "./describeColumns";
 import { existingTable } from "./existingTable";
 import { isGoogleService } from "../client";
 import { describeRetention, eventRetention } from "../retention/eventRetention";
@@ -29,7 +30,11 @@ function tableMetadata(table: Table, retention: RetentionSetting | undefined): T
   };
 }
 
-/** Adds columns to an existing table. */
+/** The descriptions of the columns of a table by their names. */
+const descriptionsOf = ({ columns }: Table): Readonly<Record<string, string>> =>
+  Object.fromEntries(columns.map(({ name, description }) => [name, description]));
+
+/** Adds columns to an existing table, and describes the others. */
 async function addColumns(
   bigquery: BigQuery,
   dataset: Dataset,
@@ -43,7 +48,7 @@ async function addColumns(
   for (const { name, type } of missing) {
     await runQuery(bigquery, `ALTER TABLE ${reference} ADD COLUMN IF NOT EXISTS ${name} ${type}`);
   }
-  const present = (typeof metadata.schema === "object" && "fields" in metadata.schema && metadata.schema.fields) || [];
+  const present = describedFields(fieldsOf(metadata), descriptionsOf(table));
   const schema = { fields: [...present, ...missing.map((column) => ({ ...column }))] };
   await dataset.table(table.name).setMetadata({ schema });
 }
@@ -115,15 +120,15 @@ async function setUpTable(
         `If dataset ${dataset.id} belongs to something else, choose another one (--dataset)`,
     );
   }
-  if (check.missing.length) {
-    await withPermission(need("bigquery.tables.update"), () =>
-      addColumns(bigquery, dataset, table, metadata, check.missing),
-    );
-  }
+  const described = await withPermission(need("bigquery.tables.update"), async () => {
+    if (!check.missing.length) return describeColumns(dataset, table.name, metadata, descriptionsOf(table));
+    await addColumns(bigquery, dataset, table, metadata, check.missing);
+    return 0;
+  });
   const added = check.missing.map((column) => column.name).join(", ");
   const kept = table === eventsTable ? await setUpRetention(bigquery, dataset, metadata, retention) : undefined;
   return existing(step, {
-    updated: [...(added ? [`added ${added}`] : []), ...(kept?.updated ?? [])],
+    updated: [...(added ? [`added ${added}`] : describedText(described)), ...(kept?.updated ?? [])],
     differences: layoutDifferences(metadata, table),
     detail: kept?.detail,
   });

@@ -4,6 +4,7 @@ import type { SetupStep } from "../../setup/setupStep";
 import { FakeBigQuery } from "../../testing/fakeBigQuery";
 import { FakeServer, googleError } from "../../testing/fakeServer";
 import { bigQueryClient, isGoogleService } from "../client";
+import { views } from "../views";
 import { setUpBigQuery } from "./setUpBigQuery";
 
 /** The query of the view daily_rollups before the materialized view; only its beginning matters. */
@@ -104,6 +105,42 @@ describe("setUpBigQuery on Google's service", () => {
     const kept = (await setUp())["d.daily_rollup_latest"];
     assert.equal(kept.outcome, "exists");
     assert.match(kept.differences?.join() ?? "", /not materialized, .* delete it and run setup again/);
+  });
+
+  const descriptionsOf = (name: string): Record<string, string | undefined> =>
+    Object.fromEntries(
+      (fake.tables.get(`d.${name}`)?.schema?.fields ?? []).map((field) => [field.name, field.description]),
+    );
+
+  it("setup describes every column of every view, again when a query has changed, and reports descriptions that it has changed", async () => {
+    await setUp();
+    for (const { name, columns } of views) assert.deepEqual(descriptionsOf(name), columns, name);
+    const current = fake.tables.get("d.daily_rollups");
+    assert(current?.schema);
+    const [first, second, ...others] = current.schema.fields;
+    assert(first && second);
+    const edited = [{ ...first, description: "mine" }, { ...second, description: "" }, ...others];
+    fake.tables.set("d.daily_rollups", { ...current, schema: { fields: edited } });
+    const step = (await setUp())["d.daily_rollups"];
+    assert.deepEqual([step.outcome, step.detail], ["updated", "2 descriptions of columns"]);
+    assert.deepEqual(fake.tables.get("d.daily_rollups"), current);
+    fake.tables.set("d.daily_rollups", { ...current, view: { query: EARLIER_QUERY, useLegacySql: false } });
+    assert.equal((await setUp())["d.daily_rollups"].detail, "new query");
+    assert.deepEqual(fake.tables.get("d.daily_rollups"), current);
+    assert.equal((await setUp())["d.daily_rollups"].outcome, "exists");
+  });
+
+  it("setup works when BigQuery refuses descriptions of a materialized view, and fails when it refuses those of another view", async () => {
+    server.fail({ match: /^PATCH .*\/daily_rollup_latest$/, answer: googleError(400, "not supported"), times: 2 });
+    assert.equal((await setUp())["d.daily_rollup_latest"].outcome, "created");
+    assert.equal((await setUp())["d.daily_rollup_latest"].outcome, "exists");
+    assert.equal((await setUp())["d.daily_rollup_latest"].detail, "13 descriptions of columns");
+    const current = fake.tables.get("d.daily_rollups");
+    assert(current);
+    const access = { match: /^PATCH .*\/daily_rollups$/, answer: googleError(403, "Access Denied") };
+    server.fail(access);
+    fake.tables.set("d.daily_rollups", { ...current, schema: { fields: [{ name: "date" }] } });
+    await assert.rejects(setUp(), /Permission bigquery\.tables\.update is missing on view d\.daily_rollups/);
   });
 
   it("setup names the missing permission when a materialized view with an earlier query may not be deleted", async () => {
