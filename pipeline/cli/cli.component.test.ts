@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
@@ -260,7 +260,14 @@ describe("eventlogger", function () {
 
     it("verify exits with 1 and prints the differences, or with 0 when there are none", async () => {
       const dataset = await bigquery.datasetWithGeneration();
-      const verify = (): Promise<CliRun> => eventlogger(["verify", "--dataset", dataset], { env: env() });
+      const folder = mkdtempSync(join(tmpdir(), "verify-"));
+      const metricsFile = join(folder, "verify.prom");
+      const verify = (): Promise<CliRun> =>
+        eventlogger(["verify", "--dataset", dataset, "--metrics-file", metricsFile], { env: env() });
+      const metric = (name: string): string | undefined =>
+        new RegExp(`^eventlogger_verify_${name} (.*)$`, "m").exec(readFileSync(metricsFile, "utf8"))?.[1];
+      const labels = `dataset="${dataset}",generation="1"`;
+      const differences = `differences\\{${labels},numbers="days",days="ended"\\}`;
       const tables = bigquery.bigquery.dataset(dataset);
       await tables.table("events").insert([eventRow(event({ event_time: Date.parse("2024-05-01T10:00:00Z") }))]);
       const missing = await verify();
@@ -269,9 +276,11 @@ describe("eventlogger", function () {
         missing.stdout,
         /^different 2024-05-01 {2}is missing in the rollups, .* have 1 sessions\n.*\n1 differences on 1 days/,
       );
+      assert.deepEqual([metric(`equal\\{${labels}\\}`), metric(differences)], ["0", "1"]);
       await tables.table("daily_rollup_versions").insert([rollupVersion({ date: "2024-05-01", session_count: 1 })]);
       const equal = await verify();
       assert.equal(equal.code, 0, equal.stdout + equal.stderr);
+      assert.deepEqual([metric(`equal\\{${labels}\\}`), metric(differences)], ["1", "0"]);
       assert.deepEqual(equal.stdout.split("\n"), [
         "not covered 1 day not covered by the record of accepted events, 2024-05-01 to 2024-05-01: the record is empty, and " +
           "1 event came before",
@@ -288,6 +297,7 @@ describe("eventlogger", function () {
         record: { exists: true, recorded: 0, missing: [], uncovered: [{ date: "2024-05-01", events: 1 }] },
         ...{ sessionGapMs: 1_800_000, since: "2020-01-01", comparedDays: ["2024-05-01"], zoneDifferences: [] },
       });
+      rmSync(folder, { recursive: true });
     });
 
     it("verify exits with 1 and names the days, the refused events and the dead letters that it finds", async () => {

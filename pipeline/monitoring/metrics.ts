@@ -172,6 +172,8 @@ export function runMetrics(snapshot: () => RunSnapshot): Registry {
     registers: [registry],
     collect() {
       this.reset();
+      // Alerts see the first refused row only when there was a 0 before.
+      this.inc({ table: "events" }, 0);
       for (const [counter, rows] of Object.entries(snapshot().counters)) {
         if (counter.startsWith(REFUSED_ROWS)) this.inc({ table: counter.slice(REFUSED_ROWS.length) }, rows);
       }

@@ -8,6 +8,7 @@ import { cacheDir } from "@eventlogger/process/packageRoot";
 import { ensureBootProgram } from "@eventlogger/tools/images/bootProgram";
 import { ensureChromium } from "../client/testing/chromium";
 import { ensureJavaLibrary } from "../segment/testing/javaLibrary";
+import { ensurePrometheus } from "../monitoring/testing/programs";
 import { ensurePythonLibrary } from "../segment/testing/pythonLibrary";
 import { ensureNginx } from "../setup/installNginx";
 import type { SetUpStep } from "./setUpSteps";
@@ -32,6 +33,7 @@ const GROUPS: readonly (readonly (readonly [SetUpStep, Install])[])[] = [
   [["boot program", (onProgress) => ensureBootProgram(onProgress)]],
   [
     ["nginx", ensureNginx],
+    ["Prometheus", ensurePrometheus],
     ["Chromium", ensureChromium],
   ],
 ];

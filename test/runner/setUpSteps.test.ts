@@ -31,6 +31,7 @@ describe("Set-up of tests", () => {
     ]);
     assert.ok(steps("test/images/standIn.component.test.ts").includes("boot program"));
     assert.ok(steps("test/client/browser.component.test.ts").includes("Chromium"));
+    assert.deepEqual(steps("test/monitoring/rules.component.test.ts"), ["Prometheus"]);
   });
 
   it("a component test needs what the programs that it starts need", () => {

@@ -11,6 +11,7 @@ export type SetUpStep =
   | "Dataflow submitter"
   | "boot program"
   | "nginx"
+  | "Prometheus"
   | "Chromium"
   | "Segment's Python library"
   | "Segment's Java library";
@@ -25,6 +26,7 @@ const STEP_OF_SOURCE: Readonly<Record<string, SetUpStep>> = {
   "tools/images/bootProgram.ts": "boot program",
   "nginx/findNginx.ts": "nginx",
   "test/client/testing/chromium.ts": "Chromium",
+  "test/monitoring/testing/programs.ts": "Prometheus",
   "test/segment/testing/pythonLibrary.ts": "Segment's Python library",
   "test/segment/testing/javaLibrary.ts": "Segment's Java library",
 };

@@ -1,10 +1,10 @@
 import { spawn, spawnSync } from "node:child_process";
 import type { OnProgress } from "@eventlogger/options/progress";
 
-/** Runs apt-get. @returns the last line of its output when it fails, otherwise undefined */
-function aptGet(args: readonly string[], onProgress: OnProgress): Promise<string | undefined> {
+/** Runs apt-get in a folder. @returns the last line of its output when it fails, otherwise undefined */
+function aptGet(args: readonly string[], onProgress: OnProgress, cwd?: string): Promise<string | undefined> {
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  const child = spawn("apt-get", args, { env, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn("apt-get", args, { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
   let lastLine = "";
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding("utf8").on("data", (chunk: string) => {
@@ -37,6 +37,19 @@ export async function aptInstall(names: readonly string[], onProgress: OnProgres
     if (problem !== undefined) return `apt-get ${args[0]} failed: ${problem}`;
   }
   return undefined;
+}
+
+/**
+ * Downloads a Debian package without installing it, which needs no root when the lists of packages are there.
+ * @param folder where the file `NAME_….deb` is written
+ * @returns why that failed; undefined when the file is there
+ */
+export async function aptDownload(name: string, folder: string, onProgress: OnProgress): Promise<string | undefined> {
+  if (spawnSync("apt-get", ["--version"]).status !== 0) return "apt-get is missing";
+  if (process.getuid?.() === 0) await aptGet(["update"], onProgress);
+  onProgress(`apt-get download ${name}`);
+  const problem = await aptGet(["download", name], onProgress, folder);
+  return problem === undefined ? undefined : `apt-get download failed: ${problem}`;
 }
 
 /**

@@ -7,6 +7,8 @@ import { wholeNumber } from "@eventlogger/options/options";
 import { Progress } from "@eventlogger/options/progress";
 import { defineCommand } from "./command";
 import { jsonOption, writeResult } from "../output";
+import { metricsFileOption, metricsText, writeMetricsFile } from "../metricsFile/metricsFile";
+import { verificationMetrics } from "../metricsFile/verificationMetrics";
 import { numberOptions } from "../numberOptions";
 import { requireServices, serviceProblems } from "../services";
 import { verificationLines } from "../verificationLines";
@@ -62,6 +64,7 @@ export const verifyCommand = defineCommand({
       optional: true,
       check: timeZoneProblem,
     },
+    ...metricsFileOption,
     ...jsonOption,
   },
   examples: [
@@ -69,6 +72,10 @@ export const verifyCommand = defineCommand({
     ["$0 verify --project my-project --since 2026-01-31", "verifies the days of rows received since a day"],
     ["$0 verify --project my-project --generation 2", "verifies a generation that readers do not see"],
     ["$0 verify --project my-project --json", "prints JSON"],
+    [
+      "$0 verify --project my-project --metrics-file /var/lib/node_exporter/eventlogger_verify.prom",
+      "also writes the result as metrics of Prometheus",
+    ],
     ["$0 verify --bigquery-endpoint http://127.0.0.1:9050", "uses an emulator"],
   ],
   check: serviceProblems,
@@ -76,6 +83,7 @@ export const verifyCommand = defineCommand({
     await requireServices({ project, bigquery: { endpoint: bigqueryEndpoint } });
     const bigquery = bigQueryClient({ project, endpoint: bigqueryEndpoint });
     const progress = new Progress(process.stderr);
+    const startedAt = Date.now();
     const verification = await verifyDataset(bigquery, {
       ...{ dataset, generation, since, gapMs: o.sessionGap, timeZone: o.timeZone },
       deadLettersUntil: deadLettersUntil === undefined ? undefined : moment(deadLettersUntil),
@@ -84,6 +92,11 @@ export const verifyCommand = defineCommand({
     const { isEqual, gapMs: sessionGapMs, days, bytesScanned, ...found } = verification;
     const document = { equal: isEqual, ...found, sessionGapMs, since, comparedDays: days, bytesScanned };
     writeResult(o.json, document, verificationLines(verification, { since, ...colours(process.stdout) }));
+    if (o.metricsFile !== undefined) {
+      const metrics = verificationMetrics(verification, { startedAt, endedAt: Date.now() });
+      const labels = { dataset, generation: String(verification.generation) };
+      await writeMetricsFile(o.metricsFile, await metricsText(metrics, labels));
+    }
     return isEqual ? 0 : 1;
   },
 });

@@ -1,0 +1,97 @@
+import { dayFromIso, dayOf } from "@eventlogger/events/day";
+import { TimeZone } from "@eventlogger/events/zone/timeZone";
+import { timeZoneProblem } from "@eventlogger/events/zone/zoneName";
+import type { Verification } from "@eventlogger/gcp/bigquery/verify/verify";
+import type { FileMetric } from "./metricsFile";
+
+/** When a verification ran. */
+export interface VerificationRun {
+  /** Epoch ms. */
+  readonly startedAt: number;
+  /** Epoch ms. */
+  readonly endedAt: number;
+}
+
+const DAYS_OF_WEEK = 7;
+
+/**
+ * Whether a day had ended when the verification began. The numbers of a day that goes on differ from the raw events while events are in
+ * flight, so they are counted apart.
+ */
+type DayState = "ended" | "today";
+
+/** Counts by the state of their day; both states always have a sample, so that alerts see a 0. */
+function byDayState(
+  counts: readonly { readonly state: DayState; readonly count: number }[],
+): { readonly days: DayState; readonly value: number }[] {
+  const sum = (state: DayState): number =>
+    counts.filter((one) => one.state === state).reduce((total, one) => total + one.count, 0);
+  return (["ended", "today"] as const).map((days) => ({ days, value: sum(days) }));
+}
+
+const stateOf = (day: number | undefined, today: number): DayState =>
+  day !== undefined && day < today ? "ended" : "today";
+
+/** The result of `verify` as metrics. Their labels `dataset` and `generation` are those of the whole file. */
+export function verificationMetrics(verification: Verification, { startedAt, endedAt }: VerificationRun): FileMetric[] {
+  const { differences, retention, record, deadLetters, timeZone, bytesScanned, isEqual } = verification;
+  // A zone that only BigQuery knows: the UTC day.
+  const zone = timeZoneProblem(timeZone) === undefined ? TimeZone.of(timeZone) : TimeZone.UTC;
+  const today = zone.dayOf(startedAt);
+  const lastDayOf = (cohortWeek: string, weekOffset: number): number | undefined => {
+    const monday = dayFromIso(cohortWeek);
+    return monday === undefined ? undefined : monday + DAYS_OF_WEEK * (weekOffset + 1) - 1;
+  };
+  const numbers = {
+    days: differences.map(({ date }) => ({ state: stateOf(dayFromIso(date), today), count: 1 })),
+    retention: (retention?.differences ?? []).map(({ cohortWeek, weekOffset }) => ({
+      state: stateOf(lastDayOf(cohortWeek, weekOffset), today),
+      count: 1,
+    })),
+  };
+  // The record has UTC days.
+  const missing = record.missing.map((day) => ({
+    state: stateOf(dayFromIso(day.date), dayOf(startedAt)),
+    count: day.missing,
+  }));
+  const unexplained = deadLetters.reduce((sum, group) => sum + group.unexplained, 0);
+  const single = (name: string, help: string, value: number): FileMetric => ({
+    ...{ name, help },
+    samples: [{ labels: {}, value }],
+  });
+  return [
+    single(
+      "eventlogger_verify_last_run_timestamp_seconds",
+      "When the last verification with a result ended, as Unix time",
+      endedAt / 1000,
+    ),
+    single("eventlogger_verify_duration_seconds", "Time that the verification took", (endedAt - startedAt) / 1000),
+    single(
+      "eventlogger_verify_equal",
+      "1 when the verification has found nothing wrong on any day, otherwise 0",
+      Number(isEqual),
+    ),
+    {
+      name: "eventlogger_verify_differences",
+      help: "Numbers that differ from what SQL computes from the raw events, by what they count and whether their days had ended",
+      samples: Object.entries(numbers).flatMap(([name, found]) =>
+        byDayState(found).map(({ days, value }) => ({ labels: { numbers: name, days }, value })),
+      ),
+    },
+    {
+      name: "eventlogger_verify_missing_events",
+      help: "Accepted events that the table events lacks, by whether their days had ended",
+      samples: byDayState(missing).map(({ days, value }) => ({ labels: { days }, value })),
+    },
+    single(
+      "eventlogger_verify_unexplained_dead_letters",
+      "Dead letters that are not acknowledged, or whose events are not in the table events",
+      unexplained,
+    ),
+    ...(bytesScanned === undefined
+      ? []
+      : [
+          single("eventlogger_verify_scanned_bytes", "Bytes that BigQuery has read for the verification", bytesScanned),
+        ]),
+  ];
+}
