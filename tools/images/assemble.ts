@@ -1,5 +1,5 @@
 /**
- * Assembles the contents of an image: `node tools/dist/images/assemble.js worker|ingest|nginx DIR`, in an installed and
+ * Assembles the contents of an image: `node tools/dist/images/assemble.js worker|pipeline|ingest|nginx DIR`, in an installed and
  * compiled checkout. The Dockerfiles and the tests both run it, so the tests check what is shipped.
  */
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
@@ -12,7 +12,7 @@ import { readWorkspaces } from "./workspaces";
 interface Contents {
   /** Modules that are run or loaded by name. Everything they import is added. */
   readonly entries: readonly string[];
-  /** Other files that the modules read; relative to the root. */
+  /** Other files and folders that the modules read; relative to the root. */
   readonly data: readonly string[];
   /** Commands in `node_modules/.bin`, and the module that each one runs. */
   readonly commands: Readonly<Record<string, string>>;
@@ -44,6 +44,21 @@ const IMAGES = {
     // The browser client, which ingest serves.
     data: ["packages/client/dist/eventlogger.iife.js"],
     commands: {},
+  },
+  // The command line with `run`, for Kubernetes and scheduled jobs. Its Dockerfile adds Java and the Flink job server.
+  pipeline: {
+    entries: [
+      "@eventlogger/pipeline/cli/main",
+      "@eventlogger/pipeline/rebuild/flink/childMain",
+      // What workers on Flink load by name, and the thread of their clock.
+      "@eventlogger/pipeline/eventPipeline",
+      "@eventlogger/pipeline/runners/flink/io",
+      "@eventlogger/beam/worker/main",
+      "@eventlogger/beam/metrics/clockThread",
+    ],
+    // The sources of the Flink job server: their hash is its name.
+    data: ["packages/beam/flink/pom.xml", "packages/beam/flink/java"],
+    commands: { eventlogger: "@eventlogger/pipeline/cli/main" },
   },
   nginx: {
     // The health check sends a request through nginx to a replica.
@@ -92,7 +107,7 @@ export function assembleImage(image: ImageName, target: string): void {
     const home = join(target, "node_modules", name);
     for (const file of own) {
       if (!existsSync(join(repositoryRoot, file))) throw new Error(`${file} is missing: run npm run build first`);
-      cpSync(join(repositoryRoot, file), join(home, file.slice(folder.length + 1)));
+      cpSync(join(repositoryRoot, file), join(home, file.slice(folder.length + 1)), { recursive: true });
     }
     const manifest = readJson<Record<string, unknown>>(join(folder, "package.json"));
     const { version, license, type, exports } = manifest;
