@@ -1,5 +1,5 @@
 /**
- * Assembles the contents of an image: `node tools/dist/images/assemble.js worker|ingest|nginx DIR`, in an installed and
+ * Assembles the contents of an image: `node tools/dist/images/assemble.js worker|pipeline|ingest|nginx DIR`, in an installed and
  * compiled checkout. The Dockerfiles and the tests both run it, so the tests check what is shipped.
  */
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
@@ -44,6 +44,21 @@ const IMAGES = {
     // The browser client and the dashboard, which ingest serves.
     data: ["packages/client/dist/eventlogger.iife.js", "packages/dashboard/dist/site"],
     commands: {},
+  },
+  // The command line with `run`, for Kubernetes and scheduled jobs. Its Dockerfile adds Java and the Flink job server.
+  pipeline: {
+    entries: [
+      "@eventlogger/pipeline/cli/main",
+      "@eventlogger/pipeline/rebuild/flink/childMain",
+      // What workers on Flink load by name, and the thread of their clock.
+      "@eventlogger/pipeline/eventPipeline",
+      "@eventlogger/pipeline/runners/flink/io",
+      "@eventlogger/beam/worker/main",
+      "@eventlogger/beam/metrics/clockThread",
+    ],
+    // The sources of the Flink job server: their hash is its name.
+    data: ["packages/beam/flink/pom.xml", "packages/beam/flink/java"],
+    commands: { eventlogger: "@eventlogger/pipeline/cli/main" },
   },
   nginx: {
     // The health check sends a request through nginx to a replica.

@@ -7,6 +7,7 @@ import { docker, type DockerOptions } from "./docker";
 /** Relative to the root of the repository. */
 export const DOCKERFILES: Readonly<Record<ImageName, string>> = {
   worker: "pipeline/Dockerfile",
+  pipeline: "pipeline/cli/Dockerfile",
   ingest: "ingest/Dockerfile",
   nginx: "nginx/Dockerfile",
 };
