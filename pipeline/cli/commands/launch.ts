@@ -1,6 +1,7 @@
-import { matches, type OptionSpecs } from "@eventlogger/options/options";
+import { matches, type Options, type OptionSpecs } from "@eventlogger/options/options";
 import { consoleUrl } from "../../runners/dataflow/dataflowJobs";
 import { defineCommand } from "./command";
+import { checkOnly } from "../dataflow/checkOnly";
 import { explainDryRun } from "../dataflow/explainDryRun";
 import { recordJobOf } from "../dataflow/jobTarget";
 import { checkLaunchOptions, jobSettings, launchOptions } from "../dataflow/launchOptions";
@@ -19,7 +20,25 @@ const options = {
     check: matches(/^[\w-]{1,128}$/, "the id of a snapshot"),
     group: "Job:",
   },
+  checkOnly: {
+    type: "boolean",
+    describe:
+      "Run the preflight checks, show the result of each, and submit nothing. Exit code 1 if there is a problem",
+    default: false,
+    group: "Submission:",
+  },
 } as const satisfies OptionSpecs;
+
+/** `--check-only` makes the checks that these options leave out. */
+function checkOnlyProblems(o: Partial<Options<typeof options>>): string[] {
+  if (!o.checkOnly) return [];
+  return [
+    ...(o.check === false ? ["--check-only (CHECK_ONLY) cannot be combined with --no-check (CHECK=false)"] : []),
+    ...(o.dryRun
+      ? ["--check-only (CHECK_ONLY) cannot be combined with --dry-run (DRY_RUN), which contacts no service"]
+      : []),
+  ];
+}
 
 export const launchCommand = defineCommand({
   name: "launch",
@@ -43,17 +62,19 @@ export const launchCommand = defineCommand({
       "$0 launch … --subnetwork regions/europe-west1/subnetworks/workers --no-public-ips",
       "runs the workers in a private network",
     ],
+    ["$0 launch … --check-only", "shows what each preflight check finds, and submits nothing"],
     ["$0 launch … --dry-run --output plan", "writes plan/job.json and plan/pipeline.pb and explains them"],
   ],
-  check: (o) => checkLaunchOptions(o),
+  check: (o) => [...checkLaunchOptions(o), ...checkOnlyProblems(o)],
   async run(o) {
     const run = new SubmissionRun(o);
     return run.run(async () => {
+      const hasState = o.fromSnapshot !== undefined;
+      if (o.checkOnly) return checkOnly(o, run, { hasState });
       const outputDir = run.outputDir();
       if (outputDir === undefined && o.check) await runPreflight(o, run, { update: false });
       const target = await run.target({ update: false });
       if (outputDir === undefined) {
-        const hasState = o.fromSnapshot !== undefined;
         await run.stoppable(requireStart(o, target, { hasState, signal: run.signal }));
       }
       const built = await run.build(target);

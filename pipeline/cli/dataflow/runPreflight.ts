@@ -1,6 +1,6 @@
 import { mergeDiagnostics, type Diagnostics } from "@eventlogger/gcp/diagnostics";
 import { UserError } from "@eventlogger/process/main";
-import { checkLaunch } from "../../runners/dataflow/preflight/checkLaunch";
+import { checkLaunch, type LaunchCheck } from "../../runners/dataflow/preflight/checkLaunch";
 import { recordSettings } from "../../runners/dataflow/preflight/recordSettings";
 import { requireServices } from "../services";
 import { readableTarget, type JobTarget } from "./jobTarget";
@@ -19,9 +19,7 @@ export async function runPreflight(
   { update }: { readonly update: boolean },
 ): Promise<void> {
   run.say("preflight checks of subscriptions, tables, buckets and image");
-  await run.stoppable(
-    requireServices({ ...o, pubsub: true, bigquery: { endpoint: o.bigqueryEndpoint }, storage: true }),
-  );
+  await run.stoppable(requireLaunchServices(o));
   const checked = await run.stoppable(checkTarget(o, await run.stoppable(readableTarget(o)), { update }));
   const { problems, warnings } = checked.problems.length
     ? checked
@@ -30,14 +28,31 @@ export async function runPreflight(
   requireNoProblems(problems);
 }
 
+/**
+ * Checks that there are credentials, and that something answers at each address that replaces one of Google's.
+ * @throws EmulatorUnreachableError, CredentialsError
+ */
+export function requireLaunchServices(o: LaunchOptions): Promise<void> {
+  return requireServices({ ...o, pubsub: true, bigquery: { endpoint: o.bigqueryEndpoint }, storage: true });
+}
+
 /** Runs the checks of everything that a job needs. */
 export function checkTarget(
   o: LaunchOptions,
-  { subscription, replaySubscription, jobName }: JobTarget,
+  target: JobTarget,
   { update }: { readonly update: boolean },
 ): Promise<Diagnostics> {
+  return checkLaunch(launchCheck(o, target, { update }));
+}
+
+/** The resources of a job. */
+export function launchCheck(
+  o: LaunchOptions,
+  { subscription, replaySubscription, jobName }: JobTarget,
+  { update }: { readonly update: boolean },
+): LaunchCheck {
   const { tempLocation, stagingLocation } = jobSettings(o);
-  return checkLaunch({
+  return {
     project: o.project,
     region: o.region,
     ...{ subscription, replaySubscription, jobName },
@@ -49,7 +64,7 @@ export function checkTarget(
     update,
     bigqueryEndpoint: o.bigqueryEndpoint,
     dataflowEndpoint: o.dataflowEndpoint,
-  });
+  };
 }
 
 /** @throws UserError with all problems */

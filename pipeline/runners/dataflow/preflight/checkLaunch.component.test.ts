@@ -14,6 +14,7 @@ import { setUpReplay } from "@eventlogger/gcp/pubsub/setup/setUpReplay";
 import { startFakeGoogle, type FakeGoogle } from "@eventlogger/gcp/testing/fakeGoogle";
 import { FakeRegistry } from "@eventlogger/gcp/testing/fakeRegistry";
 import { FakeServer, googleError } from "@eventlogger/gcp/testing/fakeServer";
+import { eventlogger, type CliRun } from "../../../cli/testing/eventlogger";
 import { WORKER_LABEL } from "./checkImage";
 import { checkLaunch, type LaunchCheck } from "./checkLaunch";
 import { requireGeneration, recordSettings } from "./recordSettings";
@@ -259,5 +260,117 @@ describe("checkLaunch", function () {
     const problems = await problemsOf({});
     assert.equal(problems.length, 1, problems.join("\n"));
     assert.match(problems[0] ?? "", /gcloud auth application-default login/);
+  });
+
+  describe("eventlogger launch --check-only", () => {
+    const dataset = "only_checked";
+    before(() => setUpBigQuery(client, { dataset }));
+
+    const checkOnly = (args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<CliRun> => {
+      const { project, region, image, tempLocation, dataflowEndpoint, bigqueryEndpoint } = options;
+      return eventlogger(
+        [
+          ...[
+            "launch",
+            "--check-only",
+            "--project",
+            project,
+            "--region",
+            region,
+            "--image",
+            image,
+            "--dataset",
+            dataset,
+          ],
+          ...["--temp-location", tempLocation, "--bigquery-endpoint", bigqueryEndpoint as string],
+          ...["--dataflow-endpoint", dataflowEndpoint as string, ...args],
+        ],
+        { cwd: dir, env: { ...google.env, PUBSUB_EMULATOR_HOST: emulator.host, ...env } },
+      );
+    };
+
+    it("shows every check as ok, creates no job, and records no settings", async () => {
+      const { code, stdout, stderr } = await checkOnly([]);
+      assert.equal(code, 0, stdout + stderr);
+      const lines = stdout.trimEnd().split("\n");
+      assert.deepEqual(lines, [
+        "preflight checks of a launch; nothing is submitted",
+        "ok       credentials and addresses of the services",
+        "ok       subscription events-pipeline",
+        "ok       subscription events-pipeline-replay-g1",
+        `ok       the tables of dataset ${dataset}`,
+        `ok       bucket ${options.tempLocation.replace("/temp", "/staging")}`,
+        `ok       image ${options.image}`,
+        "ok       job name eventlogger in europe-west1",
+        `ok       the settings of dataset ${dataset}`,
+        "ready    a launch would pass these checks. Nothing was submitted",
+      ]);
+      assert.equal(await readActiveGeneration(client, dataset), undefined);
+      assert.equal(google.server.requestsTo(/^POST .*\/jobs$/).length, 0);
+      assert.equal(google.storage.objects.size, 0);
+    });
+
+    it("shows each problem below its check, and exits with 1", async () => {
+      await recordGeneration(client, dataset, { sessionGapMs: 1_800_000 });
+      google.storage.buckets.set("far", { name: "far", location: "US-EAST1" });
+      google.dataflow.add({ name: "eventlogger" });
+      const { code, stdout } = await checkOnly([
+        ...["--subscription", "none", "--staging-location", "gs://far/staging", "--session-gap", "1m", "--json"],
+      ]);
+      assert.equal(code, 1);
+      const { ready, checks } = JSON.parse(stdout) as {
+        ready: boolean;
+        checks: { what: string; status: string; problems: string[]; warnings: string[] }[];
+      };
+      assert.equal(ready, false);
+      const status = Object.fromEntries(checks.map((check) => [check.what, check.status]));
+      assert.deepEqual(status, {
+        "credentials and addresses of the services": "ok",
+        "subscription none": "problem",
+        "subscription none-replay-g1": "problem",
+        [`the tables of dataset ${dataset}`]: "ok",
+        [`bucket ${options.tempLocation}`]: "ok",
+        "bucket gs://far/staging": "warning",
+        [`image ${options.image}`]: "ok",
+        "job name eventlogger in europe-west1": "problem",
+        [`the settings of dataset ${dataset}`]: "problem",
+        "the state of generation 1": "problem",
+      });
+      const text = checks.flatMap(({ problems, warnings }) => [...problems, ...warnings]).join("\n");
+      for (const expected of [
+        /Subscription none does not exist/,
+        /Bucket gs:\/\/far is in US-EAST1/,
+        /Job eventlogger is already active/,
+        /the session gap is 1800 s in the dataset, but 60 s in this run/,
+        /Generation 1 of dataset only_checked is already computed by job eventlogger/,
+      ]) {
+        assert.match(text, expected);
+      }
+      const forPeople = await checkOnly(["--subscription", "none"]);
+      assert.equal(forPeople.code, 1);
+      assert.match(forPeople.stdout, /^problem {2}subscription none\n {9}Subscription none does not exist /m);
+      assert.match(forPeople.stdout, /^5 problems: a launch would be refused$/m);
+    });
+
+    it("makes no other check when nothing answers at the address of a service", async () => {
+      const { code, stdout } = await checkOnly([], { PUBSUB_EMULATOR_HOST: "127.0.0.1:9" });
+      assert.equal(code, 1);
+      assert.match(
+        stdout,
+        /^problem {2}credentials and addresses of the services\n {9}Nothing answers at 127\.0\.0\.1:9/m,
+      );
+      assert.match(stdout, /^The other checks need this one, and were not made$/m);
+      assert.doesNotMatch(stdout, /^ok/m);
+    });
+
+    it("cannot be combined with options that leave out checks", async () => {
+      const { code, stderr } = await checkOnly(["--no-check", "--dry-run"]);
+      assert.equal(code, 2);
+      assert.match(stderr, /--check-only \(CHECK_ONLY\) cannot be combined with --no-check/);
+      assert.match(
+        stderr,
+        /--check-only \(CHECK_ONLY\) cannot be combined with --dry-run \(DRY_RUN\), which contacts no service/,
+      );
+    });
   });
 });

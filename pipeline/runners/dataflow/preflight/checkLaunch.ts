@@ -68,32 +68,45 @@ async function checkJob(
   return NO_DIAGNOSTICS;
 }
 
+/** What a preflight check found. */
+export interface CheckResult extends Diagnostics {
+  /** What was checked, such as `subscription events-pipeline`. */
+  readonly what: string;
+}
+
 /**
  * Preflight checks before a job is submitted. They run in parallel. Never throws: a check that could not be made becomes
  * a warning, because the permission to launch a job does not imply the permission to look at its resources.
  */
-export async function checkLaunch(options: LaunchCheck): Promise<Diagnostics> {
+export async function launchChecks(options: LaunchCheck): Promise<CheckResult[]> {
   const { project, region, tempLocation, stagingLocation = tempLocation, dataset, image, machineType } = options;
   const limits = { project, timeoutMs: options.timeoutMs ?? 10_000 };
   const api = new GoogleApi(project, [500, 1000]);
   const buckets = new Map([tempLocation, stagingLocation].map((url) => [parseGsUrl(url)?.bucket ?? url, url]));
-  const found = mergeDiagnostics(
-    await Promise.all([
-      ...[options.subscription, options.replaySubscription].map((subscription) =>
-        runCheck(`subscription ${subscription}`, limits, () => checkPubSub(project, subscription)),
-      ),
-      runCheck(`the tables of dataset ${dataset}`, limits, () =>
-        checkTables(bigQueryClient({ project, endpoint: options.bigqueryEndpoint }), dataset),
-      ),
-      ...[...buckets.values()].map((location) =>
-        runCheck(`bucket ${location}`, limits, (signal) => checkBucket(api, { location, region }, signal)),
-      ),
-      runCheck(`image ${image}`, limits, (signal) =>
-        checkImage({ image, machineType, version: packageVersion() }, () => api.accessToken(), signal),
-      ),
-      runCheck(`the jobs of project ${project} in ${region}`, limits, (signal) => checkJob(api, options, signal)),
-    ]),
-  );
+  const named = async (what: string, check: (signal: AbortSignal) => Promise<Diagnostics>): Promise<CheckResult> => ({
+    what,
+    ...(await runCheck(what, limits, check)),
+  });
+  return Promise.all([
+    ...[options.subscription, options.replaySubscription].map((subscription) =>
+      named(`subscription ${subscription}`, () => checkPubSub(project, subscription)),
+    ),
+    named(`the tables of dataset ${dataset}`, () =>
+      checkTables(bigQueryClient({ project, endpoint: options.bigqueryEndpoint }), dataset),
+    ),
+    ...[...buckets.values()].map((location) =>
+      named(`bucket ${location}`, (signal) => checkBucket(api, { location, region }, signal)),
+    ),
+    named(`image ${image}`, (signal) =>
+      checkImage({ image, machineType, version: packageVersion() }, () => api.accessToken(), signal),
+    ),
+    named(`job name ${options.jobName} in ${region}`, (signal) => checkJob(api, options, signal)),
+  ]);
+}
+
+/** All problems and warnings of {@link launchChecks}, each once. */
+export async function checkLaunch(options: LaunchCheck): Promise<Diagnostics> {
+  const { problems, warnings } = mergeDiagnostics(await launchChecks(options));
   // Every check reports missing credentials.
-  return { problems: [...new Set(found.problems)], warnings: [...new Set(found.warnings)] };
+  return { problems: [...new Set(problems)], warnings: [...new Set(warnings)] };
 }

@@ -105,24 +105,43 @@ export async function requireGeneration(options: LaunchSettings): Promise<Genera
   }
 }
 
-/**
- * Records the settings of the job in the dataset, or compares them with those that are recorded. Checks that BigQuery knows the time
- * zone. Never throws: without the
- * permission to change the table there is a warning, because the permission to launch a job does not imply it.
- */
-export function recordSettings(options: LaunchSettings): Promise<Diagnostics> {
+/** The problem and warnings of the settings. @param record records the settings of a new dataset; undefined: they are not recorded */
+function settingsDiagnostics(
+  options: LaunchSettings,
+  record: ((options: LaunchSettings) => Promise<Generation>) | undefined,
+): Promise<Diagnostics> {
   const { project, dataset, bigqueryEndpoint: endpoint, timeoutMs = 10_000 } = options;
-  return runCheck(`the settings of dataset ${dataset}`, { project, timeoutMs }, async () => {
+  return runCheck(settingsCheckName(dataset), { project, timeoutMs }, async () => {
     const bigquery = bigQueryClient({ project, endpoint });
     try {
       const recorded = await readActiveGeneration(bigquery, dataset);
       const timeZone = recorded ? timeZoneOf(recorded.settings) : (options.timeZone ?? UTC_NAME);
       const found = await checkTimeZone((sql) => runQuery(bigquery, sql), timeZone);
-      if (found.problems.length === 0) requireSettings(options, await recordedGeneration(options));
+      const generation = found.problems.length === 0 && record ? await record(options) : recorded;
+      if (found.problems.length === 0 && generation) requireSettings(options, generation);
       return found;
     } catch (error) {
       if (error instanceof GenerationSettingsError) return problem(reasonOf(error, options));
       throw error;
     }
   });
+}
+
+/** What the check of the settings checks, for messages. */
+export function settingsCheckName(dataset: string): string {
+  return `the settings of dataset ${dataset}`;
+}
+
+/**
+ * Records the settings of the job in the dataset, or compares them with those that are recorded. Checks that BigQuery knows the time
+ * zone. Never throws: without the
+ * permission to change the table there is a warning, because the permission to launch a job does not imply it.
+ */
+export function recordSettings(options: LaunchSettings): Promise<Diagnostics> {
+  return settingsDiagnostics(options, recordedGeneration);
+}
+
+/** As {@link recordSettings}, but writes nothing: the settings of a new dataset are not recorded. */
+export function checkSettings(options: LaunchSettings): Promise<Diagnostics> {
+  return settingsDiagnostics(options, undefined);
 }
