@@ -56,9 +56,10 @@ export class SessionSet {
     this.days = new Map();
     this.sessions = 0;
     for (const [marked, sessions] of days) {
-      const session = { day: dayOfMarked(marked), isBot: isBotDay(marked) };
+      const day = dayOfMarked(marked);
+      const isBot = isBotDay(marked);
       for (const [sessionId, { first, last, several }] of sessions) {
-        yield { ...session, sessionId, intervals: several ?? [[first, last]] };
+        yield { day, isBot, sessionId, intervals: several ?? [[first, last]] };
       }
     }
   }
