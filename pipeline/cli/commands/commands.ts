@@ -8,6 +8,7 @@ import { launchCommand } from "./launch";
 import { logsCommand } from "./logs";
 import { rebuildCommand } from "./rebuild";
 import { replayCommand } from "./replay";
+import { reportCommand } from "./report";
 import { restoreCommand } from "./restore";
 import { runCommand } from "./run";
 import { setupCommand } from "./setup";
@@ -30,6 +31,7 @@ export const commands: readonly Command[] = [
   drainCommand,
   cancelCommand,
   generateCommand,
+  reportCommand,
   tailCommand,
   traceCommand,
   deadLettersCommand,
