@@ -10,6 +10,7 @@ import { eventRow } from "@eventlogger/pipeline/io/bigquery/eventRow";
 import { dailyNumbers } from "@eventlogger/pipeline/rebuild/testing/dailyNumbers";
 import { retentionRows, rollupRows } from "@eventlogger/pipeline/testing/expectedRows";
 import { repositoryRoot } from "@eventlogger/process/packageRoot";
+import { bruteForceBreakdowns } from "@eventlogger/traffic/bruteForceBreakdowns";
 import { bruteForceRetention } from "@eventlogger/traffic/bruteForceRetention";
 import { isOfBot } from "@eventlogger/traffic/generator/bots";
 import { generateTraffic } from "@eventlogger/traffic/generator/trafficGenerator";
@@ -43,6 +44,7 @@ function queriesOf(page: string, project: string, dataset: string): Map<string, 
 
 type Value = string | number | null;
 
+const sum = (numbers: readonly number[]): number => numbers.reduce((all, n) => all + n, 0);
 const round = (n: number, digits: number): number => Number(n.toFixed(digits));
 
 /** Items by a key, in the order of the first of each. */
@@ -66,6 +68,7 @@ describe("the page about SQL", function () {
   const stored = storedEvents();
   const numbers = dailyNumbers(stored, GAP_MS);
   const retention = bruteForceRetention(stored);
+  const breakdowns = bruteForceBreakdowns(stored, { dimensions: ["country"], gapMs: GAP_MS });
   const inMay = stored.filter((event) => dateOf(event.event_time) >= FIRST_DAY);
   const unique = [...new Map([...inMay].reverse().map((event) => [event.event_id, event])).values()].reverse();
   let queries: Map<string, string>;
@@ -110,7 +113,8 @@ describe("the page about SQL", function () {
 
   it("the query about weeks adds up days, and has the persons of each week", async () => {
     const rows = await answer("How does a week compare with the one before?", (row) => [
-      ...[row.text("week"), row.number("sessions"), row.number("new_persons"), row.number("persons")],
+      // BigQuery returns a date, the emulator midnight.
+      ...[row.text("week").slice(0, 10), row.number("sessions"), row.number("new_persons"), row.numberOrNull("persons")],
       row.numberOrNull("sessions_change_percent"),
     ]);
     const days = [...numbers].filter(([date]) => date >= "2026-05-04");
@@ -142,6 +146,39 @@ describe("the page about SQL", function () {
     assert.deepEqual(
       rows,
       cohorts.map(({ week, size, retained }) => [week, size, ...weeks.map((_, i) => retained[i + 1] ?? 0)]),
+    );
+  });
+
+  it("the query about countries adds up the breakdowns of brute force, with the share of all events", async () => {
+    const rows = await answer("Which countries bring most events?", (row) => [
+      ...[row.text("country"), row.number("events"), row.number("sessions"), row.number("person_days")],
+      row.number("percent_of_events"),
+    ]);
+    const ofCountries = breakdowns.days.filter(({ dimension, date }) => dimension === "country" && date >= FIRST_DAY);
+    const all = sum(ofCountries.map(({ events }) => events));
+    const expected = grouped(ofCountries, ({ value }) => value).map(([country, days]): Value[] => {
+      const events = sum(days.map((day) => day.events));
+      return [
+        ...[country, events, sum(days.map(({ sessions }) => sessions)), sum(days.map(({ persons }) => persons))],
+        round((100 * events) / all, 1),
+      ];
+    });
+    assert.equal(expected.length, 6);
+    assert.deepEqual(rows, expected.sort(mostFirst));
+  });
+
+  it("the query about hours adds up the hours of brute force", async () => {
+    const rows = await answer("At which hours is most traffic?", (row) => [
+      ...[row.number("hour_of_day"), row.number("events"), row.number("most_persons_in_one_hour")],
+    ]);
+    const all = breakdowns.hours.filter(({ dimension, date }) => dimension === "(all)" && date >= FIRST_DAY);
+    const expected = grouped(all, ({ hour }) => String(new Date(hour).getUTCHours())).map(([hour, ofHour]) => [
+      ...[Number(hour), sum(ofHour.map(({ events }) => events)), Math.max(...ofHour.map(({ persons }) => persons))],
+    ]);
+    assert.ok(expected.length > 20);
+    assert.deepEqual(
+      rows,
+      expected.sort(([a = 0], [b = 0]) => a - b),
     );
   });
 
