@@ -7,6 +7,7 @@ import { generationsCommand } from "./generations";
 import { launchCommand } from "./launch";
 import { logsCommand } from "./logs";
 import { rebuildCommand } from "./rebuild";
+import { refreshCommand } from "./refresh";
 import { replayCommand } from "./replay";
 import { reportCommand } from "./report";
 import { restoreCommand } from "./restore";
@@ -35,6 +36,7 @@ export const commands: readonly Command[] = [
   tailCommand,
   traceCommand,
   deadLettersCommand,
+  refreshCommand,
   verifyCommand,
   generationsCommand,
   rebuildCommand,
