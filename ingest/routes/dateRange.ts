@@ -1,19 +1,21 @@
 import { dayOf, dayToIso, parseDay } from "@eventlogger/events/day";
 import type { TimeZone } from "@eventlogger/events/zone/timeZone";
 import type { DayRange } from "@eventlogger/gcp/bigquery/dailyRollups";
-import { parameterRefusal, refuseOtherParameters } from "./parameters";
+import { refusal, refuseUnknownParameters } from "./parameters";
 
 /** Number of days without `from`. */
 export const DEFAULT_DAYS = 90;
 /** Maximum number of days of a range. */
 export const MAX_DAYS = 1000;
 
-function parseParameter(field: "from" | "to", values: readonly string[]): number | undefined {
+/** @throws RequestError INVALID_PARAMETER */
+export function parseDayParameter(query: URLSearchParams, field: "from" | "to" | "date"): number | undefined {
+  const values = query.getAll(field);
   if (values.length === 0) return undefined;
   const day = values.length === 1 ? parseDay(values[0] ?? "") : undefined;
   if (day !== undefined) return day;
   const given = values.length === 1 ? JSON.stringify(values[0]?.slice(0, 100)) : `${values.length} values`;
-  throw parameterRefusal(field, `must be one calendar date, as YYYY-MM-DD or dd/mm/yyyy, not ${given}`);
+  throw refusal(field, `must be one calendar date, as YYYY-MM-DD or dd/mm/yyyy, not ${given}`);
 }
 
 /** The days that a request asks for. Without `to` they depend on the time zone of the numbers, which only the answer has. */
@@ -28,23 +30,23 @@ export interface RequestedDays {
  * Reads `from` and `to` of a query. Without `to` the range ends tomorrow, because event times may be 24 hours ahead; without
  * `from` it begins 90 days before its end, today included. Today is the date in the time zone of the numbers.
  * @param now epoch milliseconds
- * @param others names of the other parameters of the path
+ * @param others further parameters of the path
  * @throws RequestError INVALID_PARAMETER with the name of the parameter
  */
 export function parseDateRange(query: URLSearchParams, now: number, others: readonly string[] = []): RequestedDays {
-  refuseOtherParameters(query, ["from", "to", ...others]);
-  const givenFrom = parseParameter("from", query.getAll("from"));
-  const givenTo = parseParameter("to", query.getAll("to"));
+  refuseUnknownParameters(query, [...others, "from", "to"]);
+  const givenFrom = parseDayParameter(query, "from");
+  const givenTo = parseDayParameter(query, "to");
   const range = (today: number): Days => {
     const from = givenFrom ?? (givenTo ?? today) - DEFAULT_DAYS + 1;
     return { from, to: givenTo ?? Math.max(today + 1, from) };
   };
   const today = dayOf(now);
   const { from, to } = range(today);
-  if (from > to) throw parameterRefusal("from", `must not be after to (${dayToIso(from)} > ${dayToIso(to)})`);
+  if (from > to) throw refusal("from", `must not be after to (${dayToIso(from)} > ${dayToIso(to)})`);
   if (to - from >= MAX_DAYS) {
     const end = givenTo === undefined ? " (without to, the range ends tomorrow)" : "";
-    throw parameterRefusal("from", `must be at most ${MAX_DAYS} days before the end of the range, both included${end}`);
+    throw refusal("from", `must be at most ${MAX_DAYS} days before the end of the range, both included${end}`);
   }
   // Somewhere it is still yesterday, and elsewhere tomorrow already.
   const widest = { from: range(today - 1).from, to: range(today + 1).to };
