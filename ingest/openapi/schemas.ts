@@ -82,6 +82,7 @@ const dailyStats: Record<keyof DailyStats, JsonSchema> = {
   active_user_count: counted("Persons with an event that day"),
   new_user_count: counted("Persons whose first day is that day"),
   session_count: COUNT,
+  session_duration_ms: counted("Sum of the durations of these sessions, for averages of several days"),
   weekly_active_user_count: counted("Persons active on at least one of the 7 days that end with that day"),
   monthly_active_user_count: counted("Persons active on at least one of the 30 days that end with that day"),
   anonymous_user_count: counted("Persons of active_user_count without a user id"),

@@ -103,11 +103,19 @@ export class Dashboard {
       this.status.banner,
       this.toolbar.element,
       this.tiles.element,
-      el("div", { class: "cards" }, this.daysCard.element, this.hoursCard.element, ...this.breakdownCards.map(({ element }) => element), this.retentionCard.element),
+      el(
+        "div",
+        { class: "cards" },
+        this.daysCard.element,
+        this.hoursCard.element,
+        ...this.breakdownCards.map(({ element }) => element),
+        this.retentionCard.element,
+      ),
     );
     main.append(meanings());
     root.append(el("a", { class: "skip", href: "#main" }, "Skip to the numbers"), head, main, this.keyDialog.element);
     this.applyPreferences();
+    this.show();
     window.addEventListener("popstate", () => {
       this.view = viewFromQuery(location.search);
       this.show();
@@ -142,7 +150,8 @@ export class Dashboard {
     history.pushState(null, "", `${location.pathname}${queryOfView(this.view)}`);
     this.show();
     const { range, compare } = this.view;
-    if (JSON.stringify(range) !== JSON.stringify(before.range) || compare !== before.compare || change.dimensions) void this.read("all");
+    if (JSON.stringify(range) !== JSON.stringify(before.range) || compare !== before.compare || change.dimensions)
+      void this.read("all");
   }
 
   private chooseDimension(card: number, dimension: string): void {
@@ -304,7 +313,6 @@ export class Dashboard {
 
   private fail(error: unknown): void {
     const problem = error instanceof ApiProblem ? error : new ApiProblem("unreadable", messageOf(error));
-    if (!(error instanceof ApiProblem)) console.error(error);
     if (problem.kind === "key") {
       const given = this.keys.get();
       this.keys.set(undefined);
@@ -322,9 +330,14 @@ export class Dashboard {
   private showStatus(event: EventAnswer): void {
     this.status.showFresh(event, this.formats, this.preferences.refreshSec);
     if (event.generation === null) {
-      this.status.showNotice("No numbers yet: the pipeline has not started. The page shows them as soon as there are any.");
+      this.status.showNotice(
+        "No numbers yet: the pipeline has not started. The page shows them as soon as there are any.",
+      );
     } else if (event.total_users === 0 && event.daily_stats.length === 0) {
-      this.status.showNotice(el("span", {}, "No event was counted yet. Send the first one:"), el("code", {}, exampleCommand()));
+      this.status.showNotice(
+        el("span", {}, "No event was counted yet. Send the first one:"),
+        el("code", {}, exampleCommand()),
+      );
     }
   }
 

@@ -92,24 +92,27 @@ export class BreakdownCard {
       );
     };
     const columns = [label, "Events", "Sessions", usersLabel, "Share"];
-    const head = el("tr", {}, ...columns.map((text, i) => el("th", { scope: "col", ...(i === 4 ? { class: "share" } : {}) }, text)));
+    const head = el(
+      "tr",
+      {},
+      ...columns.map((text, i) => el("th", { scope: "col", ...(i === 4 ? { class: "share" } : {}) }, text)),
+    );
     const rows = values.map((value) => row(valueName(value.value), value, ""));
-    const rest = other.value_count > 0 ? [row(`(other: ${formats.count(other.value_count)} values)`, other, "other")] : [];
+    const rest =
+      other.value_count > 0 ? [row(`(other: ${formats.count(other.value_count)} values)`, other, "other")] : [];
     this.card.body.replaceChildren(
       values.length === 0
         ? el("p", { class: "empty" }, answer.refreshed_at === null ? "Not computed yet." : "No events in these days.")
         : el("table", { class: "breakdown" }, el("thead", {}, head), el("tbody", {}, ...rows, ...rest)),
     );
     this.card.setNote(
-      answer.refreshed_at === null
-        ? "Breakdowns come with the first run of `eventlogger refresh`."
-        : "",
+      answer.refreshed_at === null ? "Breakdowns come with the first run of `eventlogger refresh`." : "",
     );
     this.more.hidden = other.value_count === 0 && this.step === 0;
     this.more.textContent = this.step === LIMITS.length - 1 || other.value_count === 0 ? "Fewer values" : "More values";
     this.card.setTable({
       name: `${dimension.replaceAll(/[^\w-]/g, "-")}-${dayToIso(period.from)}-${dayToIso(period.to)}`,
-      header: [dimension, "events", "sessions", isOneDay ? "users" : "user_days"],
+      columns: [dimension, "events", "sessions", isOneDay ? "users" : "user_days"],
       rows: [
         ...values.map((value) => [value.value, value.events, value.sessions, usersOf(value)]),
         ...(other.value_count > 0 ? [["(other)", other.events, other.sessions, usersOf(other)]] : []),
