@@ -8,7 +8,9 @@ export const DEFAULT_DAYS = 90;
 /** Maximum number of days of a range. */
 export const MAX_DAYS = 1000;
 
-function parseParameter(field: "from" | "to", values: readonly string[]): number | undefined {
+/** @throws RequestError INVALID_PARAMETER */
+export function parseDayParameter(query: URLSearchParams, field: "from" | "to" | "date"): number | undefined {
+  const values = query.getAll(field);
   if (values.length === 0) return undefined;
   const day = values.length === 1 ? parseDay(values[0] ?? "") : undefined;
   if (day !== undefined) return day;
@@ -33,8 +35,8 @@ export interface RequestedDays {
  */
 export function parseDateRange(query: URLSearchParams, now: number, others: readonly string[] = []): RequestedDays {
   refuseOtherParameters(query, ["from", "to", ...others]);
-  const givenFrom = parseParameter("from", query.getAll("from"));
-  const givenTo = parseParameter("to", query.getAll("to"));
+  const givenFrom = parseDayParameter(query, "from");
+  const givenTo = parseDayParameter(query, "to");
   const range = (today: number): Days => {
     const from = givenFrom ?? (givenTo ?? today) - DEFAULT_DAYS + 1;
     return { from, to: givenTo ?? Math.max(today + 1, from) };

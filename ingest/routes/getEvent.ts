@@ -2,10 +2,11 @@ import type { Middleware } from "koa";
 import { dayFromIso, dayToDdMmYyyy } from "@eventlogger/events/day";
 import type { DailyRollups } from "@eventlogger/gcp/bigquery/dailyRollups";
 import { dailyStats, dailyTable, type DailyStats } from "@eventlogger/gcp/bigquery/statistics/dailyStats";
+import { zoneOf } from "@eventlogger/gcp/bigquery/rollupDefinitions";
 import { admit, type AdmissionCheck } from "../access/admission";
 import { answerCsv, answerFormat, answerJson, FORMAT_PARAMETER, type AnswerFormat } from "./answers/answerFormat";
 import { parseDateRange } from "./dateRange";
-import { generationOf, zoneOf, type AnsweredGeneration } from "./answeredGeneration";
+import { generationOf, type AnsweredGeneration } from "./answeredGeneration";
 import { parameterRefusal, singleValue } from "./parameters";
 import type { RollupCache } from "../rollups/rollupCache";
 

@@ -58,6 +58,12 @@ export class BreakdownCard {
     this.card.setNote(message);
   }
 
+  /** Before the first refresh. */
+  showNotComputed(): void {
+    this.card.body.replaceChildren(el("p", { class: "empty" }, "Not computed yet."));
+    this.card.setNote("Breakdowns and hours come with the first run of `eventlogger refresh`.");
+  }
+
   show(context: Context, answer: BreakdownAnswer): void {
     const { view, formats, period } = context;
     const { dimension, dimensions, values, other, totals } = answer;
@@ -102,12 +108,10 @@ export class BreakdownCard {
       other.value_count > 0 ? [row(`(other: ${formats.count(other.value_count)} values)`, other, "other")] : [];
     this.card.body.replaceChildren(
       values.length === 0
-        ? el("p", { class: "empty" }, answer.refreshed_at === null ? "Not computed yet." : "No events in these days.")
+        ? el("p", { class: "empty" }, "No events in these days.")
         : el("table", { class: "breakdown" }, el("thead", {}, head), el("tbody", {}, ...rows, ...rest)),
     );
-    this.card.setNote(
-      answer.refreshed_at === null ? "Breakdowns come with the first run of `eventlogger refresh`." : "",
-    );
+    this.card.setNote("");
     this.more.hidden = other.value_count === 0 && this.step === 0;
     this.more.textContent = this.step === LIMITS.length - 1 || other.value_count === 0 ? "Fewer values" : "More values";
     this.card.setTable({
