@@ -42,6 +42,7 @@ describe("the HTTP interface", () => {
             active_user_count: 3,
             new_user_count: 1,
             session_count: 6,
+            session_duration_ms: 0,
             ...{ weekly_active_user_count: 7, monthly_active_user_count: 8, anonymous_user_count: 1 },
             ...{ bot_user_count: 2, bot_session_count: 3, updated_at: "2024-05-16T23:00:00.000Z" },
           },
@@ -52,6 +53,7 @@ describe("the HTTP interface", () => {
             active_user_count: 2,
             new_user_count: 2,
             session_count: 7,
+            session_duration_ms: 7 * 61_000,
             ...{ weekly_active_user_count: 8, monthly_active_user_count: 9, anonymous_user_count: 2 },
             ...{ bot_user_count: 3, bot_session_count: 4, updated_at: "2024-05-17T23:00:00.000Z" },
           },
@@ -160,7 +162,7 @@ describe("the HTTP interface", () => {
       const { as_of, ...answer } = await read("/hours/?date=31/05/2024");
       assert.ok(Date.parse(as_of) > 0);
       assert.deepEqual(answer, {
-        ...{ generation: 2, time_zone: "Europe/Berlin", refreshed_at: null, date: "2024-05-31" },
+        ...{ generation: 2, time_zone: "Europe/Berlin", refreshed_at: null, date: "2024-05-31", dimensions: [] },
         hours: [{ hour: "2024-05-31T00:00:00+02:00", events: 3, persons: 2, sessions: 1 }],
       });
     });

@@ -90,6 +90,7 @@ const dailyStats: Record<keyof DailyStats, JsonSchema> = {
   active_user_count: counted("Persons with an event that day"),
   new_user_count: counted("Persons whose first day is that day"),
   session_count: COUNT,
+  session_duration_ms: counted("Sum of the durations of these sessions, for averages of several days"),
   weekly_active_user_count: counted("Persons active on at least one of the 7 days that end with that day"),
   monthly_active_user_count: counted("Persons active on at least one of the 30 days that end with that day"),
   anonymous_user_count: counted("Persons of active_user_count without a user id"),
@@ -143,17 +144,18 @@ const otherValues: Record<keyof OtherValues, JsonSchema> = {
   person_days: orNull("As persons"),
   persons: orNull("Persons with one of them; null unless the range is one day"),
 };
+const DIMENSIONS = {
+  type: "array",
+  items: { type: "string" },
+  description: "The dimensions that are computed; empty before the first refresh",
+};
 const breakdownAnswer: Record<keyof BreakdownAnswer, JsonSchema> = {
   generation: GENERATION,
   time_zone: TIME_ZONE,
   as_of: AS_OF,
   refreshed_at: REFRESHED_AT,
   dimension: { type: "string" },
-  dimensions: {
-    type: "array",
-    items: { type: "string" },
-    description: "The dimensions that are computed; empty before the first refresh",
-  },
+  dimensions: DIMENSIONS,
   from: ISO_DATE,
   to: ISO_DATE,
   totals: object(breakdownTotals),
@@ -171,6 +173,7 @@ const hoursAnswer: Record<keyof HoursAnswer, JsonSchema> = {
   as_of: AS_OF,
   refreshed_at: REFRESHED_AT,
   date: ISO_DATE,
+  dimensions: DIMENSIONS,
   hours: { type: "array", items: ref("HourNumbers"), description: "Every hour of the day, also those without events" },
 };
 const hourNumbers: Record<keyof HourNumbers, JsonSchema> = {

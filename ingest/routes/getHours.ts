@@ -22,6 +22,8 @@ export interface HoursAnswer extends AnsweredGeneration {
   readonly refreshed_at: string | null;
   /** YYYY-MM-DD. */
   readonly date: string;
+  /** The dimensions that `GET /breakdowns/` has. Empty before the first refresh. */
+  readonly dimensions: readonly string[];
   readonly hours: readonly HourNumbers[];
 }
 
@@ -42,7 +44,7 @@ export function createGetHours(
       ...generationOf(found.definitions),
       as_of: found.asOf.toISOString(),
       refreshed_at: found.refreshedAt,
-      ...{ date: found.date, hours: found.hours },
+      ...{ date: found.date, dimensions: found.dimensions, hours: found.hours },
     };
     answerJson(ctx, body);
   };

@@ -19,6 +19,7 @@ const DAYS: DailyRollup[] = [
 ].map((day, i) => ({
   ...{ ...day, new_user_count: i, session_count: i + 5, total_users: i + 1 },
   ...{ wau: i + 6, mau: i + 7, anonymous_user_count: i, bot_user_count: i + 1, bot_session_count: i + 2 },
+  session_duration_ms: day.average_session_duration_sec * 1000 * (i + 5),
   updated_at: `${day.date}T23:00:00.000Z`,
 }));
 

@@ -23,7 +23,8 @@ const hashOf = (file) => (existsSync(file) ? sha256(readFileSync(file)) : "");
 function isUpToDate() {
   if (!existsSync(STAMP)) return false;
   const { inputs, files } = JSON.parse(readFileSync(STAMP, "utf8"));
-  const isSame = (folder, hashes) => Object.entries(hashes).every(([name, hash]) => hashOf(join(folder, name)) === hash);
+  const isSame = (folder, hashes) =>
+    Object.entries(hashes).every(([name, hash]) => hashOf(join(folder, name)) === hash);
   return isSame(root, inputs) && isSame(site, files);
 }
 
@@ -75,7 +76,17 @@ async function build() {
   const hashes = (folder, names) => Object.fromEntries(names.map((name) => [name, hashOf(join(folder, name))]));
   writeFileSync(
     STAMP,
-    JSON.stringify({ inputs: hashes(root, inputs), files: hashes(site, written.map(([name]) => name)) }, null, 2),
+    JSON.stringify(
+      {
+        inputs: hashes(root, inputs),
+        files: hashes(
+          site,
+          written.map(([name]) => name),
+        ),
+      },
+      null,
+      2,
+    ),
   );
 }
 

@@ -28,8 +28,6 @@ const RETENTION_WEEKS = 12;
 const MAX_RETRY_MS = 60_000;
 /** Numbers that change slowly are read again after this time, ms; breakdowns also when the service has computed them anew. */
 const SLOW_MS = 300_000;
-/** The first breakdown that is asked for, before the page knows which ones there are. */
-const FIRST_DIMENSION = "event_name";
 
 /** What was read, and for which view. */
 interface Numbers {
@@ -103,11 +101,19 @@ export class Dashboard {
       this.status.banner,
       this.toolbar.element,
       this.tiles.element,
-      el("div", { class: "cards" }, this.daysCard.element, this.hoursCard.element, ...this.breakdownCards.map(({ element }) => element), this.retentionCard.element),
+      el(
+        "div",
+        { class: "cards" },
+        this.daysCard.element,
+        this.hoursCard.element,
+        ...this.breakdownCards.map(({ element }) => element),
+        this.retentionCard.element,
+      ),
     );
     main.append(meanings());
     root.append(el("a", { class: "skip", href: "#main" }, "Skip to the numbers"), head, main, this.keyDialog.element);
     this.applyPreferences();
+    this.show();
     window.addEventListener("popstate", () => {
       this.view = viewFromQuery(location.search);
       this.show();
@@ -131,9 +137,9 @@ export class Dashboard {
   }
 
   private get dimensions(): readonly string[] {
-    const known = this.breakdowns.find((answer) => answer !== undefined)?.dimensions ?? [FIRST_DIMENSION];
-    const chosen = this.view.dimensions.filter((name) => known.length === 1 || known.includes(name));
-    return [...chosen, ...known.filter((name) => !chosen.includes(name))].slice(0, BREAKDOWNS);
+    const known = this.numbers?.hours?.dimensions ?? [];
+    const chosen = this.view.dimensions.filter((name) => known.includes(name));
+    return [...new Set([...chosen, ...known])].slice(0, BREAKDOWNS);
   }
 
   private changeView(change: Partial<View>): void {
@@ -142,7 +148,8 @@ export class Dashboard {
     history.pushState(null, "", `${location.pathname}${queryOfView(this.view)}`);
     this.show();
     const { range, compare } = this.view;
-    if (JSON.stringify(range) !== JSON.stringify(before.range) || compare !== before.compare || change.dimensions) void this.read("all");
+    if (JSON.stringify(range) !== JSON.stringify(before.range) || compare !== before.compare || change.dimensions)
+      void this.read("all");
   }
 
   private chooseDimension(card: number, dimension: string): void {
@@ -194,7 +201,8 @@ export class Dashboard {
       const days = this.readDays(isCurrent);
       if (!knewToday) await days;
       const before = JSON.stringify(period());
-      await Promise.all([days, this.readHours(isCurrent), ...(readsAll ? [this.readSlow(isCurrent)] : [])]);
+      const hours = this.readHours(isCurrent);
+      await Promise.all([days, hours, ...(readsAll ? [this.readRetention(isCurrent), this.readBreakdowns(isCurrent, hours)] : [])]);
       // Midnight has passed.
       if (isCurrent() && JSON.stringify(period()) !== before) return await this.read("all");
       if (!isCurrent()) return;
@@ -250,27 +258,24 @@ export class Dashboard {
     }
   }
 
-  private async readSlow(isCurrent: () => boolean): Promise<void> {
+  private async readRetention(isCurrent: () => boolean): Promise<void> {
     const { period } = this.context;
     const end = Math.min(period.to, this.today);
     const from = Math.min(period.from, end - 7 * RETENTION_WEEKS + 1);
-    const retention = this.api.retention({ from: Math.max(from, end - 999), to: end }).then(
-      (answer) => {
-        if (!isCurrent()) return;
-        this.retention = answer;
-        this.show();
-      },
-      (error: unknown) => {
-        if (isCurrent()) this.retentionCard.showProblem(messageOf(error));
-        throw error;
-      },
-    );
-    const breakdowns = this.readBreakdowns(isCurrent, period);
-    await Promise.all([retention, breakdowns]);
-    if (isCurrent()) this.slowReadAt = performance.now();
+    try {
+      const answer = await this.api.retention({ from: Math.max(from, end - 999), to: end });
+      if (!isCurrent()) return;
+      this.retention = answer;
+      this.show();
+    } catch (error) {
+      if (isCurrent()) this.retentionCard.showProblem(messageOf(error));
+      throw error;
+    }
   }
 
-  private async readBreakdowns(isCurrent: () => boolean, period: Days): Promise<void> {
+  /** @param hours done when the answer with the hours is there, which tells the dimensions */
+  private async readBreakdowns(isCurrent: () => boolean, hours: Promise<void>): Promise<void> {
+    const { period } = this.context;
     const readOne = async (i: number, dimension: string): Promise<void> => {
       const card = this.breakdownCards[i];
       if (!card) return;
@@ -284,13 +289,12 @@ export class Dashboard {
         throw error;
       }
     };
-    // The first answer tells which dimensions there are.
-    const [first = FIRST_DIMENSION] = this.dimensions;
-    const isFirst = this.breakdowns.every((answer) => answer === undefined);
-    if (isFirst) await readOne(0, first);
+    await hours;
     if (!isCurrent()) return;
-    const isRead = (i: number): boolean => isFirst && i === 0 && this.breakdowns[0]?.dimension === this.dimensions[0];
-    await Promise.all(this.dimensions.map((dimension, i) => (isRead(i) ? undefined : readOne(i, dimension))));
+    const { dimensions } = this;
+    this.breakdowns.length = dimensions.length;
+    await Promise.all(dimensions.map((dimension, i) => readOne(i, dimension)));
+    if (isCurrent()) this.slowReadAt = performance.now();
   }
 
   private schedule(afterMs = this.preferences.refreshSec * 1000): void {
@@ -304,7 +308,6 @@ export class Dashboard {
 
   private fail(error: unknown): void {
     const problem = error instanceof ApiProblem ? error : new ApiProblem("unreadable", messageOf(error));
-    if (!(error instanceof ApiProblem)) console.error(error);
     if (problem.kind === "key") {
       const given = this.keys.get();
       this.keys.set(undefined);
@@ -322,9 +325,14 @@ export class Dashboard {
   private showStatus(event: EventAnswer): void {
     this.status.showFresh(event, this.formats, this.preferences.refreshSec);
     if (event.generation === null) {
-      this.status.showNotice("No numbers yet: the pipeline has not started. The page shows them as soon as there are any.");
+      this.status.showNotice(
+        "No numbers yet: the pipeline has not started. The page shows them as soon as there are any.",
+      );
     } else if (event.total_users === 0 && event.daily_stats.length === 0) {
-      this.status.showNotice(el("span", {}, "No event was counted yet. Send the first one:"), el("code", {}, exampleCommand()));
+      this.status.showNotice(
+        el("span", {}, "No event was counted yet. Send the first one:"),
+        el("code", {}, exampleCommand()),
+      );
     }
   }
 
@@ -340,7 +348,10 @@ export class Dashboard {
     this.daysCard.show(context, numbers.series);
     if (numbers.hours) this.hoursCard.show(context, numbers.hours, this.view.compare ? numbers.hoursBefore : undefined);
     this.breakdowns.forEach((answer, i) => answer && this.breakdownCards[i]?.show(context, answer));
-    this.breakdownCards.forEach(({ element }, i) => (element.hidden = i > 0 && this.breakdowns[i] === undefined));
+    this.breakdownCards.forEach((card, i) => {
+      card.element.hidden = i > 0 && this.breakdowns[i] === undefined;
+    });
+    if (numbers.hours?.refreshed_at === null) this.breakdownCards[0]?.showNotComputed();
     if (this.retention) this.retentionCard.show(context, this.retention);
     performance.mark("dashboard-shown");
   }

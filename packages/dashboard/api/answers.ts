@@ -85,5 +85,7 @@ export interface HoursAnswer extends Answered {
   readonly refreshed_at: string | null;
   /** `YYYY-MM-DD`. */
   readonly date: string;
+  /** The dimensions that breakdowns have. Empty before the first refresh. */
+  readonly dimensions: readonly string[];
   readonly hours: readonly HourStats[];
 }

@@ -26,7 +26,8 @@ export class Api {
   /** The daily numbers of a range of any length. All of them are of one generation. */
   async days({ from, to }: Days): Promise<EventAnswer> {
     const ranges: Days[] = [];
-    for (let end = to; end >= from; end -= MAX_DAYS) ranges.unshift({ from: Math.max(from, end - MAX_DAYS + 1), to: end });
+    for (let end = to; end >= from; end -= MAX_DAYS)
+      ranges.unshift({ from: Math.max(from, end - MAX_DAYS + 1), to: end });
     const answers = await Promise.all(ranges.map((range) => this.get<EventAnswer>("event/", isoRange(range))));
     const last = answers[answers.length - 1];
     if (!last) throw new RangeError(`${from} is after ${to}`);
@@ -64,14 +65,19 @@ export class Api {
       if (!response.ok) throw await problemOf(response, `/${path}`);
       const type = response.headers.get("Content-Type") ?? "nothing";
       if (!type.startsWith("application/json")) {
-        throw new ApiProblem("unreadable", `/${path} answered with ${type} and not with JSON: another service answers there`);
+        throw new ApiProblem(
+          "unreadable",
+          `/${path} answered with ${type} and not with JSON: another service answers there`,
+        );
       }
       return (await response.json()) as Answer;
     } catch (error) {
       if (error instanceof ApiProblem) throw error;
       throw new ApiProblem(
         "network",
-        aborter.signal.aborted ? `The service did not answer within ${TIMEOUT_MS / 1000} seconds` : "The service cannot be reached",
+        aborter.signal.aborted
+          ? `The service did not answer within ${TIMEOUT_MS / 1000} seconds`
+          : "The service cannot be reached",
       );
     } finally {
       clearTimeout(timer);

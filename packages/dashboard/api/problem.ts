@@ -34,9 +34,10 @@ async function messagesOf(response: Response): Promise<string | undefined> {
 
 /** The problem of an answer that is not 200. */
 export async function problemOf(response: Response, path: string): Promise<ApiProblem> {
-  const message = (await messagesOf(response)) ?? `${path} answered ${response.status}`;
-  if (response.status === 401) return new ApiProblem("key", message);
+  const given = await messagesOf(response);
+  const message = given === undefined ? `${path} answered ${response.status}` : `${given} (${response.status})`;
+  if (response.status === 401) return new ApiProblem("key", given ?? message);
   const retryAfter = Number(response.headers.get("Retry-After") ?? NaN);
-  if (Number.isNaN(retryAfter)) return new ApiProblem("refused", `${message} (${response.status})`);
-  return new ApiProblem("busy", `${message} (${response.status})`, retryAfter * 1000);
+  if (Number.isNaN(retryAfter)) return new ApiProblem("refused", message);
+  return new ApiProblem("busy", message, retryAfter * 1000);
 }

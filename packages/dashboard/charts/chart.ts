@@ -11,6 +11,8 @@ export interface ChartModel {
   readonly xs: readonly number[];
   /** `days` has an axis of dates and lines, `hours` one of hours and bars. */
   readonly kind: "days" | "hours";
+  /** What the values are. */
+  readonly unit: "count" | "seconds";
   /** What is over. */
   readonly now: Values;
   /** What is not over, and the last value before it, which its line begins at. */
@@ -25,6 +27,12 @@ export interface ChartModel {
 }
 
 const DAY_SEC = 86_400;
+/** Distances of labels: days and weeks, and from 30 days on the first days of months. */
+const DAY_STEPS = [1, 2, 7, 14, 30, 60, 90, 180, 365].map((days) => days * DAY_SEC);
+/** Distances of labels of counts: whole numbers. */
+const COUNT_STEPS = Array.from({ length: 13 }, (_, power) => [1, 2, 5].map((n) => n * 10 ** power)).flat();
+/** Distances of labels of seconds. */
+const SECOND_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 28_800, 86_400];
 const HEIGHT = 240;
 const HEIGHT_ON_PHONE = 200;
 const PHONE_WIDTH = 500;
@@ -53,7 +61,12 @@ export class Chart {
   private shape = "";
 
   constructor() {
-    this.element = el("div", { class: "chart", role: "slider", tabindex: "0", "aria-valuemin": "0" }, this.canvas, this.tip);
+    this.element = el(
+      "div",
+      { class: "chart", hidden: "", role: "slider", tabindex: "0", "aria-valuemin": "0" },
+      this.canvas,
+      this.tip,
+    );
     this.element.addEventListener("keydown", (event) => this.onKey(event));
     this.element.addEventListener("blur", () => this.moveTo(undefined));
     new ResizeObserver(() => this.resize()).observe(this.element);
@@ -63,8 +76,16 @@ export class Chart {
   show(label: string, model: ChartModel): void {
     const palette = readPalette();
     // Where only numbers have changed, the cursor stays.
-    const shape = JSON.stringify([model.kind, model.xs.length, model.xs[0], model.before !== undefined, palette]);
+    const shape = JSON.stringify([
+      model.kind,
+      model.unit,
+      model.xs.length,
+      model.xs[0],
+      model.before !== undefined,
+      palette,
+    ]);
     this.model = model;
+    this.element.hidden = false;
     this.element.setAttribute("aria-label", label);
     this.element.setAttribute("aria-valuemax", String(Math.max(0, model.xs.length - 1)));
     if (this.plot && shape === this.shape) this.plot.setData(dataOf(model));
@@ -89,14 +110,24 @@ export class Chart {
 
   private options(model: ChartModel, palette: Palette): uPlot.Options {
     const isBars = model.kind === "hours";
-    const axis = { stroke: palette.axis, font: palette.font, grid: { stroke: palette.grid, width: 1 }, ticks: { show: false } };
+    const axis = {
+      stroke: palette.axis,
+      font: palette.font,
+      grid: { stroke: palette.grid, width: 1 },
+      ticks: { show: false },
+    };
     const bars = uPlot.paths.bars?.({ size: [0.7, 40], radius: 0.15 });
     const line = uPlot.paths.linear?.();
     const dots = { show: !isBars && model.xs.length <= MAX_DOTS, size: 5 };
-    const own = { stroke: palette.line, width: 2, points: { ...dots, fill: palette.line }, paths: isBars ? bars : line };
+    const own = {
+      stroke: palette.line,
+      width: 2,
+      points: { ...dots, fill: palette.line },
+      paths: isBars ? bars : line,
+    };
     return {
       ...this.size,
-      padding: [12, 12, 0, 0],
+      padding: [12, 24, 0, 0],
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
       tzDate: (sec) => uPlot.tzDate(new Date(sec * 1000), "Etc/UTC"),
@@ -108,14 +139,15 @@ export class Chart {
         {
           ...axis,
           grid: { show: false },
-          size: 32,
+          size: 26,
           space: isBars ? 44 : 68,
-          incrs: isBars ? [1, 2, 3, 6, 12] : [1, 2, 7, 14, 28, 91, 182, 365].map((n) => n * DAY_SEC),
+          incrs: isBars ? [1, 2, 3, 6, 12] : DAY_STEPS,
           values: (_, splits, _axis, _space, step) => splits.map((x) => this.model?.labelX(x, step) ?? ""),
         },
         {
           ...axis,
           size: 56,
+          incrs: model.unit === "seconds" ? SECOND_STEPS : COUNT_STEPS,
           values: (_, splits) => splits.map((value) => this.model?.labelY(value) ?? ""),
         },
       ],
@@ -123,7 +155,9 @@ export class Chart {
         {},
         {
           ...{ stroke: palette.before, width: 1.5, points: { show: false } },
-          ...(isBars ? { fill: palette.beforeFill, width: 0, paths: uPlot.paths.bars?.({ size: [0.95, 60] }) } : { paths: line }),
+          ...(isBars
+            ? { fill: palette.beforeFill, width: 0, paths: uPlot.paths.bars?.({ size: [0.95, 60] }) }
+            : { paths: line }),
         },
         { ...own, fill: isBars ? palette.line : palette.fill },
         { ...own, fill: palette.fill, ...(isBars ? { width: 1.5 } : {}), dash: [5, 4] },
@@ -177,7 +211,10 @@ export class Chart {
     if (!model) return;
     const index = this.index ?? Math.max(0, model.xs.length - 1);
     this.element.setAttribute("aria-valuenow", String(index));
-    this.element.setAttribute("aria-valuetext", model.xs.length === 0 ? "no numbers" : model.describe(index).join(", "));
+    this.element.setAttribute(
+      "aria-valuetext",
+      model.xs.length === 0 ? "no numbers" : model.describe(index).join(", "),
+    );
   }
 
   private showTip(): void {

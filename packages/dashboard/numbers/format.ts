@@ -20,7 +20,11 @@ export class Formats {
     this.numbers = new Intl.NumberFormat(locale, { maximumFractionDigits: 0 });
     this.means = new Intl.NumberFormat(locale, { maximumFractionDigits: 1 });
     this.compact = new Intl.NumberFormat(locale, { notation: "compact", maximumFractionDigits: 1 });
-    this.percents = new Intl.NumberFormat(locale, { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
+    this.percents = new Intl.NumberFormat(locale, {
+      style: "percent",
+      minimumFractionDigits: 1,
+      maximumFractionDigits: 1,
+    });
   }
 
   count(n: number | null): string {
@@ -44,7 +48,8 @@ export class Formats {
 
   /** A relative change, with its sign: +25%. */
   change(ratio: number): string {
-    const text = Math.abs(ratio) >= 10 ? `${this.numbers.format(Math.abs(ratio) * 100)}%` : this.percents.format(Math.abs(ratio));
+    const text =
+      Math.abs(ratio) >= 10 ? `${this.numbers.format(Math.abs(ratio) * 100)}%` : this.percents.format(Math.abs(ratio));
     return `${ratio < 0 ? "−" : "+"}${text}`;
   }
 

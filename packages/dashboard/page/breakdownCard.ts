@@ -58,6 +58,12 @@ export class BreakdownCard {
     this.card.setNote(message);
   }
 
+  /** Before the first refresh. */
+  showNotComputed(): void {
+    this.card.body.replaceChildren(el("p", { class: "empty" }, "Not computed yet."));
+    this.card.setNote("Breakdowns and hours come with the first run of `eventlogger refresh`.");
+  }
+
   show(context: Context, answer: BreakdownAnswer): void {
     const { view, formats, period } = context;
     const { dimension, dimensions, values, other, totals } = answer;
@@ -92,24 +98,25 @@ export class BreakdownCard {
       );
     };
     const columns = [label, "Events", "Sessions", usersLabel, "Share"];
-    const head = el("tr", {}, ...columns.map((text, i) => el("th", { scope: "col", ...(i === 4 ? { class: "share" } : {}) }, text)));
+    const head = el(
+      "tr",
+      {},
+      ...columns.map((text, i) => el("th", { scope: "col", ...(i === 4 ? { class: "share" } : {}) }, text)),
+    );
     const rows = values.map((value) => row(valueName(value.value), value, ""));
-    const rest = other.value_count > 0 ? [row(`(other: ${formats.count(other.value_count)} values)`, other, "other")] : [];
+    const rest =
+      other.value_count > 0 ? [row(`(other: ${formats.count(other.value_count)} values)`, other, "other")] : [];
     this.card.body.replaceChildren(
       values.length === 0
-        ? el("p", { class: "empty" }, answer.refreshed_at === null ? "Not computed yet." : "No events in these days.")
+        ? el("p", { class: "empty" }, "No events in these days.")
         : el("table", { class: "breakdown" }, el("thead", {}, head), el("tbody", {}, ...rows, ...rest)),
     );
-    this.card.setNote(
-      answer.refreshed_at === null
-        ? "Breakdowns come with the first run of `eventlogger refresh`."
-        : "",
-    );
+    this.card.setNote("");
     this.more.hidden = other.value_count === 0 && this.step === 0;
     this.more.textContent = this.step === LIMITS.length - 1 || other.value_count === 0 ? "Fewer values" : "More values";
     this.card.setTable({
       name: `${dimension.replaceAll(/[^\w-]/g, "-")}-${dayToIso(period.from)}-${dayToIso(period.to)}`,
-      header: [dimension, "events", "sessions", isOneDay ? "users" : "user_days"],
+      columns: [dimension, "events", "sessions", isOneDay ? "users" : "user_days"],
       rows: [
         ...values.map((value) => [value.value, value.events, value.sessions, usersOf(value)]),
         ...(other.value_count > 0 ? [["(other)", other.events, other.sessions, usersOf(other)]] : []),

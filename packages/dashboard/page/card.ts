@@ -1,12 +1,10 @@
-import { toCsv, type Cell } from "../numbers/csv";
+import { csvText, type ValueTable } from "@eventlogger/events/table/csv";
 import { button, el } from "./elements";
 
 /** The numbers of a picture. */
-export interface CardTable {
+export interface CardTable extends ValueTable {
   /** Name of the file without its ending, such as `days-2026-05-01-2026-05-17`. */
   readonly name: string;
-  readonly header: readonly string[];
-  readonly rows: readonly (readonly Cell[])[];
 }
 
 /** A part of the page with a heading, a picture, and its numbers as a table and as a file. */
@@ -66,22 +64,30 @@ export class Card {
   private showTable(): void {
     if (!this.details?.open || !this.table || this.table === this.shown) return;
     this.shown = this.table;
-    const { header, rows } = this.table;
-    const head = el("tr", {}, ...header.map((text) => el("th", { scope: "col" }, text)));
+    const { columns, rows } = this.table;
+    const head = el("tr", {}, ...columns.map((text) => el("th", { scope: "col" }, text)));
     const body = rows.map(([first, ...rest]) =>
-      el("tr", {}, el("th", { scope: "row" }, String(first ?? "")), ...rest.map((cell) => el("td", {}, String(cell ?? "")))),
+      el(
+        "tr",
+        {},
+        el("th", { scope: "row" }, String(first ?? "")),
+        ...rest.map((cell) => el("td", {}, String(cell ?? ""))),
+      ),
     );
     const table = el("table", {}, el("thead", {}, head), el("tbody", {}, ...body));
-    const scroller = el("div", { class: "scroller", tabindex: "0", role: "region", "aria-label": "Numbers as a table" }, table);
+    const scroller = el(
+      "div",
+      { class: "scroller", tabindex: "0", role: "region", "aria-label": "Numbers as a table" },
+      table,
+    );
     this.details.querySelector(".scroller")?.remove();
     this.details.append(scroller);
   }
 
   private save(): void {
     if (!this.table) return;
-    const { name, header, rows } = this.table;
-    const url = URL.createObjectURL(new Blob([toCsv(header, rows)], { type: "text/csv;charset=utf-8" }));
-    el("a", { href: url, download: `${name}.csv` }).click();
+    const url = URL.createObjectURL(new Blob([csvText(this.table)], { type: "text/csv;charset=utf-8" }));
+    el("a", { href: url, download: `${this.table.name}.csv` }).click();
     setTimeout(() => URL.revokeObjectURL(url), 10_000);
   }
 }

@@ -25,7 +25,7 @@ export class DaysCard {
   private readonly card = new Card("days", "Days");
   private readonly chart = new Chart();
   private readonly keys = el("div", { class: "legend" });
-  private readonly empty = el("p", { class: "empty" }, "No events in these days.");
+  private readonly empty = el("p", { class: "empty", hidden: "" }, "No events in these days.");
 
   constructor() {
     this.card.body.append(this.keys, this.chart.element, this.empty);
@@ -59,6 +59,7 @@ export class DaysCard {
     };
     const model: ChartModel = {
       kind: "days",
+      unit: format,
       xs: days.map(({ day }) => dayStart(day) / 1000),
       now: days.map((day) => (isOver(day) ? numberOf(day) : null)),
       partial: days.map((day, i) => (firstPartial >= 0 && i >= firstPartial - 1 ? numberOf(day) : null)),
@@ -70,7 +71,9 @@ export class DaysCard {
     const range = `${formats.day(period.from)} to ${formats.day(period.to)}`;
     this.card.heading = lengthOf(period) === 1 ? label : `${label} by day`;
     this.chart.show(`${label} by day, ${range}`, model);
-    const isEmpty = days.every((day) => day.active === 0 && day.sessions === 0 && numberOf(day) === (format === "seconds" ? null : 0));
+    const isEmpty = days.every(
+      (day) => day.active === 0 && day.sessions === 0 && numberOf(day) === (format === "seconds" ? null : 0),
+    );
     this.empty.hidden = !isEmpty;
     const beforeDays = periodBefore(period);
     this.keys.replaceChildren(
@@ -82,11 +85,19 @@ export class DaysCard {
     );
     this.card.setTable({
       name: `days-${dayToIso(period.from)}-${dayToIso(period.to)}`,
-      header: before ? [...HEADER, "date_before", `${view.metric}_before`] : HEADER,
+      columns: before ? [...HEADER, "date_before", `${view.metric}_before`] : HEADER,
       rows: days.map((day, i) => {
         const earlier = before?.[i];
         return [
-          ...[dayToIso(day.day), isOver(day) ? "yes" : "no", day.active, day.new, day.weekly, day.monthly, day.sessions],
+          ...[
+            dayToIso(day.day),
+            isOver(day) ? "yes" : "no",
+            day.active,
+            day.new,
+            day.weekly,
+            day.monthly,
+            day.sessions,
+          ],
           ...[day.duration, ...(earlier ? [dayToIso(earlier.day), numberOf(earlier)] : [])],
         ];
       }),

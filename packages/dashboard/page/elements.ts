@@ -13,7 +13,11 @@ export function el<Tag extends keyof HTMLElementTagNameMap>(
 }
 
 /** A button that does something. */
-export function button(attributes: Readonly<Record<string, string>>, text: string, onClick: () => void): HTMLButtonElement {
+export function button(
+  attributes: Readonly<Record<string, string>>,
+  text: string,
+  onClick: () => void,
+): HTMLButtonElement {
   const element = el("button", { type: "button", ...attributes }, text);
   element.addEventListener("click", onClick);
   return element;

@@ -17,8 +17,8 @@ const clock = ({ hour }: HourStats): string => hour.slice(11, 16);
 export class HoursCard {
   private readonly card = new Card("hours", "Hours");
   private readonly chart = new Chart();
-  private readonly keys = el("div", { class: "legend" });
-  private readonly empty = el("p", { class: "empty" }, "No events on this day.");
+  private readonly keys = el("div", { class: "legend bars" });
+  private readonly empty = el("p", { class: "empty", hidden: "" }, "No events on this day.");
 
   constructor() {
     this.card.body.append(this.keys, this.chart.element, this.empty);
@@ -52,9 +52,12 @@ export class HoursCard {
     const beforeDay = before && parseDay(before.date);
     const model: ChartModel = {
       kind: "hours",
+      unit: "count",
       xs: hours.map((_, i) => i),
       now: hours.map((hour, i) => (isOver(i) ? numberOf(hour, measure) : null)),
-      partial: hours.map((hour, i) => (!isOver(i) && (hasBegun(i) || numberOf(hour, measure) > 0) ? numberOf(hour, measure) : null)),
+      partial: hours.map((hour, i) =>
+        !isOver(i) && (hasBegun(i) || numberOf(hour, measure) > 0) ? numberOf(hour, measure) : null,
+      ),
       before: before && hours.map(numberBefore),
       labelX: (x) => {
         const hour = hours[Math.round(x)];
@@ -77,7 +80,9 @@ export class HoursCard {
     };
     this.card.heading = `${label} by hour, ${day === today ? "today" : formats.day(day)}`;
     this.card.setNote(
-      answer.refreshed_at === null ? "Hours are not computed yet: they come with the first run of `eventlogger refresh`." : "",
+      answer.refreshed_at === null
+        ? "Hours are not computed yet: they come with the first run of `eventlogger refresh`."
+        : "",
     );
     this.chart.show(`${label} by hour, ${formats.day(day)}`, model);
     this.empty.hidden = hours.some((hour) => hour.events > 0) || answer.refreshed_at === null;
@@ -90,7 +95,7 @@ export class HoursCard {
     );
     this.card.setTable({
       name: `hours-${answer.date}`,
-      header: ["hour", "is_complete", "events", "sessions", "users", ...(before ? [`${measure}_day_before`] : [])],
+      columns: ["hour", "is_complete", "events", "sessions", "users", ...(before ? [`${measure}_day_before`] : [])],
       rows: hours.map((hour, i) => [
         ...[hour.hour, isOver(i) ? "yes" : "no", hour.events, hour.sessions, hour.persons],
         ...(before ? [numberBefore(hour)] : []),

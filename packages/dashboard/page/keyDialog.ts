@@ -3,7 +3,13 @@ import { el } from "./elements";
 /** Asks for the read key. */
 export class KeyDialog {
   readonly element: HTMLDialogElement;
-  private readonly input = el("input", { type: "password", autocomplete: "off", required: "", id: "read-key", spellcheck: "false" });
+  private readonly input = el("input", {
+    type: "password",
+    autocomplete: "off",
+    required: "",
+    id: "read-key",
+    spellcheck: "false",
+  });
   private readonly problem = el("p", { class: "field-problem", role: "alert" });
 
   constructor(onKey: (key: string) => void) {
@@ -11,7 +17,11 @@ export class KeyDialog {
       "form",
       { method: "dialog" },
       el("h2", { id: "key-title" }, "Read key"),
-      el("p", {}, "The numbers of this service need a read key. It is kept until you close this tab, and is not part of links."),
+      el(
+        "p",
+        {},
+        "The numbers of this service need a read key. It is kept until you close this tab, and is not part of links.",
+      ),
       el("label", { for: "read-key" }, "Read key"),
       this.input,
       this.problem,

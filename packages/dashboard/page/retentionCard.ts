@@ -22,8 +22,8 @@ export class RetentionCard {
   show({ formats, today }: Context, { cohorts }: RetentionAnswer): void {
     const weeks = Math.min(MAX_WEEKS, Math.max(0, ...cohorts.map(({ retained }) => retained.length - 1)));
     const offsets = Array.from({ length: weeks + 1 }, (_, n) => n);
-    const columns = ["Week of first visit", "Users", ...offsets.map((n) => `Week ${n}`)];
-    const head = el("tr", {}, ...columns.map((text) => el("th", { scope: "col" }, text)));
+    const headings = ["Week of first visit", "Users", ...offsets.map((n) => `Week ${n}`)];
+    const head = el("tr", {}, ...headings.map((text) => el("th", { scope: "col" }, text)));
     const rows = cohorts.map(({ week, size, retained }) => {
       const monday = parseDay(week) ?? 0;
       const cells = offsets.map((n) => {
@@ -46,10 +46,14 @@ export class RetentionCard {
         ? el("p", { class: "empty" }, "No users began in these weeks.")
         : el("div", { class: "scroller", tabindex: "0", role: "region", "aria-label": "Weekly retention" }, table),
     );
-    this.card.setNote(cohorts.length === 0 ? "" : "Share of the users of a week who were active in the weeks after it. Italics: not over yet.");
+    this.card.setNote(
+      cohorts.length === 0
+        ? ""
+        : "Share of the users of a week who were active in the weeks after it. Italics: not over yet.",
+    );
     this.card.setTable({
       name: "retention",
-      header: ["week", "users", ...offsets.map((n) => `week_${n}`)],
+      columns: ["week", "users", ...offsets.map((n) => `week_${n}`)],
       rows: cohorts.map(({ week, size, retained }) => [
         ...[week, size],
         ...offsets.map((n) => ((parseDay(week) ?? 0) + 7 * n > today ? null : (retained[n] ?? 0))),

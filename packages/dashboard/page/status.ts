@@ -9,7 +9,7 @@ const BEHIND_AFTER_MS = 120_000;
 export class Status {
   readonly element = el("p", { class: "status" });
   readonly banner = el("div", { class: "banner", role: "alert", hidden: "" });
-  private readonly dot = el("span", { class: "dot", "aria-hidden": "true" });
+  private readonly dot = el("span", { class: "dot waiting", "aria-hidden": "true" });
   private readonly text = el("span");
 
   constructor(private readonly retry: () => void) {

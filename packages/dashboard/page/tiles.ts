@@ -57,7 +57,8 @@ export class Tiles {
       }
       const direction = ratio > 0 ? "up" : ratio < 0 ? "down" : "same";
       tile.change.classList.add(direction);
-      const before = range === "mean" ? formats.mean(change?.before ?? null) : formats.value(format, change?.before ?? null);
+      const before =
+        range === "mean" ? formats.mean(change?.before ?? null) : formats.value(format, change?.before ?? null);
       tile.change.textContent = `${ARROWS[direction]} ${formats.change(ratio)}`;
       tile.change.append(el("span", { class: "hidden" }, ` against ${before} in the period before`));
       tile.button.title = comparison(change?.days ?? 0, before, period.to >= today);

@@ -6,7 +6,9 @@ import { button, Choice, el } from "./elements";
 import { MEASURE_LABELS } from "./measureLabels";
 
 const CUSTOM = "custom";
-const presetOptions = Object.entries(PRESETS).map(([name, { label }]) => [name as Preset | typeof CUSTOM, label] as const);
+const presetOptions = Object.entries(PRESETS).map(
+  ([name, { label }]) => [name as Preset | typeof CUSTOM, label] as const,
+);
 
 /** The controls of the view: range, comparison, and what bars count. */
 export class Toolbar {
@@ -23,7 +25,9 @@ export class Toolbar {
   private context: Context | undefined;
 
   constructor(private readonly change: ChangeView) {
-    this.choice = new Choice<Preset | typeof CUSTOM>("Range", [...presetOptions, [CUSTOM, "Other days"]], (value) => this.onRange(value));
+    this.choice = new Choice<Preset | typeof CUSTOM>("Range", [...presetOptions, [CUSTOM, "Other days"]], (value) =>
+      this.onRange(value),
+    );
     const previous = button({ class: "icon", "aria-label": "The period before" }, "‹", () => this.move(-1));
     this.next = button({ class: "icon", "aria-label": "The period after" }, "›", () => this.move(1));
     this.dates = el(
@@ -59,7 +63,9 @@ export class Toolbar {
     this.dates.hidden = !isCustom;
     this.range.hidden = isCustom;
     this.range.textContent =
-      lengthOf(period) === 1 ? formats.dayOfWeek(period.to) : `${formats.day(period.from)} to ${formats.day(period.to)}`;
+      lengthOf(period) === 1
+        ? formats.dayOfWeek(period.to)
+        : `${formats.day(period.from)} to ${formats.day(period.to)}`;
     if (!this.dates.contains(document.activeElement)) {
       this.from.value = dayToIso(period.from);
       this.to.value = dayToIso(period.to);

@@ -46,7 +46,10 @@ export function viewFromQuery(search: string): View {
   const query = new URLSearchParams(search);
   const metric = query.get("metric") ?? "";
   const measure = MEASURES.find((name) => name === query.get("bars"));
-  const dimensions = query.getAll("by").filter((name) => name.length <= MAX_NAME).slice(0, MAX_DIMENSIONS);
+  const dimensions = query
+    .getAll("by")
+    .filter((name) => name.length <= MAX_NAME)
+    .slice(0, MAX_DIMENSIONS);
   return {
     range: rangeOf(query),
     compare: query.get("compare") !== "off",

@@ -10,6 +10,8 @@ export interface DailyRollup {
   date: string;
   average_session_duration_sec: number;
   average_session_duration_min: number;
+  /** Sum of the durations of the sessions, ms. */
+  session_duration_ms: number;
   active_user_count: number;
   new_user_count: number;
   session_count: number;
@@ -29,6 +31,7 @@ export interface DailyRollup {
 const NUMBERS = [
   "average_session_duration_sec",
   "average_session_duration_min",
+  "session_duration_ms",
   "active_user_count",
   "new_user_count",
   "session_count",

@@ -1,35 +1,11 @@
-import { existsSync } from "node:fs";
-import { delimiter, join } from "node:path";
 import type { OnProgress } from "@eventlogger/options/progress";
-import { chromium, type Browser } from "playwright-core";
+import { findChromium } from "@eventlogger/tools/chromium";
 import { aptInstallOrPrint } from "../../setup/aptInstall";
 
-const NAMES = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
-
-/** A Chromium or Chrome on the path. */
-export function findChromium(path = process.env.PATH ?? ""): string | undefined {
-  const dirs = [...path.split(delimiter).filter(Boolean), "/usr/bin"];
-  return dirs.flatMap((dir) => NAMES.map((name) => join(dir, name))).find((file) => existsSync(file));
-}
+// Tests import these from here: that is how npm test knows that they need a browser.
+export { findChromium, startChromium } from "@eventlogger/tools/chromium";
 
 /** Installs Chromium where that needs no password; otherwise prints how to install it. */
 export async function ensureChromium(onProgress: OnProgress, print: (line: string) => void): Promise<void> {
   if (!findChromium()) await aptInstallOrPrint("chromium", "tests that need it are skipped", onProgress, print);
-}
-
-/** Starts a browser without a window, with an empty profile, that reaches this machine alone. */
-export function startChromium(): Promise<Browser> {
-  return chromium.launch({
-    executablePath: findChromium(),
-    args: [
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-      "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-    ],
-  });
 }

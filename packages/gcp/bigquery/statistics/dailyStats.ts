@@ -10,6 +10,8 @@ export interface DailyStats {
   readonly active_user_count: number;
   readonly new_user_count: number;
   readonly session_count: number;
+  /** Sum of the durations of the sessions: with it, averages of several days are exact. */
+  readonly session_duration_ms: number;
   /** Persons who were active on at least one of the 7 days that end with this day. */
   readonly weekly_active_user_count: number;
   /** The same of 30 days. */
@@ -48,6 +50,7 @@ export function dailyStats(day: DailyRollup): DailyStats {
     active_user_count: day.active_user_count,
     new_user_count: day.new_user_count,
     session_count: day.session_count,
+    session_duration_ms: day.session_duration_ms,
     weekly_active_user_count: day.wau,
     monthly_active_user_count: day.mau,
     anonymous_user_count: day.anonymous_user_count,
