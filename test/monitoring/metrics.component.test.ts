@@ -10,6 +10,8 @@ import { metricsText } from "@eventlogger/pipeline/cli/metricsFile/metricsFile";
 import { verificationMetrics } from "@eventlogger/pipeline/cli/metricsFile/verificationMetrics";
 import { runMetrics } from "@eventlogger/pipeline/monitoring/metrics";
 import { MonitorServer } from "@eventlogger/pipeline/monitoring/monitorServer";
+import { repositoryRoot } from "@eventlogger/process/packageRoot";
+import { parseMarkdown } from "../docs/markdown";
 import { plotsOf, readDashboard, withVariables } from "./testing/dashboard";
 import { PrometheusServer } from "./testing/prometheusServer";
 import { ruleFiles, ruleTests } from "./testing/ruleFiles";
@@ -157,6 +159,14 @@ describe("The metrics of a real replica, a real monitor and verify in a real Pro
     }
     assert.deepEqual(empty, []);
     for (const { expr } of readDashboard().annotations.list) await prometheus.query(expr);
+  });
+
+  it("every query in the page about service level objectives has a result", async () => {
+    const page = readFileSync(join(repositoryRoot, "docs", "operations", "slo.md"), "utf8");
+    const blocks = parseMarkdown(page).codeBlocks.filter(({ language }) => language === "promql");
+    const expressions = blocks.flatMap(({ text }) => text.split("\n\n"));
+    assert.equal(expressions.length, 3);
+    for (const expression of expressions) assert.equal((await prometheus.query(expression)).length, 1, expression);
   });
 
   it("every metric that a rule or the dashboard names exists", async () => {
