@@ -274,6 +274,67 @@ export const generationsTable: Table = {
   partitionBy: "created_at",
 };
 
+/** Written with SQL only, by `eventlogger refresh`: one statement replaces the rows of a day. */
+export const dailyBreakdownsTable: Table = {
+  name: "daily_breakdowns",
+  description: "Events, persons and sessions of each day by the values of dimensions (see the view breakdowns)",
+  columns: [
+    required("generation", "INT64", "The generation of the numbers (see the table generations)"),
+    required("date", "DATE", "Day in the time zone of the generation"),
+    required("dimension", "STRING", "Such as country or properties.plan; (all) for the numbers of all events"),
+    required("value", "STRING", "Value of the dimension, cut to 256 characters; (none) for events without one"),
+    required("events", "INT64", "Distinct events"),
+    required("persons", "INT64", "Persons with such an event"),
+    required("sessions", "INT64", "Sessions of the day with such an event"),
+    required("rank", "INT64", "1 for the value with most events; values with equally many in order of their text"),
+    required("persons_below", "INT64", "Persons of the day with an event whose value has a greater rank"),
+    required("sessions_below", "INT64", "Sessions of the day with an event whose value has a greater rank"),
+    required("refreshed_at", "TIMESTAMP", "Start of the refresh that wrote the row"),
+    required("written_date", "DATE", "UTC day of refreshed_at. The partition of the row"),
+    nullable("source_rows", "STRING", "Rows of events by received_date that were counted; only in rows of (all)"),
+    nullable("source_links", "INT64", "Links of the anonymous ids that were counted; only in rows of (all)"),
+  ],
+  partitionBy: "written_date",
+  clusterBy: ["generation", "dimension", "date"],
+};
+
+/** As {@link dailyBreakdownsTable}. */
+export const hourlyEventsTable: Table = {
+  name: "hourly_events",
+  description: "Events, persons and sessions of each hour by the values of dimensions (see the view hours)",
+  columns: [
+    required("generation", "INT64", "The generation of the numbers (see the table generations)"),
+    required("date", "DATE", "Day in the time zone of the generation"),
+    required("hour", "TIMESTAMP", "Start of the hour; hours are counted from the start of the day"),
+    required("dimension", "STRING", "Such as country or properties.plan; (all) for the numbers of all events"),
+    required("value", "STRING", "Value of the dimension, cut to 256 characters; (none) for events without one"),
+    required("events", "INT64", "Distinct events"),
+    required("persons", "INT64", "Persons with such an event in the hour"),
+    required("sessions", "INT64", "Sessions of the day with such an event in the hour"),
+    required("refreshed_at", "TIMESTAMP", "Start of the refresh that wrote the row"),
+    required("written_date", "DATE", "UTC day of refreshed_at. The partition of the row"),
+    nullable("source_rows", "STRING", "Rows of events by received_date that were counted; only in rows of (all)"),
+    nullable("source_links", "INT64", "Links of the anonymous ids of the day that were counted; only in rows of (all)"),
+  ],
+  partitionBy: "written_date",
+  clusterBy: ["generation", "dimension", "date"],
+};
+
+/** As {@link dailyBreakdownsTable}; rows are only added. */
+export const anonymousActivityTable: Table = {
+  name: "anonymous_activity",
+  description: "Days and users of anonymous ids, as hashes, from which `eventlogger refresh` knows who a person is",
+  columns: [
+    required("generation", "INT64", "The generation whose days these are"),
+    required("date", "DATE", "A day of the anonymous id, in the time zone of the generation"),
+    required("anonymous_id", "STRING", "Hash of the anonymous id"),
+    nullable("user_id", "STRING", "Hash of a user id that was seen with it that day; null: seen without one"),
+    required("written_date", "DATE", "UTC day of writing. The partition of the row"),
+  ],
+  partitionBy: "written_date",
+  clusterBy: ["generation", "date"],
+};
+
 export const tables: readonly Table[] = [
   eventsTable,
   dailyRollupVersionsTable,
@@ -281,6 +342,9 @@ export const tables: readonly Table[] = [
   acceptedIdsTable,
   generationsTable,
   weeklyRetentionVersionsTable,
+  dailyBreakdownsTable,
+  hourlyEventsTable,
+  anonymousActivityTable,
 ];
 
 export const tableByName: { readonly [T in TableName]: Table } = {

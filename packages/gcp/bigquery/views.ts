@@ -1,8 +1,11 @@
 import { averageMinutesSql, averageSecondsSql } from "./averages";
+import { REFRESH } from "./breakdowns/dimensions";
 import {
+  dailyBreakdownsTable,
   dailyRollupVersionsTable,
   eventsTable,
   generationsTable,
+  hourlyEventsTable,
   weeklyRetentionVersionsTable,
   type Table,
 } from "./tables";
@@ -174,6 +177,26 @@ WHERE TRUE
 QUALIFY ROW_NUMBER() OVER (PARTITION BY event_id ORDER BY received_at, event_time, session_id) = 1`,
 };
 
+/** The breakdowns of each day of the active generation. */
+export const breakdownsView: View = {
+  name: "breakdowns",
+  description: "Events, persons and sessions of each day of the active generation by the values of dimensions",
+  query: (project, dataset) => `
+SELECT date, dimension, value, events, persons, sessions, rank, persons_below, sessions_below, refreshed_at, generation
+FROM ${tableReference(project, dataset, dailyBreakdownsTable.name)}
+WHERE dimension != '${REFRESH}' AND generation IN (${activeGenerationSql(project, dataset)})`,
+};
+
+/** The breakdowns of each hour of the active generation. */
+export const hoursView: View = {
+  name: "hours",
+  description: "Events, persons and sessions of each hour of the active generation by the values of dimensions",
+  query: (project, dataset) => `
+SELECT date, hour, dimension, value, events, persons, sessions, refreshed_at, generation
+FROM ${tableReference(project, dataset, hourlyEventsTable.name)}
+WHERE dimension != '${REFRESH}' AND generation IN (${activeGenerationSql(project, dataset)})`,
+};
+
 /** In the order in which they are created: a view reads those before it. */
 export const views: readonly View[] = [
   dailyRollupLatestView,
@@ -183,4 +206,6 @@ export const views: readonly View[] = [
   weeklyRetentionLatestView,
   weeklyRetentionView,
   weeklyRetentionAllView,
+  breakdownsView,
+  hoursView,
 ];
