@@ -7,9 +7,12 @@ import { join } from "node:path";
 import { eventually, useIngest } from "@eventlogger/ingest/testing/fixture";
 import { sampleEvent, sendRaw } from "@eventlogger/ingest/testing/requests";
 import { metricsText } from "@eventlogger/pipeline/cli/metricsFile/metricsFile";
+import { refreshMetrics } from "@eventlogger/pipeline/cli/metricsFile/refreshMetrics";
 import { verificationMetrics } from "@eventlogger/pipeline/cli/metricsFile/verificationMetrics";
 import { runMetrics } from "@eventlogger/pipeline/monitoring/metrics";
 import { MonitorServer } from "@eventlogger/pipeline/monitoring/monitorServer";
+import { repositoryRoot } from "@eventlogger/process/packageRoot";
+import { parseMarkdown } from "../docs/markdown";
 import { plotsOf, readDashboard, withVariables } from "./testing/dashboard";
 import { PrometheusServer } from "./testing/prometheusServer";
 import { ruleFiles, ruleTests } from "./testing/ruleFiles";
@@ -40,6 +43,11 @@ const VERIFICATION = {
   retention: { differences: [], equalCohorts: 1, notCheckable: 0 },
   record: { exists: true, beganOn: "2026-05-01", recorded: 10, missing: [], uncovered: [] },
   ...{ deadLetters: [], bytesScanned: 4096, isEqual: true },
+};
+
+const REFRESHED = {
+  generation: { generation: 1, dimensions: ["country"], days: ["2026-05-17"], keptDays: [] },
+  bytesScanned: 10,
 };
 
 /** Serves a text as node_exporter serves a file of metrics. */
@@ -97,8 +105,15 @@ describe("The metrics of a real replica, a real monitor and verify in a real Pro
     stops.push(() => monitor.stop());
     const now = Date.now();
     const labels = { dataset: "analytics", generation: "1" };
-    const text = await metricsText(verificationMetrics(VERIFICATION, { startedAt: now - 5000, endedAt: now }), labels);
-    const exporter = await serveText(text);
+    const run = { startedAt: now - 5000, endedAt: now };
+    const refreshed = {
+      ...REFRESHED,
+      generations: [{ ...REFRESHED.generation, refreshedAt: new Date(now).toISOString() }],
+    };
+    const exporter = await serveText(
+      (await metricsText(verificationMetrics(VERIFICATION, run), labels)) +
+        (await metricsText(refreshMetrics(refreshed, run), { dataset: "analytics" })),
+    );
     stops.push(() => new Promise((resolve) => exporter.close(resolve)));
     await sendTraffic(replica.url, replica.port);
     prometheus = await PrometheusServer.start({
@@ -157,6 +172,14 @@ describe("The metrics of a real replica, a real monitor and verify in a real Pro
     }
     assert.deepEqual(empty, []);
     for (const { expr } of readDashboard().annotations.list) await prometheus.query(expr);
+  });
+
+  it("every query in the page about service level objectives has a result", async () => {
+    const page = readFileSync(join(repositoryRoot, "docs", "operations", "slo.md"), "utf8");
+    const blocks = parseMarkdown(page).codeBlocks.filter(({ language }) => language === "promql");
+    const expressions = blocks.flatMap(({ text }) => text.split("\n\n"));
+    assert.equal(expressions.length, 3);
+    for (const expression of expressions) assert.equal((await prometheus.query(expression)).length, 1, expression);
   });
 
   it("every metric that a rule or the dashboard names exists", async () => {

@@ -39,6 +39,20 @@ export interface FileMetric {
   readonly samples: readonly { readonly labels: Readonly<Record<string, string>>; readonly value: number }[];
 }
 
+/** When a command ran. */
+export interface CommandRun {
+  /** Epoch ms. */
+  readonly startedAt: number;
+  /** Epoch ms. */
+  readonly endedAt: number;
+}
+
+/** A gauge with one sample, whose labels are those of the file. */
+export const single = (name: string, help: string, value: number): FileMetric => ({
+  ...{ name, help },
+  samples: [{ labels: {}, value }],
+});
+
 /** Metrics in the text format of Prometheus. @param labels added to each sample */
 export async function metricsText(
   metrics: readonly FileMetric[],

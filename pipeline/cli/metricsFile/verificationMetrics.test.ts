@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { repositoryRoot } from "@eventlogger/process/packageRoot";
 import type { Verification } from "@eventlogger/gcp/bigquery/verify/verify";
 import { metricsText } from "./metricsFile";
 import { verificationMetrics } from "./verificationMetrics";
@@ -35,6 +38,13 @@ const missing = (date: string, events: number): Verification["record"]["missing"
 });
 
 describe("the metrics of verify", () => {
+  it("are all in the table of docs/operations/monitoring.md, which has no others", () => {
+    const page = readFileSync(join(repositoryRoot, "docs", "operations", "monitoring.md"), "utf8");
+    const documented = [...page.matchAll(/^\| `(eventlogger_verify_\w+)` \|/gm)].map(([, name]) => name);
+    const names = verificationMetrics(EQUAL, { startedAt: 0, endedAt: 0 }).map(({ name }) => name);
+    assert.deepEqual(documented.sort(), names.sort());
+  });
+
   it("are 0 for everything that is equal, with the time and the bytes of the verification", async () => {
     assert.deepEqual(
       [...(await samples({}))],

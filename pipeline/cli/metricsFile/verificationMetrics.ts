@@ -2,15 +2,7 @@ import { dayFromIso, dayOf } from "@eventlogger/events/day";
 import { TimeZone } from "@eventlogger/events/zone/timeZone";
 import { timeZoneProblem } from "@eventlogger/events/zone/zoneName";
 import type { Verification } from "@eventlogger/gcp/bigquery/verify/verify";
-import type { FileMetric } from "./metricsFile";
-
-/** When a verification ran. */
-export interface VerificationRun {
-  /** Epoch ms. */
-  readonly startedAt: number;
-  /** Epoch ms. */
-  readonly endedAt: number;
-}
+import { single, type CommandRun, type FileMetric } from "./metricsFile";
 
 const DAYS_OF_WEEK = 7;
 
@@ -33,7 +25,7 @@ const stateOf = (day: number | undefined, today: number): DayState =>
   day !== undefined && day < today ? "ended" : "today";
 
 /** The result of `verify` as metrics. Their labels `dataset` and `generation` are those of the whole file. */
-export function verificationMetrics(verification: Verification, { startedAt, endedAt }: VerificationRun): FileMetric[] {
+export function verificationMetrics(verification: Verification, { startedAt, endedAt }: CommandRun): FileMetric[] {
   const { differences, retention, record, deadLetters, timeZone, bytesScanned, isEqual } = verification;
   // A zone that only BigQuery knows: the UTC day.
   const zone = timeZoneProblem(timeZone) === undefined ? TimeZone.of(timeZone) : TimeZone.UTC;
@@ -55,10 +47,6 @@ export function verificationMetrics(verification: Verification, { startedAt, end
     count: day.missing,
   }));
   const unexplained = deadLetters.reduce((sum, group) => sum + group.unexplained, 0);
-  const single = (name: string, help: string, value: number): FileMetric => ({
-    ...{ name, help },
-    samples: [{ labels: {}, value }],
-  });
   return [
     single(
       "eventlogger_verify_last_run_timestamp_seconds",
