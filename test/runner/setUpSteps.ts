@@ -10,6 +10,7 @@ export type SetUpStep =
   | "expansion service"
   | "Dataflow submitter"
   | "boot program"
+  | "kustomize"
   | "nginx"
   | "Chromium"
   | "Segment's Python library"
@@ -23,6 +24,7 @@ const STEP_OF_SOURCE: Readonly<Record<string, SetUpStep>> = {
   "packages/beam/expansion/classpath.ts": "expansion service",
   "pipeline/runners/dataflow/submitter/environment.ts": "Dataflow submitter",
   "tools/images/bootProgram.ts": "boot program",
+  "test/deploy/testing/kustomize.ts": "kustomize",
   "nginx/findNginx.ts": "nginx",
   "test/client/testing/chromium.ts": "Chromium",
   "test/segment/testing/pythonLibrary.ts": "Segment's Python library",
