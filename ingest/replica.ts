@@ -1,7 +1,9 @@
 import type { Logger } from "pino";
 import { DefaultCredentials } from "@eventlogger/gcp/api/defaultCredentials";
 import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
-import { readDailyRollups, type DayRange } from "@eventlogger/gcp/bigquery/dailyRollups";
+import { readDailyRollups } from "@eventlogger/gcp/bigquery/dailyRollups";
+import { readBreakdown } from "@eventlogger/gcp/bigquery/breakdowns/readBreakdown";
+import { readHours } from "@eventlogger/gcp/bigquery/breakdowns/readHours";
 import { readWeeklyRetention } from "@eventlogger/gcp/bigquery/weeklyRetention";
 import type { RateLimit } from "./access/rates/tokenBuckets";
 import type { Purpose } from "./access/keys/presentedKey";
@@ -13,6 +15,7 @@ import { AccessLog } from "./telemetry/accessLog";
 import { Metrics } from "./telemetry/metrics/metrics";
 import { EventPublisher } from "./publishing/publisher";
 import { readClientScript } from "./routes/clientScript";
+import type { HoursRequest } from "./routes/getHours";
 import { RollupCache } from "./rollups/rollupCache";
 import { startHttpServer, type HttpServer } from "./http/server";
 import { surviveUnhandledErrors } from "./telemetry/unhandledErrors";
@@ -91,18 +94,18 @@ export async function startReplica(options: IngestOptions, logger: Logger): Prom
     { project: options.project, endpoint: bigqueryEndpoint },
     { authClient: credentials.authClient },
   );
-  const cacheOf = <Numbers extends object>(
+  const cacheOf = <Numbers extends object, Request>(
     what: string,
-    read: (client: typeof bigquery, dataset: string, range: DayRange) => Promise<Numbers>,
-  ): RollupCache<Numbers> =>
+    read: (client: typeof bigquery, dataset: string, request: Request) => Promise<Numbers>,
+  ): RollupCache<Numbers, Request> =>
     new RollupCache({
-      read: async (range) => {
+      read: async (request) => {
         if (bigqueryEndpoint === undefined) {
           await credentials.checkOnce();
           // The client would wait longer than the time limit.
           if (credentials.problem) throw credentials.problem;
         }
-        return read(bigquery, options.dataset, range);
+        return read(bigquery, options.dataset, request);
       },
       ttlMs: options.cacheTtl,
       timeoutMs: options.queryTimeout,
@@ -138,6 +141,8 @@ export async function startReplica(options: IngestOptions, logger: Logger): Prom
     publisher,
     rollups: cacheOf("rollups", readDailyRollups),
     retention: cacheOf("retention", readWeeklyRetention),
+    breakdowns: cacheOf("breakdowns", readBreakdown),
+    hours: cacheOf("hours", (client, dataset, { date }: HoursRequest) => readHours(client, dataset, date)),
     clientScript: readClientScript(),
     isOverloaded: () => eventLoopDelay.ms > options.maxLoopLag,
     isDraining: () => draining,

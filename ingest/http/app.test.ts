@@ -2,11 +2,14 @@ import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { brotliCompressSync, gzipSync } from "node:zlib";
+import type { DayRange } from "@eventlogger/gcp/bigquery/dailyRollups";
 import { RollupCache } from "../rollups/rollupCache";
 import type { EventMessage } from "@eventlogger/events/eventMessage";
 import type { EventStatistics } from "../routes/getEvent";
+import type { BreakdownAnswer } from "../routes/getBreakdowns";
+import type { HoursAnswer } from "../routes/getHours";
 import type { RetentionStatistics } from "../routes/getRetention";
-import { acceptingPublisher, useAppServer, testSettings } from "../testing/appServer";
+import { acceptingPublisher, appDeps, useAppServer, testSettings } from "../testing/appServer";
 import { eventually } from "../testing/fixture";
 import { metricsOf } from "../testing/metrics";
 import { errorsOf, post, postBatch, sampleEvent, sendRaw } from "../testing/requests";
@@ -89,6 +92,74 @@ describe("the HTTP interface", () => {
       assert.equal(response.status, 503);
       assert.ok(Number(response.headers.get("retry-after")) >= 1);
       assert.doesNotMatch(await response.text(), /secret/);
+    });
+  });
+
+  describe("GET /breakdowns/", () => {
+    it("GET /breakdowns/ returns the first values of a dimension and the numbers of all others", async () => {
+      const { url } = await serve();
+      for (const path of [
+        "/breakdowns/?dimension=country&from=2024-05-17&to=17/05/2024&limit=2",
+        "/breakdowns?limit=2&to=2024-05-17&from=2024-05-17&dimension=country",
+      ]) {
+        const response = await fetch(url + path);
+        assert.equal(response.status, 200);
+        assert.equal(response.headers.get("cache-control"), "no-cache");
+        const { as_of, ...answer } = (await response.json()) as BreakdownAnswer;
+        assert.ok(Date.parse(as_of) > 0);
+        assert.deepEqual(answer, {
+          ...{ generation: 2, time_zone: "Europe/Berlin", refreshed_at: "2024-05-17T12:00:00.000Z" },
+          ...{ dimension: "country", dimensions: ["country", "properties.plan"], from: "2024-05-17", to: "2024-05-17" },
+          totals: { events: 24, sessions: 9, person_days: 6, persons: 2 },
+          values: [
+            { value: "DE", events: 9, sessions: 3, person_days: 2, persons: 2 },
+            { value: "FR", events: 8, sessions: 3, person_days: 2, persons: 2 },
+          ],
+          other: { value_count: 1, events: 7, sessions: 2, person_days: 2, persons: 2 },
+        });
+      }
+    });
+
+    it("GET /breakdowns/ without to ends tomorrow in the time zone of the numbers", async () => {
+      const ranges: DayRange[] = [];
+      const today = new Date().toISOString().slice(0, 10);
+      const { breakdowns } = appDeps();
+      const { url } = await serve({
+        breakdowns: {
+          get: async (request) => {
+            ranges.push(request.range);
+            const found = await breakdowns.get(request);
+            return { ...found, definitions: { generation: 1, timeZone: "Pacific/Kiritimati", sessionGapMs: 1 } };
+          },
+        },
+      });
+      const response = await fetch(`${url}/breakdowns/?dimension=country&from=${today}`);
+      const { to } = (await response.json()) as BreakdownAnswer;
+      const kiritimati = new Date(Date.now() + (24 + 14) * 3_600_000).toISOString().slice(0, 10);
+      assert.equal(to, kiritimati);
+      assert.equal(ranges.at(-1)?.to, kiritimati);
+    });
+
+    it("GET /breakdowns/ names the dimensions when another one is asked for", async () => {
+      const { url } = await serve();
+      const response = await fetch(`${url}/breakdowns/?dimension=page`);
+      assert.equal(response.status, 400);
+      assert.match(await response.text(), /\\"page\\" is not computed: the dimensions are country, properties.plan/);
+    });
+  });
+
+  describe("GET /hours/", () => {
+    it("GET /hours/ returns the hours of today, or of a date", async () => {
+      const { url } = await serve();
+      const read = async (path: string): Promise<HoursAnswer> =>
+        (await (await fetch(url + path)).json()) as HoursAnswer;
+      assert.equal((await read("/hours")).date, "2024-05-17");
+      const { as_of, ...answer } = await read("/hours/?date=31/05/2024");
+      assert.ok(Date.parse(as_of) > 0);
+      assert.deepEqual(answer, {
+        ...{ generation: 2, time_zone: "Europe/Berlin", refreshed_at: null, date: "2024-05-31" },
+        hours: [{ hour: "2024-05-31T00:00:00+02:00", events: 3, persons: 2, sessions: 1 }],
+      });
     });
   });
 

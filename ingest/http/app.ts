@@ -2,6 +2,8 @@ import { Router } from "@koa/router";
 import Koa, { type Middleware } from "koa";
 import type { Logger } from "pino";
 import type { DailyRollups } from "@eventlogger/gcp/bigquery/dailyRollups";
+import type { Breakdown, Hours } from "@eventlogger/gcp/bigquery/breakdowns/breakdown";
+import type { BreakdownRequest } from "@eventlogger/gcp/bigquery/breakdowns/readBreakdown";
 import type { WeeklyRetention } from "@eventlogger/gcp/bigquery/weeklyRetention";
 import { KnownAgents } from "../agents/knownAgents";
 import { createAccessControl, type AccessSettings } from "../access/accessControl";
@@ -9,7 +11,9 @@ import { earliestEventMs, type IngestOptions } from "../options";
 import { openApiDocument, type DocumentedSettings } from "../openapi/document";
 import type { RollupCache } from "../rollups/rollupCache";
 import { createGetClientScript, type ClientScript } from "../routes/clientScript";
+import { createGetBreakdowns } from "../routes/getBreakdowns";
 import { createGetEvent } from "../routes/getEvent";
+import { createGetHours, type HoursRequest } from "../routes/getHours";
 import { createGetMetrics } from "../routes/getMetrics";
 import { createGetRetention } from "../routes/getRetention";
 import { createReadyz, healthz, type ReadinessDeps } from "../routes/health";
@@ -45,6 +49,8 @@ export interface AppDeps {
   readonly publisher: PostEventDeps["publisher"] & PostEventsDeps["publisher"] & Pick<ReadinessDeps, "problem">;
   readonly rollups: Pick<RollupCache<DailyRollups>, "get">;
   readonly retention: Pick<RollupCache<WeeklyRetention>, "get">;
+  readonly breakdowns: Pick<RollupCache<Breakdown, BreakdownRequest>, "get">;
+  readonly hours: Pick<RollupCache<Hours, HoursRequest>, "get">;
   readonly clientScript: ClientScript;
   /** Whether new requests should be refused because this process is behind with its work. */
   readonly isOverloaded: () => boolean;
@@ -130,6 +136,8 @@ export function createRouter(deps: AppDeps): { readonly router: Router; readonly
   }
   router.get("/event", createGetEvent(rollups, access.read));
   router.get("/retention", createGetRetention(retention, access.read));
+  router.get("/breakdowns", createGetBreakdowns(deps.breakdowns, access.read));
+  router.get("/hours", createGetHours(deps.hours, access.read));
   router.get("/client/eventlogger.js", createGetClientScript(deps.clientScript));
   router.get("/healthz", healthz);
   router.get("/readyz", createReadyz({ problem: () => publisher.problem(), isDraining }));

@@ -5,6 +5,8 @@ export const ROUTES = [
   "/event/",
   "/events/",
   "/retention/",
+  "/breakdowns/",
+  "/hours/",
   "/client/eventlogger.js",
   "/healthz",
   "/readyz",

@@ -38,6 +38,8 @@ const failing = (error: Error): Partial<AppDeps> => ({
   },
   rollups: { get: () => Promise.reject(error) },
   retention: { get: () => Promise.reject(error) },
+  breakdowns: { get: () => Promise.reject(error) },
+  hours: { get: () => Promise.reject(error) },
 });
 const refusing: Partial<AppDeps> = {
   publisher: {
@@ -117,6 +119,17 @@ const READ_CASES: Readonly<Record<string, readonly Case[]>> = {
   ],
 };
 
+/** The cases with a parameter that the path requires. */
+function withQuery(required: string, cases: Readonly<Record<string, readonly Case[]>>): Record<string, Case[]> {
+  const query = (given: string | undefined): string => (given === undefined ? `?${required}` : `${given}&${required}`);
+  return Object.fromEntries(
+    Object.entries(cases).map(([status, ofStatus]) => [
+      status,
+      ofStatus.map((one) => ({ ...one, query: query(one.query) })),
+    ]),
+  );
+}
+
 /** Requests to an endpoint for Segment's libraries. Each call becomes an event, so the rules of events are tested elsewhere. */
 function segmentCases(endpoint: SegmentEndpoint): Readonly<Record<string, readonly Case[]>> {
   const call = segmentExample(endpoint, "2024-05-17T08:30:00Z");
@@ -185,6 +198,26 @@ const CASES: Readonly<Record<string, Readonly<Record<string, readonly Case[]>>>>
   },
   "get /event/": { 200: [{}, { query: "?from=2024-01-01&to=2024-02-01" }], ...READ_CASES },
   "get /retention/": { 200: [{}, { query: "?from=2024-05-01&to=31/05/2024" }], ...READ_CASES },
+  "get /breakdowns/": {
+    ...withQuery("dimension=country", READ_CASES),
+    200: [
+      { query: "?dimension=country" },
+      { query: "?dimension=properties.plan&from=2024-05-17&to=17/05/2024&limit=1" },
+    ],
+    400: [
+      {},
+      { query: "?dimension=country&from=x" },
+      { query: "?dimension=weather" },
+      { query: "?dimension=page" },
+      { query: "?dimension=country&limit=1001" },
+      { query: "?dimension=country&dimension=page" },
+    ],
+  },
+  "get /hours/": {
+    ...READ_CASES,
+    200: [{}, { query: "?date=2024-05-01" }, { query: "?date=01/05/2024" }],
+    400: [{ query: "?date=x" }, { query: "?from=2024-05-01" }, { query: "?date=2024-05-01&date=2024-05-02" }],
+  },
   "get /client/eventlogger.js": {
     200: [{}, { headers: { "accept-encoding": "identity" } }],
     // Without its own Cache-Control, fetch would ask for a new copy.

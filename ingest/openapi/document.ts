@@ -12,6 +12,7 @@ import { segmentPaths } from "../http/routePattern";
 import { REQUEST_ID_PATTERN } from "../telemetry/requestId";
 import { EVENT_ID_HEADER, WARNINGS_HEADER } from "../routes/postEvent";
 import { DEFAULT_DAYS, MAX_DAYS } from "../routes/dateRange";
+import { DEFAULT_VALUES, MAX_VALUES } from "../routes/getBreakdowns";
 import { MAX_IDEMPOTENCY_KEY } from "../routes/postEvents";
 import { ref, type JsonSchema } from "./schemaParts";
 import { schemas } from "./schemas";
@@ -179,15 +180,28 @@ const IF_NONE_MATCH = {
 const day = (name: string, description: string): unknown => ({
   name,
   in: "query",
-  description: `${description}, inclusive; YYYY-MM-DD or dd/mm/yyyy`,
+  description: `${description}; YYYY-MM-DD or dd/mm/yyyy`,
   schema: { type: "string", pattern: "^(\\d{4}-\\d{2}-\\d{2}|\\d{2}/\\d{2}/\\d{4})$" },
 });
 
 const RANGE_PARAMETERS = [
-  day("from", `The first day; by default ${DEFAULT_DAYS} days end with the last day`),
-  day("to", "The last day; by default tomorrow in time_zone"),
+  day("from", `The first day; by default ${DEFAULT_DAYS} days end with the last day, both included`),
+  day("to", "The last day, included; by default tomorrow in time_zone"),
   REQUEST_ID,
 ];
+const DIMENSION = {
+  name: "dimension",
+  in: "query",
+  required: true,
+  description: "What the events are counted by: a field such as country, or a property such as properties.plan",
+  schema: { type: "string" },
+};
+const LIMIT = {
+  name: "limit",
+  in: "query",
+  description: "Maximum number of values",
+  schema: { type: "integer", minimum: 1, maximum: MAX_VALUES, default: DEFAULT_VALUES },
+};
 const READ_ERRORS = errorResponses([
   "INVALID_PARAMETER",
   ...ACCESS_ERRORS,
@@ -318,6 +332,31 @@ export function openApiDocument(settings: DocumentedSettings): OpenApiDocument {
             200: ok("The cohorts in ascending order", ref("RetentionStatistics")),
             ...READ_ERRORS,
           },
+        },
+      },
+      "/breakdowns/": {
+        get: {
+          operationId: "getBreakdown",
+          summary: "Returns the values of a dimension with most events",
+          description:
+            `Of the last ${DEFAULT_DAYS} days by default; a range has at most ${MAX_DAYS} days. The numbers are those of the last ` +
+            "refresh. other has the exact numbers of all values that are not listed.",
+          security: readSecurity,
+          parameters: [DIMENSION, ...RANGE_PARAMETERS, LIMIT],
+          responses: {
+            200: ok("The values in descending order of events", ref("BreakdownAnswer")),
+            ...READ_ERRORS,
+          },
+        },
+      },
+      "/hours/": {
+        get: {
+          operationId: "getHours",
+          summary: "Returns the hours of a day",
+          description: "The numbers are those of the last refresh.",
+          security: readSecurity,
+          parameters: [day("date", "The day; by default today in time_zone"), REQUEST_ID],
+          responses: { 200: ok("The hours in ascending order", ref("HoursAnswer")), ...READ_ERRORS },
         },
       },
       "/events/": {

@@ -5,6 +5,14 @@ import { PLACEHOLDER_IDS } from "@eventlogger/events/placeholderIds";
 import type { UnknownFields } from "@eventlogger/events/validation";
 import { MAX_WARNINGS, type BatchAnswer } from "../routes/postEvents";
 import type { DailyStats, EventStatistics } from "../routes/getEvent";
+import type {
+  BreakdownTotals,
+  BreakdownValue,
+  HourNumbers,
+  OtherValues,
+} from "@eventlogger/gcp/bigquery/breakdowns/breakdown";
+import { MAX_VALUES, type BreakdownAnswer } from "../routes/getBreakdowns";
+import type { HoursAnswer } from "../routes/getHours";
 import type { CohortStats, RetentionStatistics } from "../routes/getRetention";
 import { COUNT, object, ref, type JsonSchema } from "./schemaParts";
 import { segmentSchemas } from "./segmentSchemas";
@@ -100,6 +108,70 @@ const cohortStats: Record<keyof CohortStats, JsonSchema> = {
       "How many of them were active in that week, in the week after it, and so on, until the last week with any",
   },
 };
+const REFRESHED_AT = {
+  type: ["string", "null"],
+  format: "date-time",
+  description: "Start of the last complete refresh, whose numbers these are; null before the first one",
+};
+const ISO_DATE = { type: "string", pattern: "^\\d{4}-\\d{2}-\\d{2}$", description: "YYYY-MM-DD, in time_zone" };
+const orNull = (description: string): JsonSchema => ({ type: ["integer", "null"], minimum: 0, description });
+const breakdownTotals: Record<keyof BreakdownTotals, JsonSchema> = {
+  events: counted("Distinct events"),
+  sessions: counted("Sum of the sessions of each day"),
+  person_days: counted("Sum of the persons of each day: a person who was active on two days counts twice"),
+  persons: orNull("Distinct persons; null unless the range is one day"),
+};
+const breakdownValue: Record<keyof BreakdownValue, JsonSchema> = {
+  value: { type: "string", maxLength: 256, description: "(none) for events without one" },
+  ...breakdownTotals,
+};
+const otherValues: Record<keyof OtherValues, JsonSchema> = {
+  value_count: counted("Number of values that are not listed"),
+  events: counted("Distinct events with one of them"),
+  sessions: orNull("Sessions with one of them; null unless the range is one day, because they cannot be added up"),
+  person_days: orNull("As persons"),
+  persons: orNull("Persons with one of them; null unless the range is one day"),
+};
+const breakdownAnswer: Record<keyof BreakdownAnswer, JsonSchema> = {
+  generation: GENERATION,
+  time_zone: TIME_ZONE,
+  as_of: AS_OF,
+  refreshed_at: REFRESHED_AT,
+  dimension: { type: "string" },
+  dimensions: {
+    type: "array",
+    items: { type: "string" },
+    description: "The dimensions that are computed; empty before the first refresh",
+  },
+  from: ISO_DATE,
+  to: ISO_DATE,
+  totals: object(breakdownTotals),
+  values: {
+    type: "array",
+    maxItems: MAX_VALUES,
+    items: object(breakdownValue),
+    description: "The values with most events first; with equally many in order of their text",
+  },
+  other: object(otherValues),
+};
+const hoursAnswer: Record<keyof HoursAnswer, JsonSchema> = {
+  generation: GENERATION,
+  time_zone: TIME_ZONE,
+  as_of: AS_OF,
+  refreshed_at: REFRESHED_AT,
+  date: ISO_DATE,
+  hours: { type: "array", items: ref("HourNumbers"), description: "Every hour of the day, also those without events" },
+};
+const hourNumbers: Record<keyof HourNumbers, JsonSchema> = {
+  hour: {
+    type: "string",
+    pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}[+-]\\d{2}:\\d{2}$",
+    description: "Start of the hour, in time_zone",
+  },
+  events: counted("Distinct events"),
+  persons: counted("Persons with an event in the hour"),
+  sessions: counted("Sessions of the day with an event in the hour"),
+};
 const batchAnswer: Record<keyof BatchAnswer, JsonSchema> = {
   accepted: COUNT,
   rejected: {
@@ -147,6 +219,9 @@ export function schemas(settings: SchemaSettings): Readonly<Record<string, JsonS
     DailyStats: object(dailyStats),
     RetentionStatistics: object(retentionStatistics),
     CohortStats: object(cohortStats),
+    BreakdownAnswer: object(breakdownAnswer),
+    HoursAnswer: object(hoursAnswer),
+    HourNumbers: object(hourNumbers),
     Health: object({ status: { const: "ok" } }),
     Ready: object({ status: { const: "ready" } }),
     NotReady: object({ status: { const: "not ready" }, reason: { type: "string" } }),

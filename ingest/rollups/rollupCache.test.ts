@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { RequestError } from "../http/errors";
-import type { DailyRollups } from "@eventlogger/gcp/bigquery/dailyRollups";
+import type { DailyRollups, DayRange } from "@eventlogger/gcp/bigquery/dailyRollups";
 import { RollupCache, type RollupCacheOptions } from "./rollupCache";
 
 const RANGE = { from: "2024-05-01", to: "2024-05-31" };
 const NOTHING = { total_users: 0, days: [], definitions: undefined };
 
-type Options = RollupCacheOptions<DailyRollups>;
+type Options = RollupCacheOptions<DailyRollups, DayRange>;
 
 function cacheOf(read: Options["read"], options: Partial<Options> = {}): RollupCache<DailyRollups> {
   return new RollupCache({ read, ttlMs: 60_000, timeoutMs: 60_000, onError: () => undefined, ...options });

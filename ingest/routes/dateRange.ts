@@ -8,11 +8,30 @@ export const DEFAULT_DAYS = 90;
 /** Maximum number of days of a range. */
 export const MAX_DAYS = 1000;
 
-function refusal(field: string, detail: string): RequestError {
+/** @throws RequestError INVALID_PARAMETER for a parameter that is not one of `known` */
+export function refuseUnknownParameters(query: URLSearchParams, known: readonly string[]): void {
+  const last = known.at(-1);
+  const list = known.length > 1 ? `${known.slice(0, -1).join(", ")} and ${last}` : last;
+  for (const name of query.keys()) {
+    if (known.includes(name)) continue;
+    throw refusal(name.slice(0, 100) || '""', `is not a parameter of this path, which has ${list}`);
+  }
+}
+
+/** The value of a parameter that a request may have once; undefined: it has none. @throws RequestError INVALID_PARAMETER */
+export function singleParameter(query: URLSearchParams, name: string): string | undefined {
+  const values = query.getAll(name);
+  if (values.length > 1) throw refusal(name, `must be one value, not ${values.length}`);
+  return values[0];
+}
+
+export function refusal(field: string, detail: string): RequestError {
   return new RequestError("INVALID_PARAMETER", { field, detail });
 }
 
-function parseParameter(field: "from" | "to", values: readonly string[]): number | undefined {
+/** @throws RequestError INVALID_PARAMETER */
+export function parseDayParameter(query: URLSearchParams, field: "from" | "to" | "date"): number | undefined {
+  const values = query.getAll(field);
   if (values.length === 0) return undefined;
   const day = values.length === 1 ? parseDay(values[0] ?? "") : undefined;
   if (day !== undefined) return day;
@@ -32,16 +51,13 @@ export interface RequestedDays {
  * Reads `from` and `to` of a query. Without `to` the range ends tomorrow, because event times may be 24 hours ahead; without
  * `from` it begins 90 days before its end, today included. Today is the date in the time zone of the numbers.
  * @param now epoch milliseconds
+ * @param others further parameters of the path
  * @throws RequestError INVALID_PARAMETER with the name of the parameter
  */
-export function parseDateRange(query: URLSearchParams, now: number): RequestedDays {
-  for (const name of query.keys()) {
-    if (name !== "from" && name !== "to") {
-      throw refusal(name.slice(0, 100) || '""', "is not a parameter of this path, which has from and to");
-    }
-  }
-  const givenFrom = parseParameter("from", query.getAll("from"));
-  const givenTo = parseParameter("to", query.getAll("to"));
+export function parseDateRange(query: URLSearchParams, now: number, others: readonly string[] = []): RequestedDays {
+  refuseUnknownParameters(query, [...others, "from", "to"]);
+  const givenFrom = parseDayParameter(query, "from");
+  const givenTo = parseDayParameter(query, "to");
   const range = (today: number): Days => {
     const from = givenFrom ?? (givenTo ?? today) - DEFAULT_DAYS + 1;
     return { from, to: givenTo ?? Math.max(today + 1, from) };

@@ -1,9 +1,10 @@
 import type { Middleware } from "koa";
 import { dayFromIso, dayToDdMmYyyy } from "@eventlogger/events/day";
 import type { DailyRollup, DailyRollups } from "@eventlogger/gcp/bigquery/dailyRollups";
+import { zoneOf } from "@eventlogger/gcp/bigquery/rollupDefinitions";
 import { admit, type AdmissionCheck } from "../access/admission";
 import { parseDateRange } from "./dateRange";
-import { generationOf, zoneOf, type AnsweredGeneration } from "./answeredGeneration";
+import { generationOf, type AnsweredGeneration } from "./answeredGeneration";
 import type { RollupCache } from "../rollups/rollupCache";
 
 /** One day in the answer; `date` is `dd/mm/yyyy`. */

@@ -1,8 +1,9 @@
 import type { Middleware } from "koa";
 import type { WeeklyRetention } from "@eventlogger/gcp/bigquery/weeklyRetention";
+import { zoneOf } from "@eventlogger/gcp/bigquery/rollupDefinitions";
 import { admit, type AdmissionCheck } from "../access/admission";
 import type { RollupCache } from "../rollups/rollupCache";
-import { generationOf, zoneOf, type AnsweredGeneration } from "./answeredGeneration";
+import { generationOf, type AnsweredGeneration } from "./answeredGeneration";
 import { parseDateRange } from "./dateRange";
 
 /** The persons whose first day is in one week, in the answer. */

@@ -25,6 +25,11 @@ const COHORTS: RetentionCohort[] = [
   { week: "2024-05-13", size: 3, retained: [3] },
 ];
 
+const VALUES = ["DE", "FR", "(none)"].map((value, i) => ({
+  ...{ value, events: 9 - i, sessions: 3, person_days: 2 },
+}));
+const DIMENSIONS = ["country", "properties.plan"];
+
 const DEFINITIONS = { generation: 2, timeZone: "Europe/Berlin", sessionGapMs: 1_800_000 };
 const CACHE = { ttlMs: 1000, timeoutMs: 1000, onError: () => undefined };
 
@@ -67,6 +72,32 @@ export function appDeps(deps: Partial<AppDeps> = {}): AppDeps {
       read: async ({ from, to }) => ({
         definitions: DEFINITIONS,
         cohorts: COHORTS.filter(({ week }) => week >= from && week <= to),
+      }),
+      ...CACHE,
+    }),
+    breakdowns: new RollupCache({
+      read: async ({ dimension, range, limit }) => {
+        const persons = range.from === range.to ? 2 : null;
+        const listed = VALUES.slice(0, limit).map((value) => ({ ...value, persons }));
+        return {
+          ...{ definitions: DEFINITIONS, refreshedAt: "2024-05-17T12:00:00.000Z", dimensions: DIMENSIONS },
+          ...{ dimension, range, values: listed },
+          totals: { events: 24, sessions: 9, person_days: 6, persons },
+          other: {
+            ...{
+              value_count: VALUES.length - listed.length,
+              events: 24 - listed.reduce((n, { events }) => n + events, 0),
+            },
+            ...{ sessions: persons, person_days: persons, persons },
+          },
+        };
+      },
+      ...CACHE,
+    }),
+    hours: new RollupCache({
+      read: async ({ date = "2024-05-17" }) => ({
+        ...{ definitions: DEFINITIONS, refreshedAt: null, dimensions: [], date },
+        hours: [{ hour: `${date}T00:00:00+02:00`, events: 3, persons: 2, sessions: 1 }],
       }),
       ...CACHE,
     }),

@@ -68,6 +68,15 @@ export class TimeZone {
     return (this.last = this.offsets.spanAt(epochMs)).offsetMs;
   }
 
+  /** The local time of a moment with its offset, to the second: `2026-05-17T09:00:00+02:00`. @param epochMs epoch ms */
+  toIso(epochMs: number): string {
+    const offsetMs = this.offsetAt(epochMs);
+    const minutes = Math.round(Math.abs(offsetMs) / 60_000);
+    const [hour, minute] = [Math.floor(minutes / 60), minutes % 60].map((part) => String(part).padStart(2, "0"));
+    const local = new Date(epochMs + offsetMs).toISOString().slice(0, -5);
+    return `${local}${offsetMs < 0 ? "-" : "+"}${hour}:${minute}`;
+  }
+
   /**
    * The first moment of a local day, epoch ms: the first one whose local date is this day or, when the zone skipped this day, a later
    * one.

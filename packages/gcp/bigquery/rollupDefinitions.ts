@@ -1,4 +1,5 @@
-import { UTC_NAME } from "@eventlogger/events/zone/zoneName";
+import { TimeZone } from "@eventlogger/events/zone/timeZone";
+import { timeZoneProblem, UTC_NAME } from "@eventlogger/events/zone/zoneName";
 import type { ResultRow } from "./query";
 
 /** What the numbers of an answer mean. */
@@ -17,4 +18,10 @@ export const definitionsSql = `active.generation, JSON_VALUE(settings, '$.sessio
 export function definitionsOf(row: ResultRow): RollupDefinitions {
   const timeZone = row.textOrNull("time_zone") ?? UTC_NAME;
   return { generation: row.number("generation"), timeZone, sessionGapMs: row.number("session_gap_ms") };
+}
+
+/** The zone of the days. UTC when this release of Node.js does not know it: then today may begin a day early or late. */
+export function zoneOf(definitions: RollupDefinitions | undefined): TimeZone {
+  const name = definitions?.timeZone ?? UTC_NAME;
+  return timeZoneProblem(name) === undefined ? TimeZone.of(name) : TimeZone.UTC;
 }

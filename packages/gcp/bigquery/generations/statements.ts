@@ -1,7 +1,6 @@
 import type { BigQuery } from "@google-cloud/bigquery";
-import { setTimeout as sleep } from "node:timers/promises";
-import { backoffMs } from "@eventlogger/process/backoff";
 import { withPermission } from "../../api/permission";
+import { retryConflicts } from "../conflicts";
 import { runChange, runQuery, type ResultRow } from "../query";
 import { generationsTable } from "../tables";
 import { tableReference } from "../views";
@@ -22,13 +21,6 @@ function withUpdatePermission<T>(bigquery: BigQuery, dataset: string, call: () =
 
 type Params = Readonly<Record<string, string | number>>;
 
-/** Attempts of a statement that conflicts with others. */
-const ATTEMPTS = 5;
-
-/** BigQuery runs one of several statements that change a row, and fails the others after some attempts of its own. */
-const isConcurrentUpdate = (error: unknown): boolean =>
-  error instanceof Error && /concurrent update|could not serialize access/i.test(error.message);
-
 /** Runs a query of the table `generations`. @throws Error that names the missing permission, or the client's error */
 export function queryGenerations(
   bigquery: BigQuery,
@@ -44,18 +36,6 @@ export function queryGenerations(
  * @returns the number of changed rows
  * @throws Error that names the missing permission, or the client's error
  */
-export async function changeGenerations(
-  bigquery: BigQuery,
-  dataset: string,
-  sql: string,
-  params?: Params,
-): Promise<number> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await withUpdatePermission(bigquery, dataset, () => runChange(bigquery, sql, params));
-    } catch (error) {
-      if (!isConcurrentUpdate(error) || attempt >= ATTEMPTS) throw error;
-    }
-    await sleep(backoffMs(attempt, { initialMs: 500, maxMs: 5000 }));
-  }
+export function changeGenerations(bigquery: BigQuery, dataset: string, sql: string, params?: Params): Promise<number> {
+  return retryConflicts(() => withUpdatePermission(bigquery, dataset, () => runChange(bigquery, sql, params)));
 }

@@ -52,6 +52,7 @@ function startOfDay(timeZone: string): StartOfDay {
 /**
  * Reads what the table `events` has lost, by BigQuery's clock.
  * @param timeZone IANA name of the zone of the days of the numbers
+ * @param aheadMs looks at what it will have lost after this time; ms
  * @returns undefined when no rows were deleted
  * @throws Error that names the missing permission, or the client's error
  */
@@ -59,12 +60,13 @@ export async function readHorizon(
   bigquery: BigQuery,
   dataset: string,
   timeZone: string = UTC_NAME,
+  aheadMs = 0,
 ): Promise<Horizon | undefined> {
   const metadata = await existingTable(bigquery, dataset, eventsTable);
   if (!metadata) return undefined;
   const retention = eventRetention(metadata);
   if (retention.expirationMs === undefined && retention.completeSince === undefined) return undefined;
-  const since = completeSince(retention, await bigQueryNow(bigquery));
+  const since = completeSince(retention, (await bigQueryNow(bigquery)) + aheadMs);
   return since === undefined ? undefined : horizonAt(since, startOfDay(timeZone));
 }
 

@@ -26,4 +26,14 @@ export class MeteredQueries {
     this.bytes += Number(metadata.statistics?.query?.totalBytesProcessed ?? 0);
     return rows.map((row) => new ResultRow(row as Record<string, unknown>));
   }
+
+  /**
+   * Asks how many bytes a statement would read, without running it, and adds them up.
+   * @throws Error of the BigQuery client when the statement is rejected
+   */
+  async estimate(query: string): Promise<void> {
+    const [job] = await this.bigquery.createQueryJob({ query, dryRun: true });
+    const { statistics } = job.metadata as JobMetadata;
+    this.bytes += Number(statistics?.totalBytesProcessed ?? 0);
+  }
 }
