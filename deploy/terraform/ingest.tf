@@ -3,16 +3,20 @@ locals {
 
   key_files = var.read_keys ? ["write-keys", "read-keys"] : ["write-keys"]
 
-  # Cloud Run sets PORT. It kills an instance 10 seconds after SIGTERM, so ingest finishes what is in flight before that.
-  ingest_settings = merge({
+  # Cloud Run sets PORT. It kills an instance 10 seconds after SIGTERM, so ingest finishes what is in flight before that. Requests
+  # come from a link-local address with the address of the client in X-Forwarded-For.
+  own_settings = {
     PROJECT         = var.project
     TOPIC           = var.topic
     DATASET         = var.dataset
     DRAIN_TIMEOUT   = "8s"
     PUBLISH_TIMEOUT = "7s"
-    ACCESS_LOG      = "problems"
     TRUSTED_PROXIES = "169.254.0.0/16"
-  }, { for name in local.key_files : "${upper(replace(name, "-", "_"))}_FILE" => "/run/secrets/${name}/keys" }, var.ingest_settings)
+  }
+
+  key_settings = { for name in local.key_files : "${upper(replace(name, "-", "_"))}_FILE" => "/run/secrets/${name}/keys" }
+
+  ingest_settings = merge(local.own_settings, local.key_settings, var.ingest_settings)
 }
 
 resource "google_cloud_run_v2_service" "ingest" {

@@ -1,25 +1,25 @@
 # Commands of eventlogger that a schedule starts. Each one is safe to interrupt and to repeat.
 
 locals {
-  jobs = {
-    for name, job in {
-      refresh = {
-        schedule = var.refresh_schedule
-        timeout  = "1800s"
-        command  = ["node", "node_modules/@eventlogger/pipeline/dist/cli/main.js"]
-        args     = ["refresh", "--project", var.project, "--dataset", var.dataset]
-      }
-      # The shell computes the day.
-      verify = {
-        schedule = var.verify_schedule
-        timeout  = "3600s"
-        command  = ["/bin/sh", "-c"]
-        args = [
-          "exec node node_modules/@eventlogger/pipeline/dist/cli/main.js verify --project ${var.project} --dataset ${var.dataset} --since $(date --utc --date '${var.verify_days} days ago' +%F)"
-        ]
-      }
-    } : name => job if job.schedule != null
+  all_jobs = {
+    refresh = {
+      schedule = var.refresh_schedule
+      timeout  = "1800s"
+      command  = ["node", "node_modules/@eventlogger/pipeline/dist/cli/main.js"]
+      args     = ["refresh", "--project", var.project, "--dataset", var.dataset]
+    }
+    # The shell computes the day.
+    verify = {
+      schedule = var.verify_schedule
+      timeout  = "3600s"
+      command  = ["/bin/sh", "-c"]
+      args = [
+        "exec node node_modules/@eventlogger/pipeline/dist/cli/main.js verify --project ${var.project} --dataset ${var.dataset} --since $(date --utc --date '${var.verify_days} days ago' +%F)"
+      ]
+    }
   }
+
+  jobs = { for name, job in local.all_jobs : name => job if job.schedule != null }
 }
 
 resource "google_cloud_run_v2_job" "jobs" {

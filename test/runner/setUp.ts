@@ -7,6 +7,7 @@ import { ensureSubmitter } from "@eventlogger/pipeline/runners/dataflow/submitte
 import { cacheDir } from "@eventlogger/process/packageRoot";
 import { ensureBootProgram } from "@eventlogger/tools/images/bootProgram";
 import { ensureChromium } from "../client/testing/chromium";
+import { ensureKustomize } from "../deploy/testing/kustomize";
 import { ensureJavaLibrary } from "../segment/testing/javaLibrary";
 import { ensurePrometheus } from "../monitoring/testing/programs";
 import { ensurePythonLibrary } from "../segment/testing/pythonLibrary";
@@ -30,7 +31,10 @@ const GROUPS: readonly (readonly (readonly [SetUpStep, Install])[])[] = [
     ["expansion service", (onProgress) => ensureExpansionClasspath({ cacheDir, onProgress })],
     ["Segment's Java library", ensureJavaLibrary],
   ],
-  [["boot program", (onProgress) => ensureBootProgram(onProgress)]],
+  [
+    ["boot program", (onProgress) => ensureBootProgram(onProgress)],
+    ["kustomize", ensureKustomize],
+  ],
   [
     ["nginx", ensureNginx],
     ["Prometheus", ensurePrometheus],

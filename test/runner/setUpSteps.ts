@@ -10,6 +10,7 @@ export type SetUpStep =
   | "expansion service"
   | "Dataflow submitter"
   | "boot program"
+  | "kustomize"
   | "nginx"
   | "Prometheus"
   | "Chromium"
@@ -24,6 +25,7 @@ const STEP_OF_SOURCE: Readonly<Record<string, SetUpStep>> = {
   "packages/beam/expansion/classpath.ts": "expansion service",
   "pipeline/runners/dataflow/submitter/environment.ts": "Dataflow submitter",
   "tools/images/bootProgram.ts": "boot program",
+  "test/deploy/testing/kustomize.ts": "kustomize",
   "nginx/findNginx.ts": "nginx",
   "test/client/testing/chromium.ts": "Chromium",
   "test/monitoring/testing/programs.ts": "Prometheus",

@@ -64,7 +64,12 @@ function viewEntries(declared: readonly View[]): ViewEntry[] {
         `The view ${name} reads a view that reads views. Add a resource for views of level ${level} to deploy/terraform/warehouse.tf`,
       );
     }
-    if (query.replaceAll(PROJECT, "").replaceAll(DATASET, "").match(/[$%]\{/)) {
+    if (
+      query
+        .replaceAll(PROJECT, "")
+        .replaceAll(DATASET, "")
+        .match(/[$%]\{/)
+    ) {
       throw new Error(`The query of the view ${name} contains \${ or %{, which Terraform would replace`);
     }
     levels.set(name, level);
