@@ -64,10 +64,9 @@ describe("The page of a job's graph, in Chromium", function () {
   });
 
   /** Names of the boxes, in the order of the Tab key. */
-  const boxes = (): Promise<(string | null)[]> =>
-    page.locator("#graph .node").evaluateAll((all) => all.map((box) => box.getAttribute("data-id")));
-  const focused = (): Promise<string | null> =>
-    page.evaluate("document.activeElement.getAttribute('data-id')") as Promise<string | null>;
+  const boxes = async (): Promise<(string | null)[]> =>
+    Promise.all((await page.locator("#graph .node").all()).map((box) => box.getAttribute("data-id")));
+  const focused = (): Promise<string | null> => page.locator(":focus").getAttribute("data-id");
   const details = (): Promise<string> => page.locator("#details").innerText();
 
   it("shows closed composites at first, and loads nothing else", async () => {

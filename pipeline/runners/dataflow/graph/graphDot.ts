@@ -1,6 +1,6 @@
 import type { GraphNode, PipelineGraph } from "./pipelineGraph";
 
-/** Text in double quotes. A backslash in a name is doubled, because DOT would read `\\"` as a quote. */
+/** Text in double quotes. A backslash in a name is doubled: before a quote, DOT reads it as an escape. */
 const quoted = (text: string): string => `"${text.replace(/[\\"]/g, "\\$&")}"`;
 
 const SHAPES: Readonly<Record<string, string>> = {
