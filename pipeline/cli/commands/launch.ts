@@ -63,7 +63,10 @@ export const launchCommand = defineCommand({
       "runs the workers in a private network",
     ],
     ["$0 launch … --check-only", "shows what each preflight check finds, and submits nothing"],
-    ["$0 launch … --dry-run --output plan", "writes plan/job.json and plan/pipeline.pb and explains them"],
+    [
+      "$0 launch … --dry-run --output plan",
+      "writes the request and its graph to plan/, and explains it; open plan/graph.html in a browser",
+    ],
   ],
   check: (o) => [...checkLaunchOptions(o), ...checkOnlyProblems(o)],
   async run(o) {

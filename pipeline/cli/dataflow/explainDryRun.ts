@@ -73,6 +73,7 @@ export function explainDryRun(
     `steps     ${steps.length}, of which ${stateful.length} keep state by their name; an update must map their names if they change:`,
     ...stateful.map(({ name, keeps }) => `          ${name} (${keeps})`),
     "",
-    `written   ${join(dir, "job.json")}, ${join(dir, "pipeline.pb")}`,
+    `written   ${["job.json", "pipeline.pb", "graph.dot"].map((name) => join(dir, name)).join(", ")}`,
+    `graph     open ${join(dir, "graph.html")} in a browser to see the steps and how elements flow between them`,
   ];
 }

@@ -53,6 +53,32 @@ interface JobJson {
   };
 }
 
+/** A graph as Graphviz has drawn it. */
+interface DrawnGraph {
+  readonly objects: readonly { readonly name: string }[];
+  readonly edges: readonly { readonly tail: number; readonly head: number }[];
+}
+
+/** The names of the steps that a service runs, and `STEP -> STEP` for each collection between two, from the encoded proto. */
+function flowsOf(proto: Uint8Array): { readonly steps: readonly string[]; readonly flows: ReadonlySet<string> } {
+  const transforms = Object.values(runnerApi.Pipeline.fromBinary(proto).components?.transforms ?? {});
+  const sources = transforms.filter(({ spec }) => spec?.urn === "beam:transform:pubsub_read:v1");
+  const steps = transforms.filter(
+    (transform) =>
+      sources.includes(transform) ||
+      (transform.spec !== undefined &&
+        transform.subtransforms.length === 0 &&
+        // The service replaces the whole source.
+        !sources.some(({ uniqueName }) => transform.uniqueName.startsWith(`${uniqueName}/`))),
+  );
+  const flows = steps.flatMap((from) =>
+    steps
+      .filter((to) => Object.values(from.outputs).some((collection) => Object.values(to.inputs).includes(collection)))
+      .map((to) => `${from.uniqueName} -> ${to.uniqueName}`),
+  );
+  return { steps: steps.map(({ uniqueName }) => uniqueName), flows: new Set(flows) };
+}
+
 describe("eventlogger launch and update", function () {
   this.timeout(300_000);
   const bigquery = useBigQueryEmulator();
@@ -257,6 +283,31 @@ describe("eventlogger launch and update", function () {
       );
     });
 
+    it("writes the graph of the job in a dry run, which Graphviz can draw, with every step and every flow of elements", async () => {
+      // A module of ES syntax only.
+      const graphviz = await import("@viz-js/viz");
+      const { steps, flows } = flowsOf(readFileSync(join(dir, "plan", "pipeline.pb")));
+      const { output, status } = (await graphviz.instance()).render(
+        readFileSync(join(dir, "plan", "graph.dot"), "utf8"),
+        {
+          format: "json0",
+        },
+      );
+      assert.ok(status === "success");
+      const drawn = JSON.parse(output) as DrawnGraph;
+      const names = drawn.objects.map(({ name }) => name);
+      const cluster = /^cluster /;
+      assert.deepEqual(names.filter((name) => !cluster.test(name)).sort(), [...steps].sort());
+      assert.ok(names.includes("cluster CountUsers/UserDeltas"));
+      const edges = drawn.edges.map(({ tail, head }) => `${names[tail]} -> ${names[head]}`);
+      assert.deepEqual(edges.sort(), [...flows].sort());
+      assert.match(JSON.stringify(drawn), /subscription events-pipeline-replay-g1/);
+      const page = readFileSync(join(dir, "plan", "graph.html"), "utf8");
+      assert.match(page, /<title>Job eventlogger<\/title>/);
+      assert.match(page, /table analytics\.daily_rollup_versions/);
+      assert.doesNotMatch(page, /(src|href)="/);
+    });
+
     it("explains the job in a dry run", () => {
       for (const line of [
         /^dry run: nothing was submitted/m,
@@ -265,6 +316,7 @@ describe("eventlogger launch and update", function () {
         /^workers +2 initially, at most 5, machine type n2-standard-2; an SDK process per vCPU; network regions.*; no public IP addresses; service account w@some-project/m,
         /^stages +1 file, [\d.]+ MB, under gs:\/\/some-bucket\/ev\/staging/m,
         /^ +CountUsers\/UserLedger \(state\)$/m,
+        /^graph +open \S+\/plan\/graph\.html in a browser/m,
       ]) {
         assert.match(dryRun.stdout, line);
       }

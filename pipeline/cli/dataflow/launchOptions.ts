@@ -192,13 +192,14 @@ export const launchOptions = {
   },
   dryRun: {
     type: "boolean",
-    describe: "Write the request to files and explain it, but submit nothing. Needs no credentials",
+    describe:
+      "Write the request and the graph of the job to files and explain them, but submit nothing. Needs no credentials",
     default: false,
     group: "Submission:",
   },
   output: {
     type: "string",
-    describe: "Folder for job.json and pipeline.pb of a dry run. Default: eventlogger-dry-run",
+    describe: "Folder for the files of a dry run. Default: eventlogger-dry-run",
     optional: true,
     group: "Submission:",
   },

@@ -65,7 +65,7 @@ export class SubmissionRun {
     return this.stoppable(buildJob(this.o, target, this.say));
   }
 
-  /** Stages the files and submits the job. With `outputDir`, only writes the request to that folder. */
+  /** Stages the files and submits the job. With `outputDir`, only writes the request and the graph of the job to that folder. */
   async submit(
     target: JobTarget,
     built: BuiltPipeline,
@@ -73,7 +73,13 @@ export class SubmissionRun {
   ): Promise<Submitted> {
     const { o, say, output, signal } = this;
     const onSent = (): void => void (this.sent = true);
-    return submitJob(o, target, built, { ...options, say, output, signal, onSent });
+    const submitted = await submitJob(o, target, built, { ...options, say, output, signal, onSent });
+    if (options.outputDir !== undefined) {
+      // Imported here, because Beam takes a while to load.
+      const { writeGraph } = await import("./writeGraph.js");
+      writeGraph(options.outputDir, o, target, built.proto);
+    }
+    return submitted;
   }
 
   /**

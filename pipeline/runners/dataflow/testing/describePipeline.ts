@@ -1,6 +1,6 @@
 import "@eventlogger/beam/sdk";
-import { tables } from "@eventlogger/gcp/bigquery/tables";
 import * as runnerApi from "apache-beam/proto/beam_runner_api";
+import { tableIn } from "../graph/pipelineGraph";
 
 /** The properties of a Dataflow pipeline that must not change unnoticed; plain JSON. */
 export interface PipelineDescription {
@@ -66,12 +66,6 @@ function windowing(components: runnerApi.Components, strategy: runnerApi.Windowi
     environment: environmentId === "jsEnvironment" ? "typescript" : environmentId,
     ...plain,
   };
-}
-
-/** The table in the configuration of a write, which Java serialised with its length before it. A project begins with a letter. */
-function tableIn(configuration: Uint8Array | undefined): string | undefined {
-  const pattern = new RegExp(`[a-z][\\w-]*:\\w+\\.(${tables.map(({ name }) => name).join("|")})`);
-  return pattern.exec(Buffer.from(configuration ?? []).toString("latin1"))?.[0];
 }
 
 /** Describes a pipeline. @param nodeModules modules that workers load */
