@@ -4,9 +4,10 @@ import { join } from "node:path";
 import { DAY_MS } from "@eventlogger/events/day";
 import type { AnalyticsEvent } from "@eventlogger/events/event";
 import { validateEvent } from "@eventlogger/events/validation";
+import { refreshBreakdowns } from "@eventlogger/gcp/bigquery/breakdowns/refreshBreakdowns";
 import { runQuery, type ResultRow } from "@eventlogger/gcp/bigquery/query";
 import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
-import { eventRow } from "@eventlogger/pipeline/io/bigquery/eventRow";
+import { insertEvents } from "@eventlogger/pipeline/breakdowns/testing/breakdownRows";
 import { dailyNumbers } from "@eventlogger/pipeline/rebuild/testing/dailyNumbers";
 import { retentionRows, rollupRows } from "@eventlogger/pipeline/testing/expectedRows";
 import { repositoryRoot } from "@eventlogger/process/packageRoot";
@@ -76,11 +77,10 @@ describe("the page about SQL", function () {
   before(async () => {
     const dataset = await fixture.datasetWithGeneration();
     const tables = fixture.bigquery.dataset(dataset);
-    for (let i = 0; i < stored.length; i += 500) {
-      await tables.table("events").insert(stored.slice(i, i + 500).map(eventRow));
-    }
+    await insertEvents(fixture.bigquery, dataset, stored);
     await tables.table("daily_rollup_versions").insert(rollupRows(numbers));
     await tables.table("weekly_retention_versions").insert(retentionRows(retention));
+    await refreshBreakdowns(fixture.bigquery, { dataset, dimensions: ["country"] });
     const page = readFileSync(join(repositoryRoot, "docs", "sql.md"), "utf8");
     queries = queriesOf(page, fixture.project, dataset);
   });
@@ -114,7 +114,12 @@ describe("the page about SQL", function () {
   it("the query about weeks adds up days, and has the persons of each week", async () => {
     const rows = await answer("How does a week compare with the one before?", (row) => [
       // BigQuery returns a date, the emulator midnight.
-      ...[row.text("week").slice(0, 10), row.number("sessions"), row.number("new_persons"), row.numberOrNull("persons")],
+      ...[
+        row.text("week").slice(0, 10),
+        row.number("sessions"),
+        row.number("new_persons"),
+        row.numberOrNull("persons"),
+      ],
       row.numberOrNull("sessions_change_percent"),
     ]);
     const days = [...numbers].filter(([date]) => date >= "2026-05-04");

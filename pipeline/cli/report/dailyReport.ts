@@ -63,7 +63,7 @@ export function dailyReport(rollups: DailyRollups, range: DayRange, asOf: Date, 
     lines: (width) => {
       const [headings = "", ...rows] = alignedLines([HEADINGS, ...stats.map(cells)], ALIGNMENTS);
       const contained =
-        watermark === null ? "" : ` They contain all events that were published until ${watermark.slice(0, 19)}Z.`;
+        watermark === null ? "" : ` All events that were published until ${watermark.slice(0, 19)}Z are counted.`;
       return [
         paint.bold(`${range.from} to ${range.to}`) + paint.dim(`  days of ${timeZone}, generation ${generation}`),
         ...["", ...chartLines(stats, range, width), ""],
