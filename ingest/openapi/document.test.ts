@@ -211,6 +211,7 @@ const CASES: Readonly<Record<string, Readonly<Record<string, readonly Case[]>>>>
     ...withQuery("dimension=country", READ_CASES),
     200: [
       { query: "?dimension=country" },
+      { query: "?dimension=country&format=csv" },
       { query: "?dimension=properties.plan&from=2024-05-17&to=17/05/2024&limit=1" },
     ],
     400: [
@@ -224,7 +225,7 @@ const CASES: Readonly<Record<string, Readonly<Record<string, readonly Case[]>>>>
   },
   "get /hours/": {
     ...READ_CASES,
-    200: [{}, { query: "?date=2024-05-01" }, { query: "?date=01/05/2024" }],
+    200: [{}, { query: "?date=2024-05-01" }, { query: "?date=01/05/2024" }, { query: "?format=csv" }],
     400: [{ query: "?date=x" }, { query: "?from=2024-05-01" }, { query: "?date=2024-05-01&date=2024-05-02" }],
   },
   "get /client/eventlogger.js": {

@@ -378,9 +378,13 @@ export function openApiDocument(settings: DocumentedSettings): OpenApiDocument {
             `Of the last ${DEFAULT_DAYS} days by default; a range has at most ${MAX_DAYS} days. The numbers are those of the last ` +
             "refresh. other has the exact numbers of all values that are not listed.",
           security: readSecurity,
-          parameters: [DIMENSION, ...RANGE_PARAMETERS, LIMIT],
+          parameters: [DIMENSION, FORMAT, ...RANGE_PARAMETERS, LIMIT],
           responses: {
-            200: ok("The values in descending order of events", ref("BreakdownAnswer")),
+            200: jsonOrCsv(
+              "The values in descending order of events",
+              ref("BreakdownAnswer"),
+              "value, events, sessions, person_days and persons; the last row, (other), has all values that are not listed",
+            ),
             ...READ_ERRORS,
           },
         },
@@ -391,8 +395,11 @@ export function openApiDocument(settings: DocumentedSettings): OpenApiDocument {
           summary: "Returns the hours of a day",
           description: "The numbers are those of the last refresh.",
           security: readSecurity,
-          parameters: [day("date", "The day; by default today in time_zone"), REQUEST_ID],
-          responses: { 200: ok("The hours in ascending order", ref("HoursAnswer")), ...READ_ERRORS },
+          parameters: [day("date", "The day; by default today in time_zone"), FORMAT, REQUEST_ID],
+          responses: {
+            200: jsonOrCsv("The hours in ascending order", ref("HoursAnswer"), "hour, events, persons and sessions"),
+            ...READ_ERRORS,
+          },
         },
       },
       "/events/": {

@@ -1,7 +1,7 @@
 import { dayOf, dayToIso, parseDay } from "@eventlogger/events/day";
 import type { TimeZone } from "@eventlogger/events/zone/timeZone";
 import type { DayRange } from "@eventlogger/gcp/bigquery/dailyRollups";
-import { parameterRefusal, refuseOtherParameters } from "./parameters";
+import { refusal, refuseUnknownParameters } from "./parameters";
 
 /** Number of days without `from`. */
 export const DEFAULT_DAYS = 90;
@@ -15,7 +15,7 @@ export function parseDayParameter(query: URLSearchParams, field: "from" | "to" |
   const day = values.length === 1 ? parseDay(values[0] ?? "") : undefined;
   if (day !== undefined) return day;
   const given = values.length === 1 ? JSON.stringify(values[0]?.slice(0, 100)) : `${values.length} values`;
-  throw parameterRefusal(field, `must be one calendar date, as YYYY-MM-DD or dd/mm/yyyy, not ${given}`);
+  throw refusal(field, `must be one calendar date, as YYYY-MM-DD or dd/mm/yyyy, not ${given}`);
 }
 
 /** The days that a request asks for. Without `to` they depend on the time zone of the numbers, which only the answer has. */
@@ -30,11 +30,11 @@ export interface RequestedDays {
  * Reads `from` and `to` of a query. Without `to` the range ends tomorrow, because event times may be 24 hours ahead; without
  * `from` it begins 90 days before its end, today included. Today is the date in the time zone of the numbers.
  * @param now epoch milliseconds
- * @param others names of the other parameters of the path
+ * @param others further parameters of the path
  * @throws RequestError INVALID_PARAMETER with the name of the parameter
  */
 export function parseDateRange(query: URLSearchParams, now: number, others: readonly string[] = []): RequestedDays {
-  refuseOtherParameters(query, ["from", "to", ...others]);
+  refuseUnknownParameters(query, [...others, "from", "to"]);
   const givenFrom = parseDayParameter(query, "from");
   const givenTo = parseDayParameter(query, "to");
   const range = (today: number): Days => {
@@ -43,10 +43,10 @@ export function parseDateRange(query: URLSearchParams, now: number, others: read
   };
   const today = dayOf(now);
   const { from, to } = range(today);
-  if (from > to) throw parameterRefusal("from", `must not be after to (${dayToIso(from)} > ${dayToIso(to)})`);
+  if (from > to) throw refusal("from", `must not be after to (${dayToIso(from)} > ${dayToIso(to)})`);
   if (to - from >= MAX_DAYS) {
     const end = givenTo === undefined ? " (without to, the range ends tomorrow)" : "";
-    throw parameterRefusal("from", `must be at most ${MAX_DAYS} days before the end of the range, both included${end}`);
+    throw refusal("from", `must be at most ${MAX_DAYS} days before the end of the range, both included${end}`);
   }
   // Somewhere it is still yesterday, and elsewhere tomorrow already.
   const widest = { from: range(today - 1).from, to: range(today + 1).to };

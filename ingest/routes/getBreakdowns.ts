@@ -7,12 +7,14 @@ import type {
 } from "@eventlogger/gcp/bigquery/breakdowns/breakdown";
 import type { BreakdownRequest } from "@eventlogger/gcp/bigquery/breakdowns/readBreakdown";
 import { dimensionProblem } from "@eventlogger/gcp/bigquery/breakdowns/dimensions";
+import { breakdownTable } from "@eventlogger/gcp/bigquery/statistics/breakdownTable";
 import { zoneOf } from "@eventlogger/gcp/bigquery/rollupDefinitions";
 import { admit, type AdmissionCheck } from "../access/admission";
 import type { RollupCache, Snapshot } from "../rollups/rollupCache";
 import { generationOf, type AnsweredGeneration } from "./answeredGeneration";
+import { answerCsv, answerFormat, answerJson, FORMAT_PARAMETER } from "./answers/answerFormat";
 import { parseDateRange, type RequestedDays } from "./dateRange";
-import { parameterRefusal, singleValue } from "./parameters";
+import { refusal, singleParameter } from "./parameters";
 
 /** Number of values without `limit`. */
 export const DEFAULT_VALUES = 10;
@@ -37,20 +39,20 @@ export interface BreakdownAnswer extends AnsweredGeneration {
 
 /** @throws RequestError INVALID_PARAMETER */
 function parseLimit(query: URLSearchParams): number {
-  const text = singleValue(query, "limit");
+  const text = singleParameter(query, "limit");
   if (text === undefined) return DEFAULT_VALUES;
   const limit = /^\d{1,4}$/.test(text) ? Number(text) : 0;
   if (limit >= 1 && limit <= MAX_VALUES) return limit;
-  throw parameterRefusal("limit", `must be a whole number from 1 to ${MAX_VALUES}, not ${JSON.stringify(text.slice(0, 100))}`);
+  throw refusal("limit", `must be a whole number from 1 to ${MAX_VALUES}, not ${JSON.stringify(text.slice(0, 100))}`);
 }
 
 /** @throws RequestError INVALID_PARAMETER */
 function parseDimension(query: URLSearchParams): string {
-  const dimension = singleValue(query, "dimension");
+  const dimension = singleParameter(query, "dimension");
   if (dimension === undefined)
-    throw parameterRefusal("dimension", "is required: the dimension whose values are counted, such as country");
+    throw refusal("dimension", "is required: the dimension whose values are counted, such as country");
   const problem = dimensionProblem(dimension);
-  if (problem !== undefined) throw parameterRefusal("dimension", problem);
+  if (problem !== undefined) throw refusal("dimension", problem);
   return dimension;
 }
 
@@ -76,15 +78,19 @@ export function createGetBreakdowns(breakdowns: BreakdownCache, check: Admission
   return async function getBreakdowns(ctx) {
     admit(ctx, check);
     const query = new URLSearchParams(ctx.querystring);
-    const requested = parseDateRange(query, Date.now(), ["dimension", "limit"]);
+    const requested = parseDateRange(query, Date.now(), ["dimension", "limit", FORMAT_PARAMETER]);
+    const format = answerFormat(ctx, query);
     const [dimension, limit] = [parseDimension(query), parseLimit(query)];
     const found = await readInZone(breakdowns, { dimension, limit }, requested);
     const { dimensions, range, totals, values, other } = found;
     if (dimensions.length > 0 && !dimensions.includes(dimension)) {
-      throw parameterRefusal(
+      throw refusal(
         "dimension",
         `${JSON.stringify(dimension)} is not computed: the dimensions are ${dimensions.join(", ")}`,
       );
+    }
+    if (format === "csv") {
+      return answerCsv(ctx, `${dimension.replace(/\W/g, "-")}_${range.from}_${range.to}`, breakdownTable(found));
     }
     const body: BreakdownAnswer = {
       ...generationOf(found.definitions),
@@ -92,7 +98,6 @@ export function createGetBreakdowns(breakdowns: BreakdownCache, check: Admission
       refreshed_at: found.refreshedAt,
       ...{ dimension, dimensions, from: range.from, to: range.to, totals, values, other },
     };
-    ctx.set("Cache-Control", "no-cache");
-    ctx.body = body;
+    answerJson(ctx, body);
   };
 }

@@ -7,7 +7,7 @@ import { admit, type AdmissionCheck } from "../access/admission";
 import { answerCsv, answerFormat, answerJson, FORMAT_PARAMETER, type AnswerFormat } from "./answers/answerFormat";
 import { parseDateRange } from "./dateRange";
 import { generationOf, type AnsweredGeneration } from "./answeredGeneration";
-import { parameterRefusal, singleValue } from "./parameters";
+import { refusal, singleParameter } from "./parameters";
 import type { RollupCache } from "../rollups/rollupCache";
 
 export interface EventStatistics extends AnsweredGeneration {
@@ -31,14 +31,14 @@ export const DATE_FORMAT_PARAMETER = "date_format";
 
 /** @throws RequestError INVALID_PARAMETER */
 function dateFormatOf(query: URLSearchParams, format: AnswerFormat): DateFormat {
-  const asked = singleValue(query, DATE_FORMAT_PARAMETER);
+  const asked = singleParameter(query, DATE_FORMAT_PARAMETER);
   if (asked === undefined) return format === "csv" ? "iso" : "dmy";
   const known = DATE_FORMATS.find((name) => name === asked);
   if (known === undefined) {
-    throw parameterRefusal(DATE_FORMAT_PARAMETER, `must be dmy or iso, not ${JSON.stringify(asked.slice(0, 100))}`);
+    throw refusal(DATE_FORMAT_PARAMETER, `must be dmy or iso, not ${JSON.stringify(asked.slice(0, 100))}`);
   }
   if (format === "csv" && known === "dmy") {
-    throw parameterRefusal(DATE_FORMAT_PARAMETER, "must be iso, because dates in CSV are always YYYY-MM-DD");
+    throw refusal(DATE_FORMAT_PARAMETER, "must be iso, because dates in CSV are always YYYY-MM-DD");
   }
   return known;
 }

@@ -1,11 +1,13 @@
 import type { Middleware } from "koa";
 import { dayToIso } from "@eventlogger/events/day";
 import type { HourNumbers, Hours } from "@eventlogger/gcp/bigquery/breakdowns/breakdown";
+import { hoursTable } from "@eventlogger/gcp/bigquery/statistics/breakdownTable";
 import { admit, type AdmissionCheck } from "../access/admission";
 import type { RollupCache } from "../rollups/rollupCache";
 import { generationOf, type AnsweredGeneration } from "./answeredGeneration";
+import { answerCsv, answerFormat, answerJson, FORMAT_PARAMETER } from "./answers/answerFormat";
 import { parseDayParameter } from "./dateRange";
-import { refuseOtherParameters } from "./parameters";
+import { refuseUnknownParameters } from "./parameters";
 
 /** What `GET /hours/` reads. */
 export interface HoursRequest {
@@ -33,16 +35,17 @@ export function createGetHours(
   return async function getHours(ctx) {
     admit(ctx, check);
     const query = new URLSearchParams(ctx.querystring);
-    refuseOtherParameters(query, ["date"]);
+    refuseUnknownParameters(query, ["date", FORMAT_PARAMETER]);
+    const format = answerFormat(ctx, query);
     const day = parseDayParameter(query, "date");
     const found = await hours.get({ date: day === undefined ? undefined : dayToIso(day) });
+    if (format === "csv") return answerCsv(ctx, `hours_${found.date}`, hoursTable(found));
     const body: HoursAnswer = {
       ...generationOf(found.definitions),
       as_of: found.asOf.toISOString(),
       refreshed_at: found.refreshedAt,
       ...{ date: found.date, dimensions: found.dimensions, hours: found.hours },
     };
-    ctx.set("Cache-Control", "no-cache");
-    ctx.body = body;
+    answerJson(ctx, body);
   };
 }

@@ -2,6 +2,7 @@ import { countsBots, isRunning, timeZoneOf, type Generation } from "@eventlogger
 import type { GenerationTotals } from "@eventlogger/gcp/bigquery/generations/generationTotals";
 import { formatDuration } from "@eventlogger/options/options";
 import { grouped } from "@eventlogger/options/terminal";
+import { alignedLines } from "./textTable";
 
 export interface ListedGeneration {
   readonly row: Generation;
@@ -61,14 +62,7 @@ function cells({ row, totals }: ListedGeneration): string[] {
 
 /** The generations as a table for people; times are UTC. */
 export function generationLines(generations: readonly ListedGeneration[]): string[] {
-  const rows = [HEADINGS, ...generations.map(cells)];
-  const widths = HEADINGS.map((_, column) => Math.max(...rows.map((row) => (row[column] as string).length)));
-  return rows.map((row) =>
-    row
-      .map((text, column) => text.padEnd(widths[column] as number))
-      .join("  ")
-      .trimEnd(),
-  );
+  return alignedLines([HEADINGS, ...generations.map(cells)]);
 }
 
 /** A generation as JSON, without the secret in its settings. */

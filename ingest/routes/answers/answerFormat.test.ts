@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import type { BreakdownAnswer } from "../getBreakdowns";
 import type { EventStatistics } from "../getEvent";
+import type { HoursAnswer } from "../getHours";
 import { useAppServer } from "../../testing/appServer";
 import { errorsOf } from "../../testing/requests";
 
@@ -39,6 +41,29 @@ describe("the format of an answer", () => {
       response.headers.get("content-disposition") ?? "",
       /filename="weekly-retention_2024-05-06_2024-05-13.csv"/,
     );
+  });
+
+  it("GET /breakdowns/?format=csv answers with a row for each value and one for all others, GET /hours/?format=csv with one for each hour", async () => {
+    const { url } = await serve();
+    const json = (await (await fetch(`${url}/breakdowns/?dimension=country&limit=1`)).json()) as BreakdownAnswer;
+    const csv = await fetch(`${url}/breakdowns/?dimension=country&limit=1&format=csv`);
+    const other = json.other.value_count > 0 ? [{ ...json.other, value: "(other)" }] : [];
+    assert.equal(
+      await csv.text(),
+      ["value,events,sessions,person_days,persons"]
+        .concat([...json.values, ...other].map((n) => [n.value, n.events, n.sessions, n.person_days, n.persons].join()))
+        .map((line) => `${line}\r\n`)
+        .join(""),
+    );
+    assert.match(
+      csv.headers.get("content-disposition") ?? "",
+      /filename="country_\d{4}-\d{2}-\d{2}_\d{4}-\d{2}-\d{2}\.csv"/,
+    );
+    const day = (await (await fetch(`${url}/hours/`)).json()) as HoursAnswer;
+    const hours = await fetch(`${url}/hours/`, { headers: { accept: "text/csv" } });
+    assert.ok(day.hours.length > 0);
+    const lines = day.hours.map((n) => `${n.hour},${n.events},${n.persons},${n.sessions}\r\n`);
+    assert.equal(await hours.text(), `hour,events,persons,sessions\r\n${lines.join("")}`);
   });
 
   const preferences: [accept: string, query: string, type: string][] = [
@@ -82,16 +107,16 @@ describe("the format of an answer", () => {
   const refused: [path: string, field: string, message: RegExp][] = [
     ["/event/?format=xml", "format", /^must be json or csv, not "xml"$/],
     ["/event/?format=CSV", "format", /not "CSV"/],
-    ["/event/?format=csv&format=csv", "format", /must be given once, not 2 times/],
+    ["/event/?format=csv&format=csv", "format", /must be one value, not 2/],
     ["/event/?date_format=us", "date_format", /^must be dmy or iso, not "us"$/],
-    ["/event/?date_format=iso&date_format=iso", "date_format", /once/],
+    ["/event/?date_format=iso&date_format=iso", "date_format", /must be one value/],
     ["/event/?format=csv&date_format=dmy", "date_format", /^must be iso, because dates in CSV are always YYYY-MM-DD$/],
     [
       "/event/?dateformat=iso",
       "dateformat",
-      /^is not a parameter of this path, which has from, to, date_format and format$/,
+      /^is not a parameter of this path, which has date_format, format, from and to$/,
     ],
-    ["/retention/?date_format=iso", "date_format", /^is not a parameter of this path, which has from, to and format$/],
+    ["/retention/?date_format=iso", "date_format", /^is not a parameter of this path, which has format, from and to$/],
   ];
   for (const [path, field, message] of refused) {
     it(`GET ${path} is refused, as JSON whatever Accept has, and the answer names ${field}`, async () => {

@@ -12,6 +12,11 @@ export class ResultRow {
     return number;
   }
 
+  /** As {@link number}, but null for NULL. */
+  numberOrNull(column: string): number | null {
+    return (this.columns[column] ?? null) === null ? null : this.number(column);
+  }
+
   /** A string, or a DATE or TIMESTAMP as a string. @throws TypeError for any other value */
   text(column: string): string {
     const value = this.columns[column];

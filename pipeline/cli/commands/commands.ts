@@ -7,7 +7,9 @@ import { generationsCommand } from "./generations";
 import { launchCommand } from "./launch";
 import { logsCommand } from "./logs";
 import { rebuildCommand } from "./rebuild";
+import { refreshCommand } from "./refresh";
 import { replayCommand } from "./replay";
+import { reportCommand } from "./report";
 import { restoreCommand } from "./restore";
 import { runCommand } from "./run";
 import { setupCommand } from "./setup";
@@ -30,9 +32,11 @@ export const commands: readonly Command[] = [
   drainCommand,
   cancelCommand,
   generateCommand,
+  reportCommand,
   tailCommand,
   traceCommand,
   deadLettersCommand,
+  refreshCommand,
   verifyCommand,
   generationsCommand,
   rebuildCommand,

@@ -220,7 +220,7 @@ describe("setUpBigQuery", function () {
     const { name, columns, partitionBy } = deadLettersTable;
     const [first, second, ...others] = columns;
     assert(first && second);
-    const { description: _, ...undescribed } = first;
+    const undescribed = { name: first.name, type: first.type, mode: first.mode };
     const own = { name: "team", type: "STRING", description: "Who looks after it" };
     const fields = [undescribed, { ...second, description: "An earlier text" }, ...others, own];
     await dataset.createTable(name, { schema: { fields }, timePartitioning: { type: "DAY", field: partitionBy } });
