@@ -28,7 +28,9 @@ function noise(n: number): number {
 function personsOf(day: number, today: number): number {
   const weekday = (day + 3) % 7;
   const part = day === today ? 0.55 : 1;
-  return Math.round(1800 * Math.exp((day - today) / 420) * (weekday >= 5 ? 0.62 : 1) * (0.92 + 0.16 * noise(day)) * part);
+  return Math.round(
+    1800 * Math.exp((day - today) / 420) * (weekday >= 5 ? 0.62 : 1) * (0.92 + 0.16 * noise(day)) * part,
+  );
 }
 
 export interface NumbersOptions {
@@ -50,7 +52,11 @@ export interface NumbersOptions {
  */
 export async function writeNumbers(bigquery: BigQuery, dataset: string, options: NumbersOptions): Promise<void> {
   const insert = async (table: string, rows: readonly object[]): Promise<void> => {
-    for (let i = 0; i < rows.length; i += CHUNK) await bigquery.dataset(dataset).table(table).insert(rows.slice(i, i + CHUNK));
+    for (let i = 0; i < rows.length; i += CHUNK)
+      await bigquery
+        .dataset(dataset)
+        .table(table)
+        .insert(rows.slice(i, i + CHUNK));
   };
   await insert("daily_rollup_versions", rollupRows(options));
   await insert("weekly_retention_versions", retentionRows(options));
@@ -66,7 +72,8 @@ function written(name: "updated_at" | "refreshed_at"): Record<string, string> {
 
 function rollupRows({ today, days, factor = 1 }: NumbersOptions): object[] {
   const persons = (day: number): number => (day <= today - days ? 0 : personsOf(day, today) * factor);
-  const sum = (day: number, n: number): number => Array.from({ length: n }, (_, i) => persons(day - i)).reduce((a, b) => a + b, 0);
+  const sum = (day: number, n: number): number =>
+    Array.from({ length: n }, (_, i) => persons(day - i)).reduce((a, b) => a + b, 0);
   const weekly = (day: number): number => Math.round(sum(day, 7) * 0.42);
   const monthly = (day: number): number => Math.round(sum(day, 30) * 0.2);
   let [lastWeekly, lastMonthly] = [0, 0];
@@ -93,10 +100,17 @@ function retentionRows({ today, days, factor = 1 }: NumbersOptions): object[] {
   for (let week = lastMonday; week > Math.max(today - days, today - 7 * 30); week -= 7) {
     const size = Math.round(900 + 300 * noise(week)) * factor;
     for (let offset = 0; week + 7 * offset <= today; offset++) {
-      const share = offset === 0 ? 1 : Math.max(0.08, 0.44 * 0.88 ** (offset - 1) * (0.93 + 0.14 * noise(week + offset)));
+      const share =
+        offset === 0 ? 1 : Math.max(0.08, 0.44 * 0.88 ** (offset - 1) * (0.93 + 0.14 * noise(week + offset)));
       const isOver = week + 7 * offset + 6 < today;
       rows.push({
-        ...{ generation: 1, cohort_week: dayToIso(week), week_offset: offset, version: factor, ...written("updated_at") },
+        ...{
+          generation: 1,
+          cohort_week: dayToIso(week),
+          week_offset: offset,
+          version: factor,
+          ...written("updated_at"),
+        },
         person_count: Math.round(size * (offset > 0 && !isOver ? share / 2 : share)),
       });
     }
@@ -115,14 +129,31 @@ function breakdownRows({ today, breakdownDays, factor = 1 }: NumbersOptions): ob
     const persons = personsOf(day, today) * factor;
     const all = { generation: 1, date: dayToIso(day), ...written("refreshed_at") };
     const [events, sessions] = [persons * 5, Math.round(persons * 1.34)];
-    rows.push({ ...all, dimension: ALL, value: ALL, events, persons, sessions, rank: 1, persons_below: 0, sessions_below: 0 });
+    rows.push({
+      ...all,
+      dimension: ALL,
+      value: ALL,
+      events,
+      persons,
+      sessions,
+      rank: 1,
+      persons_below: 0,
+      sessions_below: 0,
+    });
     for (const [dimension, values] of Object.entries(VALUES)) {
       let left = events;
       values.forEach((value, i) => {
         const own = i === values.length - 1 ? left : Math.round(left * 0.38);
         left -= own;
         rows.push({
-          ...{ ...all, dimension, value, events: own, persons: Math.round(own * 0.21), sessions: Math.round(own * 0.3) },
+          ...{
+            ...all,
+            dimension,
+            value,
+            events: own,
+            persons: Math.round(own * 0.21),
+            sessions: Math.round(own * 0.3),
+          },
           ...{ rank: i + 1, persons_below: Math.round(left * 0.2), sessions_below: Math.round(left * 0.28) },
         });
       });
@@ -140,10 +171,16 @@ function hourRows({ today, timeZone, factor = 1 }: NumbersOptions): object[] {
     for (let hour = start; hour < start + zone.lengthOfDay(day) && hour <= now; hour += HOUR_MS) {
       const clock = (hour - start) / HOUR_MS;
       const shape = Math.max(0.06, Math.sin(((clock - 5) / 24) * Math.PI * 1.25));
-      const events = Math.round(520 * shape * (0.9 + 0.2 * noise(hour / HOUR_MS)) * Math.min(1, (now - hour) / HOUR_MS)) * factor;
+      const events =
+        Math.round(520 * shape * (0.9 + 0.2 * noise(hour / HOUR_MS)) * Math.min(1, (now - hour) / HOUR_MS)) * factor;
       rows.push({
         ...{ generation: 1, date: dayToIso(day), hour: new Date(hour).toISOString(), dimension: ALL, value: ALL },
-        ...{ events, persons: Math.round(events * 0.3), sessions: Math.round(events * 0.35), ...written("refreshed_at") },
+        ...{
+          events,
+          persons: Math.round(events * 0.3),
+          sessions: Math.round(events * 0.35),
+          ...written("refreshed_at"),
+        },
       });
     }
   }

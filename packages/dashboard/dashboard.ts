@@ -202,7 +202,11 @@ export class Dashboard {
       if (!knewToday) await days;
       const before = JSON.stringify(period());
       const hours = this.readHours(isCurrent);
-      await Promise.all([days, hours, ...(readsAll ? [this.readRetention(isCurrent), this.readBreakdowns(isCurrent, hours)] : [])]);
+      await Promise.all([
+        days,
+        hours,
+        ...(readsAll ? [this.readRetention(isCurrent), this.readBreakdowns(isCurrent, hours)] : []),
+      ]);
       // Midnight has passed.
       if (isCurrent() && JSON.stringify(period()) !== before) return await this.read("all");
       if (!isCurrent()) return;

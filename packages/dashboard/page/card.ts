@@ -77,7 +77,7 @@ export class Card {
     const table = el("table", {}, el("thead", {}, head), el("tbody", {}, ...body));
     const scroller = el(
       "div",
-      { class: "scroller", tabindex: "0", role: "region", "aria-label": "Numbers as a table" },
+      { class: "scroller", tabindex: "0", role: "region", "aria-label": `${this.title.textContent}, as a table` },
       table,
     );
     this.details.querySelector(".scroller")?.remove();

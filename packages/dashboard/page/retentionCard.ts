@@ -44,7 +44,11 @@ export class RetentionCard {
     this.card.body.replaceChildren(
       cohorts.length === 0
         ? el("p", { class: "empty" }, "No users began in these weeks.")
-        : el("div", { class: "scroller", tabindex: "0", role: "region", "aria-label": "Weekly retention" }, table),
+        : el(
+            "div",
+            { class: "scroller", tabindex: "0", role: "region", "aria-label": "Weekly retention, as a table" },
+            table,
+          ),
     );
     this.card.setNote(
       cohorts.length === 0

@@ -71,7 +71,11 @@ export function useDashboard(): DashboardFixture {
       return replica;
     },
     async open(replica, { query = "", context: settings = {}, showsNumbers = true, prepare } = {}) {
-      const context = await browser.newContext({ locale: "en-GB", viewport: { width: 1280, height: 900 }, ...settings });
+      const context = await browser.newContext({
+        locale: "en-GB",
+        viewport: { width: 1280, height: 900 },
+        ...settings,
+      });
       contexts.push(context);
       await prepare?.(context);
       const page = await context.newPage();
