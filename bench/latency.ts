@@ -91,6 +91,7 @@ async function measure({ rate, probes, json }: Options<typeof benchOptions>, cle
   const stack = await startStack({
     port: await freePort(),
     localDir: path.join(directory, "local"),
+    refreshEvery: undefined,
     onProgress: (line) => console.log(`  ${line}`),
     signal,
   });

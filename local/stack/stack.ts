@@ -32,6 +32,8 @@ export interface StackOptions {
   readonly pipeline?: boolean;
   /** Further arguments for `eventlogger run`. */
   readonly pipelineArgs?: readonly string[];
+  /** How often the breakdowns are refreshed while the pipeline runs, such as `1m`; undefined: never. @default "1m" */
+  readonly refreshEvery?: string | undefined;
   /** False serves without nginx, as on a machine where it is not installed. @default true */
   readonly nginx?: boolean;
   /** Gets a line for each event, such as a service that is ready. */
@@ -67,6 +69,7 @@ const BEHIND_NGINX = ["--trusted-proxies", "127.0.0.1"];
 const NGINX_DRAIN_MS = 2000;
 const INGEST_DRAIN_MS = 3000;
 const PIPELINE_GRACE_MS = 6000;
+const REFRESH_GRACE_MS = 1000;
 const EMULATOR_GRACE_MS = 2000;
 
 const PIPELINE_READY_MS = 180_000;
@@ -84,6 +87,12 @@ const PIPELINE_RESTARTS: RestartPolicy = {
   backoff: { initialMs: 2000, maxMs: 30_000 },
 };
 
+/** A refresh goes on where the last one stopped. */
+const REFRESH_RESTARTS: RestartPolicy = PIPELINE_RESTARTS;
+
+/** The dimensions of the breakdowns: those that are the default, and a property that `eventlogger generate` makes. */
+const BREAKDOWNS = "event_name,app,country,page,platform,properties.plan";
+
 /** Runs steps without printing anything. */
 const SILENT: Pick<Progress, "step"> = { step: async (_name, work) => work(() => {}) };
 
@@ -93,6 +102,7 @@ class LocalStack {
   private stopping: Promise<void> | undefined;
   private nginx: ChildProcess | undefined;
   private pipeline: ChildProcess | undefined;
+  private refresh: ChildProcess | undefined;
   private readonly ingest = new Map<string, ChildProcess>();
   private readonly emulators: (PubSubEmulator | BigQueryEmulator)[] = [];
   private environment: Stack["environment"] | undefined;
@@ -157,6 +167,13 @@ class LocalStack {
     this.keep(child, PIPELINE_RESTARTS, start);
   }
 
+  async startRefresh(every: string): Promise<void> {
+    const start = async (): Promise<ChildProcess> =>
+      (this.refresh = await this.node("refresh", [BIN, "refresh", "--every", every, "--breakdowns", BREAKDOWNS]));
+    this.keep(await start(), REFRESH_RESTARTS, start);
+    this.say(`refreshing the breakdowns every ${every}`);
+  }
+
   async startServing(nginx: string | undefined): Promise<void> {
     if (!nginx) {
       await this.startReplica("ingest", this.port);
@@ -203,14 +220,14 @@ class LocalStack {
       await this.nginx.stop(500);
     }
     await Promise.all([...this.ingest.values()].map((child) => child.stop(INGEST_DRAIN_MS + 500)));
-    await this.pipeline?.stop(PIPELINE_GRACE_MS);
+    await Promise.all([this.refresh?.stop(REFRESH_GRACE_MS), this.pipeline?.stop(PIPELINE_GRACE_MS)]);
     await Promise.all(this.emulators.map((emulator) => emulator.process.stop(EMULATOR_GRACE_MS)));
     await killMarkedProcesses(this.directory.id);
   }
 
   private running(): ChildProcess[] {
     const emulators = this.emulators.map((emulator) => emulator.process);
-    const all = [...emulators, this.pipeline, ...this.ingest.values(), this.nginx];
+    const all = [...emulators, this.pipeline, this.refresh, ...this.ingest.values(), this.nginx];
     return all.filter((child): child is ChildProcess => child?.running === true);
   }
 
@@ -268,6 +285,7 @@ class LocalStack {
  */
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const { port = 3000, localDir = ".local", signal, onProgress: say = () => {} } = options;
+  const refreshEvery = "refreshEvery" in options ? options.refreshEvery : "1m";
   const directory = await StackDirectory.claim(resolve(localDir), randomUUID(), say);
   // Only after the claim has stopped the leftovers of a killed stack, which may have held the port.
   if (!(await isPortFree(port))) throw new Error(`Port ${port} is in use. Choose another one: PORT=${port + 1}`);
@@ -277,6 +295,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     () => stack.startEmulators(),
     () => stack.setUp(),
     ...(options.pipeline === false ? [] : [() => stack.startPipeline(options.pipelineArgs ?? [])]),
+    ...(options.pipeline === false || refreshEvery === undefined ? [] : [() => stack.startRefresh(refreshEvery)]),
     () => stack.startServing(options.nginx === false ? undefined : findNginx()),
   ];
   let onAbort = (): void => {};

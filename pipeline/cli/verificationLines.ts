@@ -1,3 +1,4 @@
+import type { BreakdownComparison, BreakdownDifference } from "@eventlogger/gcp/bigquery/verify/compareBreakdowns";
 import type { MissingEvents, RecordComparison } from "@eventlogger/gcp/bigquery/verify/compareRecord";
 import type { RetentionDifference } from "@eventlogger/gcp/bigquery/verify/compareRetention";
 import type { Difference } from "@eventlogger/gcp/bigquery/verify/compareRollups";
@@ -23,6 +24,21 @@ function retentionDifference({ cohortWeek, weekOffset, expected, actual, bound }
   const should = bound === undefined ? `but ${expected}` : `but must be ${bound} ${expected}`;
   const events = bound === undefined ? "the raw events" : "the raw events that remain";
   return `retention of the cohort of ${cohortWeek} in week ${weekOffset} is ${actual}, ${should} according to ${events}`;
+}
+
+function breakdownDifference({ date, hour, dimension, value, number, ...one }: BreakdownDifference): string {
+  const when = hour === undefined ? date : `${date}, hour from ${hour},`;
+  return `breakdown of ${when} by ${dimension}, value ${JSON.stringify(value)}: ${number} is ${one.actual}, but ${one.expected} according to the raw events`;
+}
+
+/** What of the breakdowns was not compared. */
+function pendingLines(breakdowns: BreakdownComparison | undefined): string[] {
+  if (breakdowns === undefined) return [];
+  const { pendingDays, comparesPersons, refreshedAt } = breakdowns;
+  const days = `${count(pendingDays.length, "day")}, ${pendingDays[0]} to ${pendingDays.at(-1)}`;
+  const pending = `breakdowns of ${days}: touched since the refresh of ${refreshedAt}. Run \`eventlogger refresh\``;
+  const persons = "persons in the breakdowns: links of anonymous ids are deleted, or wait for a refresh";
+  return [...(pendingDays.length ? [pending] : []), ...(comparesPersons ? [] : [persons])];
 }
 
 function missingLines({ date, recorded, missing, refused, refusedIds, untracedHashes }: MissingEvents): string[] {
@@ -127,7 +143,8 @@ export function verificationLines(
   verification: Verification,
   { since, red, green, yellow }: { since: string | undefined; red: Colour; green: Colour; yellow: Colour },
 ): string[] {
-  const { differences, equalDays, retention, record, deadLetters, timeZone, zoneDifferences, isEqual } = verification;
+  const { differences, equalDays, retention, breakdowns, record, deadLetters, timeZone, zoneDifferences, isEqual } =
+    verification;
   if (isEmpty(verification)) {
     const nothing =
       since === undefined
@@ -141,12 +158,14 @@ export function verificationLines(
   const summary = [
     `${differences.length} differences on ${days} days, ${equalDays} days equal`,
     ...(retention?.differences.length ? [`${count(retention.differences.length, "difference")} of retention`] : []),
+    ...(breakdowns?.differenceCount ? [`${count(breakdowns.differenceCount, "difference")} of breakdowns`] : []),
     `${lost.toLocaleString("en")} of ${count(record.recorded, "recorded event")} missing`,
     count(unexplained, "unexplained dead letter"),
   ].join("; ");
   return [
     ...differences.map((one) => `${red("different")} ${difference(one)}`),
     ...(retention?.differences ?? []).map((one) => `${red("different")} ${retentionDifference(one)}`),
+    ...(breakdowns?.differences ?? []).map((one) => `${red("different")} ${breakdownDifference(one)}`),
     ...(zoneDifferences.length ? [`${yellow("time zone")} ${zoneDifference(timeZone, zoneDifferences)}`] : []),
     ...record.missing.flatMap((day) => {
       const [first, ...details] = missingLines(day);
@@ -155,9 +174,11 @@ export function verificationLines(
     ...deadLetters.map((group) => `${(group.unexplained ? red : green)("dead letters")} ${deadLetterLine(group)}`),
     ...coverageLine(record).map((line) => `${yellow("not covered")} ${line}`),
     ...horizonLines(verification).map((line) => `${yellow("not checkable")} ${line}`),
+    ...pendingLines(breakdowns).map((line) => `${yellow("not compared")} ${line}`),
     isEqual
       ? `${green("equal")} ${equalDays} days equal, ${count(record.recorded, "recorded event")} in events` +
-        (retention ? `, ${count(retention.equalCohorts, "cohort")} equal` : "")
+        (retention ? `, ${count(retention.equalCohorts, "cohort")} equal` : "") +
+        (breakdowns ? `, breakdowns of ${count(breakdowns.equalDays, "day")} equal` : "")
       : summary,
     ...scanLines(verification, since),
   ];

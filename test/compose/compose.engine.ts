@@ -17,7 +17,7 @@ const FOLLOW_LIMIT_MS = 20_000;
 /** Events per second while replicas are started and stopped. */
 const RATE = 400;
 
-type Service = "nginx" | "api" | "pubsub" | "bigquery" | "setup" | "pipeline";
+type Service = "nginx" | "api" | "pubsub" | "bigquery" | "setup" | "pipeline" | "refresh";
 
 interface Container {
   readonly Name: string;
@@ -115,7 +115,7 @@ describe("docker-compose.yml: nginx, three replicas, emulators and the pipeline"
   });
 
   it("every container runs without root, on a read-only file system, within limits", async () => {
-    for (const service of ["nginx", "api", "pubsub", "bigquery", "setup", "pipeline"] as const) {
+    for (const service of ["nginx", "api", "pubsub", "bigquery", "setup", "pipeline", "refresh"] as const) {
       for (const { Name, Config, HostConfig } of await containersOf(service)) {
         assert.equal(Config.User, "1000:1000", Name);
         assert.equal(HostConfig.ReadonlyRootfs, true, Name);
@@ -188,7 +188,7 @@ describe("docker-compose.yml: nginx, three replicas, emulators and the pipeline"
 
   it("docker compose stop stops every service gracefully", async () => {
     await compose(CLIENT, ["stop"]);
-    for (const service of ["nginx", "api", "pubsub", "bigquery", "pipeline"] as const) {
+    for (const service of ["nginx", "api", "pubsub", "bigquery", "pipeline", "refresh"] as const) {
       for (const { Name, State } of await containersOf(service)) assert.equal(State.ExitCode, 0, Name);
     }
   });

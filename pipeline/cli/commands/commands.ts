@@ -7,6 +7,7 @@ import { generationsCommand } from "./generations";
 import { launchCommand } from "./launch";
 import { logsCommand } from "./logs";
 import { rebuildCommand } from "./rebuild";
+import { refreshCommand } from "./refresh";
 import { replayCommand } from "./replay";
 import { restoreCommand } from "./restore";
 import { runCommand } from "./run";
@@ -33,6 +34,7 @@ export const commands: readonly Command[] = [
   tailCommand,
   traceCommand,
   deadLettersCommand,
+  refreshCommand,
   verifyCommand,
   generationsCommand,
   rebuildCommand,

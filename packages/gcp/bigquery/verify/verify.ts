@@ -16,6 +16,7 @@ import { horizonAt, readHorizon, type Horizon } from "../retention/horizon";
 import { existingTable } from "../setup/existingTable";
 import { checkColumns } from "../setup/columns";
 import { acceptedIdsTable, eventsTable } from "../tables";
+import { compareBreakdownsWithRawEvents, type BreakdownComparison } from "./compareBreakdowns";
 import { compareRecord, type RecordComparison } from "./compareRecord";
 import { compareRetentionWithRawEvents, type RetentionComparison } from "./compareRetention";
 import { compareWithRawEvents, type RollupComparison } from "./compareRollups";
@@ -57,6 +58,8 @@ export interface Verification extends RollupComparison {
   readonly days: readonly string[] | undefined;
   /** Undefined for a generation of an earlier release, which has no retention. */
   readonly retention: RetentionComparison | undefined;
+  /** Undefined before the first refresh of the breakdowns. */
+  readonly breakdowns: BreakdownComparison | undefined;
   readonly record: RecordComparison;
   readonly deadLetters: readonly DeadLetterGroup[];
   /** Bytes that BigQuery has read; undefined when it does not report them, as emulators. */
@@ -142,6 +145,9 @@ export async function verifyDataset(bigquery: BigQuery, options: VerifyOptions):
   const retention = all.countsPersons
     ? await step("recomputing the retention", () => compareRetentionWithRawEvents(queries, scope, horizon))
     : undefined;
+  const breakdowns = await step("recomputing the breakdowns", () =>
+    compareBreakdownsWithRawEvents(bigquery, queries, scope, gapMs, horizon),
+  );
   const record = await step("comparing the record of accepted events", () =>
     // The record counts UTC days.
     compareRecord(queries, scope, completeSince && horizonAt(completeSince).firstCompleteDay),
@@ -160,6 +166,7 @@ export async function verifyDataset(bigquery: BigQuery, options: VerifyOptions):
       horizon,
       days: scope.days,
       retention,
+      breakdowns,
       record,
       deadLetters,
       bytesScanned: queries.bytesScanned,
@@ -167,6 +174,7 @@ export async function verifyDataset(bigquery: BigQuery, options: VerifyOptions):
     isEqual:
       rollups.differences.length === 0 &&
       (retention?.differences.length ?? 0) === 0 &&
+      (breakdowns?.differenceCount ?? 0) === 0 &&
       record.missing.length === 0 &&
       deadLetters.every(({ unexplained }) => unexplained === 0),
   };
