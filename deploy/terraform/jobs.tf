@@ -19,7 +19,7 @@ locals {
     }
   }
 
-  jobs = { for name, job in local.all_jobs : name => job if job.schedule != null }
+  jobs = { for name, job in local.all_jobs : name => job if job.schedule != "" }
 }
 
 resource "google_cloud_run_v2_job" "jobs" {

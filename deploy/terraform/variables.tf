@@ -104,13 +104,13 @@ variable "ingest_settings" {
 }
 
 variable "refresh_schedule" {
-  description = "When the breakdowns are refreshed, as a cron expression in UTC. Null: not by this module."
+  description = "When the breakdowns are refreshed, as a cron expression in UTC. Empty: not by this module."
   type        = string
   default     = "*/10 * * * *"
 }
 
 variable "verify_schedule" {
-  description = "When the numbers are checked against the raw events, as a cron expression in UTC. Null: never."
+  description = "When the numbers are checked against the raw events, as a cron expression in UTC. Empty: never."
   type        = string
   default     = "10 3 * * *"
 }
