@@ -9,6 +9,8 @@ interface Spec<Kind extends string, T> {
   check?(value: T): string | undefined;
   /** An option without a default is required unless it is optional. */
   readonly optional?: boolean;
+  /** Name of an option with which this one is not required. Then it is as `optional`. */
+  readonly requiredUnless?: string;
   /** Whether the option has no environment variable, because the variable means something else: `USER`. */
   readonly isFlagOnly?: boolean;
   /** Heading in `--help`. */
@@ -49,7 +51,9 @@ type ValueOf<S> = S extends { type: "enum"; choices: readonly (infer Choice)[] }
 
 /** The values of a set of options; durations are milliseconds, an enum is the union of its choices. */
 export type Options<S> = {
-  [K in keyof S]: S[K] extends { optional: true } ? ValueOf<S[K]> | undefined : ValueOf<S[K]>;
+  [K in keyof S]: S[K] extends { optional: true } | { requiredUnless: string }
+    ? ValueOf<S[K]> | undefined
+    : ValueOf<S[K]>;
 };
 
 /** `lateAfter` -> `--late-after`. */

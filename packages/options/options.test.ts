@@ -152,4 +152,15 @@ describe("parseDuration", () => {
       assert.equal(parseDuration(formatDuration(ms)), ms);
     }
   });
+
+  it("requires an option only without the one that replaces it, given as a flag or as a variable", () => {
+    const specs = {
+      project: { type: "string", describe: "Project", requiredUnless: "costPer" },
+      costPer: { type: "number", describe: "Estimate", optional: true },
+    } as const;
+    assert.throws(() => readOptions(specs, {}, {}), /--project \(PROJECT\) is required: Project/);
+    assert.throws(() => readOptions(specs, {}, { COST_PER: "" }), /--project \(PROJECT\) is required/);
+    assert.deepEqual(readOptions(specs, { costPer: "5" }, {}), { costPer: 5 });
+    assert.deepEqual(readOptions(specs, {}, { COST_PER: "5" }), { costPer: 5 });
+  });
 });

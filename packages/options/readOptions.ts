@@ -98,13 +98,16 @@ export function readOptions<S extends OptionSpecs>(
 ): Options<S> {
   const out: Record<string, unknown> = {};
   const problems: string[] = [];
+  // An empty variable counts as unset: Compose files and shells have no other way to unset one.
+  const rawOf = (key: string): unknown => flags[key] ?? ((!specs[key]?.isFlagOnly && env[envName(key)]) || undefined);
+  const isRequired = ({ optional, requiredUnless }: OptionSpec): boolean =>
+    !optional && (requiredUnless === undefined || (rawOf(requiredUnless) ?? undefined) === undefined);
   for (const [key, spec] of Object.entries(specs)) {
     const name = spec.isFlagOnly ? flagName(key) : `${flagName(key)} (${envName(key)})`;
-    // An empty variable counts as unset: Compose files and shells have no other way to unset one.
-    const raw = flags[key] ?? ((!spec.isFlagOnly && env[envName(key)]) || undefined);
+    const raw = rawOf(key);
     if (raw === undefined || raw === null) {
       if (spec.default !== undefined) out[key] = spec.default;
-      else if (!spec.optional) problems.push(`${name} is required: ${spec.describe}`);
+      else if (isRequired(spec)) problems.push(`${name} is required: ${spec.describe}`);
       continue;
     }
     const value = parse(spec, raw);

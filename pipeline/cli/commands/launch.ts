@@ -1,18 +1,28 @@
-import { matches, type Options, type OptionSpecs } from "@eventlogger/options/options";
+import { matches, wholeNumber, type Options, type OptionSpecs } from "@eventlogger/options/options";
+import { costLines } from "../../costs/costLines";
+import { machineOf } from "../../costs/machineTypes";
+import { monthlyCosts } from "../../costs/monthlyCosts";
 import { consoleUrl } from "../../runners/dataflow/dataflowJobs";
 import { defineCommand } from "./command";
 import { checkOnly } from "../dataflow/checkOnly";
 import { explainDryRun } from "../dataflow/explainDryRun";
 import { recordJobOf } from "../dataflow/jobTarget";
-import { checkLaunchOptions, jobSettings, launchOptions } from "../dataflow/launchOptions";
+import { checkLaunchOptions, jobSettings, launchOptions, type LaunchOptions } from "../dataflow/launchOptions";
 import { requireStart } from "../dataflow/lostState";
 import { runPreflight } from "../dataflow/runPreflight";
 import { SubmissionRun } from "../dataflow/submission";
 import { writeResult } from "../output";
 import { colours } from "@eventlogger/options/terminal";
 
+/** An estimate of the costs needs no project. */
+const requiredUnless = "costPer";
+
 const options = {
   ...launchOptions,
+  project: { ...launchOptions.project, requiredUnless },
+  region: { ...launchOptions.region, requiredUnless },
+  tempLocation: { ...launchOptions.tempLocation, requiredUnless },
+  image: { ...launchOptions.image, requiredUnless },
   fromSnapshot: {
     type: "string",
     describe: "Begin with the state of this Dataflow snapshot of the job, given by its id",
@@ -27,10 +37,23 @@ const options = {
     default: false,
     group: "Submission:",
   },
+  costPer: {
+    type: "number",
+    describe:
+      "Print an estimate of the monthly costs for this number of events per day, by list prices, and submit nothing",
+    optional: true,
+    check: wholeNumber(1, 1e12),
+    group: "Submission:",
+  },
 } as const satisfies OptionSpecs;
 
+type LaunchValues = Options<typeof options>;
+
+/** What Dataflow gives a streaming job with Streaming Engine by its documentation. */
+const DEFAULT_MACHINE_TYPE = "n1-standard-2";
+
 /** `--check-only` makes the checks that these options leave out. */
-function checkOnlyProblems(o: Partial<Options<typeof options>>): string[] {
+function checkOnlyProblems(o: Partial<LaunchValues>): string[] {
   if (!o.checkOnly) return [];
   return [
     ...(o.check === false ? ["--check-only (CHECK_ONLY) cannot be combined with --no-check (CHECK=false)"] : []),
@@ -38,6 +61,33 @@ function checkOnlyProblems(o: Partial<Options<typeof options>>): string[] {
       ? ["--check-only (CHECK_ONLY) cannot be combined with --dry-run (DRY_RUN), which contacts no service"]
       : []),
   ];
+}
+
+/** `--cost-per` prints an estimate and does nothing else. */
+function costProblems({ costPer, checkOnly: onlyChecks, dryRun }: Partial<LaunchValues>): string[] {
+  if (costPer === undefined) return [];
+  return [
+    ...(onlyChecks ? ["--cost-per (COST_PER) cannot be combined with --check-only (CHECK_ONLY)"] : []),
+    ...(dryRun ? ["--cost-per (COST_PER) cannot be combined with --dry-run (DRY_RUN)"] : []),
+  ];
+}
+
+/** Whether a job is wanted, and not an estimate. Its options are complete then. */
+function isLaunch(o: LaunchValues): o is LaunchValues & LaunchOptions {
+  return o.costPer === undefined;
+}
+
+/** Prints an estimate of the monthly costs. */
+function showCosts({ costPer = 0, workerMachineType = DEFAULT_MACHINE_TYPE, ...o }: LaunchValues): number {
+  const costs = monthlyCosts({
+    eventsPerDay: costPer,
+    machineType: workerMachineType,
+    machine: machineOf(workerMachineType),
+    minWorkers: o.numWorkers,
+    maxWorkers: o.autoscaling === "none" ? o.numWorkers : o.maxWorkers,
+  });
+  writeResult(o.json, costs, costLines(costs));
+  return 0;
 }
 
 export const launchCommand = defineCommand({
@@ -68,8 +118,9 @@ export const launchCommand = defineCommand({
       "writes the request and its graph to plan/, and explains it; open plan/graph.html in a browser",
     ],
   ],
-  check: (o) => [...checkLaunchOptions(o), ...checkOnlyProblems(o)],
+  check: (o) => [...checkLaunchOptions(o), ...checkOnlyProblems(o), ...costProblems(o)],
   async run(o) {
+    if (!isLaunch(o)) return showCosts(o);
     const run = new SubmissionRun(o);
     return run.run(async () => {
       const hasState = o.fromSnapshot !== undefined;

@@ -4,13 +4,10 @@ import type { RowSelection } from "@eventlogger/gcp/bigquery/replay/selection";
 import { progressText } from "@eventlogger/options/progressText";
 import { colours } from "@eventlogger/options/terminal";
 import { StopRequestedError } from "@eventlogger/process/stopSignals";
+import { priceOf, PRICES, TIB, type Price } from "../../costs/prices";
 import { estimateReplay } from "../../replay/estimateReplay";
 import { replayRows } from "../../replay/replayRows";
 import { countText, type ReplayContext, type ReplayOptions, type ReplayReport } from "./replayContext";
-
-/** Prices in US dollars for a TiB, of queries on demand and of Pub/Sub's throughput (docs/operations/costs.md). */
-const PRICES = { query: 6.25, pubsub: 40 };
-const TIB = 2 ** 40;
 
 function selectionOf({ by, from, to }: ReplayOptions): RowSelection {
   return by === "event" ? { eventFrom: from, eventTo: to } : { receivedFrom: from, receivedTo: to };
@@ -19,7 +16,7 @@ function selectionOf({ by, from, to }: ReplayOptions): RowSelection {
 const sum = (counts: readonly PartitionCount[]): number => counts.reduce((all, { rows }) => all + rows, 0);
 const megabytes = (bytes: number): string =>
   `${(bytes / 1e6).toLocaleString("en-US", { maximumFractionDigits: 1 })} MB`;
-const dollars = (bytes: number, price: number): string => `$${((bytes / TIB) * price).toFixed(2)}`;
+const dollars = (bytes: number, price: Price): string => `$${priceOf(bytes / TIB, price).toFixed(2)}`;
 
 async function dryRun(
   { o, bigquery, target }: ReplayContext,

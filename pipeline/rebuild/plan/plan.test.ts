@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import type { Price } from "../../costs/prices";
 import { planLines, rebuildPlan } from "./plan";
 
-const prices = { asOf: "2020-01-02", region: "EU", queryPerTiB: 5, pubsubPerTiB: 50 };
+const price = (dollars: number): Price => ({ what: "bytes", dollars, per: "TiB", source: "a list" });
+const prices = { asOf: "2020-01-02", region: "EU", query: price(5), pubsub: price(50) };
 const counts = [
   { partition: "2024-01-01", rows: 3_000_000 },
   { partition: "2024-01-02", rows: 7_000_000 },

@@ -1,5 +1,5 @@
 import type { PartitionCount } from "@eventlogger/gcp/bigquery/replay/countRows";
-import { PRICES, priceOf, type Prices } from "./prices";
+import { dollarsText, priceOf, PRICES, TIB, type Prices } from "../../costs/prices";
 
 /** Bytes of an event in a replay message: the six fields of its line, with ids as ingest makes them, and its share of the message. */
 const BYTES_PER_EVENT = 230;
@@ -16,13 +16,16 @@ export interface RebuildPlan {
   /** US dollars; undefined without the bytes. */
   readonly queryCost: number | undefined;
   readonly pubsubCost: number;
-  readonly prices: Prices;
+  readonly prices: PlanPrices;
 }
+
+/** The prices of what a rebuild causes. */
+export type PlanPrices = Pick<Prices, "asOf" | "region" | "query" | "pubsub">;
 
 export function rebuildPlan(
   counts: readonly PartitionCount[],
   queryBytes: number | undefined,
-  prices: Prices = PRICES,
+  prices: PlanPrices = PRICES,
 ): RebuildPlan {
   const rows = counts.reduce((sum, partition) => sum + partition.rows, 0);
   const pubsubBytes = 2 * rows * BYTES_PER_EVENT;
@@ -31,8 +34,8 @@ export function rebuildPlan(
     partitions: counts.length,
     queryBytes,
     pubsubBytes,
-    queryCost: queryBytes === undefined ? undefined : priceOf(queryBytes, prices.queryPerTiB),
-    pubsubCost: priceOf(pubsubBytes, prices.pubsubPerTiB),
+    queryCost: queryBytes === undefined ? undefined : priceOf(queryBytes / TIB, prices.query),
+    pubsubCost: priceOf(pubsubBytes / TIB, prices.pubsub),
     prices,
   };
 }
@@ -46,7 +49,7 @@ function bytesText(bytes: number): string {
   return `${unit === 0 ? value : value.toFixed(1)} ${UNITS[unit]}`;
 }
 
-const dollars = (amount: number): string => (amount < 0.01 ? "less than $0.01" : `about $${amount.toFixed(2)}`);
+const dollars = (amount: number): string => (amount < 0.01 ? dollarsText(amount) : `about ${dollarsText(amount)}`);
 
 /** The plan for people. */
 export function planLines({
@@ -66,7 +69,7 @@ export function planLines({
     `rows      ${rows.toLocaleString("en")} in ${partitions.toLocaleString("en")} partitions of events`,
     `BigQuery  ${query}`,
     `Pub/Sub   ${bytesText(pubsubBytes)} published and delivered, ${dollars(pubsubCost)}`,
-    `Prices    list prices for ${prices.region} of ${prices.asOf}: $${prices.queryPerTiB} per TiB read by queries, ` +
-      `$${prices.pubsubPerTiB} per TiB through Pub/Sub. Workers and storage are not included`,
+    `Prices    list prices for ${prices.region} of ${prices.asOf}: $${prices.query.dollars} per TiB read by queries, ` +
+      `$${prices.pubsub.dollars} per TiB through Pub/Sub. Workers and storage are not included`,
   ];
 }
