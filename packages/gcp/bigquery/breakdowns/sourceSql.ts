@@ -54,7 +54,8 @@ ${linksSql(scope)},
 raw AS (
   SELECT
     event_id, session_id, IFNULL(user_id, '') AS user_id, IFNULL(anonymous_id, '') AS anonymous_id, IFNULL(is_bot, FALSE) AS is_bot,
-    ${dateOf(scope)} AS date, event_time, UNIX_MILLIS(event_time) AS ms, received_at${scope.dimensions
+    ${dateOf(scope)} AS date, TIMESTAMP_TRUNC(event_time, DAY, ${scope.timeZone}) AS day_start, event_time,
+    UNIX_MILLIS(event_time) AS ms, received_at${scope.dimensions
       .map((dimension, i) => `,\n    ${valueOf(dimension)} AS value_${i}`)
       .join("")}
   FROM ${eventsOf(scope)}
@@ -63,8 +64,7 @@ raw AS (
 steps AS (
   SELECT
     *,
-    TIMESTAMP(date, ${scope.timeZone}) AS day_start,
-    ms - UNIX_MILLIS(TIMESTAMP(date, ${scope.timeZone})) AS day_ms,
+    ms - UNIX_MILLIS(day_start) AS day_ms,
     ROW_NUMBER() OVER (PARTITION BY date, event_id ORDER BY received_at, event_time, session_id) = 1 AS is_first,
     ms - LAG(ms) OVER (PARTITION BY date, session_id, is_bot ORDER BY ms) AS step
   FROM raw

@@ -78,11 +78,11 @@ export function touchedByLinksSql(scope: RefreshScope): string {
 WITH ${recordedSql(scope)},
 ${linksSql(scope)},
 ${linkTotalsSql(scope, "TRUE")}
-SELECT recorded.date AS date, MAX(IF(kind = 'daily', source_rows, NULL)) AS source_rows
+SELECT date, MAX(IF(kind = 'daily', source_rows, NULL)) AS source_rows
 FROM recorded
-LEFT JOIN link_totals ON link_totals.date = recorded.date
-GROUP BY recorded.date
-HAVING LOGICAL_OR(IFNULL(recorded.source_links, 0) != IFNULL(link_totals.source_links, 0))
+LEFT JOIN (SELECT date AS link_date, source_links AS links_now FROM link_totals) AS present ON link_date = date
+GROUP BY date
+HAVING LOGICAL_OR(IFNULL(source_links, 0) != IFNULL(links_now, 0))
 ORDER BY date`;
 }
 
