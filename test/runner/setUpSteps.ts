@@ -60,6 +60,8 @@ export const STEPS_OF_PROGRAMS: Readonly<Record<string, readonly SetUpStep[]>> =
   "pipeline/cli/replay.component.test.ts": ["emulator programs", "BigQuery emulator", "Flink job server"],
   "pipeline/snapshot/restoredRun.component.test.ts": ["emulator programs", "BigQuery emulator", "Flink job server"],
   "test/rebuild/rebuildProcess.ts": ["emulator programs", "BigQuery emulator", "Flink job server"],
+  // It needs the BigQuery emulator, which it imports.
+  "pipeline/cli/report.component.test.ts": [],
   "pipeline/cli/run.component.test.ts": ["emulator programs", "BigQuery emulator", "Flink job server"],
   // `run` needs Flink, and `launch` the expansion service and the submitter. The tests that run these import them, too.
   "pipeline/cli/testing/eventlogger.ts": [],

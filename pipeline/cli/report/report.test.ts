@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { TimeZone } from "@eventlogger/events/zone/timeZone";
 import type { Breakdown } from "@eventlogger/gcp/bigquery/breakdowns/breakdown";
 import type { DailyRollup, DailyRollups } from "@eventlogger/gcp/bigquery/dailyRollups";
-import { alignedLines, widthOf } from "../textTable";
+import { alignedLines, charactersOf, widthOf } from "../textTable";
 import { breakdownReport } from "./breakdownReport";
 import { bar, sparkline } from "./charts";
 import { dailyReport } from "./dailyReport";
@@ -130,7 +130,7 @@ describe("eventlogger report", () => {
     assert.equal(sparkline([0, 1, 2, 3, 4, 5, 6, 7, 8]), "▁▂▃▄▅▆▇██");
     fc.assert(
       fc.property(fc.array(fc.nat(), { minLength: 1 }), (values) => {
-        const levels = [...sparkline(values)].map((character) => character.charCodeAt(0));
+        const levels = charactersOf(sparkline(values)).map((character) => character.charCodeAt(0));
         assert.equal(levels.length, values.length);
         values.forEach((value, i) =>
           values.forEach((other, j) => assert.ok(value <= other ? (levels[i] ?? 0) <= (levels[j] ?? 0) : true)),
