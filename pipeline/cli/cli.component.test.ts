@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
@@ -334,6 +334,27 @@ describe("eventlogger", function () {
       assert.equal(wrong.code, 2);
       assert.match(wrong.stderr, /--since .* must be a day such as 2026-01-31, not "yesterday"/);
       assert.match(wrong.stderr, /--dead-letters-until .* must be a time such as .*, not "2024-13-01"/);
+    });
+
+    it("refresh writes its result as metrics, and a dry run does not", async () => {
+      const dataset = await bigquery.datasetWithGeneration();
+      const folder = mkdtempSync(join(tmpdir(), "refresh-"));
+      const file = join(folder, "refresh.prom");
+      const row = eventRow(event({ event_time: Date.parse("2024-05-01T10:00:00Z") }));
+      await bigquery.bigquery.dataset(dataset).table("events").insert([row]);
+      const refresh = (...args: string[]): Promise<CliRun> =>
+        eventlogger(["refresh", "--dataset", dataset, "--metrics-file", file, ...args], { env: env() });
+      const dryRun = await refresh("--dry-run");
+      assert.equal(dryRun.code, 0, dryRun.stderr);
+      assert.ok(!existsSync(file));
+      const startedAt = Date.now() / 1000;
+      const refreshed = await refresh();
+      assert.equal(refreshed.code, 0, refreshed.stderr);
+      const text = readFileSync(file, "utf8");
+      assert.match(text, new RegExp(`^eventlogger_refresh_computed_days{dataset="${dataset}",generation="1"} 1$`, "m"));
+      const [, endedAt] = /^eventlogger_refresh_last_run_timestamp_seconds\{.*\} (.*)$/m.exec(text) ?? [];
+      assert.ok(Number(endedAt) >= startedAt && Number(endedAt) <= Date.now() / 1000, endedAt);
+      rmSync(folder, { recursive: true });
     });
 
     it("verify exits with 1 and names the dataset when it does not exist", async () => {

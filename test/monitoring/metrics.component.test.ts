@@ -40,7 +40,7 @@ const RUN = {
 const VERIFICATION = {
   ...{ generation: 1, timeZone: "UTC", gapMs: 1_800_000, zoneDifferences: [], horizon: undefined, days: undefined },
   ...{ differences: [], equalDays: 3, notCheckable: undefined, mayLackLinks: false },
-  retention: { differences: [], equalCohorts: 1, notCheckable: 0 },
+  ...{ retention: { differences: [], equalCohorts: 1, notCheckable: 0 }, breakdowns: undefined },
   record: { exists: true, beganOn: "2026-05-01", recorded: 10, missing: [], uncovered: [] },
   ...{ deadLetters: [], bytesScanned: 4096, isEqual: true },
 };

@@ -13,6 +13,8 @@ import { colours } from "@eventlogger/options/terminal";
 import { onStopSignals } from "@eventlogger/process/stopSignals";
 import { refreshDocument, refreshLines } from "../../breakdowns/refreshLines";
 import { INTERRUPTED } from "../exitCodes";
+import { metricsFileOption, metricsText, writeMetricsFile } from "../metricsFile/metricsFile";
+import { refreshMetrics } from "../metricsFile/refreshMetrics";
 import { jsonOption, writeResult } from "../output";
 import { requireServices, serviceProblems } from "../services";
 import { defineCommand } from "./command";
@@ -56,6 +58,7 @@ const options = {
     default: false,
     isFlagOnly: true,
   },
+  ...metricsFileOption,
   ...jsonOption,
 } as const satisfies OptionSpecs;
 
@@ -70,13 +73,18 @@ async function refreshOnce(o: Values, progress: Progress, signal: AbortSignal): 
   });
 }
 
-function report(o: Values, result: RefreshResult, durationMs: number): void {
+/** Prints the result, and writes it as metrics unless it is that of a dry run. @param startedAt epoch ms */
+async function report(o: Values, result: RefreshResult, startedAt: number): Promise<void> {
+  const run = { startedAt, endedAt: Date.now() };
+  const durationMs = run.endedAt - startedAt;
   const document = refreshDocument(result, durationMs);
   if (o.every === undefined || !o.json) {
     writeResult(o.json, document, refreshLines(result, durationMs, { ...colours(process.stdout), dryRun: o.dryRun }));
   } else {
     process.stdout.write(`${JSON.stringify(document)}\n`);
   }
+  if (o.metricsFile === undefined || o.dryRun) return;
+  await writeMetricsFile(o.metricsFile, await metricsText(refreshMetrics(result, run), { dataset: o.dataset }));
 }
 
 /** Refreshes until the signal. A failure is reported, and the next refresh does what it missed. */
@@ -85,8 +93,7 @@ async function refreshForever(o: Values, everyMs: number, signal: AbortSignal): 
   while (!signal.aborted) {
     const startedAt = Date.now();
     try {
-      const result = await refreshOnce(o, progress, signal);
-      report(o, result, Date.now() - startedAt);
+      await report(o, await refreshOnce(o, progress, signal), startedAt);
     } catch (error) {
       if (signal.aborted) return;
       const message = error instanceof Error ? error.message : String(error);
@@ -130,7 +137,7 @@ export const refreshCommand = defineCommand({
         return 0;
       }
       const startedAt = Date.now();
-      report(o, await refreshOnce(o, new Progress(process.stderr), stop.signal), Date.now() - startedAt);
+      await report(o, await refreshOnce(o, new Progress(process.stderr), stop.signal), startedAt);
       return 0;
     } catch (error) {
       if (!stop.signal.aborted) throw error;

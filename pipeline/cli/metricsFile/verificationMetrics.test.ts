@@ -10,6 +10,7 @@ const EQUAL: Verification = {
   ...{ generation: 1, timeZone: "UTC", gapMs: 1_800_000, zoneDifferences: [], horizon: undefined, days: undefined },
   ...{ differences: [], equalDays: 3, notCheckable: undefined, mayLackLinks: false },
   retention: { differences: [], equalCohorts: 1, notCheckable: 0 },
+  breakdowns: undefined,
   record: { exists: true, beganOn: "2026-05-01", recorded: 10, missing: [], uncovered: [] },
   ...{ deadLetters: [], bytesScanned: 4096, isEqual: true },
 };
@@ -56,6 +57,8 @@ describe("the metrics of verify", () => {
         ['differences{numbers="days",days="today"}', 0],
         ['differences{numbers="retention",days="ended"}', 0],
         ['differences{numbers="retention",days="today"}', 0],
+        ['differences{numbers="breakdowns",days="ended"}', 0],
+        ['differences{numbers="breakdowns",days="today"}', 0],
         ['missing_events{days="ended"}', 0],
         ['missing_events{days="today"}', 0],
         ["unexplained_dead_letters", 0],
@@ -87,6 +90,25 @@ describe("the metrics of verify", () => {
     };
     assert.deepEqual(await counts(SUNDAY_EVENING), [1, 1]);
     assert.deepEqual(await counts(SUNDAY_EVENING + 2 * 3_600_000), [2, 0]);
+  });
+
+  it("count all differences of breakdowns, and those that are not listed as of ended days", async () => {
+    const number = {
+      hour: undefined,
+      dimension: "country",
+      value: "DE",
+      number: "events",
+      expected: 2,
+      actual: 1,
+    } as const;
+    const breakdowns = {
+      ...{ dimensions: ["country"], refreshedAt: "2026-05-17T22:00:00.000Z", equalDays: 0, pendingDays: [] },
+      ...{ comparesPersons: true, differenceCount: 5 },
+      differences: ["2026-05-16", "2026-05-17", "2026-05-17"].map((date) => ({ ...number, date })),
+    };
+    const found = await samples({ breakdowns, isEqual: false });
+    assert.equal(found.get('differences{numbers="breakdowns",days="ended"}'), 3);
+    assert.equal(found.get('differences{numbers="breakdowns",days="today"}'), 2);
   });
 
   it("count missing events by UTC days, whatever the time zone", async () => {

@@ -24,9 +24,22 @@ function byDayState(
 const stateOf = (day: number | undefined, today: number): DayState =>
   day !== undefined && day < today ? "ended" : "today";
 
+/** The differences of breakdowns by the state of their day. Only the first ones are listed; the others count as of ended days. */
+function breakdownCounts(
+  breakdowns: Verification["breakdowns"],
+  today: number,
+): { readonly state: DayState; readonly count: number }[] {
+  if (breakdowns === undefined) return [];
+  const { differences, differenceCount } = breakdowns;
+  return [
+    ...differences.map(({ date }) => ({ state: stateOf(dayFromIso(date), today), count: 1 })),
+    { state: "ended", count: differenceCount - differences.length },
+  ];
+}
+
 /** The result of `verify` as metrics. Their labels `dataset` and `generation` are those of the whole file. */
 export function verificationMetrics(verification: Verification, { startedAt, endedAt }: CommandRun): FileMetric[] {
-  const { differences, retention, record, deadLetters, timeZone, bytesScanned, isEqual } = verification;
+  const { differences, retention, breakdowns, record, deadLetters, timeZone, bytesScanned, isEqual } = verification;
   // A zone that only BigQuery knows: the UTC day.
   const zone = timeZoneProblem(timeZone) === undefined ? TimeZone.of(timeZone) : TimeZone.UTC;
   const today = zone.dayOf(startedAt);
@@ -40,6 +53,7 @@ export function verificationMetrics(verification: Verification, { startedAt, end
       state: stateOf(lastDayOf(cohortWeek, weekOffset), today),
       count: 1,
     })),
+    breakdowns: breakdownCounts(breakdowns, today),
   };
   // The record has UTC days.
   const missing = record.missing.map((day) => ({
