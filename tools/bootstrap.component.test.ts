@@ -51,10 +51,13 @@ describe("tools/bootstrap.mjs", function () {
     assert.deepEqual(bootstrap(), { code: 0, stdout: "changed\n", stderr: "" });
   });
 
-  it("bootstrap.mjs builds the bundles of the client after it has compiled", () => {
-    mkdirSync(at("packages/client"), { recursive: true });
-    writeFileSync(at("packages/client/build.mjs"), "process.stderr.write(process.argv.slice(2).join() + '\\n');\n");
-    assert.deepEqual(bootstrap(), { code: 0, stdout: "changed\n", stderr: "--quiet\n" });
+  it("bootstrap.mjs builds the bundles of the client and of the dashboard after it has compiled", () => {
+    for (const name of ["client", "dashboard"]) {
+      mkdirSync(at(`packages/${name}`), { recursive: true });
+      const source = `process.stderr.write(process.argv.slice(2).join() + " ${name}\\n");\n`;
+      writeFileSync(at(`packages/${name}/build.mjs`), source);
+    }
+    assert.deepEqual(bootstrap(), { code: 0, stdout: "changed\n", stderr: "--quiet client\n--quiet dashboard\n" });
     rmSync(at("packages"), { recursive: true });
   });
 

@@ -424,20 +424,28 @@ const installed = spawnSync("nginx", ["-v"]).status === 0;
   describe("with real replicas", () => {
     const ingest = useIngest();
 
-    it("nginx passes the browser client on as the replica serves it, and logs its path", async () => {
+    it("nginx passes the browser client and the dashboard on as the replica serves them, and logs their paths", async () => {
       const replica = await ingest.startReplica({ TOPIC: "unused" });
       const { url, directory, process: child } = await startNginx({ upstreams: [`127.0.0.1:${replica.port}`] });
-      const [direct, passed] = await Promise.all(
-        [replica.url, url].map((base) => fetch(`${base}/client/eventlogger.js`)),
-      );
-      assert.equal(passed?.status, 200);
-      for (const name of ["content-type", "content-encoding", "etag", "cache-control", "access-control-allow-origin"]) {
-        assert.equal(passed.headers.get(name), direct?.headers.get(name), name);
-      }
-      assert.equal(await passed.text(), await direct?.text());
+      const compare = async (path: string, ...headers: readonly string[]): Promise<string> => {
+        const [direct, passed] = await Promise.all([replica.url, url].map((base) => fetch(base + path)));
+        assert.equal(passed?.status, 200);
+        for (const name of ["content-type", "content-encoding", "etag", "cache-control", ...headers]) {
+          assert.equal(passed.headers.get(name), direct?.headers.get(name), name);
+        }
+        const body = await passed.text();
+        assert.equal(body, await direct?.text());
+        return body;
+      };
+      await compare("/client/eventlogger.js", "access-control-allow-origin");
+      // A second policy beside that of the page would forbid it to load its files.
+      const page = await compare("/dashboard/", "content-security-policy");
+      const script = /src="(assets\/[^"]+)"/.exec(page)?.[1];
+      await compare(`/dashboard/${script}`, "content-security-policy");
       await child.stop();
       const log = readFileSync(join(directory, "access.log"), "utf8");
       assert.match(log, /"path":"\/client\/eventlogger\.js","status":200/);
+      assert.match(log, /"path":"\/dashboard\/","status":200/);
     });
 
     it("nginx and real replicas accept every event while replicas are restarted one after the other", async () => {

@@ -105,7 +105,9 @@ export class BreakdownCard {
     );
     const rows = values.map((value) => row(valueName(value.value), value, ""));
     const rest =
-      other.value_count > 0 ? [row(`(other: ${formats.count(other.value_count)} values)`, other, "other")] : [];
+      other.value_count > 0
+        ? [row(`(${formats.count(other.value_count)} ${other.value_count === 1 ? "other" : "others"})`, other, "other")]
+        : [];
     this.card.body.replaceChildren(
       values.length === 0
         ? el("p", { class: "empty" }, "No events in these days.")

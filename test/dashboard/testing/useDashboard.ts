@@ -10,6 +10,9 @@ import { startChromium } from "../../client/testing/chromium";
 /** Screenshots that people look at. */
 const ARTIFACTS = join(repositoryRoot, ".artifacts", "dashboard");
 
+/** A busy machine takes long for the queries of a page, ms. */
+const READ_MS = 90_000;
+
 /** A page with the dashboard. */
 export interface OpenPage {
   readonly page: Page;
@@ -85,8 +88,10 @@ export function useDashboard(): DashboardFixture {
       page.on("pageerror", (error) => problems.push(String(error)));
       page.on("request", (request) => requests.push(request.url()));
       await page.goto(`${replica.url}/dashboard/${query}`);
-      if (showsNumbers) await page.locator("#retention .card-body > *").waitFor();
-      if (showsNumbers) await page.locator("#breakdown-1 .card-body > *").waitFor();
+      if (showsNumbers) {
+        await page.locator("#retention .card-body > *").waitFor({ timeout: READ_MS });
+        await page.locator("#breakdown-1 .card-body > *").waitFor({ timeout: READ_MS });
+      }
       return { page, problems, requests };
     },
     async keepScreenshot(page, name, isWhole = false) {
