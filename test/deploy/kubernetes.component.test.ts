@@ -12,6 +12,7 @@ import { commandProblem, helpReader } from "../docs/commands";
 import { Repository } from "../docs/repository";
 import { kubernetesProblems, type KubernetesObject } from "./testing/kubernetesTypes";
 import { render } from "./testing/kustomize";
+import { scheduledCommand } from "./testing/scheduledCommand";
 import { readModule } from "./testing/terraformModule";
 
 type Labels = Readonly<Record<string, string>>;
@@ -239,10 +240,8 @@ describe("Kubernetes objects", function () {
     const readHelp = helpReader(repositoryRoot);
     for (const owner of ["pipeline", "refresh", "verify"]) {
       const { command = [], args = [] } = pod(owner).container;
-      const line = [...command, ...args].join(" ");
-      const words = line
-        .replace("/bin/sh -c exec node node_modules/@eventlogger/pipeline/dist/cli/main.js ", "")
-        .split(" ");
+      // Without a command the container runs the entry point of the image.
+      const words = command.length > 0 ? scheduledCommand(command, args) : args;
       assert.equal(words[0], owner === "pipeline" ? "run" : owner);
       assert.equal(await commandProblem(repository, ["npx", "eventlogger", ...words], readHelp), undefined, owner);
     }

@@ -22,6 +22,7 @@ import { parseMarkdown } from "../docs/markdown";
 import { Repository } from "../docs/repository";
 import { shellCommands } from "../docs/shell";
 import { moduleGrants, shellGrants } from "./testing/grants";
+import { scheduledCommand } from "./testing/scheduledCommand";
 import {
   block,
   blocks,
@@ -371,10 +372,12 @@ describe("Terraform module", function () {
     const repository = new Repository(repositoryRoot);
     const readHelp = helpReader(repositoryRoot);
     for (const [name, { command, args }] of Object.entries(jobs)) {
-      const line = [...command, ...args].join(" ").replace(/^\/bin\/sh -c exec /, "");
-      const [node, program, ...words] = line.split(" ");
-      assert.deepEqual([node, program], ["node", "node_modules/@eventlogger/pipeline/dist/cli/main.js"], name);
-      assert.equal(words[0], name);
+      const words = scheduledCommand(command, resolved(module, args, VALUES) as string[]);
+      assert.deepEqual(words.slice(0, 5), [name, "--project", PROJECT, "--dataset", "analytics"]);
+      if (name === "verify") {
+        const threeDaysAgo = new Date(Date.now() - 3 * 86_400_000).toISOString().slice(0, 10);
+        assert.deepEqual(words.slice(5), ["--since", threeDaysAgo]);
+      }
       assert.equal(await commandProblem(repository, ["npx", "eventlogger", ...words], readHelp), undefined);
     }
   });

@@ -94,6 +94,7 @@ describe("Contents of the pipeline image", function () {
     // What the probes of the pod ask.
     await waitUntil("the pod is ready", () => answers(`http://127.0.0.1:${port}/readyz`), WAIT);
     assert.ok(await answers(`http://127.0.0.1:${port}/healthz`));
+    await toEnd("refresh");
     await toEnd("verify");
     process.kill(run.pid, "SIGTERM");
     assert.deepEqual(await run.exited, { code: 0, signal: null }, run.logTail());

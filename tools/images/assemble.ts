@@ -39,12 +39,6 @@ const IMAGES = {
       "eventlogger-worker-pool": "@eventlogger/pipeline/cli/workerPoolMain",
     },
   },
-  ingest: {
-    entries: ["@eventlogger/ingest/main", "@eventlogger/options/healthcheck"],
-    // The browser client and the dashboard, which ingest serves.
-    data: ["packages/client/dist/eventlogger.iife.js", "packages/dashboard/dist/site"],
-    commands: {},
-  },
   // The command line with `run`, for Kubernetes and scheduled jobs. Its Dockerfile adds Java and the Flink job server.
   pipeline: {
     entries: [
@@ -59,6 +53,12 @@ const IMAGES = {
     // The sources of the Flink job server: their hash is its name.
     data: ["packages/beam/flink/pom.xml", "packages/beam/flink/java"],
     commands: { eventlogger: "@eventlogger/pipeline/cli/main" },
+  },
+  ingest: {
+    entries: ["@eventlogger/ingest/main", "@eventlogger/options/healthcheck"],
+    // The browser client and the dashboard, which ingest serves.
+    data: ["packages/client/dist/eventlogger.iife.js", "packages/dashboard/dist/site"],
+    commands: {},
   },
   nginx: {
     // The health check sends a request through nginx to a replica.

@@ -51,6 +51,7 @@ describe("npm run images", function () {
       asked.filter((line) => line.startsWith("build")),
       [
         `build --file pipeline/Dockerfile --tag eventlogger-worker:${packageVersion} ${rest}`,
+        `build --file pipeline/cli/Dockerfile --tag eventlogger-pipeline:${packageVersion} ${rest}`,
         `build --file ingest/Dockerfile --tag eventlogger-ingest:${packageVersion} ${rest}`,
         `build --file nginx/Dockerfile --tag eventlogger-nginx:${packageVersion} ${rest}`,
       ],

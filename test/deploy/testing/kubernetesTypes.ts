@@ -1,6 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { cacheDir } from "@eventlogger/process/packageRoot";
 import ts from "typescript";
 
@@ -17,10 +17,11 @@ interface Model {
 }
 
 const requireModel = createRequire(__filename);
+const MODELS = dirname(require.resolve("kubernetes-models"));
 
 /** What the schema of its kind reports about an object; undefined when it is valid. Unknown fields are not reported. */
 function schemaProblem(object: KubernetesObject): string | undefined {
-  const models = requireModel(`kubernetes-models/${object.apiVersion}`) as Readonly<
+  const models = requireModel(join(MODELS, object.apiVersion)) as Readonly<
     Record<string, new (data: KubernetesObject) => Model>
   >;
   const Kind = models[object.kind];

@@ -7,7 +7,9 @@ import { ensureGoProgram } from "@eventlogger/tools/go/goProgram";
 import type { KubernetesObject } from "./kubernetesTypes";
 
 /** The package has no types. */
-const { loadAll } = createRequire(__filename)("js-yaml") as { loadAll: (text: string) => KubernetesObject[] };
+const { loadAll } = createRequire(__filename)(require.resolve("js-yaml")) as {
+  loadAll: (text: string) => KubernetesObject[];
+};
 
 /**
  * Builds kustomize from its Go module.

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { repositoryRoot } from "@eventlogger/process/packageRoot";
 
 /** Required, not imported: the types of the package add those of browsers to the whole compilation. */
-const { parse } = createRequire(__filename)("@cdktn/hcl2json") as {
+const { parse } = createRequire(__filename)(require.resolve("@cdktn/hcl2json")) as {
   parse: (file: string, text: string) => Promise<unknown>;
 };
 
