@@ -53,6 +53,26 @@ export const single = (name: string, help: string, value: number): FileMetric =>
   samples: [{ labels: {}, value }],
 });
 
+/**
+ * What the files of all commands tell: when the command ended, how long it took, and what it read.
+ * @param bytesScanned bytes that BigQuery has read; undefined when it reports none
+ */
+export function commandMetrics(
+  command: "verify" | "refresh",
+  { startedAt, endedAt }: CommandRun,
+  bytesScanned: number | undefined,
+): FileMetric[] {
+  const prefix = `eventlogger_${command}`;
+  const end = `When the last ${command} with a result ended, as Unix time`;
+  return [
+    single(`${prefix}_last_run_timestamp_seconds`, end, endedAt / 1000),
+    single(`${prefix}_duration_seconds`, `Time that ${command} took`, (endedAt - startedAt) / 1000),
+    ...(bytesScanned === undefined
+      ? []
+      : [single(`${prefix}_scanned_bytes`, `Bytes that BigQuery has read for ${command}`, bytesScanned)]),
+  ];
+}
+
 /** Metrics in the text format of Prometheus. @param labels added to each sample */
 export async function metricsText(
   metrics: readonly FileMetric[],

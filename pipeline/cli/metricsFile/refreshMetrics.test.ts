@@ -27,9 +27,9 @@ describe("the metrics of refresh", () => {
       [
         'eventlogger_refresh_last_run_timestamp_seconds{dataset="analytics"} 1779000002.5',
         'eventlogger_refresh_duration_seconds{dataset="analytics"} 2.5',
+        'eventlogger_refresh_scanned_bytes{dataset="analytics"} 10',
         'eventlogger_refresh_computed_days{dataset="analytics",generation="1"} 2',
         'eventlogger_refresh_computed_days{dataset="analytics",generation="2"} 0',
-        'eventlogger_refresh_scanned_bytes{dataset="analytics"} 10',
       ],
     );
   });

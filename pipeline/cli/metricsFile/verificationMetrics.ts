@@ -2,7 +2,7 @@ import { dayFromIso, dayOf } from "@eventlogger/events/day";
 import { TimeZone } from "@eventlogger/events/zone/timeZone";
 import { timeZoneProblem } from "@eventlogger/events/zone/zoneName";
 import type { Verification } from "@eventlogger/gcp/bigquery/verify/verify";
-import { single, type CommandRun, type FileMetric } from "./metricsFile";
+import { commandMetrics, single, type CommandRun, type FileMetric } from "./metricsFile";
 
 const DAYS_OF_WEEK = 7;
 
@@ -38,11 +38,11 @@ function breakdownCounts(
 }
 
 /** The result of `verify` as metrics. Their labels `dataset` and `generation` are those of the whole file. */
-export function verificationMetrics(verification: Verification, { startedAt, endedAt }: CommandRun): FileMetric[] {
+export function verificationMetrics(verification: Verification, run: CommandRun): FileMetric[] {
   const { differences, retention, breakdowns, record, deadLetters, timeZone, bytesScanned, isEqual } = verification;
   // A zone that only BigQuery knows: the UTC day.
   const zone = timeZoneProblem(timeZone) === undefined ? TimeZone.of(timeZone) : TimeZone.UTC;
-  const today = zone.dayOf(startedAt);
+  const today = zone.dayOf(run.startedAt);
   const lastDayOf = (cohortWeek: string, weekOffset: number): number | undefined => {
     const monday = dayFromIso(cohortWeek);
     return monday === undefined ? undefined : monday + DAYS_OF_WEEK * (weekOffset + 1) - 1;
@@ -57,17 +57,12 @@ export function verificationMetrics(verification: Verification, { startedAt, end
   };
   // The record has UTC days.
   const missing = record.missing.map((day) => ({
-    state: stateOf(dayFromIso(day.date), dayOf(startedAt)),
+    state: stateOf(dayFromIso(day.date), dayOf(run.startedAt)),
     count: day.missing,
   }));
   const unexplained = deadLetters.reduce((sum, group) => sum + group.unexplained, 0);
   return [
-    single(
-      "eventlogger_verify_last_run_timestamp_seconds",
-      "When the last verification with a result ended, as Unix time",
-      endedAt / 1000,
-    ),
-    single("eventlogger_verify_duration_seconds", "Time that the verification took", (endedAt - startedAt) / 1000),
+    ...commandMetrics("verify", run, bytesScanned),
     single(
       "eventlogger_verify_equal",
       "1 when the verification has found nothing wrong on any day, otherwise 0",
@@ -90,10 +85,5 @@ export function verificationMetrics(verification: Verification, { startedAt, end
       "Dead letters that are not acknowledged, or whose events are not in the table events",
       unexplained,
     ),
-    ...(bytesScanned === undefined
-      ? []
-      : [
-          single("eventlogger_verify_scanned_bytes", "Bytes that BigQuery has read for the verification", bytesScanned),
-        ]),
   ];
 }
