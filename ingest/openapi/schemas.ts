@@ -197,12 +197,15 @@ const batchAnswer: Record<keyof BatchAnswer, JsonSchema> = {
     minItems: 1,
     maxItems: MAX_WARNINGS,
     description: `About accepted events: the first ${MAX_WARNINGS}; absent when there are none`,
-    items: object({
-      index: { ...COUNT, description: "Index in the batch, from 0" },
-      field: { type: "string" },
-      code: { type: "string", description: "Kind of the warning, such as placeholder" },
-      message: { type: "string", minLength: 1 },
-    }),
+    items: object(
+      {
+        index: { ...COUNT, description: "Index in the batch, from 0; absent for a warning about the batch itself" },
+        field: { type: "string" },
+        code: { type: "string", description: "Kind of the warning, such as placeholder" },
+        message: { type: "string", minLength: 1 },
+      },
+      ["index"],
+    ),
   },
 };
 
@@ -215,9 +218,11 @@ const SENT_AT = {
 export function schemas(settings: SchemaSettings): Readonly<Record<string, JsonSchema>> {
   // An invalid event does not make its batch invalid.
   const events = { type: "array", maxItems: settings.maxBatchEvents, items: ref("Event") };
+  // Other fields of a batch are ignored, with a warning.
+  const more = settings.unknownFields === "keep" ? { additionalProperties: true } : {};
   return {
     Event: eventSchema(settings),
-    Batch: { oneOf: [events, object({ events, sent_at: SENT_AT }, ["sent_at"])] },
+    Batch: { oneOf: [events, { ...object({ events, sent_at: SENT_AT }, ["sent_at"]), ...more }] },
     BatchAnswer: object(batchAnswer, ["warnings"]),
     FieldErrors: {
       type: "array",

@@ -13,7 +13,7 @@ import type { AnalyticsEvent } from "@eventlogger/events/event";
 import type { DeadLetter } from "@eventlogger/events/deadLetter";
 import { encodeMessage } from "@eventlogger/events/eventMessage";
 import {
-  DeadLetterFolder,
+  DeadLetterFolders,
   DeadLetterTable,
   type DeadLetterFilter,
   type DeadLetterSource,
@@ -187,7 +187,7 @@ describe("eventlogger dead-letters", function () {
     const folder = path.join(stateDir, "dead-letters");
     const sources: DeadLetterSource[] = [
       new DeadLetterTable(bigquery.bigquery, dataset),
-      new DeadLetterFolder(folder, () => assert.fail("a line is unreadable")),
+      new DeadLetterFolders([folder], () => assert.fail("a line is unreadable")),
     ];
     for (const source of sources) {
       const found = async (filter: Partial<DeadLetterFilter>, limit = 50): Promise<number[]> => {

@@ -12,7 +12,8 @@ import {
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { DeadLetterRow } from "@eventlogger/gcp/bigquery/tables";
-import { DeadLetterFileError, DeadLetterFiles } from "./deadLetterFiles";
+import { DeadLetterFileError, DeadLetterFiles, deadLetterFolders } from "./deadLetterFiles";
+import { DeadLetterFolders } from "./deadLetterSource";
 import { readDeadLetterFiles, type UnreadableLine } from "./readDeadLetterFiles";
 
 const letter = (source: string, failed_at = "2026-03-01T10:00:00.000Z"): DeadLetterRow => ({
@@ -43,9 +44,44 @@ describe("The files of dead letters", () => {
   async function read(): Promise<{ sources: string[]; unreadable: UnreadableLine[] }> {
     const unreadable: UnreadableLine[] = [];
     const sources: string[] = [];
-    for await (const { source } of readDeadLetterFiles(folder, (line) => unreadable.push(line))) sources.push(source);
+    for await (const { source } of readDeadLetterFiles([folder], (line) => unreadable.push(line))) sources.push(source);
     return { sources, unreadable };
   }
+
+  it("are read in the folders of every generation, each dead letter once and the newest last", async () => {
+    const state = path.dirname(folder);
+    const at = (time: string): string => `2026-03-01T${time}:00.000Z`;
+    await open().append([letter("first", at("10:00")), letter("both", at("12:00"))]);
+    for (const [name, source, time] of [
+      ["generation-2", "second", "11:00"],
+      ["generation-10", "tenth", "09:00"],
+      ["generation-x", "of nobody", "13:00"],
+    ] as const) {
+      const other = new DeadLetterFiles(path.join(state, name, "dead-letters"), undefined, () => now);
+      await other.append([letter(source, at(time)), letter("both", at("12:00"))]);
+    }
+    // A generation whose run has written no dead letter.
+    mkdirSync(path.join(state, "generation-3"));
+    const folders = await deadLetterFolders(state);
+    assert.deepEqual(
+      folders.map((name) => path.relative(state, name)),
+      ["dead-letters", ...[2, 3, 10].map((generation) => `generation-${generation}/dead-letters`)],
+    );
+    const source = new DeadLetterFolders(folders, () => assert.fail("a line is unreadable"));
+    const all = { errorTypes: [], since: undefined, until: undefined };
+    for (const [limit, expected] of [
+      [10, ["tenth", "first", "second", "both"]],
+      [2, ["second", "both"]],
+      [1, ["both"]],
+    ] as const) {
+      const { letters, total } = await source.newest(all, limit);
+      assert.equal(total, 4);
+      assert.deepEqual(
+        letters.map((found) => found.source),
+        expected,
+      );
+    }
+  });
 
   it("are read as they were written, with a file for each UTC day", async () => {
     const files = open();
@@ -54,7 +90,7 @@ describe("The files of dead letters", () => {
     await files.append([letter("c")]);
     assert.deepEqual(readdirSync(folder), ["2026-03-01.ndjson", "2026-03-02.ndjson"]);
     const rows: DeadLetterRow[] = [];
-    for await (const { id, ...row } of readDeadLetterFiles(folder, () => assert.fail("a line is unreadable"))) {
+    for await (const { id, ...row } of readDeadLetterFiles([folder], () => assert.fail("a line is unreadable"))) {
       assert.match(id, /^[\w-]{43}$/);
       rows.push(row);
     }

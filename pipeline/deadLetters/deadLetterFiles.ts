@@ -1,6 +1,8 @@
 import { chmod, mkdir, open, readdir, rm, stat, type FileHandle } from "node:fs/promises";
 import path from "node:path";
 import type { DeadLetterRow } from "@eventlogger/gcp/bigquery/tables";
+import { FIRST_GENERATION } from "@eventlogger/gcp/bigquery/generations";
+import { generationOfDirectory, stateDirectoryOf } from "../runners/flink/generationDirectory";
 import { deadLetterId, type StoredDeadLetter } from "./storedDeadLetter";
 
 /** Total size of the files, bytes. With more, the oldest days are removed. */
@@ -37,6 +39,18 @@ export interface AppendResult {
 /** The folder of the copies of dead letters in a state directory. */
 export function deadLetterFolder(stateDirectory: string): string {
   return path.join(path.resolve(stateDirectory), "dead-letters");
+}
+
+/**
+ * The folders of the copies of dead letters of all generations. The state directory of the first generation contains those of the others,
+ * and their copies stay there when a generation ends.
+ */
+export async function deadLetterFolders(stateDirectory: string): Promise<string[]> {
+  const names = await readdir(stateDirectory);
+  const generations = names.flatMap((name) => generationOfDirectory(name) ?? []).sort((a, b) => a - b);
+  return [FIRST_GENERATION, ...generations].map((generation) =>
+    deadLetterFolder(stateDirectoryOf(stateDirectory, generation)),
+  );
 }
 
 /** The files of dead letters in a folder, oldest first; absolute paths. Empty when there is no folder. */

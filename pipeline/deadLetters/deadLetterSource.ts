@@ -32,28 +32,31 @@ function matches({ error_type, failed_at }: StoredDeadLetter, { errorTypes, sinc
   );
 }
 
-/** The dead letters in the files of a folder. */
-export class DeadLetterFolder implements DeadLetterSource {
+/** The dead letters in the files of some folders. */
+export class DeadLetterFolders implements DeadLetterSource {
   constructor(
-    private readonly folder: string,
+    private readonly folders: readonly string[],
     private readonly onUnreadable: (line: UnreadableLine) => void,
   ) {}
 
   async *read(filter: DeadLetterFilter): AsyncGenerator<StoredDeadLetter> {
-    for await (const letter of readDeadLetterFiles(this.folder, this.onUnreadable)) {
+    for await (const letter of readDeadLetterFiles(this.folders, this.onUnreadable)) {
       if (matches(letter, filter)) yield letter;
     }
   }
 
   async newest(filter: DeadLetterFilter, limit: number): Promise<{ letters: StoredDeadLetter[]; total: number }> {
-    const letters: StoredDeadLetter[] = [];
+    let letters: StoredDeadLetter[] = [];
     let total = 0;
+    // Those of one day are in the order of their failures only within a folder.
+    const last = (): StoredDeadLetter[] =>
+      letters.sort((a, b) => Date.parse(a.failed_at) - Date.parse(b.failed_at)).slice(-limit);
     for await (const letter of this.read(filter)) {
       total++;
       letters.push(letter);
-      if (letters.length > limit) letters.shift();
+      if (letters.length > 2 * limit) letters = last();
     }
-    return { letters, total };
+    return { letters: last(), total };
   }
 }
 

@@ -1,4 +1,5 @@
 import { createReadStream } from "node:fs";
+import path from "node:path";
 import { createInterface } from "node:readline";
 import { deadLetterFileNames } from "./deadLetterFiles";
 import type { StoredDeadLetter } from "./storedDeadLetter";
@@ -23,16 +24,22 @@ function parseLine(text: string): StoredDeadLetter | undefined {
   }
 }
 
+/** All files of dead letters of some folders, by their days. */
+async function filesByDay(folders: readonly string[]): Promise<string[]> {
+  const files = (await Promise.all(folders.map(deadLetterFileNames))).flat();
+  return files.sort((a, b) => (path.basename(a) < path.basename(b) ? -1 : 1));
+}
+
 /**
- * Reads the dead letters of a folder, each once, in the order in which they were written. Lines that are not dead letters
- * are reported and skipped.
+ * Reads the dead letters of some folders, each once, day after day; those of a day and folder in the order in which they were written.
+ * Lines that are not dead letters are reported and skipped.
  */
 export async function* readDeadLetterFiles(
-  folder: string,
+  folders: readonly string[],
   onUnreadable: (line: UnreadableLine) => void,
 ): AsyncGenerator<StoredDeadLetter> {
   const seen = new Set<string>();
-  for (const file of await deadLetterFileNames(folder)) {
+  for (const file of await filesByDay(folders)) {
     let line = 0;
     for await (const text of createInterface({ input: createReadStream(file), crlfDelay: Infinity })) {
       line++;

@@ -1,4 +1,5 @@
 import { dayFromIso } from "@eventlogger/events/day";
+import type { RetentionDifference } from "@eventlogger/gcp/bigquery/verify/compareRetention";
 import type { Difference } from "@eventlogger/gcp/bigquery/verify/compareRollups";
 import { MONTHLY_DAYS, WEEKLY_DAYS } from "@eventlogger/gcp/bigquery/verify/expectedRollups";
 
@@ -36,6 +37,19 @@ export function unexplainedDifferences(
 ): Difference[] {
   const persons = sumOfBoth(events, linked);
   return differences.filter((difference) => Math.abs(change(difference)) > bound(difference, events, persons, gapMs));
+}
+
+/**
+ * The differences of the retention that events in flight do not explain. An event in flight changes at most one person, unless it links an
+ * anonymous id: that person may become active in one more week, or belong to an earlier cohort, which changes each number of both cohorts by
+ * at most 1.
+ */
+export function unexplainedRetention(
+  differences: readonly RetentionDifference[],
+  { events, linked }: InFlight,
+): RetentionDifference[] {
+  const persons = [...sumOfBoth(events, linked).values()].reduce((sum, n) => sum + n, 0);
+  return differences.filter(({ expected, actual }) => Math.abs(expected - actual) > persons);
 }
 
 function sumOfBoth(a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>): ReadonlyMap<string, number> {

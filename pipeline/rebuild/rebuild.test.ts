@@ -310,6 +310,22 @@ describe("rebuild", () => {
     assertRebuilt(world);
   });
 
+  it("a retention that differs from the raw rows is not activated, and the message names the cohort", async () => {
+    const world = new World();
+    const services = world.services();
+    services.verifier.compareRetention = async () => {
+      const differences = [{ cohortWeek: "2024-02-26", weekOffset: 1, expected: 9, actual: 8 }];
+      return { equalCohorts: 0, differences, unexplained: differences };
+    };
+    await assert.rejects(start(services), /2024-02-26 {2}retention in week 1 is 8, but 9 according to the raw events/);
+    assert.deepEqual(
+      world.generations.map(({ status }) => status),
+      ["active", "building"],
+    );
+    await start(world.services());
+    assertRebuilt(world);
+  });
+
   it("a pipeline without progress ends the command with what to do, and the rebuild can go on", async () => {
     const world = new World();
     const services = world.services();

@@ -2,6 +2,7 @@ import type { Generation, GenerationResources, GenerationSettings } from "@event
 import type { PartitionCount } from "@eventlogger/gcp/bigquery/replay/countRows";
 import type { RowSelection } from "@eventlogger/gcp/bigquery/replay/selection";
 import type { Horizon } from "@eventlogger/gcp/bigquery/retention/horizon";
+import type { RetentionDifference } from "@eventlogger/gcp/bigquery/verify/compareRetention";
 import type { Difference } from "@eventlogger/gcp/bigquery/verify/compareRollups";
 import type { RebuildDriver } from "./driver";
 import type { RebuildRecord } from "./record";
@@ -73,8 +74,20 @@ export interface Comparison {
   readonly unexplained: readonly Difference[];
 }
 
+/** What a comparison of the retention of a generation with the raw rows has found. */
+export interface RetentionResult {
+  /** Number of cohorts whose numbers are all equal. */
+  readonly equalCohorts: number;
+  readonly differences: readonly RetentionDifference[];
+  /** Those that events in flight do not explain. */
+  readonly unexplained: readonly RetentionDifference[];
+}
+
 /** Compares numbers with raw rows. */
 export interface Verifier {
+  /** Compares the retention, of all cohorts. @param options.inFlightSinceMs as for {@link compare} */
+  compareRetention(generation: Generation, options: { readonly inFlightSinceMs: number }): Promise<RetentionResult>;
+
   /**
    * @param options.inFlightSinceMs events received since then may be in only one of both; epoch ms
    * @param options.days YYYY-MM-DD; undefined: all

@@ -8,10 +8,10 @@ export interface RejectedEvent {
   readonly errors: readonly FieldError[];
 }
 
-/** A warning about an event that was accepted. */
+/** A warning about an event that was accepted, or about the batch. */
 export interface EventWarning extends FieldWarning {
-  /** Index in the batch, from 0. */
-  readonly index: number;
+  /** Index in the batch, from 0. Absent: the warning is about the batch itself. */
+  readonly index?: number;
 }
 
 /** Counts of what is special about the events of a request. */
@@ -73,6 +73,11 @@ export class BatchEvents {
     if (conflict) this.warnings.push(conflict);
     for (const warning of result.warnings) this.warnings.push({ index, ...warning });
     return true;
+  }
+
+  /** Keeps a warning about the batch itself. */
+  warn(warning: FieldWarning): void {
+    this.warnings.push(warning);
   }
 
   /** Keeps what is wrong with an entry that cannot be validated. */

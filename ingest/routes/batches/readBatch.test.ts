@@ -3,19 +3,25 @@ import fc from "fast-check";
 import type { BatchEvents } from "./batchEvents";
 import { readBatch } from "./readBatch";
 import { decodeMessage } from "@eventlogger/events/eventMessage";
+import type { UnknownFields } from "@eventlogger/events/validation";
 import { RequestError, type ErrorCode } from "../../http/errors";
 import { sampleEvent } from "../../testing/requests";
 
 const RECEIVED_AT = 1_700_000_001_000;
 const EARLIEST = Date.UTC(2010, 0, 1);
 
-function read(body: string, format: "json" | "ndjson" = "json", maxEvents = 10): BatchEvents {
+function read(
+  body: string,
+  format: "json" | "ndjson" = "json",
+  maxEvents = 10,
+  unknownFields: UnknownFields = "keep",
+): BatchEvents {
   return readBatch(Buffer.from(body), {
     format,
     maxEvents,
     idempotencyKey: "",
     receivedAt: RECEIVED_AT,
-    rules: { earliest: EARLIEST },
+    rules: { earliest: EARLIEST, unknownFields },
   });
 }
 const json = JSON.stringify;
@@ -121,11 +127,34 @@ describe("readBatch", () => {
     for (const value of [null, 1, "text", true]) assertRefused(() => read(json(value)), "INVALID_BATCH", /an array of/);
     assertRefused(() => read("{}"), "INVALID_BATCH", /^events must be an array$/);
     assertRefused(() => read(json({ events: a })), "INVALID_BATCH", /^events must be an array$/);
-    assertRefused(() => read(json({ events: [a], sentAt: 1 })), "INVALID_BATCH", /^sentAt is not a field of a batch$/);
     assertRefused(() => read(json({ events: [a], sent_at: "soon" })), "INVALID_BATCH", /^sent_at must be an ISO 8601/);
     assertRefused(() => read(json({ events: [a], sent_at: {} })), "INVALID_BATCH", /^sent_at must be a number or/);
-    assertRefused(() => read('{"__proto__":{"events":[]}}'), "INVALID_BATCH", /^__proto__ is not a field/);
-    assertRefused(() => read(json(a)), "INVALID_BATCH", /session_id is not a field of a batch/);
+    assertRefused(() => read('{"__proto__":{"events":[]}}'), "INVALID_BATCH", /^events must be an array$/);
+    assertRefused(() => read(json(a)), "INVALID_BATCH", /^events must be an array$/);
+  });
+
+  it("readBatch accepts a batch with fields that it does not know, and warns of them, as it does for events", () => {
+    const batch = read(`{"events":[${json(a)}],"sentAt":1,"writeKey":"k","__proto__":1,"sent_at":null}`);
+    assert.deepEqual(ids(batch), ["a"]);
+    const message = "is not a field of a batch, and was ignored";
+    assert.deepEqual(batch.warnings, [
+      { field: "sentAt", code: "misspelled", message: `${message}; did you mean sent_at?` },
+      { field: "writeKey", code: "ignored", message },
+      { field: "__proto__", code: "ignored", message },
+    ]);
+    const many = Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`field${i}`, i]));
+    assert.equal(read(json({ events: [a], ...many })).warnings.length, 20);
+  });
+
+  it("readBatch refuses a batch with fields that it does not know when unknown fields are refused", () => {
+    const strict = (body: string): BatchEvents => read(body, "json", 10, "refuse");
+    assertRefused(
+      () => strict(json({ events: [a], sentAt: 1 })),
+      "INVALID_BATCH",
+      /^sentAt is not a field of a batch$/,
+    );
+    assertRefused(() => strict('{"__proto__":{"events":[]}}'), "INVALID_BATCH", /^__proto__ is not a field/);
+    assertRefused(() => strict(json(a)), "INVALID_BATCH", /session_id is not a field of a batch/);
   });
 
   it("readBatch refuses a batch with too many events", () => {

@@ -1,4 +1,5 @@
-import type { PostingRules } from "@eventlogger/events/validation";
+import { SimilarFields } from "@eventlogger/events/fields/similarFields";
+import type { FieldWarning, PostingRules, UnknownFields } from "@eventlogger/events/validation";
 import { parseExactJson } from "@eventlogger/events/exactJson";
 import { readTime } from "@eventlogger/events/eventTime";
 import { BatchEvents } from "./batchEvents";
@@ -43,12 +44,17 @@ function parseLines(body: Buffer, max: number): unknown[] {
 }
 
 const NOT_A_BATCH = 'must be an array of events, or {"events": [...]}';
-const FIELDS: ReadonlySet<string> = new Set(["events", "sent_at"]);
+const FIELDS = ["events", "sent_at"];
+const similarFields = new SimilarFields(FIELDS);
+/** Unknown fields of a batch that an answer names, at most. */
+const MAX_NAMED = 20;
 
 /** The events of a JSON body, and when it was sent if the body tells that. */
 interface ParsedBatch {
   readonly inputs: readonly unknown[];
   readonly sentAt: number | string | undefined;
+  /** Names of fields of the body that are not those of a batch. */
+  readonly unknown: readonly string[];
 }
 
 /** When a batch was sent. @throws RequestError INVALID_BATCH */
@@ -60,20 +66,31 @@ function parseSentAt(sentAt: unknown): number | string | undefined {
   throw new RequestError("INVALID_BATCH", { field: "sent_at", detail: "problem" in parsed ? parsed.problem : "" });
 }
 
+/** The warning about a field that is not one of a batch. It belongs to no event, so that it is not kept. */
+function unknownFieldWarning(name: string): FieldWarning {
+  const similar = similarFields.of(name);
+  const message = "is not a field of a batch, and was ignored";
+  return similar === undefined
+    ? { field: name, code: "ignored", message }
+    : { field: name, code: "misspelled", message: `${message}; did you mean ${similar}?` };
+}
+
 /** @throws RequestError INVALID_JSON, INVALID_BATCH */
-function parseArray(body: Buffer): ParsedBatch {
+function parseArray(body: Buffer, unknownFields: UnknownFields): ParsedBatch {
   if (isNestedDeeper(body, MAX_DEPTH)) throw new RequestError("INVALID_JSON", { detail: `it ${TOO_DEEP}` });
   const value = parseJson(body);
-  if (Array.isArray(value)) return { inputs: value, sentAt: undefined };
+  if (Array.isArray(value)) return { inputs: value, sentAt: undefined, unknown: [] };
   if (typeof value !== "object" || value === null) throw new RequestError("INVALID_BATCH", { detail: NOT_A_BATCH });
-  const unknown = Object.keys(value).filter((key) => !FIELDS.has(key));
-  if (unknown.length > 0) {
-    const errors = unknown.slice(0, 20).map((key) => ({ field: key || '""', message: "is not a field of a batch" }));
+  const unknown = Object.keys(value).filter((key) => !FIELDS.includes(key));
+  if (unknown.length > 0 && unknownFields === "refuse") {
+    const errors = unknown
+      .slice(0, MAX_NAMED)
+      .map((key) => ({ field: key || '""', message: "is not a field of a batch" }));
     throw new RequestError("INVALID_BATCH", { errors });
   }
   const { events, sent_at } = value as { events?: unknown; sent_at?: unknown };
   if (!Array.isArray(events)) throw new RequestError("INVALID_BATCH", { field: "events", detail: "must be an array" });
-  return { inputs: events, sentAt: parseSentAt(sent_at) };
+  return { inputs: events, sentAt: parseSentAt(sent_at), unknown };
 }
 
 /** How to read a batch. */
@@ -93,11 +110,14 @@ export interface BatchOptions {
  */
 export function readBatch(body: Buffer, options: BatchOptions): BatchEvents {
   const { format, maxEvents, idempotencyKey, receivedAt, rules } = options;
-  const { inputs, sentAt } =
-    format === "ndjson" ? { inputs: parseLines(body, maxEvents), sentAt: undefined } : parseArray(body);
+  const { inputs, sentAt, unknown } =
+    format === "ndjson"
+      ? { inputs: parseLines(body, maxEvents), sentAt: undefined, unknown: [] }
+      : parseArray(body, rules.unknownFields ?? "keep");
   if (inputs.length > maxEvents) throw new RequestError("TOO_MANY_EVENTS", { detail: String(maxEvents) });
   const idOf = batchIds(body, idempotencyKey);
   const events = new BatchEvents(receivedAt);
+  for (const name of unknown.slice(0, MAX_NAMED)) events.warn(unknownFieldWarning(name));
   let index = 0;
   // One object for all events, not one for each.
   const batchRules: PostingRules = { ...rules, sentAt, createId: () => idOf(index) };

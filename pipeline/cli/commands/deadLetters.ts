@@ -6,9 +6,9 @@ import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
 import { ConfigError, wholeNumber, type Options, type OptionSpecs } from "@eventlogger/options/options";
 import { colours, printable } from "@eventlogger/options/terminal";
 import { UserError } from "@eventlogger/process/main";
-import { deadLetterFolder } from "../../deadLetters/deadLetterFiles";
+import { deadLetterFolders } from "../../deadLetters/deadLetterFiles";
 import {
-  DeadLetterFolder,
+  DeadLetterFolders,
   DeadLetterTable,
   type DeadLetterFilter,
   type DeadLetterSource,
@@ -36,7 +36,8 @@ const options = {
   topic: { ...pubsubOptions.topic, describe: "resend: Pub/Sub topic that gets the events" },
   from: {
     type: "enum",
-    describe: "Where to read dead letters: table (dead_letters in BigQuery) or file (copies in --state-dir of run)",
+    describe:
+      "Where to read dead letters: table (dead_letters in BigQuery) or file (copies in --state-dir of run, of all generations)",
     default: "table",
     choices: ["table", "file"],
     group: "Dead letters:",
@@ -91,13 +92,17 @@ interface Opened {
   readonly unreadable: UnreadableLine[];
 }
 
-function openSource({ from, stateDir, dataset }: Values, bigquery: ReturnType<typeof bigQueryClient>): Opened {
+async function openSource(
+  { from, stateDir, dataset }: Values,
+  bigquery: ReturnType<typeof bigQueryClient>,
+): Promise<Opened> {
   const unreadable: UnreadableLine[] = [];
   if (from === "table") return { source: new DeadLetterTable(bigquery, dataset), unreadable };
   if (!existsSync(stateDir)) {
     throw new UserError(`${path.resolve(stateDir)} does not exist. Use the --state-dir (STATE_DIR) of eventlogger run`);
   }
-  const source = new DeadLetterFolder(deadLetterFolder(stateDir), (line) => unreadable.push(line));
+  const folders = await deadLetterFolders(stateDir);
+  const source = new DeadLetterFolders(folders, (line) => unreadable.push(line));
   return { source, unreadable };
 }
 
@@ -123,7 +128,7 @@ type ListedDeadLetter = StoredDeadLetter &
 async function list(o: Values): Promise<number> {
   const { green, yellow, dim } = colours(process.stdout);
   const bigquery = bigQueryClient({ project: o.project, endpoint: o.bigqueryEndpoint });
-  const { source, unreadable } = openSource(o, bigquery);
+  const { source, unreadable } = await openSource(o, bigquery);
   const { letters, total } = await source.newest(filterOf(o), o.limit);
   const listed: ListedDeadLetter[] = [];
   const lines: string[] = [];
@@ -206,7 +211,7 @@ function reportLines({ dryRun, sent, stored, notSent, notSentLetters, unreadable
 
 async function resendAll(o: Values): Promise<number> {
   const bigquery = bigQueryClient({ project: o.project, endpoint: o.bigqueryEndpoint });
-  const { source, unreadable } = openSource(o, bigquery);
+  const { source, unreadable } = await openSource(o, bigquery);
   const report: Report = { dryRun: o.dryRun, sent: 0, stored: 0, notSent: 0, notSentLetters: [], unreadable };
   const pubsub = pubSubClient({ project: o.project });
   try {

@@ -6,31 +6,47 @@ import { tableReference } from "@eventlogger/gcp/bigquery/views";
 import { eventsTable } from "@eventlogger/gcp/bigquery/tables";
 import { compareWithRawEvents } from "@eventlogger/gcp/bigquery/verify/compareRollups";
 import { MeteredQueries } from "@eventlogger/gcp/bigquery/verify/meteredQueries";
+import { compareRetentionWithRawEvents } from "@eventlogger/gcp/bigquery/verify/compareRetention";
+import type { Scope } from "@eventlogger/gcp/bigquery/verify/scope";
 import { MAX_LINKED_USERS } from "@eventlogger/gcp/bigquery/verify/personDays";
 import { dateIn } from "@eventlogger/gcp/bigquery/zone/zoneRules";
-import { unexplainedDifferences, type InFlight } from "../inFlight";
+import { unexplainedDifferences, unexplainedRetention, type InFlight } from "../inFlight";
 import type { Verifier } from "../services";
 
 /** Compares the numbers of a generation with the raw rows by SQL, with a tolerance for events in flight. */
 export function sqlVerifier(bigquery: BigQuery, dataset: string): Verifier {
+  const scopeOf = ({ generation, settings }: Generation, days: readonly string[] | undefined): Scope => ({
+    ...{ project: bigquery.projectId, dataset, generation, timeZone: timeZoneOf(settings) },
+    ...{ countBots: settings.countBots ?? false, countsPersons: countsPersons(settings) },
+    ...{ days, recordDays: [], hasRecord: false },
+  });
   return {
     async compare(generation, { inFlightSinceMs, days }) {
       const queries = new MeteredQueries(bigquery);
-      const { generation: id, settings } = generation;
-      const { sessionGapMs } = settings;
-      const names = { project: bigquery.projectId, dataset, generation: id, timeZone: timeZoneOf(settings) };
-      const counting = { countBots: settings.countBots ?? false, countsPersons: countsPersons(settings) };
-      const scope = { ...names, ...counting, days, recordDays: [], hasRecord: false };
+      const { sessionGapMs } = generation.settings;
+      const scope = scopeOf(generation, days);
       // Reads the numbers before the raw rows: then events in flight are in the rows, where they are counted below.
       const all = await compareWithRawEvents(queries, scope, sessionGapMs);
       if (all.differences.length === 0) return { ...all, unexplained: [] };
       // Rows can have been deleted after they were replayed.
-      const horizon = await readHorizon(bigquery, dataset, names.timeZone);
+      const horizon = await readHorizon(bigquery, dataset, scope.timeZone);
       const { differences, equalDays } = horizon
         ? await compareWithRawEvents(queries, scope, sessionGapMs, horizon)
         : all;
       const inFlight = await inFlightSince(queries, bigquery, dataset, generation, inFlightSinceMs);
       return { equalDays, differences, unexplained: unexplainedDifferences(differences, inFlight, sessionGapMs) };
+    },
+    async compareRetention(generation, { inFlightSinceMs }) {
+      // A generation of an earlier release has no retention.
+      if (!countsPersons(generation.settings)) return { equalCohorts: 0, differences: [], unexplained: [] };
+      const queries = new MeteredQueries(bigquery);
+      const scope = scopeOf(generation, undefined);
+      const horizon = await readHorizon(bigquery, dataset, scope.timeZone);
+      // It reads the numbers before the raw rows, too.
+      const { differences, equalCohorts } = await compareRetentionWithRawEvents(queries, scope, horizon);
+      if (differences.length === 0) return { equalCohorts, differences, unexplained: [] };
+      const inFlight = await inFlightSince(queries, bigquery, dataset, generation, inFlightSinceMs);
+      return { equalCohorts, differences, unexplained: unexplainedRetention(differences, inFlight) };
     },
   };
 }

@@ -1,3 +1,4 @@
+import type { Generation } from "@eventlogger/gcp/bigquery/generations";
 import { ensureStarted, previousGeneration, untilPipeline, type RebuildContext } from "../context";
 import type { PipelineStatus } from "../driver";
 import { replayChanged } from "../replayPartitions";
@@ -17,6 +18,20 @@ export async function catchingUp(context: RebuildContext): Promise<void> {
   await context.session.update({ phase: "verifying" });
 }
 
+/** How the pipeline of a generation begins again where it has ended. */
+function toStart({ job }: Generation): string {
+  return job?.runner === "dataflow"
+    ? `its job ${job.name} has ended. Without a snapshot its state is lost; with one, \`eventlogger launch --from-snapshot\` starts it`
+    : "start it with `eventlogger run`";
+}
+
+/** What to do when the pipeline of a generation makes no progress. */
+function toGoOn({ job }: Generation): string {
+  return job?.runner === "dataflow"
+    ? `Look at its job: \`eventlogger logs --job-name ${job.name} --region ${job.region} --min-importance warning\``
+    : "Start it: `eventlogger run` with the same options";
+}
+
 /** Waits until `events` has every event that was published before the cut-off. */
 async function untilRowsComplete(context: RebuildContext): Promise<void> {
   const { session, times } = context;
@@ -33,8 +48,7 @@ async function untilRowsComplete(context: RebuildContext): Promise<void> {
     key: ({ state, publishedUntil }) => [state, publishedUntil.live],
     limitMs: times.previousLimitMs,
     doing: (status) => {
-      if (status.state === "absent")
-        return `nothing computes generation ${previous.generation}: start it with \`eventlogger run\``;
+      if (status.state === "absent") return `nothing computes generation ${previous.generation}: ${toStart(previous)}`;
       const left = missingMs(status);
       return left === undefined
         ? `waiting for the pipeline of generation ${previous.generation} (${status.state})`
@@ -42,7 +56,7 @@ async function untilRowsComplete(context: RebuildContext): Promise<void> {
     },
     problem: ({ state, detail }) =>
       `The pipeline of generation ${previous.generation} makes no progress (${state}${detail ? `: ${detail}` : ""}), and the events ` +
-      "that it has not written yet would be missing. Start it: `eventlogger run` with the same options. If its state is lost: " +
+      `that it has not written yet would be missing. ${toGoOn(previous)}. If its state is lost: ` +
       "`eventlogger rebuild --abort`, then `eventlogger rebuild --take-over`",
   });
   await session.update({ rowsComplete: true });

@@ -10,6 +10,12 @@ export function stateDirectoryOf(base: string, generation: number): string {
   return generation === FIRST_GENERATION ? base : path.join(base, `generation-${generation}`);
 }
 
+/** The generation, other than the first, whose state directory has a name; undefined for every other name. */
+export function generationOfDirectory(name: string): number | undefined {
+  const [, generation] = /^generation-([1-9]\d*)$/.exec(name) ?? [];
+  return generation === undefined ? undefined : Number(generation);
+}
+
 /** A file of this name in the state directory asks its run to look at its lease now, because its generation has been retired. */
 export const CHECK_LEASE_FILE = "check-lease";
 
