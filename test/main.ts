@@ -21,11 +21,14 @@ import {
   selectTests,
 } from "./runner/testFiles";
 
+/** Files of unit tests that run at the same time. The machines that run them have at least two cores. */
+const UNIT_JOBS = 2;
+
 /**
- * Test files that run at the same time. Each starts its own services on free ports, so files are independent of each other;
- * the machines that run them have at least two cores. Two keep both cores busy, because most tests wait for other processes.
+ * Other test files that run at the same time. Each starts its own services on free ports, so files are independent of each other. One more
+ * than the cores, because most tests wait for other processes, for leases and for time limits.
  */
-const JOBS = 2;
+const COMPONENT_JOBS = 3;
 
 /**
  * Every JVM of the tests compiles with the quick compiler only. Their JVMs live for a minute: without this, the optimizing compiler takes
@@ -64,13 +67,15 @@ async function main(args: readonly string[]): Promise<number> {
   const unit = compiled(isUnitTest);
   if (unit.length > 0) {
     print(`\n== ${unit.length} files of unit tests`);
-    summaries.push(await runTests({ files: unit, jobs: Math.min(JOBS, unit.length) }));
+    summaries.push(await runTests({ files: unit, jobs: Math.min(UNIT_JOBS, unit.length) }));
   }
   // The longest ones first, so that no core is idle at the end.
   const others = [...compiled(isEndToEndTest), ...compiled((file) => !isUnitTest(file) && !isEndToEndTest(file))];
   if (others.length > 0) {
     print(`\n== ${others.length} files of component and end-to-end tests`);
-    summaries.push(await runTests({ files: others, jobs: Math.min(JOBS, others.length), env: javaEnvironment() }));
+    summaries.push(
+      await runTests({ files: others, jobs: Math.min(COMPONENT_JOBS, others.length), env: javaEnvironment() }),
+    );
   }
 
   const summary = addSummaries(summaries);
