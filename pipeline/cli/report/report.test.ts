@@ -19,6 +19,7 @@ const day = (date: string, active: number, seconds = 0): DailyRollup => ({
     active_user_count: active,
     new_user_count: 1,
     session_count: active * 1000,
+    session_duration_ms: seconds * 1000 * active * 1000,
     total_users: 9,
     wau: 8,
     mau: 9,
