@@ -8,11 +8,9 @@ import { runOptions } from "@eventlogger/pipeline/cli/run/runOptions";
 import { repositoryRoot } from "@eventlogger/process/packageRoot";
 import { IMAGE_NAMES } from "@eventlogger/tools/images/assemble";
 import { packageVersion } from "@eventlogger/tools/images/build";
-import { commandProblem, helpReader } from "../docs/commands";
-import { Repository } from "../docs/repository";
 import { kubernetesProblems, type KubernetesObject } from "./testing/kubernetesTypes";
 import { render } from "./testing/kustomize";
-import { scheduledCommand } from "./testing/scheduledCommand";
+import { readWords, scheduledCommand } from "./testing/scheduledCommand";
 import { readModule } from "./testing/terraformModule";
 
 type Labels = Readonly<Record<string, string>>;
@@ -235,15 +233,13 @@ describe("Kubernetes objects", function () {
       assert.ok(page.includes(`${name}:${email.replace(/^eventlogger-|@.*$/g, "")}`), name);
   });
 
-  it("the commands of the pods exist, with the options that they are given", async () => {
-    const repository = new Repository(repositoryRoot);
-    const readHelp = helpReader(repositoryRoot);
+  it("the commands of the pods exist, with the options that they are given", () => {
     for (const owner of ["pipeline", "refresh", "verify"]) {
       const { command = [], args = [] } = pod(owner).container;
       // Without a command the container runs the entry point of the image.
       const words = command.length > 0 ? scheduledCommand(command, args) : args;
       assert.equal(words[0], owner === "pipeline" ? "run" : owner);
-      assert.equal(await commandProblem(repository, ["npx", "eventlogger", ...words], readHelp), undefined, owner);
+      readWords(words);
     }
   });
 });

@@ -1,6 +1,6 @@
 /**
  * `npm run test:deploy`: plans the Terraform module with the schemas of Google's provider, and checks the gcloud commands of the pages.
- * Takes about two minutes; the first time it builds what is missing.
+ * It builds what is missing the first time.
  */
 import { readdirSync } from "node:fs";
 import path from "node:path";
@@ -8,7 +8,7 @@ import { Progress } from "@eventlogger/options/progress";
 import { runMain, UserError } from "@eventlogger/process/main";
 import { runTests } from "../runner/runTests";
 import { summaryLine } from "../runner/summary";
-import { ensureProvider, ensureTerraform } from "./testing/plan";
+import { ensureProvider, findTerraform } from "./testing/plan";
 
 const SUFFIX = ".plan.js";
 
@@ -19,7 +19,7 @@ async function main(filters: readonly string[]): Promise<number> {
     .map((name) => path.join(__dirname, name));
   if (files.length === 0) throw new UserError(`No file of test/deploy matches ${filters.join(", ")}`);
   const progress = new Progress();
-  await progress.step("Terraform or OpenTofu", (onProgress) => ensureTerraform(onProgress));
+  progress.print(`planning with ${await findTerraform()}`);
   await progress.step("stand-in of Google's provider", (onProgress) => ensureProvider(onProgress));
   const summary = await runTests({ files });
   progress.print(`\n${summaryLine(summary)}`);

@@ -17,12 +17,10 @@ import { repositoryRoot } from "@eventlogger/process/packageRoot";
 import { deployFiles } from "@eventlogger/tools/deploy/deployFiles";
 import { IMAGE_NAMES } from "@eventlogger/tools/images/assemble";
 import { packageVersion } from "@eventlogger/tools/images/build";
-import { commandProblem, helpReader } from "../docs/commands";
 import { parseMarkdown } from "../docs/markdown";
-import { Repository } from "../docs/repository";
 import { shellCommands } from "../docs/shell";
 import { moduleGrants, shellGrants } from "./testing/grants";
-import { scheduledCommand } from "./testing/scheduledCommand";
+import { readWords, scheduledCommand } from "./testing/scheduledCommand";
 import {
   block,
   blocks,
@@ -367,10 +365,8 @@ describe("Terraform module", function () {
     assert.equal(module.defaults.get("image_tag"), packageVersion);
   });
 
-  it("the scheduled commands exist, with the options that they are given", async () => {
+  it("the scheduled commands exist, with the options that they are given", () => {
     const jobs = module.locals.get("all_jobs") as Readonly<Record<string, { command: string[]; args: string[] }>>;
-    const repository = new Repository(repositoryRoot);
-    const readHelp = helpReader(repositoryRoot);
     for (const [name, { command, args }] of Object.entries(jobs)) {
       const words = scheduledCommand(command, resolved(module, args, VALUES) as string[]);
       assert.deepEqual(words.slice(0, 5), [name, "--project", PROJECT, "--dataset", "analytics"]);
@@ -378,7 +374,7 @@ describe("Terraform module", function () {
         const threeDaysAgo = new Date(Date.now() - 3 * 86_400_000).toISOString().slice(0, 10);
         assert.deepEqual(words.slice(5), ["--since", threeDaysAgo]);
       }
-      assert.equal(await commandProblem(repository, ["npx", "eventlogger", ...words], readHelp), undefined);
+      readWords(words);
     }
   });
 });

@@ -75,9 +75,8 @@ export const STEPS_OF_PROGRAMS: Readonly<Record<string, readonly SetUpStep[]>> =
   "test/images/ingestContents.component.test.ts": [],
   // What the command line in the image needs is among the imports.
   "test/images/pipelineContents.component.test.ts": [],
-  // They read the help of the command line, and name the program in the image.
-  "test/docs/commands.ts": [],
-  "test/deploy/terraform.component.test.ts": [],
+  // It names the program in the image, and starts nothing.
+  "test/deploy/testing/scheduledCommand.ts": [],
   // It names the script for browsers, and starts nothing.
   "ingest/http/routePattern.ts": [],
   "test/images/nginxContents.component.test.ts": ["nginx"],

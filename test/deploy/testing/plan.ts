@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { repositoryRoot } from "@eventlogger/process/packageRoot";
+import { UserError } from "@eventlogger/process/main";
 import { ensureGoProgram } from "@eventlogger/tools/go/goProgram";
 import { PROVIDER_VERSION, readProviderSchemas } from "./providerSchemas";
 import { readModule } from "./terraformModule";
@@ -22,17 +23,11 @@ async function isCommand(name: string): Promise<boolean> {
   );
 }
 
-/** Terraform or OpenTofu on the path; otherwise OpenTofu, built from its Go module. */
-export async function ensureTerraform(onProgress: OnProgress = () => {}): Promise<string> {
+/** OpenTofu or Terraform on the path. @throws UserError when there is neither */
+export async function findTerraform(): Promise<string> {
   for (const name of ["tofu", "terraform"]) if (await isCommand(name)) return name;
-  return ensureGoProgram(
-    {
-      name: "tofu",
-      what: "OpenTofu",
-      source: join(SOURCES, "tofu"),
-      package: "github.com/opentofu/opentofu/cmd/tofu",
-    },
-    onProgress,
+  throw new UserError(
+    "Neither tofu nor terraform is on the path. Install OpenTofu 1.6 or Terraform 1.6, or a later version",
   );
 }
 
@@ -66,7 +61,7 @@ export class PlanFolder {
 
   /** @throws Error that names a resource that the provider does not have; otherwise with the output of Terraform */
   static async create(onProgress: OnProgress = () => {}): Promise<PlanFolder> {
-    const [terraform, provider] = [await ensureTerraform(onProgress), await ensureProvider(onProgress)];
+    const [terraform, provider] = [await findTerraform(), await ensureProvider(onProgress)];
     const directory = mkdtempSync(join(tmpdir(), "terraform-"));
     const types = [...(await readModule()).resources.keys()].map((name) => name.split(".")[0] ?? "");
     const schemas = await readProviderSchemas([...new Set(types)], ["google_project"], onProgress);
