@@ -7,6 +7,7 @@ import { ensureSubmitter } from "@eventlogger/pipeline/runners/dataflow/submitte
 import { cacheDir } from "@eventlogger/process/packageRoot";
 import { ensureBootProgram } from "@eventlogger/tools/images/bootProgram";
 import { ensureChromium } from "../client/testing/chromium";
+import { ensureGoLibrary } from "../segment/testing/goLibrary";
 import { ensureJavaLibrary } from "../segment/testing/javaLibrary";
 import { ensurePythonLibrary } from "../segment/testing/pythonLibrary";
 import { ensureNginx } from "../setup/installNginx";
@@ -29,7 +30,10 @@ const GROUPS: readonly (readonly (readonly [SetUpStep, Install])[])[] = [
     ["expansion service", (onProgress) => ensureExpansionClasspath({ cacheDir, onProgress })],
     ["Segment's Java library", ensureJavaLibrary],
   ],
-  [["boot program", (onProgress) => ensureBootProgram(onProgress)]],
+  [
+    ["boot program", (onProgress) => ensureBootProgram(onProgress)],
+    ["Segment's Go library", ensureGoLibrary],
+  ],
   [
     ["nginx", ensureNginx],
     ["Chromium", ensureChromium],

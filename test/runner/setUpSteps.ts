@@ -12,6 +12,7 @@ export type SetUpStep =
   | "boot program"
   | "nginx"
   | "Chromium"
+  | "Segment's Go library"
   | "Segment's Python library"
   | "Segment's Java library";
 
@@ -25,6 +26,7 @@ const STEP_OF_SOURCE: Readonly<Record<string, SetUpStep>> = {
   "tools/images/bootProgram.ts": "boot program",
   "nginx/findNginx.ts": "nginx",
   "test/client/testing/chromium.ts": "Chromium",
+  "test/segment/testing/goLibrary.ts": "Segment's Go library",
   "test/segment/testing/pythonLibrary.ts": "Segment's Python library",
   "test/segment/testing/javaLibrary.ts": "Segment's Java library",
 };
