@@ -8,6 +8,7 @@ import { cacheDir } from "@eventlogger/process/packageRoot";
 import { ensureBootProgram } from "@eventlogger/tools/images/bootProgram";
 import { ensureChromium } from "../client/testing/chromium";
 import { ensureKustomize } from "../deploy/testing/kustomize";
+import { ensureGoLibrary } from "../segment/testing/goLibrary";
 import { ensureJavaLibrary } from "../segment/testing/javaLibrary";
 import { ensurePrometheus } from "../monitoring/testing/programs";
 import { ensurePythonLibrary } from "../segment/testing/pythonLibrary";
@@ -34,6 +35,7 @@ const GROUPS: readonly (readonly (readonly [SetUpStep, Install])[])[] = [
   [
     ["boot program", (onProgress) => ensureBootProgram(onProgress)],
     ["kustomize", ensureKustomize],
+    ["Segment's Go library", ensureGoLibrary],
   ],
   [
     ["nginx", ensureNginx],

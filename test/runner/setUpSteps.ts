@@ -14,6 +14,7 @@ export type SetUpStep =
   | "nginx"
   | "Prometheus"
   | "Chromium"
+  | "Segment's Go library"
   | "Segment's Python library"
   | "Segment's Java library";
 
@@ -29,6 +30,7 @@ const STEP_OF_SOURCE: Readonly<Record<string, SetUpStep>> = {
   "nginx/findNginx.ts": "nginx",
   "test/client/testing/chromium.ts": "Chromium",
   "test/monitoring/testing/programs.ts": "Prometheus",
+  "test/segment/testing/goLibrary.ts": "Segment's Go library",
   "test/segment/testing/pythonLibrary.ts": "Segment's Python library",
   "test/segment/testing/javaLibrary.ts": "Segment's Java library",
 };

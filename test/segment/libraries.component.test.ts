@@ -6,6 +6,7 @@ import { findChromium, startChromium } from "../client/testing/chromium";
 import { browserSender, expectedOfBrowser } from "./testing/browserLibrary";
 import type { ExpectedEvent } from "./testing/calls";
 import { needsBrowser, readExamples, runExample } from "./testing/examples";
+import { sendWithGo } from "./testing/goLibrary";
 import { sendWithJava } from "./testing/javaLibrary";
 import { sendWithNode } from "./testing/nodeLibrary";
 import { sendWithPython } from "./testing/pythonLibrary";
@@ -40,6 +41,7 @@ const REPEAT_AT_ONCE = { ...UNAVAILABLE, retryAfter: "0" };
       "com.segment.analytics.java",
       () => rig.assertExact({ name: "java", send: sendWithJava, platform: "server", answer: REPEAT_AT_ONCE }),
     ],
+    ["analytics-go", () => rig.assertExact({ name: "go", send: sendWithGo, platform: "server" })],
     ["@segment/analytics-next in a browser (needs Chromium)", assertBrowserExact],
   ];
   /** All at the same time, because libraries mostly wait before they try again. */

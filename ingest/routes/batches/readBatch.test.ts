@@ -139,8 +139,8 @@ describe("readBatch", () => {
     const message = "is not a field of a batch, and was ignored";
     assert.deepEqual(batch.warnings, [
       { field: "sentAt", code: "misspelled", message: `${message}; did you mean sent_at?` },
-      { field: "writeKey", code: "ignored", message },
-      { field: "__proto__", code: "ignored", message },
+      { field: "writeKey", code: "unknown", message },
+      { field: "__proto__", code: "unknown", message },
     ]);
     const many = Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`field${i}`, i]));
     assert.equal(read(json({ events: [a], ...many })).warnings.length, 20);

@@ -71,7 +71,7 @@ function unknownFieldWarning(name: string): FieldWarning {
   const similar = similarFields.of(name);
   const message = "is not a field of a batch, and was ignored";
   return similar === undefined
-    ? { field: name, code: "ignored", message }
+    ? { field: name, code: "unknown", message }
     : { field: name, code: "misspelled", message: `${message}; did you mean ${similar}?` };
 }
 

@@ -88,8 +88,9 @@ export class EventMetrics {
 
   /** Records a warning about an accepted event. */
   warned(warning: { readonly field: string; readonly code: WarningCode }): void {
-    // The names of misspelled fields are those of clients: any number of names.
-    const field = warning.code === "misspelled" ? UNKNOWN_FIELD : warning.field;
+    // The names of fields that are not known are those of clients: any number of names.
+    const isUnknown = warning.code === "misspelled" || warning.code === "unknown";
+    const field = isUnknown ? UNKNOWN_FIELD : warning.field;
     this.warningsTotal.add({ field, warning: warning.code });
   }
 

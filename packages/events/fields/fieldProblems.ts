@@ -14,8 +14,9 @@ export interface FieldError {
  * - `corrected`: the event time was corrected, because the clock of the sender is wrong
  * - `ignored`: the value has no meaning, and was read as null
  * - `dropped`: unknown fields could not be kept
+ * - `unknown`: a batch has no such field, and it was ignored
  */
-export type WarningCode = "placeholder" | "conflict" | "replaced" | "misspelled" | "corrected" | "ignored" | "dropped";
+export type WarningCode = "placeholder" | "conflict" | "replaced" | "misspelled" | "corrected" | "ignored" | "dropped" | "unknown";
 
 /** Something about a field of an accepted event that its sender should know. */
 export interface FieldWarning {
