@@ -19,18 +19,18 @@ const VARIABLES: Readonly<Record<string, string>> = {
   role: "dataflow.worker",
 };
 
-/** The gcloud commands of a shell text, also those in pipes and substitutions. */
+/** The gcloud commands of a shell text, also those in pipes and assignments. */
 function gcloudCommands(text: string): string[] {
   const lines = text.replace(/\\\n\s*/g, " ").split("\n");
   return lines.flatMap((line) => {
-    const commands = line.match(/(?:^|\$\(|\| )\s*(gcloud [^|)]*)/g) ?? [];
-    // A substitution inside of an argument is not cut off.
-    const whole = /^\s*gcloud /.test(line)
-      ? [line.trim()]
-      : commands.map((one) => one.replace(/^(\$\(|\| )/, "").trim());
-    return whole.map((one) =>
-      one.replace(/\$\{?(\w+)[^}\s@]*\}|\$(\w+)/g, (_, a?: string, b?: string) => VARIABLES[a ?? b ?? ""] ?? "x"),
-    );
+    const [, command] = /(?:^|\| |=\$\()\s*(gcloud .*?)(?:\)?$| \|)/.exec(line.trim()) ?? [];
+    if (command === undefined) return [];
+    return [
+      command.replace(
+        /\$\{?(\w+)[^}\s@]*\}|\$(\w+)/g,
+        (_, braced?: string, plain?: string) => VARIABLES[braced ?? plain ?? ""] ?? "x",
+      ),
+    ];
   });
 }
 

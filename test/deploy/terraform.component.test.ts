@@ -109,7 +109,9 @@ describe("Terraform module", function () {
         const expected = materialized
           ? { description, materializedView: { query } }
           : { description, view: { query, useLegacySql: false } };
-        assert.deepEqual(sent(String(name)), expected, String(name));
+        // Only setup describes the columns of views: the types that must go with the descriptions are known to BigQuery alone.
+        const created = Object.entries(sent(String(name))).filter(([property]) => property !== "schema");
+        assert.deepEqual(Object.fromEntries(created), expected, String(name));
       }
     });
 
