@@ -39,7 +39,7 @@ const oneDecimal = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 1 });
     const { warehouse } = dashboard;
     const settings = { sessionGapMs: 1_800_000, stateFormat: PERSONS_STATE_FORMAT, timeZone: TIME_ZONE };
     dataset = await warehouse.datasetWithGeneration(settings);
-    const numbers = { today: today(), days: DAYS, breakdownDays: 40, timeZone: TIME_ZONE };
+    const numbers = { today: today(), days: DAYS, breakdownDays: 40, timeZone: TIME_ZONE, hasGaps: true };
     await writeNumbers(warehouse.bigquery, dataset, numbers);
     small = await warehouse.datasetWithGeneration();
     await writeNumbers(warehouse.bigquery, small, smallNumbers());
