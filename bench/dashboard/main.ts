@@ -26,6 +26,11 @@ const benchOptions = {
     default: 3000,
     check: wholeNumber(100, 1_000_000),
   },
+  screenshots: {
+    type: "string",
+    describe: "Folder for pictures of the dashboard, as those in docs/images.",
+    optional: true,
+  },
 } as const satisfies OptionSpecs;
 
 const PROJECT = "demo-project";
@@ -58,6 +63,17 @@ async function openPage(browser: Browser, url: string): Promise<PageTimes> {
   })`);
   await context.close();
   return times;
+}
+
+/** Pictures of the upper part of the page. */
+async function keepPictures(browser: Browser, url: string, folder: string): Promise<void> {
+  for (const colorScheme of ["light", "dark"] as const) {
+    const page = await browser.newPage({ viewport: { width: 1280, height: 1080 }, colorScheme, locale: "en-GB" });
+    await page.goto(`${url}/dashboard/`);
+    await page.locator("#breakdown-2 .card-body > table").waitFor();
+    await page.screenshot({ path: path.join(folder, `dashboard-${colorScheme}.png`) });
+    await page.close();
+  }
 }
 
 /** Sends a GET over a connection that is kept. @returns the time until the whole answer is there, ms */
@@ -94,7 +110,10 @@ const row = (name: string, values: readonly number[], digits: number): string[] 
   ...[50, 99, 100].map((p) => `${percentile(values, p).toFixed(digits)} ms`),
 ];
 
-async function measure({ pages, requests }: Options<typeof benchOptions>, cleanup: Cleanup): Promise<void> {
+async function measure(
+  { pages, requests, screenshots }: Options<typeof benchOptions>,
+  cleanup: Cleanup,
+): Promise<void> {
   if (findChromium() === undefined)
     throw new UserError("There is no Chromium on the path: run npm test once, or install it");
   const file = (name: string): string => path.join(cleanup.directory, name);
@@ -117,6 +136,7 @@ async function measure({ pages, requests }: Options<typeof benchOptions>, cleanu
   const browser = await startChromium();
   cleanup.later(() => browser.close());
 
+  if (screenshots !== undefined) await keepPictures(browser, replica.url, screenshots);
   const first = await openPage(browser, replica.url);
   console.log(
     `\nwith queries of the emulator: numbers after ${Math.round(first.numbers)} ms, all after ${Math.round(first.all)} ms`,
@@ -163,6 +183,7 @@ runBenchmark("bench-dashboard", async (cleanup) => {
     .usage("$0 [options]\n\nMeasures the dashboard in Chromium and the answers that it reads, with made-up numbers.")
     .options(yargsOptions(benchOptions))
     .example("$0 --pages 50", "more pages")
+    .example("$0 --pages 1 --screenshots docs/images", "makes the pictures of the README anew")
     .strict()
     .version(false)
     .parseSync();

@@ -6,7 +6,7 @@ import { ALL, REFRESH } from "@eventlogger/gcp/bigquery/breakdowns/dimensions";
 /** Rows in one request. */
 const CHUNK = 2000;
 const HOUR_MS = 3_600_000;
-/** Days of which every 23rd has no row. */
+/** The distance of two days without a row. */
 const GAP = 23;
 
 /** The values of each dimension, those with most events first. */
@@ -42,6 +42,8 @@ export interface NumbersOptions {
   readonly breakdownDays: number;
   /** IANA name. */
   readonly timeZone: string;
+  /** Whether every 23rd day has no row. @default false */
+  readonly hasGaps?: boolean;
   /** The numbers of every day are multiplied with it. @default 1 */
   readonly factor?: number;
 }
@@ -70,7 +72,7 @@ function written(name: "updated_at" | "refreshed_at"): Record<string, string> {
   return { [name]: now, written_date: now.slice(0, 10) };
 }
 
-function rollupRows({ today, days, factor = 1 }: NumbersOptions): object[] {
+function rollupRows({ today, days, hasGaps = false, factor = 1 }: NumbersOptions): object[] {
   const persons = (day: number): number => (day <= today - days ? 0 : personsOf(day, today) * factor);
   const sum = (day: number, n: number): number =>
     Array.from({ length: n }, (_, i) => persons(day - i)).reduce((a, b) => a + b, 0);
@@ -78,7 +80,7 @@ function rollupRows({ today, days, factor = 1 }: NumbersOptions): object[] {
   const monthly = (day: number): number => Math.round(sum(day, 30) * 0.2);
   let [lastWeekly, lastMonthly] = [0, 0];
   return Array.from({ length: days }, (_, i) => today - days + 1 + i).flatMap((day) => {
-    if (day % GAP === 0) return [];
+    if (hasGaps && day % GAP === 0) return [];
     const [active, sessions] = [persons(day), Math.round(persons(day) * 1.34)];
     const row = {
       ...{ generation: 1, date: dayToIso(day), version: factor, ...written("updated_at") },

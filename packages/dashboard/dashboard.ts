@@ -122,7 +122,10 @@ export class Dashboard {
     document.addEventListener("visibilitychange", () => {
       if (document.visibilityState === "visible") void this.read("live");
     });
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.show());
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+      this.applyPreferences();
+      this.show();
+    });
     void this.read("all");
   }
 
@@ -173,8 +176,8 @@ export class Dashboard {
   private applyPreferences(): void {
     const { dates, theme } = this.preferences;
     this.formats = new Formats(dates);
-    if (theme === "auto") delete document.documentElement.dataset["theme"];
-    else document.documentElement.dataset["theme"] = theme;
+    const systems = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+    document.documentElement.dataset["theme"] = theme === "auto" ? systems : theme;
     this.settings.show(this.preferences, this.keys.get() !== undefined);
   }
 

@@ -69,6 +69,7 @@ export const STEPS_OF_PROGRAMS: Readonly<Record<string, readonly SetUpStep[]>> =
   "pipeline/cli/testing/eventlogger.ts": [],
   // It needs the emulators, which its callers start.
   "ingest/testing/fixture.ts": [],
+  "ingest/testing/readReplica.ts": [],
   // What they run besides the stack needs Flink, whose class path the rig imports.
   "test/faults/rig/pipelineRig.ts": [],
   "test/cluster/clusterRig.ts": [],

@@ -5,8 +5,8 @@ import { ApiProblem } from "./problem";
 
 const BASE = new URL("https://numbers.example/service/");
 const day = (iso: string): number => dayFromIso(iso) ?? assert.fail(iso);
-const json = (body: unknown, init: ResponseInit = {}): Response =>
-  new Response(JSON.stringify(body), { ...init, headers: { "Content-Type": "application/json", ...init.headers } });
+const json = (body: unknown, status = 200, headers: Readonly<Record<string, string>> = {}): Response =>
+  new Response(JSON.stringify(body), { status, headers: { "Content-Type": "application/json", ...headers } });
 
 interface Sent {
   readonly url: string;
@@ -67,19 +67,19 @@ describe("what the dashboard asks the service for", () => {
 
   it("an error answer is the service's own message, and whether a retry makes sense", async () => {
     const errors = { errors: [{ field: "", message: "BigQuery is unavailable; retry" }] };
-    assert.deepEqual(await problemOf(() => json(errors, { status: 503, headers: { "Retry-After": "5" } })), {
+    assert.deepEqual(await problemOf(() => json(errors, 503, { "Retry-After": "5" })), {
       kind: "busy",
       message: "BigQuery is unavailable; retry (503)",
       retryAfterMs: 5000,
     });
     const unknown = { errors: [{ field: "date", message: "must be a date" }] };
-    assert.deepEqual(await problemOf(() => json(unknown, { status: 400 })), {
+    assert.deepEqual(await problemOf(() => json(unknown, 400)), {
       kind: "refused",
       message: "date must be a date (400)",
       retryAfterMs: undefined,
     });
     const key = { errors: [{ field: "", message: "This read key is not valid" }] };
-    assert.equal((await problemOf(() => json(key, { status: 401 }))).kind, "key");
+    assert.equal((await problemOf(() => json(key, 401))).kind, "key");
   });
 
   it("an answer of another service, and no answer, are problems with a sentence of their own", async () => {
