@@ -22,6 +22,9 @@ describe("setUpBigQuery", function () {
         "table analytics.accepted_ids created",
         "table analytics.generations created",
         "table analytics.weekly_retention_versions created",
+        "table analytics.daily_breakdowns created",
+        "table analytics.hourly_events created",
+        "table analytics.anonymous_activity created",
         "view analytics.daily_rollup_latest created",
         "view analytics.daily_rollups created",
         "view analytics.daily_rollups_all created",
@@ -29,6 +32,8 @@ describe("setUpBigQuery", function () {
         "view analytics.weekly_retention_latest created",
         "view analytics.weekly_retention created",
         "view analytics.weekly_retention_all created",
+        "view analytics.breakdowns created",
+        "view analytics.hours created",
       ],
     );
     const second = await setUpBigQuery(fixture.bigquery, { dataset: "analytics" });
@@ -41,7 +46,7 @@ describe("setUpBigQuery", function () {
     const both = await Promise.all([1, 2].map(() => setUpBigQuery(fixture.bigquery, { dataset: "twice" })));
     assert.deepEqual(
       both.map((steps) => steps.length),
-      [14, 14],
+      [19, 19],
     );
   });
 
@@ -50,6 +55,9 @@ describe("setUpBigQuery", function () {
     ["daily_rollup_versions", "written_date", ["generation", "date"]],
     ["accepted_ids", "written_date", ["event_date"]],
     ["weekly_retention_versions", "written_date", ["generation", "cohort_week"]],
+    ["daily_breakdowns", "written_date", ["generation", "dimension", "date"]],
+    ["hourly_events", "written_date", ["generation", "dimension", "date"]],
+    ["anonymous_activity", "written_date", ["generation", "date"]],
   ];
   for (const [table, field, fields] of layouts) {
     it(`partitions the table ${table} by the day of ${field} and clusters it by ${fields.join(", ")}`, async () => {
