@@ -44,13 +44,17 @@ SELECT
 FROM UNNEST(GENERATE_ARRAY(1, ${rows})) AS i`;
 }
 
-async function measure({ rows }: Options<typeof benchOptions>, { directory, later }: Cleanup): Promise<void> {
+async function measure({ rows }: Options<typeof benchOptions>, cleanup: Cleanup): Promise<void> {
   console.log(machine());
   const project = "demo-project";
   const emulator = await startBigQueryEmulator({
-    ...{ project, dataDir: path.join(directory, "data"), logFile: path.join(directory, "emulator.log") },
+    ...{
+      project,
+      dataDir: path.join(cleanup.directory, "data"),
+      logFile: path.join(cleanup.directory, "emulator.log"),
+    },
   });
-  later(() => emulator.stop());
+  cleanup.later(() => emulator.stop());
   const bigquery = bigQueryClient({ project, endpoint: emulator.url });
   await setUpBigQuery(bigquery, { dataset: DATASET });
   await recordGeneration(bigquery, DATASET, { sessionGapMs: 30 * 60_000, stateFormat: PERSONS_STATE_FORMAT });

@@ -157,6 +157,9 @@ describe("eventlogger", function () {
         "created table analytics.accepted_ids",
         "created table analytics.generations",
         "created table analytics.weekly_retention_versions",
+        "created table analytics.daily_breakdowns",
+        "created table analytics.hourly_events",
+        "created table analytics.anonymous_activity",
         "created view analytics.daily_rollup_latest",
         "created view analytics.daily_rollups",
         "created view analytics.daily_rollups_all",
@@ -164,6 +167,8 @@ describe("eventlogger", function () {
         "created view analytics.weekly_retention_latest",
         "created view analytics.weekly_retention",
         "created view analytics.weekly_retention_all",
+        "created view analytics.breakdowns",
+        "created view analytics.hours",
       ]);
       const second = await eventlogger(args, { env: env() });
       assert.equal(second.code, 0, second.stderr);

@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } 
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { BreakdownAnswer } from "@eventlogger/ingest/routes/getBreakdowns";
 import type { BigQuery } from "@google-cloud/bigquery";
 import { freePort } from "@eventlogger/process/ports";
 import { repositoryRoot } from "@eventlogger/process/packageRoot";
@@ -144,6 +145,27 @@ describe("End to end", function () {
     const { daily_stats } = await traffic.rollups();
     assert.equal(daily_stats.length, 6);
     assert.match(daily_stats[0]?.date ?? "", /\/2020$/);
+  });
+
+  it("a refresh of the breakdowns equals what verify computes from the raw events, and GET /breakdowns/ adds up to GET /event/", async () => {
+    const { code, output } = await eventlogger("refresh", "--breakdowns", "country,properties.plan");
+    assert.equal(code, 0, output);
+    assert.match(output, /refreshed generation 1: 6 days/);
+    const verified = await eventlogger("verify");
+    assert.equal(verified.code, 0, verified.output);
+    assert.match(verified.output, /breakdowns of 6 days equal/);
+    const { daily_stats } = await traffic.rollups();
+    const date = daily_stats.at(-1)?.date.split("/").reverse().join("-");
+    const response = await fetch(`${stack.url}/breakdowns/?dimension=country&from=${date}&to=${date}&limit=1000`);
+    const { totals, values } = (await response.json()) as BreakdownAnswer;
+    assert.deepEqual(
+      [totals.sessions, totals.persons],
+      [daily_stats.at(-1)?.session_count, daily_stats.at(-1)?.active_user_count],
+    );
+    assert.equal(
+      values.reduce((sum, { events }) => sum + events, 0),
+      totals.events,
+    );
   });
 
   it("verify names the day when an event of the middle of a session disappears from events, until it is sent again", async () => {

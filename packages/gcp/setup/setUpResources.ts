@@ -2,6 +2,7 @@ import type { BigQuery } from "@google-cloud/bigquery";
 import { bigQueryClient } from "../bigquery/client";
 import { readActiveGeneration } from "../bigquery/generations/readGenerations";
 import { existingTable } from "../bigquery/setup/existingTable";
+import { setUpRefresh } from "../bigquery/setup/setUpRefresh";
 import { setUpBigQuery } from "../bigquery/setup/setUpBigQuery";
 import { generationsTable } from "../bigquery/tables";
 import type { RetentionSetting } from "../bigquery/setup/setUpRetention";
@@ -23,6 +24,10 @@ export interface SetupOptions extends PubSubSetup {
   readonly location?: string | undefined;
   /** Days after which rows of `events` are deleted, or `none`. Undefined: as it is. */
   readonly eventRetention?: RetentionSetting | undefined;
+  /** Schedule of a scheduled query that refreshes the breakdowns, such as `every 10 minutes`; undefined: no scheduled query. */
+  readonly refresh?: string | undefined;
+  /** URL that replaces Google's Data Transfer API. */
+  readonly transferEndpoint?: string | undefined;
 }
 
 /**
@@ -41,7 +46,12 @@ export async function setUpResources(options: SetupOptions, onStep: (step: Setup
     await pubsub.close();
   }
   for (const step of await setUpBigQuery(bigquery, options)) onStep(step);
-  const { bucket } = options;
+  const { bucket, refresh: schedule, dataset, transferEndpoint } = options;
+  if (schedule !== undefined) {
+    onStep(
+      await setUpRefresh(new GoogleApi(options.project), bigquery, { dataset, schedule, endpoint: transferEndpoint }),
+    );
+  }
   if (bucket !== undefined) onStep(await setUpBucket(new GoogleApi(options.project), { ...options, bucket }));
 }
 

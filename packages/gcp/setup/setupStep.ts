@@ -1,6 +1,6 @@
 /** What `setup` did to one resource. */
 export interface SetupStep {
-  readonly kind: "schema" | "topic" | "subscription" | "bucket" | "dataset" | "table" | "view";
+  readonly kind: "schema" | "topic" | "subscription" | "bucket" | "dataset" | "table" | "view" | "scheduled query";
   readonly name: string;
   readonly outcome: "created" | "exists" | "updated";
   /** Settings of a resource, or what was updated. */

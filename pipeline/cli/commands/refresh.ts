@@ -141,7 +141,7 @@ export const refreshCommand = defineCommand({
       return 0;
     } catch (error) {
       if (!stop.signal.aborted) throw error;
-      process.stderr.write("Interrupted. The same command goes on from the statements that were completed\n");
+      process.stderr.write("Interrupted. The next refresh computes what is missing\n");
       return INTERRUPTED;
     } finally {
       stop.dispose();

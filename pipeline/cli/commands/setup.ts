@@ -17,6 +17,14 @@ const NONE = "none";
 
 const nameOrNone = (value: string): string | undefined => (value === NONE ? undefined : pubsubName(value));
 
+/** The schedules that people write for a refresh; the service knows more. */
+function scheduleProblem(text: string): string | undefined {
+  const [, count, unit] = /^every (\d{1,3}) (minutes|hours)$/.exec(text) ?? [];
+  if (unit === "hours" && Number(count) >= 1) return undefined;
+  if (unit === "minutes" && Number(count) >= 5) return undefined;
+  return 'must be a schedule such as "every 10 minutes" or "every 1 hours", of at least 5 minutes';
+}
+
 const options = {
   ...projectOption,
   ...pubsubOptions,
@@ -75,6 +83,21 @@ const options = {
     check: (url) => (parseGsUrl(url)?.name === "" ? undefined : "must be the URL of a bucket such as gs://my-bucket"),
     group: "Google Cloud:",
   },
+  refresh: {
+    type: "string",
+    describe:
+      "Schedule of a scheduled query that does what `eventlogger refresh` does, such as every 10 minutes; at least 5 minutes. Default: none is made",
+    optional: true,
+    check: scheduleProblem,
+    group: "Google Cloud:",
+  },
+  transferEndpoint: {
+    type: "string",
+    describe: "URL that replaces Google's Data Transfer API, which runs scheduled queries",
+    optional: true,
+    check: (url) => (URL.canParse(url) ? undefined : "must be a URL"),
+    group: "Google Cloud:",
+  },
   updateExisting: {
     type: "boolean",
     describe: "Update existing resources that differ. By default, differences are only reported",
@@ -107,6 +130,11 @@ function contradictions({ project, topic, subscription, ...o }: Partial<Values>)
     problems.push(
       `--event-retention (EVENT_RETENTION) ${retention} is shorter than --message-retention (MESSAGE_RETENTION), so the row of a ` +
         "message that waits longer would be deleted as soon as it is written",
+    );
+  }
+  if (o.refresh !== undefined && o.bigqueryEndpoint !== undefined && o.transferEndpoint === undefined) {
+    problems.push(
+      "--refresh (REFRESH) needs Google's BigQuery: no emulator has scheduled queries. Run `eventlogger refresh --every 10m` instead",
     );
   }
   if (topic === undefined) return problems;
@@ -145,6 +173,10 @@ export const setupCommand = defineCommand({
       "also deletes raw events 400 days after they were received",
     ],
     ["$0 setup --project my-project --update-existing", "also binds a topic of an earlier release to the schema"],
+    [
+      '$0 setup --project my-project --refresh "every 10 minutes"',
+      "also makes a scheduled query that computes the breakdowns",
+    ],
     [
       "PUBSUB_EMULATOR_HOST=127.0.0.1:8085 $0 setup --bigquery-endpoint http://127.0.0.1:9050",
       "uses emulators on this machine",

@@ -56,6 +56,9 @@ describe("setUpBigQuery", function () {
     ["daily_rollup_versions", "written_date", ["generation", "date"]],
     ["accepted_ids", "written_date", ["event_date"]],
     ["weekly_retention_versions", "written_date", ["generation", "cohort_week"]],
+    ["daily_breakdowns", "written_date", ["generation", "dimension", "date"]],
+    ["hourly_events", "written_date", ["generation", "dimension", "date"]],
+    ["anonymous_activity", "written_date", ["generation", "date"]],
   ];
   for (const [table, field, fields] of layouts) {
     it(`partitions the table ${table} by the day of ${field} and clusters it by ${fields.join(", ")}`, async () => {

@@ -9,9 +9,12 @@ import { isGoogleService } from "../client";
 import { describeRetention, eventRetention } from "../retention/eventRetention";
 import { runQuery } from "../query";
 import {
+  anonymousActivityTable,
+  dailyBreakdownsTable,
   dailyRollupVersionsTable,
   eventsTable,
   generationsTable,
+  hourlyEventsTable,
   tables,
   weeklyRetentionVersionsTable,
   type Column,
@@ -54,7 +57,14 @@ async function addColumns(
 }
 
 /** Tables of which the numbers need all rows. */
-const KEPT_TABLES: readonly Table[] = [dailyRollupVersionsTable, weeklyRetentionVersionsTable, generationsTable];
+const KEPT_TABLES: readonly Table[] = [
+  dailyRollupVersionsTable,
+  weeklyRetentionVersionsTable,
+  generationsTable,
+  dailyBreakdownsTable,
+  hourlyEventsTable,
+  anonymousActivityTable,
+];
 
 /** How the layout of an existing table differs from that of a new one. BigQuery cannot change a layout in place. */
 function layoutDifferences(metadata: TableMetadata, table: Table): string[] {

@@ -169,6 +169,9 @@ describe("checkLaunch", function () {
       /Table nowhere\.events does not exist .*eventlogger setup/,
       /Table nowhere\.daily_rollup_versions does not exist /,
       /Table nowhere\.weekly_retention_versions does not exist /,
+      /Table nowhere\.daily_breakdowns does not exist /,
+      /Table nowhere\.hourly_events does not exist /,
+      /Table nowhere\.anonymous_activity does not exist /,
       /Table nowhere\.dead_letters does not exist /,
       /Table nowhere\.accepted_ids does not exist /,
       /Table nowhere\.generations does not exist /,
@@ -181,7 +184,7 @@ describe("checkLaunch", function () {
         `${expected.source}\n${problems.join("\n")}`,
       );
     }
-    assert.equal(problems.length, 11);
+    assert.equal(problems.length, 14);
   });
 
   it("explains why the pipeline cannot read a subscription", async () => {
