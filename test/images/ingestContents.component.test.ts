@@ -41,7 +41,7 @@ describe("Contents of the ingest image", function () {
       env: { ...process.env, PORT: String(port) },
     });
 
-  it("the contents of the ingest image are enough for a replica that accepts events, serves the client, and stops gracefully", async () => {
+  it("the contents of the ingest image are enough for a replica that accepts events, serves the client and the dashboard, and stops gracefully", async () => {
     await assert.rejects(healthcheck(), /ECONNREFUSED/);
     const previous = process.env["PUBSUB_EMULATOR_HOST"];
     process.env["PUBSUB_EMULATOR_HOST"] = pubsub.host;
@@ -68,6 +68,8 @@ describe("Contents of the ingest image", function () {
     assert.equal(response.status, 204, await response.text());
     const script = await fetch(`http://127.0.0.1:${port}/client/eventlogger.js`);
     assert.equal(script.status, 200, "the image contains the browser client");
+    const page = await fetch(`http://127.0.0.1:${port}/dashboard/`);
+    assert.equal(page.status, 200, "the image contains the dashboard");
     assert.match(await script.text(), /eventlogger/);
     assert.deepEqual(await replica.stop(30_000), { code: 0, signal: null });
   });
