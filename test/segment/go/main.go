@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"log"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -37,18 +38,22 @@ func (c call) message() analytics.Message {
 	}
 }
 
-// failures counts the calls that the library gives up.
-type failures struct{ count atomic.Int64 }
+// results waits for the result of each call, and counts those that the library gives up.
+type results struct {
+	open   sync.WaitGroup
+	failed atomic.Int64
+}
 
-func (f *failures) Success(analytics.Message) {}
-func (f *failures) Failure(_ analytics.Message, err error) {
+func (r *results) Success(analytics.Message) { r.open.Done() }
+func (r *results) Failure(_ analytics.Message, err error) {
 	log.Println(err)
-	f.count.Add(1)
+	r.failed.Add(1)
+	r.open.Done()
 }
 
 func main() {
-	given := &failures{}
-	client, err := analytics.NewWithConfig(os.Args[2], analytics.Config{Endpoint: os.Args[1], Callback: given})
+	sent := &results{}
+	client, err := analytics.NewWithConfig(os.Args[2], analytics.Config{Endpoint: os.Args[1], BatchSize: 50, Callback: sent})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -62,6 +67,7 @@ func main() {
 		if err := json.Unmarshal(lines.Bytes(), &one); err != nil {
 			log.Fatal(err)
 		}
+		sent.open.Add(1)
 		if err := client.Enqueue(one.message()); err != nil {
 			log.Fatal(err)
 		}
@@ -69,10 +75,12 @@ func main() {
 	if err := lines.Err(); err != nil {
 		log.Fatal(err)
 	}
+	// Once it is closed, the library tries nothing again.
+	sent.open.Wait()
 	if err := client.Close(); err != nil {
 		log.Fatal(err)
 	}
-	if n := given.count.Load(); n > 0 {
+	if n := sent.failed.Load(); n > 0 {
 		log.Fatalf("%d calls were not sent", n)
 	}
 }

@@ -1,5 +1,4 @@
 import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import path from "node:path";
 import { packageRootOf } from "@eventlogger/process/packageRoot";
 import type { GraphNode, PipelineGraph } from "./pipelineGraph";
@@ -39,7 +38,7 @@ export function graphHtml(
 ): string {
   const part = (name: string): string => readFileSync(path.join(pageDir, name), "utf8");
   // The package exports only its modules; the script for a page is beside them.
-  const dagre = path.join(path.dirname(createRequire(__filename).resolve("@dagrejs/dagre")), "dagre.min.js");
+  const dagre = path.join(path.dirname(require.resolve("@dagrejs/dagre")), "dagre.min.js");
   const values: Readonly<Record<string, string>> = {
     TITLE: escaped(title),
     STYLE: `<style>${part("page.css")}</style>`,
