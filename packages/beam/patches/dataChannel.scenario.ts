@@ -123,6 +123,8 @@ export const scenarios = {
       await runner.sendTimers(id, step, "family", Buffer.from("late"), true);
       const { error } = await response;
       await runner.until(() => runner.timers.some(({ isLast }) => isLast), "the last timer");
+      // Data has a stream of its own, which can be behind the answer.
+      await runner.until(() => runner.output(id).length >= 6, "the output");
       const set = runner.timers.map(({ timers, isLast }) => Buffer.from(timers).toString() + (isLast ? "." : ""));
       return { error, output: runner.output(id), set };
     }),
