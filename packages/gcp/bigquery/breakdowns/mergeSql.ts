@@ -16,10 +16,15 @@ export interface RefreshRow {
 
 /** Distinct things (persons or sessions) of each day and dimension: how many have an event with the value of a rank, and how many end there. */
 function rankedSql(name: string, thing: string, join: string): string {
-  return `${name}_ranks AS (
-  SELECT DISTINCT cells.date AS date, cells.dimension AS dimension, rank, ${thing}
+  return `${name}_values AS (
+  SELECT DISTINCT cells.date AS date, cells.dimension AS dimension, cells.value AS value, ${thing}
   FROM cells
-  ${join}JOIN ranked ON ranked.date = cells.date AND ranked.dimension = cells.dimension AND ranked.value = cells.value
+  ${join}
+),
+${name}_ranks AS (
+  SELECT ${name}_values.date AS date, ${name}_values.dimension AS dimension, rank, ${thing}
+  FROM ${name}_values
+  JOIN ranked ON ranked.date = ${name}_values.date AND ranked.dimension = ${name}_values.dimension AND ranked.value = ${name}_values.value
 ),
 ${name}_counts AS (
   SELECT date, dimension, rank, COUNT(*) AS ${name}
@@ -34,8 +39,7 @@ ${name}_ends AS (
 }
 
 const SESSION = "session_id, is_bot, session_number";
-const JOIN_PERSONS = `JOIN persons_of ON persons_of.user_id = cells.user_id AND persons_of.anonymous_id = cells.anonymous_id
-  `;
+const JOIN_PERSONS = `JOIN persons_of ON persons_of.user_id = cells.user_id AND persons_of.anonymous_id = cells.anonymous_id`;
 
 /** Things whose greatest rank is greater: they have an event with a value of a greater rank. */
 const below = (name: string): string =>
@@ -95,7 +99,8 @@ sums AS (
   FROM (
     SELECT DISTINCT ${keys}, person
     FROM cells
-    ${JOIN_PERSONS})
+    ${JOIN_PERSONS}
+  )
   GROUP BY ${keys}
   UNION ALL
   SELECT ${keys}, 0 AS events, 0 AS persons, COUNT(*) AS sessions

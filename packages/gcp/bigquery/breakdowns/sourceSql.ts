@@ -79,10 +79,9 @@ rows_of_days AS (
 cells AS (
   SELECT
     ${keys}, one.dimension AS dimension, one.value AS value, user_id, anonymous_id, session_id, is_bot, session_number,
-    COUNTIF(is_first) AS events
+    IF(is_first, 1, 0) AS events
   FROM rows_of_days, UNNEST([${values.join(", ")}]) AS one
   WHERE (${scope.countBots} OR NOT is_bot) AND (is_first OR one.dimension = '${ALL}')
-  GROUP BY ${keys}, one.dimension, one.value, user_id, anonymous_id, session_id, is_bot, session_number
 ),
 pairs AS (
   SELECT user_id, anonymous_id, ${hashOf("user_id")} AS user_hash, ${hashOf("anonymous_id")} AS anonymous_hash
