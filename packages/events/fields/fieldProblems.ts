@@ -16,7 +16,8 @@ export interface FieldError {
  * - `dropped`: unknown fields could not be kept
  * - `unknown`: a batch has no such field, and it was ignored
  */
-export type WarningCode = "placeholder" | "conflict" | "replaced" | "misspelled" | "corrected" | "ignored" | "dropped" | "unknown";
+export type WarningCode =
+  "placeholder" | "conflict" | "replaced" | "misspelled" | "corrected" | "ignored" | "dropped" | "unknown";
 
 /** Something about a field of an accepted event that its sender should know. */
 export interface FieldWarning {
