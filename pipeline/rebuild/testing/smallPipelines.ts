@@ -6,10 +6,12 @@ import { decodeReplay } from "@eventlogger/events/replayMessage";
 import type { AnalyticsEvent } from "@eventlogger/events/event";
 import type { Generation } from "@eventlogger/gcp/bigquery/generations";
 import { readGeneration } from "@eventlogger/gcp/bigquery/generations";
+import type { RetentionVersionRow } from "@eventlogger/gcp/bigquery/tables";
+import { bruteForceRetention } from "@eventlogger/traffic/bruteForceRetention";
 import { RunLease } from "@eventlogger/gcp/bigquery/runLease";
 import { eventRow } from "../../io/bigquery/eventRow";
 import type { PipelineStatus, RebuildDriver } from "../driver";
-import { rollupRows } from "../../testing/expectedRows";
+import { retentionRows, rollupRows } from "../../testing/expectedRows";
 import { dailyNumbers, type CountedEvent } from "./dailyNumbers";
 
 /** Time without a message after which a subscription of the emulator counts as empty; ms. */
@@ -18,6 +20,8 @@ const QUIET_MS = 400;
 /** What outlives the process of a pipeline. */
 interface State {
   readonly events: Map<string, CountedEvent>;
+  /** The rows of the retention that were written last, by cohort and week. */
+  readonly cohorts: Map<string, RetentionVersionRow>;
   version: number;
 }
 
@@ -84,9 +88,19 @@ class SmallPipeline {
   private async writeNumbers(): Promise<void> {
     const { generation, settings } = this.generation;
     const version = ++this.state.version;
-    const numbers = dailyNumbers([...this.state.events.values()], settings.sessionGapMs);
-    const rows = rollupRows(numbers, { generation, version });
-    await this.bigquery.dataset(this.dataset).table("daily_rollup_versions").insert(rows);
+    const events = [...this.state.events.values()];
+    const numbers = dailyNumbers(events, settings.sessionGapMs);
+    const dataset = this.bigquery.dataset(this.dataset);
+    await dataset.table("daily_rollup_versions").insert(rollupRows(numbers, { generation, version }));
+    const { cohorts } = this.state;
+    const now = retentionRows(bruteForceRetention(events), { generation, version });
+    const keyOf = (row: RetentionVersionRow): string => `${row.cohort_week} ${row.week_offset}`;
+    const keys = new Set(now.map(keyOf));
+    // A person whose first day moves back leaves a cohort, which may have nobody then.
+    const left = [...cohorts.values()].filter((row) => !keys.has(keyOf(row)));
+    const rows = [...now, ...left.map((row) => ({ ...row, version, person_count: 0 }))];
+    for (const row of rows) cohorts.set(keyOf(row), row);
+    await dataset.table("weekly_retention_versions").insert(rows);
   }
 }
 
@@ -162,7 +176,7 @@ export class SmallPipelines {
   }
 
   private begin(row: Generation, lease: RunLease | undefined): void {
-    const state = this.states.get(row.generation) ?? { events: new Map(), version: 0 };
+    const state = this.states.get(row.generation) ?? { events: new Map(), cohorts: new Map(), version: 0 };
     this.states.set(row.generation, state);
     this.running.set(row.generation, new SmallPipeline(this.bigquery, this.dataset, row, state, this.pubsub, lease));
   }

@@ -3,11 +3,11 @@ import type { TableName, TableRows } from "@eventlogger/gcp/bigquery/tables";
 import type { FakeGoogle } from "@eventlogger/gcp/testing/fakeGoogle";
 import type { FakeJob } from "@eventlogger/gcp/testing/fakeDataflow";
 import { eventRow } from "../../../io/bigquery/eventRow";
-import { rollupVersionRow } from "../../../io/bigquery/sinkRows";
 import type { PubSubMessage } from "../../../io/pubsub/message";
 import type { ParsedEvent } from "../../../parse/parsedEvent";
 import { parseMessage } from "../../../parse/parseMessages";
 import { parseReplay } from "../../../parse/parseReplay";
+import { computedRows } from "../../../testing/computedRows";
 import { Computations } from "../../../testing/computations";
 
 /** What a fake job computes. */
@@ -122,9 +122,13 @@ export class SimulatedJobs {
     computations: Computations,
     events: readonly ParsedEvent[],
   ): Promise<void> {
-    const deltas = [...(await computations.countSessions(events)), ...(await computations.countUsers(events))];
-    const versions = (await computations.totalDays(deltas)).map((version) => ({ ...version, generation }));
-    await this.insert(dataset, "daily_rollup_versions", versions.map(rollupVersionRow));
+    const rows = await computedRows(
+      events.map(({ event }) => event),
+      computations,
+    );
+    const ofGeneration = <T extends object>(row: T): T & { generation: number } => ({ ...row, generation });
+    await this.insert(dataset, "daily_rollup_versions", rows.daily_rollup_versions.map(ofGeneration));
+    await this.insert(dataset, "weekly_retention_versions", rows.weekly_retention_versions.map(ofGeneration));
   }
 
   private async insert<T extends TableName>(dataset: string, table: T, rows: TableRows[T][]): Promise<void> {
