@@ -37,8 +37,8 @@ export const ASSUMPTIONS = {
   /** Refreshes of the breakdowns: every ten minutes. */
   refreshesPerDay: 144,
   /** Bytes of a row of `events` that a refresh reads, and that `verify` reads. */
-  refreshRowBytes: 130,
-  verifyRowBytes: 110,
+  refreshRowBytes: 728,
+  verifyRowBytes: 530,
   verificationsPerDay: 1,
 } as const;
 
