@@ -133,6 +133,7 @@ function statisticsOf(versions: readonly DayVersion[]): StatisticsReport {
       date: dayToDdMmYyyy(version.day),
       average_session_duration_min: averageSessionDurationMin(durationMs, sessions),
       average_session_duration_sec: averageSessionDurationSec(durationMs, sessions),
+      session_duration_ms: Number(durationMs),
       active_user_count: version.activeUsers,
       new_user_count: version.newUsers,
       session_count: sessions,

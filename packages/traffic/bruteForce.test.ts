@@ -32,6 +32,7 @@ describe("bruteForceRollups", () => {
           date: "29/02/2020",
           average_session_duration_min: 0,
           average_session_duration_sec: 0,
+          session_duration_ms: 0,
           active_user_count: 1,
           new_user_count: 1,
           session_count: 1,
@@ -40,6 +41,7 @@ describe("bruteForceRollups", () => {
           date: "17/05/2024", // 660 s over 3 sessions
           average_session_duration_min: 3.67,
           average_session_duration_sec: 220,
+          session_duration_ms: 660_000,
           active_user_count: 1,
           new_user_count: 1,
           session_count: 3,
@@ -48,6 +50,7 @@ describe("bruteForceRollups", () => {
           date: "18/05/2024", // 30 s over 4 sessions: 7.5 s, 0.125 min
           average_session_duration_min: 0.13,
           average_session_duration_sec: 8,
+          session_duration_ms: 30_000,
           active_user_count: 3,
           new_user_count: 1,
           session_count: 4,
@@ -75,6 +78,7 @@ describe("bruteForceRollups", () => {
       date,
       average_session_duration_min: seconds / 60,
       average_session_duration_sec: seconds,
+      session_duration_ms: seconds * sessions * 1000,
       active_user_count: active,
       new_user_count: fresh,
       session_count: sessions,

@@ -14,6 +14,8 @@ export interface DailyStat {
   date: string;
   average_session_duration_min: number;
   average_session_duration_sec: number;
+  /** Sum of the durations; ms. */
+  session_duration_ms: number;
   active_user_count: number;
   new_user_count: number;
   session_count: number;
@@ -134,6 +136,7 @@ export function bruteForceRollups(
       date: day.split("-").reverse().join("/"),
       average_session_duration_min: averageSessionDurationMin(totalMs, durations.length),
       average_session_duration_sec: averageSessionDurationSec(totalMs, durations.length),
+      session_duration_ms: Number(totalMs),
       active_user_count: active.get(day) ?? 0,
       new_user_count: fresh.get(day) ?? 0,
       session_count: durations.length,

@@ -55,6 +55,7 @@ class Ledgers {
         date: dayToDdMmYyyy(t.day),
         average_session_duration_min: averageSessionDurationMin(t.durationMs, t.sessions),
         average_session_duration_sec: averageSessionDurationSec(t.durationMs, t.sessions),
+        session_duration_ms: Number(t.durationMs),
         active_user_count: t.activeUsers,
         new_user_count: t.newUsers,
         session_count: t.sessions,

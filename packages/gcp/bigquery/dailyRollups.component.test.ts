@@ -10,7 +10,7 @@ import { useBigQueryEmulator } from "./testing/useBigQueryEmulator";
 import { rollupVersion } from "./testing/rows";
 
 const NOTHING = {
-  ...{ total_users: 0, days: [] },
+  ...{ total_users: 0, days: [], watermark: null },
   definitions: { generation: 1, timeZone: "UTC", sessionGapMs: 1_800_000 },
 };
 
