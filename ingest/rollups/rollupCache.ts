@@ -19,7 +19,7 @@ export interface RollupCacheOptions<Numbers, Request> {
   readonly now?: () => number;
 }
 
-/** Maximum number of requests in the cache: a thousand days each, about 10 MB together. */
+/** Maximum number of requests in the cache: a thousand days each, about 10 MB together, and 25 MB with the answers made of them. */
 const MAX_RANGES = 64;
 /** Maximum number of queries in flight, so that readers of many ranges cannot cause any number of them. */
 const MAX_QUERIES = 8;

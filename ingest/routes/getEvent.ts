@@ -8,7 +8,8 @@ import { answerCsv, answerFormat, answerJson, FORMAT_PARAMETER, type AnswerForma
 import { parseDateRange } from "./dateRange";
 import { generationOf, type AnsweredGeneration } from "./answeredGeneration";
 import { refusal, singleParameter } from "./parameters";
-import type { RollupCache } from "../rollups/rollupCache";
+import { MadeAnswers } from "../rollups/madeAnswers";
+import type { RollupCache, Snapshot } from "../rollups/rollupCache";
 
 export interface EventStatistics extends AnsweredGeneration {
   /** Persons over all accepted events, not only in the requested range. */
@@ -63,24 +64,26 @@ export function createGetEvent(
   rollups: Pick<RollupCache<DailyRollups>, "get">,
   check: AdmissionCheck | undefined,
 ): Middleware {
+  const made = new MadeAnswers<Snapshot<DailyRollups>>();
   return async function getEvent(ctx) {
     admit(ctx, check);
     const query = new URLSearchParams(ctx.querystring);
     const requested = parseDateRange(query, Date.now(), [DATE_FORMAT_PARAMETER, FORMAT_PARAMETER]);
     const format = answerFormat(ctx, query);
     const dates = dateFormatOf(query, format);
-    const { total_users, days, definitions, watermark, asOf } = await rollups.get(requested.widest);
+    const snapshot = await rollups.get(requested.widest);
+    const { total_users, days, definitions, watermark, asOf } = snapshot;
     const { from, to } = requested.inZone(zoneOf(definitions));
-    const stats = days.filter(({ date }) => date >= from && date <= to).map(dailyStats);
-    if (format === "csv") return answerCsv(ctx, `daily-rollups_${from}_${to}`, dailyTable(stats));
-    const body: EventStatistics = {
+    const stats = (): DailyStats[] => days.filter(({ date }) => date >= from && date <= to).map(dailyStats);
+    if (format === "csv") return answerCsv(ctx, `daily-rollups_${from}_${to}`, dailyTable(stats()));
+    const body = made.of(snapshot, `${from} ${to} ${dates}`, (): EventStatistics => ({
       total_users,
-      daily_stats: stats.map((day) => answeredDay(day, dates)),
+      daily_stats: stats().map((day) => answeredDay(day, dates)),
       as_of: asOf.toISOString(),
       ...generationOf(definitions),
       session_gap: definitions ? definitions.sessionGapMs / 1000 : null,
       watermark,
-    };
+    }));
     answerJson(ctx, body);
   };
 }

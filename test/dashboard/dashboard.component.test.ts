@@ -16,6 +16,8 @@ import { useDashboard } from "./testing/useDashboard";
 
 const TIME_ZONE = "Asia/Tokyo";
 const DAYS = 1100;
+/** For numbers that do not change. */
+const CACHED = { CACHE_TTL: "1h" };
 /** Time between two refreshes of the page, ms. */
 const REFRESH_MS = 30_000;
 
@@ -44,7 +46,7 @@ const oneDecimal = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 1 });
     small = await warehouse.datasetWithGeneration();
     await writeNumbers(warehouse.bigquery, small, smallNumbers());
     // The numbers of this dataset do not change.
-    replica = await dashboard.startReplica(dataset, { CACHE_TTL: "1h" });
+    replica = await dashboard.startReplica(dataset, CACHED);
     directory = mkdtempSync(join(tmpdir(), "dashboard-keys-"));
   });
   after(() => rmSync(directory, { recursive: true }));
@@ -290,7 +292,7 @@ const oneDecimal = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 1 });
   it("the page asks for the read key once, keeps it for the tab, and tells when a key is not valid", async () => {
     const file = join(directory, "read-keys");
     writeFileSync(file, JSON.stringify({ analyst: "a-read-key-of-24-letters" }));
-    const locked = await dashboard.startReplica(dataset, { READ_KEYS_FILE: file });
+    const locked = await dashboard.startReplica(dataset, { READ_KEYS_FILE: file, ...CACHED });
     const { page, requests } = await dashboard.open(locked, { showsNumbers: false });
     const input = page.locator("#read-key");
     await input.waitFor();
@@ -320,14 +322,14 @@ const oneDecimal = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 1 });
   });
 
   it("while BigQuery does not answer or no replica does, the page keeps its numbers, tells what is wrong, and recovers by itself", async () => {
-    const impatient = await dashboard.startReplica(small, { QUERY_TIMEOUT: "4s" });
+    const impatient = await dashboard.startReplica(small, { QUERY_TIMEOUT: "12s" });
     const { page } = await dashboard.open(impatient, { prepare: (context) => context.clock.install() });
     const shown = await page.locator(".tile-value").allInnerTexts();
     const { emulator } = dashboard.warehouse;
     process.kill(emulator.process.pid, "SIGSTOP");
     try {
       await page.clock.fastForward(REFRESH_MS);
-      await page.locator(".banner", { hasText: "BigQuery is unavailable; retry (503)" }).waitFor({ timeout: 30_000 });
+      await page.locator(".banner", { hasText: "BigQuery is unavailable; retry (503)" }).waitFor({ timeout: 60_000 });
       assert.match(
         await page.locator(".banner").innerText(),
         /The page shows the numbers of \d\d:\d\d:\d\d \(UTC\)\. Next attempt in \d+ seconds\./,
@@ -365,14 +367,14 @@ const oneDecimal = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 1 });
 
   it("before the first event and before the first start of the pipeline, the page tells what to do", async () => {
     const { warehouse } = dashboard;
-    const empty = await dashboard.startReplica(await warehouse.datasetWithGeneration());
+    const empty = await dashboard.startReplica(await warehouse.datasetWithGeneration(), CACHED);
     const { page, problems } = await dashboard.open(empty, { showsNumbers: false });
     await page.getByText("No event was counted yet").waitFor();
     assert.match(await page.locator(".banner code").innerText(), new RegExp(`^curl ${empty.url}/event/ -H`));
     assert.deepEqual(await page.locator(".tile-value").allInnerTexts(), ["0", "0", "0", "0", "0", "–", "0"]);
     await page.locator("#retention .empty").waitFor();
     await dashboard.keepScreenshot(page, "empty");
-    const unborn = await dashboard.startReplica(await warehouse.freshDataset());
+    const unborn = await dashboard.startReplica(await warehouse.freshDataset(), CACHED);
     const other = await dashboard.open(unborn, { showsNumbers: false });
     await other.page.getByText("the pipeline has not started").waitFor();
     await sleep(500);

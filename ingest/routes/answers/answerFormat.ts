@@ -33,8 +33,9 @@ export function answerCsv(ctx: Context, name: string, table: ValueTable): void {
   ctx.body = csvText(table);
 }
 
-/** Answers with a value as JSON. */
+/** Answers with a value as JSON. @param body the value, or its text as bytes */
 export function answerJson(ctx: Context, body: object): void {
   ctx.set("Cache-Control", "no-cache");
+  ctx.type = JSON_TYPE;
   ctx.body = body;
 }

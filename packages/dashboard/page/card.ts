@@ -13,6 +13,7 @@ export class Card {
   readonly body = el("div", { class: "card-body" });
   private readonly title: HTMLHeadingElement;
   private readonly note = el("p", { class: "note" });
+  private readonly reading = el("p", { class: "reading" }, "Reading…");
   private readonly tools = el("div", { class: "card-tools" });
   private readonly details: HTMLDetailsElement | undefined;
   private readonly download: HTMLButtonElement;
@@ -28,7 +29,14 @@ export class Card {
     this.download = button({ class: "quiet", "aria-label": `Download as CSV: ${heading}` }, "CSV", () => this.save());
     const head = el("div", { class: "card-head" }, this.title, this.tools);
     this.tools.append(this.download);
-    this.element = el("section", { id, class: "card", "aria-labelledby": `${id}-title` }, head, this.body, this.note);
+    this.element = el(
+      "section",
+      { id, class: "card", "aria-labelledby": `${id}-title` },
+      head,
+      this.reading,
+      this.body,
+      this.note,
+    );
     if (hasTable) {
       this.details = el("details", { class: "numbers" }, el("summary", {}, "Numbers as a table"));
       this.details.addEventListener("toggle", () => this.showTable());
@@ -51,11 +59,13 @@ export class Card {
   setNote(text: string): void {
     this.note.textContent = text;
     this.note.hidden = text === "";
+    if (text !== "") this.reading.hidden = true;
   }
 
   /** @param table undefined while there are no numbers */
   setTable(table: CardTable | undefined): void {
     this.table = table;
+    if (table) this.reading.hidden = true;
     this.download.disabled = table === undefined;
     if (this.details) this.details.hidden = table === undefined;
     this.showTable();

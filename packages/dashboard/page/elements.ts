@@ -46,6 +46,7 @@ export class Choice<Value extends string> {
 
   /** Replaces the options. */
   offer(options: readonly (readonly [value: Value, text: string])[]): void {
+    this.element.hidden = options.length === 0;
     if (JSON.stringify(options) === JSON.stringify(this.options)) return;
     const { value } = this.select;
     this.options = options;
