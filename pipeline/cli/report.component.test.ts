@@ -88,7 +88,8 @@ describe("the command report", function () {
       daily_stats: [
         {
           ...{ date: "2026-05-02", average_session_duration_min: 0.75, average_session_duration_sec: 45 },
-          ...{ active_user_count: 2, new_user_count: 1, session_count: 2, weekly_active_user_count: 0 },
+          ...{ active_user_count: 2, new_user_count: 1, session_count: 2, session_duration_ms: 90_000 },
+          ...{ weekly_active_user_count: 0 },
           ...{ monthly_active_user_count: 0, anonymous_user_count: 0, bot_user_count: 0, bot_session_count: 0 },
           updated_at: "2026-05-02T13:00:00.250Z",
         },
