@@ -37,6 +37,11 @@ describe("npm run up", function () {
       await waitUntil("npm run up to be ready", isReady, { timeoutMs: 240_000, details: () => output });
       const answer = await fetch(`http://localhost:${port}/event/`);
       assert.deepEqual(((await answer.json()) as { daily_stats: unknown }).daily_stats, []);
+      const isRefreshed = async (): Promise<boolean> => {
+        const response = await fetch(`http://localhost:${port}/breakdowns/?dimension=properties.plan`);
+        return ((await response.json()) as { refreshed_at: string | null }).refreshed_at !== null;
+      };
+      await waitUntil("the first refresh of the breakdowns", isRefreshed, { timeoutMs: 60_000, details: () => output });
       const id = stackId(join(directory, "local"));
       assert(markedProcesses(id).length > 0, "the processes of the stack are found");
 
