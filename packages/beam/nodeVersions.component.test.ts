@@ -18,7 +18,7 @@ async function mocha(node: string, ...args: string[]): Promise<string> {
 
 for (const version of NODE_VERSIONS) {
   describe(`The Beam runtime on Node ${version}`, function () {
-    this.timeout(180_000);
+    this.timeout(420_000);
     let node: string;
     before(() => void (node = ensureNode(version)));
 
