@@ -66,7 +66,7 @@ export class DailySeries {
   }
 }
 
-/** The number of a metric for a range; null when there is none. */
+/** The number of a metric for a range; null when the range has no days, or no session that has a duration. */
 export function valueOf(metric: Metric, days: readonly DayNumbers[]): number | null {
   const sum = (name: "active" | "new" | "sessions" | "durationMs"): number =>
     days.reduce((total, day) => total + day[name], 0);

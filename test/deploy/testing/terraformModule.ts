@@ -74,7 +74,7 @@ export async function readModule(folder = join(repositoryRoot, "deploy", "terraf
   };
 }
 
-/** The resource of a name such as `google_pubsub_topic.events`. @throws Error when there is none */
+/** The resource of a name such as `google_pubsub_topic.events`. @throws Error when the module does not have it */
 export function resource({ resources }: TerraformModule, name: string): Body {
   const body = resources.get(name);
   if (body === undefined) throw new Error(`The module has no resource ${name}`);
