@@ -31,10 +31,12 @@ const UNIT_JOBS = 2;
 const COMPONENT_JOBS = 3;
 
 /**
- * Every JVM of the tests compiles with the quick compiler only. Their JVMs live for a minute: without this, the optimizing compiler takes
- * half of their CPU time, for code that then hardly runs. Options that are set already have priority.
+ * The JVMs of the tests live for a minute. They compile with the quick compiler only, because the optimizing one takes half of their CPU
+ * time for code that then hardly runs; they collect garbage in one thread, and do not verify the byte code of the pinned libraries.
+ * Options that are set already have priority.
  */
-const JAVA_OPTIONS = "-XX:TieredStopAtLevel=1";
+const JAVA_OPTIONS =
+  "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote";
 
 function javaEnvironment(): Readonly<Record<string, string>> {
   return { JDK_JAVA_OPTIONS: [JAVA_OPTIONS, process.env["JDK_JAVA_OPTIONS"] ?? ""].join(" ").trim() };

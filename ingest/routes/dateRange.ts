@@ -1,7 +1,7 @@
 import { dayOf, dayToIso, parseDay } from "@eventlogger/events/day";
 import type { TimeZone } from "@eventlogger/events/zone/timeZone";
 import type { DayRange } from "@eventlogger/gcp/bigquery/dailyRollups";
-import { refusal, refuseUnknownParameters } from "./parameters";
+import { refusal, refuseUnknownParameters, shownValue } from "./parameters";
 
 /** Number of days without `from`. */
 export const DEFAULT_DAYS = 90;
@@ -14,7 +14,7 @@ export function parseDayParameter(query: URLSearchParams, field: "from" | "to" |
   if (values.length === 0) return undefined;
   const day = values.length === 1 ? parseDay(values[0] ?? "") : undefined;
   if (day !== undefined) return day;
-  const given = values.length === 1 ? JSON.stringify(values[0]?.slice(0, 100)) : `${values.length} values`;
+  const given = values.length === 1 ? shownValue(values[0] ?? "") : `${values.length} values`;
   throw refusal(field, `must be one calendar date, as YYYY-MM-DD or dd/mm/yyyy, not ${given}`);
 }
 

@@ -14,7 +14,7 @@ import type { RollupCache, Snapshot } from "../rollups/rollupCache";
 import { generationOf, type AnsweredGeneration } from "./answeredGeneration";
 import { answerCsv, answerFormat, answerJson, FORMAT_PARAMETER } from "./answers/answerFormat";
 import { parseDateRange, type RequestedDays } from "./dateRange";
-import { refusal, singleParameter } from "./parameters";
+import { refusal, singleParameter, unexpectedValue } from "./parameters";
 
 /** Number of values without `limit`. */
 export const DEFAULT_VALUES = 10;
@@ -43,7 +43,7 @@ function parseLimit(query: URLSearchParams): number {
   if (text === undefined) return DEFAULT_VALUES;
   const limit = /^\d{1,4}$/.test(text) ? Number(text) : 0;
   if (limit >= 1 && limit <= MAX_VALUES) return limit;
-  throw refusal("limit", `must be a whole number from 1 to ${MAX_VALUES}, not ${JSON.stringify(text.slice(0, 100))}`);
+  throw unexpectedValue("limit", `a whole number from 1 to ${MAX_VALUES}`, text);
 }
 
 /** @throws RequestError INVALID_PARAMETER */

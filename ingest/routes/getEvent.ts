@@ -7,7 +7,7 @@ import { admit, type AdmissionCheck } from "../access/admission";
 import { answerCsv, answerFormat, answerJson, FORMAT_PARAMETER, type AnswerFormat } from "./answers/answerFormat";
 import { parseDateRange } from "./dateRange";
 import { generationOf, type AnsweredGeneration } from "./answeredGeneration";
-import { refusal, singleParameter } from "./parameters";
+import { choiceParameter, refusal } from "./parameters";
 import { MadeAnswers } from "../rollups/madeAnswers";
 import type { RollupCache, Snapshot } from "../rollups/rollupCache";
 
@@ -32,16 +32,12 @@ export const DATE_FORMAT_PARAMETER = "date_format";
 
 /** @throws RequestError INVALID_PARAMETER */
 function dateFormatOf(query: URLSearchParams, format: AnswerFormat): DateFormat {
-  const asked = singleParameter(query, DATE_FORMAT_PARAMETER);
+  const asked = choiceParameter(query, DATE_FORMAT_PARAMETER, DATE_FORMATS);
   if (asked === undefined) return format === "csv" ? "iso" : "dmy";
-  const known = DATE_FORMATS.find((name) => name === asked);
-  if (known === undefined) {
-    throw refusal(DATE_FORMAT_PARAMETER, `must be dmy or iso, not ${JSON.stringify(asked.slice(0, 100))}`);
-  }
-  if (format === "csv" && known === "dmy") {
+  if (format === "csv" && asked === "dmy") {
     throw refusal(DATE_FORMAT_PARAMETER, "must be iso, because dates in CSV are always YYYY-MM-DD");
   }
-  return known;
+  return asked;
 }
 
 /** @throws Error when the text is not a date */

@@ -1,7 +1,7 @@
 import yargs from "yargs";
 import { yargsOptions } from "@eventlogger/options/options";
 import { exitCodeOf, runMain, UserError } from "@eventlogger/process/main";
-import { commands } from "./commands/commands";
+import { commands, type CommandEntry } from "./commands/commands";
 import type { Command } from "./commands/command";
 import { colours } from "@eventlogger/options/terminal";
 import { WRONG_USE } from "./exitCodes";
@@ -24,7 +24,7 @@ class UsageError extends UserError {
 }
 
 /** Prints an error. @returns the exit code */
-function fail(error: unknown, command: Command | undefined): number {
+function fail(error: unknown, command: CommandEntry | undefined): number {
   const message = error instanceof Error ? error.message : String(error);
   process.stderr.write(`${red("error:")} ${message}\n`);
   const exitCode = exitCodeOf(error);
@@ -56,7 +56,8 @@ function unknownCommand(name: string): UsageError {
  * @throws UsageError when the command has actions, and the first argument is not one of them; when its argument is missing
  */
 function takeAction(
-  { name, actions, argument, isActionOptional = false, argumentOf = {} }: Command,
+  name: string,
+  { actions, argument, isActionOptional = false, argumentOf = {} }: Command,
   args: readonly (string | number)[],
 ): { action: string; values: string[]; rest: (string | number)[] } {
   const [own = "", ...rest] = args;
@@ -86,8 +87,15 @@ function actionsText({ actions, argument, isActionOptional, argumentOf = {} }: C
   return isActionOptional ? ` [${text}]` : ` <${text}>`;
 }
 
+/** Loads the commands that the command line can mean: those whose name is one of its words. */
+async function loadCommands(args: readonly string[]): Promise<ReadonlyMap<CommandEntry, Command>> {
+  const possible = commands.filter(({ name }) => args.includes(name));
+  return new Map(await Promise.all(possible.map(async (entry) => [entry, await entry.load()] as const)));
+}
+
 async function main(args: readonly string[]): Promise<number> {
-  let chosen: Command | undefined;
+  const loaded = await loadCommands(args);
+  let chosen: CommandEntry | undefined;
   let result: Promise<number> | undefined;
   let parser = yargs([...args])
     .scriptName("eventlogger")
@@ -106,20 +114,26 @@ async function main(args: readonly string[]): Promise<number> {
     .fail((message: string | null, error: Error | undefined) => {
       throw error ?? new UsageError(message ?? "invalid command line");
     });
-  for (const command of commands) {
+  for (const entry of commands) {
+    const { name, summary } = entry;
+    const command = loaded.get(entry);
+    if (!command) {
+      parser = parser.command(name, summary);
+      continue;
+    }
     parser = parser.command(
-      command.name,
-      command.summary,
+      name,
+      summary,
       (y) => {
-        const usage = `$0 ${command.name}${actionsText(command)} [options]\n\n${command.summary}.${command.details ? `\n${command.details}` : ""}`;
+        const usage = `$0 ${name}${actionsText(command)} [options]\n\n${summary}.${command.details ? `\n${command.details}` : ""}`;
         y.usage(usage).options(yargsOptions(command.options));
         return y.epilogue(`${examplesText(command)}\n\n${VARIABLES}`);
       },
       (argv) => {
-        chosen = command;
+        chosen = entry;
         const check = (options: Readonly<Record<string, unknown>>): readonly string[] => command.check?.(options) ?? [];
         result = Promise.resolve().then(() => {
-          const { action, values, rest } = takeAction(command, argv._);
+          const { action, values, rest } = takeAction(name, command, argv._);
           return command.run(
             readCommandLine(command.options, { ...argv, _: rest }, process.env, check),
             action,

@@ -7,11 +7,11 @@ import { workerPoolCommand } from "./commands/workerPool";
 import { readCommandLine } from "./readCommandLine";
 
 async function main(args: readonly string[]): Promise<number> {
-  const { name, options, summary } = workerPoolCommand;
-  const argv = await yargs([name, ...args])
+  const { options } = workerPoolCommand;
+  const argv = await yargs(["worker-pool", ...args])
     .scriptName("eventlogger-worker-pool")
     .locale("en")
-    .usage(`$0 [options]\n\n${summary}.`)
+    .usage("$0 [options]\n\nStart workers for a TaskManager of a Flink cluster.")
     .options(yargsOptions(options))
     .version(false)
     .parseAsync();

@@ -1,6 +1,6 @@
 import type { Context } from "koa";
 import { CSV_TYPE, csvText, type ValueTable } from "@eventlogger/events/table/csv";
-import { refusal, singleParameter } from "../parameters";
+import { choiceParameter } from "../parameters";
 
 export const ANSWER_FORMATS = ["json", "csv"] as const;
 export type AnswerFormat = (typeof ANSWER_FORMATS)[number];
@@ -18,11 +18,8 @@ export const FORMAT_PARAMETER = "format";
  */
 export function answerFormat(ctx: Context, query: URLSearchParams): AnswerFormat {
   ctx.vary("Accept");
-  const asked = singleParameter(query, FORMAT_PARAMETER);
-  if (asked === undefined) return ctx.accepts(JSON_TYPE, CSV_TYPE) === CSV_TYPE ? "csv" : "json";
-  const format = ANSWER_FORMATS.find((known) => known === asked);
-  if (format !== undefined) return format;
-  throw refusal(FORMAT_PARAMETER, `must be json or csv, not ${JSON.stringify(asked.slice(0, 100))}`);
+  const asked = choiceParameter(query, FORMAT_PARAMETER, ANSWER_FORMATS);
+  return asked ?? (ctx.accepts(JSON_TYPE, CSV_TYPE) === CSV_TYPE ? "csv" : "json");
 }
 
 /** Answers with a table as a CSV file. @param name name of the file, without its extension */

@@ -3,8 +3,6 @@ import { endJob, endJobOptions } from "../dataflow/endJob";
 import { checkJobChoice } from "../dataflow/jobOptions";
 
 export const cancelCommand = defineCommand({
-  name: "cancel",
-  summary: "Cancel a job on Dataflow",
   details:
     "The job ends at once. Events that it acknowledged but has not written are lost, as is its state. Unacknowledged " +
     "messages are redelivered. `drain` loses no events.",

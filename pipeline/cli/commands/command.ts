@@ -1,10 +1,7 @@
 import type { Options, OptionSpecs } from "@eventlogger/options/options";
 
-/** One command of `eventlogger`. */
+/** What one command of `eventlogger` does. */
 export interface Command {
-  readonly name: string;
-  /** One line for the list of commands. */
-  readonly summary: string;
   /** More text for `--help` of the command. */
   readonly details?: string;
   /** What the command can do, as its first argument: `dead-letters list`. Undefined: it has no argument. */

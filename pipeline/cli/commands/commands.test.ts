@@ -3,8 +3,10 @@ import { flagName } from "@eventlogger/options/options";
 import { commands } from "./commands";
 
 describe("the commands of eventlogger", () => {
-  for (const { name, options, examples } of commands) {
-    it(`${name} names every choice of its enum options in their descriptions, and accepts their defaults`, () => {
+  for (const entry of commands) {
+    const { name } = entry;
+    it(`${name} names every choice of its enum options in their descriptions, and accepts their defaults`, async () => {
+      const { options } = await entry.load();
       for (const [key, spec] of Object.entries(options)) {
         if (spec.type !== "enum") continue;
         for (const choice of spec.choices) assert.ok(spec.describe.includes(choice), `${flagName(key)}: ${choice}`);
@@ -12,7 +14,8 @@ describe("the commands of eventlogger", () => {
       }
     });
 
-    it(`${name} has examples with its own name and its own options, each with its effect`, () => {
+    it(`${name} has examples with its own name and its own options, each with its effect`, async () => {
+      const { options, examples } = await entry.load();
       const flags = new Set(
         Object.keys(options).flatMap((key) => [flagName(key), flagName(key).replace("--", "--no-")]),
       );

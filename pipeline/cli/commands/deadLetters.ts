@@ -234,8 +234,6 @@ async function resendAll(o: Values): Promise<number> {
 }
 
 export const deadLettersCommand = defineCommand({
-  name: "dead-letters",
-  summary: "List dead letters, or send their events again",
   details:
     "list shows the newest dead letters, and which of them can be sent again. resend publishes the events of refused rows, " +
     "and of messages that are valid now, with the event_id that they had: numbers do not change when an event counts " +

@@ -3,8 +3,6 @@ import { endJob, endJobOptions } from "../dataflow/endJob";
 import { checkJobChoice } from "../dataflow/jobOptions";
 
 export const drainCommand = defineCommand({
-  name: "drain",
-  summary: "Drain a job on Dataflow: it finishes what it has read, then ends",
   details:
     "The job stops reading, closes its windows and writes their results. Unread messages stay in the subscription. The " +
     "state of the job is deleted: a new job needs an empty dataset and all events again. To change code or settings, " +

@@ -126,8 +126,6 @@ const options = {
 } as const satisfies OptionSpecs;
 
 export const generateCommand = defineCommand({
-  name: "generate",
-  summary: "Send synthetic traffic: users, sessions, delayed, repeated and old events",
   details: "Ctrl-C stops the traffic and prints a summary. Exit code 1 if events were refused or could not be sent.",
   options,
   examples: [

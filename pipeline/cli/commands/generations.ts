@@ -114,8 +114,6 @@ const isUnfinished = ({ status, activatedAt }: Generation): boolean => status ==
 const isAborted = ({ status, activatedAt }: Generation): boolean => status === "retired" && activatedAt === null;
 
 export const generationsCommand = defineCommand({
-  name: "generations",
-  summary: "List the generations of the numbers, or choose the one that readers see",
   details:
     "list, which is the default, shows the definitions of each generation, how much it has counted, and what computes it. " +
     "activate N shows generation N to readers, in one step, and retires the one that they saw. It is refused when nothing can " +

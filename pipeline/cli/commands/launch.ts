@@ -91,8 +91,6 @@ function showCosts({ costPer = 0, workerMachineType = DEFAULT_MACHINE_TYPE, ...o
 }
 
 export const launchCommand = defineCommand({
-  name: "launch",
-  summary: "Launch the pipeline on Dataflow",
   details:
     "Computes the active generation of the numbers. Refuses to start when it has numbers and no job has their state, for example after a " +
     "drain: a new job would count from zero. Runs preflight checks, builds the pipeline with Beam's Java Pub/Sub source and BigQuery sinks, stages the files for the " +

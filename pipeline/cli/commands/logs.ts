@@ -60,8 +60,6 @@ async function follow(
 }
 
 export const logsCommand = defineCommand({
-  name: "logs",
-  summary: "Show messages of a job on Dataflow",
   details: "The messages come from the Dataflow service. Logs of the workers are in Cloud Logging.",
   options: {
     ...jobChoiceOptions,

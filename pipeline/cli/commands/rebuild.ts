@@ -214,8 +214,6 @@ async function plan(o: Values, bigquery: BigQueryClient, services: RebuildServic
 }
 
 export const rebuildCommand = defineCommand({
-  name: "rebuild",
-  summary: "Compute the numbers again from the raw events, and switch readers to them in one step",
   details:
     "Computes a new generation of the numbers beside the active one, with other definitions or after a loss of state: reads live " +
     "events by a subscription of its own, replays the table events, waits until it has caught up, compares it with the raw " +

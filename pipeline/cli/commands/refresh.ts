@@ -104,8 +104,6 @@ async function refreshForever(o: Values, everyMs: number, signal: AbortSignal): 
 }
 
 export const refreshCommand = defineCommand({
-  name: "refresh",
-  summary: "Compute the breakdowns of the days with new events",
   details:
     "Counts events, persons and sessions by the values of dimensions, for each day and hour, by SQL from the raw events. Reads only " +
     "the days that were touched since the last refresh. It can be interrupted, repeated, and run twice at the same time.",

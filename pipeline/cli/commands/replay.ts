@@ -71,8 +71,6 @@ const options = {
 } as const satisfies OptionSpecs;
 
 export const replayCommand = defineCommand({
-  name: "replay",
-  summary: "Count stored events again in the ledgers of a generation",
   details:
     "Publishes rows of the table events to the replay topic of a generation, whose pipeline counts them. An event that counts " +
     "already changes nothing, so that a replay can be repeated, and an interrupted one started again. For example after rows " +

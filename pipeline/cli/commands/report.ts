@@ -105,8 +105,6 @@ function textOf(report: Report, { json, csv, md }: Values): string {
 }
 
 export const reportCommand = defineCommand({
-  name: "report",
-  summary: "Show the numbers of each day, or the values of a dimension with most events",
   details:
     "Reads the active generation. On a terminal it shows a table and small charts; otherwise only the numbers. " +
     "Days without events have no row. A person who is active on two days counts twice in person days.",

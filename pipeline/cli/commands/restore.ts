@@ -16,8 +16,6 @@ const options = {
 } as const satisfies OptionSpecs;
 
 export const restoreCommand = defineCommand({
-  name: "restore",
-  summary: "Make a state directory from a snapshot",
   details:
     "The folder must have no state. Nothing is changed when the snapshot is damaged or incomplete, or when this release cannot " +
     "read it. The state is then older than the tables: the numbers lack the events that were acknowledged after the " +

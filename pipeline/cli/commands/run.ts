@@ -8,8 +8,6 @@ import { requireServices, serviceProblems } from "../services";
 import { defineCommand } from "./command";
 
 export const runCommand = defineCommand({
-  name: "run",
-  summary: "Run the pipeline on Flink until Ctrl-C",
   details:
     "Reads the subscription and writes raw events, dead letters and versions of the daily rollups to BigQuery. A restart " +
     "loses nothing: the run resumes from the last checkpoint in --state-dir, and unacknowledged messages are redelivered. " +

@@ -160,8 +160,6 @@ function stepLine(step: SetupStep, output: Output): string {
 }
 
 export const setupCommand = defineCommand({
-  name: "setup",
-  summary: "Create schema, topics, subscriptions, dataset, tables, views and bucket",
   details:
     "Safe to repeat: existing resources and their data are kept. Columns and schema revisions that an earlier release " +
     "lacked are added. Other differences are reported, and updated only with --update-existing.",

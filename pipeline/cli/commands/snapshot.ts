@@ -16,8 +16,6 @@ const options = {
 } as const satisfies OptionSpecs;
 
 export const snapshotCommand = defineCommand({
-  name: "snapshot",
-  summary: "Copy the state of a run on Flink to a file, also while it works",
   details:
     "The file contains the last recorded checkpoint and everything else that `eventlogger restore` needs on another machine, with " +
     "checksums. The run is not held up. The file contains personal data and the secret of the state: only its owner can " +

@@ -6,8 +6,6 @@ import { checkJobChoice, jobChoiceOptions } from "../dataflow/jobOptions";
 import { jsonOption, writeResult } from "../output";
 
 export const statusCommand = defineCommand({
-  name: "status",
-  summary: "Show the state of a job on Dataflow",
   options: { ...jobChoiceOptions, ...jsonOption },
   examples: [
     [

@@ -54,8 +54,6 @@ async function writeLine(line: string): Promise<boolean> {
 }
 
 export const tailCommand = defineCommand({
-  name: "tail",
-  summary: "Show events while they arrive",
   details:
     "Reads the topic by a subscription of its own, so that the pipeline misses nothing. Ctrl-C deletes the subscription; if " +
     "the command is killed, Pub/Sub deletes it after a day. Messages that are not events are shown, too, unless a filter is set.",

@@ -11,8 +11,6 @@ import { mixedOption, requireServices, serviceProblems } from "../services";
 import { defineCommand } from "./command";
 
 export const traceCommand = defineCommand({
-  name: "trace",
-  summary: "Follow one event, and show where it is and for what it counts",
   details:
     "Shows the raw row, the dead letter, the day in the time zone of the active generation, the session, the person with the " +
     "links of the anonymous id, and whether the record of accepted events has the event. It changes nothing and takes no " +

@@ -76,8 +76,6 @@ function requireNoLoss({ losses, wrongMappings }: UpdatePlan, allowStateLoss: bo
 }
 
 export const updateCommand = defineCommand({
-  name: "update",
-  summary: "Replace the running job on Dataflow with this version, and keep its state",
   details:
     "Compares the steps of both jobs first, because Dataflow transfers state by step names. If a step would lose its state, " +
     "nothing is submitted (exit code 1). If Dataflow finds the new job incompatible, the running job continues.",

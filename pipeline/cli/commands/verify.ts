@@ -22,8 +22,6 @@ function moment(text: string): string | undefined {
 }
 
 export const verifyCommand = defineCommand({
-  name: "verify",
-  summary: "Check that no accepted event is lost, and that the rollups equal the raw events",
   details:
     "Recomputes the rollups from the raw events, compares the record of accepted events with the raw events, and counts the " +
     "dead letters. Exit code 1 if a number differs, an event is missing, or a dead letter is unexplained. While events " +

@@ -33,8 +33,6 @@ const options = {
 const STOP_GRACE_MS = 3000;
 
 export const workerPoolCommand = defineCommand({
-  name: "worker-pool",
-  summary: "Start workers for a TaskManager of a Flink cluster",
   details:
     "Runs beside each TaskManager, on the same machine or in the same pod: workers connect to the TaskManager on the loopback " +
     "interface. Starts a worker for each parallel subtask of the pipeline in the TaskManager. Only callers with the access " +
