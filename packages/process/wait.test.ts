@@ -24,6 +24,16 @@ describe("waitUntil", () => {
     });
   });
 
+  it("waitUntil pauses for as long as a check took", async () => {
+    let checks = 0;
+    const slow = async (): Promise<void> => {
+      checks++;
+      await sleep(40);
+    };
+    await assert.rejects(waitUntil("x", slow, { timeoutMs: 400, intervalMs: 1 }), TimeoutError);
+    assert.ok(checks <= 6, `${checks} checks`);
+  });
+
   it("waitUntil checks the condition once with a time limit of 0", async () => {
     assert.equal(await waitUntil("nothing", () => true, { timeoutMs: 0 }), true);
     await assert.rejects(

@@ -16,7 +16,7 @@ export function formatDuration(ms: number): string {
 export interface WaitOptions {
   /** Time limit, ms. The condition is checked at least once; one that is still running at the limit does not hold. */
   readonly timeoutMs: number;
-  /** Pause between two checks, ms. @default 50 */
+  /** Pause between two checks, ms; longer after a check that took longer, so that waiting never slows down what it waits for. @default 50 */
   readonly intervalMs?: number;
   /**
    * Whether an error of the condition means "not yet". The last one is then part of the TimeoutError. By default an error
@@ -49,6 +49,7 @@ export async function waitUntil<T>(
   let lastError: unknown;
   for (;;) {
     signal?.throwIfAborted();
+    const startedAt = performance.now();
     try {
       const value = await beforeDeadline(condition, deadline);
       if (value) return value as Exclude<T, Falsy>;
@@ -57,10 +58,11 @@ export async function waitUntil<T>(
       if (!retryErrors) throw error;
       lastError = error;
     }
-    const left = deadline - performance.now();
+    const now = performance.now();
+    const left = deadline - now;
     if (left <= 0) break;
     try {
-      await sleep(Math.min(intervalMs, left), undefined, { signal });
+      await sleep(Math.min(Math.max(intervalMs, now - startedAt), left), undefined, { signal });
     } catch {
       signal?.throwIfAborted();
     }

@@ -179,7 +179,7 @@ export class Traffic {
       return missing.length ? undefined : { refused };
     };
     const details = (): string => `${missing.length} are missing: ${missing.slice(0, 10).join()}`;
-    const limits = { timeoutMs, intervalMs: 500, retryErrors: true, details };
+    const limits = { timeoutMs, intervalMs: 1000, retryErrors: true, details };
     return (await waitUntil("a row or a dead letter of every accepted event", accounted, limits)).refused;
   }
 

@@ -21,6 +21,6 @@ export async function untilVerified(
     return isEqual && record.recorded === accepted && record.uncovered.length === 0;
   };
   const details = (): string => JSON.stringify(last, undefined, 2).slice(0, 4000);
-  const limits = { timeoutMs, intervalMs: 500, retryErrors: true, details };
+  const limits = { timeoutMs, intervalMs: 1000, retryErrors: true, details };
   await waitUntil(`verify to find nothing in ${accepted} events`, verified, limits);
 }
