@@ -210,7 +210,7 @@ describe("End to end", function () {
 
   it("the rollups are exact after both workers were killed half-way, and when old events extend counted sessions", async () => {
     const before = await highestVersion();
-    await traffic.post({ seed: 2, shuffleWindow: 500, lateBy: 20_000 }, async () => {
+    await traffic.post({ seed: 2, count: 6000, shuffleWindow: 500, lateBy: 6000 }, async () => {
       const workers = processes().children.slice(1);
       assert.equal(workers.length, 2, "each parallel subtask has a worker");
       for (const { pid } of workers) process.kill(pid, "SIGKILL");
@@ -224,7 +224,7 @@ describe("End to end", function () {
   });
 
   it("the rollups are exact after launcher, job server and worker were killed half-way and run was restarted", async () => {
-    await traffic.post({ seed: 3, shuffleWindow: 2000 }, async () => {
+    await traffic.post({ seed: 3, count: 6000, shuffleWindow: 2000 }, async () => {
       const { launcher, children } = processes();
       assert(children.length >= 2, "a job server and a worker are running");
       for (const { pid } of [launcher, ...children]) process.kill(pid, "SIGKILL");
