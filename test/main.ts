@@ -33,7 +33,7 @@ const COMPONENT_JOBS = 3;
 /**
  * The JVMs of the tests live for a minute. They compile with the quick compiler only, because the optimizing one takes half of their CPU
  * time for code that then hardly runs; they collect garbage in one thread, and do not verify the byte code of the pinned libraries.
- * Options that are set already have priority.
+ * Options that are set already have priority; another garbage collector among them is refused by Java.
  */
 const JAVA_OPTIONS =
   "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote";

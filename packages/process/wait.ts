@@ -16,7 +16,7 @@ export function formatDuration(ms: number): string {
 export interface WaitOptions {
   /** Time limit, ms. The condition is checked at least once; one that is still running at the limit does not hold. */
   readonly timeoutMs: number;
-  /** Pause between two checks, ms; longer after a check that took longer, so that waiting never slows down what it waits for. @default 50 */
+  /** Pause between two checks, ms; at least as long as the last check took, so that checks use half of the time at most. @default 50 */
   readonly intervalMs?: number;
   /**
    * Whether an error of the condition means "not yet". The last one is then part of the TimeoutError. By default an error

@@ -2,7 +2,7 @@ import type { Command } from "./command";
 
 /**
  * A command by its name. Its module is loaded when the command is used: the clients of Google Cloud, of which most commands need one, take
- * half of a second to load.
+ * half a second to load.
  */
 export interface CommandEntry {
   readonly name: string;
