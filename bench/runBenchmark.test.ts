@@ -3,8 +3,7 @@ import { StartedBenchmark } from "./testing/startedBenchmark";
 
 const FIXTURE = require.resolve("./testing/benchmarkFixture");
 
-describe("runBenchmark", function () {
-  this.timeout(30_000);
+describe("runBenchmark", () => {
   let benchmark: StartedBenchmark;
   afterEach(() => benchmark.close());
 

@@ -9,9 +9,7 @@ function run(args: string[], env: Record<string, string> = {}): { status: number
   return { status: result.status, out: result.stdout, err: result.stderr };
 }
 
-describe("ingest/main", function () {
-  this.timeout(20_000);
-
+describe("ingest/main", () => {
   it("ingest --help prints every option with its environment variable, and examples", () => {
     const { status, out } = run(["--help"]);
     assert.equal(status, 0);

@@ -33,8 +33,7 @@ const isUnreachable = ({ url }: TestReplica): Promise<boolean> =>
     () => true,
   );
 
-describe("stopping a replica", function () {
-  this.timeout(120_000);
+describe("stopping a replica", () => {
   const ingest = useIngest();
 
   for (const signal of ["SIGTERM", "SIGINT"] as const) {

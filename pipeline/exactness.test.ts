@@ -163,9 +163,7 @@ function retentionOf(versions: readonly RetentionVersion[]): RetentionReport {
   };
 }
 
-describe("computations of the pipeline", function () {
-  this.timeout(60_000);
-
+describe("computations of the pipeline", () => {
   it("the rollups and the retention equal brute force for any bundles, panes, order, duplication, links and staleness of events around midnights and changes of the clocks, with and without Beam's session windows and bots", async () => {
     await fc.assert(
       fc.asyncProperty(

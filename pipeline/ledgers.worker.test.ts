@@ -37,8 +37,7 @@ const newUsers = (n: number): string[] => [
 ];
 
 /** The ledgers in a worker, with a runner that keeps their state. */
-describe("ledgers in a worker", function () {
-  this.timeout(20_000);
+describe("ledgers in a worker", () => {
   let runner: MiniRunner;
   beforeEach(async () => {
     runner = await MiniRunner.start();

@@ -21,9 +21,7 @@ const MIB = 1024 * 1024;
 /** The weight of a cell may exceed its memory by this much; bytes. */
 const MAX_EXCESS = 150;
 
-describe("the worker's cache of ledger state", function () {
-  this.timeout(60_000);
-
+describe("the worker's cache of ledger state", () => {
   it("the cache evicts the state of 20,000 users so that it uses no more memory than its budget", async () => {
     const { cells, used } = await fillCache("users with several days", 20_000, 3 * MIB);
     assert(cells < 20_000, "all are in the cache");

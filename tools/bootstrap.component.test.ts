@@ -5,8 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { repositoryRoot } from "@eventlogger/process/packageRoot";
 
-describe("tools/bootstrap.mjs", function () {
-  this.timeout(120_000);
+describe("tools/bootstrap.mjs", () => {
   let root: string;
   const at = (path: string): string => join(root, path);
   const writeLock = (version: string): void => {

@@ -4,8 +4,7 @@ import { StartedBenchmark } from "../testing/startedBenchmark";
 
 const MAIN = require.resolve("./main");
 
-describe("bench:pipeline", function () {
-  this.timeout(120_000);
+describe("bench:pipeline", () => {
   let benchmark: StartedBenchmark;
   beforeEach(() => {
     benchmark = new StartedBenchmark(MAIN, ["--only", "realistic", "--count", "500000", "--heap", "600m"]);

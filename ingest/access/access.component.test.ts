@@ -6,8 +6,7 @@ import { eventually, useIngest, type TestReplica, type TestTopic } from "../test
 import { metricsOf } from "../testing/metrics";
 import { post, postBatch, sampleEvent } from "../testing/requests";
 
-describe("key files of a running replica", function () {
-  this.timeout(120_000);
+describe("key files of a running replica", () => {
   const ingest = useIngest();
   let directory: string;
   let file: string;
@@ -81,8 +80,7 @@ describe("key files of a running replica", function () {
   });
 });
 
-describe("rate limits of a running replica", function () {
-  this.timeout(120_000);
+describe("rate limits of a running replica", () => {
   const ingest = useIngest();
   const LIMITS = { ADDRESS_RATE_LIMIT: "0.01", ADDRESS_RATE_BURST: "2" };
   const from = (replica: TestReplica, address: string): Promise<Response> =>

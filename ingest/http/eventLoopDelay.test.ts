@@ -8,9 +8,7 @@ function block(ms: number): void {
   while (performance.now() < end);
 }
 
-describe("EventLoopDelay", function () {
-  this.timeout(30_000);
-
+describe("EventLoopDelay", () => {
   it("EventLoopDelay weights turns by their length instead of taking their mean", () => {
     let now = 0;
     const lag = new EventLoopDelay(() => now);
@@ -43,7 +41,7 @@ describe("EventLoopDelay", function () {
       await sleep(50);
       const most = lag.ms;
       assert.ok(most >= 300, String(most));
-      await eventually(() => lag.ms < most / 3, "less lag", 20_000);
+      await eventually(() => lag.ms < most / 3, "less lag");
     } finally {
       lag.stop();
     }

@@ -30,8 +30,7 @@ describe("unusual requests", () => {
   });
 });
 
-describe("slow clients", function () {
-  this.timeout(30_000);
+describe("slow clients", () => {
   let server: HttpServer;
   before(async () => {
     server = await startHttpServer({

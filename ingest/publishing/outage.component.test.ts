@@ -11,8 +11,7 @@ function failuresLogged({ process: child }: TestReplica): number {
   return child.logTail(1000).split('"publishing is failing"').length - 1;
 }
 
-describe("when Pub/Sub is away", function () {
-  this.timeout(120_000);
+describe("when Pub/Sub is away", () => {
   const ingest = useIngest();
 
   it("while Pub/Sub hangs, a POST is answered with 503 and Retry-After after the publish timeout, and works again afterwards", async () => {
@@ -152,7 +151,7 @@ describe("when Pub/Sub is away", function () {
     const second = await startPubSubEmulator({ logFile, port: Number(first.host.split(":")[1]) });
     try {
       await fetch(`http://${second.host}/v1/projects/demo-project/topics/events`, { method: "PUT" });
-      await eventually(async () => (await post(replica.url, sampleEvent())).status === 204, "204", 20_000);
+      await eventually(async () => (await post(replica.url, sampleEvent())).status === 204, "204");
     } finally {
       await second.stop();
     }
@@ -189,7 +188,7 @@ describe("when Pub/Sub is away", function () {
       });
       assert.equal((await post(replica.url, sampleEvent())).status, 503);
       await relay.restore();
-      await eventually(async () => (await post(replica.url, sampleEvent())).status === 204, "204", 15_000);
+      await eventually(async () => (await post(replica.url, sampleEvent())).status === 204, "204");
     } finally {
       await relay.stop();
     }

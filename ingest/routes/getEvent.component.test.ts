@@ -15,8 +15,7 @@ const CACHE_TTL_MS = 300;
 /** Of the rows of `rollupVersion`. */
 const UPDATED_AT = "2024-05-01T00:00:00.000Z";
 
-describe("GET /event/ with BigQuery", function () {
-  this.timeout(120_000);
+describe("GET /event/ with BigQuery", () => {
   const warehouse = useBigQueryEmulator();
   const ingest = useIngest();
   let dataset: string;

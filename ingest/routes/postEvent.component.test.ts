@@ -4,14 +4,12 @@ import { decodeMessage } from "@eventlogger/events/eventMessage";
 import { useIngest, type TestReplica, type TestTopic } from "../testing/fixture";
 import { errorsOf, post, sampleEvent, sendRaw } from "../testing/requests";
 
-describe("POST /event/ with Pub/Sub", function () {
-  this.timeout(120_000);
+describe("POST /event/ with Pub/Sub", () => {
   const ingest = useIngest();
   let topic: TestTopic;
   let replica: TestReplica;
 
-  before(async function () {
-    this.timeout(120_000);
+  before(async () => {
     topic = await ingest.freshTopic();
     replica = await ingest.startReplica({ TOPIC: topic.name });
   });

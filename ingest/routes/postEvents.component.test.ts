@@ -3,14 +3,12 @@ import { brotliCompressSync, gzipSync } from "node:zlib";
 import { useIngest, type TestReplica, type TestTopic } from "../testing/fixture";
 import { errorsOf, postBatch, sampleEvent } from "../testing/requests";
 
-describe("POST /events/ with Pub/Sub", function () {
-  this.timeout(120_000);
+describe("POST /events/ with Pub/Sub", () => {
   const ingest = useIngest();
   let topic: TestTopic;
   let replica: TestReplica;
 
-  before(async function () {
-    this.timeout(120_000);
+  before(async () => {
     topic = await ingest.freshTopic();
     replica = await ingest.startReplica({ TOPIC: topic.name });
   });

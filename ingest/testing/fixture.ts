@@ -27,7 +27,7 @@ export interface TestTopic {
   readonly messages: ReadonlyMap<string, Message>;
   /** Number of deliveries of messages with this attribute event_id. */
   deliveries(eventId: string): number;
-  /** Waits for the message with this attribute event_id. @throws Error when it has not arrived after 30 s. */
+  /** Waits for the message with this attribute event_id. @throws TimeoutError when it does not arrive */
   message(eventId: string): Promise<Message>;
 }
 
@@ -39,13 +39,9 @@ export interface IngestFixture {
   startReplica(env: Readonly<Record<string, string>>): Promise<TestReplica>;
 }
 
-/** Waits for a condition. @throws Error when it does not hold after `deadlineMs` (default 30 s). */
-export async function eventually(
-  holds: () => boolean | Promise<boolean>,
-  what: string,
-  deadlineMs = 30_000,
-): Promise<void> {
-  await waitUntil(what, holds, { timeoutMs: deadlineMs, intervalMs: 20 });
+/** Waits for a condition. @throws TimeoutError when it does not hold within the time limit of {@link waitUntil} */
+export async function eventually(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
+  await waitUntil(what, holds, { intervalMs: 20 });
 }
 
 /** Runs a Pub/Sub emulator around the tests of the `describe` that calls this. */
@@ -57,15 +53,13 @@ export function useIngest(): IngestFixture {
   const replicas: ChildProcess[] = [];
   const subscriptions: Subscription[] = [];
 
-  before(async function () {
-    this.timeout(90_000);
+  before(async () => {
     directory = mkdtempSync(join(tmpdir(), "ingest-"));
     emulator = await startPubSubEmulator({ logFile: join(directory, "pubsub.log") });
     process.env.PUBSUB_EMULATOR_HOST = emulator.host;
     pubsub = pubSubClient({ project: PROJECT });
   });
-  after(async function () {
-    this.timeout(60_000);
+  after(async () => {
     await Promise.all(replicas.map((replica) => replica.stop()));
     await Promise.all(subscriptions.map((subscription) => subscription.close()));
     await pubsub?.close();

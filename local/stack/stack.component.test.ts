@@ -22,13 +22,10 @@ const post = (url: string, event: object): Promise<Response> =>
 
 const anEvent = (): object => ({ type: "event", session_id: "s", event_name: "view", event_time: Date.now() });
 
-/** For a replica that starts again, or an event that is counted, also on a busy machine, ms. */
-const PATIENCE_MS = 120_000;
 /** A stop takes 15 s at most; the rest is for a busy machine, ms. */
-const STOP_LIMIT_MS = 25_000;
+const STOP_LIMIT_MS = 60_000;
 
-describe("one-machine stack", function () {
-  this.timeout(300_000); // the first run downloads the emulator and Flink
+describe("one-machine stack", () => {
   let dir: string;
   let localDir: string;
   let stack: Stack | undefined;
@@ -67,7 +64,7 @@ describe("one-machine stack", function () {
     ]);
     process.kill(before["ingest-1"] as number, "SIGKILL");
     const isRestarted = (): boolean => ![undefined, before["ingest-1"]].includes(pids()["ingest-1"]);
-    await waitUntil("the replica to be restarted", isRestarted, { timeoutMs: PATIENCE_MS });
+    await waitUntil("the replica to be restarted", isRestarted);
     assert.ok(lines.some((line) => /ingest-1 exited \(SIGKILL\); restarting it/.test(line)));
     for (let i = 0; i < 10; i++) assert.equal((await post(url, anEvent())).status, 204);
     assert.ok(existsSync(join(directory.logs, "pubsub-emulator.log")));
@@ -174,9 +171,7 @@ describe("one-machine stack", function () {
   });
 });
 
-describe("npm run up", function () {
-  this.timeout(300_000);
-
+describe("npm run up", () => {
   it("npm run up gets ready, counts an event, and stops at SIGTERM", async () => {
     const dir = mkdtempSync(join(tmpdir(), "up-"));
     const port = await freePort();
@@ -200,7 +195,7 @@ describe("npm run up", function () {
         const response = await fetch(`http://127.0.0.1:${port}/event/`);
         return ((await response.json()) as { total_users: number }).total_users;
       };
-      await waitUntil("the event to be counted", async () => (await users()) === 1, { timeoutMs: PATIENCE_MS });
+      await waitUntil("the event to be counted", async () => (await users()) === 1);
     } finally {
       const { id } = JSON.parse(readFileSync(join(dir, "local", "stack.json"), "utf8")) as { id: string };
       const stoppedAt = Date.now();

@@ -18,8 +18,7 @@ import { findPackage, SHARED_PACKAGES } from "./sharedPackages";
 
 const PACKAGES = [packageRootOf(__filename), packageRootOf(require.resolve("@eventlogger/process/packageRoot"))];
 
-describe("Example of the README of the Beam package", function () {
-  this.timeout(300_000);
+describe("Example of the README of the Beam package", () => {
   let project: string;
   before(async () => {
     await ensureFlinkClasspath({ cacheDir });

@@ -30,9 +30,7 @@ const FILES = [
   "worker/npx",
 ];
 
-describe("npm pack of the Beam package", function () {
-  this.timeout(20_000);
-
+describe("npm pack of the Beam package", () => {
   it("npm pack holds every compiled module, the Java sources, the worker's files and the licence, and no test", () => {
     const shipped = (source: string): boolean => !/\.(test|scenario)\.ts$|(^|\/)testing\//.test(source);
     assert.deepEqual(comparePackedFiles(packageRootOf(__filename), shipped), {

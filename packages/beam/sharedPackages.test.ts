@@ -9,8 +9,7 @@ import { checkSharedPackages, findPackage, SHARED_PACKAGES, SharedPackageError }
 const PACKAGE_ROOT = packageRootOf(__filename);
 const own = packageRootOf(require.resolve("@eventlogger/process/packageRoot"));
 
-describe("Packages shared with the SDK", function () {
-  this.timeout(20_000);
+describe("Packages shared with the SDK", () => {
   let directory: string;
   beforeEach(() => void (directory = realpathSync(mkdtempSync(join(tmpdir(), "shared-")))));
   afterEach(() => rmSync(directory, { recursive: true, force: true }));

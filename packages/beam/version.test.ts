@@ -2,9 +2,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { checkSdkVersion, SDK_VERSION, UnsupportedSdkVersionError } from "./version";
 
-describe("Version of the SDK", function () {
-  this.timeout(20_000);
-
+describe("Version of the SDK", () => {
   /** Loads the library with another `apache-beam/version`; the rest of the SDK throws when it is loaded. */
   function loadWith(version: string): { status: number | null; stderr: string } {
     const script = `

@@ -18,8 +18,7 @@ const TSC = require.resolve("typescript/bin/tsc");
 
 const read = (name: string): string => readFileSync(join(ROOT, "dist", name), "utf8");
 
-describe("the files of the client package", function () {
-  this.timeout(60_000);
+describe("the files of the client package", () => {
   let folder: string;
   beforeEach(() => (folder = mkdtempSync(join(tmpdir(), "client-"))));
   afterEach(() => rmSync(folder, { recursive: true }));

@@ -304,7 +304,7 @@ describe("the client", () => {
           assert.deepEqual(page.events[0]?.properties, Object.fromEntries(entries));
         }),
       );
-    }).timeout(20_000);
+    });
 
     it("an event without a session_id throws in Node, where no user could be meant, and is not queued", async () => {
       const node = { document: undefined, location: undefined, process: { versions: { node: "18.20.8" } } };

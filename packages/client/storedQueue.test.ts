@@ -244,5 +244,5 @@ describe("the stored queue of the client", () => {
       ),
       { numRuns: 200 },
     );
-  }).timeout(60_000);
+  });
 });

@@ -1,6 +1,7 @@
 import type { BreakdownAnswer, EventAnswer, HoursAnswer, RetentionAnswer } from "./api/answers";
 import type { Api, KeyStore } from "./api/api";
 import { ApiProblem } from "./api/problem";
+import { BreakdownChanges } from "./numbers/breakdownChanges";
 import { CARRY_DAYS, DailySeries } from "./numbers/dailySeries";
 import { Formats } from "./numbers/format";
 import { BreakdownCard } from "./page/breakdownCard";
@@ -15,13 +16,15 @@ import { Settings } from "./page/settings";
 import { Status } from "./page/status";
 import { Tiles } from "./page/tiles";
 import { Toolbar } from "./page/toolbar";
-import { lengthOf, periodBefore, periodOf, type Days } from "./view/period";
+import { completeDays, lengthOf, moved, periodBefore, periodOf, type Days } from "./view/period";
 import { writePreferences, type Preferences } from "./view/preferences";
 import { dayIn, zoneOf } from "./view/today";
 import { queryOfView, viewFromQuery, type View } from "./view/view";
 
 /** Breakdowns on the page. */
 const BREAKDOWNS = 4;
+/** Values whose change is known: the largest of both periods. */
+const COMPARED_VALUES = 100;
 /** Weeks of the retention when the range has fewer. */
 const RETENTION_WEEKS = 12;
 /** The longest time between two attempts, ms. */
@@ -35,6 +38,12 @@ interface Numbers {
   series: DailySeries;
   hours?: HoursAnswer;
   hoursBefore?: HoursAnswer | undefined;
+}
+
+interface Breakdown {
+  readonly answer: BreakdownAnswer;
+  /** Undefined without comparison, and while no day of the range is over. */
+  readonly changes: BreakdownChanges | undefined;
 }
 
 export interface DashboardOptions {
@@ -52,7 +61,7 @@ export class Dashboard {
   private formats: Formats;
 
   private numbers: Numbers | undefined;
-  private breakdowns: (BreakdownAnswer | undefined)[] = [];
+  private breakdowns: (Breakdown | undefined)[] = [];
   private retention: RetentionAnswer | undefined;
   private today: number;
 
@@ -287,9 +296,12 @@ export class Dashboard {
       const card = this.breakdownCards[i];
       if (!card) return;
       try {
-        const answer = await this.api.breakdown(dimension, period, card.limit);
+        const [answer, changes] = await Promise.all([
+          this.api.breakdown(dimension, period, card.limit),
+          this.readChanges(dimension),
+        ]);
         if (!isCurrent()) return;
-        this.breakdowns[i] = answer;
+        this.breakdowns[i] = { answer, changes };
         this.show();
       } catch (error) {
         if (isCurrent()) card.showProblem(messageOf(error));
@@ -302,6 +314,19 @@ export class Dashboard {
     this.breakdowns.length = dimensions.length;
     await Promise.all(dimensions.map((dimension, i) => readOne(i, dimension)));
     if (isCurrent()) this.slowReadAt = performance.now();
+  }
+
+  /** The complete days of the range, and as many of the period before. */
+  private async readChanges(dimension: string): Promise<BreakdownChanges | undefined> {
+    const { view, period, today } = this.context;
+    const complete = completeDays(period, today);
+    if (!view.compare || !complete) return undefined;
+    const [now, before] = await Promise.all(
+      [complete, moved(complete, -lengthOf(period))].map((days) =>
+        this.api.breakdown(dimension, days, COMPARED_VALUES),
+      ),
+    );
+    return now && before && new BreakdownChanges({ now, before });
   }
 
   private schedule(afterMs = this.preferences.refreshSec * 1000): void {
@@ -354,7 +379,7 @@ export class Dashboard {
     this.tiles.show(context, numbers.series, numbers.event.total_users);
     this.daysCard.show(context, numbers.series);
     if (numbers.hours) this.hoursCard.show(context, numbers.hours, this.view.compare ? numbers.hoursBefore : undefined);
-    this.breakdowns.forEach((answer, i) => answer && this.breakdownCards[i]?.show(context, answer));
+    this.breakdowns.forEach((read, i) => read && this.breakdownCards[i]?.show(context, read.answer, read.changes));
     this.breakdownCards.forEach((card, i) => {
       card.element.hidden = i > 0 && this.breakdowns[i] === undefined;
     });

@@ -32,7 +32,7 @@ describe("eventMessage", () => {
       }),
       { numRuns: 1000 },
     );
-  }).timeout(20_000);
+  });
 
   it("encodeMessage writes every field in Avro's JSON encoding", () => {
     const validated = validateEvent(
@@ -221,5 +221,5 @@ describe("eventMessage", () => {
       ),
       { numRuns: 1000 },
     );
-  }).timeout(20_000);
+  });
 });

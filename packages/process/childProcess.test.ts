@@ -5,8 +5,7 @@ import path from "node:path";
 import { killRunningChildren, startChildProcess, type ChildProcess } from "./childProcess";
 import { waitUntil } from "./wait";
 
-describe("Child processes", function () {
-  this.timeout(10_000);
+describe("Child processes", () => {
   let directory: string;
   let child: ChildProcess | undefined;
   beforeEach(() => void (directory = mkdtempSync(path.join(tmpdir(), "child-"))));
@@ -28,7 +27,7 @@ describe("Child processes", function () {
   }
 
   const logged = (text: RegExp): Promise<RegExpExecArray> =>
-    waitUntil(`${text} in the log`, () => text.exec(child?.logTail(1000) ?? ""), { timeoutMs: 8000 });
+    waitUntil(`${text} in the log`, () => text.exec(child?.logTail(1000) ?? ""));
 
   function alive(pid: number): boolean {
     try {
@@ -39,7 +38,7 @@ describe("Child processes", function () {
     }
   }
 
-  const exits = (pid: number): Promise<true> => waitUntil(`the exit of ${pid}`, () => !alive(pid), { timeoutMs: 8000 });
+  const exits = (pid: number): Promise<true> => waitUntil(`the exit of ${pid}`, () => !alive(pid));
 
   it("a child process reports its exit code and the end of its log", async () => {
     const ended = await shell("for i in 1 2 3; do echo line $i; done; echo problem >&2; exit 3");

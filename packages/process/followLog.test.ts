@@ -21,9 +21,9 @@ describe("followLog", () => {
     });
     const lines: string[] = [];
     followLog(child, (line) => lines.push(line), 10);
-    await waitUntil("the first line", () => lines.length > 0, { timeoutMs: 30_000 });
+    await waitUntil("the first line", () => lines.length > 0);
     process.kill(child.pid, "SIGTERM");
-    await waitUntil("the second line", () => lines.length > 1, { timeoutMs: 30_000 });
+    await waitUntil("the second line", () => lines.length > 1);
     await child.stop(0);
     assert.deepEqual(lines, ["one", "two"]);
   });

@@ -2,9 +2,7 @@ import assert from "node:assert/strict";
 import { packageRootOf } from "./packageRoot";
 import { comparePackedFiles } from "./testing/packedFiles";
 
-describe("npm pack of the process package", function () {
-  this.timeout(20_000);
-
+describe("npm pack of the process package", () => {
   it("npm pack holds every compiled module, and no test", () => {
     const shipped = (source: string): boolean => !/\.test\.ts$|(^|\/)testing\//.test(source);
     assert.deepEqual(comparePackedFiles(packageRootOf(__filename), shipped), {

@@ -14,8 +14,11 @@ export function formatDuration(ms: number): string {
 }
 
 export interface WaitOptions {
-  /** Time limit, ms. The condition is checked at least once; one that is still running at the limit does not hold. */
-  readonly timeoutMs: number;
+  /**
+   * Time limit, ms. The condition is checked at least once; one that is still running at the limit does not hold.
+   * @default 120_000
+   */
+  readonly timeoutMs?: number;
   /** Pause between two checks, ms; at least as long as the last check took, so that checks use half of the time at most. @default 50 */
   readonly intervalMs?: number;
   /**
@@ -43,7 +46,7 @@ type Falsy = false | 0 | "" | null | undefined;
 export async function waitUntil<T>(
   what: string,
   condition: () => T | Promise<T>,
-  { timeoutMs, intervalMs = 50, retryErrors = false, details, signal }: WaitOptions,
+  { timeoutMs = 120_000, intervalMs = 50, retryErrors = false, details, signal }: WaitOptions = {},
 ): Promise<Exclude<T, Falsy>> {
   const deadline = performance.now() + timeoutMs;
   let lastError: unknown;

@@ -162,7 +162,7 @@ describe("exactness", () => {
       }),
       { numRuns: 3000 },
     );
-  }).timeout(20_000);
+  });
 
   it("the ledgers equal brute force for generated traffic in several orders and time zones", () => {
     const events = [
@@ -176,5 +176,5 @@ describe("exactness", () => {
       const expected = bruteForceRollups(events, 30 * 60_000, timeZone);
       assert.deepEqual(throughLedgers(order, 30 * 60_000, random, TimeZone.of(timeZone)), expected);
     }
-  }).timeout(20_000);
+  });
 });

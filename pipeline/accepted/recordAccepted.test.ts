@@ -41,9 +41,7 @@ const events = fc.array(fc.record({ day: days, id: fc.integer({ min: 0, max: 60 
   list.map(({ day, id }) => event(day, `e${id} of ${day}`)),
 );
 
-describe("recordAccepted", function () {
-  this.timeout(60_000);
-
+describe("recordAccepted", () => {
   it("the record is the set of accepted events, whatever the order, bundles, redelivery and duplicates", async () => {
     await fc.assert(
       fc.asyncProperty(

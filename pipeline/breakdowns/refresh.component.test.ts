@@ -96,8 +96,7 @@ function traffic(seed: number, count: number, from: number, days: number): Analy
 /** Fewer of them keep the tests short: the emulator needs most time for the text of the statements. */
 const FEW = ["country", "properties.plan"];
 
-describe("refreshBreakdowns", function () {
-  this.timeout(240_000);
+describe("refreshBreakdowns", () => {
   const fixture = useBigQueryEmulator();
   const today = Math.floor(Date.now() / 86_400_000) * 86_400_000;
 

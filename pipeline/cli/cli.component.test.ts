@@ -17,9 +17,7 @@ import type { SetupStep } from "@eventlogger/gcp/setup/setupStep";
 import { eventlogger, type CliRun } from "./testing/eventlogger";
 import { startEventServer, type EventServer } from "@eventlogger/traffic/testing/eventServer";
 
-describe("eventlogger", function () {
-  this.timeout(60_000);
-
+describe("eventlogger", () => {
   it("--help lists all commands, and each command has a help with examples", async () => {
     const all = await eventlogger(["--help"]);
     assert.equal(all.code, 0);

@@ -38,8 +38,7 @@ interface Report {
   readonly unreadable: { line: number }[];
 }
 
-describe("eventlogger dead-letters", function () {
-  this.timeout(60_000);
+describe("eventlogger dead-letters", () => {
   const bigquery = useBigQueryEmulator();
   let directory: string;
   let pubsub: PubSubEmulator;

@@ -19,8 +19,7 @@ import { eventlogger, type CliRun } from "./testing/eventlogger";
 
 const SECRET = "00112233445566778899aabbccddeeff";
 
-describe("eventlogger generations", function () {
-  this.timeout(60_000);
+describe("eventlogger generations", () => {
   const warehouse = useBigQueryEmulator();
   let directory: string;
   let pubsub: PubSubEmulator;

@@ -58,8 +58,7 @@ function traffic(seed: number, count: number): AnalyticsEvent[] {
 }
 
 /** A pipeline on Flink whose tables have rows that it has never read, and whose numbers come from replays. */
-describe("eventlogger replay", function () {
-  this.timeout(300_000);
+describe("eventlogger replay", () => {
   skipAfterFailure(); // each test adds to the data of the one before
   const bigquery = useBigQueryEmulator();
   const stored = traffic(1, 3000);

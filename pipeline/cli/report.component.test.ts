@@ -12,8 +12,7 @@ import { eventlogger, type CliRun } from "./testing/eventlogger";
 const NOON = Date.parse("2026-05-02T12:00:00Z");
 const RANGE = ["--from", "2026-05-01", "--to", "2026-05-03"];
 
-describe("the command report", function () {
-  this.timeout(120_000);
+describe("the command report", () => {
   const fixture = useBigQueryEmulator();
   let dataset: string;
 

@@ -32,8 +32,7 @@ import { eventlogger, type CliRun } from "./testing/eventlogger";
 
 const NEITHER = { fresh: false, acceptWrongNumbers: false };
 
-describe("eventlogger run with the state of its tables", function () {
-  this.timeout(60_000);
+describe("eventlogger run with the state of its tables", () => {
   const bigquery = useBigQueryEmulator();
   let directory: string;
   let pubsub: PubSubEmulator;
@@ -514,9 +513,7 @@ describe("eventlogger run with the state of its tables", function () {
   });
 });
 
-describe("the state labels of a generation on the BigQuery emulator", function () {
-  this.timeout(60_000);
-
+describe("the state labels of a generation on the BigQuery emulator", () => {
   it("survive inserts, new columns and a restart of the emulator, as on Google's service", async () => {
     const directory = mkdtempSync(path.join(tmpdir(), "labels-"));
     const project = "demo-project";

@@ -12,8 +12,7 @@ const LIMIT_MS = 30_000;
 /** No file with credentials, no metadata service, and no network that could have one. */
 const NO_CREDENTIALS = { METADATA_SERVER_DETECTION: "none" };
 
-describe("eventlogger without the services that it needs", function () {
-  this.timeout(120_000);
+describe("eventlogger without the services that it needs", () => {
   let directory: string;
   let closed: string;
   let listening: Server;

@@ -22,4 +22,19 @@ describe("ClockSteps", () => {
     assert.equal(pass(1000, 30 * 3_600_000), 30 * 3_600_000);
     assert.equal(steps.count, 2);
   });
+
+  it("does not take a process that pauses between two readings for a step", () => {
+    let now = 1_000_000;
+    let stall = 0;
+    const monotonic = (): number => {
+      const read = now;
+      now += stall;
+      stall = 0;
+      return read;
+    };
+    const steps = new ClockSteps(() => now, monotonic);
+    for (stall of [60_000, 1_000, 300_000]) assert.equal(steps.check(), 0);
+    assert.equal(steps.count, 0);
+    assert.equal(stall, 0, "the stalls have happened");
+  });
 });

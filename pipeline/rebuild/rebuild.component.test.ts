@@ -36,8 +36,7 @@ const wanted: WantedDefinitions = {
 const SILENT: RebuildReporter = { phase: () => {}, say: () => {}, doing: () => {}, rows: () => {} };
 const never = new AbortController().signal;
 
-describe("rebuild on Pub/Sub and BigQuery", function () {
-  this.timeout(180_000);
+describe("rebuild on Pub/Sub and BigQuery", () => {
   const bigquery = useBigQueryEmulator();
   const emulator = usePubSubEmulator();
   let dataset: string;
@@ -120,7 +119,7 @@ describe("rebuild on Pub/Sub and BigQuery", function () {
       return rows.map((row) => [row.text("date"), ...columns.map((column) => row.number(column))]);
     };
     const isEqual = async (): Promise<boolean> => JSON.stringify(await read()) === JSON.stringify(expected);
-    await waitUntil("the numbers of all events", isEqual, { timeoutMs: 20_000 }).catch(() => {});
+    await waitUntil("the numbers of all events", isEqual).catch(() => {});
     assert.deepEqual(await read(), expected);
   }
 
@@ -196,7 +195,7 @@ describe("rebuild on Pub/Sub and BigQuery", function () {
       const [row] = await runQuery(bigquery.bigquery, `SELECT COUNT(*) AS n FROM ${dataset}.events`);
       return row?.number("n") === published.length;
     };
-    await waitUntil("the rows of all events", rowsAreWritten, { timeoutMs: 20_000 });
+    await waitUntil("the rows of all events", rowsAreWritten);
     const { next, phase, plan } = await planRebuild(services(), wanted, { bigquery: bigquery.bigquery, dataset });
     assert.deepEqual([next.generation, next.settings.sessionGapMs, phase], [2, NEW_GAP_MS, undefined]);
     assert.deepEqual([plan.rows, plan.queryBytes], [published.length, undefined]);

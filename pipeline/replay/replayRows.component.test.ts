@@ -42,8 +42,7 @@ const expected = (of: readonly AnalyticsEvent[]): ReplayEvent[] =>
 const byId = (list: readonly ReplayEvent[]): ReplayEvent[] =>
   [...list].sort((a, b) => (a.event_id < b.event_id ? -1 : 1));
 
-describe("replayRows", function () {
-  this.timeout(60_000);
+describe("replayRows", () => {
   const bigquery = useBigQueryEmulator();
   const emulator = usePubSubEmulator();
   const all = events();
@@ -87,7 +86,7 @@ describe("replayRows", function () {
       [...decodeReplay(data)].map((line) => (line.ok ? line.event : assert.fail(line.message))),
     );
   async function received(n: number): Promise<ReplayEvent[]> {
-    await waitUntil("the messages", () => replayed().length >= n, { timeoutMs: 20_000 });
+    await waitUntil("the messages", () => replayed().length >= n);
     return byId(replayed());
   }
 

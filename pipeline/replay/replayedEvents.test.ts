@@ -69,9 +69,7 @@ async function totals(input: readonly ParsedEvent[], sizes: number[], windows: S
   };
 }
 
-describe("Replayed events", function () {
-  this.timeout(60_000);
-
+describe("Replayed events", () => {
   it("give the same numbers as live ones, alone, among live ones and repeated, in any order and bundles", async () => {
     await fc.assert(
       fc.asyncProperty(

@@ -72,9 +72,7 @@ function versionsOfWorker(options: {
 const stateAfter = ({ updatedAt: _time, generation: _generation, ...totals }: DayVersion): string =>
   encodeTotals(totals);
 
-describe("DayTotals", function () {
-  this.timeout(30_000);
-
+describe("DayTotals", () => {
   it("a worker with the right clock writes higher versions than one whose clock was ahead and whose last checkpoint was lost", () => {
     const [checkpoint, ...lost] = versionsOfWorker({ start: 1677, bundles: 3, clockOffsetMs: 600_000 });
     assert(checkpoint && lost.length === 2);

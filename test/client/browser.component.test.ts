@@ -23,8 +23,7 @@ const HALF_HOUR = 30 * 60_000;
 
 const sessionOf = ({ data }: Message): unknown => (JSON.parse(data.toString()) as { session_id: unknown }).session_id;
 
-(findChromium() ? describe : describe.skip)("the client in a browser (needs Chromium)", function () {
-  this.timeout(120_000);
+(findChromium() ? describe : describe.skip)("the client in a browser (needs Chromium)", () => {
   const ingest = useIngest();
   const services = useServices(ingest);
   let browser: Browser;

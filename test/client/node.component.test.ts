@@ -13,8 +13,7 @@ const FILE = pathToFileURL(join(repositoryRoot, "packages", "client", "dist", "e
 
 const SESSION = { session_id: "s-1" };
 
-describe("the client in Node", function () {
-  this.timeout(120_000);
+describe("the client in Node", () => {
   const ingest = useIngest();
   const services = useServices(ingest);
   let topic: TestTopic;

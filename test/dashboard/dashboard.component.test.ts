@@ -22,10 +22,14 @@ const CACHED = { CACHE_TTL: "1h" };
 const REFRESH_MS = 30_000;
 
 const english = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 0 });
+const percents = new Intl.NumberFormat("en-GB", {
+  style: "percent",
+  minimumFractionDigits: 1,
+  maximumFractionDigits: 1,
+});
 const oneDecimal = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 1 });
 
-(findChromium() ? describe : describe.skip)("the dashboard in a browser (needs Chromium)", function () {
-  this.timeout(180_000);
+(findChromium() ? describe : describe.skip)("the dashboard in a browser (needs Chromium)", () => {
   const dashboard = useDashboard();
   const zone = TimeZone.of(TIME_ZONE);
   const today = (): number => zone.dayOf(Date.now());
@@ -41,7 +45,7 @@ const oneDecimal = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 1 });
     const { warehouse } = dashboard;
     const settings = { sessionGapMs: 1_800_000, stateFormat: PERSONS_STATE_FORMAT, timeZone: TIME_ZONE };
     dataset = await warehouse.datasetWithGeneration(settings);
-    const numbers = { today: today(), days: DAYS, breakdownDays: 40, timeZone: TIME_ZONE, hasGaps: true };
+    const numbers = { today: today(), days: DAYS, breakdownDays: 65, timeZone: TIME_ZONE, hasGaps: true };
     await writeNumbers(warehouse.bigquery, dataset, numbers);
     small = await warehouse.datasetWithGeneration();
     await writeNumbers(warehouse.bigquery, small, smallNumbers());
@@ -131,16 +135,33 @@ const oneDecimal = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 1 });
       Array.from({ length: n }, (_, i) => at(from + i)?.session_count ?? 0).reduce((a, b) => a + b, 0);
     const ratio = sum(today() - 6, 6) / sum(today() - 13, 6) - 1;
     const text = await page.locator('[data-metric="sessions"] .tile-change').innerText();
-    const percent = new Intl.NumberFormat("en-GB", {
-      style: "percent",
-      minimumFractionDigits: 1,
-      maximumFractionDigits: 1,
-    });
-    assert.ok(text.includes(percent.format(Math.abs(ratio))), `${text} is ${ratio}`);
+    assert.ok(text.includes(percents.format(Math.abs(ratio))), `${text} is ${ratio}`);
     assert.ok(text.startsWith(ratio > 0 ? "▲ +" : "▼ −"), text);
     await page.getByLabel("Compare with the period before").uncheck();
     assert.equal(await page.locator('[data-metric="sessions"] .tile-change').innerText(), "");
     assert.match(page.url(), /compare=off/);
+  });
+
+  it("the values of breakdowns are compared with the period before, by complete days and the chosen measure", async () => {
+    const { page } = await dashboard.open(replica, { query: "?range=7d&by=country&bars=users" });
+    const now = await breakdownOf(replica, "country", today() - 6, today() - 1, 100);
+    const before = await breakdownOf(replica, "country", today() - 13, today() - 8, 100);
+    const usersOf = ({ values }: typeof now, value: string): number =>
+      values.find((numbers) => numbers.value === value)?.person_days ?? 0;
+    const shown = await rowsOf(page, "#breakdown-1");
+    const changed = shown.filter(([, , , , , change]) => /^[+−]\d/.test(change ?? ""));
+    assert.ok(changed.length >= 5, JSON.stringify(shown));
+    for (const [value = "", , , , , change = ""] of changed) {
+      const ratio = usersOf(now, value) / usersOf(before, value) - 1;
+      assert.ok(change.includes(percents.format(Math.abs(ratio))), `${value}: ${change} is ${ratio}`);
+      assert.equal(change.startsWith("+"), ratio >= 0, `${value}: ${change} is ${ratio}`);
+    }
+    const [, ...file] = await csvOf(page, "breakdown-1");
+    for (const [value = "", , , , complete, earlier] of file.filter(([value]) => value !== "(other)")) {
+      assert.deepEqual([Number(complete), Number(earlier)], [usersOf(now, value), usersOf(before, value)], value);
+    }
+    await page.getByLabel("Compare with the period before").uncheck();
+    await page.locator("#breakdown-1 .change").first().waitFor({ state: "detached" });
   });
 
   it("breakdowns, hours and retention equal the answers of their routes, and their files have the same numbers", async () => {
@@ -158,7 +179,7 @@ const oneDecimal = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 1 });
     await page.locator("#breakdown-1").getByText("More values").click();
     await page.locator("#breakdown-1").getByText("Fewer values").waitFor();
     const file = await csvOf(page, "breakdown-1");
-    assert.deepEqual(file[0], ["page", "events", "sessions", "user_days"]);
+    assert.deepEqual(file[0], ["page", "events", "sessions", "user_days", "events_complete_days", "events_before"]);
     assert.ok(
       file.some(([value]) => value === "'=1+1"),
       "a value is no formula",
@@ -182,12 +203,7 @@ const oneDecimal = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 1 });
     const grid = await rowsOf(page, "#retention");
     assert.deepEqual(grid.map(([week, size]) => [week, size]), cohorts.map(({ week, size }) => [week, english.format(size)])); // prettier-ignore
     const [first] = cohorts;
-    const share = new Intl.NumberFormat("en-GB", {
-      style: "percent",
-      minimumFractionDigits: 1,
-      maximumFractionDigits: 1,
-    });
-    assert.equal(grid[0]?.[3], share.format((first?.retained[1] ?? 0) / (first?.size ?? 1)));
+    assert.equal(grid[0]?.[3], percents.format((first?.retained[1] ?? 0) / (first?.size ?? 1)));
   });
 
   it("one day shows its hours and distinct users, and the link of a view opens the same view", async () => {

@@ -13,8 +13,7 @@ const KEY = "a-key-of-the-test";
 const CLOUD_RUN_GRACE_MS = 10_000;
 
 /** Runs ingest as Cloud Run does: with the settings of the Terraform module, PORT, and mounted key files. */
-describe("Ingest on Cloud Run", function () {
-  this.timeout(60_000);
+describe("Ingest on Cloud Run", () => {
   const ingest = useIngest();
   let directory: string;
   let module: TerraformModule;

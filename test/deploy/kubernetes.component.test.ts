@@ -71,8 +71,7 @@ function podsOf(objects: readonly KubernetesObject[]): Pod[] {
 const isSelected = (selector: Labels, labels: Labels): boolean =>
   Object.entries(selector).every(([key, value]) => labels[key] === value);
 
-describe("Kubernetes objects", function () {
-  this.timeout(120_000);
+describe("Kubernetes objects", () => {
   const rendered: Record<"base" | "google", KubernetesObject[]> = { base: [], google: [] };
   let pods: Pod[];
   before(async () => {

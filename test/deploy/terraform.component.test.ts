@@ -39,8 +39,7 @@ const CLOUD_RUN_GRACE_S = 10;
 const read = (file: string): string => readFileSync(join(repositoryRoot, file), "utf8");
 const named = (kind: string, name: string): string => `${kind} ${name}`;
 
-describe("Terraform module", function () {
-  this.timeout(60_000);
+describe("Terraform module", () => {
   let module: TerraformModule;
   before(async () => {
     module = await readModule();

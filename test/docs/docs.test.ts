@@ -13,7 +13,6 @@ const README_LINES = 150;
 
 describe("Documentation", function () {
   // Each command of the command line is started once.
-  this.timeout(180_000);
   const repository = new Repository(repositoryRoot);
   const readHelp = helpReader(repositoryRoot);
   const pages = repository.files

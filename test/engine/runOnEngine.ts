@@ -9,9 +9,6 @@ import { summaryLine } from "../runner/summary";
 import { ensureBaseImages } from "./baseImages";
 import { CannotTestError, findOrStartEngine, type Engine } from "./engine";
 
-/** Limit of a test that sets none, ms. */
-const TEST_TIMEOUT_MS = 300_000;
-
 /** Environment of tests on an engine. */
 export interface EngineSession {
   readonly engine: Engine;
@@ -29,7 +26,7 @@ export async function runTestsOnEngine(
   file: string,
   env: Readonly<Record<string, string>>,
 ): Promise<boolean> {
-  const summary = await runTests({ files: [file], timeoutMs: TEST_TIMEOUT_MS, env: { ...engine.env, ...env } });
+  const summary = await runTests({ files: [file], env: { ...engine.env, ...env } });
   say(summaryLine(summary));
   return summary.failed === 0;
 }

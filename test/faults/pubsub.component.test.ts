@@ -4,8 +4,7 @@ import { slow, testPubSubFault, unreachable } from "./pubsubFault";
 /** Short; `npm run test:faults` runs the long version. The limit of the recovery is for a busy machine. */
 const TIMING = { warmUpMs: 1500, faultMs: 3000, afterMs: 2000, recoveryLimitMs: 60_000 };
 
-describe("Pub/Sub faults, short", function () {
-  this.timeout(240_000);
+describe("Pub/Sub faults, short", () => {
   const ingest = useIngest();
 
   for (const [i, fault] of [unreachable, slow].entries()) {

@@ -14,8 +14,7 @@ import { assembleImage } from "@eventlogger/tools/images/assemble";
 const PROJECT = "demo-project";
 
 /** Runs the contents of the ingest image as its Dockerfile does, without Docker. */
-describe("Contents of the ingest image", function () {
-  this.timeout(180_000);
+describe("Contents of the ingest image", () => {
   let directory: string;
   let app: string;
   let pubsub: PubSubEmulator;

@@ -12,8 +12,7 @@ import { answers, awaitReady } from "@eventlogger/process/readiness";
 import { assembleImage } from "@eventlogger/tools/images/assemble";
 
 /** Runs the contents of the nginx image as its Dockerfile does, without Docker. */
-(findNginx() ? describe : describe.skip)("Contents of the nginx image (needs nginx)", function () {
-  this.timeout(180_000);
+(findNginx() ? describe : describe.skip)("Contents of the nginx image (needs nginx)", () => {
   let directory: string;
   let app: string;
   let replica: TestUpstream;

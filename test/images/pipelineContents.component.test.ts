@@ -20,8 +20,7 @@ const WAIT = { timeoutMs: 180_000, intervalMs: 200 };
 const MAIN = "node_modules/@eventlogger/pipeline/dist/cli/main.js";
 
 /** Runs the contents of the image eventlogger-pipeline as its Dockerfile and the Kubernetes objects do, without Docker. */
-describe("Contents of the pipeline image", function () {
-  this.timeout(300_000);
+describe("Contents of the pipeline image", () => {
   const bigquery = useBigQueryEmulator();
   const pubsub = usePubSubEmulator();
   let directory: string;

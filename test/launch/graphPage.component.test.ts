@@ -36,8 +36,7 @@ const GRAPH: PipelineGraph = {
   ],
 };
 
-describe("The page of a job's graph, in Chromium", function () {
-  this.timeout(60_000);
+describe("The page of a job's graph, in Chromium", () => {
   let dir: string;
   let browser: Browser;
   let page: Page;

@@ -264,8 +264,7 @@ const CASES: readonly Case[] = [
   },
 ];
 
-describe("Lint", function () {
-  this.timeout(60_000);
+describe("Lint", () => {
   // Without types, these rules take milliseconds. Rules that need types have a component test.
   const eslint = new ESLint({
     cwd: repositoryRoot,

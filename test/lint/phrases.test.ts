@@ -7,8 +7,7 @@ import { findPhrases, isScanned } from "./findPhrases";
 /** The list itself, and the test of the scanner. */
 const LISTS = /^test\/lint\/(bannedPhrases|findPhrases\.test|phrases\.test)\.ts$/;
 
-describe("Texts of the repository", function () {
-  this.timeout(60_000);
+describe("Texts of the repository", () => {
   const repository = new Repository(repositoryRoot);
   const hits = repository.files
     .filter((file) => isScanned(file) && !LISTS.test(file))

@@ -60,7 +60,6 @@ const CASES: readonly Case[] = [
 
 describe("Lint with types", function () {
   // The compiler loads a workspace once.
-  this.timeout(120_000);
   const eslint = new ESLint({ cwd: repositoryRoot });
   // Any file of a workspace: its text is replaced.
   const filePath = join(repositoryRoot, "packages", "process", "packageRoot.ts");

@@ -17,8 +17,7 @@ const OTHERS = [
 /** `registerModule(module)` as a statement of its own, as the last line of a module has it. */
 const REGISTERS = /^registerModule\(module\);$/m;
 
-describe("Modules that workers load by name", function () {
-  this.timeout(60_000);
+describe("Modules that workers load by name", () => {
   const sources = readSources();
   const registering = sources.filter(({ text }) => REGISTERS.test(text));
   const names = registering.map(({ module }) => module);

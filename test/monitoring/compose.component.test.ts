@@ -11,9 +11,7 @@ const names = (text: string, pattern: RegExp): string[] => [
   ...new Set([...text.matchAll(pattern)].map(([, name = ""]) => name)),
 ];
 
-describe("The monitoring of Docker Compose", function () {
-  this.timeout(60_000);
-
+describe("The monitoring of Docker Compose", () => {
   it("has a configuration of Prometheus that promtool accepts, with the rules", async () => {
     const folder = mkdtempSync(join(tmpdir(), "prometheus-"));
     try {

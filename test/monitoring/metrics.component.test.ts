@@ -84,8 +84,7 @@ async function sendTraffic(url: string, port: number): Promise<void> {
   await sendRaw(port, "GARBAGE\r\n\r\n");
 }
 
-describe("The metrics of a real replica, a real monitor and verify in a real Prometheus", function () {
-  this.timeout(120_000);
+describe("The metrics of a real replica, a real monitor and verify in a real Prometheus", () => {
   const ingest = useIngest();
   const stops: (() => Promise<unknown>)[] = [];
   let folder: string;

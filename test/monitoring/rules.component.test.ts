@@ -10,9 +10,7 @@ const ALERT = /^ +- alert: (\w+)$/gm;
 const alertNames = (text: string): string[] => [...text.matchAll(ALERT)].map(([, name = ""]) => name);
 const allAlerts = (): string[] => ruleFiles().flatMap((file) => alertNames(readFileSync(file, "utf8")));
 
-describe("Alert rules for Prometheus", function () {
-  this.timeout(120_000);
-
+describe("Alert rules for Prometheus", () => {
   it("pass promtool check rules, with its lint", async () => {
     await promtool(["check", "rules", "--lint=all", "--lint-fatal", ...ruleFiles()]);
   });
@@ -52,8 +50,7 @@ describe("Alert rules for Prometheus", function () {
   });
 });
 
-describe("The test of alert rules", function () {
-  this.timeout(60_000);
+describe("The test of alert rules", () => {
   let folder: string;
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), "rules-"));

@@ -62,8 +62,7 @@ function compileAndRun(root: string, files: Readonly<Record<string, string>>, op
 /** Installs the tarballs of workspaces in fresh projects, around the tests of the `describe` that calls this. */
 function useProjects(workspaces: readonly string[]): { readonly root: string } {
   let root: string;
-  before(function () {
-    this.timeout(300_000);
+  before(() => {
     root = mkdtempSync(join(tmpdir(), "tarballs-"));
     installProjects(root, pack(root, workspaces));
   });
@@ -75,8 +74,7 @@ function useProjects(workspaces: readonly string[]): { readonly root: string } {
   };
 }
 
-describe("the packed client in projects of its own", function () {
-  this.timeout(120_000);
+describe("the packed client in projects of its own", () => {
   const projects = useProjects(["client"]);
   const USE = 'const client = createClient({ url: "http://127.0.0.1:1" });\nconsole.log(typeof client.track);\n';
 
@@ -109,8 +107,7 @@ describe("the packed client in projects of its own", function () {
   });
 });
 
-describe("the packed Beam runtime in projects of its own", function () {
-  this.timeout(120_000);
+describe("the packed Beam runtime in projects of its own", () => {
   const projects = useProjects(["process", "beam"]);
   /** Runs a pipeline on the direct runner of the SDK, in this process. */
   const PIPELINE = `

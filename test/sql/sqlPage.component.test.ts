@@ -63,8 +63,7 @@ const mondayOf = (date: string): string => {
 const mostFirst = (a: Value[], b: Value[]): number =>
   Number(b[1]) - Number(a[1]) || (String(a[0]) < String(b[0]) ? -1 : 1);
 
-describe("the page about SQL", function () {
-  this.timeout(120_000);
+describe("the page about SQL", () => {
   const fixture = useBigQueryEmulator();
   const stored = storedEvents();
   const numbers = dailyNumbers(stored, GAP_MS);

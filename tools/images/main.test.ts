@@ -18,8 +18,7 @@ case "$1" in
 esac
 `;
 
-describe("npm run images", function () {
-  this.timeout(60_000);
+describe("npm run images", () => {
   let directory: string;
   beforeEach(() => {
     directory = mkdtempSync(join(tmpdir(), "images-"));

@@ -3,8 +3,7 @@ import { useIngest } from "../../testing/fixture";
 import { eventsInFlight, metricsOf } from "../../testing/metrics";
 import { post, postBatch, sampleEvent, sendRaw } from "../../testing/requests";
 
-describe("the metrics of a running replica", function () {
-  this.timeout(120_000);
+describe("the metrics of a running replica", () => {
   const ingest = useIngest();
 
   it("/metrics reports publishes, events in flight and the process", async () => {

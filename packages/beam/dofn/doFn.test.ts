@@ -10,8 +10,7 @@ import { MiniRunner, Timed } from "../testing/miniRunner";
 /** The pane NO_FIRING of the Beam model: first, last, unknown timing. */
 const NO_FIRING = 0x0f;
 
-describe("DoFn", function () {
-  this.timeout(10_000);
+describe("DoFn", () => {
   let runner: MiniRunner;
   beforeEach(async () => void (runner = await MiniRunner.start()));
   afterEach(() => runner.close());

@@ -16,8 +16,7 @@ import { sideInputWindowOf } from "./sideInputWindows";
 
 type Where = { readonly sideInputId: string; readonly window?: Uint8Array; readonly key?: string };
 
-describe("Side inputs of a DoFn", function () {
-  this.timeout(10_000);
+describe("Side inputs of a DoFn", () => {
   let runner: MiniRunner;
   beforeEach(async () => void (runner = await MiniRunner.start()));
   afterEach(() => runner.close());

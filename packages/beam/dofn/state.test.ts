@@ -13,8 +13,7 @@ import { MiniRunner, Timed } from "../testing/miniRunner";
 const byKey = (input: PCollection<string>): PCollection<KV<string, string>> =>
   pipe(input, withName("pair", parDo(new SplitPair())), withKvCoder("kv", textKvCoder));
 
-describe("State of a DoFn", function () {
-  this.timeout(10_000);
+describe("State of a DoFn", () => {
   let runner: MiniRunner;
   beforeEach(async () => void (runner = await MiniRunner.start()));
   afterEach(() => runner.close());

@@ -13,8 +13,7 @@ const byKey = withName("by key", (input: PCollection<string>): PCollection<KV<st
   pipe(input, withName("pair", parDo(new SplitPair())), withKvCoder("kv", textKvCoder)),
 );
 
-describe("Timers of a DoFn", function () {
-  this.timeout(10_000);
+describe("Timers of a DoFn", () => {
   let runner: MiniRunner;
   beforeEach(async () => {
     runner = await MiniRunner.start();

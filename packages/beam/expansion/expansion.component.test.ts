@@ -30,8 +30,7 @@ function connects(host: string, port: number): Promise<boolean> {
   });
 }
 
-describe("Java expansion service", function () {
-  this.timeout(60_000);
+describe("Java expansion service", () => {
   let classpath: string;
   let directory: string;
   let service: ExpansionService | undefined;

@@ -23,8 +23,7 @@ import { schemaTransform } from "./schemaTransform";
 
 const URN = "beam:schematransform:org.apache.beam:bigquery_storage_write:v2";
 
-describe("Schema transforms of Java", function () {
-  this.timeout(60_000);
+describe("Schema transforms of Java", () => {
   let directory: string;
   let service: ExpansionService;
   before(async function () {

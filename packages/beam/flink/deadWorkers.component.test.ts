@@ -11,8 +11,7 @@ import { checkpointTimeoutMs } from "./job";
 /** Well below the checkpoint timeout, which would also end a wait for a dead worker. */
 const RESTART_LIMIT_MS = 90_000;
 
-describe("Workers that die while Flink waits for them", function () {
-  this.timeout(240_000);
+describe("Workers that die while Flink waits for them", () => {
   let h: FlinkHarness;
   beforeEach(() => void (h = new FlinkHarness()));
   afterEach(() => h.close());

@@ -4,8 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { startJobServer } from "./jobServer";
 
-describe("Flink job server that does not start", function () {
-  this.timeout(60_000);
+describe("Flink job server that does not start", () => {
   let directory: string;
   beforeEach(() => void (directory = mkdtempSync(path.join(tmpdir(), "job-server-"))));
   afterEach(() => rmSync(directory, { recursive: true, force: true }));

@@ -12,8 +12,7 @@ import { withoutPatch, type Outcome } from "../testing/scenario";
 import { decode, encode, roundTrip } from "../testing/codec";
 import { doubles, scenarios, varInts } from "./coders.scenario";
 
-describe("Patch of the coders", function () {
-  this.timeout(20_000);
+describe("Patch of the coders", () => {
   let without: Record<string, Outcome>;
   before(async () => {
     without = await withoutPatch("coders", require.resolve("./coders.scenario"), Object.keys(scenarios));

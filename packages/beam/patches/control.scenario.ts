@@ -10,6 +10,7 @@ import { shouldYield, yieldToEventLoop } from "./operators";
 import { NonPromise } from "apache-beam/worker/operators";
 import { registerParDoOperator } from "../parDoOperators";
 import { MiniRunner } from "../testing/miniRunner";
+import { waitUntil } from "@eventlogger/process/wait";
 import * as fixtures from "../testing/fixtures";
 import {
   beforeFinalize,
@@ -230,7 +231,9 @@ export const scenarios = {
       await runner.send("read", id, [sized("wait"), sized("fail")]);
       await runner.send("read", id, [], true);
       const { error } = await response;
-      await runner.until(() => fixtures.finalizerCalls.length === 3, "the end of the bundle", 1000).catch(() => {});
+      const allCalled = (): boolean => fixtures.finalizerCalls.length === 3;
+      // Without the patch they never are.
+      await waitUntil("the end of the bundle", allCalled, { timeoutMs: 2000 }).catch(() => {});
       const calls = [...fixtures.finalizerCalls].sort();
       const { output } = await runner.run("read", [[sized("b")]]);
       return { error, calls, output };

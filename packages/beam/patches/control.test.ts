@@ -14,8 +14,7 @@ const NEW = [
   "twoWorkers",
 ];
 
-describe("Patch of the control stream", function () {
-  this.timeout(40_000);
+describe("Patch of the control stream", () => {
   let without: Record<string, Outcome>;
   before(async () => {
     const names = Object.keys(scenarios).filter((name) => !NEW.includes(name));

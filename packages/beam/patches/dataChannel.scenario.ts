@@ -201,7 +201,7 @@ export const scenarios = {
         const other = runner.run("slow", [["behind all this data"]]);
         const { error } = await response;
         clearInterval(watch);
-        await runner.until(() => runner.output(id).length === 256, "the output", 10_000);
+        await runner.until(() => runner.output(id).length === 256, "the output");
         return { error, most, runnerWaits, other: (await other).output, left: heldBytes(channel) };
       });
     }),
@@ -219,8 +219,8 @@ export const scenarios = {
         const { id, response } = runner.startBundle("state");
         for (let i = 0; i < 64; i++) await runner.send("state", id, ["x".repeat(256 << 10)]);
         await runner.send("state", id, [], true);
-        await runner.until(() => runner.unsentMessages > 0, "a paused stream", 10_000);
-        await runner.until(() => runner.unsentMessages === 0, "a stream that goes on", 10_000);
+        await runner.until(() => runner.unsentMessages > 0, "a paused stream");
+        await runner.until(() => runner.unsentMessages === 0, "a stream that goes on");
         runner.answerHangingState();
         const { error } = await response;
         await runner.until(() => runner.output(id).length === 64, "the output");
@@ -242,11 +242,11 @@ export const scenarios = {
         const { id, response } = runner.startBundle("same");
         for (let i = 0; i < 96; i++) await runner.send("same", id, ["x".repeat(256 << 10)]);
         await runner.send("same", id, [], true);
-        await runner.until(() => runner.unsentMessages > 0, "a paused stream", 10_000);
-        await runner.until(() => runner.unsentMessages === 0, "a stream that goes on", 10_000);
+        await runner.until(() => runner.unsentMessages > 0, "a paused stream");
+        await runner.until(() => runner.unsentMessages === 0, "a stream that goes on");
         runner.resumeData();
         const { error } = await response;
-        await runner.until(() => runner.output(id).length === 96, "the output", 10_000);
+        await runner.until(() => runner.output(id).length === 96, "the output");
         return { error, outputs: runner.output(id).length };
       }, 50);
     } finally {
@@ -272,13 +272,13 @@ export const scenarios = {
         const { id, response } = runner.startBundle("wide");
         for (let i = 0; i < 64; i++) await runner.send("wide", id, texts(8));
         await runner.send("wide", id, [], true);
-        await runner.until(() => heldBytes(channel) > 1 << 20, "output that waits", 10_000);
+        await runner.until(() => heldBytes(channel) > 1 << 20, "output that waits");
         await new Promise((resolve) => setTimeout(resolve, 500)); // more than a flush by the timer
         const held = heldBytes(channel);
         const processed = fixtures.widened.length;
         runner.resumeData();
         const { error } = await response;
-        await runner.until(() => runner.output(id).length === 512, "the output", 10_000);
+        await runner.until(() => runner.output(id).length === 512, "the output");
         return { error, held, processed, end: fixtures.widened.length };
       });
     } finally {

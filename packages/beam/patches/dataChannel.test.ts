@@ -5,8 +5,7 @@ import { scenarios } from "./dataChannel.scenario";
 const MIB = 1 << 20;
 const texts = (count: number): string[] => Array.from({ length: count }, (_, i) => String(i));
 
-describe("Patch of the data channel", function () {
-  this.timeout(20_000);
+describe("Patch of the data channel", () => {
   let without: Record<string, Outcome>;
   before(async () => {
     without = await withoutPatch("dataChannel", require.resolve("./dataChannel.scenario"), [

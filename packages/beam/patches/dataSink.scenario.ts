@@ -27,7 +27,7 @@ export const scenarios = {
       await runner.describe("open", (input) => pipe(input, bundleParDo("text", new fixtures.Identity(), stringCoder)));
       const { id } = runner.startBundle("open");
       await runner.send("open", id, ["a", "b"]);
-      await runner.until(() => runner.output(id).length === 2, "output", 1500);
+      await runner.until(() => runner.output(id).length === 2, "output");
       return runner.output(id);
     } finally {
       runner.close();

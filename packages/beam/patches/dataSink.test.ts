@@ -2,8 +2,7 @@ import assert from "node:assert/strict";
 import { withoutPatch, type Outcome } from "../testing/scenario";
 import { scenarios } from "./dataSink.scenario";
 
-describe("Patch of the data sink", function () {
-  this.timeout(20_000);
+describe("Patch of the data sink", () => {
   let without: Record<string, Outcome>;
   before(async () => {
     without = await withoutPatch("dataSink", require.resolve("./dataSink.scenario"), Object.keys(scenarios));
@@ -19,6 +18,6 @@ describe("Patch of the data sink", function () {
 
   it("the patched data sink sends output before the bundle ends", async () => {
     assert.deepEqual(await scenarios.outputOfOpenBundle(), ["a", "b"]);
-    assert.equal(without["outputOfOpenBundle"]?.ended, "error");
+    assert.equal(without["outputOfOpenBundle"]?.ended, "hang");
   });
 });

@@ -5,8 +5,7 @@ import path from "node:path";
 import { withoutPatch } from "../testing/scenario";
 import { scenarios } from "./externalTransforms.scenario";
 
-describe("Patch of external transforms", function () {
-  this.timeout(20_000);
+describe("Patch of external transforms", () => {
   // The SDK copies files to the home folder.
   const home = process.env["HOME"];
   let directory: string;

@@ -2,9 +2,7 @@ import assert from "node:assert/strict";
 import { withoutPatch } from "../testing/scenario";
 import { scenarios } from "./messageSize.scenario";
 
-describe("Patch of the message size", function () {
-  this.timeout(20_000);
-
+describe("Patch of the message size", () => {
   it("a patched worker accepts messages over 4 MB", async () => {
     assert.deepEqual(await scenarios.largeMessage(), { error: "", lengths: [5_000_000] });
     // With the patch of the data channel the bundle fails; without both patches it hangs.

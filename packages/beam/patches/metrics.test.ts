@@ -2,8 +2,7 @@ import assert from "node:assert/strict";
 import { withoutPatch, type Outcome } from "../testing/scenario";
 import { scenarios } from "./metrics.scenario";
 
-describe("Patch of the metrics", function () {
-  this.timeout(20_000);
+describe("Patch of the metrics", () => {
   let without: Record<string, Outcome>;
   before(async () => {
     without = await withoutPatch("metrics", require.resolve("./metrics.scenario"), ["perBundle", "ofDoFns"]);

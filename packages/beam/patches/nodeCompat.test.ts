@@ -11,9 +11,7 @@ function load(module: string, without = ""): { status: number | null; stderr: st
 
 const WITHOUT_IS_PRIMITIVE = `delete require("node:util").isPrimitive;`;
 
-describe("Patch for Node 22 and 24", function () {
-  this.timeout(30_000);
-
+describe("Patch for Node 22 and 24", () => {
   it("the patched util.isPrimitive tells primitives from objects", () => {
     const targets: { isPrimitive?: (value: unknown) => boolean }[] = [
       {},

@@ -6,8 +6,7 @@ import { withoutPatch, type Outcome } from "../testing/scenario";
 import { decode, encode } from "../testing/codec";
 import { examples, manyFields, scenarios, wideIntegers, schemaOf, type Example } from "./rowCoder.scenario";
 
-describe("Patch of the row coder", function () {
-  this.timeout(20_000);
+describe("Patch of the row coder", () => {
   let without: Record<string, Outcome>;
   before(async () => {
     without = await withoutPatch("rowCoder", require.resolve("./rowCoder.scenario"), Object.keys(scenarios));

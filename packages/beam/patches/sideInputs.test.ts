@@ -3,8 +3,7 @@ import assert from "node:assert/strict";
 import { withoutPatch, type Outcome } from "../testing/scenario";
 import { scenarios } from "./sideInputs.scenario";
 
-describe("Patch of the side inputs", function () {
-  this.timeout(20_000);
+describe("Patch of the side inputs", () => {
   let without: Record<string, Outcome>;
   before(async () => {
     const file = require.resolve("./sideInputs.scenario");

@@ -41,9 +41,7 @@ function messagesIn(content: Buffer): Buffer[] {
   return messages;
 }
 
-describe("Patch of state requests", function () {
-  this.timeout(20_000);
-
+describe("Patch of state requests", () => {
   it("a batch of state requests is the same bytes on the wire as the requests one by one", () => {
     fc.assert(
       fc.property(requests, (list) => {

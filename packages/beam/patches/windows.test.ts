@@ -9,8 +9,7 @@ import { fixedWindows, sessions, slidingWindows } from "apache-beam/transforms/w
 import { withoutPatch, type Outcome } from "../testing/scenario";
 import { scenarios, windowsOf } from "./windows.scenario";
 
-describe("Patch of the windows", function () {
-  this.timeout(20_000);
+describe("Patch of the windows", () => {
   let without: Record<string, Outcome>;
   before(async () => {
     without = await withoutPatch("windows", require.resolve("./windows.scenario"), Object.keys(scenarios));

@@ -6,8 +6,7 @@ import * as fixtures from "../testing/fixtures";
 import { pipe, statefulParDo, stringCoder, textKvCoder, withKvCoder } from "../index";
 import { allowStateBatches } from "./stateBatches";
 
-describe("Batches of state requests", function () {
-  this.timeout(20_000);
+describe("Batches of state requests", () => {
   let runner: MiniRunner;
   beforeEach(async () => {
     runner = await MiniRunner.start();

@@ -5,8 +5,7 @@ import { MiniRunner } from "../testing/miniRunner";
 import * as fixtures from "../testing/fixtures";
 import { buildPipeline, bundleParDo, pipe, statefulParDo, stringCoder, textKvCoder, withKvCoder } from "../index";
 
-describe("Stateful ParDo", function () {
-  this.timeout(10_000);
+describe("Stateful ParDo", () => {
   let runner: MiniRunner;
   beforeEach(async () => {
     runner = await MiniRunner.start();

@@ -535,8 +535,8 @@ export class MiniRunner {
     return (this.outputs.get(bundleId) ?? []).map(({ data }) => data);
   }
 
-  async until(condition: () => boolean, what: string, timeoutMs = 15_000): Promise<void> {
-    await waitUntil(what, condition, { timeoutMs, intervalMs: 5 });
+  async until(condition: () => boolean, what: string): Promise<void> {
+    await waitUntil(what, condition, { intervalMs: 5 });
   }
 
   /** Answers the requests of user state that were left unanswered. */

@@ -13,8 +13,7 @@ const PACKAGE_ROOT = packageRootOf(__filename);
 const FIXTURES = moduleName(require.resolve("../testing/fixtures"));
 const MISSING = moduleName(require.resolve("../testing/fixtures")).replace("fixtures", "missing");
 
-describe("Worker in a container", function () {
-  this.timeout(120_000);
+describe("Worker in a container", () => {
   let runner: MiniRunner;
   let logging: LoggingService;
   let worker: ChildProcess | undefined;
@@ -120,7 +119,7 @@ describe("Worker in a container", function () {
     const ongoing = new RegExp(
       `^Operation ongoing in bundle ${id} for at least \\d+ s in step hangs \\(finish_bundle\\)`,
     );
-    await runner.until(() => messages("WARN").some((text) => ongoing.test(text)), "the warning", 60_000);
+    await runner.until(() => messages("WARN").some((text) => ongoing.test(text)), "the warning");
   });
 
   it("the worker keeps running when the logging service is gone", async () => {

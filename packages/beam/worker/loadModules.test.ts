@@ -22,9 +22,7 @@ const WORKER = `
   console.log("deserialized " + payloads.length);
 `;
 
-describe("Modules of a worker", function () {
-  this.timeout(60_000);
-
+describe("Modules of a worker", () => {
   it("a worker loads the registered modules of the SDK, so that assertDeepEqual works on every runner", async () => {
     const pipeline = await buildPipeline((root) => {
       const numbers = root.apply(create([1, 2]));

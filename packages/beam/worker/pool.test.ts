@@ -16,8 +16,7 @@ import { encodeStartParameters } from "./startParameters";
 import { PoolStatusClient } from "./poolStatus";
 import { startWorkerPool, type WorkerPool, type WorkerPoolOptions } from "./pool";
 
-describe("Worker pool", function () {
-  this.timeout(120_000);
+describe("Worker pool", () => {
   let directory: string;
   let runner: MiniRunner;
   let pool: WorkerPool;
@@ -83,7 +82,7 @@ describe("Worker pool", function () {
     await runner.connected;
     await readOnce();
     runner.endControl();
-    await runner.until(() => pool.pids.length === 0, "the exit of the worker", 60_000);
+    await runner.until(() => pool.pids.length === 0, "the exit of the worker");
     assert.equal(read("finalized"), "abort 0-10\n");
     assert.deepEqual([pool.unexpectedExits, exits], [0, []]);
   });
@@ -101,7 +100,7 @@ describe("Worker pool", function () {
     });
     assert.deepEqual([await askForWorker({}, "w1"), await askForWorker({}, "w2")], ["", ""]);
     assert.match(await askForWorker({}, "w3"), /the disk is full/);
-    await runner.until(() => /start 1\n[^]*start 2\n|start 2\n[^]*start 1\n/.test(read("log")), "both workers", 60_000);
+    await runner.until(() => /start 1\n[^]*start 2\n|start 2\n[^]*start 1\n/.test(read("log")), "both workers");
   });
 
   it("a worker runs although its log cannot be written, because the disk is full", async function () {
@@ -122,10 +121,10 @@ describe("Worker pool", function () {
       pipe(input as never, bundleParDo("fail", new fixtures.FailWithGauge(7), stringCoder)),
     );
     await runner.run("fail", [["x"]]).catch(() => {});
-    await runner.until(() => pool.gauges["test"] === 7 && failures.length > 0, "the reports of the worker", 60_000);
+    await runner.until(() => pool.gauges["test"] === 7 && failures.length > 0, "the reports of the worker");
     assert.deepEqual(failures, [{ what: "a bundle", error: "the bundle fails" }]);
     runner.endControl();
-    await runner.until(() => pool.pids.length === 0, "the exit of the worker", 60_000);
+    await runner.until(() => pool.pids.length === 0, "the exit of the worker");
     assert.deepEqual(pool.gauges, {});
   });
 
@@ -152,7 +151,7 @@ describe("Worker pool", function () {
     const stranger = new PoolStatusClient(pool.address, "wrong");
     try {
       const status = (job: string, failuresAfter = 0) => client.status({ job, failuresAfter });
-      await waitUntil("the gauge", async () => (await status("a/")).gauges["test"] === 7, { timeoutMs: 60_000 });
+      await waitUntil("the gauge", async () => (await status("a/")).gauges["test"] === 7);
       const { workers, version, failures } = await status("a/");
       assert.deepEqual([workers, version], [1, "1.2.3"]);
       assert.deepEqual(
@@ -182,10 +181,10 @@ describe("Worker pool", function () {
     const request = StartWorkerRequest.create({ workerId: "w1", controlEndpoint: { url: runner.address } });
     const answer = new Promise<grpc.ServiceError | null>((resolve) => {
       const call = client.startWorker(request, resolve);
-      void runner.until(() => pool.pids.length === 1, "the worker", 10_000).then(() => call.cancel());
+      void runner.until(() => pool.pids.length === 1, "the worker").then(() => call.cancel());
     });
     assert.equal((await answer)?.code, grpc.status.CANCELLED);
-    await runner.until(() => pool.pids.length === 0, "the exit of the worker", 15_000);
+    await runner.until(() => pool.pids.length === 0, "the exit of the worker");
     assert.deepEqual(exits, []);
     client.close();
   });
@@ -202,7 +201,7 @@ describe("Worker pool", function () {
       };
       void requestWorker(pool.address, request).catch(() => {}); // is never answered
     }
-    await runner.until(() => pool.pids.length === 2, "both workers", 10_000);
+    await runner.until(() => pool.pids.length === 2, "both workers");
     const client = new PoolStatusClient(pool.address, "secret");
     const stranger = new PoolStatusClient(pool.address, "wrong");
     try {
@@ -225,7 +224,7 @@ describe("Worker pool", function () {
     assert.equal(pool.pids.length, 2);
     const client = new BeamFnExternalWorkerPoolClient(pool.address, grpc.ChannelCredentials.createInsecure());
     client.stopWorker(StopWorkerRequest.create({ workerId: "x" }), () => {});
-    await runner.until(() => pool.pids.length === 1, "the exit of one worker", 60_000);
+    await runner.until(() => pool.pids.length === 1, "the exit of one worker");
     client.close();
     assert.deepEqual(exits, []);
   });
@@ -235,14 +234,14 @@ describe("Worker pool", function () {
     await askForWorker();
     await runner.connected;
     process.kill(pool.pids[0] as number, "SIGKILL");
-    await runner.until(() => pool.unexpectedExits === 1, "the exit of the worker", 60_000);
+    await runner.until(() => pool.unexpectedExits === 1, "the exit of the worker");
     assert.deepEqual(exits, ["w1 was killed by SIGKILL"]);
   });
 
   it("the pool reports a worker that cannot start, and logs the reason", async () => {
     await start({ requireFrom: file("nowhere") });
     await askForWorker();
-    await runner.until(() => pool.unexpectedExits === 1, "the exit of the worker", 60_000);
+    await runner.until(() => pool.unexpectedExits === 1, "the exit of the worker");
     assert.deepEqual(exits, ["w1 exited with code 1"]);
     assert.match(read("log"), /Cannot find module/);
   });

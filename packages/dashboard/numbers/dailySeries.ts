@@ -119,6 +119,9 @@ function endingToday({ from, to }: Days, today: number): Days {
 }
 
 /** The relative change, such as 0.25 for a quarter more; undefined when there was nothing before, or there is nothing now. */
-export function changeRatio({ now, before }: NonNullable<Summary["change"]>): number | undefined {
+export function changeRatio({
+  now,
+  before,
+}: Pick<NonNullable<Summary["change"]>, "now" | "before">): number | undefined {
   return now === null || before === null || before === 0 ? undefined : now / before - 1;
 }

@@ -1,5 +1,7 @@
 import { dayToIso } from "@eventlogger/events/day";
 import type { BreakdownAnswer, BreakdownNumbers } from "../api/answers";
+import type { BreakdownChanges } from "../numbers/breakdownChanges";
+import { changeRatio } from "../numbers/dailySeries";
 import { lengthOf } from "../view/period";
 import type { Measure } from "../view/view";
 import { Card } from "./card";
@@ -64,7 +66,8 @@ export class BreakdownCard {
     this.card.setNote("Breakdowns and hours come with the first run of `eventlogger refresh`.");
   }
 
-  show(context: Context, answer: BreakdownAnswer): void {
+  /** @param changes undefined when there is nothing to compare with */
+  show(context: Context, answer: BreakdownAnswer, changes: BreakdownChanges | undefined): void {
     const { view, formats, period } = context;
     const { dimension, dimensions, values, other, totals } = answer;
     const label = dimensionLabel(dimension);
@@ -83,7 +86,15 @@ export class BreakdownCard {
       const number = numberOf(numbers, view.measure);
       return number === null || whole === 0 ? undefined : number / whole;
     };
-    const row = (name: HTMLElement | string, numbers: BreakdownNumbers, kind: string): HTMLTableRowElement => {
+    const compared = view.compare ? changes : undefined;
+    const changeOf = (value: string): ReturnType<BreakdownChanges["of"]> | undefined =>
+      compared?.of(value, (numbers) => numberOf(numbers, view.measure));
+    const row = (
+      name: HTMLElement | string,
+      numbers: BreakdownNumbers,
+      kind: string,
+      change?: ReturnType<typeof changeOf>,
+    ): HTMLTableRowElement => {
       const part = share(numbers);
       const bar = el("span", { class: "bar", "aria-hidden": "true" });
       bar.style.width = `${(100 * (numberOf(numbers, view.measure) ?? 0)) / largest}%`;
@@ -95,15 +106,16 @@ export class BreakdownCard {
         el("td", {}, formats.count(numbers.sessions)),
         el("td", {}, formats.count(usersOf(numbers))),
         el("td", { class: "share" }, part === undefined ? "–" : formats.percent(part)),
+        ...(compared ? [changeCell(change, formats)] : []),
       );
     };
-    const columns = [label, "Events", "Sessions", usersLabel, "Share"];
-    const head = el(
-      "tr",
-      {},
-      ...columns.map((text, i) => el("th", { scope: "col", ...(i === 4 ? { class: "share" } : {}) }, text)),
-    );
-    const rows = values.map((value) => row(valueName(value.value), value, ""));
+    const columns: readonly (readonly [string, string])[] = [
+      ...[label, "Events", "Sessions", usersLabel].map((text) => [text, ""] as const),
+      ["Share", "share"],
+      ...(compared ? [["Change", "change"] as const] : []),
+    ];
+    const head = el("tr", {}, ...columns.map(([text, kind]) => el("th", { scope: "col", class: kind }, text)));
+    const rows = values.map((value) => row(valueName(value.value), value, "", changeOf(value.value)));
     const rest =
       other.value_count > 0
         ? [row(`(${formats.count(other.value_count)} ${other.value_count === 1 ? "other" : "others"})`, other, "other")]
@@ -118,13 +130,36 @@ export class BreakdownCard {
     this.more.textContent = this.step === LIMITS.length - 1 || other.value_count === 0 ? "Fewer values" : "More values";
     this.card.setTable({
       name: `${dimension.replaceAll(/[^\w-]/g, "-")}-${dayToIso(period.from)}-${dayToIso(period.to)}`,
-      columns: [dimension, "events", "sessions", isOneDay ? "users" : "user_days"],
+      columns: [
+        ...[dimension, "events", "sessions", isOneDay ? "users" : "user_days"],
+        ...(compared ? [`${view.measure}_complete_days`, `${view.measure}_before`] : []),
+      ],
       rows: [
-        ...values.map((value) => [value.value, value.events, value.sessions, usersOf(value)]),
-        ...(other.value_count > 0 ? [["(other)", other.events, other.sessions, usersOf(other)]] : []),
+        ...values.map((value) => {
+          const change = changeOf(value.value);
+          const both = change ? [change.now, change.before] : [];
+          return [value.value, value.events, value.sessions, usersOf(value), ...both];
+        }),
+        ...(other.value_count > 0
+          ? [["(other)", other.events, other.sessions, usersOf(other), ...(compared ? [null, null] : [])]]
+          : []),
       ],
     });
   }
+}
+
+function changeCell(
+  change: ReturnType<BreakdownChanges["of"]> | undefined,
+  formats: Context["formats"],
+): HTMLTableCellElement {
+  const ratio = change && changeRatio(change);
+  if (!change || ratio === undefined) {
+    const isNew = change?.before === 0 && change.now !== null && change.now > 0;
+    return el("td", { class: "change" }, isNew ? "new" : "–");
+  }
+  const direction = ratio > 0 ? "up" : ratio < 0 ? "down" : "";
+  const title = `${formats.count(change.now)} in complete days, ${formats.count(change.before)} in those of the period before`;
+  return el("td", { class: `change ${direction}`, title }, formats.change(ratio));
 }
 
 /** Values that are no texts of events are set apart. */

@@ -53,7 +53,7 @@ export class DaysCard {
         `${label}: ${formats.value(format, numberOf(day))}`,
       ];
       if (!earlier) return lines;
-      const ratio = isOver(day) ? changeRatio({ now: numberOf(day), before: numberOf(earlier), days: 1 }) : undefined;
+      const ratio = isOver(day) ? changeRatio({ now: numberOf(day), before: numberOf(earlier) }) : undefined;
       const change = ratio === undefined ? "" : ` (${formats.change(ratio)})`;
       return [...lines, `${formats.dayOfWeek(earlier.day)}: ${formats.value(format, numberOf(earlier))}${change}`];
     };

@@ -234,7 +234,7 @@ describe("persons", () => {
       ),
       { numRuns: 1500 },
     );
-  }).timeout(60_000);
+  });
 
   it("the ledgers know the same after any order and repetition of events", () => {
     fc.assert(
@@ -267,7 +267,7 @@ describe("persons", () => {
     for (let i = 0; i <= MAX_LINKED_USERS; i++) addAnonymousDay(id, markDay(MONDAY, false), `u${i}`, change);
     assert.ok(id.isShared && id.links === undefined);
     assert.equal(addAnonymousDay(id, markDay(MONDAY, false), "u", change), false);
-  }).timeout(60_000);
+  });
 
   it("an anonymous id that is always sent with its user contributes nothing, and the user has no contributed days", () => {
     const events = [0, 3, 9].map((n): Seen => ({ anonymous: "a", user: "u", day: MONDAY + n, isBot: false }));

@@ -32,7 +32,7 @@ describe("activeDays", () => {
       }),
       { numRuns: 1000 },
     );
-  }).timeout(20_000);
+  });
 
   it("union and difference of sets of days equal those of Set, and do not change their arguments", () => {
     fc.assert(
@@ -45,7 +45,7 @@ describe("activeDays", () => {
       }),
       { numRuns: 500 },
     );
-  }).timeout(20_000);
+  });
 
   it("the neighbours of a day are found within the bounds", () => {
     fc.assert(
@@ -58,5 +58,5 @@ describe("activeDays", () => {
       }),
       { numRuns: 1000 },
     );
-  }).timeout(20_000);
+  });
 });

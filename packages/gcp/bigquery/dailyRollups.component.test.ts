@@ -14,8 +14,7 @@ const NOTHING = {
   definitions: { generation: 1, timeZone: "UTC", sessionGapMs: 1_800_000 },
 };
 
-describe("the view daily_rollups", function () {
-  this.timeout(60_000);
+describe("the view daily_rollups", () => {
   const fixture = useBigQueryEmulator();
 
   async function read(rows: RollupVersionRow[]): ReturnType<typeof readDailyRollups> {

@@ -28,8 +28,7 @@ import { useBigQueryEmulator } from "./testing/useBigQueryEmulator";
 const settings: GenerationSettings = { sessionGapMs: 1_800_000, stateFormat: 3 };
 const other: GenerationSettings = { ...settings, sessionGapMs: 60_000, timeZone: "Europe/Berlin" };
 
-describe("the table generations", function () {
-  this.timeout(60_000);
+describe("the table generations", () => {
   const fixture = useBigQueryEmulator();
   let dataset: string;
   beforeEach(async () => {

@@ -13,8 +13,7 @@ const CONNECTIONS = 20;
 const REQUESTS = 5;
 const ROWS = 100;
 
-describe("the connections of the BigQuery emulator", function () {
-  this.timeout(120_000);
+describe("the connections of the BigQuery emulator", () => {
   const fixture = useBigQueryEmulator();
 
   it("rows that come through the REST API and the Storage API at the same time are all written, and queries are answered", async () => {

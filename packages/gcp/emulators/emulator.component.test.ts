@@ -9,8 +9,7 @@ import { answers, awaitReady } from "@eventlogger/process/readiness";
 
 const MAIN = join(__dirname, "emulator.js");
 
-describe("the program that runs an emulator in the foreground", function () {
-  this.timeout(60_000);
+describe("the program that runs an emulator in the foreground", () => {
   let dir: string;
   beforeEach(() => (dir = mkdtempSync(join(tmpdir(), "emulator-"))));
   afterEach(() => rmSync(dir, { recursive: true }));

@@ -6,8 +6,7 @@ import { useBigQueryEmulator } from "../bigquery/testing/useBigQueryEmulator";
 const daysAgo = (days: number): string => dayToIso(dayOf(Date.now()) - days);
 
 /** As in BigQuery. See https://cloud.google.com/bigquery/docs/managing-partitioned-tables#partition-expiration */
-describe("the BigQuery emulator's expiration of partitions", function () {
-  this.timeout(60_000);
+describe("the BigQuery emulator's expiration of partitions", () => {
   const fixture = useBigQueryEmulator();
   before(() => fixture.bigquery.createDataset("expiration"));
 

@@ -15,8 +15,7 @@ interface Refusal {
 }
 
 /** As in BigQuery. See https://cloud.google.com/bigquery/quotas#streaming_inserts */
-describe("the BigQuery emulator's limits of streamed rows", function () {
-  this.timeout(120_000);
+describe("the BigQuery emulator's limits of streamed rows", () => {
   const fixture = useBigQueryEmulator();
   before(() => fixture.bigquery.createDataset("limits"));
 

@@ -4,8 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ensureVenv, interpreterOf, type VenvOptions } from "./venv";
 
-describe("ensureVenv", function () {
-  this.timeout(120_000);
+describe("ensureVenv", () => {
   let cacheDir: string;
   let options: VenvOptions & { installs: number };
   beforeEach(() => {

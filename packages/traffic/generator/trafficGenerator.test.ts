@@ -79,7 +79,7 @@ describe("generateTraffic", () => {
     const userDays = new Map<string | null, Set<number>>();
     for (const e of events) userDays.set(e.user_id, (userDays.get(e.user_id) ?? new Set()).add(dayOf(e.event_time)));
     assert.ok([...userDays.values()].filter((daysOf) => daysOf.size > 1).length > 300, "users come back");
-  }).timeout(20_000);
+  });
 
   it("generateTraffic repeats events byte for byte", () => {
     const seen = new Map<string, string>();
@@ -114,7 +114,7 @@ describe("generateTraffic", () => {
     const sorted = [...sizes.values()].sort((a, b) => a - b);
     assert.ok((sorted[sorted.length >> 1] ?? 9) <= 5, "the median is well below the mean");
     assert.ok((sorted[sorted.length - 1] ?? 0) >= 80, "the largest is ten times the mean");
-  }).timeout(20_000);
+  });
 
   it("generateTraffic can give every event a new user and a new session", () => {
     const only = { bridgeShare: 0, gapEdgeShare: 0, midnightShare: 0, duplicateShare: 0, anonymousShare: 0 };
@@ -181,7 +181,7 @@ describe("generateTraffic", () => {
     const isLinked = (id: string | null): boolean => id !== null && (users.get(id)?.size ?? 0) > 0;
     const loggedOut = events.filter((e) => e.user_id === null && isLinked(e.anonymous_id));
     assert.ok(loggedOut.length > 500, `${loggedOut.length} events of a linked device without a user`);
-  }).timeout(20_000);
+  });
 
   it("generateTraffic gives sessions of bots, whose events are sent with the user agent of one", () => {
     const events = make({ count: 5000, botShare: 0.2 });

@@ -4,8 +4,7 @@ import { startFakeGoogle, type FakeGoogle } from "@eventlogger/gcp/testing/fakeG
 import { googleError } from "@eventlogger/gcp/testing/fakeServer";
 import { eventlogger, type CliRun } from "../testing/eventlogger";
 
-describe("eventlogger status, drain, cancel and logs", function () {
-  this.timeout(30_000);
+describe("eventlogger status, drain, cancel and logs", () => {
   let google: FakeGoogle;
   before(async () => (google = await startFakeGoogle()));
   beforeEach(() => google.reset());

@@ -79,8 +79,7 @@ function flowsOf(proto: Uint8Array): { readonly steps: readonly string[]; readon
   return { steps: steps.map(({ uniqueName }) => uniqueName), flows: new Set(flows) };
 }
 
-describe("eventlogger launch and update", function () {
-  this.timeout(300_000);
+describe("eventlogger launch and update", () => {
   const bigquery = useBigQueryEmulator();
   let google: FakeGoogle;
   let dir: string;

@@ -18,8 +18,7 @@ import { eventlogger, type CliRun } from "../testing/eventlogger";
 
 const SECRET = "00112233445566778899aabbccddeeff";
 
-describe("eventlogger rebuild --runner dataflow", function () {
-  this.timeout(300_000);
+describe("eventlogger rebuild --runner dataflow", () => {
   const fixture = useBigQueryEmulator();
   const fakes = useFakeGoogle();
   let dir: string;

@@ -24,8 +24,7 @@ const days = fc.oneof(
   fc.constant({ ms: 0, n: 0 }),
 );
 
-describe("SQL of the average session durations", function () {
-  this.timeout(180_000);
+describe("SQL of the average session durations", () => {
   const fixture = useBigQueryEmulator();
 
   it("the SQL of average session durations equals exact arithmetic for sums of any size and on halves", async () => {

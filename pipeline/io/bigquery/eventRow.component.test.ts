@@ -4,8 +4,7 @@ import { runQuery } from "@eventlogger/gcp/bigquery/query";
 import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
 import { event } from "@eventlogger/gcp/bigquery/testing/rows";
 
-describe("eventRow", function () {
-  this.timeout(60_000);
+describe("eventRow", () => {
   const fixture = useBigQueryEmulator();
   const lastMs = Date.parse("2024-02-29T23:59:59.999Z");
 

@@ -25,8 +25,7 @@ function versionsOf({ event_time }: AnalyticsEvent): DayVersion[] {
   ].map((delta) => ({ ...delta, generation: 1, version: 1, updatedAt: Date.now() }));
 }
 
-describe("events of old days", function () {
-  this.timeout(60_000);
+describe("events of old days", () => {
   const fixture = useBigQueryEmulator();
 
   it("are written to events, and their days to daily_rollup_versions, although BigQuery refuses old partitions", async () => {

@@ -75,8 +75,7 @@ const REFUSALS = {
 const refusals: [string, Refusal][] = Object.entries(REFUSALS);
 const failsOnPoison = REFUSALS["500"].poison;
 
-describe("RowWriter", function () {
-  this.timeout(60_000);
+describe("RowWriter", () => {
   const fixture = useBigQueryEmulator();
   let dataset: string;
   beforeEach(async () => (dataset = await fixture.freshDataset()));
@@ -526,9 +525,7 @@ describe("RowWriter", function () {
   });
 });
 
-describe("RowWriter and a killed server", function () {
-  this.timeout(60_000);
-
+describe("RowWriter and a killed server", () => {
   it("RowWriter writes every row after the server was killed and restarted", async () => {
     const dir = mkdtempSync(join(tmpdir(), "killed-"));
     const options = { dataDir: join(dir, "data"), logFile: join(dir, "log"), port: await freePort() };

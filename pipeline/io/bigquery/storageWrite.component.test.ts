@@ -181,8 +181,7 @@ async function writeAll(root: Root, name: string, read: Read, rows: Rows, sinks:
   await applyAsync(deadLetters, sinks.dead_letters);
 }
 
-describe("storageWrite", function () {
-  this.timeout(240_000);
+describe("storageWrite", () => {
   const fixture = useBigQueryEmulator();
   let flink: FlinkHarness;
   let sinks: JavaSinks;

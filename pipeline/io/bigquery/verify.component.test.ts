@@ -19,8 +19,7 @@ const GAP_MS = 30 * 60_000;
 const DAY = Date.parse("2024-05-01T00:00:00Z");
 const HOUR = 3_600_000;
 
-describe("verifyDataset, rollups", function () {
-  this.timeout(60_000);
+describe("verifyDataset, rollups", () => {
   const fixture = useBigQueryEmulator();
 
   async function write(

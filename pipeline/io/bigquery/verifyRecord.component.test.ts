@@ -35,8 +35,7 @@ const EVENTS = [DAY, NEXT_DAY].flatMap((start, day) =>
   ),
 );
 
-describe("verifyDataset, record of accepted events", function () {
-  this.timeout(60_000);
+describe("verifyDataset, record of accepted events", () => {
   const fixture = useBigQueryEmulator();
   let dataset: string;
   beforeEach(async () => (dataset = await fixture.freshDataset()));

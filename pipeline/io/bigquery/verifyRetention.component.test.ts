@@ -41,8 +41,7 @@ function traffic(now: number, anonymousIds = 0): AnalyticsEvent[] {
   });
 }
 
-describe("verifyDataset, deleted events", function () {
-  this.timeout(120_000);
+describe("verifyDataset, deleted events", () => {
   const fixture = useBigQueryEmulator();
   const now = Date.now();
   const events = traffic(now);

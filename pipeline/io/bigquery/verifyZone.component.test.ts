@@ -60,8 +60,7 @@ function traffic(zone: Zone): AnalyticsEvent[] {
   });
 }
 
-describe("verifyDataset, time zones", function () {
-  this.timeout(120_000);
+describe("verifyDataset, time zones", () => {
   const fixture = useBigQueryEmulator();
   const run: RunQuery = (sql) => runQuery(fixture.bigquery, sql);
   let dataset: string;

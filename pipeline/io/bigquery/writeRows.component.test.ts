@@ -74,8 +74,7 @@ const invalidRequest = (): Answer => ({
 const invalidRows = ({ rows }: InsertRequest): Answer =>
   insertErrorsAnswer(rows.map((_, index) => ({ index, errors: [{ reason: "invalid", message: "no such field" }] })));
 
-describe("WriteRows", function () {
-  this.timeout(60_000);
+describe("WriteRows", () => {
   const fixture = useBigQueryEmulator();
   let dataset: string;
   let proxy: RecordingProxy;

@@ -11,8 +11,7 @@ import { RunChild } from "./runChild";
 
 const LIMIT_MS = 60_000;
 
-describe("The pipeline of a generation that is being built, as a child process", function () {
-  this.timeout(120_000);
+describe("The pipeline of a generation that is being built, as a child process", () => {
   let directory: string;
   let logFile: string;
   /** A command that runs until it is stopped, and needs no services. */

@@ -22,7 +22,7 @@ describe("The display of a rebuild", () => {
     display.say("generation 2 is active");
     display.phase("aborting");
     display.close();
-    await waitUntil("the lines", () => text().includes("aborting\n"), { timeoutMs: 5000 });
+    await waitUntil("the lines", () => text().includes("aborting\n"));
     assert.equal(text(), "[1/6] creating\n[2/6] replaying\ngeneration 2 is active\naborting\n");
   });
 
@@ -31,9 +31,9 @@ describe("The display of a rebuild", () => {
     const display = new RebuildDisplay(stream);
     display.phase("replaying");
     display.rows(50, 100);
-    await waitUntil("the live line", () => text().includes("50 of 100 rows"), { timeoutMs: 5000 });
+    await waitUntil("the live line", () => text().includes("50 of 100 rows"));
     assert.match(text(), /\[2\/6\] replaying {2}█{10}░{10} 50 of 100 rows/);
     display.close();
-    await waitUntil("the end of the line", () => text().endsWith("\r\u001b[K"), { timeoutMs: 5000 });
+    await waitUntil("the end of the line", () => text().endsWith("\r\u001b[K"));
   });
 });

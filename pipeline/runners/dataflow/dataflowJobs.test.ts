@@ -8,8 +8,7 @@ import type { FakeGoogle } from "@eventlogger/gcp/testing/fakeGoogle";
 import { googleError } from "@eventlogger/gcp/testing/fakeServer";
 import { useFakeGoogle } from "./testing/useFakeGoogle";
 
-describe("DataflowJobs", function () {
-  this.timeout(10_000);
+describe("DataflowJobs", () => {
   const fakes = useFakeGoogle();
   let google: FakeGoogle;
   let jobs: DataflowJobs;

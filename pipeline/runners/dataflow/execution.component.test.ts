@@ -38,8 +38,7 @@ const BAD: readonly SentMessage[] = [
 ];
 
 /** The pipeline with the sinks for Dataflow, but with another source, and on Flink. */
-describe("the event pipeline with the sinks for Dataflow", function () {
-  this.timeout(240_000);
+describe("the event pipeline with the sinks for Dataflow", () => {
   const fixture = useBigQueryEmulator();
   let flink: FlinkHarness;
   let sinks: JavaSinks;

@@ -32,8 +32,7 @@ interface Built {
   readonly nodeModules: readonly string[];
 }
 
-describe("the pipeline for Dataflow", function () {
-  this.timeout(120_000);
+describe("the pipeline for Dataflow", () => {
   let directory: string;
   let built: Built;
 

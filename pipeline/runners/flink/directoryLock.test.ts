@@ -18,8 +18,7 @@ interface Opener {
   readonly answer: Promise<string>;
 }
 
-describe("the lock of a state directory", function () {
-  this.timeout(30_000);
+describe("the lock of a state directory", () => {
   let directory: string;
   const openers: Opener[] = [];
   beforeEach(() => void (directory = mkdtempSync(path.join(tmpdir(), "directory-lock-"))));
@@ -27,7 +26,7 @@ describe("the lock of a state directory", function () {
     for (const opener of openers.splice(0)) await kill(opener);
     // Stops the processes that were left. A namespace ends a moment after its first process.
     const open = async (): Promise<boolean> => ((await StateDirectory.open(directory)).close(), true);
-    await waitUntil("the end of all processes", open, { timeoutMs: 10_000, retryErrors: true });
+    await waitUntil("the end of all processes", open, { retryErrors: true });
     rmSync(directory, { recursive: true });
   });
 
@@ -64,7 +63,7 @@ describe("the lock of a state directory", function () {
     );
     await kill(first);
     const next = async (): Promise<boolean> => (await open(NAMESPACE).answer) === "pid 1 opened";
-    await waitUntil("the lock of the first container to be free", next, { timeoutMs: 20_000 });
+    await waitUntil("the lock of the first container to be free", next);
   });
 
   it("of several processes that open a state directory at the same moment, exactly one gets it", async () => {

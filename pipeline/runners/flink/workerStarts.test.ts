@@ -20,8 +20,7 @@ describe("Numbers of worker starts", () => {
     assert.deepEqual(readdirSync(directory).sort(), ["worker-start-101", "worker-starts.json"]);
   });
 
-  it("processes that start workers at the same time get different numbers", async function () {
-    this.timeout(30_000);
+  it("processes that start workers at the same time get different numbers", async () => {
     const code = `
       const { nextWorkerStart } = require(${JSON.stringify(require.resolve("./workerStarts"))});
       const numbers = Array.from({ length: 200 }, () => nextWorkerStart(${JSON.stringify(directory)}));

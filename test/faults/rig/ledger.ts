@@ -94,7 +94,7 @@ export class Ledger {
       return true;
     };
     // Raw rows and dead letters are written by other steps than the rollups.
-    await waitUntil("every event to be stored", complete, { timeoutMs: 60_000, intervalMs: 1000, retryErrors: true });
+    await waitUntil("every event to be stored", complete, { intervalMs: 1000, retryErrors: true });
     return { ms, rowsPerEvent: (contents?.eventRows ?? 0) / this.accepted.size };
   }
 

@@ -81,7 +81,7 @@ export function useLibraryRig(): LibraryRig {
   const callsOf = (name: string): readonly Call[] => makeCalls(name, CALLS);
 
   async function arrived(calls: readonly Call[]): Promise<void> {
-    await eventually(() => calls.every(({ id }) => topic.messages.has(id)), "every call is in the topic", 180_000);
+    await eventually(() => calls.every(({ id }) => topic.messages.has(id)), "every call is in the topic");
   }
 
   function decoded(id: string): Extract<ReturnType<typeof decodeMessage>, { ok: true }>["event"] {

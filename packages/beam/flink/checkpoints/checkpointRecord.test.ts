@@ -103,7 +103,7 @@ describe("Record of the checkpoint to resume from", () => {
     for (const job of ["a", "z"]) mkdirSync(path.join(checkpoints, `${job}-of-an-earlier-version`));
     await start(1).record();
     const earlier = (): string[] => readdirSync(checkpoints).filter((name) => name.endsWith("version"));
-    await waitUntil("the removal of earlier jobs", () => earlier().length === 0, { timeoutMs: 15_000 });
+    await waitUntil("the removal of earlier jobs", () => earlier().length === 0);
     assert.deepEqual(readdirSync(checkpoints).sort(), ["run-1", "run-2"]);
   });
 
@@ -116,7 +116,7 @@ describe("Record of the checkpoint to resume from", () => {
     assert.deepEqual(readdirSync(checkpoints).sort(), ["job-of-an-earlier-version", "run-1"]);
     checkpoint(2, 51);
     await recorder.record();
-    await waitUntil("the removal", () => readdirSync(checkpoints).length === 1, { timeoutMs: 15_000, intervalMs: 10 });
+    await waitUntil("the removal", () => readdirSync(checkpoints).length === 1, { intervalMs: 10 });
     assert.deepEqual(readdirSync(checkpoints), ["run-2"]);
   });
 

@@ -11,8 +11,7 @@ import { FlinkRest } from "./flinkRest";
 import { clusterProblems } from "./preflight";
 import { poolAddresses } from "./clusterWorkers";
 
-describe("Preflight checks of a Flink cluster", function () {
-  this.timeout(60_000);
+describe("Preflight checks of a Flink cluster", () => {
   let directory: string;
   let pool: WorkerPool;
   let server: Server;

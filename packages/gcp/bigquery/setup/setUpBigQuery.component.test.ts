@@ -7,8 +7,7 @@ import { rollupVersion } from "../testing/rows";
 import { useBigQueryEmulator } from "../testing/useBigQueryEmulator";
 import { views } from "../views";
 
-describe("setUpBigQuery", function () {
-  this.timeout(60_000);
+describe("setUpBigQuery", () => {
   const fixture = useBigQueryEmulator();
 
   it("creates the dataset, tables and views, and reports them as existing the second time", async () => {

@@ -6,8 +6,7 @@ import { runQuery } from "../query";
 import { useBigQueryEmulator } from "../testing/useBigQueryEmulator";
 import { setUpRefresh } from "./setUpRefresh";
 
-describe("setUpRefresh", function () {
-  this.timeout(120_000);
+describe("setUpRefresh", () => {
   const fixture = useBigQueryEmulator();
   const transfer = new FakeTransfer("demo-project");
   let google: FakeGoogle;

@@ -7,8 +7,7 @@ import { useBigQueryEmulator } from "../testing/useBigQueryEmulator";
 import { setUpBigQuery } from "./setUpBigQuery";
 import type { RetentionSetting } from "./setUpRetention";
 
-describe("setUpBigQuery, retention of events", function () {
-  this.timeout(60_000);
+describe("setUpBigQuery, retention of events", () => {
   const fixture = useBigQueryEmulator();
 
   async function setUp(dataset: string, eventRetention?: RetentionSetting): Promise<SetupStep> {

@@ -27,8 +27,7 @@ export function useBigQueryEmulator(): EmulatorFixture {
   let bigquery: BigQuery;
   let datasets = 0;
 
-  before(async function () {
-    this.timeout(300_000); // the first run installs the emulator
+  before(async () => {
     dir = mkdtempSync(join(tmpdir(), "bigquery-"));
     emulator = await startBigQueryEmulator({ dataDir: join(dir, "data"), logFile: join(dir, "log"), project });
     bigquery = bigQueryClient({ project, endpoint: emulator.url });

@@ -1,6 +1,6 @@
 """bqemulator 1.4.0 with patches for the behaviour of Google's service that the product relies on: the Storage Write API, the
 limits of streamed rows, and the expiration of partitions. Others keep it fast and alive: a connection for each thread, enough threads,
-and no copy of the table after each request that writes rows.
+no copy of the table after each request that writes rows, and no work that is repeated for nothing.
 
 Accepts the arguments of `python -m bqemulator`.
 """
@@ -15,18 +15,22 @@ if version("bqemulator") != SUPPORTED:
 
 import grpc.aio
 from bqemulator.api.routes import jobs, tabledata
+from bqemulator.catalog.duckdb_repository import DuckDBCatalogRepository
 from bqemulator.cli import main
 from bqemulator.grpc_api import write_servicer
+from bqemulator.sql.translator import SQLTranslator
 from bqemulator.storage.engine import DuckDBEngine
 from bqemulator.streaming.strategies.base import FlushOutcome
 from bqemulator.streaming.strategies.buffered import BufferedWriteStrategy
 from bqemulator.versioning.snapshots import SnapshotManager
 from google.cloud.bigquery_storage_v1 import types
 from google.rpc import code_pb2, status_pb2
+from sqlglot.dialects.dialect import Dialect
 from starlette.requests import Request
 
 import connections
 import partition_expiration
+import repeated_work
 import streaming_limits
 
 Handler = write_servicer.BigQueryWriteHandler
@@ -157,6 +161,9 @@ def only_for_users(capture):
 
 
 limit_insert_all(tabledata.insert_all)
+Dialect.parse = repeated_work.remember_parsed(Dialect.parse)
+SQLTranslator.translate = repeated_work.remember_translated(SQLTranslator.translate)
+DuckDBCatalogRepository.update_table = repeated_work.keep_row_counts_in_memory(DuckDBCatalogRepository.update_table)
 SnapshotManager.capture = only_for_users(SnapshotManager.capture)
 DuckDBEngine.connection = property(connections.one_for_each_thread(DuckDBEngine.connection.fget))
 DuckDBEngine.write_lock = connections.lock_other_threads(DuckDBEngine.write_lock)

@@ -11,8 +11,7 @@ import type { SetupStep } from "../../setup/setupStep";
 import { setUpPubSub, type PubSubSetup } from "./setUpPubSub";
 import { usePubSubEmulator } from "../testing/usePubSubEmulator";
 
-describe("setUpPubSub", function () {
-  this.timeout(60_000);
+describe("setUpPubSub", () => {
   const emulator = usePubSubEmulator();
 
   const names = {

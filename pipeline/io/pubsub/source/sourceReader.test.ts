@@ -50,7 +50,7 @@ describe("SourceReader", () => {
   async function live(n: number, fields?: Partial<FakeMessage>): Promise<void> {
     const before = reader.live.buffered;
     server.deliver(messages(n, "live", fields), `live-${attempts}`);
-    await waitUntil("live messages", () => reader.live.buffered === before + n, { timeoutMs: 10_000 });
+    await waitUntil("live messages", () => reader.live.buffered === before + n);
   }
   async function replay(n: number, fields: Partial<FakeMessage> = {}): Promise<void> {
     const before = reader.replay?.buffered ?? 0;
@@ -60,7 +60,7 @@ describe("SourceReader", () => {
         `replay-${attempts}`,
       );
     }
-    await waitUntil("replay messages", () => reader.replay?.buffered === before + n, { timeoutMs: 10_000 });
+    await waitUntil("replay messages", () => reader.replay?.buffered === before + n);
   }
 
   /** Takes until nothing may be taken. @returns `live` and `replay` with the number of messages that follow each other */
@@ -137,13 +137,13 @@ describe("SourceReader", () => {
     reader.finalized(batch, 1);
     reader.finalized(reader.startBatch(), 2);
     reader.finalized(reader.startBatch(), 3);
-    await waitUntil("the acknowledgements", () => server.acknowledged.length === 2, { timeoutMs: 10_000 });
+    await waitUntil("the acknowledgements", () => server.acknowledged.length === 2);
     await live(1);
     await replay(1);
     const failed = reader.startBatch();
     takeAll(failed);
     reader.nack(failed);
-    await waitUntil("the nacks", () => server.nacked.length === 2, { timeoutMs: 10_000 });
+    await waitUntil("the nacks", () => server.nacked.length === 2);
   });
 
   it("replay messages for another dataset on the same topic are acknowledged and not emitted", async () => {
@@ -155,7 +155,7 @@ describe("SourceReader", () => {
     reader.finalized(batch, 1);
     reader.finalized(reader.startBatch(), 2);
     reader.finalized(reader.startBatch(), 3);
-    await waitUntil("the acknowledgements", () => server.acknowledged.length === 3, { timeoutMs: 10_000 });
+    await waitUntil("the acknowledgements", () => server.acknowledged.length === 3);
   });
 
   it("a wait ends when a message of either subscription arrives", async () => {

@@ -65,7 +65,7 @@ describe("Subscriber", () => {
     const sent = messages(n, data);
     const before = subscriber.buffered;
     server.deliver(sent);
-    await waitUntil("the messages to arrive", () => subscriber.buffered === before + n, { timeoutMs: 10_000 });
+    await waitUntil("the messages to arrive", () => subscriber.buffered === before + n);
     return sent.map(({ id }) => id);
   }
 
@@ -77,13 +77,13 @@ describe("Subscriber", () => {
   }
 
   const untilAcknowledged = (ids: readonly string[]): Promise<unknown> =>
-    waitUntil("the acknowledgements", () => server.acknowledged.length >= ids.length, { timeoutMs: 10_000 });
+    waitUntil("the acknowledgements", () => server.acknowledged.length >= ids.length);
 
   it("leases are not extended without a pause after the clock was stepped ahead while an extension was in flight", async () => {
     start();
     server.isFrozen = true;
     const ids = await receive(500);
-    await waitUntil("the receipts", () => server.extensions === ids.length, { timeoutMs: 10_000 });
+    await waitUntil("the receipts", () => server.extensions === ids.length);
     clock.step(30 * HOUR); // to the client it looks as if the answers took 30 hours
     server.thaw();
     await new Promise((resolve) => setTimeout(resolve, 200));
@@ -112,7 +112,7 @@ describe("Subscriber", () => {
     start();
     const publishedAt = Date.now();
     server.deliver(messages(1, Buffer.from("{}"), publishedAt));
-    await waitUntil("the message", () => subscriber.buffered === 1, { timeoutMs: 10_000 });
+    await waitUntil("the message", () => subscriber.buffered === 1);
     const arrivedBy = performance.now();
     takeAll();
     for (const step of [-3 * HOUR, 30 * HOUR, 0]) {
@@ -130,7 +130,7 @@ describe("Subscriber", () => {
     await receive(1);
     clock.step(30 * HOUR);
     // The next extension is due within a third of the lease of 10 s.
-    await waitUntil("an extension after the receipt", () => server.extensions >= 2, { timeoutMs: 15_000 });
+    await waitUntil("an extension after the receipt", () => server.extensions >= 2);
   });
 
   it("the pull pauses when the data of unacknowledged messages exceeds the limit in bytes, and continues after", async () => {
@@ -138,7 +138,7 @@ describe("Subscriber", () => {
     const data = Buffer.alloc(100_000);
     const all = 200;
     for (let i = 0; i < all; i++) server.deliver(messages(1, data));
-    await waitUntil("the first messages", () => subscriber.buffered >= 10, { timeoutMs: 10_000 });
+    await waitUntil("the first messages", () => subscriber.buffered >= 10);
     await new Promise((resolve) => setTimeout(resolve, 500));
     // What the windows of HTTP/2 held when the pull paused may still arrive.
     assert(subscriber.buffered < all / 2, `${subscriber.buffered} messages are in memory`);
@@ -150,13 +150,13 @@ describe("Subscriber", () => {
       subscriber.finalized(batch, checkpoint++);
       return taken === all;
     };
-    await waitUntil("all messages", acknowledgeMore, { timeoutMs: 10_000 });
+    await waitUntil("all messages", acknowledgeMore);
   });
 
   it("a pull that the server ends while it is paused continues afterwards", async () => {
     start({ maxOutstandingBytes: 1_000_000 });
     server.deliver(messages(10, Buffer.alloc(100_000)));
-    await waitUntil("the first messages", () => subscriber.buffered === 10, { timeoutMs: 10_000 });
+    await waitUntil("the first messages", () => subscriber.buffered === 10);
     server.endPulls();
     server.deliver(messages(20, Buffer.alloc(100_000))); // to the next pull
     let taken = 0;
@@ -167,7 +167,7 @@ describe("Subscriber", () => {
       subscriber.finalized(batch, checkpoint++);
       return taken === 30;
     };
-    await waitUntil("the messages of the next pull", acknowledgeMore, { timeoutMs: 15_000 });
+    await waitUntil("the messages of the next pull", acknowledgeMore);
   });
 
   it("the pull pauses while a received message waits for more than ten seconds to be taken", async () => {
@@ -179,7 +179,7 @@ describe("Subscriber", () => {
     await new Promise((resolve) => setTimeout(resolve, 300));
     assert.equal(subscriber.buffered, 3);
     takeAll();
-    await waitUntil("the next message", () => subscriber.buffered === 1, { timeoutMs: 10_000 });
+    await waitUntil("the next message", () => subscriber.buffered === 1);
   });
 
   it("no message is taken while the runner completes no checkpoint for 30 seconds, until it completes checkpoints again", async () => {
@@ -224,7 +224,7 @@ describe("Subscriber", () => {
     assert.equal([...subscriber.heldPublishTimes()].length, 7);
     await subscriber.close();
     assert.equal([...subscriber.heldPublishTimes()].length, 0);
-    await waitUntil("the nacks", () => server.nacked.length === 9, { timeoutMs: 10_000 });
+    await waitUntil("the nacks", () => server.nacked.length === 9);
     assert.deepEqual(server.nacked, [...failed, ...waiting, ...buffered]);
     assert.deepEqual(server.acknowledged, []);
   });

@@ -19,8 +19,7 @@ import { WORKER_LABEL } from "./checkImage";
 import { checkLaunch, type LaunchCheck } from "./checkLaunch";
 import { requireGeneration, recordSettings } from "./recordSettings";
 
-describe("checkLaunch", function () {
-  this.timeout(60_000);
+describe("checkLaunch", () => {
   const bigquery = useBigQueryEmulator();
   const registry = new FakeRegistry();
   let dir: string;

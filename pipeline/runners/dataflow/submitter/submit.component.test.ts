@@ -15,8 +15,7 @@ import { smallPipeline } from "./testing/smallPipeline";
 
 const IMAGE = "europe-docker.pkg.dev/fake-project/r/worker:1";
 
-describe("submit", function () {
-  this.timeout(60_000);
+describe("submit", () => {
   const fakes = useFakeGoogle();
   let google: FakeGoogle;
   let python: string;
