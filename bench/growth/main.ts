@@ -11,6 +11,7 @@ import { readOptions, wholeNumber, yargsOptions, type Options, type OptionSpecs 
 import { UserError } from "@eventlogger/process/main";
 import { flinkOptions } from "../flinkOptions";
 import { formatTable, runFigures, type RunFigures } from "../figures";
+import { referenceMs } from "../machineSpeed";
 import { BenchPipeline, CHECKPOINT_INTERVAL_MS } from "../pipeline/benchPipeline";
 import { machine } from "../report";
 import { runBenchmark, type Cleanup } from "../runBenchmark";
@@ -62,6 +63,8 @@ interface Growth {
   readonly fillSeconds: number;
   /** State requests per measured event. */
   readonly requestsPerEvent: number;
+  /** Mean of {@link referenceMs} before and after the measurement. */
+  readonly referenceMs: number;
   /** Bytes of the folder of checkpoints. */
   readonly checkpointBytes: number;
 }
@@ -111,6 +114,7 @@ async function measure(known: number, options: GrowthOptions, cleanup: Cleanup):
     await sleep(2 * CHECKPOINT_INTERVAL_MS, undefined, { signal: cleanup.signal });
     const requests = (): number => bench.flink.workers.counters["state.requests"] ?? 0;
     const requestsBefore = requests();
+    const speedBefore = referenceMs();
     bench.meter.start();
     const openedAt = performance.now();
     open(gates[1]);
@@ -133,12 +137,14 @@ async function measure(known: number, options: GrowthOptions, cleanup: Cleanup):
       { startedAt: openedAt, readAt, exactAt },
     );
     for (const problem of figures.problems) console.log(`  problem: ${problem}`);
+    const speedAfter = referenceMs();
     // The newest counters arrive within a second, and the checkpoint within its interval.
     await sleep(CHECKPOINT_INTERVAL_MS, undefined, { signal: cleanup.signal });
     return {
       known,
       figures,
       fillSeconds,
+      referenceMs: (speedBefore + speedAfter) / 2,
       requestsPerEvent: (requests() - requestsBefore) / options.events,
       checkpointBytes: folderBytes(bench.checkpointDirectory),
     };
@@ -148,20 +154,38 @@ async function measure(known: number, options: GrowthOptions, cleanup: Cleanup):
   }
 }
 
-const HEADER = ["known users", "events/s", "CPU s/M", "JVM", "worker", "to the first", "RSS MiB", "JVM", "worker"];
+const HEADER = [
+  "known users",
+  "events/s",
+  "CPU s/M",
+  "JVM",
+  "worker",
+  "reference ms",
+  "to the first",
+  "RSS MiB",
+  "JVM",
+  "worker",
+];
 const MORE = ["requests/event", "checkpoints MiB", "filled, s", "share", "machine"];
 
+/** CPU time of an event, as multiples of the reference. */
+const costOf = ({ figures, referenceMs: reference }: Growth): number => figures.cpuPerMillion.all / reference;
+
+/** Cost of an event as a multiple of that with the first number of known users. */
+const toTheFirst = (growth: Growth, all: readonly Growth[]): number => costOf(growth) / costOf(all[0] ?? growth);
+
 function table(all: readonly Growth[]): string {
-  const first = all[0]?.figures.cpuPerMillion.all ?? NaN;
   return formatTable([
     [...HEADER, ...MORE],
-    ...all.map(({ known, figures, requestsPerEvent, checkpointBytes, fillSeconds }) => {
+    ...all.map((growth) => {
+      const { known, figures, requestsPerEvent, checkpointBytes, fillSeconds } = growth;
       const { cpuPerMillion: cpu, peakRssMiB: rss, share } = figures;
       return [
         String(known),
         figures.eventsPerSecond.toFixed(0),
         ...[cpu.all, cpu.jvm, cpu.worker].map((s) => s.toFixed(0)),
-        (cpu.all / first).toFixed(2),
+        growth.referenceMs.toFixed(0),
+        toTheFirst(growth, all).toFixed(2),
         ...[rss.all, rss.jvm, rss.worker].map((mib) => mib.toFixed(0)),
         requestsPerEvent.toFixed(3),
         (checkpointBytes / 2 ** 20).toFixed(0),
@@ -197,10 +221,9 @@ runBenchmark("bench-growth", async (cleanup) => {
     }
     console.log(`\n${table(all)}\n`);
   }
-  const cost = all.map(({ figures }) => figures.cpuPerMillion.all);
-  const growth = Math.max(...cost) / (cost[0] ?? NaN) - 1;
+  const growth = Math.max(...all.map((one) => toTheFirst(one, all))) - 1;
   console.log(
-    `CPU per event rises by at most ${Math.round(growth * 100)} % from the first number of known users: ` +
+    `CPU per event, in multiples of the reference, rises by at most ${Math.round(growth * 100)} % from the first number of known users: ` +
       `${growth <= FLAT_WITHIN ? "flat" : "not flat"} within ${FLAT_WITHIN * 100} %`,
   );
   const disturbed = all.filter(({ figures }) => figures.problems.length > 0);

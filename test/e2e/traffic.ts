@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import type { BigQuery } from "@google-cloud/bigquery";
 import { runQuery } from "@eventlogger/gcp/bigquery/query";
@@ -219,23 +218,17 @@ export class Traffic {
    * @param definitions session gap in ms and IANA name of the time zone. @default those of the first generation
    */
   async assertExact(timeoutMs = EXACT_LIMIT_MS, definitions: Partial<Definitions> = {}): Promise<void> {
-    const lastPost = Date.now();
+    const lastPost = performance.now();
     const want = [bruteForceStatistics(this.all, definitions), bruteForceRetention(this.all, definitions)];
-    for (;;) {
-      const isOver = Date.now() - lastPost > timeoutMs;
-      try {
-        const got = [await this.rollups(), await this.retention()];
-        // The difference of years of days takes seconds to print: only when there is no further attempt.
-        if (isOver) assert.deepEqual(got, want);
-        if (isDeepStrictEqual(got, want)) {
-          console.log(`      exact ${((Date.now() - lastPost) / 1000).toFixed(1)} s after the last POST`);
-          return;
-        }
-      } catch (error) {
-        if (isOver) throw error;
-        console.log(`      ${String(error)}`);
-      }
-      await sleep(1000);
-    }
+    let got: unknown[] = [];
+    const isExact = async (): Promise<boolean> => {
+      got = [await this.rollups(), await this.retention()];
+      return isDeepStrictEqual(got, want);
+    };
+    // The difference of years of days takes seconds to print: only at the end.
+    const details = (): string =>
+      new assert.AssertionError({ actual: got, expected: want, operator: "deepStrictEqual" }).message;
+    await waitUntil("exact numbers", isExact, { timeoutMs, intervalMs: 1000, retryErrors: true, details });
+    console.log(`      exact ${((performance.now() - lastPost) / 1000).toFixed(1)} s after the last POST`);
   }
 }

@@ -3,9 +3,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Message } from "@google-cloud/pubsub";
+import { encodeMessage } from "@eventlogger/events/eventMessage";
+import { readDailyRollups } from "@eventlogger/gcp/bigquery/dailyRollups";
+import { event } from "@eventlogger/gcp/bigquery/testing/rows";
 import { useBigQueryEmulator } from "@eventlogger/gcp/bigquery/testing/useBigQueryEmulator";
 import { pubSubClient } from "@eventlogger/gcp/pubsub/client";
 import { setUpPubSub } from "@eventlogger/gcp/pubsub/setup/setUpPubSub";
+import { usePubSubEmulator } from "@eventlogger/gcp/pubsub/testing/usePubSubEmulator";
 import { ensureSubmitter } from "@eventlogger/pipeline/runners/dataflow/submitter/environment";
 import { startPubSubEmulator, type PubSubEmulator } from "@eventlogger/gcp/emulators/emulators";
 import { freePort } from "@eventlogger/process/ports";
@@ -18,6 +22,7 @@ import { launchBounded } from "./testing/launchBounded";
 
 const tag = process.env["IMAGES_TAG"] ?? "";
 const WORKER = imageReference("worker", { tag });
+const PIPELINE = imageReference("pipeline", { tag });
 const INGEST = imageReference("ingest", { tag });
 const NGINX = imageReference("nginx", { tag });
 
@@ -54,7 +59,7 @@ const PATIENCE_MS = 120_000;
 const TOOLS = ["npm", "yarn", "corepack", "tsc", "gcc", "cc", "make", "go", "python3", "git", "curl", "wget"];
 const TOOLS_THERE = `for tool in ${TOOLS.join(" ")}; do command -v $tool; done; true`;
 
-for (const image of [WORKER, INGEST, NGINX]) {
+for (const image of [WORKER, PIPELINE, INGEST, NGINX]) {
   describe(`Image ${image}`, () => {
     it(`${image} runs as a numeric user other than root`, async () => {
       assert.equal((await inspect(image)).User, "1000:1000");
@@ -114,6 +119,51 @@ describe("Worker image on an engine", function () {
     });
     assert.equal(messages, 5002);
     assert.deepEqual(await readOutcome(emulator.bigquery, dataset), expected);
+  });
+});
+
+describe("Pipeline image on an engine", () => {
+  const bigquery = useBigQueryEmulator();
+  const pubsub = usePubSubEmulator();
+  const containers: string[] = [];
+
+  after(async () => {
+    for (const id of containers) await docker(["rm", "--force", "--volumes", id]);
+  });
+
+  const settings = (): string[] => [
+    ...["--network=host", "--read-only", "--tmpfs", "/tmp:exec", "--env", `PROJECT=${bigquery.project}`],
+    ...["--env", `PUBSUB_EMULATOR_HOST=${process.env["PUBSUB_EMULATOR_HOST"] ?? ""}`],
+    ...["--env", `BIGQUERY_ENDPOINT=${bigquery.emulator.url}`],
+  ];
+  const toEnd = (command: string): Promise<string> => docker(["run", "--rm", ...settings(), PIPELINE, command]);
+
+  it("the pipeline image counts events on a read-only file system with a new volume, verifies them, and stops gracefully", async () => {
+    await toEnd("setup");
+    const args = [
+      "--volume",
+      "/data",
+      ...settings(),
+      "--env",
+      "HEAP=512m",
+      "--env",
+      "CHECKPOINT_INTERVAL=1s",
+      PIPELINE,
+    ];
+    const id = (await docker(["run", "--detach", ...args, "run", "--state-dir", "/data/state"])).trim();
+    containers.push(id);
+    const { data, attributes } = encodeMessage(event({ event_id: "e-1", user_id: "u-1", event_time: Date.now() }));
+    await pubsub.pubsub.topic("events").publishMessage({ data, attributes });
+    const isCounted = async (): Promise<boolean> => {
+      const { days } = await readDailyRollups(bigquery.bigquery, "analytics");
+      return days.some(({ active_user_count }) => active_user_count === 1);
+    };
+    await waitUntil("the person is counted", isCounted).catch(async (error: unknown) => {
+      throw new Error(`${String(error)}:\n${await docker(["logs", id])}`, { cause: error });
+    });
+    await toEnd("verify");
+    await docker(["stop", "--time", "60", id]);
+    assert.equal((await docker(["inspect", "--format", "{{.State.ExitCode}}", id])).trim(), "0");
   });
 });
 

@@ -34,6 +34,8 @@ const nullable = (name: string, type: ColumnType, description: string): Column =
   description,
 });
 
+const generationColumn = required("generation", "INT64", "The generation of the numbers (see the table generations)");
+
 /** One accepted event. Timestamps are ISO 8601 in UTC with milliseconds; dates are YYYY-MM-DD. */
 export interface EventRow {
   event_id: string;
@@ -183,7 +185,7 @@ export const dailyRollupVersionsTable: Table = {
   name: "daily_rollup_versions",
   description: "All versions of the totals of each day and generation (the view daily_rollups shows the newest)",
   columns: [
-    required("generation", "INT64", "The generation of the numbers (see the table generations)"),
+    generationColumn,
     required("date", "DATE", "Day in the time zone of the generation"),
     required("version", "INT64", "Increases with every row of a day of a generation"),
     required("session_count", "INT64", "Sessions of the day"),
@@ -211,7 +213,7 @@ export const weeklyRetentionVersionsTable: Table = {
   name: "weekly_retention_versions",
   description: "All versions of the weekly retention of each generation (the view weekly_retention shows the newest)",
   columns: [
-    required("generation", "INT64", "The generation of the numbers (see the table generations)"),
+    generationColumn,
     required("cohort_week", "DATE", "Monday of the ISO week of the first day of the persons of the cohort"),
     required("week_offset", "INT64", "Weeks after the week of the cohort, 0 to 53"),
     required("person_count", "INT64", "Persons of the cohort who were active in that week"),
@@ -283,28 +285,39 @@ export const generationsTable: Table = {
   partitionBy: "created_at",
 };
 
+/** What the numbers of a row are of, in the tables of breakdowns. */
+const valueColumns = [
+  required("dimension", "STRING", "Such as country or properties.plan; (all) for the numbers of all events"),
+  required("value", "STRING", "Value of the dimension, cut to 256 characters; (none) for events without one"),
+  required("events", "INT64", "Distinct events"),
+];
+
+/** What a refresh tells about a row, in the tables of breakdowns. */
+const refreshColumns = [
+  required("refreshed_at", "TIMESTAMP", "Start of the refresh that wrote the row"),
+  required("written_date", "DATE", "UTC day of refreshed_at. The partition of the row"),
+  nullable("source_rows", "STRING", "Rows of events by received_date that were counted; only in rows of (all)"),
+  nullable("source_links", "INT64", "Links of the anonymous ids of the day that were counted; only in rows of (all)"),
+];
+
+const refreshLayout = { partitionBy: "written_date", clusterBy: ["generation", "dimension", "date"] } as const;
+
 /** Written with SQL only, by `eventlogger refresh`: one statement replaces the rows of a day. */
 export const dailyBreakdownsTable: Table = {
   name: "daily_breakdowns",
   description: "Events, persons and sessions of each day by the values of dimensions (see the view breakdowns)",
   columns: [
-    required("generation", "INT64", "The generation of the numbers (see the table generations)"),
+    generationColumn,
     required("date", "DATE", "Day in the time zone of the generation"),
-    required("dimension", "STRING", "Such as country or properties.plan; (all) for the numbers of all events"),
-    required("value", "STRING", "Value of the dimension, cut to 256 characters; (none) for events without one"),
-    required("events", "INT64", "Distinct events"),
+    ...valueColumns,
     required("persons", "INT64", "Persons with such an event"),
     required("sessions", "INT64", "Sessions of the day with such an event"),
     required("rank", "INT64", "1 for the value with most events; values with equally many in order of their text"),
     required("persons_below", "INT64", "Persons of the day with an event whose value has a greater rank"),
     required("sessions_below", "INT64", "Sessions of the day with an event whose value has a greater rank"),
-    required("refreshed_at", "TIMESTAMP", "Start of the refresh that wrote the row"),
-    required("written_date", "DATE", "UTC day of refreshed_at. The partition of the row"),
-    nullable("source_rows", "STRING", "Rows of events by received_date that were counted; only in rows of (all)"),
-    nullable("source_links", "INT64", "Links of the anonymous ids that were counted; only in rows of (all)"),
+    ...refreshColumns,
   ],
-  partitionBy: "written_date",
-  clusterBy: ["generation", "dimension", "date"],
+  ...refreshLayout,
 };
 
 /** As {@link dailyBreakdownsTable}. */
@@ -312,21 +325,15 @@ export const hourlyEventsTable: Table = {
   name: "hourly_events",
   description: "Events, persons and sessions of each hour by the values of dimensions (see the view hours)",
   columns: [
-    required("generation", "INT64", "The generation of the numbers (see the table generations)"),
+    generationColumn,
     required("date", "DATE", "Day in the time zone of the generation"),
     required("hour", "TIMESTAMP", "Start of the hour; hours are counted from the start of the day"),
-    required("dimension", "STRING", "Such as country or properties.plan; (all) for the numbers of all events"),
-    required("value", "STRING", "Value of the dimension, cut to 256 characters; (none) for events without one"),
-    required("events", "INT64", "Distinct events"),
+    ...valueColumns,
     required("persons", "INT64", "Persons with such an event in the hour"),
     required("sessions", "INT64", "Sessions of the day with such an event in the hour"),
-    required("refreshed_at", "TIMESTAMP", "Start of the refresh that wrote the row"),
-    required("written_date", "DATE", "UTC day of refreshed_at. The partition of the row"),
-    nullable("source_rows", "STRING", "Rows of events by received_date that were counted; only in rows of (all)"),
-    nullable("source_links", "INT64", "Links of the anonymous ids of the day that were counted; only in rows of (all)"),
+    ...refreshColumns,
   ],
-  partitionBy: "written_date",
-  clusterBy: ["generation", "dimension", "date"],
+  ...refreshLayout,
 };
 
 /** As {@link dailyBreakdownsTable}; rows are only added. */

@@ -196,27 +196,22 @@ WHERE TRUE
 QUALIFY ROW_NUMBER() OVER (PARTITION BY event_id ORDER BY received_at, event_time, session_id) = 1`,
 };
 
-/** The breakdowns of each day of the active generation. */
-export const breakdownsView: View = {
-  name: "breakdowns",
-  description: "Events, persons and sessions of each day of the active generation by the values of dimensions",
-  columns: breakdownColumns,
-  query: (project, dataset) => `
-SELECT ${Object.keys(breakdownColumns).join(", ")}
-FROM ${tableReference(project, dataset, dailyBreakdownsTable.name)}
+/** A view of the rows of breakdowns that a refresh has written for the active generation. */
+function refreshedView(name: string, period: "day" | "hour", table: Table, columns: ViewColumns): View {
+  return {
+    name,
+    description: `Events, persons and sessions of each ${period} of the active generation by the values of dimensions`,
+    columns,
+    query: (project, dataset) => `
+SELECT ${Object.keys(columns).join(", ")}
+FROM ${tableReference(project, dataset, table.name)}
 WHERE dimension != '${REFRESH}' AND generation IN (${activeGenerationSql(project, dataset)})`,
-};
+  };
+}
 
-/** The breakdowns of each hour of the active generation. */
-export const hoursView: View = {
-  name: "hours",
-  description: "Events, persons and sessions of each hour of the active generation by the values of dimensions",
-  columns: hourColumns,
-  query: (project, dataset) => `
-SELECT ${Object.keys(hourColumns).join(", ")}
-FROM ${tableReference(project, dataset, hourlyEventsTable.name)}
-WHERE dimension != '${REFRESH}' AND generation IN (${activeGenerationSql(project, dataset)})`,
-};
+export const breakdownsView = refreshedView("breakdowns", "day", dailyBreakdownsTable, breakdownColumns);
+
+export const hoursView = refreshedView("hours", "hour", hourlyEventsTable, hourColumns);
 
 /** In the order in which they are created: a view reads those before it. */
 export const views: readonly View[] = [
