@@ -7,11 +7,12 @@ import { Progress } from "@eventlogger/options/progress";
 import { runMain } from "@eventlogger/process/main";
 import { repositoryRoot } from "@eventlogger/process/packageRoot";
 import { readWorkspaces } from "@eventlogger/tools/images/workspaces";
+import { runFailedAgain } from "./runner/runAgain";
 import { runTests } from "./runner/runTests";
 import { setUp } from "./runner/setUp";
 import { neededSteps } from "./runner/setUpSteps";
 import { checkStyle } from "./runner/style";
-import { addSummaries, slowestFiles, summaryLine, type TestSummary } from "./runner/summary";
+import { failures, slowestFiles, sourceOf, summaryLine, type TestSummary } from "./runner/summary";
 import {
   compiledFile,
   findTestFiles,
@@ -65,27 +66,35 @@ async function main(args: readonly string[]): Promise<number> {
   const workspaces = readWorkspaces(repositoryRoot);
   const compiled = (isWanted: (file: string) => boolean): string[] =>
     files.filter(isWanted).map((file) => compiledFile(workspaces, file));
-  const summaries: TestSummary[] = [];
+  let summary: TestSummary = {};
+  let unstable: readonly string[] = [];
   const unit = compiled(isUnitTest);
   if (unit.length > 0) {
     print(`\n== ${unit.length} files of unit tests`);
-    summaries.push(await runTests({ files: unit, jobs: Math.min(UNIT_JOBS, unit.length) }));
+    summary = await runTests({ files: unit, jobs: Math.min(UNIT_JOBS, unit.length) });
   }
   // The longest ones first, so that no core is idle at the end.
   const others = [...compiled(isEndToEndTest), ...compiled((file) => !isUnitTest(file) && !isEndToEndTest(file))];
   if (others.length > 0) {
     print(`\n== ${others.length} files of component and end-to-end tests`);
-    summaries.push(
-      await runTests({ files: others, jobs: Math.min(COMPONENT_JOBS, others.length), env: javaEnvironment() }),
-    );
+    const env = javaEnvironment();
+    let found = await runTests({ files: others, jobs: Math.min(COMPONENT_JOBS, others.length), env });
+    if (isWholeSuite) {
+      ({ summary: found, unstable } = await runFailedAgain(found, (failed) => {
+        print(`\n== ${failed.length} failed beside others: once more, one after the other`);
+        return runTests({ files: failed, env });
+      }));
+    }
+    summary = { ...summary, ...found };
   }
 
-  const summary = addSummaries(summaries);
   print("\n== slowest files");
   for (const line of slowestFiles(repositoryRoot, summary)) print(line);
+  for (const file of unstable)
+    print(`\nUnstable: failed beside others, and passed alone: ${sourceOf(repositoryRoot, file)}`);
   if (!isStyleClean) print("\nThe style check failed: see above, or run npm run lint");
   print(`\n${summaryLine(summary)}`);
-  return isStyleClean && summary.failed === 0 ? 0 : 1;
+  return isStyleClean && failures(summary) === 0 ? 0 : 1;
 }
 
 runMain(() => main(process.argv.slice(2)));

@@ -9,7 +9,7 @@ import { Progress } from "@eventlogger/options/progress";
 import { runMain, UserError } from "@eventlogger/process/main";
 import { runTests } from "../runner/runTests";
 import { setUp } from "../runner/setUp";
-import { summaryLine } from "../runner/summary";
+import { failures, summaryLine } from "../runner/summary";
 
 const SUFFIX = ".cluster.js";
 
@@ -24,7 +24,7 @@ async function main(filters: readonly string[]): Promise<number> {
   progress.print(machine());
   const summary = await runTests({ files });
   progress.print(`\n${summaryLine(summary)}`);
-  return summary.failed === 0 ? 0 : 1;
+  return failures(summary) === 0 ? 0 : 1;
 }
 
 runMain(() => main(process.argv.slice(2)));

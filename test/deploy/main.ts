@@ -7,7 +7,7 @@ import path from "node:path";
 import { Progress } from "@eventlogger/options/progress";
 import { runMain, UserError } from "@eventlogger/process/main";
 import { runTests } from "../runner/runTests";
-import { summaryLine } from "../runner/summary";
+import { failures, summaryLine } from "../runner/summary";
 import { ensureProvider, findTerraform } from "./testing/plan";
 
 const SUFFIX = ".plan.js";
@@ -23,7 +23,7 @@ async function main(filters: readonly string[]): Promise<number> {
   await progress.step("stand-in of Google's provider", (onProgress) => ensureProvider(onProgress));
   const summary = await runTests({ files });
   progress.print(`\n${summaryLine(summary)}`);
-  return summary.failed === 0 ? 0 : 1;
+  return failures(summary) === 0 ? 0 : 1;
 }
 
 runMain(() => main(process.argv.slice(2)));

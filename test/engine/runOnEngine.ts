@@ -5,7 +5,7 @@ import { runMain } from "@eventlogger/process/main";
 import { repositoryRoot } from "@eventlogger/process/packageRoot";
 import { onStopSignals } from "@eventlogger/process/stopSignals";
 import { runTests } from "../runner/runTests";
-import { summaryLine } from "../runner/summary";
+import { failures, summaryLine } from "../runner/summary";
 import { ensureBaseImages } from "./baseImages";
 import { CannotTestError, findOrStartEngine, type Engine } from "./engine";
 
@@ -28,7 +28,7 @@ export async function runTestsOnEngine(
 ): Promise<boolean> {
   const summary = await runTests({ files: [file], env: { ...engine.env, ...env } });
   say(summaryLine(summary));
-  return summary.failed === 0;
+  return failures(summary) === 0;
 }
 
 async function onEngine(

@@ -10,7 +10,7 @@ import { runMain, UserError } from "@eventlogger/process/main";
 import { formatDuration } from "@eventlogger/process/wait";
 import { runTests } from "../runner/runTests";
 import { setUp } from "../runner/setUp";
-import { addSummaries, summaryLine, type TestSummary } from "../runner/summary";
+import { failures, summaryLine, type TestSummary } from "../runner/summary";
 
 const SUFFIX = ".faults.js";
 
@@ -47,11 +47,11 @@ async function main(filters: readonly string[]): Promise<number> {
     const summary = await runTests({ files: [path.join(__dirname, name + SUFFIX)] });
     reports.push({ name, summary, ms: performance.now() - startedAt });
   }
-  const total = addSummaries(reports.map(({ summary }) => summary));
+  const total = reports.reduce<TestSummary>((all, { summary }) => ({ ...all, ...summary }), {});
   progress.print("\n== report");
   for (const report of reports) progress.print(reportLine(report));
   progress.print(`\n${summaryLine(total)}`);
-  return total.failed === 0 ? 0 : 1;
+  return failures(total) === 0 ? 0 : 1;
 }
 
 runMain(() => main(process.argv.slice(2)));

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { repositoryRoot } from "@eventlogger/process/packageRoot";
-import type { TestSummary } from "./summary";
+import { failures, type TestSummary } from "./summary";
 
 export interface RunOptions {
   /** Compiled test files, absolute or relative to the root of the repository. */
@@ -18,7 +18,7 @@ export interface RunOptions {
 
 /**
  * Limit of a test that sets none, ms. It ends tests that hang. No test passes because a machine is quick, so it is longer than
- * the minutes for which a virtual machine may stand still.
+ * the minutes for which a virtual machine may be paused.
  */
 const TIME_LIMIT_MS = 300_000;
 
@@ -47,7 +47,7 @@ export async function runTests({ files, jobs = 1, isQuiet = false, env }: RunOpt
     });
     if (!existsSync(summaryFile)) throw new Error(`mocha ended before its tests (${status})`);
     const summary = JSON.parse(readFileSync(summaryFile, "utf8")) as TestSummary;
-    if (summary.failed === 0 && status !== "exit code 0") {
+    if (failures(summary) === 0 && status !== "exit code 0") {
       throw new Error(`Every test passed, but mocha failed afterwards (${status})`);
     }
     return summary;
