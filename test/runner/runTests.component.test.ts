@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { runFailedAgain } from "./runAgain";
 import { runTests } from "./runTests";
 import { failedFiles, slowestFiles, summaryLine } from "./summary";
 
@@ -34,6 +35,21 @@ describe("runTests", function () {
       assert.deepEqual(failedFiles(summary), [quick]);
     });
   }
+
+  it("a file that fails once counts as it ends when it runs again, and is named", async () => {
+    const marker = JSON.stringify(join(directory, "has-run"));
+    const once = write(
+      "once.js",
+      `const fs = require("node:fs");
+      it("fails the first time", () => { if (!fs.existsSync(${marker})) { fs.writeFileSync(${marker}, ""); throw new Error("once"); } });`,
+    );
+    const passes = write("passes.js", `it("passes", () => {});`);
+    const first = await runTests({ files: [once, passes], jobs: 2, isQuiet: true });
+    assert.equal(summaryLine(first), "1 passed, 1 failed");
+    const { summary, unstable } = await runFailedAgain(first, (files) => runTests({ files, isQuiet: true }));
+    assert.equal(summaryLine(summary), "2 passed, 0 failed");
+    assert.deepEqual(unstable, [once]);
+  });
 
   it("runTests rejects when a file cannot be loaded, and when mocha dies", async () => {
     const broken = write("broken.js", "throw new Error('broken')");
