@@ -5,9 +5,14 @@ import { ensureNode, NODE_VERSIONS } from "@eventlogger/process/testing/nodeVers
 
 const MOCHA = require.resolve("mocha/bin/mocha.js");
 
+/** Limit of a test, as `npm test` sets it, ms. */
+const TIME_LIMIT_MS = 300_000;
+
 /** Runs test files on another Node; returns their output. */
 async function mocha(node: string, ...args: string[]): Promise<string> {
-  const child = spawn(node, [MOCHA, "--reporter", "dot", ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(node, [MOCHA, "--reporter", "dot", "--timeout", String(TIME_LIMIT_MS), ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   let output = "";
   child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
   child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()));
@@ -18,7 +23,7 @@ async function mocha(node: string, ...args: string[]): Promise<string> {
 
 for (const version of NODE_VERSIONS) {
   describe(`The Beam runtime on Node ${version}`, function () {
-    this.timeout(420_000);
+    this.timeout(900_000);
     let node: string;
     before(() => void (node = ensureNode(version)));
 
