@@ -12,8 +12,8 @@ function work(entries: Map<string, number>, keys: readonly string[]): void {
 }
 
 /**
- * How fast this machine is at the moment: the CPU time of a fixed piece of work, ms (median of a second or two). Virtual machines on a shared host become
- * slower and faster from one minute to the next; costs that are measured at different times can be compared as multiples of it.
+ * How fast this machine is at the moment: the CPU time of a fixed piece of work, ms; the median of a second. Virtual machines on a shared host
+ * become slower and faster from one minute to the next, so costs that are measured at different times are compared as multiples of it.
  */
 export function referenceMs(): number {
   const keys = Array.from({ length: ENTRIES }, (_, i) => `user-${(i * 2_654_435_761) % 4_294_967_296}`);
