@@ -5,6 +5,7 @@ import type { Browser } from "playwright-core";
 import yargs from "yargs";
 import { dayToIso } from "@eventlogger/events/day";
 import { TimeZone } from "@eventlogger/events/zone/timeZone";
+import { timeZoneProblem } from "@eventlogger/events/zone/zoneName";
 import { bigQueryClient } from "@eventlogger/gcp/bigquery/client";
 import { PERSONS_STATE_FORMAT, recordGeneration } from "@eventlogger/gcp/bigquery/generations";
 import { setUpBigQuery } from "@eventlogger/gcp/bigquery/setup/setUpBigQuery";
@@ -25,6 +26,12 @@ const benchOptions = {
     describe: "Number of requests to each path.",
     default: 3000,
     check: wholeNumber(100, 1_000_000),
+  },
+  timeZone: {
+    type: "string",
+    describe: "Time zone of the numbers. Pictures show more hours of today where it is afternoon.",
+    default: "UTC",
+    check: timeZoneProblem,
   },
   screenshots: {
     type: "string",
@@ -111,7 +118,7 @@ const row = (name: string, values: readonly number[], digits: number): string[] 
 ];
 
 async function measure(
-  { pages, requests, screenshots }: Options<typeof benchOptions>,
+  { pages, requests, timeZone, screenshots }: Options<typeof benchOptions>,
   cleanup: Cleanup,
 ): Promise<void> {
   if (findChromium() === undefined)
@@ -126,9 +133,9 @@ async function measure(
   cleanup.later(() => emulator.stop());
   const bigquery = bigQueryClient({ project: PROJECT, endpoint: emulator.url });
   await setUpBigQuery(bigquery, { dataset: DATASET });
-  await recordGeneration(bigquery, DATASET, { sessionGapMs: 1_800_000, stateFormat: PERSONS_STATE_FORMAT });
-  const today = TimeZone.UTC.dayOf(Date.now());
-  await writeNumbers(bigquery, DATASET, { today, days: 2 * DAYS + 30, breakdownDays: DAYS, timeZone: "UTC" });
+  await recordGeneration(bigquery, DATASET, { sessionGapMs: 1_800_000, stateFormat: PERSONS_STATE_FORMAT, timeZone });
+  const today = TimeZone.of(timeZone).dayOf(Date.now());
+  await writeNumbers(bigquery, DATASET, { today, days: 2 * DAYS + 30, breakdownDays: DAYS, timeZone });
   const replica = await startReadReplica(file("replica.log"), {
     ...{ PROJECT, DATASET, BIGQUERY_ENDPOINT: emulator.url, QUERY_TIMEOUT: "60s", CACHE_TTL: "1h" },
   });
