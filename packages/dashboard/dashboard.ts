@@ -292,16 +292,13 @@ export class Dashboard {
   /** @param hours done when the answer with the hours is there, which tells the dimensions */
   private async readBreakdowns(isCurrent: () => boolean, hours: Promise<void>): Promise<void> {
     const { period } = this.context;
-    const readOne = async (i: number, dimension: string): Promise<void> => {
+    const readOne = async (i: number, read: (card: BreakdownCard) => Promise<Breakdown>): Promise<void> => {
       const card = this.breakdownCards[i];
       if (!card) return;
       try {
-        const [answer, changes] = await Promise.all([
-          this.api.breakdown(dimension, period, card.limit),
-          this.readChanges(dimension),
-        ]);
+        const breakdown = await read(card);
         if (!isCurrent()) return;
-        this.breakdowns[i] = { answer, changes };
+        this.breakdowns[i] = breakdown;
         this.show();
       } catch (error) {
         if (isCurrent()) card.showProblem(messageOf(error));
@@ -312,21 +309,30 @@ export class Dashboard {
     if (!isCurrent()) return;
     const { dimensions } = this;
     this.breakdowns.length = dimensions.length;
-    await Promise.all(dimensions.map((dimension, i) => readOne(i, dimension)));
+    const readAnswer = async (card: BreakdownCard, dimension: string): Promise<Breakdown> => ({
+      answer: await this.api.breakdown(dimension, period, card.limit),
+      changes: undefined,
+    });
+    await Promise.all(dimensions.map((dimension, i) => readOne(i, (card) => readAnswer(card, dimension))));
+    // One after the other: a replica runs eight queries at most, for all of its readers.
+    for (const [i, read] of this.breakdowns.entries()) {
+      if (!isCurrent()) return;
+      if (read) await readOne(i, async () => ({ ...read, changes: await this.readChanges(read.answer) }));
+    }
     if (isCurrent()) this.slowReadAt = performance.now();
   }
 
-  /** The complete days of the range, and as many of the period before. */
-  private async readChanges(dimension: string): Promise<BreakdownChanges | undefined> {
+  /** The complete days of the range, and as many of the period before. @param ofRange the answer for the range */
+  private async readChanges(ofRange: BreakdownAnswer): Promise<BreakdownChanges | undefined> {
     const { view, period, today } = this.context;
     const complete = completeDays(period, today);
     if (!view.compare || !complete) return undefined;
-    const [now, before] = await Promise.all(
-      [complete, moved(complete, -lengthOf(period))].map((days) =>
-        this.api.breakdown(dimension, days, COMPARED_VALUES),
-      ),
-    );
-    return now && before && new BreakdownChanges({ now, before });
+    const read = (days: Days): Promise<BreakdownAnswer> => this.api.breakdown(ofRange.dimension, days, COMPARED_VALUES);
+    const [now, before] = await Promise.all([
+      complete.to === period.to ? ofRange : read(complete),
+      read(moved(complete, -lengthOf(period))),
+    ]);
+    return new BreakdownChanges({ now, before });
   }
 
   private schedule(afterMs = this.preferences.refreshSec * 1000): void {

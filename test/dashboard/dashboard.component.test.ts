@@ -62,6 +62,8 @@ const oneDecimal = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 1 });
     page.evaluate<string[][]>(
       `[...document.querySelectorAll("${table} tbody tr")].map((row) => [...row.children].map((cell) => cell.textContent))`,
     );
+  /** The changes of a breakdown are read after its values. */
+  const untilCompared = (page: Page): Promise<void> => page.locator("#breakdown-1 td.change").first().waitFor();
   /** The numbers of a card as it offers them for download. */
   async function csvOf(page: Page, card: string): Promise<string[][]> {
     const waiting = page.waitForEvent("download");
@@ -148,6 +150,7 @@ const oneDecimal = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 1 });
     const before = await breakdownOf(replica, "country", today() - 13, today() - 8, 100);
     const usersOf = ({ values }: typeof now, value: string): number =>
       values.find((numbers) => numbers.value === value)?.person_days ?? 0;
+    await untilCompared(page);
     const shown = await rowsOf(page, "#breakdown-1");
     const changed = shown.filter(([, , , , , change]) => /^[+−]\d/.test(change ?? ""));
     assert.ok(changed.length >= 5, JSON.stringify(shown));
@@ -164,6 +167,20 @@ const oneDecimal = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 1 });
     await page.locator("#breakdown-1 .change").first().waitFor({ state: "detached" });
   });
 
+  it("the values of breakdowns of a range that is over are compared by all of its days", async () => {
+    const range = `from=${dayToIso(today() - 7)}&to=${dayToIso(today() - 1)}`;
+    const { page } = await dashboard.open(replica, { query: `?${range}&by=country` });
+    const before = await breakdownOf(replica, "country", today() - 14, today() - 8, 100);
+    await untilCompared(page);
+    const eventsBefore = new Map(before.values.map(({ value, events }) => [value, events]));
+    const [, ...file] = await csvOf(page, "breakdown-1");
+    const values = file.filter(([value]) => value !== "(other)");
+    assert.ok(values.length >= 5, JSON.stringify(file));
+    for (const [value = "", events, , , complete, earlier] of values) {
+      assert.deepEqual([complete, Number(earlier)], [events, eventsBefore.get(value) ?? 0], value);
+    }
+  });
+
   it("breakdowns, hours and retention equal the answers of their routes, and their files have the same numbers", async () => {
     const { page } = await dashboard.open(replica, { query: "?by=page&by=country" });
     const { from, to } = { from: today() - 29, to: today() };
@@ -178,6 +195,7 @@ const oneDecimal = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 1 });
     );
     await page.locator("#breakdown-1").getByText("More values").click();
     await page.locator("#breakdown-1").getByText("Fewer values").waitFor();
+    await untilCompared(page);
     const file = await csvOf(page, "breakdown-1");
     assert.deepEqual(file[0], ["page", "events", "sessions", "user_days", "events_complete_days", "events_before"]);
     assert.ok(
