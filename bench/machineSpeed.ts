@@ -1,3 +1,5 @@
+import { median } from "./report";
+
 /** Entries of the map that the work reads and writes: more than the caches of a core hold. */
 const ENTRIES = 200_000;
 const ROUNDS = 9;
@@ -25,5 +27,5 @@ export function referenceMs(): number {
     const { user, system } = process.cpuUsage(before);
     return (user + system) / 1000;
   });
-  return times.sort((a, b) => a - b)[(ROUNDS - 1) / 2] as number;
+  return median(times);
 }

@@ -55,6 +55,12 @@ async function untilHealthy(id: string): Promise<void> {
 /** For a container on a busy machine, ms. */
 const PATIENCE_MS = 120_000;
 
+/** Stops a container, which must exit with 0 within some seconds. */
+async function assertStops(id: string, seconds: number): Promise<void> {
+  await docker(["stop", "--time", String(seconds), id]);
+  assert.equal((await docker(["inspect", "--format", "{{.State.ExitCode}}", id])).trim(), "0");
+}
+
 /** Programs that build, install or download. */
 const TOOLS = ["npm", "yarn", "corepack", "tsc", "gcc", "cc", "make", "go", "python3", "git", "curl", "wget"];
 const TOOLS_THERE = `for tool in ${TOOLS.join(" ")}; do command -v $tool; done; true`;
@@ -163,8 +169,7 @@ describe("Pipeline image on an engine", () => {
       throw new Error(`${String(error)}:\n${await docker(["logs", id])}`, { cause: error });
     });
     await toEnd("verify");
-    await docker(["stop", "--time", "60", id]);
-    assert.equal((await docker(["inspect", "--format", "{{.State.ExitCode}}", id])).trim(), "0");
+    await assertStops(id, 60);
   });
 });
 
@@ -218,8 +223,7 @@ describe("Ingest image on an engine", function () {
     });
     assert.equal((JSON.parse(published) as { event_id: string }).event_id, "e-1");
     await client.close();
-    await docker(["stop", "--time", "20", id]);
-    assert.equal((await docker(["inspect", "--format", "{{.State.ExitCode}}", id])).trim(), "0");
+    await assertStops(id, 20);
   });
 
   it("the ingest image is reachable at a published port", async () => {
@@ -282,7 +286,6 @@ describe("Nginx image on an engine", function () {
     await untilLogged(id, "replicas: 3 -> 2");
     for (let i = 0; i < 10; i++) assert.equal((await fetch(`http://127.0.0.1:${port}/healthz`)).status, 200);
     await untilLogged(id, '"path":"/healthz","status":200');
-    await docker(["stop", "--time", "20", id]);
-    assert.equal((await docker(["inspect", "--format", "{{.State.ExitCode}}", id])).trim(), "0");
+    await assertStops(id, 20);
   });
 });
